@@ -1,0 +1,64 @@
+"""Gaussian mixtures with honest uncertainty: one model for the ML fit, the MAP fit, the posterior.
+
+The names below are imported from their modules when they are first used, so that importing the
+package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "bayesgmm.data": ("Dataset",),
+    "bayesgmm.errors": (
+        "BayesGMMError",
+        "ConfigError",
+        "ConvergenceWarning",
+        "DataError",
+        "DataWarning",
+        "DegeneracyWarning",
+        "DegenerateFitError",
+        "NotFittedError",
+        "ResourceError",
+        "ResultFileError",
+        "SamplingError",
+        "SamplingInterrupted",
+    ),
+    "bayesgmm.spec": ("MixtureSpec", "Priors"),
+    "bayesgmm.model": ("build_model",),
+    "bayesgmm.fit": ("PointFit", "fit_em", "fit_map"),
+    "bayesgmm.sampling": ("sample",),
+    "bayesgmm.labels": ("relabel",),
+    "bayesgmm.diagnosis": ("Diagnosis", "diagnose"),
+    "bayesgmm.summary": ("label_free", "summarize"),
+    "bayesgmm.criteria": ("Evidence", "log_evidence", "loo", "waic"),
+    "bayesgmm.result": ("load", "save"),
+    "bayesgmm.prediction": (
+        "coclustering",
+        "density",
+        "hard_comparison",
+        "log_density",
+        "membership",
+        "overlap",
+        "partition",
+        "simulate",
+    ),
+    "bayesgmm.comparison": ("Choice", "Comparison", "compare"),
+    "bayesgmm.report": ("write_report",),
+    "bayesgmm.analysis": ("run_analysis",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "plots", *_MODULE_OF]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return import_module("bayesgmm.plots")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'bayesgmm' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,200 @@
+"""The folder of an analysis: what stands there, whether it may be replaced, what is written.
+
+All files are made in a hidden folder beside their places and renamed when the last one is complete,
+so a run that fails or is killed leaves an older result as it was.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from bayesgmm.analysis.schema import AnalysisSpec
+from bayesgmm.comparison import Choice, Comparison
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ResultFileError
+from bayesgmm.report import write_report
+from bayesgmm.result import save
+from bayesgmm.result.files import check_writable, strict_json, write_text
+from bayesgmm.result.layout import attribute, with_attributes
+from bayesgmm.summary import summarize
+
+__all__ = ["VERDICT_FILE", "check_outputs", "write_outputs", "write_partial"]
+
+VERDICT_FILE = "verdict.json"
+_OWN_FILES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
+
+
+def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool) -> None:
+    """Refuse to start what could not be written, or would replace another analysis.
+
+    Raises
+    ------
+    ResultFileError
+        When the folder takes no files, or holds results of other data or another configuration
+        and ``overwrite`` is False.
+    """
+    _make(folder)
+    check_writable(folder / VERDICT_FILE, overwrite=True)
+    standing = _standing(folder)
+    if overwrite or not standing:
+        return
+    earlier = _earlier(folder, "hashes")
+    hashes = {"data": data.hash, "configuration": spec.config_hash}
+    differing = [name for name, value in hashes.items() if earlier.get(name) != value]
+    if differing:
+        raise ResultFileError(
+            f"{str(folder)!r} holds results ({standing[0]}) of other {' and '.join(differing)}; "
+            "pass overwrite=True (--overwrite) to replace them, or choose another folder "
+            "(--out).",
+            path=str(folder),
+            differing=differing,
+        )
+
+
+def write_outputs(
+    spec: AnalysisSpec, comparison: Comparison, choice: Choice, folder: Path
+) -> dict[str, Path]:
+    """Write every output; each appears under its name only when all are complete.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        By kind: report, posterior, comparison, summary, verdict.
+
+    Raises
+    ------
+    ResultFileError
+        When something cannot be written; what stood there before is unchanged.
+    """
+    posterior = with_attributes(comparison.posteriors[choice.k], about=spec.subject)
+    names = {
+        "report": f"report.{spec.report.format}",
+        "posterior": f"posterior_k{choice.k}.nc",
+        "comparison": "comparison.csv",
+        "summary": "summary.csv",
+        "verdict": VERDICT_FILE,
+    }
+    with _staged(folder) as stage:
+        save(posterior, stage / names["posterior"])
+        write_text(stage / names["comparison"], comparison.table.to_csv(lineterminator="\n"))
+        write_text(stage / names["summary"], summarize(posterior).to_csv(lineterminator="\n"))
+        write_report(
+            comparison,
+            stage / names["report"],
+            title=spec.title or None,
+            format=spec.report.format,
+            criterion=spec.report.criterion,
+            about=spec.subject,
+        )
+        record = _record(spec, comparison, choice)
+        record["files"] = {str(f.relative_to(stage)): _hash_of(f) for f in _files_in(stage)}
+        write_text(stage / names["verdict"], strict_json(record) + "\n")
+        outdated = set(_earlier(folder, "files")) - {*record["files"], VERDICT_FILE}
+        _publish(stage, folder)
+    for name in filter(_inside, outdated):
+        (folder / name).unlink(missing_ok=True)
+    return {kind: folder / name for kind, name in names.items()}
+
+
+def write_partial(partial: xr.DataTree, folder: Path) -> Path:
+    """Save the draws of an interrupted run as ``posterior_k<K>.partial.nc``."""
+    k = partial["posterior"].sizes["cluster"]
+    return save(partial, folder / f"posterior_k{k}.partial.nc", overwrite=True)
+
+
+def _standing(folder: Path) -> list[str]:
+    """Return the names in the folder that a run would replace, or whose run it would replace."""
+    posteriors = [path.name for path in folder.glob("posterior_k*.nc")]
+    complete = [name for name in sorted(posteriors) if not name.endswith(".partial.nc")]
+    return [name for name in _OWN_FILES if (folder / name).exists()] + complete
+
+
+def _record(spec: AnalysisSpec, comparison: Comparison, choice: Choice) -> dict[str, Any]:
+    """Say what was found and from what, in plain JSON types."""
+    posterior = comparison.posteriors[choice.k]
+    return {
+        "name": spec.name,
+        "chosen": choice.k,
+        "reason": choice.reason,
+        "criterion": spec.report.criterion,
+        "best": {criterion: int(k) for criterion, k in comparison.best.items()},
+        "status": attribute(posterior, "status"),
+        "verdict": comparison.verdicts[choice.k].to_dict(),
+        "hashes": {"data": comparison.data.hash, "configuration": spec.config_hash},
+        "data": attribute(posterior, "data"),
+        "configuration": spec.config,
+        "seed": comparison.seed,
+        "versions": attribute(posterior, "versions"),
+    }
+
+
+def _earlier_record(folder: Path) -> dict[str, Any]:
+    """Return the record of the result that stands in the folder; empty when it is not ours."""
+    try:
+        record = json.loads((folder / VERDICT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _earlier(folder: Path, key: str) -> dict[str, Any]:
+    value = _earlier_record(folder).get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _inside(name: str) -> bool:
+    """Whether a recorded name leads to a place inside the folder of results."""
+    path = Path(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder inside the folder, removed at the end whatever happens."""
+    _make(folder)
+    stage = folder / f".run-{secrets.token_hex(4)}.tmp"
+    _make(stage)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultFileError(
+            f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another (--out).",
+            path=str(folder),
+        ) from error
+
+
+def _publish(stage: Path, folder: Path) -> None:
+    """Rename every file to its place, the verdict last: it names the hashes of the others."""
+    try:
+        for file in sorted(_files_in(stage), key=lambda f: f.name == VERDICT_FILE):
+            final = folder / file.relative_to(stage)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, final)
+    except OSError as error:
+        raise ResultFileError(
+            f"cannot write into {str(folder)!r}: {error.strerror}.", path=str(folder)
+        ) from error
+
+
+def _files_in(stage: Path) -> list[Path]:
+    return sorted(path for path in stage.rglob("*") if path.is_file())
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,222 @@
+"""Run an analysis: read, compare, choose, write."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
+from bayesgmm.data import Dataset, check_components
+from bayesgmm.errors import ConfigError, SamplingInterrupted
+
+if TYPE_CHECKING:
+    from bayesgmm.comparison import Choice, Comparison
+    from bayesgmm.diagnosis import Diagnosis
+
+__all__ = ["AnalysisResult", "analyse", "check_model_file", "run_analysis"]
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysisResult:
+    """What an analysis found, and the files that hold it.
+
+    Parameters
+    ----------
+    spec : AnalysisSpec
+    comparison : Comparison
+        Fits, posteriors and criteria of every number of components.
+    choice : Choice
+        The reported number of components ``k`` and the reason.
+    verdict : Diagnosis
+        Of the reported posterior.
+    files : dict of str to pathlib.Path
+        By kind: report, posterior, comparison, summary, verdict.
+    """
+
+    spec: AnalysisSpec
+    comparison: "Comparison"
+    choice: "Choice"
+    verdict: "Diagnosis"
+    files: dict[str, Path]
+
+    @property
+    def unmet(self) -> list[str]:
+        """Sentences on what [expect] in the model file asks for and the result does not hold."""
+        return [*_unmet_choices(self), *_unmet_numbers(self)]
+
+
+def check_model_file(path: PathLike) -> AnalysisSpec:
+    """Check a model file and its data, without fitting anything.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file.
+
+    Raises
+    ------
+    ConfigError
+        For a fault in the file.
+    DataError
+        When the data cannot be read or do not allow the numbers of components asked for.
+
+    Examples
+    --------
+    >>> check_model_file("models/faithful.toml").model.n_components
+    (1, 2, 3, 4)
+    """
+    spec = read_model_file(path)
+    _checked_data(spec)
+    return spec
+
+
+def run_analysis(
+    path: PathLike,
+    out: PathLike | None = None,
+    overwrite: bool = False,
+    *,
+    draws: int | None = None,
+    tune: int | None = None,
+    seed: int | None = None,
+    progress: Any = False,
+) -> AnalysisResult:
+    """Run the analysis that a model file describes, and write the report and all tables.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file; ``models/README.md`` explains its keys.
+    out : path, optional
+        Folder of the results; ``results/<name>`` under the current directory by default. A result
+        there of the same data and configuration is replaced.
+    overwrite : bool
+        Whether results of other data or another configuration are replaced too.
+    draws, tune, seed : int, optional
+        Instead of those in the file.
+    progress : bool or callable
+        As in `sample`.
+
+    Returns
+    -------
+    AnalysisResult
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a fault in the file or its data; before any work.
+    ResultFileError
+        When the results cannot be written, as far as can be known before any work.
+    SamplingInterrupted
+        After Ctrl-C; the draws made so far are kept as ``posterior_k<K>.partial.nc``.
+
+    Examples
+    --------
+    >>> result = run_analysis("models/faithful.toml")  # doctest: +SKIP
+    >>> result.choice.k  # doctest: +SKIP
+    2
+    """
+    given = {"draws": draws, "tune": tune, "seed": seed}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return analyse(_with_sampler(read_model_file(path), changes), out, overwrite, progress=progress)
+
+
+def analyse(
+    spec: AnalysisSpec,
+    out: PathLike | None = None,
+    overwrite: bool = False,
+    *,
+    progress: Any = False,
+) -> AnalysisResult:
+    """Run an analysis; as `run_analysis`, from a spec instead of a file."""
+    folder = Path("results", spec.name) if out is None else Path(out)
+    return _analysed(spec, _checked_data(spec), folder, overwrite, progress)
+
+
+def _analysed(
+    spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, progress: Any
+) -> AnalysisResult:
+    # Loaded here: checking a model file needs neither sampler nor pictures.
+    from bayesgmm.analysis.outputs import check_outputs, write_outputs, write_partial
+    from bayesgmm.comparison import compare
+
+    check_outputs(spec, data, folder, overwrite)
+    try:
+        comparison = compare(
+            data,
+            spec.model.n_components,
+            covariance=spec.model.covariance,
+            priors=spec.model.priors,
+            resolution=spec.model.resolution,
+            **dataclasses.asdict(spec.sampler),
+            progress=progress,
+        )
+    except SamplingInterrupted as interruption:
+        raise _kept(interruption, partial(write_partial, folder=folder)) from interruption
+    choice = comparison.chosen(spec.report.criterion)
+    verdict = comparison.verdicts[choice.k]
+    files = write_outputs(spec, comparison, choice, folder)
+    return AnalysisResult(spec, comparison, choice, verdict, files)
+
+
+def _checked_data(spec: AnalysisSpec) -> Dataset:
+    data = spec.data.read()
+    for column in spec.data.units:
+        if column not in data.features:
+            raise ConfigError(
+                f"units in [data] name {column!r}, which is not among the columns used: "
+                f"{', '.join(data.features):.200}.",
+                key="units",
+                value=column,
+            )
+    for k in spec.model.n_components:
+        check_components(data, k)
+    return data
+
+
+def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
+    for name, value in changes.items():
+        least = 1 if name == "draws" else 0
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"{name} must be an integer >= {least}, got {value!r:.80}.", key=name)
+    return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **changes))
+
+
+def _kept(interruption: SamplingInterrupted, write: Callable[[Any], Path]) -> SamplingInterrupted:
+    """Save what there is of an interrupted run, and say where it is."""
+    draws = interruption.details.get("partial")
+    if draws is None:
+        return SamplingInterrupted(f"{interruption} Nothing was written.", partial=None)
+    path = str(write(draws))
+    return SamplingInterrupted(
+        f"interrupted; the draws made so far are in {path!r}, marked as interrupted.",
+        partial=draws,
+        path=path,
+    )
+
+
+def _unmet_choices(result: AnalysisResult) -> list[str]:
+    expected, unmet = result.spec.expect, []
+    best = result.comparison.best["bic"]
+    if expected.best_bic not in (None, best):
+        unmet.append(f"the smallest BIC is at K = {best}, expected K = {expected.best_bic}")
+    if expected.chosen is not None and result.choice.k not in expected.chosen:
+        unmet.append(f"K = {result.choice.k} was chosen, expected one of {expected.chosen}")
+    return unmet
+
+
+def _unmet_numbers(result: AnalysisResult) -> list[str]:
+    expected, table, unmet = result.spec.expect, result.comparison.table, []
+    for text, value in expected.log_likelihood.items():
+        found = float(table["log_likelihood"][int(text)])
+        if abs(found - value) > 0.01:
+            unmet.append(f"K = {text}: log likelihood {found:.4f}, expected {value:.4f}")
+    for text, (low, high) in expected.elpd_loo.items():
+        found = float(table["elpd_loo"][int(text)])
+        if not low <= found <= high:
+            unmet.append(f"K = {text}: elpd_loo {found:.2f}, expected {low} to {high}")
+    return unmet

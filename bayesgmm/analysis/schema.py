@@ -1,0 +1,291 @@
+"""The model file: what it may hold, checked before any work, with a way out of each fault.
+
+Data, not code: a model file names a data file, a model, a sampler's settings, and what is expected
+of the answer; nothing in it is executed.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConfigError
+from bayesgmm.spec import Covariance, Priors
+
+__all__ = [
+    "About",
+    "AnalysisSpec",
+    "DataSection",
+    "Expectation",
+    "ModelSection",
+    "ReportSection",
+    "SamplerSection",
+    "component_counts",
+    "read_model_file",
+]
+
+MOST_COMPONENTS = 200
+_CONFIG: Any = {"extra": "forbid"}
+_RANGE = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
+
+AtLeastOne = Annotated[int, Field(strict=True, ge=1)]
+NotNegative = Annotated[int, Field(strict=True, ge=0)]
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+ComponentCount = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")]
+Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
+
+
+def component_counts(value: Any) -> tuple[int, ...]:
+    """Read numbers of components: 3, [1, 2, 4], "1-6" or "1,2,4-6".
+
+    Parameters
+    ----------
+    value : int, str or iterable of these
+
+    Returns
+    -------
+    tuple of int
+        Distinct, increasing.
+
+    Raises
+    ------
+    ValueError
+        When it is anything else, empty, or not between 1 and 200.
+
+    Examples
+    --------
+    >>> component_counts("1-3, 6")
+    (1, 2, 3, 6)
+    """
+    counts = sorted(_counts_in(value))
+    if not counts or counts[0] < 1 or counts[-1] > MOST_COMPONENTS:
+        raise ValueError(
+            f"must be integers between 1 and {MOST_COMPONENTS}, such as 3, [1, 2, 4] or '1-6'"
+        )
+    return tuple(counts)
+
+
+def _counts_in(value: Any) -> set[int]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {value}
+    if isinstance(value, str):
+        matches = [_RANGE.fullmatch(part.strip()) for part in value.split(",")]
+        ends = [(int(m[1]), int(m[2] or m[1])) for m in matches if m]
+        return {k for low, high in ends for k in range(low, high + 1)} if all(matches) else set()
+    if isinstance(value, Iterable):
+        parts = [_counts_in(part) for part in value]
+        return set().union(*parts) if all(parts) else set()
+    return set()
+
+
+Components = Annotated[tuple[int, ...], BeforeValidator(component_counts)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class About:
+    """[about]: what the analysis is for, shown in the report."""
+
+    title: str = ""
+    question: str = ""
+    source: str = ""
+    known: str = ""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class DataSection:
+    """[data]: the CSV or Parquet file, relative to the model file, and how to read it."""
+
+    file: str
+    columns: tuple[str, ...] | None = None
+    sep: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    drop_missing: Flag = False
+    units: dict[str, str] = field(default_factory=dict)
+
+    def read(self) -> Dataset:
+        """Read the data, every check of the reader applied."""
+        if self.file.endswith(".parquet"):
+            if self != DataSection(self.file, self.columns, units=self.units):
+                raise ConfigError(
+                    "sep, decimal, encoding and drop_missing are for CSV files, and "
+                    f"{self.file!r} is Parquet; leave them out.",
+                    path=self.file,
+                )
+            return Dataset.from_parquet(self.file, self.columns)
+        return Dataset.from_csv(
+            self.file,
+            self.columns,
+            sep=self.sep,
+            decimal=self.decimal,
+            encoding=self.encoding,
+            drop_missing=self.drop_missing,
+        )
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ModelSection:
+    """[model]: the numbers of components to compare, the covariance structure, the priors."""
+
+    n_components: Components = (1, 2, 3, 4, 5, 6)
+    covariance: Covariance = "full"
+    resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
+    priors: Priors = field(default_factory=Priors)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class SamplerSection:
+    """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
+
+    A run with too few draws is sampled anew with more, up to ``max_draws`` a chain.
+    """
+
+    draws: AtLeastOne = 1000
+    tune: NotNegative = 1000
+    chains: AtLeastOne = 4
+    max_draws: AtLeastOne | None = None
+    seed: NotNegative | None = None
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ReportSection:
+    """[report]: how the report looks, and the criterion that chooses the reported K."""
+
+    title: str = ""
+    format: Literal["html", "md"] = "html"
+    criterion: Criterion = "loo"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Expectation:
+    """[expect]: what a right answer holds; each entry by number of components is a check.
+
+    ``log_likelihood`` is the best likelihood known, to be reached within 0.01 nats;
+    ``elpd_loo`` an interval; ``best_bic`` the K of the smallest BIC; ``chosen`` the K, or those
+    allowed, that the report may choose.
+    """
+
+    best_bic: AtLeastOne | None = None
+    chosen: Components | None = None
+    log_likelihood: dict[ComponentCount, Number] = field(default_factory=dict)
+    elpd_loo: dict[ComponentCount, tuple[Number, Number]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class AnalysisSpec:
+    """A whole analysis: the content of a model file.
+
+    Parameters
+    ----------
+    name : str
+        Names the folder of the results; the file's name without its ending.
+    command : str
+        The command that runs the analysis, for the report.
+    data, model, sampler, report, about, expect
+        The sections.
+    """
+
+    name: str
+    data: DataSection
+    model: ModelSection = field(default_factory=ModelSection)
+    sampler: SamplerSection = field(default_factory=SamplerSection)
+    report: ReportSection = field(default_factory=ReportSection)
+    about: About = field(default_factory=About)
+    expect: Expectation = field(default_factory=Expectation)
+    command: str = ""
+
+    @property
+    def title(self) -> str:
+        """Title of the report; empty when there is none."""
+        return self.report.title or self.about.title
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What the report says about the analysis itself."""
+        more = {"units": dict(self.data.units), "command": self.command}
+        return {**dataclasses.asdict(self.about), **more}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What determines the answer beside the data, as plain JSON types."""
+        values = TypeAdapter(AnalysisSpec).dump_python(self, mode="json")
+        return {
+            "model": values["model"],
+            "sampler": values["sampler"],
+            "criterion": self.report.criterion,
+        }
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of `config`."""
+        return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str = "the analysis") -> "AnalysisSpec":
+        """Build from nested mappings, as a model file holds them, with a ``name``.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown or missing section or key, or a value out of range.
+        """
+        try:
+            spec = TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            raise explained(error, values, cls, where) from None
+        for key in ("log_likelihood", "elpd_loo"):
+            for count in getattr(spec.expect, key):
+                if int(count) not in spec.model.n_components:
+                    raise ConfigError(
+                        f"[expect.{key}] of {where} speaks of K = {count}, which n_components in "
+                        f"[model] does not hold: {spec.model.n_components}.",
+                        key=key,
+                        value=count,
+                    )
+        return spec
+
+
+def read_model_file(path: str | os.PathLike[str]) -> AnalysisSpec:
+    """Read a model file and check every section; the data file is not opened.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, is not TOML, or holds a wrong section, key or value.
+    """
+    file = Path(path)
+    try:
+        values = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the model file {str(file)!r}: {error.strerror}.", path=str(file)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{str(file)!r} is not UTF-8 text (byte {error.start}); a model file is TOML in UTF-8.",
+            path=str(file),
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{str(file)!r} is not valid TOML: {error!s:.200}.", path=str(file)
+        ) from error
+    for key in values.keys() - set(sections_of(AnalysisSpec)):
+        raise unknown_name(key, (), values[key], AnalysisSpec, str(file))
+    own = {"name": file.stem, "command": shlex.join(["bayesgmm", "run", str(file)])}
+    spec = AnalysisSpec.from_dict({**values, **own}, str(file))
+    data = dataclasses.replace(spec.data, file=os.path.join(file.parent, spec.data.file))
+    return dataclasses.replace(spec, data=data)

@@ -1,0 +1,189 @@
+"""Commands that do a whole analysis: run, check, compare, datasets."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayesgmm.cli.options import (
+    Columns,
+    Components,
+    CovarianceOption,
+    DataFile,
+    Decimal,
+    Draws,
+    DropMissing,
+    Encoding,
+    Json,
+    Overwrite,
+    Seed,
+    Separator,
+    Tune,
+    names_in,
+    separator_in,
+)
+from bayesgmm.cli.outcome import Exit
+from bayesgmm.cli.printing import (
+    print_analysis,
+    print_data,
+    print_json,
+    print_line,
+    print_rows,
+    records,
+    watched,
+)
+
+if TYPE_CHECKING:
+    from bayesgmm.analysis import AnalysisResult
+
+__all__ = ["register"]
+
+ModelFile = Annotated[Path, typer.Argument(metavar="FILE", help="Model file (TOML).")]
+OutFolder = Annotated[
+    Path | None, typer.Option(help="Folder of the results; results/<name> by default.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command(epilog="Example: bayesgmm run models/faithful.toml")(run)
+    app.command(epilog="Example: bayesgmm check models/faithful.toml")(check)
+    app.command(epilog="Example: bayesgmm compare data.csv -k 1-6 --columns eruptions,waiting")(
+        compare
+    )
+    app.command(epilog="Example: bayesgmm datasets models")(datasets)
+
+
+def run(
+    file: ModelFile,
+    out: OutFolder = None,
+    overwrite: Overwrite = False,
+    draws: Draws = None,
+    tune: Tune = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> int:
+    """Run the analysis of a model file: report, posterior, tables and verdict."""
+    from bayesgmm.analysis import run_analysis
+
+    result = run_analysis(
+        file, out, overwrite, draws=draws, tune=tune, seed=seed, progress=watched()
+    )
+    return _told(result, json)
+
+
+def check(file: ModelFile, json: Json = False) -> int:
+    """Check a model file and its data without fitting anything."""
+    from bayesgmm.analysis import check_model_file
+
+    spec = check_model_file(file)
+    data = spec.data.read()
+    if json:
+        print_json(
+            {
+                "name": spec.name,
+                "configuration": spec.config,
+                "hashes": {"data": data.hash, "configuration": spec.config_hash},
+                "rows": data.n_obs,
+                "dropped": data.n_dropped,
+                "columns": data.features,
+            }
+        )
+        return Exit.OK
+    numbers = ", ".join(map(str, spec.model.n_components))
+    sampler = spec.sampler
+    print_data(data)
+    print_line(f"model: K = {numbers}, covariance {spec.model.covariance}")
+    print_line(f"sampler: {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
+    print_line(f"{file}: nothing wrong")
+    return Exit.OK
+
+
+def compare(
+    data: DataFile,
+    components: Components = "1-6",
+    columns: Columns = None,
+    covariance: CovarianceOption = "full",
+    sep: Separator = ",",
+    decimal: Decimal = ".",
+    encoding: Encoding = "utf-8",
+    drop_missing: DropMissing = False,
+    out: OutFolder = None,
+    overwrite: Overwrite = False,
+    draws: Draws = None,
+    tune: Tune = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> int:
+    """Compare numbers of components on a data file; writes what run writes."""
+    from bayesgmm.analysis import AnalysisSpec, analyse
+
+    table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
+    table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": names_in(columns)}
+    sampler = {"draws": draws, "tune": tune, "seed": seed}
+    spec = AnalysisSpec.from_dict(
+        {
+            "name": data.stem or "data",
+            "command": shlex.join(["bayesgmm", *sys.argv[1:]]),
+            "data": table,
+            "model": {"n_components": components, "covariance": covariance},
+            "sampler": {name: value for name, value in sampler.items() if value is not None},
+        },
+        "the command",
+    )
+    return _told(analyse(spec, out, overwrite, progress=watched()), json)
+
+
+def datasets(
+    folder: Annotated[Path, typer.Argument(help="Folder of model files.")] = Path("models"),
+    json: Json = False,
+) -> int:
+    """List the model files of a folder: their data, their numbers of components, their titles."""
+    from bayesgmm.analysis import check_model_file
+    from bayesgmm.errors import ConfigError
+
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise ConfigError(f"there is no model file (*.toml) in {str(folder)!r}.", path=str(folder))
+    rows = []
+    for file in files:
+        spec = check_model_file(file)
+        data = spec.data.read()
+        counts = spec.model.n_components
+        rows.append(
+            {
+                "file": str(file),
+                "rows": data.n_obs,
+                "features": data.n_features,
+                "K": ", ".join(map(str, counts)),
+                "covariance": spec.model.covariance,
+                "title": spec.title or spec.name,
+            }
+        )
+    if json:
+        print_json(rows)
+    else:
+        print_rows(rows)
+    return Exit.OK
+
+
+def _told(result: "AnalysisResult", json: bool) -> int:
+    """Print the result; return its exit code."""
+    if not json:
+        return print_analysis(result)
+    print_json(
+        {
+            "name": result.spec.name,
+            "chosen": result.choice.k,
+            "reason": result.choice.reason,
+            "best": result.comparison.best,
+            "verdict": result.verdict.to_dict(),
+            "table": records(result.comparison.table),
+            "unmet": result.unmet,
+            "seed": result.comparison.seed,
+            "files": {kind: str(path) for kind, path in result.files.items()},
+        }
+    )
+    return Exit.OK if result.verdict.ok else Exit.BAD_VERDICT

@@ -1,0 +1,104 @@
+"""The entry: runs the commands, and turns whatever happens into one line and one code."""
+
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from bayesgmm.cli.outcome import Exit, exit_code, sentence
+from bayesgmm.errors import BayesGMMError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        0 done; 2 wrong usage, configuration or data; 3 written, but the verdict is bad; 4 a result
+        cannot be written or read; 130 interrupted; 1 a fault of bayesgmm itself.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"] or ["--help"]
+    with _noting_ctrl_c() as pressed:
+        try:
+            code = _run(given, debug)
+        except BaseException as error:
+            if debug and not isinstance(error, SystemExit | KeyboardInterrupt):
+                raise
+            ours = isinstance(error, BayesGMMError)
+            if message := sentence(KeyboardInterrupt() if pressed and not ours else error):
+                print(f"error: {message}", file=sys.stderr)
+            return Exit.INTERRUPTED if pressed else exit_code(error)
+    return code if isinstance(code, int) else Exit.OK
+
+
+@contextmanager
+def _noting_ctrl_c() -> Iterator[list[int]]:
+    """Yield a list that Ctrl-C appends to: code in C may lose the exception, or raise another."""
+    pressed: list[int] = []
+    report = sys.unraisablehook
+
+    def note(number: int, frame: Any) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, note)
+    sys.unraisablehook = lambda lost: None if pressed else report(lost)
+    try:
+        yield pressed
+    finally:
+        sys.unraisablehook = report
+        signal.signal(signal.SIGINT, before)
+
+
+def _run(arguments: list[str], debug: bool) -> Any:
+    # Loaded here, so that Ctrl-C while loading is reported like any other.
+    from bayesgmm.cli.commands import app
+
+    with warnings.catch_warnings():
+        _listen(debug)
+        code = app(arguments, standalone_mode=False)
+    if code == Exit.INTERRUPTED:  # typer turns Ctrl-C into the code, without a word
+        raise KeyboardInterrupt
+    return code
+
+
+def _listen(debug: bool) -> None:
+    """Show our warnings as lines on stderr, and our log where somebody watches."""
+    import logging
+
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    from bayesgmm import errors
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    if not debug:
+        warnings.showwarning = show
+        warnings.simplefilter("ignore")
+        for ours in (errors.ConvergenceWarning, errors.DataWarning, errors.DegeneracyWarning):
+            warnings.filterwarnings("once", category=ours)
+    logger = logging.getLogger("bayesgmm")
+    logger.handlers.clear()
+    logger.propagate = False
+    if sys.stderr.isatty() or debug:
+        console = Console(stderr=True)
+        logger.addHandler(RichHandler(console=console, show_path=False, show_level=False))
+        logger.setLevel(logging.INFO)

@@ -1,0 +1,73 @@
+"""Arguments and options that several commands share."""
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Columns",
+    "Components",
+    "CovarianceOption",
+    "DataFile",
+    "Decimal",
+    "Draws",
+    "DropMissing",
+    "Encoding",
+    "Json",
+    "OneComponentCount",
+    "Overwrite",
+    "PosteriorFile",
+    "Prob",
+    "Seed",
+    "Separator",
+    "Tune",
+    "names_in",
+    "separator_in",
+]
+
+DataFile = Annotated[
+    Path, typer.Argument(metavar="DATA", help="CSV file with a header line, or a Parquet file.")
+]
+PosteriorFile = Annotated[
+    Path, typer.Argument(metavar="POSTERIOR", help="Posterior written by run, compare or sample.")
+]
+Components = Annotated[
+    str, typer.Option("--components", "-k", help='Numbers of components: "1-6", "2,3" or "3".')
+]
+OneComponentCount = Annotated[
+    int, typer.Option("--components", "-k", min=1, help="Number of components.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Columns to use, separated by commas; the numeric ones by default."),
+]
+CovarianceOption = Annotated[
+    str,
+    typer.Option(
+        help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical."
+    ),
+]
+Separator = Annotated[str, typer.Option(help='Field separator of the CSV file; "tab" for a tab.')]
+Decimal = Annotated[str, typer.Option(help='Decimal sign of the CSV file: "." or ",".')]
+Encoding = Annotated[str, typer.Option(help="Text encoding of the CSV file.")]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
+]
+Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
+Tune = Annotated[int | None, typer.Option(min=0, help="Draws of warm-up of each chain.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Prob = Annotated[float, typer.Option(help="Probability of the intervals.")]
+
+
+def names_in(columns: str | None) -> list[str] | None:
+    """Return the column names in an option's value; quotes protect a comma, as in a CSV file."""
+    return None if columns is None else next(csv.reader([columns], skipinitialspace=True), [])
+
+
+def separator_in(text: str) -> str:
+    """Return the separator that an option's value stands for."""
+    return "\t" if text in ("tab", r"\t") else text

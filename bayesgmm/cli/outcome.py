@@ -1,0 +1,59 @@
+"""How a command ends: exit codes, and the sentence for each error."""
+
+from enum import IntEnum
+
+from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
+
+__all__ = ["Exit", "exit_code", "sentence"]
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line."""
+
+    OK = 0
+    FAULT = 1
+    WRONG_INPUT = 2
+    BAD_VERDICT = 3
+    FILE = 4
+    INTERRUPTED = 130
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that an exception stands for."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else Exit.FAULT
+    if isinstance(error, SamplingInterrupted) or _is_stop(error):
+        return Exit.INTERRUPTED
+    if isinstance(error, ResultFileError):
+        return Exit.FILE
+    if isinstance(error, BayesGMMError) or _is_usage(error):
+        return Exit.WRONG_INPUT
+    return Exit.FAULT
+
+
+def sentence(error: BaseException) -> str:
+    """Return what to tell the user, on one line."""
+    if isinstance(error, SystemExit):
+        return ""
+    if _is_stop(error):
+        return "interrupted; no result was written."
+    if isinstance(error, BayesGMMError):
+        text = str(error)
+    elif _is_usage(error):
+        text = error.format_message()  # type: ignore[attr-defined]
+    else:
+        text = (
+            f"this is a fault of bayesgmm: {type(error).__name__}: {error!s:.200}. Run the command "
+            "again with --debug and report what it prints."
+        )
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether the user ended it: Ctrl-C, or the parser's own name for it."""
+    return isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort"
+
+
+def _is_usage(error: BaseException) -> bool:
+    """Whether the parser of the command line raised it; which class does depends on typer."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")

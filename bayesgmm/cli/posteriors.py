@@ -1,0 +1,319 @@
+"""Commands on one model: fit, sample, report, predict, simulate."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayesgmm.cli.options import (
+    Columns,
+    CovarianceOption,
+    DataFile,
+    Decimal,
+    Draws,
+    DropMissing,
+    Encoding,
+    Json,
+    OneComponentCount,
+    Overwrite,
+    PosteriorFile,
+    Prob,
+    Seed,
+    Separator,
+    Tune,
+    names_in,
+    separator_in,
+)
+from bayesgmm.cli.outcome import Exit
+from bayesgmm.cli.printing import (
+    print_data,
+    print_frame,
+    print_json,
+    print_line,
+    print_verdict,
+    records,
+    warn_of,
+    watched,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from bayesgmm.data import Dataset
+    from bayesgmm.diagnosis import Diagnosis
+    from bayesgmm.spec import MixtureSpec
+
+__all__ = ["register"]
+
+CsvFile = Annotated[Path | None, typer.Option(help="CSV file to write; stdout by default.")]
+
+
+class Method(StrEnum):
+    """Samplers."""
+
+    NUTS = "nuts"
+    SMC = "smc"
+
+
+class Format(StrEnum):
+    """Formats of a report."""
+
+    HTML = "html"
+    MD = "md"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command(epilog="Example: bayesgmm fit data.csv -k 3 --covariance tied")(fit)
+    app.command(epilog="Example: bayesgmm sample data.csv -k 3 --out posterior.nc")(sample)
+    app.command(epilog="Example: bayesgmm report posterior.nc --out report.html")(report)
+    app.command(epilog="Example: bayesgmm predict posterior.nc new.csv --out memberships.csv")(
+        predict
+    )
+    app.command(epilog="Example: bayesgmm simulate posterior.nc -n 500 --out rows.csv")(simulate)
+
+
+def fit(
+    data: DataFile,
+    components: OneComponentCount,
+    posterior_mode: Annotated[
+        bool, typer.Option("--map", help="Fit the posterior mode instead of the likelihood.")
+    ] = False,
+    columns: Columns = None,
+    covariance: CovarianceOption = "full",
+    sep: Separator = ",",
+    decimal: Decimal = ".",
+    encoding: Encoding = "utf-8",
+    drop_missing: DropMissing = False,
+    seed: Seed = None,
+    json: Json = False,
+) -> int:
+    """Fit a mixture by maximum likelihood (EM) or at its posterior mode."""
+    from bayesgmm.fit import fit_em, fit_map
+
+    dataset = _read(data, names_in(columns), sep, decimal, encoding, drop_missing)
+    spec = _spec(components, covariance)
+    found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
+    if not json:
+        print_data(dataset)
+        print_line(str(found))
+        return Exit.OK
+    print_json(
+        {
+            "n_components": components,
+            "covariance": covariance,
+            "columns": found.features,
+            "log_likelihood": found.log_likelihood,
+            "log_posterior": found.log_posterior,
+            "n_parameters": found.n_parameters,
+            **({} if posterior_mode else {"aic": found.aic, "bic": found.bic, "icl": found.icl}),
+            "status": found.status.value,
+            "seed": found.seed,
+            "data_hash": found.data_hash,
+            **found.parameters._asdict(),
+        }
+    )
+    return Exit.OK
+
+
+def sample(
+    data: DataFile,
+    components: OneComponentCount,
+    columns: Columns = None,
+    covariance: CovarianceOption = "full",
+    sep: Separator = ",",
+    decimal: Decimal = ".",
+    encoding: Encoding = "utf-8",
+    drop_missing: DropMissing = False,
+    method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
+    draws: Draws = None,
+    tune: Tune = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; posterior_k<K>.nc by default.")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> int:
+    """Draw from the posterior of one mixture, and write the draws."""
+    from bayesgmm.result.files import check_writable
+
+    dataset = _read(data, names_in(columns), sep, decimal, encoding, drop_missing)
+    spec = _spec(components, covariance)
+    path = out or Path(f"posterior_k{components}.nc")
+    check_writable(path, overwrite)
+    lengths = {"draws": draws, "tune": tune}
+    options: dict[str, Any] = {k: length for k, length in lengths.items() if length is not None}
+    options |= {"method": method.value, "seed": seed, "progress": watched()}
+    tree, verdict, table = _sampled(dataset, spec, path, overwrite, options)
+    if json:
+        found = {"verdict": verdict.to_dict(), "summary": records(table), "file": str(path)}
+        print_json({**found, "seed": int(tree.attrs["seed"])})
+        return Exit.OK if verdict.ok else Exit.BAD_VERDICT
+    print_data(dataset)
+    print_frame(table)
+    code = print_verdict(verdict)
+    print_line(f"posterior  {path}")
+    return code
+
+
+def report(
+    posterior: PosteriorFile,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; report.html or report.md by default.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Format.")] = Format.HTML,
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> int:
+    """Write the report of a posterior."""
+    from bayesgmm.result import load
+    from bayesgmm.result.files import check_writable
+
+    path = out or Path(f"report.{format.value}")
+    check_writable(path, overwrite)
+    tree = load(posterior)
+    verdict = _reported(tree, path, title=title, format=format.value, overwrite=overwrite)
+    if json:
+        print_json({"file": str(path), "verdict": verdict.to_dict()})
+        return Exit.OK if verdict.ok else Exit.BAD_VERDICT
+    code = print_verdict(verdict)
+    print_line(f"report     {path}")
+    return code
+
+
+def predict(
+    posterior: PosteriorFile,
+    rows: Annotated[
+        Path | None,
+        typer.Argument(metavar="ROWS", help="New rows (CSV or Parquet); the posterior's own."),
+    ] = None,
+    out: CsvFile = None,
+    prob: Prob = 0.89,
+    sep: Separator = ",",
+    decimal: Decimal = ".",
+    encoding: Encoding = "utf-8",
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> int:
+    """Write the membership probabilities of rows, with intervals."""
+    from bayesgmm.prediction import membership
+    from bayesgmm.result import load
+    from bayesgmm.result.files import check_writable
+
+    if out is not None:
+        check_writable(out, overwrite)
+    tree = load(posterior)
+    wanted = None
+    if rows is not None:
+        names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
+        wanted = _read(rows, names, sep, decimal, encoding, False)
+    found = membership(tree, wanted, prob)
+    _give(_membership_table(found), out, overwrite, json)
+    return warn_of(tree)
+
+
+def simulate(
+    posterior: PosteriorFile,
+    n: Annotated[int, typer.Option("--rows", "-n", min=1, help="Number of rows.")] = 100,
+    out: CsvFile = None,
+    seed: Seed = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> int:
+    """Draw new rows from the posterior predictive distribution, with their clusters."""
+    from bayesgmm import prediction
+    from bayesgmm.result import load
+    from bayesgmm.result.files import check_writable
+
+    if out is not None:
+        check_writable(out, overwrite)
+    tree = load(posterior)
+    drawn = prediction.simulate(tree, n, seed=seed)
+    table = drawn["x"].to_pandas().assign(cluster=drawn["cluster"].values)
+    _give(table.rename_axis("row"), out, overwrite, json)
+    return warn_of(tree)
+
+
+def _read(
+    data: Path,
+    columns: list[str] | None,
+    sep: str,
+    decimal: str,
+    encoding: str,
+    drop_missing: bool,
+) -> "Dataset":
+    from bayesgmm.analysis import AnalysisSpec
+
+    table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
+    table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": columns}
+    return AnalysisSpec.from_dict({"name": "data", "data": table}, "the command").data.read()
+
+
+def _spec(components: int, covariance: str) -> "MixtureSpec":
+    from bayesgmm.spec import MixtureSpec
+
+    return MixtureSpec.from_dict({"n_components": components, "covariance": covariance})
+
+
+def _reported(tree: "xr.DataTree", path: Path, **options: Any) -> "Diagnosis":
+    from bayesgmm.diagnosis import diagnose
+    from bayesgmm.report import write_report
+
+    write_report(tree, path, **options)
+    return diagnose(tree)
+
+
+def _sampled(
+    data: "Dataset", spec: "MixtureSpec", path: Path, overwrite: bool, options: dict[str, Any]
+) -> "tuple[xr.DataTree, Diagnosis, pd.DataFrame]":
+    """Sample, judge and save; an interrupted run is kept beside the file that was asked for."""
+    from bayesgmm import sampling
+    from bayesgmm.diagnosis import diagnose
+    from bayesgmm.errors import SamplingInterrupted
+    from bayesgmm.result import save
+    from bayesgmm.result.layout import with_attributes
+    from bayesgmm.summary import summarize
+
+    try:
+        tree = sampling.sample(data, spec, **options)
+    except SamplingInterrupted as interruption:
+        if (draws := interruption.details.get("partial")) is None:
+            raise
+        partial = save(draws, path.with_suffix(".partial.nc"), overwrite=True)
+        raise SamplingInterrupted(
+            f"interrupted; the draws made so far are in {str(partial)!r}, marked as interrupted.",
+            partial=draws,
+        ) from interruption
+    verdict = diagnose(tree)
+    save(with_attributes(tree, verdict=verdict.to_dict()), path, overwrite)
+    return tree, verdict, summarize(tree)
+
+
+def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
+    """Lay memberships out with one line a row: cluster, entropy, and each cluster's interval."""
+    import pandas as pd
+
+    columns = {"cluster": found["cluster"].values, "entropy": found["entropy"].values}
+    for k in range(found["mean"].shape[1]):
+        for name in ("mean", "lower", "upper"):
+            columns[f"{name}_{k}"] = found[name].values[:, k]
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(columns["cluster"]), name="row"))
+
+
+def _give(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:
+    """Write a table to its file, or print it."""
+    from bayesgmm.result.files import write_text
+
+    text = table.to_csv(lineterminator="\n")
+    if out is not None:
+        write_text(out, text, overwrite)
+    if json:
+        print_json({"file": str(out)} if out else records(table))
+    elif out is None:
+        print(text, end="")
+    else:
+        print_line(f"{len(table)} rows  {out}")

@@ -1,0 +1,164 @@
+"""What commands print on stdout: tables for people, JSON for programs."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bayesgmm.cli.outcome import Exit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from bayesgmm.analysis import AnalysisResult
+    from bayesgmm.data import Dataset
+    from bayesgmm.diagnosis import Diagnosis
+
+__all__ = [
+    "print_analysis",
+    "print_data",
+    "print_frame",
+    "print_json",
+    "print_line",
+    "print_rows",
+    "print_verdict",
+    "records",
+    "warn_of",
+    "watched",
+]
+
+_PLAIN_WIDTH = 240
+
+
+def watched() -> bool:
+    """Whether a person sees stderr, where progress is shown."""
+    return sys.stderr.isatty()
+
+
+def print_line(text: str) -> None:
+    """Print plain text."""
+    _console().print(escape(text), highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object."""
+    from bayesgmm.result.files import strict_json
+
+    print(strict_json(value))
+
+
+def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return a table as plain JSON types, its index as the first column."""
+    return json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
+
+
+def print_data(data: "Dataset") -> None:
+    """Say which rows and columns are used, and which are not."""
+    parts = [f"{data.source}: {data.n_obs} rows of {', '.join(data.features)}"]
+    if ignored := data.options.get("ignored_columns"):
+        parts.append(f"not used: {', '.join(ignored)}")
+    if data.n_dropped:
+        parts.append(f"{data.n_dropped} rows with missing values left out")
+    print_line("; ".join(parts))
+
+
+def print_analysis(result: "AnalysisResult") -> int:
+    """Print the K table, the choice, the verdict, and where the files are."""
+    print_data(result.comparison.data)
+    table = result.comparison.table
+    columns: dict[str, Any] = {
+        "log lik.": table["log_likelihood"].map("{:.2f}".format),
+        "BIC": table["bic"].map("{:.2f}".format),
+        "ICL": table["icl"].map("{:.2f}".format),
+        "elpd LOO": _with_error(table, "elpd_loo", "se_loo", 1),
+        "elpd WAIC": table["elpd_waic"].map("{:.1f}".format),
+        "weight": table["weight"].map("{:.2f}".format),
+        "log evidence": _with_error(table, "log_evidence", "log_evidence_error", 2),
+        "p(K)": table["probability"].map(_probability),
+        "verdict": table["verdict"],
+    }
+    rows = [[str(k), *(str(cells[k]) for cells in columns.values())] for k in table.index]
+    _print_table(["K", *columns], rows)
+    print_line(f"Chosen: {result.choice.reason}")
+    for line in result.unmet:
+        print_line(f"Not as [expect] says: {line}")
+    code = print_verdict(result.verdict, f"Verdict for K = {result.choice.k}")
+    for kind, path in result.files.items():
+        print_line(f"{kind:<11}{path}")
+    return code
+
+
+def print_verdict(verdict: "Diagnosis", head: str = "Verdict") -> int:
+    """Print the verdict with its reasons; return the exit code that it stands for."""
+    print_line(f"{head}: {verdict.status.value}")
+    for sentence in (*verdict.reasons, *verdict.notes):
+        print_line(f"  - {sentence}")
+    return Exit.OK if verdict.ok else Exit.BAD_VERDICT
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print records that have the same keys."""
+    _print_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
+
+
+def warn_of(posterior: "xr.DataTree") -> int:
+    """Say on stderr what is wrong with the run that an answer rests on; return the exit code."""
+    from bayesgmm.diagnosis import RunStatus, diagnose
+
+    verdict = diagnose(posterior)
+    if verdict.status is not RunStatus.CONVERGED:
+        print(f"warning: the posterior is {verdict.status.value}.", file=sys.stderr)
+    return Exit.OK if verdict.ok else Exit.BAD_VERDICT
+
+
+def print_frame(frame: "pd.DataFrame", digits: int = 4) -> None:
+    """Print a table of numbers."""
+    names = [str(name) for name in frame.index.names]
+    rows = [
+        [*_labels(label), *(_cell(value, digits) for value in row)]
+        for label, row in zip(frame.index, frame.itertuples(index=False), strict=True)
+    ]
+    _print_table([*(name.replace("None", "") for name in names), *map(str, frame.columns)], rows)
+
+
+def _labels(label: Any) -> list[str]:
+    return [str(part) for part in label] if isinstance(label, tuple) else [str(label)]
+
+
+def _cell(value: Any, digits: int) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def _with_error(table: "pd.DataFrame", value: str, error: str, digits: int) -> Mapping[Any, str]:
+    def shown(k: Any) -> str:
+        uncertainty = table[error][k]
+        known = f"{uncertainty:.{digits}f}" if math.isfinite(uncertainty) else "unknown"
+        return f"{table[value][k]:.{digits}f} ± {known}"
+
+    return {k: shown(k) for k in table.index}
+
+
+def _probability(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    for i, column in enumerate(columns):
+        left = i == 0 or column in ("verdict", "title", "covariance")
+        table.add_column(escape(column), justify="left" if left else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    terminal = sys.stdout.isatty()
+    return Console(width=None if terminal else _PLAIN_WIDTH, highlight=False)

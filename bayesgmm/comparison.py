@@ -1,0 +1,364 @@
+"""Compare the number of components: every criterion side by side, for one model."""
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.criteria import Evidence, log_evidence, loo, waic
+from bayesgmm.data import Dataset, as_dataset, check_components
+from bayesgmm.diagnosis import Diagnosis, diagnose
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit import PointFit, fit_em
+from bayesgmm.result.layout import with_attributes
+from bayesgmm.sampling import sample
+from bayesgmm.spec import Covariance, MixtureSpec, Priors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Choice", "Comparison", "Criterion", "compare", "rank"]
+
+logger = logging.getLogger(__name__)
+
+Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
+PARETO_LIMIT = 0.7
+_SMALL_DIFFERENCE = 4.0
+_EXTENSION = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number of components and why.
+
+    Parameters
+    ----------
+    k : int
+    reason : str
+        One sentence.
+    """
+
+    k: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """The same mixture with different numbers of components, fitted, sampled and compared.
+
+    Parameters
+    ----------
+    data : Dataset
+    table : pandas.DataFrame
+        One row a K: log_likelihood, n_parameters, aic, bic, icl of the ML fit (smaller is better);
+        elpd_waic, elpd_loo with se_ and p_, nats (larger is better); pareto_k_max, n_bad_pareto;
+        weight (stacking); log_evidence with log_evidence_error and evidence_method, nats;
+        probability of K; verdict; occupied; draws; seconds.
+    elpds : dict of {"waic", "loo"} to dict of int to arviz.ELPDData
+    fits : dict of int to PointFit
+    posteriors : dict of int to xarray.DataTree
+    verdicts : dict of int to Diagnosis
+    seed : int
+    """
+
+    data: Dataset
+    table: "pd.DataFrame"
+    elpds: dict[str, dict[int, Any]]
+    fits: dict[int, PointFit]
+    posteriors: dict[int, xr.DataTree]
+    verdicts: dict[int, Diagnosis]
+    seed: int
+
+    @property
+    def differences(self) -> "pd.DataFrame":
+        """elpd_loo of each K less the best one's: elpd_diff and se_diff, nats."""
+        return rank(self.elpds["loo"])[["elpd_diff", "se_diff"]]
+
+    @property
+    def best(self) -> dict[str, int]:
+        """The K that each criterion by itself puts first."""
+        columns = {"waic": "elpd_waic", "loo": "elpd_loo", "evidence": "log_evidence"}
+        table = self.table
+        k = table.index.to_numpy()
+        smallest = {name: int(k[table[name].argmin()]) for name in ("aic", "bic", "icl")}
+        largest = {name: int(k[table[column].argmax()]) for name, column in columns.items()}
+        return smallest | largest
+
+    def chosen(self, criterion: Criterion = "loo") -> Choice:
+        """Choose K by a criterion, and say why.
+
+        Parameters
+        ----------
+        criterion : {"loo", "waic", "evidence", "aic", "bic", "icl"}
+            For loo and waic the smallest K whose elpd is within 4 nats of the best, or within two
+            standard errors of the difference, among the K with a good verdict and no Pareto k
+            above 0.7 left. The others take their best K.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown criterion.
+        """
+        if criterion not in get_args(Criterion):
+            raise ConfigError(
+                f"criterion must be one of {', '.join(get_args(Criterion))}, got {criterion!r}.",
+                value=criterion,
+            )
+        if criterion not in ("loo", "waic"):
+            k = self.best[criterion]
+            return Choice(k, f"K = {k} has the best {criterion}.")
+        return _simplest_within_error(self, criterion)
+
+    def __repr__(self) -> str:
+        """Show the table and the choice."""
+        columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
+        return f"{self.table[columns].to_string()}\n{self.chosen().reason}"
+
+
+def compare(
+    data: Any,
+    n_components: int | Iterable[int] = range(1, 7),
+    *,
+    covariance: Covariance = "full",
+    priors: Priors | None = None,
+    resolution: Any = "auto",
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    max_draws: int | None = None,
+    cores: int | None = None,
+    seed: int | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Fit, sample and compare one mixture for several numbers of components.
+
+    Parameters
+    ----------
+    data : Dataset, array of shape (obs, feature) or frame
+    n_components : iterable of int
+    covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
+    priors : Priors, optional
+    resolution : "auto", float or one a feature
+        Recording step of the data; see `MixtureSpec`.
+    draws, tune, chains : int
+        As in `sample`.
+    max_draws : int, optional
+        A run with too few draws is sampled anew with up to four times as many, at most this number
+        a chain. None leaves every run as long as it is.
+    cores : int, optional
+    seed : int, optional
+        Drawn when None; stored either way. The draws of one K do not depend on the others.
+    progress : bool
+        Show a progress bar for each K.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a wrong spec or unusable data, before anything is fitted.
+
+    References
+    ----------
+    Vehtari, Gelman and Gabry (2017), Statistics and Computing 27:1413 (LOO, WAIC and the standard
+    error of a difference); Yao et al. (2018), Bayesian Analysis 13:917 (stacking).
+    """
+    dataset = as_dataset(data)
+    specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    fits, posteriors, verdicts, seconds = {}, {}, {}, {}
+    evidences: dict[int, Evidence] = {}
+    elpds: dict[str, dict[int, Any]] = {"waic": {}, "loo": {}}
+    for k, spec in specs.items():
+        start = time.perf_counter()
+        for_fit, for_draws, for_evidence = np.random.SeedSequence([seed, k]).generate_state(3)
+        fits[k] = fit_em(dataset, spec, seed=int(for_fit))
+        posteriors[k], verdicts[k] = _sample_until_good(
+            dataset,
+            spec,
+            draws,
+            max_draws or draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            seed=int(for_draws),
+            progress=progress,
+        )
+        elpds["waic"][k], elpds["loo"][k] = _elpds(posteriors[k])
+        evidence = log_evidence(posteriors[k], seed=int(for_evidence))
+        evidences[k] = evidence if verdicts[k].ok else evidence.with_error(math.inf)
+        seconds[k] = time.perf_counter() - start
+        logger.info("K = %d: %s, %.1f s", k, verdicts[k].status.value, seconds[k])
+    return Comparison(
+        data=dataset,
+        table=_table(fits, posteriors, verdicts, elpds, evidences, seconds),
+        elpds=elpds,
+        fits=fits,
+        posteriors=posteriors,
+        verdicts=verdicts,
+        seed=seed,
+    )
+
+
+def _specs(
+    data: Dataset,
+    n_components: int | Iterable[int],
+    covariance: Covariance,
+    priors: Priors,
+    resolution: Any,
+) -> dict[int, MixtureSpec]:
+    numbers = [n_components] if isinstance(n_components, int) else list(n_components)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(
+            f"n_components must name at least one K and none twice, got {numbers!r:.80}.",
+            key="n_components",
+        )
+    if isinstance(priors.concentration, tuple):
+        raise ConfigError(
+            "concentration must be one number in compare: one a cluster fits a single K only.",
+            key="concentration",
+        )
+    specs = {k: MixtureSpec(k, covariance, priors, resolution) for k in sorted(numbers)}
+    for k in specs:
+        check_components(data, k)
+    return specs
+
+
+def _sample_until_good(
+    data: Dataset, spec: MixtureSpec, draws: int, limit: int, **options: Any
+) -> tuple[xr.DataTree, Diagnosis]:
+    """Sample, and once more with more draws where only they are missing."""
+    tree = sample(data, spec, draws=draws, **options)
+    verdict = diagnose(tree)
+    longer = min(_EXTENSION * draws, limit)
+    if verdict.more_draws_help and longer > draws:
+        logger.info(
+            "K = %d: %s; sampling %d draws", spec.n_components, verdict.status.value, longer
+        )
+        tree = sample(data, spec, draws=longer, **options)
+        verdict = diagnose(tree)
+    return with_attributes(tree, verdict=verdict.to_dict()), verdict
+
+
+def _elpds(posterior: xr.DataTree) -> tuple[Any, Any]:
+    """WAIC and LOO; what their warnings say stands in the table's columns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return waic(posterior), loo(posterior)
+
+
+def _table(
+    fits: dict[int, PointFit],
+    posteriors: dict[int, xr.DataTree],
+    verdicts: dict[int, Diagnosis],
+    elpds: dict[str, dict[int, Any]],
+    evidences: dict[int, Evidence],
+    seconds: dict[int, float],
+) -> "pd.DataFrame":
+    import pandas as pd
+
+    weights = rank(elpds["loo"])["weight"]
+    probabilities = _probabilities(evidences)
+    rows = {}
+    for k, fit in fits.items():
+        by_waic, by_loo = elpds["waic"][k], elpds["loo"][k]
+        pareto = np.asarray(by_loo.pareto_k)
+        rows[k] = {
+            "log_likelihood": fit.log_likelihood,
+            "n_parameters": fit.n_parameters,
+            "aic": fit.aic,
+            "bic": fit.bic,
+            "icl": fit.icl,
+            "elpd_waic": by_waic.elpd,
+            "se_waic": by_waic.se,
+            "p_waic": by_waic.p,
+            "elpd_loo": by_loo.elpd,
+            "se_loo": by_loo.se,
+            "p_loo": by_loo.p,
+            "pareto_k_max": float(pareto.max()),
+            "n_bad_pareto": int((pareto > PARETO_LIMIT).sum()),
+            "weight": weights[k],
+            "log_evidence": evidences[k].value,
+            "log_evidence_error": evidences[k].error,
+            "evidence_method": evidences[k].method,
+            "probability": probabilities[k],
+            "verdict": verdicts[k].status.value,
+            "occupied": verdicts[k].figures["occupied"],
+            "draws": posteriors[k]["posterior"].sizes["draw"],
+            "seconds": seconds[k],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
+
+
+def _probabilities(evidences: dict[int, Evidence]) -> dict[int, float]:
+    """Posterior of K under a uniform prior on the K compared; NaN where an error is infinite."""
+    if any(math.isinf(evidence.error) for evidence in evidences.values()):
+        return dict.fromkeys(evidences, math.nan)
+    values = np.array([evidence.value for evidence in evidences.values()])
+    relative = np.exp(values - values.max())
+    return dict(zip(evidences, (relative / relative.sum()).tolist(), strict=True))
+
+
+def rank(elpds: Mapping[int, Any]) -> "pd.DataFrame":
+    """Compare the elpd of several K by ArviZ: elpd_diff, se_diff and stacking weight, by K.
+
+    Each row of the data is shifted by its largest value over the models first: differences and
+    weights do not depend on it, and without it the weights underflow for rows of very low density.
+    """
+    import arviz as az
+    import pandas as pd
+
+    if len(elpds) == 1:
+        alone = {"elpd_diff": 0.0, "se_diff": 0.0, "weight": 1.0}
+        return pd.DataFrame([alone], index=list(elpds)).rename_axis("K")
+    largest = np.max([np.asarray(e.elpd_i) for e in elpds.values()], axis=0)
+    shifted = {
+        str(k): replace(e, elpd=e.elpd - largest.sum(), elpd_i=e.elpd_i - largest)
+        for k, e in elpds.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        table = az.compare(shifted, round_to="none")
+    table.index = table.index.astype(int)
+    table = table.rename(columns={"dse": "se_diff"}).sort_index().rename_axis("K")
+    return table[["elpd_diff", "se_diff", "weight"]].astype(float)
+
+
+def _simplest_within_error(comparison: Comparison, criterion: Criterion) -> Choice:
+    verdicts, bad = comparison.verdicts, comparison.table["n_bad_pareto"]
+    elpds = comparison.elpds[criterion]
+    good = {k: e for k, e in elpds.items() if verdicts[k].ok and not bad[k]}
+    if not good:
+        k = comparison.best["bic"]
+        return Choice(
+            k,
+            f"No K has both a good verdict and a reliable {criterion.upper()}; K = {k} has the "
+            "best BIC of the maximum likelihood fits.",
+        )
+    left_out = (
+        f" (left out: K = {_listed(set(elpds) - set(good))})" if len(good) < len(elpds) else ""
+    )
+    ranking = rank(good)
+    behind, error = -ranking["elpd_diff"], ranking["se_diff"]
+    best = min(good, key=lambda k: behind[k])
+    k = next(k for k in good if behind[k] < max(_SMALL_DIFFERENCE, 2.0 * error[k]))
+    if k == best:
+        return Choice(k, f"K = {k} has the highest elpd by {criterion.upper()}{left_out}.")
+    return Choice(
+        k,
+        f"K = {k} is the smallest K whose elpd by {criterion.upper()} is within 4 nats or two "
+        f"standard errors of the best, K = {best}: {behind[k]:.1f} nats behind, standard error "
+        f"{error[k]:.1f}{left_out}.",
+    )
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(k) for k in sorted(numbers))

@@ -1,0 +1,22 @@
+"""Criteria for the number of components: predictive (WAIC, LOO) and evidence."""
+
+from bayesgmm.criteria.bridge import Evidence, log_evidence
+from bayesgmm.criteria.model_posterior import PosteriorOverK, PriorOverK, posterior_over_k
+from bayesgmm.criteria.nobile import NobileStep, nobile_step
+from bayesgmm.criteria.predictive import WAIC, loo, waic
+from bayesgmm.criteria.refits import RefittedLOO, loo_with_refits
+
+__all__ = [
+    "WAIC",
+    "Evidence",
+    "NobileStep",
+    "PosteriorOverK",
+    "PriorOverK",
+    "RefittedLOO",
+    "log_evidence",
+    "loo",
+    "loo_with_refits",
+    "nobile_step",
+    "posterior_over_k",
+    "waic",
+]

@@ -1,0 +1,173 @@
+"""The bridge's proposal: Gaussians fitted to draws, made symmetric in the labels."""
+
+import itertools
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from bayesgmm.errors import (
+    ConvergenceWarning,
+    DataError,
+    DataWarning,
+    DegeneracyWarning,
+    DegenerateFitError,
+    SamplingError,
+)
+from bayesgmm.fit import PointFit, fit_em
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["Proposal", "fit_proposal", "permutation_matrix"]
+
+MAX_GAUSSIANS = 8
+NEGLIGIBLE = -16.0
+PROBES = 200
+_STARTS = 3
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A normalised density q(x) = (1 / K!) sum_s sum_g w_g N(P_s x | m_g, F_g F_g').
+
+    Parameters
+    ----------
+    weights : array of shape (gaussian,)
+    means : array of shape (gaussian, dim)
+    factors : array of shape (gaussian, dim, dim)
+        Lower triangles F_g.
+    whitenings : array of shape (term, dim, dim)
+        F_g^-1 P_s of the terms that count.
+    shifts : array of shape (term, dim)
+        F_g^-1 m_g.
+    constants : array of shape (term,)
+        log w_g - log det F_g - dim / 2 log 2 pi - log K!.
+    """
+
+    weights: Array
+    means: Array
+    factors: Array
+    whitenings: Array
+    shifts: Array
+    constants: Array
+
+    def draw(self, size: int, rng: np.random.Generator) -> Array:
+        """Draw points (size, dim), in the labelling of the draws that were fitted."""
+        chosen = np.repeat(np.arange(len(self.weights)), rng.multinomial(size, self.weights))
+        noise = rng.standard_normal((size, self.means.shape[1]))
+        return self.means[chosen] + np.einsum("nij,nj->ni", self.factors[chosen], noise)
+
+    def log_density(self, points: Array) -> Array:
+        """Return log q of points (point, dim), nats."""
+        total = np.full(len(points), -np.inf)
+        for term in zip(self.whitenings, self.shifts, self.constants, strict=True):
+            total = np.logaddexp(total, _log_gaussian(points, *term))
+        return total
+
+    def symmetrised(self, target: LogPosterior, points: Array) -> Self:
+        """Return the mean over all K! permutations of the labels.
+
+        Parameters
+        ----------
+        target : LogPosterior
+            Where its labels are not exchangeable nothing is done.
+        points : array of shape (point, dim)
+            What the density is wanted at: permuted Gaussians that contribute nothing there are
+            left out, and the divisor stays K!.
+        """
+        if not target.resolved.exchangeable:
+            return self
+        reference = self.log_density(points)
+        whitenings, shifts, constants = [*self.whitenings], [*self.shifts], [*self.constants]
+        orders = itertools.permutations(range(target.resolved.n_components))
+        for order in itertools.islice(orders, 1, None):
+            matrix = permutation_matrix(target, np.array(order))
+            for whitening, shift, constant in zip(
+                self.whitenings @ matrix, self.shifts, self.constants, strict=True
+            ):
+                density = _log_gaussian(points, whitening, shift, constant)
+                if (density - reference).max() > NEGLIGIBLE:
+                    whitenings.append(whitening)
+                    shifts.append(shift)
+                    constants.append(constant)
+        return replace(
+            self,
+            whitenings=np.stack(whitenings),
+            shifts=np.stack(shifts),
+            constants=np.array(constants) - math.lgamma(target.resolved.n_components + 1),
+        )
+
+
+def fit_proposal(draws: Array, seed: int) -> Proposal:
+    """Fit Gaussians to draws by EM, twice as many again as long as BIC falls.
+
+    Parameters
+    ----------
+    draws : array of shape (draw, dim)
+        Unconstrained coordinates, in one labelling as far as there is one.
+    seed : int
+
+    Raises
+    ------
+    SamplingError
+        When the draws span fewer dimensions than they have.
+    """
+    best = _gaussians(draws, 1, seed)
+    if best is None:
+        raise SamplingError(
+            "the draws span fewer dimensions than the posterior has (a constant chain?); no "
+            "evidence can be computed. Sample again with more draws."
+        )
+    number = 2
+    while number <= MAX_GAUSSIANS:
+        fit = _gaussians(draws, number, seed)
+        if fit is None or fit.bic >= best.bic:
+            break
+        best, number = fit, 2 * number
+    factors = np.linalg.cholesky(best.covariances)
+    dim = draws.shape[1]
+    inverses = np.stack([solve_triangular(f, np.eye(dim), lower=True) for f in factors])
+    constants = np.log(best.weights) - 0.5 * dim * math.log(2.0 * math.pi)
+    constants -= np.log(np.einsum("gdd->gd", factors)).sum(axis=1)
+    return Proposal(
+        weights=best.weights / best.weights.sum(),
+        means=best.means,
+        factors=factors,
+        whitenings=inverses,
+        shifts=np.einsum("gij,gj->gi", inverses, best.means),
+        constants=constants,
+    )
+
+
+def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
+    """Return P (dim, dim): P x are the coordinates with cluster k taken from `order[k]`."""
+    n_clusters = target.resolved.n_components
+    matrix = np.eye(target.dim)
+    weights = np.vstack([np.eye(n_clusters - 1), -np.ones((1, n_clusters - 1))])
+    matrix[: n_clusters - 1, : n_clusters - 1] = weights[order[:-1]]
+    moved = ("means",) if target.resolved.structure.shared else ("means", "scales", "pairs")
+    for name in moved:
+        block = target.slices.get(name, slice(0, 0))
+        index = np.arange(target.dim)[block].reshape(n_clusters, -1)
+        matrix[index.ravel()] = np.eye(target.dim)[index[order].ravel()]
+    return matrix
+
+
+def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:
+    """Fit so many Gaussians; None where the draws do not carry them."""
+    with warnings.catch_warnings():
+        for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
+            warnings.simplefilter("ignore", category)
+        try:
+            return fit_em(draws, number, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
+        except (DataError, DegenerateFitError):
+            return None
+
+
+def _log_gaussian(points: Array, whitening: Array, shift: Array, constant: float) -> Array:
+    z = points @ whitening.T - shift
+    return constant - 0.5 * np.einsum("nd,nd->n", z, z)

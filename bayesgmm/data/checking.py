@@ -1,0 +1,347 @@
+"""What rows must satisfy, and the facts that two passes over them find out."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesgmm.data.reading import MAX_EXACT_INTEGER, plural, shown
+from bayesgmm.errors import DataError
+from bayesgmm.typing import Array, IntArray
+
+__all__ = [
+    "BLOCK",
+    "ArrayRows",
+    "Facts",
+    "Lines",
+    "Rows",
+    "examine",
+    "frozen",
+    "immutable",
+    "real_array",
+    "smallest_gap",
+]
+
+Lines = IntArray | None
+
+MAX_ABSOLUTE = 1e150
+MAX_CONDITION = 1e10
+GAP_FLOOR = 1e-9
+BLOCK = 16_384
+_KEPT_HASHES = 2**22
+
+
+class Rows(Protocol):
+    """Rows that can be read again and again, wherever they are kept."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+
+    def blocks(self, max_rows: int) -> Iterator[Array]:
+        """Yield float64 blocks in C order, each of ``max_rows`` rows but the last."""
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """Rows of an array of any real type and order, in memory or mapped from a file."""
+
+    array: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of columns."""
+        return self.array.shape[0], self.array.shape[1]
+
+    def blocks(self, max_rows: int) -> Iterator[Array]:
+        """Yield float64 blocks in C order, each of ``max_rows`` rows but the last."""
+        for start in range(0, len(self.array), max_rows):
+            yield np.ascontiguousarray(self.array[start : start + max_rows], dtype=np.float64)
+
+
+class Facts(NamedTuple):
+    """What two passes over the rows find out."""
+
+    hash: str
+    centre: Array
+    spread: Array
+    n_distinct: int
+
+
+def frozen(array: Array) -> Array:
+    """Return a read-only view."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def smallest_gap(column: Array) -> float:
+    """Return the smallest gap that is not rounding noise, 0 without ties; data units."""
+    values = np.sort(column)
+    gaps = np.diff(values)
+    noise = 4 * np.finfo(np.float64).eps * np.abs(values[[0, -1]]).max()
+    if gaps.min() > noise:
+        return 0.0
+    steps = gaps[gaps > GAP_FLOOR * (values[-1] - values[0])]
+    return float(steps.min()) if steps.size else 0.0
+
+
+class _FirstPass:
+    """Everything that one pass over the rows can tell."""
+
+    _faults: ClassVar[dict[str, tuple[Callable[[Array], NDArray[np.bool]], str]]] = {
+        "missing": (
+            np.isnan,
+            "drop these rows (drop_missing=True where a file or frame is read) or impute the "
+            "values before fitting",
+        ),
+        "infinite": (np.isinf, "correct these cells or drop their rows"),
+        "huge": (
+            lambda block: np.abs(block) > MAX_ABSOLUTE,
+            f"above {MAX_ABSOLUTE:g} in size: correct these cells or change the unit",
+        ),
+    }
+
+    def __init__(self, n_obs: int, features: tuple[str, ...]) -> None:
+        size = len(features)
+        self.features = features
+        self.n_rows = 0
+        self.origin, self.total = np.zeros(size), np.zeros(size)
+        self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
+        self.counts = {fault: np.zeros(size, dtype=np.int64) for fault in self._faults}
+        self.first: dict[str, list[tuple[int, int]]] = {fault: [] for fault in self._faults}
+        self.distinct = _DistinctRows()
+        self.digest = hashlib.sha256(json.dumps([n_obs, size, *features]).encode())
+
+    def add(self, block: Array) -> None:
+        """Take in the next rows."""
+        if np.abs(block).max() <= MAX_ABSOLUTE:
+            if not self.n_rows:
+                self.origin = block[0].copy()
+            self.total += (block - self.origin).sum(axis=0)
+            self.low = np.minimum(self.low, block.min(axis=0))
+            self.high = np.maximum(self.high, block.max(axis=0))
+            self.digest.update(block.astype("<f8", copy=False).tobytes())
+            self.distinct.add(block)
+        else:
+            self._note_faults(block)
+        self.n_rows += len(block)
+
+    def _note_faults(self, block: Array) -> None:
+        for fault, (found, _) in self._faults.items():
+            bad = found(block)
+            self.counts[fault] += bad.sum(axis=0)
+            cells = np.argwhere(bad)[: 3 - len(self.first[fault])]
+            self.first[fault] += [(self.n_rows + int(i), int(j)) for i, j in cells]
+
+    def refuse_bad_cells(self, lines: Lines) -> None:
+        """Raise DataError for missing, infinite or huge cells, the first kind found."""
+        for fault, (_, cure) in self._faults.items():
+            counts = self.counts[fault]
+            if not counts.any():
+                continue
+            columns = np.flatnonzero(counts)
+            shares = [f"{counts[j]} in column {self.features[j]!r}" for j in columns[:3]]
+            more = f" and {len(columns) - 3} more columns" if len(columns) > 3 else ""
+            places = [(*_place(i, lines), self.features[j]) for i, j in self.first[fault]]
+            first = ", ".join(f"{word} {number} ({name!r})" for word, number, name in places)
+            raise DataError(
+                f"data has {plural(int(counts.sum()), f'{fault} value')}: {', '.join(shares)}"
+                f"{more}; first in {first}; {cure}.",
+                column=places[0][2],
+                rows=tuple(number for _, number, _ in places),
+                counts={self.features[j]: int(counts[j]) for j in columns},
+            )
+
+
+class _DistinctRows:
+    """Count distinct rows by 64-bit hashes, in bounded memory.
+
+    Only hashes below a limit are kept, and the limit is halved whenever too many are (distinct
+    sampling, Gibbons 2001): exact up to about four million distinct rows.
+    """
+
+    def __init__(self) -> None:
+        self.limit = 2**64 - 1
+        self.kept = np.empty(0, dtype=np.uint64)
+        self.pending: list[NDArray[np.uint64]] = []
+
+    def add(self, block: Array) -> None:
+        """Take in the next rows."""
+        hashes = np.zeros(len(block), dtype=np.uint64)
+        for bits in (block + 0.0).view(np.uint64).T:
+            hashes ^= bits
+            hashes *= np.uint64(0x9E3779B97F4A7C15)
+            hashes ^= hashes >> np.uint64(32)
+            hashes *= np.uint64(0xBF58476D1CE4E5B9)
+            hashes ^= hashes >> np.uint64(29)
+        self.pending.append(hashes[hashes <= self.limit])
+        if sum(map(len, self.pending)) > _KEPT_HASHES:
+            self._merge()
+
+    def _merge(self) -> None:
+        self.kept = np.unique(np.concatenate([self.kept, *self.pending]))
+        self.pending = []
+        while self.kept.size > _KEPT_HASHES:
+            self.limit >>= 1
+            self.kept = self.kept[self.kept <= self.limit]
+
+    def count(self) -> int:
+        """Return the number of distinct rows."""
+        self._merge()
+        return self.kept.size * 2**64 // (self.limit + 1)
+
+
+def _place(row: int, lines: Lines) -> tuple[str, int]:
+    return ("row", row + 1) if lines is None else ("line", int(lines[row]))
+
+
+def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
+    """Check the rows in two passes, the second centred by the first; blocks bound the memory."""
+    n_obs, n_features = rows.shape
+    if n_obs < 2:
+        raise DataError(f"at least 2 rows are needed, got {n_obs}.", n_obs=n_obs)
+    first = _FirstPass(n_obs, features)
+    for block in rows.blocks(BLOCK):
+        first.add(block)
+    first.refuse_bad_cells(lines)
+    span = first.high - first.low
+    _refuse_constant(first.low, span, np.maximum(abs(first.low), abs(first.high)), features)
+    if n_obs <= n_features:
+        raise DataError(
+            f"{n_obs} rows cannot show the spread of {n_features} features: at least "
+            f"{n_features + 1} rows are needed; choose fewer columns.",
+            n_obs=n_obs,
+            n_features=n_features,
+        )
+    centre = first.origin + first.total / n_obs
+    rest, products = np.zeros(n_features), np.zeros((n_features, n_features))
+    for block in rows.blocks(BLOCK):
+        scaled = (block - centre) / span
+        rest += scaled.sum(axis=0)
+        products += scaled.T @ scaled
+    rest /= n_obs
+    products -= n_obs * np.outer(rest, rest)
+    deviations = np.sqrt(np.diag(products))
+    _refuse_collinear(products / np.outer(deviations, deviations), features)
+    return Facts(
+        first.digest.hexdigest(),
+        frozen(centre + span * rest),
+        frozen(span * deviations / math.sqrt(n_obs - 1)),
+        first.distinct.count(),
+    )
+
+
+def _refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
+    """Refuse columns whose range is within a few roundings of their values."""
+    constant = np.flatnonzero(span <= 8 * np.finfo(np.float64).eps * size)
+    if constant.size:
+        named = ", ".join(f"{features[j]!r} (all {low[j]:.6g})" for j in constant[:3])
+        raise DataError(
+            f"{plural(constant.size, 'column')} constant: {named}; leave out what does not vary.",
+            column=features[constant[0]],
+            columns=tuple(features[j] for j in constant),
+        )
+
+
+def _refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
+    """Refuse columns of which one is a linear combination of others."""
+    sizes, vectors = np.linalg.eigh(correlation)
+    if sizes[0] * MAX_CONDITION >= sizes[-1]:
+        return
+    loads = np.abs(vectors[:, 0])
+    involved = tuple(features[j] for j in np.flatnonzero(loads > 0.01 * loads.max()))
+    condition = sizes[-1] / max(sizes[0], np.finfo(np.float64).eps)
+    raise DataError(
+        f"columns {', '.join(map(repr, involved))} are collinear (condition number of the "
+        f"correlation {condition:.1e}, above {MAX_CONDITION:g}): one follows from the others; "
+        "leave one of them out.",
+        column=involved[-1],
+        columns=involved,
+    )
+
+
+def immutable(array: NDArray[Any]) -> bool:
+    """Whether this is float64 in C order that no view of it can change."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return False
+        owner = owner.base
+    plain = array.dtype == np.float64 and array.dtype.isnative and array.flags.c_contiguous
+    return plain and (owner is None or isinstance(owner, bytes))
+
+
+def real_array(data: Any) -> NDArray[Any]:
+    """Return a two-dimensional array of a real type."""
+    if hasattr(data, "toarray"):
+        raise DataError("data is a sparse matrix; pass the dense data.toarray().")
+    try:
+        array = data if isinstance(data, np.ndarray) else np.asarray(data)
+    except (ValueError, TypeError, OverflowError):
+        raise DataError(
+            "data is ragged: its rows do not all have the same number of values; pass one list "
+            "of equal length a row."
+        ) from None
+    if array.ndim != 2:
+        cures = {1: "one feature is data.reshape(-1, 1)", 3: "data.reshape(len(data), -1)"}
+        raise DataError(
+            f"data must be two-dimensional (rows by features), got {type(data).__name__} of "
+            f"shape {array.shape}; {cures.get(array.ndim, 'pass an array or a data frame')}."
+        )
+    if not array.shape[1]:
+        raise DataError(f"data has no columns (shape {array.shape}).")
+    if isinstance(array, np.ma.MaskedArray):
+        array = np.ma.filled(array.astype(np.float64), np.nan)
+    elif not isinstance(array, np.memmap):
+        array = np.asarray(array)
+    if array.dtype == object:
+        array = _from_objects(array)
+    if array.dtype.kind not in "fiu":
+        others = [cell for cell in array.ravel().tolist() if not _is_real(cell)]
+        examples = ", ".join(map(shown, (others or array.ravel().tolist())[:3]))
+        raise DataError(
+            f"data must hold real numbers, got dtype {array.dtype}: {examples}; leave out what "
+            "is not a number, and convert the rest with .astype(float).",
+            dtype=str(array.dtype),
+        )
+    _refuse_inexact(array, data)
+    return array
+
+
+def _is_real(cell: Any) -> bool:
+    return isinstance(cell, Real) and not isinstance(cell, bool | np.bool)
+
+
+def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as float64 when it holds only real numbers and missing cells."""
+    cells = array.ravel().tolist()
+    missing = [c is None or type(c).__name__ in ("NAType", "NaTType") for c in cells]
+    if not any(missing) or not all(m or _is_real(c) for c, m in zip(cells, missing, strict=True)):
+        return array
+    filled = [math.nan if m else float(c) for c, m in zip(cells, missing, strict=True)]
+    return np.array(filled).reshape(array.shape)
+
+
+def _refuse_inexact(array: NDArray[Any], data: Any) -> None:
+    """Refuse integers that float64 cannot hold, also those that a list mixes with floats."""
+    if array.dtype.kind == "f" and not isinstance(data, list | tuple):
+        return
+    if not array.size or (array.max() < MAX_EXACT_INTEGER and array.min() > -MAX_EXACT_INTEGER):
+        return
+    large = (array >= MAX_EXACT_INTEGER) | (array <= -MAX_EXACT_INTEGER)
+    for i, j in np.argwhere(large).tolist():
+        if isinstance(data[i][j], Integral) and abs(int(data[i][j])) > MAX_EXACT_INTEGER:
+            raise DataError(
+                f"column 'x{j + 1}' holds the integer {shown(int(data[i][j]))} (row {i + 1}), "
+                "above 2**53: it has no exact float64 value. An identifier is the usual cause: "
+                "leave the column out, or convert it to float yourself.",
+                column=f"x{j + 1}",
+                rows=(i + 1,),
+            )

@@ -1,0 +1,170 @@
+"""Maximum likelihood by EM, with squared extrapolation."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.data import as_dataset, check_components
+from bayesgmm.fit.expectation import Rows, Sums
+from bayesgmm.fit.maximisation import maximise, split
+from bayesgmm.fit.point import FitStatus, PointFit
+from bayesgmm.fit.search import Run, best_of_starts
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.resolved import ResolvedSpec, resolve
+from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.typing import Array
+
+__all__ = ["Likelihood", "fit_em"]
+
+_PLAIN_STEPS = 5
+
+
+def fit_em(
+    data: Any,
+    spec: MixtureSpec | int,
+    *,
+    seed: int | None = None,
+    n_starts: int = 60,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+) -> PointFit:
+    """Fit a Gaussian mixture by maximum likelihood, from many starts.
+
+    The priors and the resolution of the spec play no part: recorded values are taken as exact, as
+    every EM does. The likelihood is then unbounded where covariances are not shared, so optima at
+    which a component holds fewer than D + 2 rows and nearly no spread are flagged as spikes and
+    set aside; the fit is the best of the others.
+
+    Parameters
+    ----------
+    data : Dataset, array of shape (obs, feature) or frame
+        Data in a memory map or left in a Parquet file are streamed.
+    spec : MixtureSpec or int
+        An integer is the number of components of the default spec.
+    seed : int or None
+        None draws one; it is stored in the result.
+    n_starts : int
+        Number of starts.
+    tol : float
+        A run has converged when what it can still be expected to gain is below `tol` nats a row.
+    max_iter : int
+        Largest number of iterations of a run.
+
+    Returns
+    -------
+    PointFit
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a wrong spec or option, or unusable data.
+    DegenerateFitError
+        When every start collapses.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the best run stopped at `max_iter`.
+
+    References
+    ----------
+    Dempster, Laird and Rubin (1977), J. Royal Statistical Society B 39:1. Varadhan and Roland
+    (2008), Scandinavian J. Statistics 35:335: the extrapolation, scheme S3.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> data = np.concatenate([rng.normal(0, 1, 60), rng.normal(9, 1, 40)])[:, None]
+    >>> fit_em(data, 2, seed=1).weights.round(3).tolist()
+    [0.6, 0.4]
+    """
+    dataset, spec = as_dataset(data), as_spec(spec)
+    check_components(dataset, spec.n_components)
+    target = Likelihood(resolve(replace(spec, resolution=0.0), dataset))
+    return best_of_starts(target, dataset, seed=seed, n_starts=n_starts, tol=tol, max_iter=max_iter)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The log likelihood as a target; its coordinates are the points of EM."""
+
+    resolved: ResolvedSpec
+
+    def start(self, point: Array) -> Array:
+        """Return the point itself."""
+        return point
+
+    def point(self, x: Array) -> Array:
+        """Return x itself."""
+        return x
+
+    def parameters(self, x: Array) -> Parameters:
+        """Return the parameters at x, data units."""
+        resolved = self.resolved
+        weights, means, covariances = split(x, resolved.n_components, resolved.n_features)
+        scales = np.sqrt(np.einsum("kdd->kd", covariances))
+        correlations = covariances / (scales[:, :, None] * scales[:, None, :])
+        unit = resolved.unit
+        return Parameters(
+            weights=weights,
+            means=resolved.centre + unit * means,
+            scales=unit * scales,
+            correlations=correlations,
+            covariances=covariances * unit[:, None] * unit,
+        )
+
+    def data_units(self, n_obs: int) -> float:
+        """Return the log likelihood in data units less that in fitting units."""
+        return -n_obs * self.resolved.log_unit
+
+    def log_posterior(self, objective: float) -> None:
+        """Return None: there is no prior."""
+
+    def step(self, x: Array, sums: Sums, floor: Array) -> tuple[Array, int]:
+        """Return the next point of EM and the component that collapsed, or -1."""
+        structure, out = self.resolved.structure, np.empty_like(x)
+        collapsed = maximise(
+            x,
+            *sums[1:],
+            structure.shared,
+            structure.scalar,
+            structure.correlated,
+            floor,
+            out,
+        )
+        return out, collapsed
+
+    def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
+        """Alternate two EM steps and one extrapolation along them; the path never falls."""
+        path: list[float] = []
+        longest, enough = 1.0, tol * rows.n_rows
+        sums = rows.expectation(x)
+        while True:
+            path.append(sums.log_likelihood)
+            first, collapsed = self.step(x, sums, floor)
+            if collapsed >= 0:
+                return Run(x, path, FitStatus.COLLAPSED, collapsed)
+            sums = rows.expectation(first)
+            path.append(sums.log_likelihood)
+            second, collapsed = self.step(first, sums, floor)
+            if collapsed >= 0:
+                return Run(first, path, FitStatus.COLLAPSED, collapsed)
+            move = first - x
+            bend = second - first - move
+            length = math.sqrt(float(move @ move) / max(float(bend @ bend), 1e-300))
+            if (path[-1] - path[-2]) * max(1.0, length) < enough:
+                return Run(first, path, FitStatus.CONVERGED)
+            if len(path) >= max_iter:
+                return Run(first, path, FitStatus.MAX_ITER)
+            length = min(length, longest)
+            ahead = x + 2.0 * length * move + length**2 * bend
+            leap = rows.expectation(ahead) if length > 1.0 else None
+            if leap is not None and leap.log_likelihood >= path[-1]:
+                x, sums = ahead, leap
+            else:
+                x, sums = second, rows.expectation(second)
+            if len(path) < 2 * _PLAIN_STEPS:
+                continue
+            longest = 4.0 * longest if leap is None or x is ahead else max(1.0, longest / 4.0)

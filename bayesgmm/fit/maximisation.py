@@ -1,0 +1,181 @@
+"""The compiled M-step, and the flat point on which EM's steps act.
+
+A point is one flat array in fitting coordinates: log weights (cluster), means (cluster, feature),
+and the Cholesky factors of the covariances (cluster, feature, feature) with the logarithms of
+their diagonals. Every such array is a mixture, so points may be extrapolated.
+"""
+
+import math
+
+import numpy as np
+
+from bayesgmm.compiling import compiled
+from bayesgmm.mixture.kernels import cholesky, whiten
+from bayesgmm.typing import Array
+
+__all__ = ["EMPTY", "maximise", "moments", "point_of", "split", "whiten_point"]
+
+EMPTY = 1e-3  # rows: a component with less has lost its data
+
+
+def split(point: Array, n_clusters: int, n_features: int) -> tuple[Array, Array, Array]:
+    """Return weights, means and covariances of a point, fitting coordinates."""
+    means = point[n_clusters : n_clusters * (1 + n_features)].reshape(n_clusters, n_features)
+    factors = point[n_clusters * (1 + n_features) :].reshape(n_clusters, n_features, n_features)
+    diagonal = np.eye(n_features, dtype=bool)
+    factors = np.where(diagonal, np.exp(np.where(diagonal, factors, 0.0)), factors)
+    weights = np.exp(point[:n_clusters])
+    return weights / weights.sum(), means.copy(), factors @ factors.swapaxes(1, 2)
+
+
+def point_of(weights: Array, means: Array, covariances: Array) -> Array:
+    """Lay weights, means and covariances, fitting coordinates, out as a point."""
+    factors = np.linalg.cholesky(covariances)
+    diagonal = np.eye(means.shape[1], dtype=bool)
+    factors = np.where(diagonal, np.log(np.where(diagonal, factors, 1.0)), factors)
+    return np.concatenate([np.log(weights), means.ravel(), factors.ravel()])
+
+
+@compiled
+def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor: Array) -> None:
+    o = n_clusters * (1 + n_features) + k * n_features * n_features
+    for i in range(n_features):
+        for j in range(n_features):
+            factor[i, j] = point[o] if i != j else math.exp(point[o])
+            o += 1
+
+
+@compiled
+def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> None:
+    """Write what the passes over the rows need; see `bayesgmm.mixture.kernels`."""
+    n_clusters, n_features = shift.shape
+    means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
+    factor = np.empty((n_features, n_features))
+    total = 0.0
+    largest = point[:n_clusters].max()
+    for k in range(n_clusters):
+        total += math.exp(point[k] - largest)
+    log_total = largest + math.log(total)
+    for k in range(n_clusters):
+        _read_factor(point, k, n_clusters, n_features, factor)
+        log_weight = point[k] - log_total
+        constant[k] = whiten(log_weight, means[k], factor, whitening[k], shift[k])
+
+
+@compiled
+def moments(
+    point: Array, mass: Array, first: Array, second: Array, centres: Array, scatters: Array
+) -> None:
+    """Turn the whitened sums taken at `point` into weighted means and scatters about them.
+
+    With Sigma = L L', centre = mu + L first / mass and
+    scatter = L (second - first first' / mass) L'.
+    """
+    n_clusters, n_features = first.shape
+    factor = np.empty((n_features, n_features))
+    inner = np.empty((n_features, n_features))
+    half = np.empty((n_features, n_features))
+    for k in range(n_clusters):
+        rows = max(mass[k], 1e-300)
+        _read_factor(point, k, n_clusters, n_features, factor)
+        for i in range(n_features):
+            s = 0.0
+            for m in range(i + 1):
+                s += factor[i, m] * first[k, m]
+            centres[k, i] = point[n_clusters + k * n_features + i] + s / rows
+            for j in range(i + 1):
+                inner[i, j] = second[k, i, j] - first[k, i] * first[k, j] / rows
+                inner[j, i] = inner[i, j]
+        for i in range(n_features):
+            for j in range(n_features):
+                s = 0.0
+                for m in range(i + 1):
+                    s += factor[i, m] * inner[m, j]
+                half[i, j] = s
+        for i in range(n_features):
+            for j in range(i + 1):
+                s = 0.0
+                for m in range(j + 1):
+                    s += half[i, m] * factor[j, m]
+                scatters[k, i, j] = s
+                scatters[k, j, i] = s
+
+
+@compiled
+def _shape(
+    mass: Array, scatters: Array, shared: bool, scalar: bool, correlated: bool, out: Array
+) -> None:
+    """Write the covariances of `bayesgmm.mixture.structures.Structure.covariances`."""
+    n_clusters, n_features = out.shape[:2]
+    if shared:
+        pooled = np.zeros((n_features, n_features))
+        total = 0.0
+        for k in range(n_clusters):
+            pooled += scatters[k]
+            total += mass[k]
+        for k in range(n_clusters):
+            out[k] = pooled / total
+    else:
+        for k in range(n_clusters):
+            out[k] = scatters[k] / mass[k]
+    if correlated:
+        return
+    for k in range(n_clusters):
+        mean = np.trace(out[k]) / n_features
+        for i in range(n_features):
+            for j in range(n_features):
+                if i != j:
+                    out[k, i, j] = 0.0
+            if scalar:
+                out[k, i, i] = mean
+
+
+@compiled
+def maximise(
+    point: Array,
+    mass: Array,
+    first: Array,
+    second: Array,
+    shared: bool,
+    scalar: bool,
+    correlated: bool,
+    floor: Array,
+    out: Array,
+) -> int:
+    """Write the next point of EM; return -1, or the component that has collapsed.
+
+    Parameters
+    ----------
+    point, out : arrays, see the module
+    mass, first, second : arrays
+        The whitened sums at `point`, `bayesgmm.mixture.kernels`.
+    shared, scalar, correlated : bool
+        The covariance structure.
+    floor : array of shape (feature,), fitting coordinates
+        Smallest variance allowed of each feature given those before it.
+    """
+    n_clusters, n_features = first.shape
+    centres = np.empty((n_clusters, n_features))
+    scatters = np.empty((n_clusters, n_features, n_features))
+    covariances = np.empty((n_clusters, n_features, n_features))
+    factor = np.empty((n_features, n_features))
+    for k in range(n_clusters):
+        if not mass[k] > EMPTY:
+            return k
+    moments(point, mass, first, second, centres, scatters)
+    _shape(mass, scatters, shared, scalar, correlated, covariances)
+    log_total = math.log(mass.sum())
+    o = n_clusters * (1 + n_features)
+    for k in range(n_clusters):
+        out[k] = math.log(mass[k]) - log_total
+        for i in range(n_features):
+            out[n_clusters + k * n_features + i] = centres[k, i]
+        if not cholesky(covariances[k], factor):
+            return k
+        for i in range(n_features):
+            if factor[i, i] * factor[i, i] < floor[i]:
+                return k
+            for j in range(n_features):
+                out[o] = factor[i, j] if i != j else math.log(factor[i, i])
+                o += 1
+    return -1

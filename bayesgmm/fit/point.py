@@ -1,0 +1,233 @@
+"""The result of a point fit."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit.information import aic, bic, icl
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.spec import MixtureSpec
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["FitStatus", "Optimum", "PointFit", "cluster_order"]
+
+CLOSE = 0.05  # means of the first feature nearer than this, in its sd, do not number clusters
+
+
+class FitStatus(Enum):
+    """How a fit ended; the value is the message."""
+
+    CONVERGED = "converged"
+    MAX_ITER = "stopped at max_iter before it converged"
+    COLLAPSED = "a component collapsed onto a few rows"
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """One distinct local optimum found by the starts.
+
+    Parameters
+    ----------
+    objective : float
+        Log likelihood or log posterior, nats, data units.
+    count : int
+        Number of starts that reached it.
+    flagged : bool
+        It is a spike: a component has shrunk onto a few rows or onto tied ones.
+    parameters : Parameters
+        Data units, clusters numbered as in the fit.
+    """
+
+    objective: float
+    count: int
+    flagged: bool
+    parameters: Parameters
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PointFit:
+    """A mixture fitted by maximum likelihood (EM) or at its posterior mode (MAP).
+
+    Clusters are numbered from 0 by increasing mean of `order_feature`: the first feature, or the
+    one that separates best where two means of the first differ by less than 0.05 of its standard
+    deviation.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+        The model with its priors and coordinates as numbers; resolution 0 for maximum likelihood.
+    parameters : Parameters
+        Weights, means, scales, correlations and covariances, data units.
+    log_likelihood : float
+        Nats, data units.
+    log_posterior : float or None
+        Log density in (weights, means, scales, partial correlations), nats, data units; None for
+        maximum likelihood.
+    log_certainty : float
+        sum_i log max_k r_ik, from which ICL follows.
+    path : array of shape (n_iter,)
+        The objective at each iteration of the winning run, nats, data units.
+    status : FitStatus
+    flagged : bool
+        Whether this fit itself is a spike: True, with a DegeneracyWarning, only where every start
+        ended in one.
+    optima : tuple of Optimum
+        Every distinct optimum found, the highest first.
+    order_feature : str
+        The feature whose means number the clusters.
+    n_obs : int
+    data_hash : str
+    seed : int
+    """
+
+    resolved: ResolvedSpec
+    parameters: Parameters
+    log_likelihood: float
+    log_posterior: float | None
+    log_certainty: float
+    path: Array
+    status: FitStatus
+    flagged: bool
+    optima: tuple[Optimum, ...]
+    order_feature: str
+    n_obs: int
+    data_hash: str
+    seed: int
+
+    @property
+    def spec(self) -> MixtureSpec:
+        """The specification."""
+        return self.resolved.spec
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return self.resolved.features
+
+    @property
+    def weights(self) -> Array:
+        """Weights (cluster,)."""
+        return self.parameters.weights
+
+    @property
+    def means(self) -> Array:
+        """Means (cluster, feature), data units."""
+        return self.parameters.means
+
+    @property
+    def scales(self) -> Array:
+        """Standard deviations (cluster, feature), data units, without the recording error."""
+        return self.parameters.scales
+
+    @property
+    def correlations(self) -> Array:
+        """Correlations (cluster, feature, feature)."""
+        return self.parameters.correlations
+
+    @property
+    def covariances(self) -> Array:
+        """Covariances (cluster, feature, feature), data units, with the recording error."""
+        return self.parameters.covariances
+
+    @property
+    def n_iter(self) -> int:
+        """Number of iterations of the winning run."""
+        return len(self.path)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        resolved = self.resolved
+        return resolved.structure.n_parameters(resolved.n_components, resolved.n_features)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, smaller is better; of a maximum likelihood fit only."""
+        self._refuse_posterior_mode("AIC")
+        return aic(self.log_likelihood, self.n_parameters)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, smaller is better; of a maximum likelihood fit only."""
+        self._refuse_posterior_mode("BIC")
+        return bic(self.log_likelihood, self.n_parameters, self.n_obs)
+
+    @property
+    def icl(self) -> float:
+        """Integrated completed likelihood, smaller is better; of a maximum likelihood fit only."""
+        self._refuse_posterior_mode("ICL")
+        return icl(self.log_likelihood, self.n_parameters, self.n_obs, self.log_certainty)
+
+    def _refuse_posterior_mode(self, criterion: str) -> None:
+        if self.log_posterior is not None:
+            raise ConfigError(
+                f"{criterion} is defined at the maximum of the likelihood, and this is a MAP fit; "
+                "take it from fit_em.",
+                criterion=criterion,
+            )
+
+    def __repr__(self) -> str:
+        """Show the model, the criteria, how the fit was found, and each cluster."""
+        return "\n".join([*self._headline(), "", *self._table()])
+
+    def _headline(self) -> list[str]:
+        resolved, own = self.resolved, self.optima
+        kind = "maximum likelihood" if self.log_posterior is None else "posterior mode (MAP)"
+        regular = [optimum for optimum in own if not optimum.flagged]
+        spikes = sum(optimum.count for optimum in own if optimum.flagged)
+        starts = sum(optimum.count for optimum in own)
+        found = f"reached by {regular[0].count} of {starts} starts" if regular else "no regular fit"
+        if self.log_posterior is None:
+            figures = (
+                f"log likelihood {self.log_likelihood:.3f}, {self.n_parameters} parameters, "
+                f"AIC {self.aic:.3f}, BIC {self.bic:.3f}, ICL {self.icl:.3f}"
+            )
+        else:
+            figures = (
+                f"log posterior {self.log_posterior:.3f}, log likelihood "
+                f"{self.log_likelihood:.3f}, {self.n_parameters} parameters"
+            )
+        return [
+            f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.name} "
+            f"({resolved.structure.mclust}), {self.n_obs} rows, {resolved.n_features} features",
+            figures,
+            f"{self.status.value} in {self.n_iter} iterations; {found}; {len(regular)} distinct "
+            f"{'optimum' if len(regular) == 1 else 'optima'}, {spikes} starts ended in spikes",
+        ]
+
+    def _table(self) -> list[str]:
+        header = ["cluster", "weight", *(f"{name:.20} (sd)" for name in self.features)]
+        deviations = np.sqrt(np.einsum("kdd->kd", self.covariances))
+        rows = [
+            [
+                str(k),
+                f"{weight:.3f}",
+                *(f"{m:.5g} ({s:.3g})" for m, s in zip(mean, deviation, strict=True)),
+            ]
+            for k, (weight, mean, deviation) in enumerate(
+                zip(self.weights, self.means, deviations, strict=True)
+            )
+        ]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        return [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in (header, *rows)
+        ]
+
+
+def cluster_order(means: Array, spread: Array) -> tuple[IntArray, int]:
+    """Return the order of the clusters and the index of the feature that gives it.
+
+    Parameters
+    ----------
+    means : array of shape (cluster, feature), data units
+    spread : array of shape (feature,), data units
+    """
+    if len(means) == 1:
+        return np.zeros(1, dtype=np.int64), 0
+    gaps = np.diff(np.sort(means / spread, axis=0), axis=0).min(axis=0)
+    feature = 0 if gaps[0] >= CLOSE else int(gaps.argmax())
+    return np.argsort(means[:, feature], kind="stable"), feature

@@ -1,0 +1,101 @@
+"""Starting points of the fits: k-means++, hierarchical, random rows, random responsibilities."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from sklearn.cluster import kmeans_plusplus
+
+from bayesgmm.fit.maximisation import point_of
+from bayesgmm.mixture.structures import Structure
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["draw_starts"]
+
+_LINKED_ROWS = 1_000
+_PSEUDO_ROWS = 0.3
+
+
+def draw_starts(
+    rows: Array, n_clusters: int, structure: Structure, n_starts: int, seed: np.random.SeedSequence
+) -> list[Array]:
+    """Return starting points of EM, each from its own child of the seed.
+
+    Two are hierarchical (Ward's linkage, on the rows as they are and sphered), the others take
+    k-means++ partitions, random rows and random responsibilities in turn.
+
+    Parameters
+    ----------
+    rows : array of shape (obs, feature), fitting coordinates
+        All rows or a sample of them.
+    n_clusters : int
+    structure : Structure
+    n_starts : int
+    seed : SeedSequence
+
+    Returns
+    -------
+    list of arrays, points as in `bayesgmm.fit.maximisation`
+    """
+    total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
+    random: tuple[Callable[[Array, int, np.random.Generator], Array], ...] = (
+        _plus_plus,
+        _random_rows,
+        _random_responsibilities,
+    )
+    points = []
+    for i, child in enumerate(seed.spawn(n_starts)):
+        rng = np.random.default_rng(child)
+        if i < 2:
+            sphered = rows @ np.linalg.inv(np.linalg.cholesky(total)).T if i else rows
+            responsibilities = _hierarchical(sphered, n_clusters, rng)
+        else:
+            responsibilities = random[i % len(random)](rows, n_clusters, rng)
+        points.append(_point(rows, responsibilities, structure, total))
+    return points
+
+
+def _point(rows: Array, responsibilities: Array, structure: Structure, total: Array) -> Array:
+    """One M-step, with a pseudo row of the whole data's covariance in each cluster."""
+    mass = responsibilities.sum(axis=0)
+    means = (responsibilities.T @ rows) / mass[:, None]
+    offsets = rows[:, None, :] - means
+    scatters = np.einsum("nk,nki,nkj->kij", responsibilities, offsets, offsets, optimize=True)
+    covariances = structure.covariances(mass + _PSEUDO_ROWS, scatters + _PSEUDO_ROWS * total)
+    return point_of(mass / mass.sum(), means, covariances)
+
+
+def _one_hot(labels: IntArray, n_clusters: int) -> Array:
+    """Return responsibilities of labels; an empty cluster shares in all rows."""
+    responsibilities = np.eye(n_clusters)[labels]
+    return responsibilities + (responsibilities.sum(axis=0) == 0.0) / len(labels)
+
+
+def _nearest(rows: Array, centres: Array) -> Array:
+    distances = (rows**2).sum(axis=1)[:, None] - 2.0 * rows @ centres.T + (centres**2).sum(axis=1)
+    return _one_hot(distances.argmin(axis=1), len(centres))
+
+
+def _plus_plus(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    centres, _ = kmeans_plusplus(rows, n_clusters, random_state=int(rng.integers(2**31)))
+    return _nearest(rows, centres)
+
+
+def _random_rows(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    return _nearest(rows, rows[rng.choice(len(rows), n_clusters, replace=False)])
+
+
+def _random_responsibilities(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    return rng.dirichlet(np.full(n_clusters, 0.5), size=len(rows))
+
+
+def _hierarchical(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    if len(rows) <= _LINKED_ROWS:
+        linked = rows
+    else:
+        linked = rows[rng.choice(len(rows), _LINKED_ROWS, replace=False)]
+    labels = fcluster(linkage(linked, "ward"), n_clusters, "maxclust").astype(np.int64) - 1
+    centres = np.array([linked[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
+    assigned = _one_hot(labels, n_clusters) if linked is rows else _nearest(rows, centres)
+    missing = n_clusters - assigned.shape[1]
+    return np.pad(assigned, ((0, 0), (0, missing)), constant_values=1.0 / len(rows))

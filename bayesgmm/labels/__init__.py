@@ -1,0 +1,29 @@
+"""Labels: undoing their switches, and what may be said of clusters, draws and chains."""
+
+from bayesgmm.labels.allocation import Allocations, allocations_of, fitting_coordinates
+from bayesgmm.labels.identification import IDENTIFIED, identification_scores
+from bayesgmm.labels.modes import Mode, group_chains
+from bayesgmm.labels.precision import Precision, precision
+from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
+from bayesgmm.labels.relabelling import agreement, largest_share, modal_draw, relabel
+from bayesgmm.labels.stephens import stephens
+
+__all__ = [
+    "IDENTIFIED",
+    "Allocations",
+    "Mode",
+    "Precision",
+    "Quantity",
+    "agreement",
+    "allocations_of",
+    "cluster_quantities",
+    "fitting_coordinates",
+    "group_chains",
+    "identification_scores",
+    "label_free_quantities",
+    "largest_share",
+    "modal_draw",
+    "precision",
+    "relabel",
+    "stephens",
+]

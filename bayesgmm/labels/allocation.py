@@ -1,0 +1,181 @@
+"""What relabelling rests on: sums over rows of exact allocation probabilities, draw by draw."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import linear_sum_assignment
+
+from bayesgmm.compiling import compiled, compiled_fast
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.streams import over_draws, responsibilities
+from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["Allocations", "allocations_of", "best_orders", "fitting_coordinates"]
+
+_HELD_VALUES = 2**23  # probabilities kept between passes: 64 MiB
+
+
+@dataclass(frozen=True, eq=False)
+class Allocations:
+    """Probabilities r_ij that row i belongs to label j of each draw, streamed when asked for.
+
+    Where all of them take no more than 64 MiB they are kept for the next pass.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Draws, arrays of shape (sample, ...), data units.
+    rows : array of shape (obs, feature), data units
+    centre, unit : arrays of shape (feature,), data units
+        Coordinates in which the arithmetic is done; no result depends on them.
+    """
+
+    parameters: Parameters
+    rows: Array
+    centre: Array
+    unit: Array
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws."""
+        return len(self.parameters.weights)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters K."""
+        return self.parameters.weights.shape[1]
+
+    def at(self, draw: int) -> Array:
+        """Return the allocation probabilities (cluster, obs) of one draw."""
+        one = Parameters(*(value[draw] for value in self.parameters))
+        return responsibilities(one, self.rows, self.centre, self.unit)
+
+    def scores(self, targets: Array) -> Array:
+        """Return sum_i r_ij t_ik for targets t (cluster, obs): shape (sample, label, cluster)."""
+        out = np.empty((self.n_draws, self.n_clusters, self.n_clusters))
+
+        def project(block: Array, part: slice) -> None:
+            out[part] = _projected(block, targets)
+
+        for _ in self._reduced(project):
+            pass
+        return out
+
+    def average(self, orders: IntArray) -> Array:
+        """Return the mean over draws (cluster, obs), cluster k of a draw being `orders[draw, k]`.
+
+        Draws that have no responsibilities are left out.
+        """
+
+        def add(block: Array, part: slice) -> tuple[Array, int]:
+            return _permuted_sum(block, orders[part])
+
+        return _mean(self._reduced(add))
+
+    def matched(self, targets: Array) -> tuple[IntArray, Array]:
+        """Give each draw the order of highest score, and average the draws in these orders.
+
+        Returns
+        -------
+        orders : array of shape (sample, cluster)
+        mean : array of shape (cluster, obs)
+        """
+        orders = np.empty((self.n_draws, self.n_clusters), dtype=np.int64)
+
+        def match(block: Array, part: slice) -> tuple[Array, int]:
+            orders[part] = best_orders(_projected(block, targets))
+            return _permuted_sum(block, orders[part])
+
+        return orders, _mean(self._reduced(match))
+
+    def _reduced[Result](self, reduce: Callable[[Array, slice], Result]) -> Iterator[Result]:
+        if self.parameters.weights.size * len(self.rows) > _HELD_VALUES:
+            return over_draws(reduce, self.parameters, self.rows, self.centre, self.unit)
+        return (reduce(block, part) for block, part in self._held)
+
+    @cached_property
+    def _held(self) -> list[tuple[Array, slice]]:
+        def hold(block: Array, part: slice) -> tuple[Array, slice]:
+            return block, part
+
+        return list(over_draws(hold, self.parameters, self.rows, self.centre, self.unit))
+
+
+def allocations_of(posterior: xr.DataTree) -> Allocations:
+    """Return the allocations of a tree's draws, chains one after another."""
+    return Allocations(
+        parameters_of(posterior), rows_of(posterior), *fitting_coordinates(posterior)
+    )
+
+
+def fitting_coordinates(posterior: xr.DataTree) -> tuple[Array, Array]:
+    """Return centre and unit (feature,) of a tree; from its rows where the model is a user's."""
+    resolved = resolved_of(posterior)
+    if resolved is not None:
+        return resolved.centre, resolved.unit
+    rows = rows_of(posterior)
+    return rows.mean(axis=0), rows.std(axis=0, ddof=1)
+
+
+def best_orders(scores: Array) -> IntArray:
+    """Return the assignment of labels to clusters that has the highest sum of scores.
+
+    Parameters
+    ----------
+    scores : array of shape (sample, label, cluster)
+
+    Returns
+    -------
+    array of shape (sample, cluster)
+        The label that becomes each cluster; labels as they are where scores are not finite.
+    """
+    best = scores.argmax(axis=1)
+    labels = np.arange(scores.shape[1])
+    for draw in np.flatnonzero((np.sort(best, axis=1) != labels).any(axis=1)):
+        if np.isfinite(scores[draw]).all():
+            best[draw] = linear_sum_assignment(scores[draw].T, maximize=True)[1]
+        else:
+            best[draw] = labels
+    return best
+
+
+def _mean(sums: Iterable[tuple[Array, int]]) -> Array:
+    parts = iter(sums)
+    total, count = next(parts)
+    for part, n_draws in parts:
+        total += part
+        count += n_draws
+    return total / max(count, 1)
+
+
+@compiled_fast
+def _projected(block: Array, targets: Array) -> Array:
+    """Return sum_i r_ij t_ik of each draw; here BLAS would spend its time waking threads."""
+    n_draws, n_clusters, n_rows = block.shape
+    out = np.empty((n_draws, n_clusters, n_clusters))
+    for s in range(n_draws):
+        for j in range(n_clusters):
+            for k in range(n_clusters):
+                total = 0.0
+                for i in range(n_rows):
+                    total += block[s, j, i] * targets[k, i]
+                out[s, j, k] = total
+    return out
+
+
+@compiled
+def _permuted_sum(block: Array, orders: IntArray) -> tuple[Array, int]:
+    """Add up the finite draws of a block, their labels in the orders given; and count them."""
+    total = np.zeros((block.shape[1], block.shape[2]))
+    count = 0
+    for s in range(block.shape[0]):
+        if not np.isfinite(block[s, 0, 0]):
+            continue
+        count += 1
+        for k in range(block.shape[1]):
+            total[k] += block[s, orders[s, k]]
+    return total, count

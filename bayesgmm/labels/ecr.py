@@ -1,0 +1,34 @@
+"""Equivalence classes representatives: the labels nearest to a pivot's allocation."""
+
+import numpy as np
+
+from bayesgmm.labels.allocation import Allocations, best_orders
+from bayesgmm.typing import IntArray
+
+__all__ = ["ecr"]
+
+
+def ecr(allocations: Allocations, pivot: int) -> IntArray:
+    """Relabel draws by the number of rows expected to lie where the pivot puts them.
+
+    The pivot's allocation gives each row its most probable cluster; the agreement of a draw is
+    counted with exact allocation probabilities in place of one sampled allocation.
+
+    Parameters
+    ----------
+    allocations : Allocations
+    pivot : int
+        A draw of high posterior density.
+
+    Returns
+    -------
+    array of shape (sample, cluster)
+        The label of each draw that becomes cluster k.
+
+    References
+    ----------
+    Papastamoulis and Iliopoulos (2010), J. Computational and Graphical Statistics 19:313.
+    """
+    nearest = allocations.at(pivot).argmax(axis=0)
+    indicator = (np.arange(allocations.n_clusters)[:, None] == nearest).astype(float)
+    return best_orders(allocations.scores(indicator))

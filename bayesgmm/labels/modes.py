@@ -1,0 +1,111 @@
+"""Chains grouped by the mode in which they stayed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from bayesgmm.labels.allocation import fitting_coordinates
+from bayesgmm.labels.quantities import Quantity, label_free_quantities
+from bayesgmm.mixture.pointwise import pointwise_log_likelihood
+from bayesgmm.result.layout import parameters_of, rows_of
+from bayesgmm.typing import Array
+
+__all__ = ["Mode", "group_chains"]
+
+_APART = 2.0  # standard deviations within a chain
+_ROWS = 200
+_LEAST_DRAWS = 20  # fewer do not show where a chain stays
+
+
+@dataclass(frozen=True)
+class Mode:
+    """The chains that stayed in one mode.
+
+    Parameters
+    ----------
+    chains : tuple of int
+        Positions of the chains.
+    log_likelihood, log_likelihood_sd : float
+        Mean and standard deviation over their draws, nats, data units.
+    sorted_weights : tuple of float
+        Mean of the weights, the largest first.
+    """
+
+    chains: tuple[int, ...]
+    log_likelihood: float
+    log_likelihood_sd: float
+    sorted_weights: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
+
+
+def group_chains(
+    posterior: xr.DataTree, quantities: list[Quantity] | None = None
+) -> tuple[Mode, ...]:
+    """Group chains by mode through what does not depend on labels.
+
+    Two chains lie apart when the means of some quantity differ by more than 2 of its standard
+    deviations within the chains; chains linked by neighbours share a mode. Compared are the
+    label-free quantities and the log likelihoods of at most 200 rows. Chains of fewer than 20
+    draws are all put together.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    quantities : list of Quantity, optional
+        The label-free quantities, if they are at hand.
+
+    Returns
+    -------
+    tuple of Mode
+        The highest log likelihood first; chains that are not finite belong to none.
+    """
+    quantities = label_free_quantities(posterior) if quantities is None else quantities
+    values = np.concatenate(
+        [np.stack([q.values for q in quantities], axis=-1), _row_log_likelihoods(posterior)],
+        axis=-1,
+    )
+    finite = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)))
+    values = values[finite]
+    _, labels = connected_components(_near(values), directed=False)
+    weights = -np.sort(-posterior["posterior"].to_dataset()["weights"].values[finite], axis=2)
+    modes = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        log_likelihood = values[members, :, 0]
+        modes.append(
+            Mode(
+                chains=tuple(finite[members].tolist()),
+                log_likelihood=float(log_likelihood.mean()),
+                log_likelihood_sd=float(log_likelihood.std()),
+                sorted_weights=tuple(weights[members].mean(axis=(0, 1)).tolist()),
+            )
+        )
+    return tuple(sorted(modes, key=lambda mode: -mode.log_likelihood))
+
+
+def _near(values: Array) -> NDArray[np.bool_]:
+    """Say of each pair of chains whether they lie near: values (chain, draw, quantity)."""
+    if values.shape[1] < _LEAST_DRAWS:
+        return np.ones((len(values), len(values)), dtype=bool)
+    means, variances = values.mean(axis=1), values.var(axis=1)
+    differences = np.abs(means[:, None] - means[None])
+    within = np.sqrt(0.5 * (variances[:, None] + variances[None]))
+    return (differences <= _APART * within + 1e-12 * np.abs(means)).all(axis=2)
+
+
+def _row_log_likelihoods(posterior: xr.DataTree) -> Array:
+    """Return log p(x_i) of rows spread over the data, shape (chain, draw, row), nats."""
+    rows = rows_of(posterior)
+    rows = np.ascontiguousarray(rows[:: -(-len(rows) // _ROWS)])
+    values = pointwise_log_likelihood(
+        parameters_of(posterior), rows, *fitting_coordinates(posterior)
+    )
+    sizes = posterior["posterior"].sizes
+    return values.reshape(sizes["chain"], sizes["draw"], len(rows))

@@ -1,0 +1,164 @@
+"""The scalar quantities of a posterior: each cluster's own, and those that no label touches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.compiling import compiled
+from bayesgmm.labels.allocation import fitting_coordinates
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.streams import over_draws
+from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
+from bayesgmm.typing import Array
+
+__all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """A scalar of each draw.
+
+    Parameters
+    ----------
+    name : str
+        As in a summary's index: "means[0, eruptions]".
+    values : array of shape (chain, draw)
+    cluster : int or None
+        The cluster it belongs to; None for what is shared or label-free.
+    correlation : bool
+        It lies on (-1, 1).
+    """
+
+    name: str
+    values: Array
+    cluster: int | None = None
+    correlation: bool = False
+
+
+def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
+    """Return what does not depend on the labels of a posterior's draws.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+
+    Returns
+    -------
+    list of Quantity
+        log_likelihood (nats, data units); for two clusters and more also sorted_weights[j] (the
+        largest first), entropy (sum over rows of that of their allocation, nats) and occupied (the
+        expected number of clusters that hold at least one row).
+    """
+    stats = posterior["sample_stats"].to_dataset()
+    quantities = [Quantity("log_likelihood", stats["log_likelihood"].values)]
+    weights = posterior["posterior"].to_dataset()["weights"].values
+    if weights.shape[2] == 1:
+        return quantities
+    decreasing = -np.sort(-weights, axis=2)
+    for rank in range(weights.shape[2]):
+        quantities.append(Quantity(f"sorted_weights[{rank}]", decreasing[:, :, rank]))
+    sums = np.concatenate(
+        list(
+            over_draws(
+                _entropy_and_occupied,
+                parameters_of(posterior),
+                rows_of(posterior),
+                *fitting_coordinates(posterior),
+            )
+        )
+    ).reshape(*weights.shape[:2], 2)
+    quantities.append(Quantity("entropy", sums[..., 0]))
+    quantities.append(Quantity("occupied", sums[..., 1]))
+    return quantities
+
+
+def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
+    """Return weights, means, scales and correlations of each cluster as scalars.
+
+    What is constant by structure is left out (the weight of a single cluster, the diagonal of a
+    correlation matrix), and what clusters or features share appears once.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+
+    Returns
+    -------
+    list of Quantity
+    """
+    draws = posterior["posterior"].to_dataset()
+    flat = parameters_of(posterior)
+    shape = (draws.sizes["chain"], draws.sizes["draw"])
+    parameters = Parameters(*(value.reshape(*shape, *value.shape[1:]) for value in flat))
+    features = [str(name) for name in draws["feature"].values]
+    n_clusters = draws.sizes["cluster"]
+    quantities = []
+    if n_clusters > 1:
+        for k in range(n_clusters):
+            quantities.append(Quantity(f"weights[{k}]", parameters.weights[:, :, k], k))
+    for k in range(n_clusters):
+        for d, feature in enumerate(features):
+            quantities.append(Quantity(f"means[{k}, {feature}]", parameters.means[:, :, k, d], k))
+    return [*quantities, *_of_covariances(parameters, features, _form(posterior, parameters))]
+
+
+@dataclass(frozen=True)
+class _Form:
+    shared: bool
+    scalar: bool
+    correlated: bool
+
+
+def _form(posterior: xr.DataTree, parameters: Parameters) -> _Form:
+    """Return what the covariances share: by the spec, or by their values in a user's own model."""
+    resolved = resolved_of(posterior)
+    if resolved is not None:
+        structure = resolved.structure
+        return _Form(structure.shared, structure.scalar, structure.correlated)
+    covariances, scales = parameters.covariances, parameters.scales
+    off_diagonal = ~np.eye(covariances.shape[-1], dtype=bool)
+    return _Form(
+        shared=bool((covariances == covariances[:, :, :1]).all()),
+        scalar=scales.shape[-1] > 1 and bool((scales == scales[..., :1]).all()),
+        correlated=bool(covariances[..., off_diagonal].any()),
+    )
+
+
+def _of_covariances(parameters: Parameters, features: list[str], form: _Form) -> Iterator[Quantity]:
+    n_clusters = parameters.weights.shape[2]
+    clusters: list[int | None] = [None] if form.shared and n_clusters > 1 else [*range(n_clusters)]
+    for k in clusters:
+        for d in range(1 if form.scalar else len(features)):
+            index = ([] if k is None else [str(k)]) + ([] if form.scalar else [features[d]])
+            name = f"scales[{', '.join(index)}]" if index else "scales"
+            yield Quantity(name, parameters.scales[:, :, k or 0, d], k)
+    if not form.correlated:
+        return
+    for k in clusters:
+        for i in range(len(features)):
+            for j in range(i):
+                index = ([] if k is None else [str(k)]) + [features[j], features[i]]
+                values = parameters.correlations[:, :, k or 0, i, j]
+                yield Quantity(f"correlations[{', '.join(index)}]", values, k, correlation=True)
+
+
+def _entropy_and_occupied(block: Array, part: slice) -> Array:
+    return _row_sums(block)
+
+
+@compiled
+def _row_sums(block: Array) -> Array:
+    """Return of each draw - sum r log r and sum_k (1 - prod_i (1 - r_ik)), shape (draw, 2)."""
+    out = np.zeros((block.shape[0], 2))
+    for s in range(block.shape[0]):
+        for k in range(block.shape[1]):
+            empty = 1.0
+            for i in range(block.shape[2]):
+                r = block[s, k, i]
+                empty *= 1.0 - r
+                if r != 0.0 and r != 1.0:
+                    out[s, 0] -= r * np.log(r)
+            out[s, 1] += 1.0 - empty
+    return out

@@ -1,0 +1,134 @@
+"""Undo label switching: the verb."""
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.labels.allocation import Allocations, allocations_of
+from bayesgmm.labels.ecr import ecr
+from bayesgmm.labels.identification import identification_scores
+from bayesgmm.labels.numbering import number_clusters
+from bayesgmm.labels.pivot import reorder_by_pivot
+from bayesgmm.labels.stephens import stephens
+from bayesgmm.result.layout import permuted_tree, resolved_of, rows_of, with_attributes
+from bayesgmm.typing import IntArray
+
+__all__ = ["agreement", "largest_share", "modal_draw", "relabel"]
+
+_METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
+    "stephens": stephens,
+    "ecr": ecr,
+    "pivot": reorder_by_pivot,
+}
+
+
+def relabel(
+    posterior: xr.DataTree, method: Literal["stephens", "ecr", "pivot"] = "stephens"
+) -> xr.DataTree:
+    """Give every draw the labels under which the draws agree, and number the clusters.
+
+    Every draw is kept. Clusters are numbered from 0 by increasing posterior mean of the first
+    feature, or of the feature that separates them best where the first does not. Where the prior
+    tells the labels apart (one concentration a cluster) the draws stay as they are.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    method : {"stephens", "ecr", "pivot"}
+        What agreement means: allocations near to their mean in Kullback-Leibler divergence
+        (Stephens 2000); rows where the draw of highest density puts them (Papastamoulis and
+        Iliopoulos 2010); parameters near to those of that draw (Marin, Mengersen and Robert 2005).
+
+    Returns
+    -------
+    xarray.DataTree
+        sample_stats ``permutation`` (chain, draw, cluster) is the label, as sampled, of each
+        cluster. Attributes: ``relabelling`` (the method; the share of draws whose labels moved;
+        the reason where nothing was done), ``identification`` (one score a cluster, the share of
+        draws in which its label is sure) and ``order_feature``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.sampling import sample
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
+    >>> raw = sample(rows, 2, draws=50, tune=200, seed=1, relabel=None)
+    >>> tree = relabel(raw)
+    >>> bool((tree.posterior.means[..., 0, 0] < 3).all())
+    True
+    """
+    if method not in _METHODS:
+        raise ConfigError(
+            f"method must be one of {', '.join(_METHODS)}, got {method!r:.80}.",
+            key="method",
+            value=method,
+        )
+    allocations = allocations_of(posterior)
+    resolved = resolved_of(posterior)
+    if resolved is not None and not resolved.exchangeable:
+        as_sampled = np.tile(np.arange(allocations.n_clusters), (allocations.n_draws, 1))
+        return with_attributes(
+            posterior,
+            relabelling={"method": None, "reason": "the prior tells the labels apart"},
+            identification=identification_scores(allocations, as_sampled).tolist(),
+        )
+    orders = _METHODS[method](allocations, modal_draw(posterior))
+    scores = identification_scores(allocations, orders)
+    draws = posterior["posterior"].to_dataset()
+    orders = orders.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)
+    relabelled = np.take_along_axis(draws["means"].values, orders[..., None], axis=2)
+    numbers, feature = number_clusters(relabelled, rows_of(posterior).std(axis=0, ddof=1))
+    orders = orders[..., numbers]
+    return with_attributes(
+        permuted_tree(posterior, orders),
+        relabelling={"method": method, "moved": 1.0 - largest_share(orders)},
+        identification=scores[numbers].tolist(),
+        order_feature=str(draws["feature"].values[feature]),
+    )
+
+
+def agreement(posterior: xr.DataTree) -> dict[str, float]:
+    """Return the share of draws to which two methods give the same labels, for each pair.
+
+    One renumbering of all draws is allowed: the methods need not number the clusters alike.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        Relabelled or not.
+
+    Returns
+    -------
+    dict of str to float
+        Keys such as "stephens, ecr".
+    """
+    allocations, pivot = allocations_of(posterior), modal_draw(posterior)
+    orders = {name: method(allocations, pivot) for name, method in _METHODS.items()}
+    return {
+        f"{one}, {other}": largest_share(
+            np.take_along_axis(orders[one].argsort(axis=1), orders[other], axis=1)
+        )
+        for one, other in combinations(orders, 2)
+    }
+
+
+def modal_draw(posterior: xr.DataTree) -> int:
+    """Return the index of the draw of highest posterior density, chains one after another."""
+    stats = posterior["sample_stats"].to_dataset()
+    density = stats["lp" if "lp" in stats else "log_likelihood"].values.ravel()
+    return int(np.where(np.isfinite(density), density, -np.inf).argmax())
+
+
+def largest_share(orders: IntArray) -> float:
+    """Return the share of draws that have the most frequent order."""
+    rows = orders.reshape(-1, orders.shape[-1])
+    return float(np.unique(rows, axis=0, return_counts=True)[1].max() / len(rows))

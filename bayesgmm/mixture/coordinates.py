@@ -1,0 +1,228 @@
+"""The flat problem and the unconstrained coordinates, read inside compiled code.
+
+A problem (data, priors, structure) is one flat array of float64, so that the same compiled code
+serves every data set, K and structure, called from Python or from a sampler written in another
+language. Order of the coordinates x, that of the free variables of `build_model`:
+
+weights    K - 1 numbers, log w_k less their mean, the last left out;
+means      (cluster, feature);
+scales     log s in their own shape (shared or scalar axes absent);
+pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.compiling import compiled
+from bayesgmm.mixture.kernels import BLOCK, cholesky
+from bayesgmm.typing import Array
+
+__all__ = [
+    "HEADER",
+    "LOG_4",
+    "Point",
+    "Problem",
+    "empty_point",
+    "flat_size",
+    "flatten",
+    "read",
+    "unpack",
+]
+
+LOG_4 = math.log(4.0)
+HEADER = 14
+
+
+class Problem(NamedTuple):
+    """The flat problem, read: sizes, flags, prior numbers and rows in fitting coordinates."""
+
+    n_rows: int
+    n_features: int
+    n_clusters: int
+    n_groups: int  # sets of scales and correlations: 1 where shared, else one a cluster
+    scalar: bool
+    has_pairs: bool
+    half_normal: bool
+    resolved: bool  # the recording error h is above 0
+    eta: float
+    sigma: float
+    constants: Array  # (4,) normalising constants of weights, means, scales, pairs
+    concentration: Array  # (cluster,)
+    mean_location: Array  # (feature,)
+    mean_scale: Array  # (feature,)
+    prior_scale: Array  # (feature,)
+    resolution: Array  # (feature,)
+    blocks: Array  # (blocks, feature, BLOCK)
+
+
+class Point(NamedTuple):
+    """The parameters at one x, fitting coordinates; a group is a cluster, or all that share."""
+
+    log_weights: Array  # (cluster,)
+    means: Array  # (cluster, feature)
+    scales: Array  # (group, feature)
+    partial: Array  # (group, feature, feature), lower triangle: partial correlations y
+    log_gap: Array  # the same shape: log(1 - y^2)
+    correlation_factors: Array  # (group, feature, feature): C, Omega = C C'
+    roots: Array  # the same shape: diag(s) C
+    factors: Array  # the same shape: L, L L' = root root' + diag(h^2)
+
+
+def flatten(problem: Problem) -> Array:
+    """Lay a problem out as the flat array that `read` takes apart."""
+    header = [*problem[:10], *problem.constants]
+    return np.concatenate([np.asarray(header, dtype=float), *(np.ravel(a) for a in problem[11:])])
+
+
+@compiled
+def flat_size(header: Array) -> int:
+    """Return the length of the flat array that begins with this header."""
+    n_rows, n_features, n_clusters = int(header[0]), int(header[1]), int(header[2])
+    n_blocks = (n_rows + BLOCK - 1) // BLOCK
+    return HEADER + n_clusters + 4 * n_features + n_blocks * n_features * BLOCK
+
+
+@compiled
+def read(flat: Array) -> Problem:
+    """View the flat array as a problem; nothing is copied."""
+    n_rows, n_features, n_clusters = int(flat[0]), int(flat[1]), int(flat[2])
+    n_blocks = (n_rows + BLOCK - 1) // BLOCK
+    priors = flat[HEADER + n_clusters : HEADER + n_clusters + 4 * n_features]
+    start = HEADER + n_clusters + 4 * n_features
+    rows = flat[start : start + n_blocks * n_features * BLOCK]
+    return Problem(
+        n_rows,
+        n_features,
+        n_clusters,
+        int(flat[3]),
+        flat[4] > 0.0,
+        flat[5] > 0.0,
+        flat[6] > 0.0,
+        flat[7] > 0.0,
+        flat[8],
+        flat[9],
+        flat[10:14],
+        flat[HEADER : HEADER + n_clusters],
+        priors[:n_features],
+        priors[n_features : 2 * n_features],
+        priors[2 * n_features : 3 * n_features],
+        priors[3 * n_features :],
+        rows.reshape(n_blocks, n_features, BLOCK),
+    )
+
+
+@compiled
+def unpack(x: Array, problem: Problem, point: Point) -> bool:
+    """Write the parameters at x into `point`; False where a covariance is singular."""
+    n_features, n_clusters = problem.n_features, problem.n_clusters
+    n_pairs = n_features * (n_features - 1) // 2
+    _unpack_weights(x, point.log_weights)
+    o = n_clusters - 1
+    for k in range(n_clusters):
+        for d in range(n_features):
+            point.means[k, d] = x[o]
+            o += 1
+    for g in range(problem.n_groups):
+        for d in range(n_features):
+            point.scales[g, d] = math.exp(x[o])
+            if not problem.scalar or d == n_features - 1:
+                o += 1
+    regular = True
+    for g in range(problem.n_groups):
+        if problem.has_pairs:
+            _unpack_pairs(x[o:], point.partial[g], point.log_gap[g], point.correlation_factors[g])
+            o += n_pairs
+        else:
+            point.correlation_factors[g] = np.eye(n_features)
+        regular &= _factorise(
+            point.scales[g],
+            point.correlation_factors[g],
+            problem.resolution,
+            problem.resolved,
+            point.roots[g],
+            point.factors[g],
+        )
+    return regular
+
+
+@compiled
+def empty_point(problem: Problem) -> Point:
+    """Allocate a point."""
+    square = (problem.n_groups, problem.n_features, problem.n_features)
+    return Point(
+        np.empty(problem.n_clusters),
+        np.empty((problem.n_clusters, problem.n_features)),
+        np.empty((problem.n_groups, problem.n_features)),
+        np.empty(square),
+        np.empty(square),
+        np.empty(square),
+        np.empty(square),
+        np.empty(square),
+    )
+
+
+@compiled
+def _unpack_weights(x: Array, log_weights: Array) -> None:
+    n_clusters = log_weights.shape[0]
+    last = 0.0
+    for k in range(n_clusters - 1):
+        log_weights[k] = x[k]
+        last -= x[k]
+    log_weights[n_clusters - 1] = last
+    largest = log_weights.max()
+    total = 0.0
+    for k in range(n_clusters):
+        total += math.exp(log_weights[k] - largest)
+    log_weights -= largest + math.log(total)
+
+
+@compiled
+def _unpack_pairs(x: Array, partial: Array, log_gap: Array, factor: Array) -> None:
+    """Write y, log(1 - y^2) and the Cholesky factor of Omega from one group's log odds.
+
+    C-vine: C_ij = y_ij prod_{m<j} sqrt(1 - y_im^2) (Lewandowski, Kurowicka and Joe 2009).
+    log(1 - y^2) is taken from the log odds, since 1 - y^2 loses all digits near |y| = 1.
+    """
+    o = 0
+    for i in range(factor.shape[0]):
+        remaining = 0.0
+        for j in range(i):
+            y = math.tanh(0.5 * x[o])
+            size = abs(x[o])
+            gap = LOG_4 - size - 2.0 * math.log1p(math.exp(-size))
+            partial[i, j], log_gap[i, j] = y, gap
+            factor[i, j] = y * math.exp(0.5 * remaining)
+            remaining += gap
+            o += 1
+        factor[i, i] = math.exp(0.5 * remaining)
+        factor[i, i + 1 :] = 0.0
+
+
+@compiled
+def _factorise(
+    scales: Array,
+    correlation_factor: Array,
+    resolution: Array,
+    resolved: bool,
+    root: Array,
+    factor: Array,
+) -> bool:
+    """Write root = diag(s) C and the Cholesky factor of root root' + diag(h^2)."""
+    size = scales.shape[0]
+    for i in range(size):
+        for j in range(size):
+            root[i, j] = scales[i] * correlation_factor[i, j]
+    if not resolved:
+        factor[:] = root
+        return True
+    covariance = np.empty((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            s = 0.0
+            for m in range(j + 1):
+                s += root[i, m] * root[j, m]
+            covariance[i, j] = s
+        covariance[i, i] += resolution[i] * resolution[i]
+    return cholesky(covariance, factor)

@@ -1,0 +1,337 @@
+"""The fused log posterior: value and gradient on unconstrained coordinates in one pass."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.compiling import compiled
+from bayesgmm.mixture.coordinates import LOG_4, Point, Problem, empty_point, read, unpack
+from bayesgmm.mixture.kernels import sum_blocks, whiten
+from bayesgmm.typing import Array
+
+__all__ = ["TERMS", "expected_log_posterior", "log_posterior"]
+
+TERMS = ("log_likelihood", "weights", "means", "scales", "pairs", "jacobian")
+
+
+class _Sums(NamedTuple):
+    """Whitened components and the sums over rows; see `bayesgmm.mixture.kernels`."""
+
+    whitening: Array
+    shift: Array
+    constant: Array
+    mass: Array
+    first: Array
+    second: Array
+
+
+@compiled
+def log_posterior(
+    x: Array,
+    flat: Array,
+    inverse_temperature: float,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Return the log posterior density at x, nats, every constant included.
+
+    Parameters
+    ----------
+    x : array of shape (dim,)
+        Unconstrained coordinates, fitting units.
+    flat : array
+        The problem, `bayesgmm.mixture.coordinates.flatten`.
+    inverse_temperature : float
+        Power of the likelihood: 1 for the posterior, 0 for the prior.
+    jacobian : float
+        1 for the density in x; 0 for the density in (weights, means, scales, y) at x.
+    terms : array of shape (6,), written
+        The untempered parts named by `TERMS`; priors on their natural scale.
+    gradient : array of shape (dim,), written
+    """
+    problem = read(flat)
+    point = empty_point(problem)
+    sums = _empty_sums(problem)
+    if not (unpack(x, problem, point) and _whiten_all(point, sums)):
+        return -math.inf
+    terms[0] = sum_blocks(
+        problem.blocks,
+        problem.n_rows,
+        sums.whitening,
+        sums.shift,
+        sums.constant,
+        sums.mass,
+        sums.first,
+        sums.second,
+    )
+    return _finish(x, problem, point, sums, inverse_temperature, jacobian, terms, gradient)
+
+
+@compiled
+def expected_log_posterior(
+    x: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Return the M-step's objective: expected complete log likelihood plus log prior, nats.
+
+    Parameters
+    ----------
+    x, flat, terms, gradient
+        As in `log_posterior`; no Jacobian.
+    mass : array of shape (cluster,)
+        Sums of the responsibilities.
+    centres : array of shape (cluster, feature), fitting units
+        Weighted means of the rows of each cluster.
+    scatters : array of shape (cluster, feature, feature), fitting units
+        Weighted sums of squares and products about those means.
+    """
+    problem = read(flat)
+    point = empty_point(problem)
+    sums = _empty_sums(problem)
+    if not (unpack(x, problem, point) and _whiten_all(point, sums)):
+        return -math.inf
+    terms[0] = _sum_moments(mass, centres, scatters, point, sums)
+    return _finish(x, problem, point, sums, 1.0, 0.0, terms, gradient)
+
+
+@compiled
+def _empty_sums(problem: Problem) -> _Sums:
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    return _Sums(
+        np.empty((n_clusters, n_features, n_features)),
+        np.empty((n_clusters, n_features)),
+        np.empty(n_clusters),
+        np.zeros(n_clusters),
+        np.zeros((n_clusters, n_features)),
+        np.zeros((n_clusters, n_features, n_features)),
+    )
+
+
+@compiled
+def _whiten_all(point: Point, sums: _Sums) -> bool:
+    for k in range(point.means.shape[0]):
+        sums.constant[k] = whiten(
+            point.log_weights[k],
+            point.means[k],
+            point.factors[_group(point, k)],
+            sums.whitening[k],
+            sums.shift[k],
+        )
+        if not math.isfinite(sums.constant[k]):
+            return False
+    return True
+
+
+@compiled
+def _group(point: Point, k: int) -> int:
+    return 0 if point.factors.shape[0] == 1 else k
+
+
+@compiled
+def _sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums: _Sums) -> float:
+    """Fill the sums from the moments of each cluster; return the expected log likelihood."""
+    size = centres.shape[1]
+    total = 0.0
+    for k in range(mass.shape[0]):
+        whitening, first, second = sums.whitening[k], sums.first[k], sums.second[k]
+        offset = np.zeros(size)
+        half = np.zeros((size, size))
+        for i in range(size):
+            for m in range(i + 1):
+                offset[i] += whitening[i, m] * (centres[k, m] - point.means[k, m])
+                for j in range(size):
+                    half[i, j] += whitening[i, m] * scatters[k, m, j]
+        distance = 0.0
+        for i in range(size):
+            first[i] = mass[k] * offset[i]
+            for j in range(size):
+                second[i, j] = mass[k] * offset[i] * offset[j]
+                for m in range(j + 1):
+                    second[i, j] += half[i, m] * whitening[j, m]
+            distance += second[i, i]
+        sums.mass[k] = mass[k]
+        total += mass[k] * sums.constant[k] - 0.5 * distance
+    return total
+
+
+@compiled
+def _finish(
+    x: Array,
+    problem: Problem,
+    point: Point,
+    sums: _Sums,
+    inverse_temperature: float,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Add the priors to the sums over rows and carry both back to x."""
+    sums.mass[:] *= inverse_temperature
+    sums.first[:] *= inverse_temperature
+    sums.second[:] *= inverse_temperature
+    terms[1:] = 0.0
+    o = _add_weights(problem, point, sums, jacobian, terms, gradient)
+    o = _add_means(o, problem, point, sums, terms, gradient)
+    root_gradient = _root_gradient(problem, point, sums)
+    o = _add_scales(o, x, problem, point, root_gradient, jacobian, terms, gradient)
+    _add_pairs(o, problem, point, root_gradient, jacobian, terms, gradient)
+    terms[1:5] += problem.constants
+    value = inverse_temperature * terms[0] + terms[1:5].sum() + jacobian * terms[5]
+    return value if math.isfinite(value) else -math.inf
+
+
+@compiled
+def _add_weights(
+    problem: Problem, point: Point, sums: _Sums, jacobian: float, terms: Array, gradient: Array
+) -> int:
+    """Add the Dirichlet weights, whose Jacobian is K prod w.
+
+    d log w_k / d x_j = [k = j] - [k = K] - w_j + w_K.
+    """
+    n_clusters = problem.n_clusters
+    if n_clusters == 1:
+        return 0
+    pull = sums.mass + problem.concentration - 1.0 + jacobian
+    total = pull.sum()
+    for k in range(n_clusters):
+        terms[1] += (problem.concentration[k] - 1.0) * point.log_weights[k]
+        terms[5] += point.log_weights[k]
+        pull[k] -= math.exp(point.log_weights[k]) * total
+    terms[5] += math.log(n_clusters)
+    gradient[: n_clusters - 1] = pull[:-1] - pull[n_clusters - 1]
+    return n_clusters - 1
+
+
+@compiled
+def _add_means(
+    o: int, problem: Problem, point: Point, sums: _Sums, terms: Array, gradient: Array
+) -> int:
+    """Add the Normal means: the likelihood's gradient is A' first."""
+    for k in range(problem.n_clusters):
+        for d in range(problem.n_features):
+            s = 0.0
+            for m in range(d, problem.n_features):
+                s += sums.whitening[k, m, d] * sums.first[k, m]
+            z = (point.means[k, d] - problem.mean_location[d]) / problem.mean_scale[d]
+            terms[2] -= 0.5 * z * z
+            gradient[o] = s - z / problem.mean_scale[d]
+            o += 1
+    return o
+
+
+@compiled
+def _root_gradient(problem: Problem, point: Point, sums: _Sums) -> Array:
+    """Return the likelihood's gradient in each root diag(s) C, (group, feature, feature), lower.
+
+    With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
+    + diag(h^2) gives 2 G root; without h, A root = I.
+    """
+    size = problem.n_features
+    out = np.zeros((problem.n_groups, size, size))
+    inner = np.empty((size, size))
+    for k in range(problem.n_clusters):
+        g = _group(point, k)
+        whitening, second = sums.whitening[k], sums.second[k]
+        for j in range(size):
+            second[j, j] -= sums.mass[k]
+            second[j, j + 1 :] = second[j + 1 :, j]
+        for i in range(size):
+            for j in range(size):
+                s = 0.0
+                for m in range(i, size):
+                    s += whitening[m, i] * second[m, j]
+                inner[i, j] = s
+        for i in range(size):
+            for j in range(i + 1):
+                if not problem.resolved:
+                    out[g, i, j] += inner[i, j]
+                    continue
+                for m in range(j, size):
+                    s = 0.0
+                    for q in range(j, m + 1):
+                        s += whitening[m, q] * point.roots[g, q, j]
+                    out[g, i, j] += inner[i, m] * s
+    return out
+
+
+@compiled
+def _add_scales(
+    o: int,
+    x: Array,
+    problem: Problem,
+    point: Point,
+    root_gradient: Array,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> int:
+    """Add the scales on the log: a scalar scale collects the gradient of all its features."""
+    for g in range(problem.n_groups):
+        collected = 0.0
+        for d in range(problem.n_features):
+            for j in range(d + 1):
+                collected += root_gradient[g, d, j] * point.roots[g, d, j]
+            if problem.scalar and d < problem.n_features - 1:
+                continue
+            value, slope = _scale_prior(x[o], point.scales[g, d], problem.prior_scale[d], problem)
+            terms[3] += value
+            terms[5] += x[o]
+            gradient[o] = collected + slope + jacobian
+            collected = 0.0
+            o += 1
+    return o
+
+
+@compiled
+def _scale_prior(
+    log_scale: float, scale: float, prior_scale: float, problem: Problem
+) -> tuple[float, float]:
+    """Return log p(s) less its constant, and its derivative in log s."""
+    if problem.half_normal:
+        z = scale / prior_scale
+        return -0.5 * z * z, -z * z
+    z = (log_scale - math.log(prior_scale)) / problem.sigma
+    return -0.5 * z * z - log_scale, -z / problem.sigma - 1.0
+
+
+@compiled
+def _add_pairs(
+    o: int,
+    problem: Problem,
+    point: Point,
+    root_gradient: Array,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> None:
+    """Add the partial correlations on the log odds.
+
+    (1 + y) / 2 ~ Beta(b, b), b = eta + (D - 2 - j) / 2;
+    dy/dx = (1 - y^2) / 2, and every later entry of the row of C carries sqrt(1 - y^2).
+    """
+    if not problem.has_pairs:
+        return
+    size = problem.n_features
+    for g in range(problem.n_groups):
+        factor, log_gap = point.correlation_factors[g], point.log_gap[g]
+        for i in range(size):
+            scale = point.scales[g, i]
+            later = scale * root_gradient[g, i, i] * factor[i, i]
+            for j in range(i - 1, -1, -1):
+                y, gap = point.partial[g, i, j], log_gap[i, j]
+                direct = scale * root_gradient[g, i, j]
+                remaining = gap + 0.5 * log_gap[i, :j].sum()
+                shape = problem.eta + 0.5 * (size - 2 - j)
+                terms[4] += (shape - 1.0) * (gap - LOG_4)
+                terms[5] += gap - LOG_4
+                slope = 0.5 * (math.exp(remaining) * direct - y * later)
+                gradient[o + i * (i - 1) // 2 + j] = slope - (shape - 1.0 + jacobian) * y
+                later += direct * factor[i, j]
+        o += size * (size - 1) // 2

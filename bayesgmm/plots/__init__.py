@@ -1,0 +1,30 @@
+"""Pictures of fits and posteriors: one function each, that returns what it drew on."""
+
+from bayesgmm.plots.assignment import coclustering, membership
+from bayesgmm.plots.chains import ranks, traces
+from bayesgmm.plots.comparing import criteria, pareto_k
+from bayesgmm.plots.densities import density_1d, density_2d, density_pairs
+from bayesgmm.plots.estimates import correlations, forest
+from bayesgmm.plots.fitting import em_path
+from bayesgmm.plots.predictive import posterior_predictive
+from bayesgmm.plots.priors import prior_posterior, prior_predictive
+from bayesgmm.plots.theme import cluster_colour
+
+__all__ = [
+    "cluster_colour",
+    "coclustering",
+    "correlations",
+    "criteria",
+    "density_1d",
+    "density_2d",
+    "density_pairs",
+    "em_path",
+    "forest",
+    "membership",
+    "pareto_k",
+    "posterior_predictive",
+    "prior_posterior",
+    "prior_predictive",
+    "ranks",
+    "traces",
+]

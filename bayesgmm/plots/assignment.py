@@ -1,0 +1,194 @@
+"""Pictures of who belongs where: membership probabilities and co-clustering."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.plots.curves import Drawn, drawn, evenly
+from bayesgmm.plots.theme import (
+    HIGHLIGHT,
+    axis_label,
+    cluster_colour,
+    finish,
+    new_axes,
+    units_of,
+)
+from bayesgmm.prediction.allocation import membership as membership_of
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["coclustering", "membership"]
+
+_AMBIGUOUS = 0.8
+
+
+def membership(
+    source: Any,
+    rows: Any = None,
+    *,
+    features: tuple[str, str] | None = None,
+    prob: float = 0.89,
+    ambiguous: float = _AMBIGUOUS,
+    units: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw each row in the colour of its most probable cluster, the paler the less sure.
+
+    With one feature the height is the probability of each cluster, with its interval. Rows whose
+    most probable cluster has a probability below `ambiguous` are ringed.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+        A posterior must be relabelled.
+    rows : Dataset, array of shape (obs, feature) or frame, optional
+        The data; a posterior holds its own.
+    features : tuple of str, optional
+        The two features to show; by default those in which the clusters lie farthest apart.
+    prob : float
+        Probability of the intervals (one feature only).
+    ambiguous : float
+    units : mapping of str to str, optional
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ConfigError
+        When a point fit is given without rows.
+    """
+    mixture = drawn(source, rows)
+    if mixture.rows is None:
+        raise ConfigError("a point fit does not hold its data: pass rows= to show them.")
+    known = units_of(source) if units is None else units
+    chosen = evenly(len(mixture.rows), 5000)
+    soft = membership_of(source, mixture.rows[chosen], prob=prob)
+    shown = mixture.rows[chosen]
+    largest = soft["mean"].max("cluster").values
+    unsure = largest < ambiguous
+    if len(mixture.features) == 1:
+        ax = new_axes(ax, 7.0, 4.2)
+        _draw_probabilities(ax, shown[:, 0], soft, unsure)
+        labels = [axis_label(mixture.features[0], known), "probability of the cluster"]
+    else:
+        ax = new_axes(ax, 6.4, 5.0)
+        pair = _pair(mixture, features)
+        _draw_rows(ax, shown[:, pair], soft, unsure)
+        labels = [axis_label(mixture.features[place], known) for place in pair]
+    for k in range(mixture.n_clusters):
+        ax.plot([], [], "o", color=cluster_colour(k), ms=5, label=f"cluster {k}")
+    ax.plot(
+        [], [], "o", mfc="none", mec=HIGHLIGHT, ms=8,
+        label=f"largest probability < {ambiguous:g} ({unsure.sum()} rows)",
+    )  # fmt: skip
+    title = f"Membership of {len(mixture.rows)} rows: the paler, the less certain"
+    below = len(mixture.features) == 1
+    return finish(ax, title=title, x=labels[0], y=labels[1], legend="below" if below else "best")
+
+
+def _pair(mixture: Drawn, features: tuple[str, str] | None) -> list[int]:
+    if features is None:
+        return sorted(mixture.separating()[:2].tolist())
+    return [mixture.index(name) for name in features]
+
+
+def _tints(probability: Array, cluster: IntArray) -> Array:
+    """Return colours (obs, 3) that fade from the cluster's at 1 to a pale one at 0.35."""
+    full = np.array([to_rgb(cluster_colour(int(k))) for k in cluster])
+    share = np.clip((probability - 0.35) / 0.65, 0.12, 1.0)[:, None]
+    return share * full + (1 - share)
+
+
+def _draw_rows(ax: Axes, shown: Array, soft: xr.Dataset, unsure: np.ndarray) -> None:
+    largest = soft["mean"].max("cluster").values
+    size = float(np.clip(3000 / len(shown), 4, 26))
+    ax.scatter(
+        shown[:, 0], shown[:, 1], s=size, c=_tints(largest, soft["mean"].values.argmax(axis=1)),
+        edgecolors="#00000040", linewidths=0.3, rasterized=len(shown) > 1000,
+    )  # fmt: skip
+    ax.scatter(
+        shown[unsure, 0], shown[unsure, 1], s=3.2 * size + 16, facecolors="none",
+        edgecolors=HIGHLIGHT, linewidths=0.9,
+    )  # fmt: skip
+
+
+def _draw_probabilities(ax: Axes, column: Array, soft: xr.Dataset, unsure: np.ndarray) -> None:
+    for k in range(soft.sizes["cluster"]):
+        mean, low, high = (soft[name].values[:, k] for name in ("mean", "lower", "upper"))
+        tints = _tints(mean, np.full(len(column), k))
+        ax.vlines(column, low, high, color=cluster_colour(k), lw=0.8, alpha=0.35)
+        ax.scatter(column, mean, s=20, c=tints, edgecolors="#00000040", linewidths=0.3, zorder=3)
+    largest = soft["mean"].max("cluster").values
+    ax.scatter(
+        column[unsure], largest[unsure], s=70, facecolors="none", edgecolors=HIGHLIGHT, lw=0.9,
+        zorder=4,
+    )  # fmt: skip
+    ax.set_ylim(-0.03, 1.05)
+
+
+def coclustering(
+    probabilities: xr.DataArray | Array, partition: Any = None, *, ax: Axes | None = None
+) -> Axes:
+    """Draw the probability that two rows share a component, rows ordered by a partition.
+
+    Parameters
+    ----------
+    probabilities : array of shape (obs, obs)
+        As `bayesgmm.coclustering` returns it.
+    partition : integers of shape (obs,), optional
+        The cluster of each row, as in the labels of `bayesgmm.partition`; its blocks are outlined.
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    matrix = np.asarray(probabilities, dtype=float)
+    n = len(matrix)
+    labels = np.zeros(n, dtype=int) if partition is None else np.asarray(partition, dtype=int)
+    order = _ordered(matrix, labels)
+    ax = new_axes(ax, 5.8, 5.0)
+    image = ax.imshow(
+        matrix[np.ix_(order, order)], cmap="cividis", vmin=0, vmax=1, interpolation="nearest",
+        extent=(0, n, n, 0),
+    )  # fmt: skip
+    bar = ax.get_figure(root=True).colorbar(image, ax=ax, shrink=0.85)  # type: ignore[union-attr]
+    bar.set_label("probability of the same component", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    if partition is not None:
+        _outline(ax, labels[order])
+    what = "the partition" if partition is not None else "similarity"
+    finish(
+        ax,
+        title=f"Co-clustering, ordered by {what}",
+        x="rows in this order",
+        y="rows in this order",
+        legend="below" if partition is not None else None,
+    )
+    return ax
+
+
+def _ordered(matrix: Array, labels: IntArray) -> IntArray:
+    """Order rows by label, and within one by how surely they lie with the others of it."""
+    cohesion = np.array(
+        [row[labels == label].mean() for row, label in zip(matrix, labels, strict=True)]
+    )
+    return np.lexsort((-cohesion, labels))
+
+
+def _outline(ax: Axes, ordered: IntArray) -> None:
+    values, starts, sizes = np.unique(ordered, return_index=True, return_counts=True)
+    for value, start, size in zip(values, starts, sizes, strict=True):
+        end = start + size
+        ax.plot(
+            [start, end, end, start, start], [start, start, end, end, start],
+            color=cluster_colour(int(value)), lw=2.2, clip_on=False,
+            label=f"group {value}: {size} rows",
+        )  # fmt: skip

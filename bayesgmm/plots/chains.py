@@ -1,0 +1,166 @@
+"""Pictures of the chains: traces and ranks before and after relabelling."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.mixture.parameters import permute
+from bayesgmm.plots.curves import evenly
+from bayesgmm.plots.theme import (
+    axis_label,
+    cluster_colour,
+    entitle,
+    finish,
+    new_grid,
+    printable,
+    units_of,
+)
+from bayesgmm.typing import Array
+
+__all__ = ["ranks", "traces"]
+
+_SHOWN = 500
+_BINS = 20
+_LINES = ("-", "--", "-.", ":")
+_GREYS = ("#000000", "#4d4d4d", "#808080", "#a6a6a6")
+
+
+def traces(
+    posterior: xr.DataTree,
+    *,
+    feature: str | None = None,
+    units: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Draw the traces of the clusters' means, in the labels as sampled and as relabelled.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    feature : str, optional
+        Whose means; the first by default.
+    units : mapping of str to str, optional
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, flat
+        As sampled, and after relabelling; one panel where the draws were never relabelled.
+    """
+    name, stages = _stages(posterior, feature)
+    known = units_of(posterior) if units is None else units
+    axes = new_grid(len(stages), 1, 7.2, 0.8 + 2.0 * len(stages), sharex=True, sharey=True).ravel()
+    for ax, (stage, values) in zip(axes, stages.items(), strict=True):
+        _draw_traces(ax, values)
+        last = ax is axes[-1]
+        finish(
+            ax,
+            title=f"Means of {printable(name)}, {stage}",
+            x="draw, chains one after another" if last else "",
+            y=axis_label(name, known),
+            legend=None,
+        )
+    clusters = range(next(iter(stages.values())).shape[2])
+    handles = [
+        Line2D([], [], marker="o", ls="", ms=4, color=cluster_colour(k), label=f"cluster {k}")
+        for k in clusters
+    ]
+    entitle(axes[0], f"Traces, {posterior['posterior'].sizes['chain']} chains", handles, columns=6)
+    return axes
+
+
+def _stages(posterior: xr.DataTree, feature: str | None) -> tuple[str, dict[str, Array]]:
+    """Return the feature and its means (chain, draw, cluster) in each labelling."""
+    if not isinstance(posterior, xr.DataTree) or "posterior" not in posterior:
+        raise ConfigError(f"expected a posterior (DataTree), got {type(posterior).__name__}.")
+    means = posterior["posterior"].to_dataset()["means"]
+    features = [str(name) for name in means["feature"].values]
+    name = features[0] if feature is None else feature
+    if name not in features:
+        raise ConfigError(f"there is no feature {name!r:.80}.", feature=name)
+    values = means.values[..., features.index(name)]
+    stats = posterior["sample_stats"].to_dataset() if "sample_stats" in posterior else {}
+    if "permutation" not in stats:
+        return name, {"labels as sampled": values}
+    back = np.argsort(stats["permutation"].values, axis=2)
+    return name, {"labels as sampled": permute(values, back, 2), "after relabelling": values}
+
+
+def _draw_traces(ax: Axes, values: Array) -> None:
+    n_chains, n_draws, n_clusters = values.shape
+    chosen = evenly(n_draws, _SHOWN)
+    for k in range(n_clusters):
+        for chain in range(n_chains):
+            ax.plot(
+                chain * n_draws + chosen, values[chain, chosen, k], ".", ms=2.4, alpha=0.6,
+                mec="none", color=cluster_colour(k), rasterized=True,
+            )  # fmt: skip
+    for chain in range(1, n_chains):
+        ax.axvline(chain * n_draws, color="black", lw=0.7)
+    ax.set_xlim(0, n_chains * n_draws)
+
+
+def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
+    """Draw how the draws of each chain rank among all, in both labellings, with R-hat.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    feature : str, optional
+        Whose means; the first by default.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes of shape (labelling, cluster)
+        Chains that agree lie inside the grey band, which holds 95 % of the counts of draws
+        without autocorrelation.
+
+    References
+    ----------
+    Vehtari et al. (2021), Bayesian Analysis 16:667.
+    """
+    name, stages = _stages(posterior, feature)
+    n_clusters = next(iter(stages.values())).shape[2]
+    width = min(1.6 + 2.3 * n_clusters, 11.0)
+    axes = new_grid(len(stages), n_clusters, width, 1.2 + 1.9 * len(stages), sharey=True)
+    for row, (stage, values) in enumerate(stages.items()):
+        for k in range(n_clusters):
+            ax = axes[row, k]
+            _draw_ranks(ax, values[..., k])
+            finish(
+                ax,
+                x="rank among all draws" if row == len(stages) - 1 else "",
+                y=f"{stage}\ndraws a bin" if k == 0 else "",
+                legend=None,
+            )
+            title = f"cluster {k}, R-hat {_rhat(values[..., k]):.3f}"
+            ax.set_title(title, fontsize=9, color=cluster_colour(k))
+    entitle(axes[0, 0], f"Ranks of the means of {printable(name)}", columns=5)
+    return axes
+
+
+def _rhat(values: Array) -> float:
+    from arviz_stats.base import array_stats
+
+    return float(array_stats.rhat(values, chain_axis=0, draw_axis=1)) if len(values) > 1 else np.nan
+
+
+def _draw_ranks(ax: Axes, values: Array) -> None:
+    from scipy.stats import binom, rankdata
+
+    n_chains, n_draws = values.shape
+    order = rankdata(values, method="ordinal").reshape(values.shape)
+    edges = np.linspace(0.5, values.size + 0.5, _BINS + 1)
+    low, high = (float(binom.ppf(tail, n_draws, 1 / _BINS)) for tail in (0.025, 0.975))
+    ax.axhspan(low, high, color="#e3e3e3", lw=0, label="95 % if chains agree")
+    for chain in range(n_chains):
+        counts = np.histogram(order[chain], edges)[0]
+        ax.stairs(
+            counts, edges, lw=1.2, color=_GREYS[chain % 4], ls=_LINES[chain % 4],
+            label=f"chain {chain}",
+        )  # fmt: skip
+    ax.set_xlim(0, values.size)
+    ax.locator_params(axis="x", nbins=4)
+    ax.set_ylim(0, None)

@@ -1,0 +1,191 @@
+"""Pictures of the comparison of numbers of components."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
+from bayesgmm.typing import Array
+
+__all__ = ["criteria", "pareto_k"]
+
+_BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
+_HIGH_K = 0.7
+
+
+def criteria(comparison: Any, *, chosen: int | None = None) -> np.ndarray:
+    """Draw every criterion over the number of components K, on aligned axes.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    chosen : int, optional
+        The K to mark; the one that the comparison chooses by LOO when None.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, flat
+        Information criteria; expected log predictive density; log evidence; probability of K.
+        Each is drawn as the difference from its best value where that helps; the grey band is
+        the chosen K.
+    """
+    table = comparison.table
+    ks = table.index.to_numpy()
+    axes = new_grid(4, 1, 6.8, 8.6, sharex=True, height_ratios=(1, 1, 1, 0.7)).ravel()
+    chosen = comparison.chosen().k if chosen is None else chosen
+    for ax in axes:
+        ax.axvspan(chosen - 0.18, chosen + 0.18, color="#eeeeee", lw=0, zorder=0)
+        ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+        ax.set_axisbelow(True)
+    _draw_information(axes[0], table, ks)
+    _draw_predictive(axes[1], comparison, ks)
+    _draw_evidence(axes[2], table, ks)
+    _draw_probability(axes[3], table, ks)
+    axes[3].set_xticks(ks)
+    axes[3].set_xlabel("number of components K", fontsize=9.5)
+    entitle(axes[0], f"Criteria over K (grey: the chosen K = {chosen})", handles=[])
+    return axes
+
+
+def _draw_information(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
+    gaps = []
+    for column, name, style, colour in (
+        ("bic", "BIC", "o-", _BLUE),
+        ("icl", "ICL", "s--", _ORANGE),
+        ("aic", "AIC", "^:", _GREEN),
+    ):
+        values = table[column].to_numpy(dtype=float)
+        if np.isfinite(values).any():
+            gaps.append(values - np.nanmin(values))
+            label = f"{name} (best: K = {ks[np.nanargmin(values)]})"
+            ax.plot(ks, gaps[-1], style, color=colour, ms=5, lw=1.3, label=label)
+    _zoom(ax, ks, gaps)
+    finish(ax, y="above the smallest\n(smaller is better)")
+
+
+def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
+    differences = comparison.differences.reindex(ks)
+    gaps = []
+    for column, name, style, colour, shift in (
+        ("elpd_loo", "LOO", "o-", _BLUE, -0.05),
+        ("elpd_waic", "WAIC", "s--", _ORANGE, 0.05),
+    ):
+        values = comparison.table[column].to_numpy(dtype=float)
+        if not np.isfinite(values).any():
+            continue
+        gaps.append(values - np.nanmax(values))
+        label = f"{name} (best: K = {ks[np.nanargmax(values)]})"
+        bars = None
+        if column == "elpd_loo":
+            bars = 2 * differences["se_diff"].to_numpy(dtype=float)
+            label += "; bars: 2 se of the difference"
+        ax.errorbar(
+            ks + shift, gaps[-1], yerr=bars, fmt=style, color=colour, ms=5, lw=1.1, capsize=3,
+            label=label,
+        )  # fmt: skip
+    ax.axhline(-4, color=MUTED, lw=0.9, ls=":", label="4 below the best")
+    _zoom(ax, ks, gaps)
+    finish(ax, y="elpd less the best\n(larger is better)")
+
+
+def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
+    values = table["log_evidence"].to_numpy(dtype=float)
+    errors = table["log_evidence_error"].to_numpy(dtype=float)
+    gaps = []
+    if np.isfinite(values).any():
+        sound = np.isfinite(errors)
+        gaps.append(values - np.nanmax(values))
+        label = f"log evidence (best: K = {ks[np.nanargmax(values)]}); bars: 2 errors"
+        ax.errorbar(
+            ks[sound], gaps[0][sound], yerr=2 * errors[sound], fmt="o-", color=_BLUE, ms=5, lw=1.1,
+            capsize=3, label=label,
+        )  # fmt: skip
+        if (~sound & np.isfinite(values)).any():
+            ax.plot(ks[~sound], gaps[0][~sound], "x", color=_ORANGE, ms=7, label="error unknown")
+    _zoom(ax, ks, gaps)
+    finish(ax, y="nats below the best\n(larger is better)")
+
+
+def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
+    values = table["probability"].to_numpy(dtype=float)
+    known = np.isfinite(values)
+    ax.bar(ks[known], values[known], width=0.5, color=_BLUE, label="p(K | data), uniform prior")
+    for k, value in zip(ks, values, strict=True):
+        text = "not given" if np.isnan(value) else "< 0.001" if value < 1e-3 else f"{value:.3f}"
+        height = 0.0 if np.isnan(value) else value
+        ax.text(k, height + 0.03, text, ha="center", va="bottom", fontsize=8)
+    ax.set_ylim(0, 1.25)
+    finish(ax, y="probability")
+
+
+def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
+    """Cut the axis where a few K dwarf the differences among the others, and write those out."""
+    sizes = np.abs(np.array(gaps)) if gaps else np.zeros((1, len(ks)))
+    worst = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
+    limit = max(1.4 * float(np.sort(worst)[len(ks) // 2]), 12.0)
+    if worst.max() < 2 * limit:
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.45 * (high - low))
+        return
+    sign = 1.0 if np.nansum(gaps) > 0 else -1.0
+    if sign > 0:
+        ax.set_ylim(-0.15 * limit, 1.7 * limit)
+    else:
+        ax.set_ylim(-1.1 * limit, 0.75 * limit)
+    for k, column in zip(ks[worst > 1.1 * limit], sizes.T[worst > 1.1 * limit], strict=True):
+        low, high = sign * np.nanmin(column), sign * np.nanmax(column)
+        text = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+        ax.annotate(
+            f"off the scale:\n{text}", (k, sign * limit), xytext=(0, 0), fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+            textcoords="offset points", ha="center", va="center",
+        )  # fmt: skip
+
+
+def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
+    """Draw the Pareto k of every row, by which the importance sampling of LOO is judged.
+
+    Parameters
+    ----------
+    elpd : ELPDData
+        As `bayesgmm.loo` returns it.
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The six rows with the highest k above 0.7 carry their number, from 0.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), J. Machine Learning Research 25:72.
+    """
+    values = np.asarray(elpd.pareto_k, dtype=float).ravel()
+    high = values > _HIGH_K
+    ax = new_axes(ax, 7.0, 3.6)
+    rows = np.arange(len(values))
+    many = len(values) > 1000
+    ax.plot(
+        rows[~high], values[~high], "o", color=_BLUE, ms=2.0 if many else 3.2, alpha=0.7,
+        mec="none", rasterized=many, label=f"k ≤ {_HIGH_K}: {(~high).sum()} rows",
+    )  # fmt: skip
+    ax.plot(
+        rows[high], values[high], "D", color=_ORANGE, ms=5,
+        label=f"k > {_HIGH_K}, unreliable: {high.sum()} rows",
+    )  # fmt: skip
+    ax.axhline(_HIGH_K, color="black", lw=0.9, ls="--")
+    for row in np.argsort(-values)[: min(6, int(high.sum()))]:
+        ax.annotate(
+            str(row), (row, values[row]), xytext=(5, 3), textcoords="offset points", fontsize=8
+        )
+    low, top = np.nanmin(values, initial=0.0), np.nanmax(values, initial=_HIGH_K)
+    ax.set_ylim(low - 0.08, top + 0.25 * (top - low))
+    return finish(
+        ax,
+        title="Pareto k of each row in leave-one-out cross-validation",
+        x="row, from 0",
+        y="Pareto k (no unit)",
+        legend="upper right",
+    )

@@ -1,0 +1,185 @@
+"""What the pictures of a fit are drawn from: thinned draws, rows, grids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.data.checking import smallest_gap
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit import PointFit
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.prediction.draws import draws_of
+from bayesgmm.prediction.grids import density_grid
+from bayesgmm.prediction.rows import checked_rows
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["Drawn", "bin_edges", "drawn", "evenly", "mass_levels"]
+
+_DRAWS = 400
+_SHOWN_ROWS = 5000
+_WEIGHTY = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Draws of a mixture, or its one point estimate, with the rows that it was fitted to.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+        The fit itself, or the posterior thinned to some 400 draws, evenly spaced in each chain.
+    parameters : Parameters
+        Arrays of shape (sample, ...), data units.
+    features : tuple of str
+    rows : array of shape (obs, feature) or None, data units
+    """
+
+    source: PointFit | xr.DataTree
+    parameters: Parameters
+    features: tuple[str, ...]
+    rows: Array | None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether these are draws, from which intervals follow."""
+        return isinstance(self.source, xr.DataTree)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters K."""
+        return self.parameters.weights.shape[1]
+
+    def index(self, feature: str) -> int:
+        """Return the place of a feature.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such feature.
+        """
+        if feature not in self.features:
+            raise ConfigError(
+                f"there is no feature {feature!r:.80}; the model has "
+                f"{', '.join(map(repr, self.features[:6]))}.",
+                feature=feature,
+            )
+        return self.features.index(feature)
+
+    def separating(self) -> IntArray:
+        """Return the features' places, the one whose clusters lie farthest apart first."""
+        weight = self.parameters.weights.mean(axis=0)
+        mean = self.parameters.means.mean(axis=0)
+        within = np.einsum("k,skdd->d", weight, self.parameters.covariances)
+        between = weight @ (mean - weight @ mean) ** 2
+        return np.argsort(-between / within, kind="stable")
+
+    def shown_rows(self) -> Array:
+        """Return at most 5,000 of the rows, evenly spaced; none where there are none."""
+        if self.rows is None:
+            return np.empty((0, len(self.features)))
+        return self.rows[evenly(len(self.rows), _SHOWN_ROWS)]
+
+    def limits(self, place: int) -> tuple[float, float]:
+        """Return ends of an axis: the rows and a margin, or three sd beyond the outer clusters."""
+        if self.rows is not None:
+            low, high = self.rows[:, place].min(), self.rows[:, place].max()
+            margin = 0.14 * (high - low)
+            return float(low - margin), float(high + margin)
+        weighty = self.parameters.weights.mean(axis=0) >= _WEIGHTY
+        means = self.parameters.means[..., place].mean(axis=0)
+        reach = 3 * np.sqrt(self.parameters.covariances[..., place, place].mean(axis=0))
+        return float((means - reach)[weighty].min()), float((means + reach)[weighty].max())
+
+    def density(self, places: Sequence[int], size: int, prob: float = 0.89) -> xr.Dataset:
+        """Return `density_grid` of one or two features over `limits`."""
+        return density_grid(
+            self.source,
+            [self.features[place] for place in places],
+            size=size,
+            limits=[self.limits(place) for place in places],
+            prob=prob,
+        )
+
+
+def drawn(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Drawn:
+    """Take the draws of a posterior, thinned, or the estimate of a point fit.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+    rows : Dataset, array of shape (obs, feature) or frame, optional
+        The rows to show; a posterior holds its own, a point fit holds none.
+    n_draws : int
+        About how many draws at most.
+
+    Raises
+    ------
+    ConfigError
+        When it is neither a point fit nor a posterior.
+    """
+    if isinstance(source, xr.DataTree) and "posterior" in source:
+        source = _thinned(source, n_draws)
+    draws = draws_of(source)
+    own = draws.observed if rows is None else checked_rows(rows, draws.features)
+    return Drawn(source, draws.parameters, draws.features, own)
+
+
+def _thinned(tree: xr.DataTree, n_draws: int) -> xr.DataTree:
+    posterior = tree["posterior"].to_dataset()
+    a_chain = -(-n_draws // posterior.sizes["chain"])
+    groups = {"posterior": posterior.isel(draw=evenly(posterior.sizes["draw"], a_chain))}
+    if "observed_data" in tree:
+        groups["observed_data"] = tree["observed_data"].to_dataset()
+    return xr.DataTree.from_dict(groups)
+
+
+def evenly(size: int, most: int) -> IntArray:
+    """Return at most `most` places out of `size`, evenly spaced.
+
+    Examples
+    --------
+    >>> evenly(9, 3)
+    array([0, 4, 8])
+    """
+    return np.linspace(0, size - 1, min(size, most)).round().astype(np.int64)
+
+
+def mass_levels(surface: Array, masses: tuple[float, ...]) -> Array:
+    """Return the heights, ascending, above which a surface on an even grid holds each mass.
+
+    Examples
+    --------
+    >>> mass_levels(np.array([[4.0, 3.0], [2.0, 1.0]]), (0.4, 0.7))
+    array([3., 4.])
+    """
+    heights = np.sort(surface, axis=None)[::-1]
+    share = np.cumsum(heights) / heights.sum()
+    places = [int(np.searchsorted(share, mass - 1e-12)) for mass in masses]
+    return np.unique(heights[places])
+
+
+def bin_edges(column: Array) -> Array:
+    """Return the edges of a histogram that does not comb rounded values.
+
+    Where values are tied, a bin is a whole number of recording steps wide and its edges lie half a
+    step from the values.
+
+    Parameters
+    ----------
+    column : array of shape (obs,), data units
+
+    Examples
+    --------
+    >>> bin_edges(np.array([1.0, 1.0, 2.0, 3.0])).tolist()
+    [0.5, 1.5, 2.5, 3.5]
+    """
+    low, high = float(column.min()), float(column.max())
+    width = (high - low) / np.clip(1.3 * len(column) ** 0.5, 6, 50)
+    step = smallest_gap(column)
+    if step == 0 or (high - low) / step > 500:
+        return np.linspace(low, high, round((high - low) / width) + 1)
+    width = step * max(round(width / step), 1)
+    return low - step / 2 + width * np.arange(np.ceil((high - low + step) / width - 1e-9) + 1)

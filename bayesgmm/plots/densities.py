@@ -1,0 +1,298 @@
+"""Pictures of the fitted density: one feature, two features, all pairs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from bayesgmm.plots.curves import Drawn, bin_edges, drawn, evenly, mass_levels
+from bayesgmm.plots.theme import (
+    DATA,
+    MUTED,
+    axis_label,
+    cluster_colour,
+    entitle,
+    finish,
+    new_axes,
+    new_grid,
+    printable,
+    units_of,
+)
+from bayesgmm.typing import Array
+
+__all__ = ["density_1d", "density_2d", "density_pairs"]
+
+_MASSES = (0.5, 0.8, 0.95)
+_RADIUS = np.sqrt(2 * np.log(2.0))  # of the ellipse that holds half of a Normal in the plane
+_ELLIPSES = 40
+
+
+def density_1d(
+    source: Any,
+    rows: Any = None,
+    *,
+    feature: str | None = None,
+    prob: float = 0.89,
+    components: bool = True,
+    units: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the density of one feature with an interval band and its components over the data.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+    rows : Dataset, array of shape (obs, feature) or frame, optional
+        The data; a posterior holds its own.
+    feature : str, optional
+        The first by default; with several features the curve is the exact marginal.
+    prob : float
+        Probability of the pointwise, equal-tailed band.
+    components : bool
+        Whether to draw the components; leave them out where the labels are not identified.
+    units : mapping of str to str, optional
+        The unit of each feature, for the axis.
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> density_1d(fit_em(rows, 2, seed=1), rows).get_title("left")
+    'Fitted density of x1, K = 2'
+    """
+    mixture, ax = drawn(source, rows), new_axes(ax)
+    name = mixture.features[0] if feature is None else feature
+    place = mixture.index(name)
+    if mixture.rows is not None:
+        _draw_histogram(ax, mixture.rows[:, place])
+    _draw_curves(ax, mixture, place, prob, components)
+    what = "Posterior mean density" if mixture.sampled else "Fitted density"
+    label = axis_label(name, units_of(source) if units is None else units)
+    title = f"{what} of {printable(name)}, K = {mixture.n_clusters}"
+    return finish(ax, title=title, x=label, y="density (per unit)", legend="best")
+
+
+def _draw_histogram(ax: Axes, column: Array) -> None:
+    """Draw one feature's values (obs,) as a histogram with a rug, densities per unit."""
+    ax.hist(
+        column, bins=bin_edges(column).tolist(), density=True, color="#dcdcdc", edgecolor="white",
+        lw=0.4, label=f"data, {len(column)} rows",
+    )  # fmt: skip
+    marks = column[evenly(len(column), 1000)]
+    ax.plot(
+        marks, np.full(len(marks), 0.018), "|", color=DATA, ms=6, mew=0.6,
+        alpha=float(np.clip(10 / np.sqrt(len(marks)), 0.2, 1)),
+        transform=ax.get_xaxis_transform(),
+    )  # fmt: skip
+
+
+def _draw_curves(ax: Axes, mixture: Drawn, place: int, prob: float, components: bool) -> None:
+    grid = mixture.density([place], 400, prob)
+    points = grid["x"].values
+    if mixture.sampled:
+        ax.fill_between(
+            points, grid["lower"], grid["upper"], color="black", alpha=0.22, lw=0,
+            label=f"{prob:.0%} interval",
+        )  # fmt: skip
+    what = "posterior mean" if mixture.sampled else "fitted density"
+    ax.plot(points, grid["mean"], color="black", lw=1.6, label=what)
+    if components and mixture.n_clusters > 1:
+        for k, curve in enumerate(grid["components"].values):
+            ax.plot(points, curve, color=cluster_colour(k), lw=1.5, ls="--", label=f"cluster {k}")
+    ax.set_xlim(points[0], points[-1])
+    ax.set_ylim(bottom=0)
+
+
+def density_2d(
+    source: Any,
+    rows: Any = None,
+    *,
+    features: tuple[str, str] | None = None,
+    components: bool = True,
+    units: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the density of two features as contours, and ellipses of the components.
+
+    The contours enclose 50, 80 and 95 % of the posterior mean density (of the fitted density for
+    a point fit). Each thin ellipse holds half of one component at one draw, so that their
+    scatter is the uncertainty of its mean and covariance.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+    rows : Dataset, array of shape (obs, feature) or frame, optional
+        The data; a posterior holds its own.
+    features : tuple of str, optional
+        The first two by default; with more features the density is their exact marginal.
+    components : bool
+        Whether to draw the ellipses; leave them out where the labels are not identified.
+    units : mapping of str to str, optional
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    mixture, ax = drawn(source, rows), new_axes(ax, 6.4, 5.2)
+    names = mixture.features[:2] if features is None else features
+    pair = (mixture.index(names[0]), mixture.index(names[1]))
+    _draw_rows(ax, mixture, pair)
+    _draw_contours(ax, mixture, pair, 120)
+    if components:
+        _draw_ellipses(ax, mixture, pair)
+    handles = [
+        Line2D([], [], color="black", lw=1.0, label="50, 80, 95 % of the density"),
+        *_cluster_handles(mixture, components),
+    ]
+    if mixture.rows is not None:
+        shown = len(mixture.shown_rows())
+        text = f"data, {len(mixture.rows)} rows" + (
+            f" ({shown} shown)" if shown < len(mixture.rows) else ""
+        )
+        handles.append(Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label=text))
+    known = units_of(source) if units is None else units
+    what = "Posterior mean density" if mixture.sampled else "Fitted density"
+    finish(
+        ax,
+        title=f"{what} of {printable(names[0])} and {printable(names[1])}, "
+        f"K = {mixture.n_clusters}",
+        x=axis_label(names[0], known),
+        y=axis_label(names[1], known),
+        legend=None,
+    )
+    ax.legend(handles=handles, fontsize=8.5, framealpha=0.85, edgecolor="none")
+    return ax
+
+
+def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
+    if not components:
+        return []
+    what = "half of a cluster, one line a draw" if mixture.sampled else "half of a cluster"
+    return [
+        *(
+            Line2D([], [], color=cluster_colour(k), lw=1.6, label=f"cluster {k}")
+            for k in range(mixture.n_clusters)
+        ),
+        Line2D([], [], color=MUTED, lw=0.8, marker="o", mfc="none", ms=7, label=what),
+    ]
+
+
+def _draw_rows(ax: Axes, mixture: Drawn, pair: tuple[int, int]) -> None:
+    rows = mixture.shown_rows()
+    ax.plot(
+        rows[:, pair[0]], rows[:, pair[1]], "o", color=MUTED, mec="none",
+        ms=float(np.clip(60 / np.sqrt(max(len(rows), 1)), 1.5, 4.5)),
+        alpha=0.6, zorder=1, rasterized=len(rows) > 1000,
+    )  # fmt: skip
+
+
+def _draw_contours(ax: Axes, mixture: Drawn, pair: tuple[int, int], size: int) -> None:
+    grid = mixture.density(pair, size)
+    surface = grid["mean"].values
+    ax.contour(
+        grid["x"], grid["y"], surface, levels=mass_levels(surface, _MASSES), colors="black",
+        linewidths=[0.7, 1.0, 1.3], alpha=0.8, zorder=3,
+    )  # fmt: skip
+    ax.set_xlim(mixture.limits(pair[0]))
+    ax.set_ylim(mixture.limits(pair[1]))
+
+
+def _draw_ellipses(ax: Axes, mixture: Drawn, pair: tuple[int, int]) -> None:
+    angle = np.linspace(0, 2 * np.pi, 73)
+    circle = _RADIUS * np.stack([np.cos(angle), np.sin(angle)])
+    index = list(pair)
+    chosen = evenly(len(mixture.parameters.weights), _ELLIPSES)
+    alpha = 0.3 if mixture.sampled else 1.0
+    for k in range(mixture.n_clusters):
+        means = mixture.parameters.means[chosen][:, k, index]
+        blocks = mixture.parameters.covariances[chosen][:, k][:, index][:, :, index]
+        outlines = means[:, :, None] + np.linalg.cholesky(blocks) @ circle
+        gaps = np.full((len(chosen), 2, 1), np.nan)
+        joined = np.concatenate([outlines, gaps], axis=2).transpose(1, 0, 2).reshape(2, -1)
+        ax.plot(*joined, color=cluster_colour(k), lw=0.8, alpha=alpha, zorder=2)
+
+
+def density_pairs(
+    source: Any,
+    rows: Any = None,
+    *,
+    features: tuple[str, ...] | None = None,
+    components: bool = True,
+    units: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Draw every pair of features as in `density_2d`, and each feature alone on the diagonal.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+    rows : Dataset, array of shape (obs, feature) or frame, optional
+        The data; a posterior holds its own.
+    features : tuple of str, optional
+        Which ones; by default the six at most whose clusters lie farthest apart.
+    components : bool
+        Whether to draw the components; leave them out where the labels are not identified.
+    units : mapping of str to str, optional
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes of shape (feature, feature)
+        Those above the diagonal are empty and hidden.
+    """
+    mixture = drawn(source, rows)
+    known = units_of(source) if units is None else units
+    if features is None:
+        places = sorted(mixture.separating()[:6].tolist())
+    else:
+        places = [mixture.index(name) for name in features]
+    size = len(places)
+    grid_axes = new_grid(size, size, 1.2 + 1.75 * size, 1.2 + 1.6 * size, sharex="col")
+    for row, j in enumerate(places):
+        for column, i in enumerate(places):
+            ax = grid_axes[row, column]
+            _draw_panel(ax, mixture, (i, j), components)
+            label = "density" if row == column else axis_label(mixture.features[j], known)
+            finish(
+                ax,
+                x=axis_label(mixture.features[i], known) if row == size - 1 else "",
+                y=label if column == 0 or row == column else "",
+                legend=None,
+            )
+            ax.tick_params(labelsize=7.5, labelleft=column == 0 or row == column)
+            ax.xaxis.label.set_fontsize(8)
+            ax.yaxis.label.set_fontsize(8)
+    _finish_pairs(grid_axes, mixture, components)
+    return grid_axes
+
+
+def _draw_panel(ax: Axes, mixture: Drawn, pair: tuple[int, int], components: bool) -> None:
+    i, j = pair
+    if i == j:
+        if mixture.rows is not None:
+            _draw_histogram(ax, mixture.rows[:, i])
+        _draw_curves(ax, mixture, i, 0.89, components)
+    elif i < j:
+        _draw_rows(ax, mixture, pair)
+        _draw_contours(ax, mixture, pair, 60)
+        if components:
+            _draw_ellipses(ax, mixture, pair)
+    else:
+        ax.set_visible(False)
+
+
+def _finish_pairs(grid_axes: np.ndarray, mixture: Drawn, components: bool) -> None:
+    handles = [
+        Line2D([], [], color="black", lw=1.0, label="density; 50, 80, 95 % of it"),
+        *_cluster_handles(mixture, components and mixture.n_clusters > 1),
+        Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label="data"),
+    ]
+    what = "Posterior mean density" if mixture.sampled else "Fitted density"
+    title = f"{what} of each feature and pair, K = {mixture.n_clusters}"
+    entitle(grid_axes[0, 0], title, handles, columns=3)

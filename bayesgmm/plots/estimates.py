@@ -1,0 +1,159 @@
+"""Pictures of estimates with their intervals: weights, means, correlations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.plots.curves import Drawn, drawn
+from bayesgmm.plots.theme import (
+    axis_label,
+    cluster_colour,
+    entitle,
+    finish,
+    new_axes,
+    new_grid,
+    printable,
+    units_of,
+)
+from bayesgmm.typing import Array
+
+__all__ = ["correlations", "forest"]
+
+_MOST_FEATURES = 8
+_MOST_PAIRS = 10
+_ALL = 4000
+
+
+def forest(
+    source: Any, *, prob: float = 0.89, units: Mapping[str, str] | None = None
+) -> np.ndarray:
+    """Draw the weights and the means of the clusters with their intervals.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+        A posterior must be relabelled. A point fit is drawn as points.
+    prob : float
+        Probability of the thin, equal-tailed interval; the thick one holds 50 %.
+    units : mapping of str to str, optional
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, flat
+        The weights, then each feature's means; with more than eight features, the eight in which
+        the clusters lie farthest apart.
+    """
+    mixture = drawn(source, n_draws=_ALL)
+    known = units_of(source) if units is None else units
+    places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
+    n_panels = 1 + len(places)
+    columns = min(n_panels, 3)
+    n_rows = -(-n_panels // columns)
+    height = n_rows * (1.0 + 0.26 * mixture.n_clusters) + 0.8
+    axes = new_grid(n_rows, columns, 2.6 * columns + 0.8, height, sharey=True).ravel()
+    for ax in axes[n_panels:]:
+        ax.set_visible(False)
+    _draw_panel(axes[0], mixture.parameters.weights, prob)
+    finish(axes[0], x="weight", legend=None)
+    axes[0].set_xlim(0, None)
+    for ax, place in zip(axes[1:n_panels], places, strict=True):
+        _draw_panel(ax, mixture.parameters.means[..., place], prob)
+        finish(ax, x=f"mean of {axis_label(mixture.features[place], known)}", legend=None)
+    _title(axes[0], mixture, "Weights and means of the clusters", prob)
+    return axes[:n_panels]
+
+
+def _draw_panel(ax: Axes, values: Array, prob: float) -> None:
+    """Draw one row a cluster from values (sample, cluster)."""
+    for k in range(values.shape[1]):
+        _draw_interval(ax, values[:, k], k, prob, cluster_colour(k))
+    ax.set_yticks(range(values.shape[1]), [f"cluster {k}" for k in range(values.shape[1])])
+    ax.set_ylim(values.shape[1] - 0.5, -0.5)
+    ax.grid(axis="x", color="#e6e6e6", lw=0.7)
+    ax.set_axisbelow(True)
+
+
+def _draw_interval(ax: Axes, values: Array, height: float, prob: float, colour: str) -> None:
+    tails = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
+    low, first, middle, third, high = np.quantile(values, tails)
+    ax.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt")
+    ax.plot([first, third], [height, height], color=colour, lw=4.0, solid_capstyle="butt")
+    ax.plot([middle], [height], "o", color="white", mec=colour, ms=5, mew=1.4)
+
+
+def _title(ax: Axes, mixture: Drawn, what: str, prob: float) -> None:
+    handles = [Line2D([], [], marker="o", ls="", mfc="white", mec="black", ms=5, label="estimate")]
+    if mixture.sampled:
+        handles = [
+            Line2D([], [], marker="o", ls="", mfc="white", mec="black", ms=5, label="median"),
+            Line2D([], [], color="black", lw=4.0, label="50 % interval"),
+            Line2D([], [], color="black", lw=1.4, label=f"{100 * prob:g} % interval"),
+        ]
+    entitle(ax, f"{what}, K = {mixture.n_clusters}", handles)
+
+
+def correlations(source: Any, *, prob: float = 0.89, ax: Axes | None = None) -> Axes:
+    """Draw the correlations within each cluster with their intervals.
+
+    Parameters
+    ----------
+    source : PointFit or DataTree
+        A posterior must be relabelled, unless its correlations are shared by the clusters.
+    prob : float
+        Probability of the thin, equal-tailed interval; the thick one holds 50 %.
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With more than ten pairs of features, the ten whose correlations are largest in size.
+
+    Raises
+    ------
+    ConfigError
+        When the model has no correlations.
+    """
+    mixture = drawn(source, n_draws=_ALL)
+    values = mixture.parameters.correlations
+    size = len(mixture.features)
+    pairs = [(i, j) for i in range(size) for j in range(i)]
+    if not pairs or not any(values[..., i, j].any() for i, j in pairs):
+        raise ConfigError("this model has no correlations to draw.")
+    strength = [-np.abs(values[..., i, j].mean(axis=0)).max() for i, j in pairs]
+    pairs = [pairs[n] for n in sorted(np.argsort(strength, kind="stable")[:_MOST_PAIRS])]
+    shared = bool((values == values[:, :1]).all()) and mixture.n_clusters > 1
+    shown = 1 if shared else mixture.n_clusters
+    ax = new_axes(ax, 6.6, 1.5 + 0.2 * len(pairs) * (shown + 0.6))
+    centres = []
+    for n, (i, j) in enumerate(pairs):
+        start = n * (shown + 0.8)
+        centres.append(start + (shown - 1) / 2)
+        for k in range(shown):
+            colour = "black" if shared else cluster_colour(k)
+            _draw_interval(ax, values[:, k, i, j], start + k, prob, colour)
+    names = [
+        f"{printable(mixture.features[j], 24)},\n{printable(mixture.features[i], 24)}"
+        for i, j in pairs
+    ]
+    ax.set_yticks(centres, names)
+    ax.set_ylim(centres[-1] + shown / 2 + 0.4, -0.9)
+    ax.axvline(0, color="#666666", lw=0.9, ls=":")
+    ax.set_xlim(-1.02, 1.02)
+    ax.grid(axis="x", color="#e6e6e6", lw=0.7)
+    ax.set_axisbelow(True)
+    for k in range(shown):
+        label = "all clusters" if shared else f"cluster {k}"
+        ax.plot([], [], color="black" if shared else cluster_colour(k), lw=2.5, label=label)
+    what = f"; medians, 50 and {100 * prob:g} % intervals" if mixture.sampled else ""
+    finish(
+        ax,
+        title=f"Correlations within clusters, K = {mixture.n_clusters}{what}",
+        x="correlation (no unit)",
+        legend=None,
+    )
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5)
+    return ax

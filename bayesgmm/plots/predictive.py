@@ -1,0 +1,83 @@
+"""Pictures of predictive checks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from bayesgmm.plots.curves import bin_edges
+from bayesgmm.plots.theme import axis_label, entitle, finish, new_grid, units_of
+from bayesgmm.prediction.simulation import posterior_predictive as replicate
+from bayesgmm.result.layout import rows_of
+from bayesgmm.typing import Array
+
+__all__ = ["posterior_predictive"]
+
+_MOST_FEATURES = 6
+
+
+def posterior_predictive(
+    posterior: xr.DataTree,
+    *,
+    n_data_sets: int = 200,
+    prob: float = 0.89,
+    seed: int | None = None,
+    units: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Draw the histogram of the data over what data sets drawn from the posterior would show.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        Its own group posterior_predictive is used where it has one.
+    n_data_sets : int
+        Number of replicated data sets otherwise.
+    prob : float
+        Probability of the equal-tailed interval of each bar.
+    seed : int, optional
+        Of the replicates; drawn when None.
+    units : mapping of str to str, optional
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, flat
+        One panel a feature, six at most.
+    """
+    rows = rows_of(posterior)
+    if "posterior_predictive" not in posterior:
+        posterior = replicate(posterior, n_data_sets, seed)
+    group = posterior["posterior_predictive"].to_dataset()["x"]
+    features = [str(name) for name in group["feature"].values][:_MOST_FEATURES]
+    known = units_of(posterior) if units is None else units
+    columns = min(len(features), 2 if len(features) <= 4 else 3)
+    n_rows = -(-len(features) // columns)
+    width = 6.6 if columns == 1 else 3.7 * columns
+    axes = new_grid(n_rows, columns, width, 2.7 * n_rows + 0.8).ravel()
+    for ax in axes[len(features) :]:
+        ax.set_visible(False)
+    for place, (ax, name) in enumerate(zip(axes[: len(features)], features, strict=True)):
+        replicates = group.values[..., place].reshape(-1, len(rows))
+        _draw_check(ax, rows[:, place], replicates, prob)
+        finish(ax, x=axis_label(name, known), y="rows a bin", legend=None)
+    n_clusters = posterior["posterior"].sizes["cluster"]
+    entitle(axes[0], f"Data against data sets drawn from the posterior, K = {n_clusters}")
+    return axes[: len(features)]
+
+
+def _draw_check(ax: Axes, column: Array, replicates: Array, prob: float) -> None:
+    edges = bin_edges(column)
+    width = edges[1] - edges[0]
+    edges = np.concatenate([[edges[0] - 2 * width, edges[0] - width], edges])
+    edges = np.concatenate([edges, [edges[-1] + width, edges[-1] + 2 * width]])
+    counts = np.array([np.histogram(values, edges)[0] for values in replicates])
+    low, middle, high = np.quantile(counts, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
+    ax.stairs(np.histogram(column, edges)[0], edges, fill=True, color="#cfcfcf", label="data")
+    centres = (edges[1:] + edges[:-1]) / 2
+    ax.vlines(
+        centres, low, high, color="#0072B2", lw=2.2, alpha=0.75,
+        label=f"{prob:.0%} of replicated data sets",
+    )  # fmt: skip
+    ax.plot(centres, middle, "o", color="#0072B2", ms=3, label="their median")
+    ax.set_ylim(0, None)
+    ax.set_xlim(edges[0], edges[-1])

@@ -1,0 +1,235 @@
+"""Pictures of the prior: beside the posterior, and what it predicts beside the data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from bayesgmm.data import as_dataset
+from bayesgmm.errors import ConfigError
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.mixture.resolved import ResolvedSpec, resolve
+from bayesgmm.plots.curves import bin_edges, drawn, evenly
+from bayesgmm.plots.theme import (
+    DATA,
+    axis_label,
+    cluster_colour,
+    entitle,
+    finish,
+    new_grid,
+    units_of,
+)
+from bayesgmm.result.layout import resolved_of, rows_of
+from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.typing import Array
+
+__all__ = ["prior_posterior", "prior_predictive"]
+
+_MOST_FEATURES = 4
+_DRAWS = 4000
+_CURVES = 3000
+
+
+def prior_posterior(
+    posterior: xr.DataTree, *, units: Mapping[str, str] | None = None
+) -> np.ndarray:
+    """Draw the marginal prior of each parameter against its posterior in each cluster.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        A relabelled posterior of `sample`.
+    units : mapping of str to str, optional
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes of shape (kind, feature)
+        Weights and correlations in the first row, then means and scales of each feature; with
+        more than four features, the four in which the clusters lie farthest apart.
+
+    Raises
+    ------
+    ConfigError
+        When the posterior is of a PyMC model of one's own, whose priors are not known here.
+    """
+    resolved = _resolved(posterior)
+    mixture = drawn(posterior, n_draws=_DRAWS)
+    known = units_of(posterior) if units is None else units
+    places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
+    has_pairs = resolved.structure.correlated and resolved.n_features > 1
+    columns = max(len(places), 1 + has_pairs)
+    lone = len(places) == 1
+    axes = new_grid(1, 3, 9.0, 3.4).T if lone else new_grid(3, columns, 1.4 + 2.6 * columns, 6.6)
+    for ax in [*axes[0, 1 + has_pairs :], *axes[1:, len(places) :].ravel()]:
+        ax.set_visible(False)
+    parameters, laws = mixture.parameters, _marginals(resolved)
+    _draw_against(axes[0, 0], parameters.weights, laws["weights"], "weight", (0.0, 1.0))
+    if has_pairs:
+        lower = np.tril_indices(resolved.n_features, -1)
+        pooled = np.moveaxis(parameters.correlations[..., lower[0], lower[1]], 1, -1)
+        pooled = pooled.reshape(-1, resolved.n_components)
+        name = "correlation" if resolved.n_features == 2 else "correlations, all pairs"
+        _draw_against(axes[0, 1], pooled, laws["correlations"], name, (-1.0, 1.0))
+    for column, place in enumerate(places):
+        label = axis_label(mixture.features[place], known)
+        mean, scale = parameters.means[..., place], parameters.scales[..., place]
+        _draw_against(axes[1, column], mean, laws["means"](place), f"mean of {label}")
+        _draw_against(axes[2, column], scale, laws["scales"](place), f"scale of {label}")
+    entitle(axes[0, 0], f"Prior against posterior, K = {resolved.n_components}", columns=5)
+    return axes
+
+
+def _resolved(posterior: Any) -> ResolvedSpec:
+    resolved = resolved_of(posterior) if isinstance(posterior, xr.DataTree) else None
+    if resolved is None:
+        raise ConfigError("this needs a posterior of bayesgmm.sample, whose priors are stored.")
+    return resolved
+
+
+def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
+    """Return the marginal prior of each kind of parameter as frozen distributions of SciPy."""
+    from scipy import stats
+
+    total = resolved.concentration.sum()
+    first = resolved.concentration[0]
+    shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
+
+    def means(place: int) -> Any:
+        return stats.norm(resolved.mean_location[place], resolved.mean_scale[place])
+
+    def scales(place: int) -> Any:
+        scale = resolved.scale[0 if resolved.structure.scalar else place]
+        if resolved.spec.priors.scale_family == "halfnormal":
+            return stats.halfnorm(scale=scale)
+        return stats.lognorm(resolved.spec.priors.scale_sigma, scale=scale)
+
+    return {
+        "weights": stats.beta(first, total - first) if total > first else None,
+        "correlations": stats.beta(shape, shape, loc=-1, scale=2),
+        "means": means,
+        "scales": scales,
+    }
+
+
+def _draw_against(
+    ax: Axes, values: Array, law: Any, name: str, support: tuple[float, float] | None = None
+) -> None:
+    """Draw histograms of values (sample, cluster) as outlines over the density of the prior."""
+    if support is None:
+        low, high = law.ppf(0.005), law.ppf(0.985)
+        support = (min(low, float(values.min())), max(high, float(values.max())))
+    points = np.linspace(*support, 400)
+    if law is not None:
+        density = law.pdf(points)
+        ax.fill_between(points, density / density.max(), color="#cfcfcf", lw=0, label="prior")
+    for k in range(values.shape[1]):
+        counts, edges = np.histogram(values[:, k], bins=40)
+        heights = counts / counts.max()
+        colour = cluster_colour(k)
+        ax.stairs(heights, edges, color=colour, fill=True, alpha=0.25)
+        ax.stairs(heights, edges, color=colour, lw=1.1, label=f"cluster {k}")
+    ax.set_xlim(support)
+    ax.set_ylim(0, 1.08)
+    ax.locator_params(axis="x", nbins=5)
+    ax.set_yticks([])
+    finish(ax, x=name, y="density / its peak", legend=None)
+    ax.xaxis.label.set_fontsize(8.5)
+
+
+def prior_predictive(
+    source: Any,
+    spec: MixtureSpec | int | None = None,
+    *,
+    prob: float = 0.89,
+    seed: int | None = None,
+    units: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Draw what the prior alone predicts beside the data, and the components it would occupy.
+
+    Parameters
+    ----------
+    source : Dataset, array, frame or DataTree
+        Data, with `spec`; or a posterior, which holds both.
+    spec : MixtureSpec or int, optional
+    prob : float
+        Probability of the pointwise, equal-tailed band of the density.
+    seed : int, optional
+        Of the prior's draws; drawn when None.
+    units : mapping of str to str, optional
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, flat
+        One panel a feature (six at most), then the prior on the number of occupied components.
+    """
+    if isinstance(source, xr.DataTree):
+        resolved, rows = _resolved(source), rows_of(source)
+    elif spec is None:
+        raise ConfigError("prior_predictive needs a spec beside data.")
+    else:
+        data = as_dataset(source)
+        resolved, rows = resolve(as_spec(spec), data), data.values
+    known = units_of(source) if units is None else units
+    rng = np.random.default_rng(seed)
+    parameters = _prior_parameters(resolved, rows, rng)
+    places = range(min(resolved.n_features, 6))
+    n_panels = len(places) + 1
+    columns = min(n_panels, 2 if n_panels <= 4 else 3)
+    n_rows = -(-n_panels // columns)
+    axes = new_grid(n_rows, columns, 3.7 * columns, 2.7 * n_rows + 0.5).ravel()
+    for ax in axes[n_panels:]:
+        ax.set_visible(False)
+    for ax, place in zip(axes[: len(places)], places, strict=True):
+        _draw_prior_density(ax, parameters, rows[:, place], place, prob)
+        label = axis_label(resolved.features[place], known)
+        finish(ax, x=label, y="density (per unit)", legend=None)
+    _draw_occupied(axes[len(places)], parameters.weights, len(rows), rng)
+    entitle(axes[0], f"What the prior alone predicts, K = {resolved.n_components}")
+    return axes[:n_panels]
+
+
+def _prior_parameters(resolved: ResolvedSpec, rows: Array, rng: np.random.Generator) -> Parameters:
+    from bayesgmm.sampling.smc import draw_prior
+
+    log_posterior = LogPosterior(resolved, rows[:1])
+    return log_posterior.constrain(draw_prior(log_posterior, _CURVES, rng))
+
+
+def _draw_prior_density(
+    ax: Axes, parameters: Parameters, column: Array, place: int, prob: float
+) -> None:
+    centre = (column.min() + column.max()) / 2
+    reach = 1.1 * (column.max() - column.min())
+    points = np.linspace(centre - reach, centre + reach, 300)
+    variance = parameters.covariances[..., place, place, None]
+    squared = (points - parameters.means[..., place, None]) ** 2 / variance
+    each = np.exp(-0.5 * squared) / np.sqrt(2 * np.pi * variance)
+    density = (parameters.weights[..., None] * each).sum(axis=1)
+    low, high = np.quantile(density, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    ax.fill_between(
+        points, low, high, color="#0072B2", alpha=0.18, lw=0, label=f"{prob:.0%} of prior densities"
+    )
+    for curve in density[evenly(len(density), 12)]:
+        ax.plot(points, curve, color="#0072B2", lw=0.5, alpha=0.45)
+    ax.plot(points, density.mean(axis=0), color="black", lw=1.5, label="prior predictive density")
+    heights, _, _ = ax.hist(
+        column, bins=bin_edges(column).tolist(), density=True, histtype="step", color=DATA, lw=1.3,
+        label=f"data, {len(column)} rows",
+    )  # fmt: skip
+    ax.set_ylim(0, 1.25 * max(float(np.max(heights)), float(np.quantile(high, 0.98))))
+    ax.set_xlim(points[0], points[-1])
+
+
+def _draw_occupied(ax: Axes, weights: Array, n: int, rng: np.random.Generator) -> None:
+    occupied = (rng.multinomial(n, weights) > 0).sum(axis=1)
+    ks = np.arange(1, weights.shape[1] + 1)
+    shares = [(occupied == k).mean() for k in ks]
+    ax.bar(ks, shares, width=0.6, color="#0072B2")
+    ax.set_xticks(ks)
+    ax.set_ylim(0, 1.05)
+    ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+    ax.set_axisbelow(True)
+    finish(ax, x=f"occupied components among {n} rows", y="prior probability", legend=None)

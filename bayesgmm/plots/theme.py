@@ -1,0 +1,157 @@
+"""What all pictures share: colours, axes, names made safe for print."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayesgmm.result.layout import attribute
+
+__all__ = [
+    "DATA",
+    "HIGHLIGHT",
+    "MUTED",
+    "axis_label",
+    "cluster_colour",
+    "entitle",
+    "finish",
+    "new_axes",
+    "new_grid",
+    "printable",
+    "units_of",
+]
+
+# Okabe and Ito's palette (2008, jfly.uni-koeln.de/color), its yellow and black left out: yellow is
+# too faint on white, black is the data's.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DATA = "#333333"
+MUTED = "#8a8a8a"
+HIGHLIGHT = "#000000"
+_LONGEST = 40
+
+Location = Literal["best", "below", "upper right"] | None
+
+
+def cluster_colour(k: int) -> str:
+    """Return the colour of cluster k, the same in every picture; six, then they come again.
+
+    Parameters
+    ----------
+    k : int
+        Number of the cluster, from 0.
+
+    Returns
+    -------
+    str
+        Hexadecimal colour that readers with colour vision deficiency can tell from the others.
+
+    Examples
+    --------
+    >>> cluster_colour(0), cluster_colour(6)
+    ('#0072B2', '#0072B2')
+    """
+    return _PALETTE[k % len(_PALETTE)]
+
+
+def printable(text: str, longest: int = _LONGEST) -> str:
+    r"""Return a name as matplotlib may draw it: no mathematics, no control signs, not too long.
+
+    Examples
+    --------
+    >>> printable("price in $")
+    'price in \\$'
+    """
+    shown = "".join(c if c.isprintable() else f"\\x{ord(c):x}" for c in text)
+    if len(shown) > longest:
+        shown = shown[: longest - 1] + "…"
+    return shown.replace("$", r"\$")
+
+
+def units_of(source: Any) -> Mapping[str, str]:
+    """Return the unit of each feature as the result states it; empty where it states none."""
+    about = attribute(source, "about") if isinstance(source, xr.DataTree) else None
+    units = (about or {}).get("units") or {}
+    return units if isinstance(units, Mapping) else {}
+
+
+def axis_label(feature: str, units: Mapping[str, str]) -> str:
+    """Return the feature's name with its unit, or "data units" where none is known."""
+    return f"{printable(feature)} ({printable(str(units.get(feature, 'data units')))})"
+
+
+def new_axes(ax: Axes | None, width: float = 7.0, height: float = 4.2) -> Axes:
+    """Return the axes given, or the axes of a new figure that no global state knows."""
+    if ax is not None:
+        return ax
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def new_grid(rows: int, columns: int, width: float, height: float, **options: Any) -> np.ndarray:
+    """Return an array of axes (rows, columns) of a new figure, sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def finish(
+    ax: Axes, *, title: str = "", x: str = "", y: str = "", legend: Location = "best"
+) -> Axes:
+    """Write title and labels, thin the frame, and put the legend where it is asked for.
+
+    Parameters
+    ----------
+    ax : Axes
+    title, x, y : str
+        What the picture shows, and what the axes are.
+    legend : {"best", "below", "upper right"} or None
+        Where inside, or under the axes; None for no legend.
+    """
+    if title:
+        wide = ax.get_position().width * ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+        wrapped = textwrap.fill(title, max(24, int(13.5 * wide)))
+        ax.set_title(wrapped, fontsize=10.5, loc="left", pad=8)
+    ax.set_xlabel(x, fontsize=9.5)
+    ax.set_ylabel(y, fontsize=9.5)
+    ax.tick_params(labelsize=8.5)
+    ax.spines[["top", "right"]].set_visible(False)
+    if legend == "below":
+        columns = 3 if len(ax.get_legend_handles_labels()[1]) > 4 else 2
+        ax.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+            ncols=columns,
+            frameon=False,
+            fontsize=8.5,
+        )
+    elif legend is not None:
+        ax.legend(loc=legend, frameon=True, framealpha=0.85, edgecolor="none", fontsize=8.5)
+    return ax
+
+
+def entitle(
+    ax: Axes, title: str, handles: Sequence[Artist] | None = None, columns: int = 4
+) -> None:
+    """Write the title of the figure that `ax` lies in, and its legend below all panels.
+
+    Parameters
+    ----------
+    ax : Axes
+        The legend is of what was drawn here unless `handles` are given.
+    title : str
+    handles : sequence of Artist, optional
+    columns : int
+        Columns of the legend.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
+    shown = ax.get_legend_handles_labels()[0] if handles is None else list(handles)
+    if shown:
+        figure.legend(
+            handles=shown, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
+        )

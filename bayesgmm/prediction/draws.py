@@ -1,0 +1,177 @@
+"""What predictions are made from: the draws of a posterior, or a point fit as a single draw."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit import PointFit
+from bayesgmm.mixture.kernels import BLOCK
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.pointwise import pointwise_log_likelihood
+from bayesgmm.mixture.streams import over_draws
+from bayesgmm.prediction.rows import checked_rows
+from bayesgmm.result.layout import parameters_of, rows_of
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["FitOrPosterior", "MixtureDraws", "draws_of", "interval"]
+
+FitOrPosterior = PointFit | xr.DataTree
+
+BLOCK_BYTES = 2**25
+MOST_THREADS = 8  # each holds a block: memory does not grow with the machine
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureDraws:
+    """Draws of a mixture's parameters, with the rows they were fitted to where these are kept.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Arrays of shape (sample, ...), data units.
+    features : tuple of str
+    observed : array of shape (obs, feature), data units, or None
+    """
+
+    parameters: Parameters
+    features: tuple[str, ...]
+    observed: Array | None
+
+    @property
+    def n_samples(self) -> int:
+        """Number of draws."""
+        return self.parameters.weights.shape[0]
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return self.parameters.weights.shape[1]
+
+    @cached_property
+    def centre(self) -> Array:
+        """Origin of the coordinates of the arithmetic (feature,), data units."""
+        return self.parameters.means.mean(axis=(0, 1))
+
+    @cached_property
+    def unit(self) -> Array:
+        """Unit of the coordinates of the arithmetic (feature,), data units."""
+        variances = np.einsum("skdd->skd", self.parameters.covariances)
+        return np.sqrt(variances.mean(axis=(0, 1)))
+
+    def rows(self, rows: object) -> Array:
+        """Return new rows as a checked array (obs, feature), or the observed ones for None."""
+        if rows is not None:
+            return checked_rows(rows, self.features)
+        if self.observed is None:
+            raise ConfigError(
+                "a point fit does not keep the data it was fitted to; pass them as rows."
+            )
+        return self.observed
+
+    def marginal(self, index: list[int]) -> "MixtureDraws":
+        """Return the draws of the exact marginal mixture of some features, in that order."""
+        weights, means, scales, correlations, covariances = self.parameters
+        square = np.ix_(index, index)
+        marginal = Parameters(
+            weights,
+            means[..., index],
+            scales[..., index],
+            correlations[(..., *square)],
+            covariances[(..., *square)],
+        )
+        observed = None if self.observed is None else self.observed[:, index]
+        return MixtureDraws(marginal, tuple(self.features[i] for i in index), observed)
+
+    def taken(self, samples: IntArray) -> "MixtureDraws":
+        """Return some of the draws."""
+        chosen = Parameters(*(value[samples] for value in self.parameters))
+        return MixtureDraws(chosen, self.features, self.observed)
+
+    def thinned(self, most: int) -> "MixtureDraws":
+        """Return at most so many draws, evenly spaced."""
+        if self.n_samples <= most:
+            return self
+        return self.taken(np.linspace(0, self.n_samples - 1, most).round().astype(np.int64))
+
+    def responsibilities(self, rows: Array, samples: slice = slice(None)) -> Array:
+        """Return P(cluster | row, draw), array of shape (sample, cluster, row)."""
+        part = Parameters(*(value[samples] for value in self.parameters))
+        out = np.empty((*part.weights.shape, len(rows)))
+
+        def keep(block: Array, done: slice) -> None:
+            out[done] = block
+
+        deque(over_draws(keep, part, rows, self.centre, self.unit), maxlen=0)
+        return out
+
+    def responsibilities_by_row(self, rows: Array) -> Array:
+        """Return P(cluster | row, draw), array of shape (row, cluster, sample), on one core."""
+        out = np.empty((len(rows), self.n_components, self.n_samples))
+
+        def keep(block: Array, done: slice) -> None:
+            out[..., done] = block.transpose(2, 1, 0)
+
+        deque(over_draws(keep, self.parameters, rows, self.centre, self.unit, cores=1), maxlen=0)
+        return out
+
+    def log_densities(self, rows: Array) -> Array:
+        """Return log p(row | draw), array of shape (sample, row), nats, data units."""
+        return pointwise_log_likelihood(self.parameters, rows, self.centre, self.unit)
+
+    def over_row_blocks(self, n_rows: int, task: Callable[[slice], None]) -> None:
+        """Run a task for each block of rows, blocks shared out among threads.
+
+        The blocks do not depend on the number of threads, and K values a draw and row fill 32 MiB.
+        """
+        size = max(BLOCK_BYTES // (8 * self.n_samples * self.n_components), 1)
+        if size > BLOCK:
+            size -= size % BLOCK
+        blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+        cores = getattr(os, "process_cpu_count", os.cpu_count)() or 1
+        with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
+            list(pool.map(task, blocks))
+
+    def sample_blocks(self, n_rows: int) -> Iterator[slice]:
+        """Yield blocks of draws for which K values a draw and row fill at most 32 MiB."""
+        size = max(BLOCK_BYTES // (8 * self.n_components * n_rows), 1)
+        return (slice(start, start + size) for start in range(0, self.n_samples, size))
+
+
+def draws_of(fit_or_posterior: FitOrPosterior) -> MixtureDraws:
+    """Take the draws out of a posterior, or a point fit as one draw.
+
+    Raises
+    ------
+    ConfigError
+        When it is neither.
+    """
+    if isinstance(fit_or_posterior, PointFit):
+        fit = fit_or_posterior
+        return MixtureDraws(
+            Parameters(*(value[None] for value in fit.parameters)), fit.features, None
+        )
+    if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
+        tree = fit_or_posterior
+        features = tuple(map(str, tree["posterior"].to_dataset()["feature"].values))
+        return MixtureDraws(parameters_of(tree), features, rows_of(tree))
+    raise ConfigError(
+        "a PointFit or a DataTree with a posterior group is needed, got "
+        f"{type(fit_or_posterior).__name__}; both come from fit_em, fit_map and sample.",
+        value=fit_or_posterior,
+    )
+
+
+def interval(values: Array, prob: float) -> Array:
+    """Return the equal-tailed interval over the last axis, shape (2, ...); `values` is reordered.
+
+    Quantiles are interpolated linearly between the two order statistics (type 7).
+    """
+    tails = np.array([0.5 - 0.5 * prob, 0.5 + 0.5 * prob])
+    return np.quantile(values, tails, axis=-1, overwrite_input=True)

@@ -1,0 +1,179 @@
+"""The section on checks: of the sampler, of the model against the data, of the prior."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from bayesgmm.plots import posterior_predictive as draw_predictive
+from bayesgmm.plots import ranks, traces
+from bayesgmm.prediction import posterior_predictive
+from bayesgmm.report.document import Block, Facts, Section, Table, Text
+from bayesgmm.report.numbers import percent, significant
+from bayesgmm.report.pictures import picture
+from bayesgmm.report.subject import Subject
+from bayesgmm.report.tables import estimate_table
+from bayesgmm.result.layout import rows_of
+from bayesgmm.summary import label_free
+from bayesgmm.typing import Array
+
+__all__ = ["checks"]
+
+_DATA_SETS = 200
+_MOST_CLUSTERS = 6
+
+_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
+    "smallest": lambda x: x.min(axis=-1),
+    "largest": lambda x: x.max(axis=-1),
+    "skewness": lambda x: np.asarray(stats.skew(x, axis=-1)),
+    "excess kurtosis": lambda x: np.asarray(stats.kurtosis(x, axis=-1)),
+}
+
+
+def checks(subject: Subject) -> Section:
+    """Show what could be wrong: the sampler, the fit to the data, the weight of the prior."""
+    blocks = [*_sampler(subject), *_predictive(subject), *_sensitivity(subject)]
+    return Section("checks", "Checks", tuple(blocks))
+
+
+def _sampler(subject: Subject) -> list[Block]:
+    figures = subject.verdict.figures
+    items = [
+        ("Chains and draws", f"{figures['chains']} chains of {figures['draws']} draws"),
+        ("Divergent draws", _shown(figures.get("divergences"))),
+        ("Draws at the largest tree depth", _share(figures.get("max_depth_share"))),
+        ("E-FMI of each chain", _listed(figures.get("e_fmi"), 2)),
+        ("Mean log likelihood of each chain", _listed(figures.get("log_likelihood"), 6)),
+        ("Identification of each cluster", _listed(figures.get("identification"), 3)),
+        ("Largest R-hat, labels as sampled", _shown(figures.get("r_hat_max_as_sampled"))),
+    ]
+    caption = (
+        "What does not depend on the labels, from which the verdict is taken: R-hat must be at "
+        "most 1.01 and each effective sample size at least 400."
+    )
+    table = estimate_table(caption, label_free(subject.posterior))
+    blocks: list[Block] = [Facts(tuple(items)), table]
+    if 1 < subject.n_clusters <= _MOST_CLUSTERS:
+        blocks += _chain_pictures(subject)
+    return blocks
+
+
+def _chain_pictures(subject: Subject) -> list[Block]:
+    return [
+        picture(
+            "traces",
+            traces(subject.posterior, units=subject.units),
+            "Traces of the means of the first feature, in the labels as sampled and, where draws "
+            "were relabelled, afterwards. A colour that changes place is a label that switched.",
+            "Trace of each cluster's mean over the draws of all chains.",
+        ),
+        picture(
+            "ranks",
+            ranks(subject.posterior),
+            "Ranks of the draws of each chain among all draws. Chains that agree have even counts; "
+            "the grey band holds 95 % of the counts of independent draws. R-hat in the titles.",
+            "Rank histograms of each cluster's mean, one line a chain.",
+        ),
+    ]
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _shown(value: Any) -> str:
+    return "not recorded" if value is None else significant(float(value))
+
+
+def _share(value: Any) -> str:
+    return "not recorded" if value is None else percent(float(value))
+
+
+def _listed(values: Any, digits: int) -> str:
+    if not values:
+        return "not recorded"
+    return ", ".join(significant(_number(value), digits) for value in values)
+
+
+def _predictive(subject: Subject) -> list[Block]:
+    replicated = posterior_predictive(subject.posterior, _DATA_SETS, seed=subject.seed)
+    group = replicated["posterior_predictive"].to_dataset()["x"]
+    values = group.values.reshape(-1, *group.shape[2:])
+    rows = rows_of(subject.posterior)
+    lines = tuple(
+        _statistic(f"{name} of {feature}", statistic, rows[:, d], values[..., d])
+        for d, feature in enumerate(subject.features[:6])
+        for name, statistic in _STATISTICS.items()
+    )
+    caption = (
+        f"Statistics of the data and of {len(values)} data sets of the same size drawn from the "
+        "posterior, which the model does not fit directly. p is the share of replicated data sets "
+        "with a value at least as large; near 0 or 1 the model misses that aspect of the data."
+    )
+    header = ("statistic", "data", "replicated median", "89 % of replicates", "p")
+    return [
+        picture(
+            "posterior_predictive",
+            draw_predictive(replicated, units=subject.units),
+            f"Histogram of the data, and in each bin the middle 89 % of {len(values)} data sets "
+            "drawn from the posterior. About one bar in nine should lie outside.",
+            "Histogram of each column with the interval of replicated counts in each bin.",
+        ),
+        Table(caption, header, lines),
+    ]
+
+
+def _statistic(
+    name: str, statistic: Callable[[Array], Array], observed: Array, replicated: Array
+) -> tuple[str, ...]:
+    own, others = float(statistic(observed)), statistic(replicated)
+    low, middle, high = np.quantile(others, [0.055, 0.5, 0.945])
+    return (
+        name,
+        significant(own),
+        significant(middle),
+        f"{significant(low)} to {significant(high)}",
+        f"{(others >= own).mean():.2f}",
+    )
+
+
+def _sensitivity(subject: Subject) -> list[Block]:
+    tree = subject.posterior
+    if not subject.named or subject.resolved is None:
+        return [Text("Sensitivity to the prior is given only for parameters that are identified.")]
+    if "log_likelihood" not in tree or "log_prior" not in tree:
+        return [
+            Text(
+                "Sensitivity to the prior is not given: the log likelihood of each row was not "
+                "stored (log_likelihood=False)."
+            )
+        ]
+    import arviz as az
+
+    names = ["means", "scales"] if subject.n_clusters == 1 else ["weights", "means", "scales"]
+    advice = logging.getLogger("arviz_stats.psense")
+    level = advice.level
+    advice.setLevel(logging.ERROR)
+    try:
+        frame = az.psense_summary(tree, var_names=names)
+    finally:
+        advice.setLevel(level)
+    rows = tuple(
+        (str(name), f"{row['prior']:.3f}", f"{row['likelihood']:.3f}", _diagnosis(row["diagnosis"]))
+        for name, row in frame.iterrows()
+    )
+    caption = (
+        "Sensitivity to the prior by power scaling (Kallioinen et al. 2024): how much the "
+        "posterior moves when prior or likelihood is raised to a power near 1. Above 0.05 in the "
+        "first column the prior matters."
+    )
+    return [
+        Table(caption, ("parameter", "prior", "likelihood", "reading"), rows, words=(3,)),
+    ]
+
+
+def _diagnosis(value: Any) -> str:
+    return "the prior hardly matters" if str(value) in ("✓", "-") else str(value)

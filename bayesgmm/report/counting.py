@@ -1,0 +1,205 @@
+"""The section on the number of components."""
+
+import math
+
+import pandas as pd
+
+from bayesgmm.comparison import Comparison
+from bayesgmm.plots import criteria, pareto_k
+from bayesgmm.report.document import Block, Section, Table, Text
+from bayesgmm.report.numbers import fixed, percent, significant
+from bayesgmm.report.pictures import picture
+from bayesgmm.report.subject import Subject
+
+__all__ = ["components"]
+
+_NAMES = {
+    "bic": "BIC",
+    "icl": "ICL",
+    "aic": "AIC",
+    "loo": "LOO",
+    "waic": "WAIC",
+    "evidence": "the evidence",
+}
+_ANSWERS = (
+    "The criteria answer different questions. The evidence and the probability of K ask which K "
+    "generated the data under this prior. LOO and WAIC ask which K predicts new rows best. BIC "
+    "approximates the evidence for large n. ICL asks for clusters that are well separated. AIC "
+    "approximates predictive accuracy at the maximum likelihood fit and tends to more components. "
+    "They may disagree without one of them being wrong."
+)
+_PENALTY = (
+    "The penalty of BIC is not exact for mixtures, which are singular models: where components "
+    "are superfluous, the true penalty is smaller (Drton and Plummer 2017)."
+)
+
+
+def components(subject: Subject) -> Section | None:
+    """Argue for the number of components; nothing where only one K was fitted by hand."""
+    comparison, choice = subject.comparison, subject.choice
+    if comparison is None or choice is None:
+        return None
+    blocks: list[Block] = [
+        Text(f"Chosen: {choice.reason}"),
+        Text(_argument(comparison)),
+        _likelihood_table(comparison, choice.k),
+        _posterior_table(comparison, choice.k),
+        picture(
+            "criteria",
+            criteria(comparison, chosen=choice.k),
+            "Each criterion over K. The panels share their horizontal axis and show the distance "
+            "from the best value; the grey band is the chosen K. Values that would dwarf the rest "
+            "are written out at the edge.",
+            "Four panels over the number of components: information criteria, expected log "
+            "predictive density with error bars, log evidence with error bars, and the posterior "
+            "probability of each K.",
+        ),
+        Text(_ANSWERS),
+        Text(_PENALTY),
+        Text(_cautions(comparison)),
+        picture(
+            "pareto_k",
+            pareto_k(comparison.elpds["loo"][choice.k]),
+            f"Pareto k of each row for K = {choice.k}. Above 0.7 the importance sampling behind "
+            "LOO cannot be trusted for that row.",
+            "Pareto k diagnostic against row number with the limit 0.7 marked.",
+        ),
+    ]
+    return Section("components", "The number of components", tuple(blocks))
+
+
+def _argument(comparison: Comparison) -> str:
+    """Say which K each criterion puts first, and what it means that they agree or not."""
+    by_k: dict[int, list[str]] = {}
+    for criterion, k in comparison.best.items():
+        by_k.setdefault(k, []).append(_NAMES[criterion])
+    said = "; ".join(f"K = {k} by {_joined(names)}" for k, names in sorted(by_k.items()))
+    opening = f"First by its best value alone, whatever its verdict, is {said}."
+    if len(by_k) == 1:
+        return f"{opening} All criteria agree, so that the choice does not hang on the question."
+    table = comparison.table
+    parts = [opening]
+    best = comparison.best
+    if best["icl"] < best["bic"]:
+        parts.append(
+            "ICL asks for fewer components than BIC, which says that some components of the "
+            "larger model overlap: they shape the density without being separate clusters."
+        )
+    if best["loo"] != best["evidence"]:
+        parts.append(
+            "The predictive criteria and the evidence part because the evidence also charges for "
+            "the width of the prior, while prediction of a new row hardly does."
+        )
+    ahead = comparison.differences["elpd_diff"].drop(best["loo"], errors="ignore")
+    if len(ahead) and ahead.max() > -4:
+        close = ", ".join(str(k) for k in ahead.index[ahead > -4])
+        parts.append(
+            f"By LOO, K = {close} {'is' if ',' not in close else 'are'} within 4 nats of the "
+            "best: too little to prefer the larger model."
+        )
+    if table["probability"].notna().all():
+        likely = table["probability"].idxmax()
+        share = percent(float(table["probability"].max()))
+        parts.append(f"K = {likely} has posterior probability {share}.")
+    return " ".join(parts)
+
+
+def _joined(names: list[str]) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _cautions(comparison: Comparison) -> str:
+    table, n = comparison.table, comparison.data.n_obs
+    parts = []
+    if table["probability"].isna().any():
+        parts.append(
+            "No probability of K is given: the evidence of at least one K has no finite error, "
+            "because its run did not converge or two ways of computing it disagree."
+        )
+    else:
+        parts.append(
+            "The probabilities of K assume that each compared K is equally probable beforehand; "
+            "they are normalised over these K only."
+        )
+    if n < 100:
+        parts.append(
+            f"With n = {n} rows the standard error of a difference in elpd is itself unreliable."
+        )
+    bad_rows = table["n_bad_pareto"]
+    high = table.index[bad_rows > 0]
+    if len(high):
+        listed = ", ".join(f"K = {k} ({int(bad_rows[k])} rows)" for k in high)
+        parts.append(f"LOO is not to be ranked where Pareto k above 0.7 is left: {listed}.")
+    bad = [k for k, verdict in comparison.verdicts.items() if not verdict.ok]
+    if bad:
+        parts.append(
+            "The runs of K = " + ", ".join(map(str, bad)) + " have a bad verdict; their "
+            "posterior-based figures stand in the table but do not count."
+        )
+    return " ".join(parts)
+
+
+def _likelihood_table(comparison: Comparison, chosen: int) -> Table:
+    rows = tuple(
+        (
+            str(k),
+            fixed(row["log_likelihood"], 2),
+            str(int(row["n_parameters"])),
+            *(fixed(row[name], 2) for name in ("aic", "bic", "icl")),
+        )
+        for k, row in comparison.table.iterrows()
+    )
+    caption = (
+        "The maximum likelihood fit of each K. Log likelihood in nats; for AIC, BIC and ICL "
+        "smaller is better (mclust reports BIC and ICL with the opposite sign)."
+    )
+    header = ("K", "log likelihood", "parameters", "AIC", "BIC", "ICL")
+    return Table(caption, header, rows, marked=_place(comparison.table, chosen))
+
+
+def _posterior_table(comparison: Comparison, chosen: int) -> Table:
+    differences = comparison.differences
+    rows = []
+    for k, (_, row) in zip(differences.index, comparison.table.iterrows(), strict=True):
+        behind = differences.loc[k]
+        rows.append(
+            (
+                str(k),
+                fixed(row["elpd_waic"], 1),
+                f"{fixed(row['elpd_loo'], 1)} ({fixed(row['se_loo'], 1)})",
+                f"{fixed(behind['elpd_diff'], 1)} ({fixed(behind['se_diff'], 1)})",
+                fixed(row["p_loo"], 1),
+                str(int(row["n_bad_pareto"])),
+                f"{row['weight']:.2f}",
+                _evidence(row["log_evidence"], row["log_evidence_error"]),
+                percent(row["probability"]),
+                significant(row["occupied"], 3),
+                str(row["verdict"]),
+            )
+        )
+    caption = (
+        "The posterior of each K. elpd is the expected log pointwise predictive density in nats, "
+        "larger is better, standard errors in brackets; the difference is from the best K by LOO; "
+        "p is the effective number of parameters; weight is the stacking weight. Log evidence in "
+        "nats with its Monte Carlo error; occupied is the expected number of components that "
+        "hold a row."
+    )
+    header = (
+        "K", "elpd WAIC", "elpd LOO (se)", "difference (se)", "p", "k > 0.7", "weight",
+        "log evidence", "p(K)", "occupied", "verdict",
+    )  # fmt: skip
+    place = _place(comparison.table, chosen)
+    return Table(caption, header, tuple(rows), marked=place, words=(len(header) - 1,))
+
+
+def _evidence(value: float, error: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    if math.isfinite(error):
+        return f"{fixed(value, 2)} ± {fixed(error, 2)}"
+    return f"{fixed(value, 1)}, error unknown"
+
+
+def _place(table: pd.DataFrame, chosen: int) -> int:
+    return [int(k) for k in table.index].index(chosen)

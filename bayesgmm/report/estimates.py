@@ -1,0 +1,109 @@
+"""The section on the parameters and the density."""
+
+import pandas as pd
+
+from bayesgmm.diagnosis import RunStatus
+from bayesgmm.plots import correlations, density_1d, density_2d, density_pairs, forest
+from bayesgmm.report.document import Block, Picture, Section, Text
+from bayesgmm.report.pictures import picture
+from bayesgmm.report.subject import Subject
+from bayesgmm.report.tables import estimate_table
+from bayesgmm.summary import label_free, summarize
+
+__all__ = ["estimates"]
+
+
+def estimates(subject: Subject) -> Section:
+    """Give the parameters with intervals and Monte Carlo errors, and the density."""
+    blocks: list[Block] = [_density(subject)]
+    frame = _summary(subject)
+    withheld = frame.attrs.get("withheld", {})
+    if withheld:
+        shares = ", ".join(f"cluster {k} in {score:.0%}" for k, score in withheld.items())
+        blocks.append(
+            Text(
+                f"Of {len(withheld)} clusters no summary is given, because their label does not "
+                f"mean the same thing from draw to draw (identified: {shares} of draws, at least "
+                "90 % needed). The label-free rows at the end of the table stand for them."
+            )
+        )
+    elif not subject.named:
+        blocks.append(
+            Text("Only what does not depend on the labels is summarised, as the verdict explains.")
+        )
+    caption = (
+        f"Posterior of the parameters for K = {subject.n_clusters}, in data units, with "
+        "equal-tailed 89 % intervals. Means and bounds show the digits that the Monte Carlo "
+        "standard error (MCSE) leaves certain. A scale is a standard deviation without the "
+        "recording error; intervals of correlations are taken on the artanh scale."
+    )
+    blocks.append(estimate_table(caption, frame))
+    if subject.named:
+        blocks += _pictures(subject)
+    return Section("estimates", f"Estimates for K = {subject.n_clusters}", tuple(blocks))
+
+
+def _summary(subject: Subject) -> pd.DataFrame:
+    """Return the clusters that are identified, or only what depends on no label."""
+    if subject.named:
+        return summarize(subject.posterior)
+    if subject.verdict.status is RunStatus.NOT_IDENTIFIED:
+        frame = summarize(subject.posterior)
+        if frame.attrs["withheld"]:
+            return frame
+    return label_free(subject.posterior)
+
+
+def _density(subject: Subject) -> Picture:
+    ellipses = (
+        " Each thin ellipse holds half of one cluster at one draw from the posterior: their "
+        "scatter is the uncertainty."
+        if subject.named
+        else ""
+    )
+    if len(subject.features) == 1:
+        return picture(
+            "density",
+            density_1d(subject.posterior, components=subject.named, units=subject.units),
+            "The posterior mean density with its pointwise 89 % interval over the histogram of the "
+            "data" + (", and the share of each cluster." if subject.named else "."),
+            "Density curve with an interval band over the histogram of the data.",
+        )
+    if len(subject.features) == 2:
+        return picture(
+            "density",
+            density_2d(subject.posterior, components=subject.named, units=subject.units),
+            "The posterior mean density: contours that enclose 50, 80 and 95 % of it, over the "
+            f"data.{ellipses}",
+            "Contours of the density over a scatter of the data, with ellipses of each cluster.",
+        )
+    return picture(
+        "density",
+        density_pairs(subject.posterior, components=subject.named, units=subject.units),
+        "The posterior mean density of each feature with its 89 % interval (diagonal) and of each "
+        f"pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
+        "Matrix of densities of all pairs of features, with the data and ellipses of each cluster.",
+    )
+
+
+def _pictures(subject: Subject) -> list[Block]:
+    blocks: list[Block] = [
+        picture(
+            "forest",
+            forest(subject.posterior, units=subject.units),
+            "Weights and means of the clusters: medians with 50 % and 89 % intervals.",
+            "Intervals of the weight and of the mean of each feature, one line a cluster.",
+        )
+    ]
+    resolved = subject.resolved
+    if resolved is not None and resolved.structure.correlated and resolved.n_features > 1:
+        blocks.append(
+            picture(
+                "correlations",
+                correlations(subject.posterior),
+                "Correlations of the features within each cluster: medians with 50 % and 89 % "
+                "intervals. With more than ten pairs the ten strongest are shown.",
+                "Intervals of the within-cluster correlations between -1 and 1.",
+            )
+        )
+    return blocks

@@ -1,0 +1,164 @@
+"""The section on the model: formulas, words, and each prior in data units."""
+
+import numpy as np
+
+from bayesgmm.mixture.resolved import ERROR_PER_STEP, ResolvedSpec
+from bayesgmm.plots import prior_posterior, prior_predictive
+from bayesgmm.report.document import Block, Formula, Section, Table, Text
+from bayesgmm.report.numbers import plain, significant
+from bayesgmm.report.pictures import picture
+from bayesgmm.report.subject import Subject
+
+__all__ = ["model"]
+
+_STRUCTURES = {
+    "full": "Each cluster has its own scales and its own correlations.",
+    "tied": "All clusters share one set of scales and correlations.",
+    "diag": "Each cluster has its own scales; within a cluster the features are independent.",
+    "spherical": "Each cluster has one scale of its own for all features, which are independent "
+    "within a cluster.",
+    "tied_diag": "All clusters share one set of scales; within a cluster the features are "
+    "independent.",
+    "tied_spherical": "One scale serves all clusters and features, which are independent within a "
+    "cluster.",
+}
+
+
+def model(subject: Subject) -> Section:
+    """State the model and its priors, and show what they say before the data do."""
+    resolved = subject.resolved
+    if resolved is None:
+        text = (
+            "The posterior comes from a PyMC model of the analyst's own; its priors are not known "
+            "here and are to be stated beside this report."
+        )
+        return Section("model", "The model", (Text(text),))
+    structure = resolved.structure
+    correlated = structure.correlated and resolved.n_features > 1
+    blocks: list[Block] = [
+        Text(
+            f"Each of the n = {subject.n_obs} rows is a draw from a mixture of "
+            f"K = {resolved.n_components} Normal distributions in D = {resolved.n_features} "
+            f"{'feature' if resolved.n_features == 1 else 'features'}. Which component a row came "
+            "from is not sampled but summed out."
+        ),
+        Formula("mixture"),
+        Formula("covariance" if correlated else "covariance_diagonal"),
+        Text(
+            f"The covariance structure is “{structure.name}” ({structure.mclust} in mclust). "
+            f"{_STRUCTURES[structure.name]}"
+        ),
+        Formula("halfnormal" if resolved.spec.priors.scale_family == "halfnormal" else "lognormal"),
+    ]
+    if correlated:
+        blocks.append(Formula("lkj"))
+    blocks += [_priors(resolved), Text(_origin(resolved)), Text(_recording(resolved))]
+    blocks += _pictures(subject)
+    return Section("model", "The model", tuple(blocks))
+
+
+def _priors(resolved: ResolvedSpec) -> Table:
+    priors, structure = resolved.spec.priors, resolved.structure
+    concentration = resolved.concentration
+    listed = ", ".join(plain(value) for value in concentration[:6])
+    flat = bool(np.all(concentration == 1.0))
+    rows = [
+        (
+            "weights",
+            f"Dirichlet({listed}{', …' if len(concentration) > 6 else ''})",
+            "every set of weights is equally probable" if flat else "see the formula",
+        )
+    ]
+    for name, location, scale in zip(
+        resolved.features, resolved.mean_location, resolved.mean_scale, strict=True
+    ):
+        low, high = (significant(location + sign * 1.96 * scale) for sign in (-1, 1))
+        law = f"Normal({significant(location)}, sd {significant(scale)})"
+        rows.append((f"mean of {name}", law, f"95 % between {low} and {high}"))
+    names = ("all features",) if structure.scalar else resolved.features
+    for name, scale in zip(names, resolved.scale, strict=True):
+        if priors.scale_family == "halfnormal":
+            law = f"half-normal({significant(scale)})"
+            ends = (0.0313 * scale, 2.2414 * scale)
+        else:
+            law = f"log-normal(median {significant(scale)}, log sd {priors.scale_sigma:g})"
+            ends = tuple(scale * np.exp(sign * 1.96 * priors.scale_sigma) for sign in (-1, 1))
+        low, high = (significant(end) for end in ends)
+        rows.append((f"scale (sd) of {name}", law, f"95 % between {low} and {high}"))
+    if structure.correlated and resolved.n_features > 1:
+        rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
+    caption = "The priors in the units of the data. A shared factor has its prior once. " + (
+        "All clusters have the same prior, so that it prefers no numbering of them."
+        if resolved.exchangeable
+        else "The concentrations differ, so that the prior does tell the clusters apart."
+    )
+    return Table(caption, ("parameter", "prior", "what it says"), tuple(rows), words=(1, 2))
+
+
+def _correlation_range(resolved: ResolvedSpec) -> str:
+    from scipy.stats import beta
+
+    shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
+    end = 2 * float(beta(shape, shape).ppf(0.975)) - 1
+    return f"each correlation: 95 % between {significant(-end, 2)} and {significant(end, 2)}"
+
+
+def _origin(resolved: ResolvedSpec) -> str:
+    if resolved.spec.priors.units == "relative":
+        return (
+            "These priors use the data: their centres and widths are multiples of the mean and "
+            "the standard deviation of each column, computed once from all rows and held fixed "
+            "for every K and every refit. They are weakly informative by construction, and they "
+            "are not statements made before the data were seen."
+        )
+    if resolved.spec.priors.mean_location is None:
+        return (
+            "The widths of these priors were given in data units. The centre of the prior of the "
+            "means is the mean of each column, so that it does use the data."
+        )
+    return "All numbers in these priors were given in data units; they do not use the data."
+
+
+def _recording(resolved: ResolvedSpec) -> str:
+    if not resolved.resolution.any():
+        return (
+            "The recorded values are treated as exact: the recording error h is 0 in every column."
+        )
+    listed = "; ".join(
+        f"{name}: h = {plain(h)} (step {plain(h / ERROR_PER_STEP)})"
+        for name, h in zip(resolved.features, resolved.resolution, strict=True)
+        if h > 0
+    )
+    return (
+        "Recorded values are rounded, and a density that took them as exact could shrink a "
+        "component onto tied rows. Each component therefore carries a recording error with "
+        f"standard deviation h, 0.4 recording steps, in data units: {listed}."
+    )
+
+
+def _pictures(subject: Subject) -> list[Block]:
+    seed = subject.seed
+    blocks: list[Block] = [
+        picture(
+            "prior_predictive",
+            prior_predictive(subject.posterior, seed=seed, units=subject.units),
+            "What the prior alone predicts. The outline is the histogram of the data, the thick "
+            "line the prior predictive density, the thin lines the densities at some draws from "
+            "the prior and the band the middle 89 % of such densities. The last panel is the "
+            "prior probability of the number of components that hold at least one row.",
+            "Histogram of each column beside the wider density that the prior predicts, and a bar "
+            "chart of the number of occupied components under the prior.",
+        )
+    ]
+    if subject.named:
+        blocks.append(
+            picture(
+                "prior_posterior",
+                prior_posterior(subject.posterior, units=subject.units),
+                "Prior against posterior of each parameter. Each density is scaled to its own "
+                "peak, so that the prior can be seen beside a much narrower posterior.",
+                "Grey marginal prior densities with the coloured posterior histogram of each "
+                "cluster for weights, correlations, means and scales.",
+            )
+        )
+    return blocks

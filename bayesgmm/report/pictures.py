@@ -1,0 +1,48 @@
+"""Figures as SVG text for a report."""
+
+import io
+import re
+import warnings
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from bayesgmm.report.document import Picture
+
+__all__ = ["picture"]
+
+_LONG_DECIMALS = re.compile(r"(-?\d+\.\d{3})\d+")
+
+
+def picture(name: str, axes: Any, caption: str, alt: str) -> Picture:
+    """Turn what a plot function returned into a figure of the report.
+
+    Text is drawn as outlines, so that it looks the same everywhere, and dense layers as an image
+    inside the SVG; coordinates keep three decimals of a point.
+
+    Parameters
+    ----------
+    name : str
+    axes : Axes or array of Axes
+    caption, alt : str
+        Full sentences.
+    """
+    figure = np.ravel(axes)[0].get_figure(root=True)
+    stream = io.StringIO()
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(stream, format="svg", dpi=170, metadata={"Date": None, "Creator": None})
+    svg = stream.getvalue()
+    start = svg.index("<svg")
+    body = re.sub(r"<!--.*?-->\s*", "", svg[start:], flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    return Picture(name, caption, alt, _shortened(body))
+
+
+def _shortened(svg: str) -> str:
+    """Cut decimals in path data only: never inside an embedded image."""
+    parts = re.split(r'(xlink:href="data:[^"]*")', svg)
+    return "".join(
+        part if part.startswith("xlink:href") else _LONG_DECIMALS.sub(r"\1", part) for part in parts
+    )

@@ -1,0 +1,83 @@
+"""The section on how to obtain the same result again."""
+
+from dataclasses import fields
+from typing import Any
+
+from bayesgmm.report.document import Block, Code, Facts, Section, Text
+from bayesgmm.report.subject import Subject
+from bayesgmm.result.layout import attribute
+from bayesgmm.spec import MixtureSpec, Priors
+
+__all__ = ["reproduction"]
+
+
+def reproduction(subject: Subject) -> Section:
+    """State command, seed, versions and hash."""
+    versions = attribute(subject.posterior, "versions") or {}
+    sampler = attribute(subject.posterior, "sampler") or {}
+    blocks: list[Block] = [
+        Text(
+            "The same data, versions and seed give the same draws on one machine for any number "
+            "of cores; on another machine they agree within Monte Carlo error."
+        )
+    ]
+    if subject.about.get("command"):
+        blocks.append(Code(str(subject.about["command"])))
+    if subject.resolved is not None:
+        blocks.append(Code(_script(subject, subject.resolved.spec, sampler)))
+    items = [
+        ("Seed", "not stored" if subject.seed is None else str(subject.seed)),
+        ("Sampler", ", ".join(f"{name} {value}" for name, value in sampler.items())),
+        ("Status", str(attribute(subject.posterior, "status"))),
+        ("SHA-256 of the data", str(subject.data.get("hash", "not stored"))),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+    ]
+    blocks.append(Facts(tuple(items)))
+    return Section("reproduction", "Reproduction", tuple(blocks))
+
+
+def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str:
+    """Write the lines of Python that make this result from its file."""
+    source = str(subject.data.get("source", ""))
+    if source in ("", "array", "frame"):
+        read = "data = bayesgmm.Dataset.from_frame(frame)  # the rows with the hash below"
+    else:
+        reader = "from_parquet" if source.endswith(".parquet") else "from_csv"
+        arguments = [repr(source), f"columns={list(subject.features)!r}", *_reading(subject)]
+        read = f"data = bayesgmm.Dataset.{reader}({', '.join(arguments)})"
+    options = [
+        *(["priors=bayesgmm." + _changed(spec.priors)] if spec.priors != Priors() else []),
+        *([f"resolution={spec.resolution!r}"] if spec.resolution != "auto" else []),
+    ]
+    run = {name: sampler[name] for name in ("draws", "tune", "chains") if name in sampler}
+    settings = [*(f"{name}={value}" for name, value in run.items()), f"seed={subject.seed}"]
+    if subject.comparison is None:
+        arguments = [str(spec.n_components), f"{spec.covariance!r}", *options]
+        call = f"posterior = bayesgmm.sample(data, bayesgmm.MixtureSpec({', '.join(arguments)}), "
+        return f"import bayesgmm\n\n{read}\n{call}{', '.join(settings)})"
+    ks = [int(k) for k in subject.comparison.table.index]
+    settings[0] = f"draws={int(subject.comparison.table['draws'].min())}"
+    arguments = [f"n_components={ks}", f"covariance={spec.covariance!r}", *options, *settings]
+    return f"import bayesgmm\n\n{read}\ncomparison = bayesgmm.compare(data, {', '.join(arguments)})"
+
+
+def _reading(subject: Subject) -> list[str]:
+    """Return the options of reading that differ from the defaults."""
+    given = {} if subject.comparison is None else subject.comparison.data.options
+    usual = {"sep": ",", "decimal": ".", "encoding": "utf-8", "drop_missing": False}
+    return [
+        f"{name}={given[name]!r}"
+        for name, value in usual.items()
+        if given.get(name, value) != value
+    ]
+
+
+def _changed(priors: Priors) -> str:
+    """Return a call of Priors with what differs from the defaults."""
+    default = Priors()
+    parts = [
+        f"{field.name}={getattr(priors, field.name)!r}"
+        for field in fields(Priors)
+        if getattr(priors, field.name) != getattr(default, field.name)
+    ]
+    return f"Priors({', '.join(parts)})"

@@ -1,0 +1,138 @@
+"""The section on clusters of rows: how far apart, who belongs where, who is ambiguous."""
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.plots import coclustering as draw_coclustering
+from bayesgmm.plots import membership as draw_membership
+from bayesgmm.prediction import coclustering, membership, most_ambiguous, overlap, partition
+from bayesgmm.report.document import Block, Section, Table, Text
+from bayesgmm.report.numbers import percent, plain, significant
+from bayesgmm.report.pictures import picture
+from bayesgmm.report.subject import Subject
+from bayesgmm.result.layout import rows_of
+
+__all__ = ["separation"]
+
+_MOST_ROWS = 1500
+_LISTED = 10
+_FEWEST = 3
+
+
+def separation(subject: Subject) -> Section | None:
+    """Say how far the clusters are apart; nothing where there is one component."""
+    if subject.n_clusters == 1:
+        return None
+    blocks: list[Block] = []
+    if subject.named:
+        blocks.append(_overlap_table(subject.posterior))
+        blocks += _memberships(subject)
+    blocks += _together(subject)
+    return Section("separation", "Separation and membership", tuple(blocks))
+
+
+def _overlap_table(posterior: xr.DataTree) -> Table:
+    apart = overlap(posterior)
+    size = apart.sizes["cluster"]
+    rows = []
+    for k in range(size):
+        for m in range(k + 1, size):
+            coefficient = apart["bhattacharyya"].values[:, k, m]
+            there, back = (apart["misclassification"].values[:, i, j] for i, j in ((k, m), (m, k)))
+            rows.append(
+                (
+                    f"{k} and {m}",
+                    _with_interval(coefficient),
+                    _with_interval(there, share=True),
+                    _with_interval(back, share=True),
+                )
+            )
+    caption = (
+        "How much each pair of clusters overlaps: posterior means with 89 % intervals. The "
+        "Bhattacharyya coefficient is 1 for equal components and 0 for separate ones. The other "
+        "columns are the probability that a row of the first cluster is given to the second by "
+        "Bayes' rule between the two, and the reverse."
+    )
+    header = ("clusters", "Bhattacharyya", "first taken for second", "second taken for first")
+    return Table(caption, header, tuple(rows))
+
+
+def _with_interval(values: np.ndarray, *, share: bool = False) -> str:
+    shown = percent if share else (lambda value: significant(value, 2))
+    mean, low, high = (shown(float(value)) for value in values)
+    return f"{mean} ({low} to {high})"
+
+
+def _memberships(subject: Subject) -> list[Block]:
+    soft = membership(subject.posterior)
+    largest = soft["mean"].max("cluster").values
+    certain = float((largest > 0.99).mean())
+    unsure = int((largest < 0.8).sum())
+    text = (
+        f"Membership probabilities are means over the posterior, so that they carry the "
+        f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster with "
+        f"a probability above 0.99; {unsure} of {len(largest)} have no cluster above 0.8."
+    )
+    return [
+        Text(text),
+        picture(
+            "membership",
+            draw_membership(subject.posterior, units=subject.units),
+            "Each row in the colour of its most probable cluster, paler the less certain it is. "
+            "Rows without a cluster above 0.8 are ringed. With one feature the height is the "
+            "probability of each cluster with its 89 % interval; with more, the two features in "
+            "which the clusters lie farthest apart are shown.",
+            "Scatter of the data coloured by cluster, ambiguous rows ringed.",
+        ),
+        _ambiguous_table(subject, soft),
+    ]
+
+
+def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
+    values = rows_of(subject.posterior)
+    shown = subject.features[:6]
+    doubtful = int((soft["mean"].max("cluster").values < 0.99).sum())
+    listed = most_ambiguous(soft, min(max(doubtful, _FEWEST), _LISTED))
+    rows = tuple(
+        (
+            subject.row_name(obs),
+            *(plain(value) for value in values[obs, : len(shown)]),
+            str(int(row["cluster"])),
+            f"{row['probability']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})",
+            str(int(row["runner_up"])),
+            f"{row['runner_up_probability']:.3f}",
+        )
+        for obs, (_, row) in zip(listed.index.tolist(), listed.iterrows(), strict=True)
+    )
+    header = ("row", *shown, "cluster", "probability (89 %)", "runner-up", "probability")
+    caption = (
+        f"The {len(rows)} most ambiguous rows, by the entropy of their membership. Rows are "
+        "counted from 0."
+    )
+    return Table(caption, header, rows)
+
+
+def _together(subject: Subject) -> list[Block]:
+    rows = rows_of(subject.posterior)
+    if len(rows) > _MOST_ROWS:
+        return [Text(f"The co-clustering matrix is left out for more than {_MOST_ROWS} rows.")]
+    found = partition(subject.posterior, seed=subject.seed)
+    sizes = ", ".join(str(size) for size in np.bincount(found.labels))
+    text = (
+        f"The partition of the rows that minimises the expected variation of information has "
+        f"{found.n_clusters} {'group' if found.n_clusters == 1 else 'groups'} of {sizes} rows; the "
+        f"model has {found.n_components} components. Its expected loss is "
+        f"{significant(found.expected_loss, 3)} nats; partitions within "
+        f"{significant(found.ball.radius, 3)} nats of it hold {percent(found.ball.prob)} of the "
+        "posterior probability. It depends on no numbering of the components."
+    )
+    return [
+        Text(text),
+        picture(
+            "coclustering",
+            draw_coclustering(coclustering(subject.posterior), found.labels),
+            "The probability that two rows come from the same component. Rows are ordered by the "
+            "partition, whose groups are outlined.",
+            "Heat map of co-clustering probabilities in blocks of the partition.",
+        ),
+    ]

@@ -1,0 +1,220 @@
+"""The layout of a result: the DataTree, from arrays and back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ResultFileError
+from bayesgmm.mixture.parameters import Parameters, permute
+from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.typing import Array, IntArray
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "attribute",
+    "data_attribute",
+    "pair_names",
+    "parameters_of",
+    "permuted_tree",
+    "posterior_tree",
+    "resolved_of",
+    "rows_of",
+    "with_attributes",
+]
+
+SCHEMA_VERSION = 1
+_SQUARE = ("cluster", "feature", "feature_bis")
+_PARAMETER_DIMS = {
+    "weights": ("cluster",),
+    "means": ("cluster", "feature"),
+    "scales": ("cluster", "feature"),
+    "correlations": _SQUARE,
+    "covariances": _SQUARE,
+}
+_SAMPLE = ("chain", "draw")
+_CONSTANTS = ("centre", "spread", "resolution")
+_PACKAGES = ("bayesgmm", "pymc", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
+
+
+def posterior_tree(
+    parameters: Parameters,
+    free: Mapping[str, Array],
+    *,
+    data: Dataset,
+    resolved: ResolvedSpec,
+    log_likelihood: Array | None,
+    log_prior: Mapping[str, Array],
+    sample_stats: Mapping[str, Array],
+    attributes: Mapping[str, Any],
+) -> xr.DataTree:
+    """Lay draws out as ArviZ writes them.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Arrays of shape (chain, draw, ...), data units.
+    free : mapping of str to array
+        The free variables scales_free and partial_correlations_beta, (chain, draw, ...).
+    data : Dataset
+    resolved : ResolvedSpec
+    log_likelihood : array of shape (chain, draw, obs) or None, nats
+    log_prior : mapping of str to array of shape (chain, draw), nats
+    sample_stats : mapping of str to array of shape (chain, draw, ...)
+    attributes : mapping
+        Plain JSON values; spec, resolved, data, versions and the schema version are added.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data.
+    """
+    shape = parameters.weights.shape
+    numbered = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+    features, obs = list(resolved.features), np.arange(data.n_obs)
+    groups = {
+        "posterior": _posterior(parameters, free, resolved, numbered),
+        "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
+        "sample_stats": xr.Dataset({k: (_SAMPLE, v) for k, v in sample_stats.items()}, numbered),
+        "observed_data": xr.Dataset(
+            {"x": (("obs", "feature"), data.values)}, {"obs": obs, "feature": features}
+        ),
+        "constant_data": xr.Dataset(
+            {name: ("feature", getattr(resolved, name)) for name in _CONSTANTS},
+            {"feature": features},
+        ),
+    }
+    if log_likelihood is not None:
+        groups["log_likelihood"] = xr.Dataset(
+            {"x": ((*_SAMPLE, "obs"), log_likelihood)}, {**numbered, "obs": obs}
+        )
+    return with_attributes(
+        xr.DataTree.from_dict(groups),
+        schema_version=SCHEMA_VERSION,
+        spec=resolved.spec.to_dict(),
+        resolved=resolved.to_dict(),
+        data=data_attribute(data),
+        versions={name: version(name) for name in _PACKAGES},
+        **attributes,
+    )
+
+
+def data_attribute(data: Dataset) -> dict[str, Any]:
+    """Say which rows a result rests on."""
+    return {
+        "hash": data.hash,
+        "source": data.source,
+        "rows": data.n_obs,
+        "dropped": data.n_dropped,
+        "columns": list(data.features),
+    }
+
+
+def _posterior(
+    parameters: Parameters,
+    free: Mapping[str, Array],
+    resolved: ResolvedSpec,
+    numbered: Mapping[str, IntArray],
+) -> xr.Dataset:
+    """Lay out the parameters and the free variables; what the structure lacks is left out."""
+    structure, features = resolved.structure, list(resolved.features)
+    has_correlations = structure.correlated and resolved.n_features > 1
+    clusters = () if structure.shared else ("cluster",)
+    dims = {
+        **_PARAMETER_DIMS,
+        "scales_free": clusters if structure.scalar else (*clusters, "feature"),
+        "partial_correlations_beta": (*clusters, "pair"),
+    }
+    values = {**parameters._asdict(), **free}
+    if not has_correlations:
+        del values["correlations"]
+    coords = {
+        **numbered,
+        "cluster": np.arange(resolved.n_components),
+        "feature": features,
+        "feature_bis": features,
+    }
+    if has_correlations:
+        coords["pair"] = pair_names(features)
+    return xr.Dataset({k: ((*_SAMPLE, *dims[k]), v) for k, v in values.items()}, coords)
+
+
+def pair_names(features: Sequence[str]) -> list[str]:
+    """Name the pairs of features in the order of the rows of a lower triangle."""
+    return [f"{features[i]}, {features[j]}" for i in range(len(features)) for j in range(i)]
+
+
+def with_attributes(tree: xr.DataTree, **values: Any) -> xr.DataTree:
+    """Return the tree with attributes set, each stored as JSON text."""
+    new = tree.copy()
+    new.attrs = {**tree.attrs, **{name: json.dumps(value) for name, value in values.items()}}
+    return new
+
+
+def attribute(tree: xr.DataTree, name: str) -> Any:
+    """Read an attribute back from its JSON text; None where there is none."""
+    text = tree.attrs.get(name)
+    try:
+        return None if text is None else json.loads(text)
+    except (TypeError, ValueError):
+        raise ResultFileError(
+            f"attribute {name!r} of the result is not JSON text, got {text!r:.80}.", attribute=name
+        ) from None
+
+
+def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:
+    """Return the resolved spec of a tree; None for a user's own model."""
+    values = attribute(tree, "resolved")
+    return None if values is None else ResolvedSpec.from_dict(values)
+
+
+def rows_of(tree: xr.DataTree) -> Array:
+    """Return the observed rows (obs, feature), data units."""
+    return np.ascontiguousarray(tree["observed_data"]["x"].values)
+
+
+def parameters_of(tree: xr.DataTree) -> Parameters:
+    """Return the draws with chains one after another: arrays of shape (sample, ...).
+
+    Where there are no correlations they are identity matrices; where a user's model has no scales
+    they are the square roots of the covariances' diagonals.
+    """
+    posterior = tree["posterior"].to_dataset()
+    arrays = {
+        name: posterior[name].values.reshape(-1, *posterior[name].shape[2:])
+        for name in _PARAMETER_DIMS
+        if name in posterior
+    }
+    covariances = arrays["covariances"]
+    diagonal = np.sqrt(np.einsum("...dd->...d", covariances))
+    arrays.setdefault("scales", diagonal)
+    arrays.setdefault(
+        "correlations", np.broadcast_to(np.eye(diagonal.shape[-1]), covariances.shape)
+    )
+    return Parameters(**arrays)
+
+
+def permuted_tree(tree: xr.DataTree, order: IntArray) -> xr.DataTree:
+    """Return the tree with cluster k of each draw taken from `order[chain, draw, k]`.
+
+    Everything with a cluster axis moves; sample_stats' ``permutation`` records the way from the
+    labels in which the draws were sampled.
+    """
+    posterior = tree["posterior"].to_dataset()
+    moved = {
+        name: variable.copy(data=permute(variable.values, order, 2))
+        for name, variable in posterior.data_vars.items()
+        if "cluster" in variable.dims
+    }
+    stats = tree["sample_stats"].to_dataset()
+    dims = ("chain", "draw", "cluster")
+    earlier = stats["permutation"].values if "permutation" in stats else None
+    permutation = order if earlier is None else np.take_along_axis(earlier, order, axis=2)
+    new = tree.copy()
+    new["posterior"] = xr.DataTree(posterior.assign(moved))
+    new["sample_stats"] = xr.DataTree(stats.assign(permutation=(dims, permutation)))
+    return new

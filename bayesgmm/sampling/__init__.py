@@ -1,0 +1,5 @@
+"""Sampling: NUTS on the fused density, tempered SMC, and the route for a user's own model."""
+
+from bayesgmm.sampling.posterior_sampling import sample
+
+__all__ = ["sample"]

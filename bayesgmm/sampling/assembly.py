@@ -1,0 +1,78 @@
+"""From raw draws to the DataTree."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.data import Dataset
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.pointwise import pointwise_log_likelihood
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.result.layout import posterior_tree
+from bayesgmm.sampling.chains import ChainDraws
+from bayesgmm.typing import Array
+
+__all__ = ["assemble"]
+
+_PRIOR_NAMES = {
+    "weights": "weights",
+    "means": "means",
+    "scales": "scales_free",
+    "pairs": "partial_correlations_beta",
+}
+
+
+def assemble(
+    log_posterior: LogPosterior,
+    drawn: ChainDraws,
+    data: Dataset,
+    *,
+    keep_log_likelihood: bool,
+    cores: int,
+    attributes: dict[str, Any],
+) -> xr.DataTree:
+    """Carry draws back to parameters and lay them out.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    drawn : ChainDraws
+    data : Dataset
+    keep_log_likelihood : bool
+        Whether the tree gets one value a row and draw.
+    cores : int
+    attributes : dict
+        Plain JSON values.
+    """
+    resolved = log_posterior.resolved
+    shape = drawn.x.shape[:2]
+    draws = np.ascontiguousarray(drawn.x.reshape(-1, log_posterior.dim))
+    parameters = log_posterior.constrain(draws)
+    terms = log_posterior.terms(draws)
+    pointwise = None
+    if keep_log_likelihood:
+        pointwise = pointwise_log_likelihood(
+            parameters, log_posterior.values, resolved.centre, resolved.unit, cores=cores
+        ).reshape(*shape, data.n_obs)
+
+    def shaped(value: Array) -> Array:
+        return value.reshape(*shape, *value.shape[1:])
+
+    present = {"weights": resolved.n_components > 1, "pairs": "pairs" in log_posterior.slices}
+    return posterior_tree(
+        Parameters(*map(shaped, parameters)),
+        {name: shaped(value) for name, value in log_posterior.free(draws).items()},
+        data=data,
+        resolved=resolved,
+        log_likelihood=pointwise,
+        log_prior={
+            name: shaped(terms[key]) for key, name in _PRIOR_NAMES.items() if present.get(key, True)
+        },
+        sample_stats={
+            **drawn.statistics,
+            "lp": drawn.statistics["lp"] + log_posterior.value_shift,
+            "log_likelihood": shaped(terms["log_likelihood"]),
+        },
+        attributes=attributes,
+    )

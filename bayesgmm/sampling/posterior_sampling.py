@@ -1,0 +1,247 @@
+"""Draw from the posterior of a mixture."""
+
+import logging
+import os
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm import labels
+from bayesgmm.data import Dataset, as_dataset, check_components
+from bayesgmm.errors import ConfigError, DataWarning, SamplingInterrupted
+from bayesgmm.fit import fit_map
+from bayesgmm.memory import require_bytes
+from bayesgmm.mixture import LogPosterior, ResolvedSpec, resolve
+from bayesgmm.progress import Progress, reporting
+from bayesgmm.sampling.assembly import assemble
+from bayesgmm.sampling.chains import ChainDraws, ChainSettings, run_chains
+from bayesgmm.sampling.dispersion import dispersed_starts
+from bayesgmm.sampling.smc import temper
+from bayesgmm.sampling.user_model import sample_user_model
+from bayesgmm.spec import MixtureSpec, as_spec
+
+__all__ = ["sample"]
+
+logger = logging.getLogger(__name__)
+
+_STARTS = 24
+
+
+def sample(
+    data: Any,
+    spec: MixtureSpec | int | None = None,
+    *,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
+    target_accept: float = 0.9,
+    cores: int | None = None,
+    method: Literal["nuts", "smc"] = "nuts",
+    relabel: Literal["stephens", "ecr", "pivot"] | None = "stephens",
+    model: Any = None,
+    log_likelihood: bool = True,
+    progress: bool | Progress = False,
+) -> xr.DataTree:
+    """Draw from the posterior of a Gaussian mixture, labels summed out.
+
+    Parameters
+    ----------
+    data : Dataset, array of shape (obs, feature) or frame
+    spec : MixtureSpec or int
+        The model; an integer is the number of components of the default spec. None with `model=`.
+    draws, tune : int
+        Draws kept, and draws of warm-up, of each chain.
+    chains : int
+        Each starts from another optimum where several are found.
+    seed : int, optional
+        Drawn when None; stored either way. The same seed gives the same draws for any `cores`.
+    target_accept : float
+        Mean acceptance probability of NUTS.
+    cores : int, optional
+        Chains that run at a time; all that there are by default.
+    method : {"nuts", "smc"}
+        "nuts": the No-U-Turn sampler of nutpie on the fused density. "smc": tempered sequential
+        Monte Carlo from the prior, which crosses modes; ``chains`` independent runs of ``draws``
+        particles.
+    relabel : {"stephens", "ecr", "pivot"} or None
+        How label switching is undone; None leaves the labels as sampled.
+    model : pymc.Model, optional
+        Sample this model instead; it needs weights, means, covariances and x with our dims.
+    log_likelihood : bool
+        Whether to keep the log likelihood of every row and draw (8 bytes each).
+    progress : bool or callable of (chain, done, total)
+        True shows a progress bar of the terminal or the notebook.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a wrong spec or unusable data.
+    ResourceError
+        When the result would not fit in memory.
+    SamplingError
+        When no chain can start.
+    SamplingInterrupted
+        After Ctrl-C; carries the draws made as ``partial``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
+    >>> tree = sample(rows, 2, draws=50, tune=200, seed=1)
+    >>> tree.posterior.means.shape
+    (4, 50, 2, 1)
+    """
+    dataset = as_dataset(data)
+    _check_counts(draws=draws, tune=tune, chains=chains)
+    settings = ChainSettings(draws, tune, target_accept, cores or _available_cores())
+    _check_memory(dataset, draws * chains, log_likelihood)
+    seed = _drawn_seed() if seed is None else seed
+    attributes: dict[str, Any] = {
+        "seed": seed,
+        "sampler": {"method": method, "chains": chains, **vars(settings)},
+        "status": "complete",
+    }
+    if model is not None:
+        tree = sample_user_model(
+            model,
+            dataset,
+            settings,
+            chains=chains,
+            seed=seed,
+            progress=progress is True,
+            attributes=attributes,
+        )
+        return tree if relabel is None else labels.relabel(tree, relabel)
+    if spec is None:
+        raise ConfigError(
+            "sample needs a spec (a number of components or a MixtureSpec) or model=."
+        )
+    spec = as_spec(spec)
+    check_components(dataset, spec.n_components)
+    log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
+    _warn_of_ties(log_posterior.resolved, dataset)
+    run = _METHODS[method]
+    with reporting(progress, chains) as report:
+        drawn = run(log_posterior, dataset, settings, chains, seed, report)
+    attributes["status"] = "interrupted" if drawn.interrupted else "complete"
+    tree = assemble(
+        log_posterior,
+        drawn,
+        dataset,
+        keep_log_likelihood=log_likelihood,
+        cores=settings.cores,
+        attributes=attributes,
+    )
+    if relabel is not None:
+        tree = labels.relabel(tree, relabel)
+    if drawn.interrupted:
+        raise _interruption(tree, draws, chains)
+    return tree
+
+
+def _run_nuts(
+    log_posterior: LogPosterior,
+    data: Dataset,
+    settings: ChainSettings,
+    chains: int,
+    seed: int,
+    report: Progress | None,
+) -> ChainDraws:
+    for_starts, for_jitter, *for_chains = np.random.SeedSequence(seed).spawn(2 + chains)
+    modes = fit_map(data, log_posterior.resolved.spec, seed=_number(for_starts), n_starts=_STARTS)
+    starts = dispersed_starts(
+        log_posterior,
+        [optimum.parameters for optimum in modes.optima if not optimum.flagged],
+        chains,
+        np.random.default_rng(for_jitter),
+    )
+    logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
+    seeds = [_number(child) for child in for_chains]
+    return run_chains(log_posterior.flat, starts, seeds, settings, report)
+
+
+def _run_smc(
+    log_posterior: LogPosterior,
+    data: Dataset,
+    settings: ChainSettings,
+    chains: int,
+    seed: int,
+    report: Progress | None,
+) -> ChainDraws:
+    runs = temper(
+        log_posterior,
+        n_particles=settings.draws,
+        n_runs=chains,
+        seed=seed,
+        cores=settings.cores,
+        progress=report,
+    )
+    return ChainDraws(x=runs.draws, statistics={"lp": runs.log_density}, interrupted=False)
+
+
+_METHODS = {"nuts": _run_nuts, "smc": _run_smc}
+
+
+def _interruption(tree: xr.DataTree, draws: int, chains: int) -> SamplingInterrupted:
+    sizes = tree["posterior"].sizes
+    return SamplingInterrupted(
+        f"sampling was interrupted after {sizes['draw']} of {draws} draws in "
+        f"{sizes['chain']} of {chains} chains; they are in the error's .partial.",
+        partial=tree,
+    )
+
+
+def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
+    require_bytes(
+        8 * data.n_obs * (2 * data.n_features + (n_draws if log_likelihood else 0)),
+        f"sampling {data.n_obs} rows with their log likelihood at {n_draws} draws",
+        "pass log_likelihood=False, keep fewer draws, or sample a part of the rows",
+    )
+
+
+def _number(sequence: np.random.SeedSequence) -> int:
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def _drawn_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+def _available_cores() -> int:
+    return getattr(os, "process_cpu_count", os.cpu_count)() or 1
+
+
+def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:
+    """Say what a posterior on tied data means when the recording error is left out."""
+    tied = [
+        name
+        for name, gap, h in zip(
+            data.features, data.smallest_gaps(), resolved.resolution, strict=True
+        )
+        if gap > 0.0 and h == 0.0
+    ]
+    if tied and resolved.n_components > 1:
+        warnings.warn(
+            f"columns {', '.join(map(repr, tied))} hold ties and resolution is 0: the density has "
+            "poles there, and the draws are those of the regular modes only; "
+            "resolution='auto' models the recording error.",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        least = 0 if name == "tune" else 1
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+            raise ConfigError(
+                f"{name} must be an integer >= {least}, got {value!r:.80}.", key=name, value=value
+            )

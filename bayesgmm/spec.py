@@ -1,0 +1,177 @@
+"""What is to be fitted: the mixture's specification and its priors."""
+
+import functools
+import operator
+from dataclasses import field
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bayesgmm.errors import ConfigError
+
+__all__ = ["COVARIANCES", "Covariance", "MixtureSpec", "Priors", "as_spec"]
+
+Covariance = Literal["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
+ScaleFamily = Literal["lognormal", "halfnormal"]
+Units = Literal["relative", "data"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _whole_number(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError("must be an integer")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError("must be an integer") from None
+
+
+Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1)]
+
+_CONFIG: Any = {"extra": "forbid"}
+
+COVARIANCES: tuple[str, ...] = get_args(Covariance)
+
+
+class _Checked:
+    """Plain mappings in and out, and pydantic's report turned into one sentence of ours."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from a plain mapping, as ``to_dict`` gives it or a TOML section holds it.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown key or a value out of range.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            raise _config_error(error, cls.__name__) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types."""
+        return TypeAdapter(type(self)).dump_python(self, mode="json")
+
+
+def _config_error(error: ValidationError, where: str) -> ConfigError:
+    first = error.errors()[0]
+    parts = [p for p in first["loc"] if isinstance(p, str) and p.isidentifier()]
+    key = ".".join(parts) or where
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    if first["type"] == "unexpected_keyword_argument":
+        return ConfigError(f"unknown key {key!r}.", key=key, value=first["input"])
+    return ConfigError(
+        f"{key} {reason}, got {first['input']!r:.80}.", key=key, value=first["input"]
+    )
+
+
+def _raises_config_error(cls: Any) -> Any:
+    """Make the constructor report a wrong argument as ConfigError."""
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            original(self, *args, **kwargs)
+        except ValidationError as error:
+            raise _config_error(error, cls.__name__) from None
+
+    cls.__init__ = __init__
+    return cls
+
+
+@_raises_config_error
+@dataclass(frozen=True, config=_CONFIG)
+class Priors(_Checked):
+    """Priors of a Gaussian mixture.
+
+    Parameters
+    ----------
+    concentration : float or tuple of float
+        Dirichlet concentration of the weights; one number, or one a cluster (labels are then
+        not exchangeable).
+    mean_location : float, tuple of float or None
+        Centre of the Normal prior of the means. ``units="relative"``: an offset from the feature's
+        mean in its standard deviations; ``units="data"``: a value. None is the feature's mean.
+    mean_scale : float or tuple of float
+        Standard deviation of the Normal prior of the means.
+    scale_family : {"lognormal", "halfnormal"}
+        Family of the prior of the scales (standard deviations) of a component.
+    scale : float or tuple of float
+        The log-normal's median or the half-normal's scale.
+    scale_sigma : float
+        Standard deviation of the logarithm of a scale (log-normal family only).
+    eta : float
+        Shape of the LKJ prior of the correlation matrices (Lewandowski, Kurowicka and Joe 2009).
+    units : {"relative", "data"}
+        Whether mean_scale and scale are multiples of a feature's standard deviation or values.
+
+    Examples
+    --------
+    >>> Priors(eta=1.0).to_dict()["scale_family"]
+    'lognormal'
+    """
+
+    concentration: Positive | tuple[Positive, ...] = 1.0
+    mean_location: Finite | tuple[Finite, ...] | None = None
+    mean_scale: Positive | tuple[Positive, ...] = 2.0
+    scale_family: ScaleFamily = "lognormal"
+    scale: Positive | tuple[Positive, ...] = 0.5
+    scale_sigma: Positive = 0.8
+    eta: Positive = 2.0
+    units: Units = "relative"
+
+
+@_raises_config_error
+@dataclass(frozen=True, config=_CONFIG)
+class MixtureSpec(_Checked):
+    """A Gaussian mixture model: how many components, which covariance structure, which priors.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of components K, at least 1.
+    covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
+        Which factors of the covariances exist and are shared (mclust's VVV, EEE, VVI, VII, EEI,
+        EII).
+    priors : Priors
+        The priors; the defaults are scaled by the data.
+    resolution : "auto", float or tuple of float
+        Recording step of the data. "auto" takes the smallest gap between distinct values of each
+        feature that has ties, else 0. 0 treats the recorded values as exact.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> MixtureSpec(3, covariance="tied").n_components
+    3
+    """
+
+    n_components: Count
+    covariance: Covariance = "full"
+    priors: Priors = field(default_factory=Priors)
+    resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
+
+
+def as_spec(spec: "MixtureSpec | int") -> MixtureSpec:
+    """Return the spec itself, or the default spec of that many components.
+
+    Raises
+    ------
+    ConfigError
+        When it is neither a MixtureSpec nor an integer of at least 1.
+    """
+    if isinstance(spec, MixtureSpec):
+        return spec
+    if isinstance(spec, bool) or not hasattr(spec, "__index__") or spec.__index__() < 1:
+        raise ConfigError(f"n_components must be an integer >= 1, got {spec!r}.", value=spec)
+    return MixtureSpec(spec.__index__())

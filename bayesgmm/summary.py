@@ -1,0 +1,121 @@
+"""Tables of a posterior: one row a parameter, or label-free where clusters are not identified."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats.base import array_stats
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.labels import (
+    IDENTIFIED,
+    Quantity,
+    cluster_quantities,
+    label_free_quantities,
+    precision,
+)
+from bayesgmm.result.layout import attribute
+
+__all__ = ["label_free", "summarize"]
+
+
+def summarize(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
+    """Summarise weights, means, scales and correlations of each cluster.
+
+    Clusters that are identified in less than 90 % of draws have no row: their label does not mean
+    the same thing from draw to draw. The rows of `label_free` stand for them, and the frame's
+    ``attrs["withheld"]`` holds their scores.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    prob : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index such as "means[0, eruptions]"; what clusters share appears once, "scales[eruptions]".
+        Columns mean, sd, the interval's bounds (eti89_lb, eti89_ub), ess_bulk, ess_tail, r_hat,
+        mcse_mean, mcse_sd; data units. ESS and interval of correlations are taken on the artanh
+        scale, and the interval is reported on (-1, 1).
+
+    Raises
+    ------
+    ConfigError
+        When `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.sampling import sample
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
+    >>> table = summarize(sample(rows, 2, seed=1))
+    >>> float(table.loc["means[1, x1]", "mean"].round())
+    6.0
+    """
+    scores = attribute(posterior, "identification") or []
+    withheld = {k: score for k, score in enumerate(scores) if score < IDENTIFIED}
+    shown = [q for q in cluster_quantities(posterior) if q.cluster not in withheld]
+    if withheld:
+        shown += label_free_quantities(posterior)
+    table = _table(shown, prob)
+    table.attrs["withheld"] = withheld
+    return table
+
+
+def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
+    """Summarise what does not depend on labels.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    prob : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as of `summarize`; rows log_likelihood (nats, data units) and, for two clusters and
+        more, sorted_weights[j] (the largest first), entropy (of the rows' allocation, summed over
+        rows, nats) and occupied (expected number of clusters that hold at least one row).
+
+    Raises
+    ------
+    ConfigError
+        When `prob` is not between 0 and 1.
+    """
+    return _table(label_free_quantities(posterior), prob)
+
+
+def _table(quantities: Iterable[Quantity], prob: float) -> pd.DataFrame:
+    if not 0.0 < prob < 1.0:
+        raise ConfigError(
+            f"prob must lie between 0 and 1, got {prob!r:.80}.", key="prob", value=prob
+        )
+    rows = {q.name: _row(q, prob) for q in quantities}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
+
+
+def _row(quantity: Quantity, prob: float) -> dict[str, float]:
+    """Summarise one quantity over all its draws."""
+    values = quantity.values
+    scaled = np.arctanh(values) if quantity.correlation else values
+    bounds = array_stats.eti(scaled.ravel(), prob)
+    lower, upper = np.tanh(bounds) if quantity.correlation else bounds
+    judged = precision(values)
+    sizes = precision(scaled) if quantity.correlation else judged
+    percent = f"{100.0 * prob:g}"
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)) if values.size > 1 else math.nan,
+        f"eti{percent}_lb": float(lower),
+        f"eti{percent}_ub": float(upper),
+        "ess_bulk": sizes.ess_bulk,
+        "ess_tail": sizes.ess_tail,
+        "r_hat": sizes.r_hat,
+        "mcse_mean": judged.mcse_mean,
+        "mcse_sd": judged.mcse_sd,
+    }

@@ -1,0 +1,9 @@
+"""Shared type names."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "IntArray"]
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]

@@ -1,0 +1,1 @@
+"""Inputs that must be refused, each with the class and the words of its error."""

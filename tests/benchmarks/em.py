@@ -1,0 +1,112 @@
+"""EM against scikit-learn: time an iteration from the same start, and peak memory."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from bayesgmm.data import as_dataset
+from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.mixture import resolve
+from bayesgmm.spec import MixtureSpec
+from tests.benchmarks.simulated import simulated_rows
+from tests.benchmarks.timing import Pair, in_turn
+
+SIZES = [(1000, 2, 3), (100_000, 5, 5), (1_000_000, 10, 10)]
+_ITERATIONS = {1000: 200, 100_000: 10, 1_000_000: 2}
+
+
+def start_point(rows, n_components):
+    """The same start for both: rows drawn as means, the pooled covariance, equal weights."""
+    rng = np.random.default_rng(7)
+    means = rows[rng.choice(len(rows), n_components, replace=False)]
+    covariances = np.repeat(np.cov(rows.T)[None], n_components, axis=0)
+    return np.full(n_components, 1.0 / n_components), means, covariances
+
+
+def ours(rows, n_components, n_iter):
+    """Run n_iter EM steps without extrapolation; return the log likelihood after them."""
+    dataset = as_dataset(rows)
+    target = Likelihood(resolve(MixtureSpec(n_components, resolution=0), dataset))
+    resolved = target.resolved
+    weights, means, covariances = start_point(rows, n_components)
+    scaled = (means - resolved.centre) / resolved.unit
+    covariances = covariances / np.multiply.outer(resolved.unit, resolved.unit)
+    start = np.concatenate([weights, scaled.ravel(), covariances.ravel()])
+    held = Rows(resolved, dataset)
+    floor = np.zeros(resolved.n_features)
+
+    def run():
+        x = start
+        for _ in range(n_iter):
+            x, collapsed = target.step(x, held.expectation(x), floor)
+            assert collapsed < 0
+        return held.expectation(x).log_likelihood + target.data_units(len(rows))
+
+    return run
+
+
+def theirs(rows, n_components, n_iter):
+    weights, means, covariances = start_point(rows, n_components)
+
+    def run():
+        model = GaussianMixture(
+            n_components,
+            tol=0.0,
+            reg_covar=0.0,
+            max_iter=n_iter,
+            weights_init=weights,
+            means_init=means,
+            precisions_init=np.linalg.inv(covariances),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(rows)
+        return model.score(rows) * len(rows)
+
+    return run
+
+
+def against_scikit_learn(size, rounds=5) -> Pair:
+    n, n_features, n_components = size
+    rows = simulated_rows(n, n_features, n_components)
+    n_iter = _ITERATIONS[n]
+    mine, other = ours(rows, n_components, n_iter), theirs(rows, n_components, n_iter)
+    assert abs(mine() / other() - 1.0) < 1e-8, "both must reach the same log likelihood"
+    return in_turn(mine, other, rounds)
+
+
+_PEAK = """
+import resource, sys
+import numpy as np
+from tests.benchmarks.em import {which}
+from tests.benchmarks.simulated import simulated_rows
+small = simulated_rows(1000, {d}, {k})
+{which}(small, {k}, 1)()
+rows = simulated_rows({n}, {d}, {k})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+{which}(rows, {k}, 1)()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def peak_mebibytes(which, size):
+    """Growth of a fresh process's peak memory over one iteration, data and imports excluded."""
+    n, d, k = size
+    code = _PEAK.format(which=which, n=n, d=d, k=k)
+    return int(subprocess.check_output([sys.executable, "-c", code])) / 1024
+
+
+def lines():
+    for size in SIZES:
+        pair, n_iter = against_scikit_learn(size), _ITERATIONS[size[0]]
+        yield (
+            f"c. EM iteration at {size}: {pair.ratio:.1f} times scikit-learn's speed "
+            f"({1e3 * pair.ours / n_iter:.3g} ms against {1e3 * pair.theirs / n_iter:.3g} ms)"
+        )
+    for which in ("ours", "theirs"):
+        yield f"c. peak memory at {SIZES[-1]}, {which}: {peak_mebibytes(which, SIZES[-1]):.0f} MiB"

@@ -1,0 +1,31 @@
+"""A whole comparison from the shell, and what starting costs."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks.timing import seconds
+
+DATA = Path(__file__).parents[2] / "models/data/faithful.csv"
+
+
+def compare_seconds():
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable, "-m", "bayesgmm", "compare", str(DATA), "-k", "1-6", "--seed", "1",
+            "--out", f"{folder}/out",
+        ]  # fmt: skip
+        return seconds(lambda: subprocess.run(command, check=False, capture_output=True))
+
+
+def lines(rounds=3):
+    compare_seconds()
+    times = [compare_seconds() for _ in range(rounds)]
+    yield f"f. compare K = 1..6 on faithful from the shell, report included: {median(times):.1f} s"
+    start = [sys.executable, "-m", "bayesgmm", "--help"]
+    helps = [
+        seconds(lambda: subprocess.run(start, check=True, capture_output=True)) for _ in range(5)
+    ]
+    yield f"f. bayesgmm --help: {median(helps):.2f} s"

@@ -1,0 +1,223 @@
+"""The fused log posterior against the PyMC model, SciPy, finite differences and Stan."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytensor.compile.mode import Mode
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from bayesgmm.data import as_dataset
+from bayesgmm.mixture import STRUCTURES, LogPosterior, Parameters, resolve
+from bayesgmm.mixture.exponential import exp_nonpositive
+from bayesgmm.mixture.kernels import blocked, row_responsibilities, sum_blocks, sum_rows, whiten
+from bayesgmm.mixture.pointwise import pointwise_log_likelihood
+from bayesgmm.model import model_of
+from bayesgmm.spec import MixtureSpec, Priors
+
+REFERENCE = Path(__file__).parent / "reference"
+INTERPRETED = Mode(linker="py", optimizer="fast_compile")
+
+
+def log_posterior_of(n_features, n_components, covariance, family, step, seed=0):
+    rng = np.random.default_rng([seed, n_features, n_components])
+    values = 100.0 + rng.normal(size=(40, n_features)) * np.arange(3, 3 + n_features)
+    priors = Priors(scale_family=family, concentration=1.7, eta=1.3)
+    spec = MixtureSpec(n_components, covariance, priors, resolution=step)
+    return LogPosterior(resolve(spec, as_dataset(values)), values), rng
+
+
+@pytest.mark.parametrize("step", [0.0, 0.5], ids=["exact", "rounded"])
+@pytest.mark.parametrize("family", ["lognormal", "halfnormal"])
+@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("n_components", [1, 2, 5])
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+def test_equals_the_pymc_model(n_features, n_components, covariance, family, step):
+    """Value to 1e-10 and gradient to 1e-8 on the model's own unconstrained vector, data units."""
+    fused, rng = log_posterior_of(n_features, n_components, covariance, family, step)
+    model = model_of(fused.resolved, fused.values)
+    reference = model.compile_fn(
+        [model.logp(), model.dlogp()], inputs=model.value_vars, mode=INTERPRETED, point_fn=False
+    )
+    sizes = {v.name: model.initial_point()[v.name] for v in model.value_vars}
+    per_coordinate = np.ones(fused.dim)
+    per_coordinate[fused.slices["means"]] = np.tile(fused.resolved.unit, n_components)
+    for _ in range(3):
+        x = rng.normal(scale=0.7, size=fused.dim)
+        ends = np.cumsum([v.size for v in sizes.values()])
+        assert ends[-1] == fused.dim
+        parts = np.split(fused.to_data_units(x), ends[:-1])
+        point = [part.reshape(v.shape) for part, v in zip(parts, sizes.values(), strict=True)]
+        value, gradient = reference(*point)
+        ours = fused.evaluate(x)
+        assert abs(ours.value + fused.value_shift - value) <= 1e-10 * max(1.0, abs(value))
+        error = np.abs(ours.gradient / per_coordinate - gradient)
+        assert np.all(error <= 1e-8 * np.maximum(1.0, np.abs(gradient)))
+
+
+@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("inverse_temperature", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("jacobian", [False, True])
+def test_gradient_by_finite_differences(covariance, inverse_temperature, jacobian):
+    fused, rng = log_posterior_of(3, 2, covariance, "lognormal", 0.4)
+    options = {"inverse_temperature": inverse_temperature, "jacobian": jacobian}
+    x = rng.normal(scale=0.5, size=fused.dim)
+    for i, slope in enumerate(fused.evaluate(x, **options).gradient):
+        step = np.zeros(fused.dim)
+        step[i] = 1e-5
+        above, below = fused.evaluate(x + step, **options), fused.evaluate(x - step, **options)
+        assert (above.value - below.value) / 2e-5 == pytest.approx(slope, rel=2e-6, abs=2e-6)
+
+
+@pytest.mark.parametrize("covariance", STRUCTURES)
+def test_expected_objective_touches_the_log_posterior(covariance):
+    """At the point of the E-step, EM's objective has the gradient of the log posterior (Fisher)."""
+    fused, rng = log_posterior_of(3, 3, covariance, "halfnormal", 0.2)
+    x = rng.normal(scale=0.5, size=fused.dim)
+    parameters = Parameters(*(value[0] for value in fused.constrain(x[None])))
+    density = component_log_densities(parameters, fused.values)
+    r = np.exp(density - logsumexp(density, axis=1, keepdims=True))
+    rows = (fused.values - fused.resolved.centre) / fused.resolved.unit
+    mass = r.sum(axis=0)
+    centres = r.T @ rows / mass[:, None]
+    offsets = rows[:, None, :] - centres
+    scatters = np.einsum("nk,nki,nkj->kij", r, offsets, offsets)
+    expected = fused.evaluate_expected(x, mass, centres, scatters)
+    observed = fused.evaluate(x, jacobian=False)
+    np.testing.assert_allclose(expected.gradient, observed.gradient, rtol=1e-9, atol=1e-9)
+
+
+def component_log_densities(parameters, values):
+    return np.stack(
+        [
+            np.log(w) + np.atleast_1d(multivariate_normal(m, s).logpdf(values))
+            for w, m, s in zip(
+                parameters.weights, parameters.means, parameters.covariances, strict=True
+            )
+        ],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 7, 9])
+@pytest.mark.parametrize("n_rows", [1, 127, 128, 300])
+def test_kernels_against_scipy(n_features, n_rows):
+    """Every loop of the kernel: unrolled by three and four, and the padded last block."""
+    rng = np.random.default_rng([n_features, n_rows])
+    k = 3
+    values = rng.normal(size=(n_rows, n_features)) * 3.0 + 50.0
+    centre, unit = np.full(n_features, 50.0), np.arange(2.0, 2.0 + n_features)
+    roots = np.tril(rng.normal(size=(k, n_features, n_features))) + 2.0 * np.eye(n_features)
+    means = rng.normal(size=(k, n_features))
+    weights = rng.dirichlet(np.ones(k))
+    rows = (values - centre) / unit
+    fitting = Parameters(weights, means, None, None, roots @ roots.swapaxes(1, 2))
+    density = component_log_densities(fitting, rows).reshape(n_rows, k)
+    log_likelihood = logsumexp(density, axis=1)
+    r = np.exp(density - log_likelihood[:, None])
+
+    factors = np.linalg.cholesky(fitting.covariances)
+    whitening, shift = np.empty_like(factors), np.empty_like(means)
+    constant = np.array(
+        [whiten(np.log(weights[j]), means[j], factors[j], whitening[j], shift[j]) for j in range(k)]
+    )
+    blocks = blocked(values, centre, unit)
+    out = np.empty((k, n_rows))
+    row_responsibilities(blocks, whitening, shift, constant, out)
+    np.testing.assert_allclose(out.T, r, atol=1e-13)
+    z = np.einsum("kij,nkj->nki", np.linalg.inv(factors), rows[:, None, :] - means)
+    for passed in (
+        lambda *sums: sum_blocks(blocks, n_rows, whitening, shift, constant, *sums),
+        lambda *sums: sum_rows(values, centre, 1.0 / unit, whitening, shift, constant, *sums),
+    ):
+        mass, first = np.zeros(k), np.zeros((k, n_features))
+        second = np.zeros((k, n_features, n_features))
+        total = passed(mass, first, second)
+        assert total == pytest.approx(log_likelihood.sum(), rel=1e-12)
+        np.testing.assert_allclose(mass, r.sum(axis=0), rtol=1e-11)
+        np.testing.assert_allclose(first, np.einsum("nk,nki->ki", r, z), rtol=1e-9, atol=1e-9)
+        expected = np.tril(np.einsum("nk,nki,nkj->kij", r, z, z))
+        np.testing.assert_allclose(second, expected, rtol=1e-9, atol=1e-9)
+
+    parameters = Parameters(
+        weights[None],
+        (centre + unit * means)[None],
+        None,
+        None,
+        (fitting.covariances * np.multiply.outer(unit, unit))[None],
+    )
+    ours = pointwise_log_likelihood(parameters, values, centre, unit, cores=2)[0]
+    np.testing.assert_allclose(ours, log_likelihood - np.log(unit).sum(), rtol=1e-11)
+
+
+def test_exponential_is_right_to_two_units_in_the_last_place():
+    x = -np.concatenate([np.linspace(0.0, 40.0, 20_001), np.geomspace(1e-300, 700.0, 5_001)])
+    ours = np.array([exp_nonpositive(value) for value in x])
+    assert np.max(np.abs(ours / np.exp(x) - 1.0)) <= 2 * np.finfo(float).eps
+
+
+def test_far_outlier_has_finite_responsibilities():
+    values = np.vstack([np.random.default_rng(3).normal(size=(30, 2)), [[1e6, 3.0]]])
+    fused = LogPosterior(resolve(MixtureSpec(3), as_dataset(values)), values)
+    value = fused.evaluate(np.full(fused.dim, -5.0))
+    assert np.isfinite(value.value)
+    assert np.all(np.isfinite(value.gradient))
+
+
+def test_singular_point_has_no_density():
+    fused, _ = log_posterior_of(2, 2, "full", "lognormal", 0.0)
+    x = np.zeros(fused.dim)
+    for coordinate in ("scales", "pairs"):
+        extreme = x.copy()
+        extreme[fused.slices[coordinate]] = -2000.0
+        assert fused.evaluate(extreme).value == -np.inf
+
+
+@pytest.mark.parametrize("covariance", STRUCTURES)
+def test_coordinates_go_there_and_back(covariance):
+    fused, rng = log_posterior_of(4, 3, covariance, "lognormal", 0.3)
+    x = rng.normal(size=(5, fused.dim))
+    np.testing.assert_allclose(fused.unconstrain(fused.constrain(x)), x, atol=1e-10)
+    np.testing.assert_allclose(fused.to_fitting_units(fused.to_data_units(x)), x, atol=1e-12)
+
+
+def test_stan_reference_point_term_by_term(standardised_faithful):
+    """Half-normal scales, units of the data, no resolution; Stan's LKJ term is that of C."""
+    reference = json.loads((REFERENCE / "stan_faithful_k2.json").read_text())
+    stan = find(reference, "reference_point")
+    priors = Priors(
+        mean_location=0.0, mean_scale=2.0, scale_family="halfnormal", scale=2.0, units="data"
+    )
+    spec = MixtureSpec(2, priors=priors, resolution=0)
+    data = as_dataset(standardised_faithful)
+    fused = LogPosterior(resolve(spec, data), data.values)
+    point = {name: np.array(value) for name, value in stan["point"].items()}
+    factors = point["corr_chol"]
+    parameters = Parameters(
+        point["w"], point["mu"], point["sd"], factors @ factors.swapaxes(1, 2), np.empty(0)
+    )
+    terms = {
+        name: value[0] for name, value in fused.terms(fused.unconstrain(parameters)[None]).items()
+    }
+    # For D = 2, C = (1, 0; y, sqrt(1 - y^2)) and p = (1 + y) / 2: the densities of the row of C in
+    # y and of p differ by the factor 2 of dp.
+    pairs = terms["pairs"] - 2.0 * np.log(2.0)
+    assert terms["log_likelihood"] == pytest.approx(stan["loglik"], abs=1e-8)
+    assert terms["weights"] == pytest.approx(stan["log_prior_w"], abs=1e-8)
+    assert terms["means"] == pytest.approx(stan["log_prior_mu"], abs=1e-8)
+    assert terms["scales"] == pytest.approx(stan["log_prior_sd"], abs=1e-8)
+    assert pairs == pytest.approx(stan["log_prior_L_cholesky_lkj"], abs=1e-8)
+
+
+def find(tree, key):
+    """Return the first value under `key` anywhere in a nested mapping."""
+    if isinstance(tree, dict):
+        if key in tree:
+            return tree[key]
+        for value in tree.values():
+            found = find(value, key)
+            if found is not None:
+                return found
+    return None

@@ -1,0 +1,155 @@
+import itertools
+import math
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import betaln, logsumexp
+from scipy.stats import norm
+
+from bayesgmm.criteria import log_evidence, nobile_step
+from bayesgmm.criteria.proposal import permutation_matrix
+from bayesgmm.data import as_dataset
+from bayesgmm.errors import ConfigError, DataWarning
+from bayesgmm.mixture import LogPosterior, resolve
+from bayesgmm.result.layout import permuted_tree
+from bayesgmm.sampling import sample
+from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
+
+ROOT = Path(__file__).parents[1]
+FAITHFUL = np.loadtxt(ROOT / "models/data/faithful.csv", delimiter=",", skiprows=1)
+REFERENCE = Priors(
+    mean_location=0.0, mean_scale=2.0, scale_family="halfnormal", scale=2.0, units="data"
+)
+FIXED = Priors(mean_location=0.5, mean_scale=2.0, scale=0.7, scale_sigma=0.6, units="data")
+EIGHT = np.array([-2.0, -1.4, -1.1, 0.3, 0.9, 1.3, 1.8, 2.2])
+
+
+def evidence_by_enumeration(rows, n_components, concentration=(1.0, 1.0)):
+    """Sum over all allocations to at most 2 components; each group by quadrature in (mu, log s)."""
+    mean = np.linspace(-9.0, 10.0, 381)[:, None]
+    log_scale = np.linspace(math.log(0.7) - 4.0, math.log(0.7) + 4.0, 161)
+    scale = np.exp(log_scale)
+    prior = norm.logpdf(mean, 0.5, 2.0) + norm.logpdf(log_scale, math.log(0.7), 0.6)
+    prior = prior + math.log(mean[1, 0] - mean[0, 0]) + math.log(log_scale[1] - log_scale[0])
+    of_row = [norm.logpdf(y, mean, scale) for y in rows]
+    if n_components == 1:
+        return logsumexp(prior + sum(of_row))
+    groups, n = {}, len(rows)
+    for labels in itertools.product((False, True), repeat=n):
+        chosen = [values for values, taken in zip(of_row, labels, strict=True) if taken]
+        groups[labels] = logsumexp(prior + sum(chosen))
+    terms = [
+        betaln(concentration[0] + sum(labels), concentration[1] + n - sum(labels))
+        - betaln(*concentration)
+        + groups[labels]
+        + groups[tuple(not taken for taken in labels)]
+        for labels in groups
+    ]
+    return logsumexp(terms)
+
+
+def spec(n_components, **options):
+    return MixtureSpec(n_components, priors=FIXED, resolution=0, **options)
+
+
+@pytest.fixture(scope="module")
+def eight():
+    return sample(EIGHT[:, None], spec(2), seed=11, draws=2000)
+
+
+def standardised():
+    data = as_dataset(FAITHFUL)
+    return as_dataset((data.values - data.centre()) / data.spread())
+
+
+def test_one_component_agrees_with_quadrature():
+    posterior = sample(EIGHT[:, None], spec(1), seed=2)
+    result = log_evidence(posterior, seed=1)
+    assert result.error < 0.01
+    assert result.value == pytest.approx(evidence_by_enumeration(EIGHT, 1), abs=4 * result.error)
+
+
+def test_two_components_agree_with_the_sum_over_all_allocations(eight):
+    result = log_evidence(eight, seed=1)
+    expected = evidence_by_enumeration(EIGHT, 2)
+    assert result.error < 0.02
+    assert abs(result.value - expected) < 4 * result.error
+
+
+def test_the_evidence_does_not_depend_on_the_labels(eight):
+    order = np.argsort(np.random.default_rng(0).random((4, 2000, 2)), axis=2)
+    mixed = log_evidence(permuted_tree(eight, order), seed=1)
+    expected = evidence_by_enumeration(EIGHT, 2)
+    assert abs(mixed.value - expected) < 4 * mixed.error
+    assert mixed.error < 0.05
+
+
+def test_nobile_agrees_with_the_two_evidences(eight):
+    step = nobile_step(eight)
+    expected = evidence_by_enumeration(EIGHT, 2) - evidence_by_enumeration(EIGHT, 1)
+    assert step.usable
+    assert abs(step.value - expected) < 4 * step.error
+    assert step.error < 0.1
+
+
+@pytest.mark.parametrize(
+    ("n_components", "expected", "allowed"), [(1, -564.679, 0.03), (2, -422.995, 0.03)]
+)
+def test_faithful_agrees_with_stan_and_bridgesampling(n_components, expected, allowed):
+    model = MixtureSpec(n_components, priors=REFERENCE, resolution=0)
+    tied = pytest.warns(DataWarning, match="tie") if n_components > 1 else nullcontext()
+    with tied:
+        posterior = sample(standardised(), model, seed=7)
+    result = log_evidence(posterior, seed=3)
+    assert result.error < 0.05
+    assert abs(result.value - expected) < allowed
+    assert log_evidence(posterior, seed=3) == result
+
+
+def test_the_evidence_is_that_of_the_data_in_their_own_units():
+    scaled = sample(standardised(), 2, seed=7)
+    raw = sample(FAITHFUL, 2, seed=7)
+    shift = 272 * np.log(as_dataset(FAITHFUL).spread()).sum()
+    ours, theirs = log_evidence(raw, seed=1), log_evidence(scaled, seed=1)
+    assert ours.value + shift == pytest.approx(theirs.value, abs=4 * (ours.error + theirs.error))
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_permutations_of_coordinates_are_those_of_parameters(covariance):
+    rng = np.random.default_rng(1)
+    data = as_dataset(rng.standard_normal((20, 3)))
+    target = LogPosterior(resolve(MixtureSpec(3, covariance=covariance), data), data.values)
+    x, order = 0.5 * rng.standard_normal((1, target.dim)), np.array([2, 0, 1])
+    permuted = target.constrain(x).permuted(order[None])
+    np.testing.assert_allclose(
+        x @ permutation_matrix(target, order).T, target.unconstrain(permuted), atol=1e-12
+    )
+    value = target.evaluate(target.unconstrain(permuted)[0]).value
+    assert value == pytest.approx(target.evaluate(x[0]).value, rel=1e-12)
+
+
+def test_unequal_concentrations_carry_no_factor_for_labels():
+    fixed = {key: value for key, value in FIXED.to_dict().items() if key != "concentration"}
+    priors = Priors(concentration=(6.0, 1.5), **fixed)
+    model = MixtureSpec(2, priors=priors, resolution=0)
+    posterior = sample(EIGHT[:, None], model, seed=4, relabel=None, draws=2000)
+    result = log_evidence(posterior, seed=1)
+    expected = evidence_by_enumeration(EIGHT, 2, priors.concentration)
+    assert abs(result.value - expected) < 4 * result.error
+    assert result.error < 0.1
+
+
+def test_too_few_draws_and_one_component_are_refused():
+    posterior = sample(FAITHFUL, 1, draws=5, seed=1)
+    with pytest.raises(ConfigError, match="needs at least 40 draws, got 20"):
+        log_evidence(posterior)
+    with pytest.raises(ConfigError, match="at least 2 components"):
+        nobile_step(posterior)
+
+
+def test_an_untrusted_error_is_infinite(eight):
+    result = log_evidence(eight, seed=1)
+    assert result.with_error(math.inf).error == math.inf
+    assert result.with_error(math.inf).value == result.value

@@ -1,0 +1,243 @@
+"""EM against reference values, closed forms and its invariances."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from bayesgmm.data import as_dataset
+from bayesgmm.errors import (
+    ConfigError,
+    ConvergenceWarning,
+    DataWarning,
+    DegenerateFitError,
+)
+from bayesgmm.fit import FitStatus, PointFit, fit_em
+from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.maximisation import maximise, point_of, split
+from bayesgmm.mixture.resolved import resolve
+from bayesgmm.mixture.structures import STRUCTURES
+from bayesgmm.spec import COVARIANCES, MixtureSpec
+
+ROOT = Path(__file__).parent
+MCLUST = json.loads((ROOT / "reference" / "mclust.json").read_text())
+NAMES = {s.mclust: s.name for s in STRUCTURES.values()} | {"V": "full", "E": "tied"}
+
+
+def mixture_log_likelihood(fit: PointFit, values: np.ndarray) -> float:
+    parts = [
+        np.log(w) + multivariate_normal(m, c).logpdf(values)
+        for w, m, c in zip(fit.weights, fit.means, fit.covariances, strict=True)
+    ]
+    return float(np.logaddexp.reduce(parts).sum())
+
+
+@pytest.mark.parametrize(
+    ("name", "n_components", "covariance", "log_likelihood"),
+    [
+        ("faithful", 2, "full", -1130.2640),
+        ("faithful", 3, "tied", -1126.3159),
+        ("faithful", 3, "full", -1114.4399),
+        ("iris", 3, "full", -180.1855),
+        ("galaxies", 3, "full", -203.1792),
+        ("acidity", 2, "tied", -185.9493),
+    ],
+)
+def test_reference_log_likelihoods(request, name, n_components, covariance, log_likelihood):
+    data = request.getfixturevalue(name)
+    fit = fit_em(data, MixtureSpec(n_components, covariance), seed=1)
+    assert fit.log_likelihood == pytest.approx(log_likelihood, abs=0.01)
+    assert mixture_log_likelihood(fit, data.values) == pytest.approx(fit.log_likelihood, abs=1e-8)
+    assert fit.status is FitStatus.CONVERGED
+    assert not fit.flagged
+
+
+def test_bic_of_faithful(faithful):
+    assert fit_em(faithful, 2, seed=1).bic == pytest.approx(2322.192, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity"])
+def test_mclust_table(request, name):
+    data = request.getfixturevalue(name)
+    tight = {(r["model"], r["G"]): r["converged"]["loglik"] for r in MCLUST["tight"].values()
+             if r["data"] == name}  # fmt: skip
+    compared = 0
+    for row in MCLUST["table"][name]:
+        if row["G"] > 6:
+            continue
+        fit = fit_em(data, MixtureSpec(row["G"], NAMES[row["model"]]), seed=2)
+        reference = tight.get((row["model"], row["G"]), row["loglik"])
+        assert fit.log_likelihood > reference - 0.01, row
+        assert fit.n_parameters == row["df"]
+        if abs(fit.log_likelihood - row["loglik"]) < 0.01:
+            compared += 1
+            assert fit.bic == pytest.approx(row["bic"], abs=0.02)
+            assert fit.aic == pytest.approx(row["aic"], abs=0.02)
+            # mclust stops early (1e-5), and ICL moves to first order in the parameters
+            assert fit.icl == pytest.approx(-row["icl_mclust"], abs=0.3)
+    assert compared >= 3
+
+
+def test_two_variances_are_not_below_one(faithful):
+    with pytest.warns(DataWarning, match="duplicates"):
+        waiting = as_dataset(faithful.values[:, 1:])
+    assert fit_em(waiting, MixtureSpec(2, "tied"), seed=1).log_likelihood == pytest.approx(
+        -1034.0020, abs=0.01
+    )
+    assert fit_em(waiting, 2, seed=1).log_likelihood >= -1034.0020
+
+
+def test_icl_from_responsibilities(faithful):
+    fit = fit_em(faithful, 3, seed=1)
+    joint = np.array([
+        np.log(w) + multivariate_normal(m, c).logpdf(faithful.values)
+        for w, m, c in zip(fit.weights, fit.means, fit.covariances, strict=True)
+    ])  # fmt: skip
+    certain = (joint.max(axis=0) - np.logaddexp.reduce(joint)).sum()
+    assert fit.icl == pytest.approx(fit.bic - 2 * certain, abs=1e-6)
+
+
+def test_one_component_is_the_sample_moments(faithful):
+    fit = fit_em(faithful, 1, seed=1)
+    np.testing.assert_allclose(fit.means[0], faithful.values.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(fit.covariances[0], np.cov(faithful.values.T, ddof=0), rtol=1e-10)
+    np.testing.assert_allclose(fit.scales[0] ** 2, np.diag(fit.covariances[0]), rtol=1e-12)
+    assert fit.icl == fit.bic
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_m_step_matches_the_structure(covariance):
+    rng = np.random.default_rng(1)
+    structure, k, d = STRUCTURES[covariance], 3, 3
+    data = as_dataset(rng.normal(size=(200, d)) @ rng.normal(size=(d, d)))
+    resolved = resolve(MixtureSpec(k, covariance, resolution=0.0), data)
+    rows = (data.values - resolved.centre) / resolved.unit
+    start = point_of(np.full(k, 1 / k), rng.normal(size=(k, d)), np.array([np.eye(d)] * k))
+    sums = Rows(resolved, data).expectation(start)
+    weights, means, covariances = split(start, k, d)
+    joint = np.array([
+        w * multivariate_normal(m, c).pdf(rows)
+        for w, m, c in zip(weights, means, covariances, strict=True)
+    ])  # fmt: skip
+    assert sums.log_likelihood == pytest.approx(np.log(joint.sum(axis=0)).sum(), rel=1e-12)
+    r = joint / joint.sum(axis=0)
+    mass = r.sum(axis=1)
+    centres = r @ rows / mass[:, None]
+    offsets = rows - centres[:, None]
+    scatter = np.einsum("kn,kni,knj->kij", r, offsets, offsets)
+    out = np.empty_like(start)
+    flags = (structure.shared, structure.scalar, structure.correlated)
+    assert maximise(start, *sums[1:], *flags, np.full(d, 1e-12), out) == -1
+    weights, means, covariances = split(out, k, d)
+    np.testing.assert_allclose(weights, mass / mass.sum(), rtol=1e-10)
+    np.testing.assert_allclose(means, centres, atol=1e-12)
+    np.testing.assert_allclose(covariances, structure.covariances(mass, scatter), atol=1e-12)
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_em_never_falls_and_ends_at_a_fixed_point(faithful, covariance):
+    fit = fit_em(faithful, MixtureSpec(3, covariance), seed=1, n_starts=5)
+    assert np.diff(fit.path).min() >= -1e-10
+    assert fit.path[-1] == pytest.approx(fit.log_likelihood, abs=1e-9)
+    target = Likelihood(fit.resolved)
+    unit, centre = fit.resolved.unit, fit.resolved.centre
+    x = point_of(
+        fit.weights, (fit.means - centre) / unit, fit.covariances / np.multiply.outer(unit, unit)
+    )
+    rows = Rows(fit.resolved, faithful)
+    after, collapsed = target.step(x, rows.expectation(x), np.full(2, 1e-12))
+    assert collapsed == -1
+    np.testing.assert_allclose(after, x, atol=2e-3)  # a fixed point of the plain step
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_affine_equivariance(faithful, covariance):
+    scalar = STRUCTURES[covariance].scalar
+    a, b = (np.array([1e8, 1e8]) if scalar else np.array([1e-8, 1e8])), np.array([3.0, -2e9])
+    spec = MixtureSpec(2, covariance)
+    fit = fit_em(faithful, spec, seed=1, n_starts=6)
+    moved = fit_em(a * faithful.values + b, spec, seed=1, n_starts=6)
+    np.testing.assert_allclose(moved.weights, fit.weights, rtol=1e-5)
+    np.testing.assert_allclose((moved.means - b) / a, fit.means, rtol=1e-5)
+    np.testing.assert_allclose(moved.scales / a, fit.scales, rtol=1e-5)
+    np.testing.assert_allclose(moved.correlations, fit.correlations, atol=1e-5)
+    shifted = fit.log_likelihood - faithful.n_obs * np.log(a).sum()
+    assert moved.log_likelihood == pytest.approx(shifted, abs=1e-5)
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_permuting_rows_and_columns(faithful, covariance):
+    spec = MixtureSpec(2, covariance)
+    fit = fit_em(faithful, spec, seed=1, n_starts=6)
+    order = np.random.default_rng(1).permutation(faithful.n_obs)
+    permuted = fit_em(faithful.values[order][:, ::-1], spec, seed=1, n_starts=6)
+    assert permuted.log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-6)
+    np.testing.assert_allclose(permuted.means[:, ::-1], fit.means, rtol=1e-5)
+
+
+def test_numbering_by_the_feature_that_separates():
+    noise = np.random.default_rng(1).normal(size=(100, 2))
+    values = np.concatenate([noise + [0, 9], noise])
+    fit = fit_em(values, MixtureSpec(2, "tied_spherical"), seed=1)
+    assert fit.order_feature == "x2"
+    assert fit.means[0, 1] < fit.means[1, 1]
+    assert fit_em(values[:, ::-1], MixtureSpec(2, "tied"), seed=1).order_feature == "x1"
+
+
+def test_spikes_are_set_aside(galaxies):
+    fit = fit_em(galaxies, 5, seed=1)
+    assert fit.weights.min() * galaxies.n_obs > 2.5
+    flagged = [o for o in fit.optima if o.flagged]
+    assert max(o.objective for o in flagged) > fit.log_likelihood
+    assert sum(o.count for o in fit.optima) == 60
+    assert [o.objective for o in fit.optima] == sorted(
+        (o.objective for o in fit.optima), reverse=True
+    )
+
+
+def test_all_collapsed():
+    values = np.r_[np.zeros(30), np.ones(30)][:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        data = as_dataset(values)
+    with pytest.raises(DegenerateFitError, match="every start collapsed") as raised:
+        fit_em(data, 2, seed=1, n_starts=3)
+    assert raised.value.effective_rows == pytest.approx(30, abs=1)
+
+
+def test_not_converged_is_said(faithful):
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        fit = fit_em(faithful, 4, seed=1, n_starts=2, max_iter=4)
+    assert fit.status is FitStatus.MAX_ITER
+
+
+def test_same_seed_same_fit(faithful):
+    one, other = (fit_em(faithful, 3, seed=7, n_starts=6) for _ in range(2))
+    assert one.means.tobytes() == other.means.tobytes()
+    drawn = fit_em(faithful, 2, n_starts=2)
+    again = fit_em(faithful, 2, n_starts=2, seed=drawn.seed)
+    assert again.means.tobytes() == drawn.means.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"n_starts": 0}, "n_starts must be an integer >= 1, got 0"),
+        ({"max_iter": 1.5}, "max_iter must be an integer >= 1, got 1.5"),
+        ({"tol": 0.0}, "tol must be between 0 and 1, got 0.0"),
+        ({"seed": -1}, "seed must be an integer >= 0 or None, got -1"),
+    ],
+)
+def test_wrong_options(faithful, option, message):
+    with pytest.raises(ConfigError, match=message):
+        fit_em(faithful, 2, **option)
+
+
+def test_repr_names_what_a_reader_wants(faithful):
+    text = repr(fit_em(faithful, 2, seed=1))
+    for part in ("maximum likelihood", "full (VVV)", "BIC 2322.192", "60 of 60", "0.356"):
+        assert part in text

@@ -1,0 +1,84 @@
+"""Rows in memory, in chunks, in a memory map, in a Parquet file, in any number of threads."""
+
+import tracemalloc
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.fit import expectation, fit_em, fit_map
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.maximisation import point_of
+from bayesgmm.mixture.resolved import resolve
+from bayesgmm.spec import MixtureSpec
+
+
+@pytest.fixture(scope="module")
+def values() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    centres = np.array([[0.0, 0.0], [6.0, 3.0]])
+    return centres[rng.integers(2, size=150_000)] + rng.normal(size=(150_000, 2))
+
+
+def point() -> np.ndarray:
+    return point_of(
+        np.array([0.4, 0.6]), np.array([[-1.0, 0.0], [1.0, 0.5]]), np.array([np.eye(2)] * 2)
+    )
+
+
+def sums(values: np.ndarray, n_threads: int) -> expectation.Sums:
+    data = as_dataset(values)
+    resolved = resolve(MixtureSpec(2, resolution=0.0), data)
+    return Rows(resolved, data, n_threads).expectation(point())
+
+
+@pytest.mark.parametrize("held_bytes", [0, 2**25])
+def test_sums_do_not_depend_on_threads(values, monkeypatch, held_bytes):
+    monkeypatch.setattr(expectation, "HELD_BYTES", held_bytes)
+    one, three = sums(values, 1), sums(values, 3)
+    assert one.log_likelihood == three.log_likelihood
+    for a, b in zip(one[1:], three[1:], strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_streamed_equals_held(values, monkeypatch):
+    held = sums(values, 2)
+    monkeypatch.setattr(expectation, "HELD_BYTES", 0)
+    streamed = sums(values, 2)
+    assert streamed.log_likelihood == pytest.approx(held.log_likelihood, rel=1e-13)
+    for a, b in zip(held[1:], streamed[1:], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-8)
+
+
+@pytest.mark.parametrize("fit", [fit_em, fit_map])
+def test_files_equal_memory(values, tmp_path, monkeypatch, fit):
+    rows = values[:20_000]
+    monkeypatch.setattr(expectation, "HELD_BYTES", 0)
+    np.save(tmp_path / "rows.npy", rows)
+    table = pa.table({"x1": rows[:, 0], "x2": rows[:, 1]})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=7_000)
+    sources = (
+        rows,
+        np.load(tmp_path / "rows.npy", mmap_mode="r"),
+        Dataset.from_parquet(tmp_path / "rows.parquet", in_memory=False),
+    )
+    first, *others = (
+        fit(data, MixtureSpec(2, resolution=0.0), seed=1, n_starts=2) for data in sources
+    )
+    for other in others:
+        assert other.log_likelihood == pytest.approx(first.log_likelihood, rel=1e-9)
+        np.testing.assert_allclose(other.means, first.means, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(other.covariances, first.covariances, rtol=1e-9, atol=1e-9)
+
+
+def test_memory_above_the_data_stays_bounded(values, monkeypatch):
+    monkeypatch.setattr(expectation, "HELD_BYTES", 0)
+    data = as_dataset(values)
+    fit_em(data, 2, seed=1, n_starts=1)
+    tracemalloc.start()
+    fit_em(data, 2, seed=1, n_starts=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 2**20

@@ -1,0 +1,351 @@
+"""Pictures: what they return, what they draw, and how they look."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from scipy.stats import norm
+
+from bayesgmm import plots
+from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit import PointFit, fit_em
+from bayesgmm.mixture import LogPosterior, resolve
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.plots.curves import bin_edges, mass_levels
+from bayesgmm.plots.theme import printable
+from bayesgmm.prediction import coclustering, membership
+from bayesgmm.result.layout import permuted_tree, posterior_tree, rows_of
+from bayesgmm.spec import MixtureSpec
+
+CHAINS, DRAWS = 2, 60
+
+
+def scattered(data: Dataset, fit: PointFit, covariance: str = "full") -> xr.DataTree:
+    """Return a posterior made of normal scatter about a point fit: the same on every machine."""
+    k = fit.spec.n_components
+    resolved = resolve(MixtureSpec(k, covariance), data)
+    log_posterior = LogPosterior(resolved, data.values)
+    noise = np.random.default_rng(7).normal(scale=0.05, size=(CHAINS * DRAWS, log_posterior.dim))
+    drawn = log_posterior.constrain(log_posterior.unconstrain(fit.parameters) + noise)
+    shape = (CHAINS, DRAWS)
+    return posterior_tree(
+        Parameters(*(value.reshape(*shape, *value.shape[1:]) for value in drawn)),
+        {},
+        data=data,
+        resolved=resolved,
+        log_likelihood=None,
+        log_prior={},
+        sample_stats={"lp": np.zeros(shape)},
+        attributes={"seed": 7},
+    )
+
+
+@pytest.fixture(scope="module")
+def fits(faithful: Dataset, galaxies: Dataset, iris: Dataset) -> dict[str, PointFit]:
+    return {
+        "faithful": fit_em(faithful, 2, seed=1, n_starts=8),
+        "galaxies": fit_em(galaxies, 3, seed=1, n_starts=8),
+        "iris": fit_em(iris, 3, seed=1, n_starts=20),
+    }
+
+
+@pytest.fixture(scope="module")
+def trees(
+    faithful: Dataset, galaxies: Dataset, iris: Dataset, fits: dict[str, PointFit]
+) -> dict[str, xr.DataTree]:
+    data = {"faithful": faithful, "galaxies": galaxies, "iris": iris}
+    return {name: scattered(data[name], fits[name]) for name in data}
+
+
+@pytest.fixture(scope="module")
+def comparison() -> SimpleNamespace:
+    table = pd.DataFrame(
+        {
+            "aic": [2589.6, 2282.5, 2262.9, 2260.0],
+            "bic": [2607.6, 2322.2, 2324.2, 2340.0],
+            "icl": [2607.6, 2322.7, 2351.4, 2390.0],
+            "elpd_waic": [-1294.2, -1141.6, -1141.9, -1142.2],
+            "elpd_loo": [-1294.2, -1141.7, -1142.0, -1142.5],
+            "log_evidence": [-1310.5, -1164.3, -1165.0, -1167.0],
+            "log_evidence_error": [0.01, 0.02, 0.1, np.inf],
+            "probability": [0.0, 0.6, 0.4, np.nan],
+        },
+        index=pd.Index([1, 2, 3, 4], name="K"),
+    )
+    differences = pd.DataFrame(
+        {"elpd_diff": [-152.5, 0.0, -0.3, -0.8], "se_diff": [15.0, 0.0, 0.8, 1.2]},
+        index=table.index,
+    )
+    return SimpleNamespace(
+        table=table, differences=differences, chosen=lambda: SimpleNamespace(k=2, reason="")
+    )
+
+
+def first(drawn: object) -> Axes:
+    ax = np.ravel(np.asarray(drawn, dtype=object))[0]
+    assert isinstance(ax, Axes)
+    return ax
+
+
+def texts(drawn: object) -> str:
+    """All text that the figure shows."""
+    import matplotlib.text
+
+    figure = first(drawn).get_figure(root=True)
+    return "\n".join(t.get_text() for t in figure.findobj(matplotlib.text.Text) if t.get_visible())
+
+
+def all_pictures(
+    trees: dict[str, xr.DataTree], fits: dict[str, PointFit], comparison: SimpleNamespace
+) -> dict[str, object]:
+    pareto = SimpleNamespace(pareto_k=np.r_[np.linspace(-0.1, 0.6, 80), 0.9, 1.2])
+    tree = trees["faithful"]
+    return {
+        "density_1d": plots.density_1d(trees["galaxies"]),
+        "density_2d": plots.density_2d(tree),
+        "density_pairs": plots.density_pairs(trees["iris"]),
+        "membership": plots.membership(tree),
+        "membership_1d": plots.membership(trees["galaxies"]),
+        "coclustering": plots.coclustering(
+            coclustering(trees["iris"]), membership(trees["iris"])["mean"].argmax("cluster")
+        ),
+        "forest": plots.forest(trees["iris"]),
+        "correlations": plots.correlations(trees["iris"]),
+        "traces": plots.traces(tree),
+        "ranks": plots.ranks(tree),
+        "em_path": plots.em_path(fits["galaxies"]),
+        "criteria": plots.criteria(comparison),
+        "pareto_k": plots.pareto_k(pareto),
+        "prior_posterior": plots.prior_posterior(tree),
+        "prior_predictive": plots.prior_predictive(tree, seed=3),
+        "posterior_predictive": plots.posterior_predictive(tree, n_data_sets=40, seed=3),
+    }
+
+
+@pytest.fixture(scope="module")
+def pictures(
+    trees: dict[str, xr.DataTree], fits: dict[str, PointFit], comparison: SimpleNamespace
+) -> dict[str, object]:
+    return all_pictures(trees, fits, comparison)
+
+
+NAMES = (
+    "density_1d", "density_2d", "density_pairs", "membership", "membership_1d", "coclustering",
+    "forest", "correlations", "traces", "ranks", "em_path", "criteria", "pareto_k",
+    "prior_posterior", "prior_predictive", "posterior_predictive",
+)  # fmt: skip
+
+
+def test_every_picture_is_covered(pictures: dict[str, object]) -> None:
+    assert set(pictures) == set(NAMES)
+    assert {name.removesuffix("_1d") for name in NAMES} | {"density_1d", "cluster_colour"} == {
+        *plots.__all__,
+        "density",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_has_title_labels_and_a_legend(pictures: dict[str, object], name: str) -> None:
+    ax = first(pictures[name])
+    figure = ax.get_figure(root=True)
+    title = ax.get_title(loc="left") or (figure.get_suptitle())
+    assert len(title) > 8
+    shown = [panel for panel in figure.axes if panel.get_visible()]
+    if name == "density_pairs":  # inner panels share the labels at the edges
+        shown = [*np.asarray(pictures[name])[:, 0], *np.asarray(pictures[name])[-1]]
+    assert all(panel.get_xlabel() or panel.get_ylabel() for panel in shown)
+    legends = figure.legends + [p.get_legend() for p in shown if p.get_legend() is not None]
+    assert legends and all(legend.get_texts() for legend in legends)
+
+
+def test_nothing_is_left_in_global_state(pictures: dict[str, object]) -> None:
+    from matplotlib import pyplot
+
+    assert pictures and pyplot.get_fignums() == []
+
+
+def test_axes_given_are_used(trees: dict[str, xr.DataTree]) -> None:
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert plots.density_1d(trees["galaxies"], ax=ax) is ax
+    assert plots.membership(trees["faithful"], ax=ax) is ax
+
+
+def test_units_are_shown(trees: dict[str, xr.DataTree]) -> None:
+    units = {"waiting": "minutes"}
+    shown = texts(plots.density_2d(trees["faithful"], units=units))
+    assert "waiting (minutes)" in shown and "eruptions (data units)" in shown
+
+
+def test_the_density_is_the_mean_over_draws(trees: dict[str, xr.DataTree]) -> None:
+    tree = trees["galaxies"]
+    lines = {line.get_label(): line for line in plots.density_1d(tree).lines}
+    x, y = lines["posterior mean"].get_data()
+    posterior = tree.posterior
+    weights = posterior.weights.values.reshape(-1, 3)
+    means = posterior.means.values.reshape(-1, 3)
+    sd = np.sqrt(posterior.covariances.values.reshape(-1, 3))
+    each = weights[..., None] * norm.pdf(x, means[..., None], sd[..., None])
+    np.testing.assert_allclose(y, each.sum(axis=1).mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(
+        lines["cluster 1"].get_ydata(), each[:, 1].mean(axis=0), rtol=1e-8, atol=1e-12
+    )
+
+
+def test_a_cluster_has_one_colour_everywhere(
+    trees: dict[str, xr.DataTree], fits: dict[str, PointFit]
+) -> None:
+    tree = trees["faithful"]
+    lines = {line.get_label(): line for line in plots.density_1d(tree).lines}
+    patch = {line.get_label(): line for line in plots.membership(tree).lines}
+    forest = plots.forest(tree)[0].lines[0]
+    wanted = plots.cluster_colour(0).lower()
+    for line in (lines["cluster 0"], patch["cluster 0"], forest):
+        assert to_hex(line.get_color()) == wanted
+    assert len({plots.cluster_colour(k) for k in range(6)}) == 6
+
+
+def test_ambiguous_rows_are_ringed(trees: dict[str, xr.DataTree]) -> None:
+    tree = trees["iris"]
+    largest = membership(tree)["mean"].max("cluster").values
+    rings = plots.membership(tree, ambiguous=0.9).collections[-1]
+    assert len(rings.get_offsets()) == (largest < 0.9).sum() > 0
+
+
+def test_traces_show_the_labels_as_sampled(trees: dict[str, xr.DataTree]) -> None:
+    tree = trees["faithful"]
+    order = np.argsort(np.random.default_rng(0).random((CHAINS, DRAWS, 2)), axis=2)
+    before, after = plots.traces(permuted_tree(tree, order))
+    raw = tree.posterior.means.values[0, :, 0, 0]
+    np.testing.assert_array_equal(before.lines[0].get_ydata(), raw)
+    assert not np.array_equal(after.lines[0].get_ydata(), raw)
+    assert len(plots.traces(tree)) == 1
+
+
+def test_ranks_give_r_hat(trees: dict[str, xr.DataTree]) -> None:
+    import arviz as az
+
+    expected = az.rhat(trees["faithful"], var_names=["means"])["means"].values[1, 0]
+    assert f"R-hat {expected:.3f}" in texts(plots.ranks(trees["faithful"]))
+
+
+def test_criteria_write_out_what_is_off_the_scale(comparison: SimpleNamespace) -> None:
+    axes = plots.criteria(comparison)
+    shown = texts(axes)
+    assert "off the scale:\n-152" in shown and "not given" in shown and "< 0.001" in shown
+    assert axes[1].get_ylim()[0] > -30
+
+
+def test_a_model_without_correlations_is_refused(
+    galaxies: Dataset, trees: dict[str, xr.DataTree]
+) -> None:
+    with pytest.raises(ConfigError, match="no correlations"):
+        plots.correlations(trees["galaxies"])
+    with pytest.raises(ConfigError, match="no feature 'speed'"):
+        plots.density_1d(trees["galaxies"], feature="speed")
+    with pytest.raises(ConfigError, match="pass rows="):
+        plots.membership(fit_em(galaxies, 2, seed=1, n_starts=4))
+
+
+def test_shared_correlations_are_drawn_once(faithful: Dataset) -> None:
+    fit = fit_em(faithful, MixtureSpec(2, "tied"), seed=1, n_starts=4)
+    assert "all clusters" in texts(plots.correlations(scattered(faithful, fit, "tied")))
+
+
+def test_point_fits_are_drawn_without_intervals(
+    faithful: Dataset, fits: dict[str, PointFit]
+) -> None:
+    shown = texts(plots.density_1d(fits["faithful"], faithful))
+    assert "interval" not in shown and "fitted density" in shown
+    assert "Fitted density" in texts(plots.density_2d(fits["faithful"]))
+
+
+def test_prior_predictive_before_any_fit(faithful: Dataset) -> None:
+    axes = plots.prior_predictive(faithful, 3, seed=1)
+    bars = [patch.get_height() for patch in axes[-1].patches]
+    assert len(bars) == 3 and sum(bars) == pytest.approx(1.0)
+    with pytest.raises(ConfigError, match="needs a spec"):
+        plots.prior_predictive(faithful)
+
+
+def test_any_name_can_be_drawn(galaxies: Dataset) -> None:
+    name = "$\\frac{x \n_‮<b>" + "y" * 60
+    data = as_dataset(pd.DataFrame({name: galaxies.values[:, 0]}))
+    tree = scattered(data, fit_em(data, 2, seed=1, n_starts=4))
+    for drawn in (plots.density_1d(tree), plots.forest(tree), plots.traces(tree)):
+        FigureCanvasAgg(first(drawn).get_figure(root=True)).draw()
+    assert printable("a\x00$") == "a\\x0\\$"
+
+
+def test_histogram_bins_hold_every_row_and_do_not_comb(iris: Dataset) -> None:
+    for column in iris.values.T:
+        edges = bin_edges(column)
+        assert np.histogram(column, edges)[0].sum() == len(column)
+        steps = np.diff(edges) / 0.1
+        np.testing.assert_allclose(steps, np.round(steps), atol=1e-9)
+
+
+def test_contours_enclose_their_mass() -> None:
+    x = np.linspace(-6, 6, 400)
+    surface = norm.pdf(x)[:, None] * norm.pdf(x)
+    low, high = mass_levels(surface, (0.5, 0.95))
+    # in the plane a Normal's density falls to 1 - p of its peak around the mass p
+    np.testing.assert_allclose([low, high], surface.max() * np.array([0.05, 0.5]), rtol=0.02)
+
+
+def test_posterior_predictive_counts(trees: dict[str, xr.DataTree]) -> None:
+    tree = trees["galaxies"]
+    (ax,) = plots.posterior_predictive(tree, n_data_sets=40, seed=1)
+    counts = ax.patches[0].get_data().values
+    assert counts.sum() == len(rows_of(tree))
+
+
+HASHES = {
+    "density_1d": "29c04041404140414061c063c0e0d0e0d120d1205120593059325ad312a50060",
+    "density_2d": "2538120019030b0f40174037c007c41ecf2cce00570056004e004c002b522872",
+    "density_pairs": "b580300030003800a2003b00a3009360b2606350711cb352b313616131131cb6",
+    "membership": "357050020d02404540a7c007c006c518ca60ed001a001d005c00180055555575",
+    "membership_1d": "32e024784000c000c000c000c000c000c000c0004000400024b424f402c0022c",
+    "coclustering": "04960007000700070007030d030d030d03e500e500e500e50be60964032c0380",
+    "forest": "ce00c7104210ca484210c6141a641861c3004200ca404200c21005900c700190",
+    "correlations": "172b72d972b9724a72c6324a728a32aa725a72aa324a72da32aa72aa32be24ca",
+    "traces": "a00055805180c081c080c080c080c080c080c080c289529352d2003001200120",
+    "ranks": "96000b164041008100b181b8abb5b2a593a51bad03a800314949030b076c036c",
+    "em_path": "2f242c2961608640c360c040c0e0c0e0c040c0e0c040c160c161414b0b200c07",
+    "criteria": "5583d983d981c19d1198c139c19959801998c1d9c1905980518d418059985998",
+    "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
+    "prior_posterior": "5d4215c61587150317638c4c8ec696c79787150b162e406060307c3c370b069e",
+    "prior_predictive": "cf4ad84ad446d64796cf1b0f0911478e4300c300c300c300c30073802b000476",
+    "posterior_predictive": "6dc0e0422242a242a242a2d2b2d3b3d3331333133737232d0d210d460ec608cc",
+}
+
+
+def fingerprint(drawn: object) -> np.ndarray:
+    """Whether each of 16 x 16 fields of the picture is lighter than its right neighbour."""
+    figure = first(drawn).get_figure(root=True)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    grey = np.asarray(canvas.buffer_rgba())[..., :3].mean(axis=2)
+    rows = np.array_split(np.arange(grey.shape[0]), 16)
+    columns = np.array_split(np.arange(grey.shape[1]), 17)
+    fields = np.array([[grey[np.ix_(r, c)].mean() for c in columns] for r in rows])
+    return (np.diff(fields, axis=1) > 0.5).ravel()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_looks_as_it_did(pictures: dict[str, object], name: str) -> None:
+    stored = np.unpackbits(np.frombuffer(bytes.fromhex(HASHES[name]), np.uint8)).astype(bool)
+    assert (fingerprint(pictures[name]) != stored).mean() < 0.08
+
+
+def test_fingerprints_tell_pictures_apart(pictures: dict[str, object]) -> None:
+    marks = {name: fingerprint(drawn) for name, drawn in pictures.items()}
+    apart = [(marks[a] != marks[b]).mean() for a in NAMES for b in NAMES if a < b]
+    assert min(apart) > 0.12

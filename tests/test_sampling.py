@@ -1,0 +1,221 @@
+"""NUTS on the fused density: against Stan, for every structure, reproducible, interruptible.
+
+Tolerances: means within 4 combined Monte Carlo errors, standard deviations within 5 % (about 3.5
+Monte Carlo errors of an sd at the 4,000 draws used here).
+"""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import arviz as az
+import numpy as np
+import nutpie
+import pymc as pm
+import pytest
+
+from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError, SamplingInterrupted
+from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
+from bayesgmm.model import build_model
+from bayesgmm.result.layout import attribute
+from bayesgmm.sampling import nutpie_door, sample
+from bayesgmm.spec import MixtureSpec, Priors
+
+REFERENCE = Path(__file__).parent / "reference"
+STAN_PRIORS = Priors(
+    mean_location=0.0, mean_scale=2.0, scale_family="halfnormal", scale=2.0, units="data"
+)
+
+
+@pytest.fixture(scope="module")
+def stan():
+    return json.loads((REFERENCE / "stan_faithful_k2.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def tree(standardised_faithful):
+    spec = MixtureSpec(2, priors=STAN_PRIORS, resolution=0)
+    with pytest.warns(DataWarning, match="'x1', 'x2' hold ties"):
+        return sample(standardised_faithful, spec, draws=2000, seed=20260101)
+
+
+def stan_quantities(tree):
+    """The tree's draws under the names of the Stan reference."""
+    posterior = tree["posterior"]
+    for k in range(2):
+        yield f"w[{k + 1}]", posterior["weights"][..., k]
+        for d in range(2):
+            yield f"mu[{k + 1},{d + 1}]", posterior["means"][..., k, d]
+            yield f"sd[{k + 1},{d + 1}]", posterior["scales"][..., k, d]
+        yield f"corr[{k + 1},2,1]", posterior["correlations"][..., k, 1, 0]
+    yield "loglik", tree["sample_stats"]["log_likelihood"]
+
+
+def test_agrees_with_stan(tree, stan):
+    expected = {**stan["parameters"], "loglik": stan["loglik"]}
+    for name, draws in stan_quantities(tree):
+        theirs = expected[name]
+        error = np.hypot(float(az.mcse(draws)), theirs["mcse_mean"])
+        assert abs(float(draws.mean()) - theirs["mean"]) <= 4.0 * error, name
+        assert float(draws.std()) / theirs["sd"] == pytest.approx(1.0, abs=0.05), name
+
+
+def test_log_density_of_the_draws_is_the_pymc_model(tree, standardised_faithful):
+    """lp, log_prior and log_likelihood of the tree are those of `build_model`, data units."""
+    spec = MixtureSpec(2, priors=STAN_PRIORS, resolution=0)
+    model = build_model(standardised_faithful, spec)
+    few = tree.isel(draw=slice(0, 5))
+    with model:
+        theirs = pm.compute_log_likelihood(
+            few.copy(), progressbar=False, extend_inferencedata=False
+        )
+    np.testing.assert_allclose(theirs["x"], few["log_likelihood"]["x"], rtol=1e-9)
+    np.testing.assert_allclose(
+        few["log_likelihood"]["x"].sum("obs"), few["sample_stats"]["log_likelihood"], rtol=1e-10
+    )
+    point = {name: few["posterior"][name].values[0, 0] for name in FREE}
+    log_prior = sum(float(few["log_prior"][name].values[0, 0]) for name in FREE)
+    densities = [pm.logp(model[name], point[name]).eval().sum() for name in FREE]
+    assert log_prior == pytest.approx(sum(densities), rel=1e-10)
+
+
+FREE = ("weights", "means", "scales_free", "partial_correlations_beta")
+
+
+@pytest.mark.parametrize("covariance", STRUCTURES)
+def test_every_structure_samples_and_is_laid_out(covariance, iris):
+    tree = sample(iris, MixtureSpec(2, covariance), draws=60, tune=200, chains=2, seed=5)
+    posterior = tree["posterior"]
+    structure = STRUCTURES[covariance]
+    assert posterior["weights"].dims == ("chain", "draw", "cluster")
+    assert posterior["covariances"].dims[2:] == ("cluster", "feature", "feature_bis")
+    assert ("correlations" in posterior) == structure.correlated
+    assert ("cluster" in posterior["scales_free"].dims) != structure.shared
+    assert ("feature" in posterior["scales_free"].dims) != structure.scalar
+    covariances = posterior["covariances"].values
+    h = tree["constant_data"]["resolution"].values
+    variances = np.einsum("...dd->...d", covariances)
+    np.testing.assert_allclose(variances, posterior["scales"].values ** 2 + h**2, rtol=1e-12)
+    if structure.shared:
+        np.testing.assert_array_equal(covariances[:, :, 0], covariances[:, :, 1])
+    if structure.scalar:
+        assert np.ptp(posterior["scales"].values, axis=-1).max() < 1e-12
+    assert tree["log_likelihood"]["x"].shape == (2, 60, 150)
+    assert attribute(tree, "seed") == 5
+
+
+def test_one_component_in_one_dimension(galaxies):
+    tree = sample(galaxies, 1, draws=50, tune=200, seed=1)
+    np.testing.assert_array_equal(tree["posterior"]["weights"], 1.0)
+    assert "correlations" not in tree["posterior"]
+
+
+def test_same_seed_same_draws_for_any_number_of_cores(faithful):
+    options = {"draws": 40, "tune": 150, "chains": 3, "seed": 7}
+    first = sample(faithful, 2, cores=1, **options)
+    again = sample(faithful, 2, cores=2, **options)
+    other = sample(faithful, 2, cores=2, **{**options, "seed": 8})
+    for name in first["posterior"].data_vars:
+        np.testing.assert_array_equal(first["posterior"][name], again["posterior"][name])
+    assert not np.array_equal(first["posterior"]["means"], other["posterior"]["means"])
+
+
+def test_a_seed_is_drawn_and_stored(galaxies):
+    tree = sample(galaxies, 1, draws=10, tune=50)
+    again = sample(galaxies, 1, draws=10, tune=50, seed=attribute(tree, "seed"))
+    np.testing.assert_array_equal(tree["posterior"]["means"], again["posterior"]["means"])
+
+
+def test_chains_start_apart(galaxies):
+    """Both modes of K = 2 on the galaxies are starts; R-hat can fail."""
+    tree = sample(galaxies, 2, draws=300, seed=3, relabel=None)
+    levels = tree["sample_stats"]["log_likelihood"].mean("draw").values
+    assert np.ptp(levels) > 0.3
+
+
+def test_both_doors_of_nutpie_give_the_same_draws(faithful):
+    """The private door is there in this version, and equals the public one bit for bit."""
+    assert nutpie_door.has_direct_door()
+    posterior = LogPosterior(resolve(MixtureSpec(2), faithful), faithful.values)
+    start = np.linspace(-0.5, 0.5, posterior.dim)
+    draws = [
+        nutpie.sample(
+            door(posterior.flat, start),
+            draws=30,
+            tune=100,
+            chains=1,
+            seed=11,
+            progress_bar=False,
+        )
+        .posterior["x"]
+        .values
+        for door in (nutpie_door.direct_model, nutpie_door.python_model)
+    ]
+    np.testing.assert_array_equal(draws[0], draws[1])
+
+
+def test_falls_back_to_the_public_door(monkeypatch, faithful):
+    posterior = LogPosterior(resolve(MixtureSpec(1), faithful), faithful.values)
+    monkeypatch.setattr(nutpie_door, "has_direct_door", lambda: False)
+    model = nutpie_door.nutpie_model(posterior.flat, np.zeros(posterior.dim))
+    assert type(model).__name__ == "PyFuncModel"
+
+
+def test_works_with_arviz_as_it_is(tree):
+    assert az.summary(tree, var_names=["weights", "means"])["r_hat"].astype(float).max() < 1.02
+    assert az.loo(tree).elpd == pytest.approx(-395.92, abs=0.3)
+    assert az.psense_summary(tree, var_names=["weights"]).shape[0] == 2
+    figure = az.plot_trace_dist(tree, var_names=["weights"]).viz["figure"].item()
+    assert figure.axes
+
+
+def test_a_users_own_model(faithful):
+    with build_model(faithful, 2) as model:
+        pass
+    tree = sample(faithful, model=model, draws=100, tune=300, chains=2, seed=1)
+    assert attribute(tree, "resolved") is None
+    assert tree["log_likelihood"]["x"].shape == (2, 100, 272)
+    means = tree["posterior"]["means"].values
+    assert np.all(means[:, :, 0, 0] < means[:, :, 1, 0])
+
+
+def test_a_users_model_without_our_names_is_refused(faithful):
+    with pm.Model(coords={"cluster": [0, 1]}) as model:
+        pm.Dirichlet("weights", [1.0, 1.0], dims="cluster")
+    with pytest.raises(ConfigError, match="needs a variable 'means'"):
+        sample(faithful, model=model)
+
+
+def test_interruption_keeps_the_draws(faithful):
+    pending = threading.Event()
+
+    def interrupt(chain, done, total):
+        if done > 400 and not pending.is_set():
+            pending.set()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(SamplingInterrupted, match="interrupted after") as caught:
+        sample(
+            faithful, 3, draws=200_000, tune=200, seed=1, log_likelihood=False, progress=interrupt
+        )
+    partial = caught.value.partial
+    assert attribute(partial, "status") == "interrupted"
+    assert np.all(np.isfinite(partial["posterior"]["means"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"draws": 0}, ConfigError, "draws must be an integer >= 1, got 0"),
+        ({"chains": 1.5}, ConfigError, "chains must be an integer >= 1, got 1.5"),
+        ({"spec": 0}, ConfigError, "n_components must be an integer >= 1, got 0"),
+        ({"spec": None}, ConfigError, "needs a spec"),
+        ({"spec": 400}, DataError, "400"),
+        ({"draws": 10**8}, ResourceError, "log_likelihood=False"),
+    ],
+)
+def test_wrong_arguments(faithful, options, error, message):
+    with pytest.raises(error, match=message):
+        sample(faithful, **{"spec": 2, **options})
