@@ -188,6 +188,15 @@ def test_a_users_model_without_our_names_is_refused(faithful):
         sample(faithful, model=model)
 
 
+@pytest.fixture
+def interruptible():
+    """Let SIGINT interrupt, as in a terminal: workers that run tests side by side ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interruption_keeps_the_draws(faithful):
     pending = threading.Event()
 

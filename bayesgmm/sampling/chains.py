@@ -10,7 +10,7 @@ import numpy as np
 import nutpie
 import pyarrow
 
-from bayesgmm.errors import SamplingError
+from bayesgmm.errors import SamplingError, SamplingInterrupted
 from bayesgmm.progress import Progress
 from bayesgmm.sampling.nutpie_door import nutpie_model
 from bayesgmm.typing import Array
@@ -89,7 +89,9 @@ def run_chains(
     Raises
     ------
     SamplingError
-        When a chain cannot start, or was interrupted before any chain had draws.
+        When a chain cannot start.
+    SamplingInterrupted
+        After Ctrl-C before any chain had draws.
     """
     stop = Event()
 
@@ -156,7 +158,9 @@ def _gather(traces: list[Any], dim: int, interrupted: bool) -> ChainDraws:
     """Stack the chains; after an interruption keep the block of chains x draws that is largest."""
     chains = [chain for chain in (_read(trace, dim) for trace in traces) if len(chain[0])]
     if not chains:
-        raise SamplingError("sampling was interrupted during warm-up: there are no draws to keep.")
+        raise SamplingInterrupted(
+            "sampling was interrupted during warm-up: there are no draws to keep.", partial=None
+        )
     lengths = [len(x) for x, _ in chains]
     n_draws = max(lengths, key=lambda length: length * sum(other >= length for other in lengths))
     kept = [(x[:n_draws], stats) for x, stats in chains if len(x) >= n_draws]
