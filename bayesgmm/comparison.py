@@ -3,15 +3,22 @@
 import logging
 import math
 import time
-import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
-from bayesgmm.criteria import Evidence, log_evidence, loo, waic
+from bayesgmm.criteria import (
+    Evidence,
+    log_evidence,
+    loo,
+    loo_with_refits,
+    posterior_over_k,
+    rank,
+    waic,
+)
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.diagnosis import Diagnosis, diagnose
 from bayesgmm.errors import ConfigError
@@ -23,7 +30,7 @@ from bayesgmm.spec import Covariance, MixtureSpec, Priors
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Choice", "Comparison", "Criterion", "compare", "rank"]
+__all__ = ["Choice", "Comparison", "Criterion", "compare"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +38,7 @@ Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 PARETO_LIMIT = 0.7
 _SMALL_DIFFERENCE = 4.0
 _EXTENSION = 4
+_MOST_REFITS = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,11 @@ class Choice:
     k : int
     reason : str
         One sentence.
+
+    Examples
+    --------
+    >>> Choice(2, "K = 2 has the best bic.").k
+    2
     """
 
     k: int
@@ -57,14 +70,25 @@ class Comparison:
     data : Dataset
     table : pandas.DataFrame
         One row a K: log_likelihood, n_parameters, aic, bic, icl of the ML fit (smaller is better);
-        elpd_waic, elpd_loo with se_ and p_, nats (larger is better); pareto_k_max, n_bad_pareto;
+        elpd_waic, elpd_loo with se_ and p_, nats (larger is better), up to 10 rows of high Pareto
+        k refitted exactly; pareto_k_max, n_bad_pareto (left standing), n_refitted;
         weight (stacking); log_evidence with log_evidence_error and evidence_method, nats;
-        probability of K; verdict; occupied; draws; seconds.
+        probability of K, uniform prior on those with an evidence, and probability_error;
+        verdict; occupied; draws; seconds.
     elpds : dict of {"waic", "loo"} to dict of int to arviz.ELPDData
     fits : dict of int to PointFit
     posteriors : dict of int to xarray.DataTree
     verdicts : dict of int to Diagnosis
     seed : int
+
+    Examples
+    --------
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> comparison = compare(rows, [1, 2], draws=200, seed=1)
+    >>> comparison.best["bic"], sorted(comparison.verdicts)
+    (2, [1, 2])
+    >>> comparison.chosen("bic").reason
+    'K = 2 has the best bic.'
     """
 
     data: Dataset
@@ -87,7 +111,8 @@ class Comparison:
         table = self.table
         k = table.index.to_numpy()
         smallest = {name: int(k[table[name].argmin()]) for name in ("aic", "bic", "icl")}
-        largest = {name: int(k[table[column].argmax()]) for name, column in columns.items()}
+        values = {name: table[column].fillna(-math.inf) for name, column in columns.items()}
+        largest = {name: int(k[value.argmax()]) for name, value in values.items()}
         return smallest | largest
 
     def chosen(self, criterion: Criterion = "loo") -> Choice:
@@ -170,6 +195,15 @@ def compare(
     ----------
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27:1413 (LOO, WAIC and the standard
     error of a difference); Yao et al. (2018), Bayesian Analysis 13:917 (stacking).
+
+    Examples
+    --------
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> comparison = compare(rows, [1, 2], draws=200, seed=1)
+    >>> comparison.table["n_parameters"].tolist()
+    [2, 5]
+    >>> comparison.posteriors[2].posterior.weights.shape
+    (4, 200, 2)
     """
     dataset = as_dataset(data)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
@@ -179,8 +213,10 @@ def compare(
     elpds: dict[str, dict[int, Any]] = {"waic": {}, "loo": {}}
     for k, spec in specs.items():
         start = time.perf_counter()
-        for_fit, for_draws, for_evidence = np.random.SeedSequence([seed, k]).generate_state(3)
-        fits[k] = fit_em(dataset, spec, seed=int(for_fit))
+        for_fit, for_draws, for_evidence, for_refits = (
+            int(n) for n in np.random.SeedSequence([seed, k]).generate_state(4)
+        )
+        fits[k] = fit_em(dataset, spec, seed=for_fit)
         posteriors[k], verdicts[k] = _sample_until_good(
             dataset,
             spec,
@@ -189,12 +225,12 @@ def compare(
             tune=tune,
             chains=chains,
             cores=cores,
-            seed=int(for_draws),
+            seed=for_draws,
             progress=progress,
         )
-        elpds["waic"][k], elpds["loo"][k] = _elpds(posteriors[k])
-        evidence = log_evidence(posteriors[k], seed=int(for_evidence))
-        evidences[k] = evidence if verdicts[k].ok else evidence.with_error(math.inf)
+        elpds["waic"][k] = waic(posteriors[k])
+        elpds["loo"][k] = _loo(posteriors[k], for_refits)
+        evidences[k] = _evidence(posteriors[k], verdicts[k], for_evidence)
         seconds[k] = time.perf_counter() - start
         logger.info("K = %d: %s, %.1f s", k, verdicts[k].status.value, seconds[k])
     return Comparison(
@@ -248,13 +284,6 @@ def _sample_until_good(
     return with_attributes(tree, verdict=verdict.to_dict()), verdict
 
 
-def _elpds(posterior: xr.DataTree) -> tuple[Any, Any]:
-    """WAIC and LOO; what their warnings say stands in the table's columns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return waic(posterior), loo(posterior)
-
-
 def _table(
     fits: dict[int, PointFit],
     posteriors: dict[int, xr.DataTree],
@@ -285,11 +314,13 @@ def _table(
             "p_loo": by_loo.p,
             "pareto_k_max": float(pareto.max()),
             "n_bad_pareto": int((pareto > PARETO_LIMIT).sum()),
+            "n_refitted": getattr(by_loo, "n_refitted", 0),
             "weight": weights[k],
             "log_evidence": evidences[k].value,
             "log_evidence_error": evidences[k].error,
             "evidence_method": evidences[k].method,
-            "probability": probabilities[k],
+            "probability": probabilities["probability"][k],
+            "probability_error": probabilities["error"][k],
             "verdict": verdicts[k].status.value,
             "occupied": verdicts[k].figures["occupied"],
             "draws": posteriors[k]["posterior"].sizes["draw"],
@@ -298,38 +329,33 @@ def _table(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
 
 
-def _probabilities(evidences: dict[int, Evidence]) -> dict[int, float]:
-    """Posterior of K under a uniform prior on the K compared; NaN where an error is infinite."""
-    if any(math.isinf(evidence.error) for evidence in evidences.values()):
-        return dict.fromkeys(evidences, math.nan)
-    values = np.array([evidence.value for evidence in evidences.values()])
-    relative = np.exp(values - values.max())
-    return dict(zip(evidences, (relative / relative.sum()).tolist(), strict=True))
+def _evidence(posterior: xr.DataTree, verdict: Diagnosis, seed: int) -> Evidence:
+    """Bridge the posterior; no error is stated where the chains may have missed modes."""
+    try:
+        evidence = log_evidence(posterior, seed=seed)
+    except ConfigError as error:
+        logger.info("no evidence: %s", error)
+        return Evidence(math.nan, math.inf, "none: too few draws for a bridge", 0, seed)
+    return evidence if verdict.ok else evidence.with_error(math.inf)
 
 
-def rank(elpds: Mapping[int, Any]) -> "pd.DataFrame":
-    """Compare the elpd of several K by ArviZ: elpd_diff, se_diff and stacking weight, by K.
+def _loo(posterior: xr.DataTree, seed: int) -> Any:
+    """PSIS-LOO, with exact refits of the rows where importance sampling fails, if they are few."""
+    estimate = loo(posterior)
+    n_bad = int(np.sum(np.asarray(estimate.pareto_k) > PARETO_LIMIT))
+    if not 0 < n_bad <= _MOST_REFITS:
+        return estimate
+    logger.info("%d rows have a Pareto k above %g: refitting without them", n_bad, PARETO_LIMIT)
+    return loo_with_refits(posterior, PARETO_LIMIT, seed=seed)
 
-    Each row of the data is shifted by its largest value over the models first: differences and
-    weights do not depend on it, and without it the weights underflow for rows of very low density.
-    """
-    import arviz as az
+
+def _probabilities(evidences: dict[int, Evidence]) -> "pd.DataFrame":
+    """Posterior over K, uniform prior: probability and its error; NaN where there is none."""
     import pandas as pd
 
-    if len(elpds) == 1:
-        alone = {"elpd_diff": 0.0, "se_diff": 0.0, "weight": 1.0}
-        return pd.DataFrame([alone], index=list(elpds)).rename_axis("K")
-    largest = np.max([np.asarray(e.elpd_i) for e in elpds.values()], axis=0)
-    shifted = {
-        str(k): replace(e, elpd=e.elpd - largest.sum(), elpd_i=e.elpd_i - largest)
-        for k, e in elpds.items()
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        table = az.compare(shifted, round_to="none")
-    table.index = table.index.astype(int)
-    table = table.rename(columns={"dse": "se_diff"}).sort_index().rename_axis("K")
-    return table[["elpd_diff", "se_diff", "weight"]].astype(float)
+    if all(math.isinf(evidence.error) for evidence in evidences.values()):
+        return pd.DataFrame(math.nan, index=list(evidences), columns=["probability", "error"])
+    return posterior_over_k(evidences).table
 
 
 def _simplest_within_error(comparison: Comparison, criterion: Criterion) -> Choice:

@@ -1,36 +1,67 @@
 """Compile with numba, once on a machine.
 
-numba keeps compiled code beside its source and looks at that one file's date only: a caller would
-go on with the old code of what it calls. Here the caches of the whole package are discarded when
-any of its sources has changed.
+numba keeps compiled code beside its source, with two gaps that are closed here. It looks at the
+date of that one file only, so a caller would go on with the old code of what it calls: the caches
+of the whole package are discarded when any of its sources has changed. And processes that compile
+at the same time may write each other's code under one name: saving takes a lock.
 """
 
 import hashlib
 import logging
+import os
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from numba import njit
 from numba.core import event
+from numba.core.caching import FunctionCache
 
-__all__ = ["compiled", "compiled_fast"]
+__all__ = ["compiled", "compiled_fast", "one_process_at_a_time"]
 
 logger = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parent
 _STAMP = _PACKAGE / "__pycache__" / "compiled-sources.sha256"
+_LOCK = Path(tempfile.gettempdir()) / f"bayesgmm-{getattr(os, 'getuid', int)()}.lock"
+_FAST = {"contract", "nnan", "ninf", "nsz", "arcp", "reassoc"}
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
-"""Compile exactly: no reordering of sums, infinities and NaN as IEEE has them."""
 
-compiled_fast = njit(
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-    fastmath={"contract", "nnan", "ninf", "nsz", "arcp", "reassoc"},
-)
-"""Compile loops over rows into vector code: sums in any order, no infinities and no NaN."""
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile exactly: no reordering of sums, infinities and NaN as IEEE has them."""
+    return _cached(njit(nogil=True, error_model="numpy")(function))
+
+
+def compiled_fast(function: Callable[..., Any]) -> Any:
+    """Compile loops over rows into vector code: sums in any order, no infinities, no NaN."""
+    return _cached(njit(nogil=True, error_model="numpy", fastmath=_FAST)(function))
+
+
+@contextmanager
+def one_process_at_a_time() -> Iterator[None]:
+    """Hold the machine-wide lock of this user's caches, where the system has such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(_LOCK, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class _LockedCache(FunctionCache):
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with one_process_at_a_time():
+            super().save_overload(sig, data)
+
+
+def _cached(dispatcher: Any) -> Any:
+    dispatcher._cache = _LockedCache(dispatcher.py_func)
+    return dispatcher
 
 
 def _discard_stale_code() -> None:
@@ -39,12 +70,13 @@ def _discard_stale_code() -> None:
         digest.update(path.read_bytes())
     stamp = digest.hexdigest()
     try:
-        if _STAMP.exists() and _STAMP.read_text() == stamp:
-            return
-        for cached in _PACKAGE.rglob("__pycache__/*.nb[ci]"):
-            cached.unlink(missing_ok=True)
-        _STAMP.parent.mkdir(exist_ok=True)
-        _STAMP.write_text(stamp)
+        with one_process_at_a_time():
+            if _STAMP.exists() and _STAMP.read_text() == stamp:
+                return
+            for cached in _PACKAGE.rglob("__pycache__/*.nb[ci]"):
+                cached.unlink(missing_ok=True)
+            _STAMP.parent.mkdir(exist_ok=True)
+            _STAMP.write_text(stamp)
     except OSError:
         logger.debug("the package's folder cannot be written; numba caches elsewhere")
 

@@ -72,6 +72,14 @@ class Diagnosis:
         clusters). None where a run has no such figure.
     modes : tuple of Mode
         Chains grouped by the mode in which they stayed, the highest log likelihood first.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> verdict = diagnose(sample(rows, 1, draws=20, chains=2, seed=1))
+    >>> verdict.ok, verdict.status.value, verdict.more_draws_help
+    (False, 'not converged: too few draws', True)
     """
 
     status: RunStatus
@@ -381,14 +389,11 @@ def _notes(figures: dict[str, Any]) -> Iterator[str]:
 def _worst(values: dict[str, float], *, largest: bool) -> str:
     """Name the worst quantities, at most three, and count the others."""
     ordered = sorted(values, key=lambda name: values[name], reverse=largest)
-    named = ", ".join(
-        f"{values[name]:.3f} for {name}" if largest else f"{values[name]:.0f} for {name}"
-        for name in ordered[:_EXAMPLES]
-    )
+    digits = 3 if largest else 0
+    named = ", ".join(f"{values[name]:.{digits}f} for {name}" for name in ordered[:_EXAMPLES])
     others = len(ordered) - _EXAMPLES
     return named if others <= 0 else f"{named} and beyond its limit for {others} more"
 
 
 def _enumerated(noun: str, numbers: Sequence[int]) -> str:
-    listed = ", ".join(str(number) for number in numbers)
-    return f"{noun} {listed}" if len(numbers) == 1 else f"{noun}s {listed}"
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from dataclasses import field
+from dataclasses import field, fields
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
@@ -51,17 +51,19 @@ class _Checked:
         try:
             return TypeAdapter(cls).validate_python(values)
         except ValidationError as error:
-            raise _config_error(error, cls.__name__) from None
+            raise _config_error(error, cls) from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""
         return TypeAdapter(type(self)).dump_python(self, mode="json")
 
 
-def _config_error(error: ValidationError, where: str) -> ConfigError:
+def _config_error(error: ValidationError, cls: Any) -> ConfigError:
+    """Say it in one sentence; pydantic names a positional argument by its place."""
     first = error.errors()[0]
-    parts = [p for p in first["loc"] if isinstance(p, str) and p.isidentifier()]
-    key = ".".join(parts) or where
+    place, *rest = first["loc"] or (cls.__name__,)
+    outer = fields(cls)[place].name if isinstance(place, int) else place
+    key = ".".join([outer, *(p for p in rest if isinstance(p, str) and p.isidentifier())])
     reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if first["type"] == "unexpected_keyword_argument":
         return ConfigError(f"unknown key {key!r}.", key=key, value=first["input"])
@@ -79,7 +81,7 @@ def _raises_config_error(cls: Any) -> Any:
         try:
             original(self, *args, **kwargs)
         except ValidationError as error:
-            raise _config_error(error, cls.__name__) from None
+            raise _config_error(error, cls) from None
 
     cls.__init__ = __init__
     return cls

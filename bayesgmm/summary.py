@@ -86,6 +86,14 @@ def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     ------
     ConfigError
         When `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> table = label_free(sample(rows, 2, draws=100, seed=1))
+    >>> table.index.tolist()
+    ['log_likelihood', 'sorted_weights[0]', 'sorted_weights[1]', 'entropy', 'occupied']
     """
     return _table(label_free_quantities(posterior), prob)
 

@@ -9,7 +9,8 @@ from scipy.special import betaln, logsumexp
 from scipy.stats import norm
 
 from bayesgmm.criteria import log_evidence, nobile_step
-from bayesgmm.criteria.proposal import permutation_matrix
+from bayesgmm.criteria.bridge import bridge, coordinates_of
+from bayesgmm.criteria.proposal import fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.mixture import LogPosterior, resolve
@@ -108,6 +109,61 @@ def test_faithful_agrees_with_stan_and_bridgesampling(n_components, expected, al
     assert log_evidence(posterior, seed=3) == result
 
 
+@pytest.mark.filterwarnings("ignore:columns .* hold ties")
+@pytest.mark.parametrize("repeats", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_the_stated_error_is_honest(repeats):
+    model = MixtureSpec(2, priors=REFERENCE, resolution=0)
+    results = [
+        log_evidence(sample(standardised(), model, seed=100 + r), seed=r) for r in range(repeats)
+    ]
+    errors = np.array([result.error for result in results])
+    distances = np.abs([result.value + 422.995 for result in results]) / errors
+    assert errors.max() < 0.05
+    assert (distances > 3.0).sum() <= 1 and distances.max() < 4.0
+
+
+def test_three_components_keep_the_error_small():
+    first, second = (log_evidence(sample(FAITHFUL, 3, seed=s), seed=1) for s in (1, 2))
+    assert max(first.error, second.error) < 0.05
+    assert abs(first.value - second.value) < 4 * math.hypot(first.error, second.error)
+
+
+def test_regions_add_up_to_the_whole(eight):
+    """A cut through the posterior, symmetric in the labels: each side by its own bridge."""
+    target, draws = coordinates_of(eight)
+
+    def balanced(points):
+        return np.abs(points[:, 0]) < 0.7
+
+    points = draws.reshape(1, -1, target.dim)
+    inner = balanced(points[0])
+    sides = (
+        bridge(target, points[:, inner], 1, inside=balanced),
+        bridge(target, points[:, ~inner], 2, inside=lambda points: ~balanced(points)),
+    )
+    total, error = np.logaddexp(sides[0][0], sides[1][0]), math.hypot(sides[0][1], sides[1][1])
+    assert error < 0.1
+    assert abs(total - evidence_by_enumeration(EIGHT, 2)) < 4 * error
+
+
+def test_the_proposal_is_normalised_and_symmetric():
+    """Its integral by importance sampling from a wide Gaussian that covers all labellings."""
+    data = as_dataset(FAITHFUL)
+    target = LogPosterior(resolve(MixtureSpec(2, covariance="tied_spherical"), data), data.values)
+    rng = np.random.default_rng(2)
+    offsets = rng.choice([-1.0, 1.0], (800, 1))
+    draws = 0.4 * rng.standard_normal((800, target.dim)) + offsets
+    fit = fit_proposal(draws, seed=1)
+    points = 2.0 * rng.standard_normal((40_000, target.dim))
+    proposal = fit.symmetrised(target, points)
+    assert len(fit.weights) == 2 and len(proposal.constants) == 4
+    log_density = proposal.log_density(points)
+    ratio = np.exp(log_density - norm.logpdf(points, 0.0, 2.0).sum(axis=1))
+    assert abs(ratio.mean() - 1.0) < 4 * ratio.std() / 200.0
+    swapped = points @ permutation_matrix(target, np.array([1, 0])).T
+    np.testing.assert_allclose(proposal.log_density(swapped), log_density, rtol=1e-9)
+
+
 def test_the_evidence_is_that_of_the_data_in_their_own_units():
     scaled = sample(standardised(), 2, seed=7)
     raw = sample(FAITHFUL, 2, seed=7)
@@ -147,6 +203,13 @@ def test_too_few_draws_and_one_component_are_refused():
         log_evidence(posterior)
     with pytest.raises(ConfigError, match="at least 2 components"):
         nobile_step(posterior)
+
+
+def test_a_users_own_model_has_no_evidence(eight):
+    own = eight.copy()
+    own.attrs = {name: text for name, text in eight.attrs.items() if name != "resolved"}
+    with pytest.raises(ConfigError, match="user's own model, whose normalised density"):
+        log_evidence(own)
 
 
 def test_an_untrusted_error_is_infinite(eight):

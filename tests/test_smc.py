@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import beta, kstest, norm
 from test_evidence import EIGHT, FIXED, evidence_by_enumeration
 
-from bayesgmm.criteria import log_evidence
+from bayesgmm.criteria import Evidence, log_evidence, reconciled, tempered_evidence
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import LogPosterior, resolve
 from bayesgmm.sampling import sample
@@ -52,6 +52,25 @@ def test_evidence_agrees_with_the_sum_over_all_allocations():
     run = temper(target, seed=1)
     assert run.error < 0.02
     assert abs(run.log_evidence - evidence_by_enumeration(EIGHT, 2)) < 4 * run.error
+
+
+def test_the_evidence_needs_only_model_and_rows():
+    posterior = sample(EIGHT[:, None], MixtureSpec(2, priors=FIXED, resolution=0), draws=5, seed=1)
+    result = tempered_evidence(posterior, n_particles=256, seed=1, cores=1)
+    assert abs(result.value - evidence_by_enumeration(EIGHT, 2)) < 4 * result.error < 0.4
+    assert result == tempered_evidence(posterior, n_particles=256, seed=1, cores=2)
+
+
+def test_what_is_quoted_of_two_estimates():
+    def evidence(value, error, method):
+        return Evidence(value, error, method, 1000, 1)
+
+    bridge, near = evidence(-10.0, 0.01, "bridge"), evidence(-10.25, 0.1, "smc")
+    assert reconciled(bridge, near) is bridge
+    assert reconciled(bridge.with_error(np.inf), near) is near
+    apart = reconciled(bridge, evidence(-10.35, 0.1, "smc"))
+    assert (apart.value, apart.error) == (-10.0, np.inf)
+    assert apart.method == "bridge; smc differs by 0.35 nats"
 
 
 def test_unequal_concentrations_are_targeted():

@@ -17,7 +17,7 @@ LAYERS = [
     {"model", "fit", "labels"},
     {"sampling"},
     {"criteria", "prediction"},
-    {"diagnosis", "summary"},
+    {"diagnosis", "modes", "summary"},
     {"comparison"},
     {"plots"},
     {"report"},

@@ -5,8 +5,9 @@ import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
+from test_evidence import EIGHT, FIXED, evidence_by_enumeration
 
-from bayesgmm.criteria import WAIC, loo, waic
+from bayesgmm.criteria import WAIC, loo, loo_with_refits, waic
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.sampling import sample
@@ -90,3 +91,36 @@ def test_faithful_agrees_with_stan_and_loo_in_r():
     assert waic(posterior).elpd == pytest.approx(r["waic"]["elpd_waic"], abs=0.3)
     assert loo(posterior).elpd == pytest.approx(r["loo"]["elpd_loo"], abs=0.3)
     assert loo(posterior).se == pytest.approx(r["loo"]["se_elpd_loo"], abs=0.2)
+
+
+def test_refits_are_exact_leave_one_out():
+    """log p(x_i | the rest) is a difference of two evidences, each a sum over all allocations."""
+    posterior = sample(EIGHT[:, None], MixtureSpec(2, priors=FIXED, resolution=0), seed=3)
+    result = loo_with_refits(posterior, -np.inf, draws=400, tune=300, seed=4)
+    everything = evidence_by_enumeration(EIGHT, 2)
+    exact = [everything - evidence_by_enumeration(np.delete(EIGHT, i), 2) for i in range(8)]
+    assert max(result.error) < 0.03
+    assert (np.abs(result.elpd_i.values - exact) < 4 * np.array(result.error)).all()
+    assert result.elpd == pytest.approx(result.elpd_i.sum().item())
+    assert result.refitted == tuple(range(8)) and (result.pareto_k == 0.0).all()
+    assert result.p == pytest.approx(loo(posterior).p + loo(posterior).elpd - result.elpd)
+    assert "8 rows were left out one by one" in str(result)
+
+
+def test_only_rows_with_high_pareto_k_are_refitted():
+    rows = np.append(np.linspace(-1.5, 1.5, 20), 8.0)[:, None]
+    posterior = sample(rows, MixtureSpec(1, priors=FIXED, resolution=0), seed=3)
+    plain = loo(posterior)
+    result = loo_with_refits(posterior, draws=1000, tune=300, seed=4)
+    assert float(plain.pareto_k[-1]) > 0.7 and result.refitted == (20,)
+    assert result.pareto_k_before == (float(plain.pareto_k[-1]),)
+    np.testing.assert_array_equal(result.elpd_i[:-1], plain.elpd_i[:-1])
+    exact = evidence_by_enumeration(rows[:, 0], 1) - evidence_by_enumeration(rows[:-1, 0], 1)
+    assert result.error[0] < 0.25
+    assert abs(float(result.elpd_i[-1]) - exact) < 4 * result.error[0]
+    assert float(plain.elpd_i[-1]) > exact + 2.0
+    table = az.compare({"refitted": result, "plain": plain}, round_to="none")
+    assert set(table.index) == {"refitted", "plain"}
+    assert result.seed == 4
+    with pytest.raises(ConfigError, match="1 of 21 rows have a Pareto k above 0.7"):
+        loo_with_refits(posterior, max_refits=0)

@@ -85,7 +85,7 @@ def run_analysis(
     seed: int | None = None,
     progress: Any = False,
 ) -> AnalysisResult:
-    """Run the analysis that a model file describes, and write the report and all tables.
+    r"""Run the analysis that a model file describes, and write the report and all tables.
 
     Parameters
     ----------
@@ -116,9 +116,20 @@ def run_analysis(
 
     Examples
     --------
-    >>> result = run_analysis("models/faithful.toml")  # doctest: +SKIP
-    >>> result.choice.k  # doctest: +SKIP
-    2
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(1).normal(size=30)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savetxt(f"{folder}/rows.csv", rows, header="x", comments="")
+    ...     model = Path(folder, "rows.toml")
+    ...     _ = model.write_text("model.n_components = 1\ndata.file = 'rows.csv'")
+    ...     result = run_analysis(model, out=f"{folder}/out", draws=200, seed=1)
+    ...     names = sorted(path.name for path in Path(folder, "out").iterdir())
+    >>> result.choice.k
+    1
+    >>> names
+    ['comparison.csv', 'posterior_k1.nc', 'report.html', 'summary.csv', 'verdict.json']
     """
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}

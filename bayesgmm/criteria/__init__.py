@@ -4,7 +4,9 @@ from bayesgmm.criteria.bridge import Evidence, log_evidence
 from bayesgmm.criteria.model_posterior import PosteriorOverK, PriorOverK, posterior_over_k
 from bayesgmm.criteria.nobile import NobileStep, nobile_step
 from bayesgmm.criteria.predictive import WAIC, loo, waic
+from bayesgmm.criteria.ranking import rank
 from bayesgmm.criteria.refits import RefittedLOO, loo_with_refits
+from bayesgmm.criteria.tempered import reconciled, tempered_evidence
 
 __all__ = [
     "WAIC",
@@ -18,5 +20,8 @@ __all__ = [
     "loo_with_refits",
     "nobile_step",
     "posterior_over_k",
+    "rank",
+    "reconciled",
+    "tempered_evidence",
     "waic",
 ]

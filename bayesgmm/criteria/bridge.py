@@ -18,7 +18,7 @@ from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
 from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array
 
-__all__ = ["Evidence", "bridge", "coordinates_of", "log_evidence"]
+__all__ = ["Evidence", "bridge", "coordinates_of", "log_evidence", "log_ratio", "target_of"]
 
 MIN_DRAWS_PER_DIM = 4
 PROPOSALS_PER_DRAW = 2
@@ -110,8 +110,8 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     )
 
 
-def coordinates_of(posterior: xr.DataTree) -> tuple[LogPosterior, Array]:
-    """Return the log posterior of a result and its draws (chain, draw, dim), fitting units."""
+def target_of(posterior: xr.DataTree) -> LogPosterior:
+    """Return the log posterior of a result; ConfigError for a user's own model."""
     resolved = resolved_of(posterior)
     if resolved is None:
         raise ConfigError(
@@ -119,7 +119,12 @@ def coordinates_of(posterior: xr.DataTree) -> tuple[LogPosterior, Array]:
             "the evidence needs draws of the built-in model: sample(data, spec) without model=.",
             group="posterior",
         )
-    target = LogPosterior(resolved, rows_of(posterior))
+    return LogPosterior(resolved, rows_of(posterior))
+
+
+def coordinates_of(posterior: xr.DataTree) -> tuple[LogPosterior, Array]:
+    """Return the log posterior of a result and its draws (chain, draw, dim), fitting units."""
+    target = target_of(posterior)
     shape = posterior["posterior"]["weights"].shape[:2]
     return target, target.unconstrain(parameters_of(posterior)).reshape(*shape, target.dim)
 
@@ -184,7 +189,7 @@ def _half_bridge(
     at_proposals = _log_ratios(target, proposal, proposed)
     if inside is not None:
         at_proposals[~inside(proposed)] = -math.inf
-    return _bridge(at_draws, at_proposals)
+    return log_ratio(at_draws, at_proposals)
 
 
 def _log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array:
@@ -197,26 +202,34 @@ def _log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Arra
     return out
 
 
-def _bridge(at_draws: Array, at_proposals: Array) -> tuple[float, float]:
-    """Solve Meng and Wong's equation for log Z; return it and its standard error.
+def log_ratio(at_draws: Array, at_proposals: Array) -> tuple[float, float]:
+    """Solve Meng and Wong's equation for the log ratio of two integrals.
 
     Parameters
     ----------
     at_draws : array of shape (chain, draw), nats
-        log target - log proposal at draws of the posterior.
-    at_proposals : array of shape (proposal,), nats
+        log p - log q at draws of the unnormalised density p.
+    at_proposals : array of shape (proposal,) or (chain, draw), nats
+        The same at draws of q: independent ones, or chains.
+
+    Returns
+    -------
+    value, error : float
+        log of the integral of p over that of q, and its standard error, nats.
     """
-    n_proposals = at_proposals.size
     log_z = float(np.median(at_draws))
-    effective = _effective_size(at_draws)
+    effective, proposals = _effective_size(at_draws), _effective_size(at_proposals)
     for _ in range(MAX_ITERATIONS):
-        share = effective / (effective + n_proposals)
+        share = effective / (effective + proposals)
         up = at_proposals - _log_mixture(at_proposals - log_z, share)
-        down = -_log_mixture(at_draws.ravel() - log_z, share)
+        down = -_log_mixture(at_draws - log_z, share)
         last, log_z = (
             log_z,
             float(
-                logsumexp(up) - math.log(n_proposals) - logsumexp(down) + math.log(at_draws.size)
+                logsumexp(up)
+                - math.log(at_proposals.size)
+                - logsumexp(down)
+                + math.log(at_draws.size)
             ),
         )
         if not math.isfinite(log_z):
@@ -238,12 +251,14 @@ def _error(at_draws: Array, at_proposals: Array, share: float) -> float:
     """Return the relative root mean squared error of Z, Gronau et al. (2017), appendix A."""
     first = np.exp(at_proposals - _log_mixture(at_proposals, share))
     second = np.exp(-_log_mixture(at_draws, share))
-    squared = first.var(ddof=1) / (first.mean() ** 2 * first.size)
+    squared = first.var(ddof=1) / (first.mean() ** 2 * _effective_size(first))
     squared += second.var(ddof=1) / (second.mean() ** 2 * _effective_size(second))
     return float(math.sqrt(squared))
 
 
 def _effective_size(values: Array) -> float:
-    """Return the effective sample size of the mean of values (chain, draw)."""
+    """Return the effective sample size of the mean of values, (chain, draw) or independent."""
+    if values.ndim == 1:
+        return float(values.size)
     size: Any = array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")
     return float(size) if np.isfinite(size) else float(values.size)

@@ -3,6 +3,7 @@
 import itertools
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -83,17 +84,14 @@ class Proposal:
             return self
         reference = self.log_density(points)
         whitenings, shifts, constants = [*self.whitenings], [*self.shifts], [*self.constants]
-        orders = itertools.permutations(range(target.resolved.n_components))
-        for order in itertools.islice(orders, 1, None):
-            matrix = permutation_matrix(target, np.array(order))
-            for whitening, shift, constant in zip(
-                self.whitenings @ matrix, self.shifts, self.constants, strict=True
-            ):
-                density = _log_gaussian(points, whitening, shift, constant)
-                if (density - reference).max() > NEGLIGIBLE:
-                    whitenings.append(whitening)
-                    shifts.append(shift)
-                    constants.append(constant)
+        for gaussian, order in _within_reach(self, target, points, reference):
+            whitening = self.whitenings[gaussian] @ permutation_matrix(target, order)
+            shift, constant = self.shifts[gaussian], self.constants[gaussian]
+            density = _log_gaussian(points, whitening, shift, constant)
+            if (density - reference).max() > NEGLIGIBLE:
+                whitenings.append(whitening)
+                shifts.append(shift)
+                constants.append(constant)
         return replace(
             self,
             whitenings=np.stack(whitenings),
@@ -149,12 +147,40 @@ def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
     matrix = np.eye(target.dim)
     weights = np.vstack([np.eye(n_clusters - 1), -np.ones((1, n_clusters - 1))])
     matrix[: n_clusters - 1, : n_clusters - 1] = weights[order[:-1]]
-    moved = ("means",) if target.resolved.structure.shared else ("means", "scales", "pairs")
-    for name in moved:
-        block = target.slices.get(name, slice(0, 0))
-        index = np.arange(target.dim)[block].reshape(n_clusters, -1)
-        matrix[index.ravel()] = np.eye(target.dim)[index[order].ravel()]
+    index = _cluster_coordinates(target)
+    matrix[index.ravel()] = np.eye(target.dim)[index[order].ravel()]
     return matrix
+
+
+def _cluster_coordinates(target: LogPosterior) -> IntArray:
+    """Return which coordinates are each cluster's own (cluster, coordinate), weights aside."""
+    moved = ("means",) if target.resolved.structure.shared else ("means", "scales", "pairs")
+    index = np.arange(target.dim)
+    blocks = [index[target.slices[name]] for name in moved if name in target.slices]
+    return np.hstack([block.reshape(target.resolved.n_components, -1) for block in blocks])
+
+
+def _within_reach(
+    proposal: Proposal, target: LogPosterior, points: Array, reference: Array
+) -> Iterator[tuple[int, IntArray]]:
+    """Yield the Gaussians and permutations that a bound does not rule out.
+
+    The Mahalanobis distance of a cluster's own coordinates under their marginal is at most that of
+    all coordinates: one cluster far from its place makes the term negligible.
+    """
+    own = _cluster_coordinates(target)
+    n_clusters = len(own)
+    orders = np.array(list(itertools.permutations(range(n_clusters)))[1:], dtype=np.int64)
+    for gaussian, (mean, factor) in enumerate(zip(proposal.means, proposal.factors, strict=True)):
+        least = np.empty((n_clusters, n_clusters, len(points)))  # place, label, point
+        for place, index in enumerate(own):
+            marginal = np.linalg.cholesky(factor[index] @ factor[index].T)
+            z = (points[:, own] - mean[index]) @ np.linalg.inv(marginal).T
+            least[place] = 0.5 * (z**2).sum(axis=2).T
+        margin = proposal.constants[gaussian] - reference - NEGLIGIBLE
+        for order in orders:
+            if (least[np.arange(n_clusters), order].max(axis=0) < margin).any():
+                yield gaussian, order
 
 
 def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:

@@ -10,9 +10,8 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
-from scipy.special import logsumexp
 
-from bayesgmm.criteria.bridge import coordinates_of
+from bayesgmm.criteria.bridge import coordinates_of, log_ratio
 from bayesgmm.criteria.predictive import loo
 from bayesgmm.errors import ConfigError
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
@@ -46,13 +45,19 @@ class RefittedLOO(ELPDData):
         Positions of the rows refitted, in increasing order.
     pareto_k_before : tuple of float
         Their Pareto k.
+    error : tuple of float
+        Monte Carlo standard error of their terms, nats.
     r_hat : tuple of float
         R-hat of the predictive density of the row left out, for each refit.
+    seed : int
+        Of the refits.
     """
 
     refitted: tuple[int, ...]
     pareto_k_before: tuple[float, ...]
+    error: tuple[float, ...]
     r_hat: tuple[float, ...]
+    seed: int
 
     _kind: ClassVar[str | None] = "loo"
 
@@ -84,8 +89,10 @@ def loo_with_refits(
     """Estimate the expected log pointwise predictive density by LOO, without high Pareto k.
 
     PSIS-LOO; then each row with a Pareto k above `limit` is left out, the model sampled on the
-    rest under the same resolved priors, and the row's term replaced by its log predictive density,
-    log mean_s p(x_i | s). Chains of a refit start from draws of the full posterior.
+    rest under the same resolved priors, and the row's term replaced by its log predictive density.
+    That is the log ratio of the evidences with and without the row: a bridge between the draws of
+    both posteriors, which holds where the mean of p(x_i | s) over either would hang on a few
+    draws. Chains of a refit start from draws of the full posterior.
 
     Parameters
     ----------
@@ -99,7 +106,7 @@ def loo_with_refits(
         More rows than this are refused: the model then fits them so badly that LOO is not the
         criterion to use.
     seed : int, optional
-        Of the refits; drawn when None.
+        Of the refits; drawn and stored when None.
     cores : int, optional
         Chains that run at a time; the result does not depend on it.
 
@@ -116,7 +123,10 @@ def loo_with_refits(
     References
     ----------
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27:1413, section 2.1.
+    Meng and Wong (1996), Statistica Sinica 6:831.
     """
+    if seed is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0])
     estimate = loo(posterior)
     pareto_k = np.asarray(estimate.pareto_k)
     rows = np.flatnonzero(~(pareto_k <= limit))
@@ -126,17 +136,22 @@ def loo_with_refits(
             f"{max_refits} are refitted; raise max_refits, or rank the models by evidence.",
             n_bad=len(rows),
         )
-    elpd_i, r_hats = np.asarray(estimate.elpd_i).copy(), np.ones(len(rows))
+    elpd_i = np.asarray(estimate.elpd_i).copy()
+    refits = np.empty((len(rows), 3))
     if len(rows):
         target, kept = coordinates_of(posterior)
+        values = posterior["log_likelihood"].to_dataset()["x"].isel(obs=rows)
+        at_draws = values.transpose("obs", "chain", "draw").values
         settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or os.cpu_count() or 1)
         states = kept.reshape(-1, target.dim)
         for i, child in enumerate(np.random.SeedSequence(seed).spawn(len(rows))):
-            elpd_i[rows[i]], r_hats[i] = _left_out(
-                target, int(rows[i]), states, chains, settings, child
-            )
-            logger.info("row %d left out: %.3f nats", rows[i], elpd_i[rows[i]])
-    return _result(estimate, elpd_i, rows.tolist(), r_hats)
+            row = int(rows[i])
+            left_out = _left_out(target, row, states, chains, settings, child)
+            refits[i, :2] = log_ratio(at_draws[i], left_out)
+            refits[i, 2] = array_stats.rhat(left_out, chain_axis=0, draw_axis=1)
+            logger.info("row %d left out: %.3f nats", row, refits[i, 0])
+        elpd_i[rows] = refits[:, 0]
+    return _result(estimate, elpd_i, rows.tolist(), refits, seed)
 
 
 def _left_out(
@@ -146,8 +161,8 @@ def _left_out(
     chains: int,
     settings: ChainSettings,
     seed: np.random.SeedSequence,
-) -> tuple[float, float]:
-    """Return log p(x_row | the other rows), nats, data units, and its R-hat over the chains."""
+) -> Array:
+    """Return log p(x_row | draw) at draws given the other rows, (chain, draw), nats, data units."""
     for_starts, *for_chains = seed.spawn(1 + chains)
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
     rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
@@ -159,11 +174,12 @@ def _left_out(
         target.resolved.centre,
         target.resolved.unit,
     )
-    r_hat = array_stats.rhat(values.reshape(drawn.x.shape[:2]), chain_axis=0, draw_axis=1)
-    return float(logsumexp(values) - np.log(len(values))), float(r_hat)
+    return values.reshape(drawn.x.shape[:2])
 
 
-def _result(estimate: ELPDData, elpd_i: Array, rows: Sequence[int], r_hats: Array) -> RefittedLOO:
+def _result(
+    estimate: ELPDData, elpd_i: Array, rows: Sequence[int], refits: Array, seed: int
+) -> RefittedLOO:
     before = np.asarray(estimate.pareto_k)
     pareto_k = before.copy()
     pareto_k[rows] = 0.0
@@ -175,11 +191,13 @@ def _result(estimate: ELPDData, elpd_i: Array, rows: Sequence[int], r_hats: Arra
         n_samples=estimate.n_samples,
         n_data_points=estimate.n_data_points,
         scale="log",
-        warning=bool((r_hats > R_HAT).any()),
+        warning=bool((refits[:, 2] > R_HAT).any()),
         good_k=estimate.good_k,
         elpd_i=estimate.elpd_i.copy(data=elpd_i),
         pareto_k=estimate.pareto_k.copy(data=pareto_k),
         refitted=tuple(rows),
         pareto_k_before=tuple(before[rows].tolist()),
-        r_hat=tuple(r_hats.tolist()),
+        error=tuple(refits[:, 1].tolist()),
+        r_hat=tuple(refits[:, 2].tolist()),
+        seed=seed,
     )

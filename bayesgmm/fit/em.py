@@ -1,12 +1,14 @@
 """Maximum likelihood by EM, with squared extrapolation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from bayesgmm.data import as_dataset, check_components
+from bayesgmm.errors import ConfigError
 from bayesgmm.fit.expectation import Rows, Sums
 from bayesgmm.fit.maximisation import maximise, split
 from bayesgmm.fit.point import FitStatus, PointFit
@@ -29,6 +31,8 @@ def fit_em(
     n_starts: int = 60,
     tol: float = 1e-10,
     max_iter: int = 10_000,
+    starts: Sequence[Parameters] | None = None,
+    ridge: float = 0.0,
 ) -> PointFit:
     """Fit a Gaussian mixture by maximum likelihood, from many starts.
 
@@ -50,7 +54,14 @@ def fit_em(
     tol : float
         A run has converged when what it can still be expected to gain is below `tol` nats a row.
     max_iter : int
-        Largest number of iterations of a run.
+        Largest number of EM steps of a run.
+    starts : sequence of Parameters or None
+        Climb from these (weights, means and covariances count, data units) on all rows, from each
+        exactly once, in place of `n_starts` drawn ones.
+    ridge : float
+        Added to every variance at each step, relative to the variance of its feature in the data
+        (to their mean in the spherical structures); 0 is maximum likelihood. With a ridge, AIC,
+        BIC and ICL hold to the extent that it is negligible.
 
     Returns
     -------
@@ -82,8 +93,18 @@ def fit_em(
     """
     dataset, spec = as_dataset(data), as_spec(spec)
     check_components(dataset, spec.n_components)
-    target = Likelihood(resolve(replace(spec, resolution=0.0), dataset))
-    return best_of_starts(target, dataset, seed=seed, n_starts=n_starts, tol=tol, max_iter=max_iter)
+    if not 0.0 <= ridge < math.inf:
+        raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")
+    target = Likelihood(resolve(replace(spec, resolution=0.0), dataset), float(ridge))
+    return best_of_starts(
+        target,
+        dataset,
+        seed=seed,
+        n_starts=n_starts,
+        tol=tol,
+        max_iter=max_iter,
+        starts=starts,
+    )
 
 
 @dataclass(frozen=True)
@@ -91,6 +112,7 @@ class Likelihood:
     """The log likelihood as a target; its coordinates are the points of EM."""
 
     resolved: ResolvedSpec
+    ridge: float = 0.0
 
     def start(self, point: Array) -> Array:
         """Return the point itself."""
@@ -133,11 +155,15 @@ class Likelihood:
             structure.correlated,
             floor,
             out,
+            self.ridge,
         )
         return out, collapsed
 
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
-        """Alternate two EM steps and one extrapolation along them; the path never falls."""
+        """Alternate two EM steps and one extrapolation along them.
+
+        Without a ridge the path never falls.
+        """
         path: list[float] = []
         longest, enough = 1.0, tol * rows.n_rows
         sums = rows.expectation(x)
@@ -154,10 +180,14 @@ class Likelihood:
             move = first - x
             bend = second - first - move
             length = math.sqrt(float(move @ move) / max(float(bend @ bend), 1e-300))
-            if (path[-1] - path[-2]) * max(1.0, length) < enough:
+            gain = path[-1] - path[-2]
+            if (abs(gain) if self.ridge else gain) * max(1.0, length) < enough:
                 return Run(first, path, FitStatus.CONVERGED)
-            if len(path) >= max_iter:
+            if len(path) > max_iter:
                 return Run(first, path, FitStatus.MAX_ITER)
+            if len(path) == max_iter:
+                path.append(rows.expectation(second).log_likelihood)
+                return Run(second, path, FitStatus.MAX_ITER)
             length = min(length, longest)
             ahead = x + 2.0 * length * move + length**2 * bend
             leap = rows.expectation(ahead) if length > 1.0 else None

@@ -141,6 +141,7 @@ def maximise(
     correlated: bool,
     floor: Array,
     out: Array,
+    ridge: float = 0.0,
 ) -> int:
     """Write the next point of EM; return -1, or the component that has collapsed.
 
@@ -153,6 +154,8 @@ def maximise(
         The covariance structure.
     floor : array of shape (feature,), fitting coordinates
         Smallest variance allowed of each feature given those before it.
+    ridge : float, fitting coordinates
+        Added to every variance.
     """
     n_clusters, n_features = first.shape
     centres = np.empty((n_clusters, n_features))
@@ -164,6 +167,9 @@ def maximise(
             return k
     moments(point, mass, first, second, centres, scatters)
     _shape(mass, scatters, shared, scalar, correlated, covariances)
+    for k in range(n_clusters):
+        for i in range(n_features):
+            covariances[k, i, i] += ridge
     log_total = math.log(mass.sum())
     o = n_clusters * (1 + n_features)
     for k in range(n_clusters):

@@ -81,6 +81,14 @@ class PointFit:
     n_obs : int
     data_hash : str
     seed : int
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> fit = fit_em(rows, 2, seed=1)
+    >>> fit.weights.round(3).tolist(), fit.n_parameters, fit.status.value
+    ([0.5, 0.5], 5, 'converged')
     """
 
     resolved: ResolvedSpec

@@ -1,6 +1,6 @@
 """The posterior mode: EM with a numerical M-step, finished by quasi-Newton steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,7 @@ def fit_map(
     n_starts: int = 60,
     tol: float = 1e-10,
     max_iter: int = 10_000,
+    starts: Sequence[Parameters] | None = None,
 ) -> PointFit:
     """Find the best regular mode of the posterior density, from many starts.
 
@@ -62,7 +63,10 @@ def fit_map(
         A run has converged when EM and quasi-Newton steps together gain less than `tol` nats a
         row.
     max_iter : int
-        Largest number of iterations of a run.
+        Largest number of iterations, EM and quasi-Newton together, of a run.
+    starts : sequence of Parameters or None
+        Climb from these (weights, means and covariances count, data units) on all rows, from each
+        exactly once, in place of `n_starts` drawn ones.
 
     Returns
     -------
@@ -104,7 +108,15 @@ def fit_map(
         )
     check_components(dataset, spec.n_components)
     target = Posterior(resolved)
-    return best_of_starts(target, dataset, seed=seed, n_starts=n_starts, tol=tol, max_iter=max_iter)
+    return best_of_starts(
+        target,
+        dataset,
+        seed=seed,
+        n_starts=n_starts,
+        tol=tol,
+        max_iter=max_iter,
+        starts=starts,
+    )
 
 
 @dataclass(frozen=True)
@@ -175,17 +187,23 @@ class Posterior:
         path = [self._value(rows, x)]
         while True:
             before = path[-1]
-            for _ in range(_EM_STEPS):
+            for _ in range(min(_EM_STEPS, max_iter + 1 - len(path))):
                 x = self.step(x, rows.expectation(self.point(x)))
                 path.append(self._value(rows, x))
-            x = _ascend(lambda x: self.value_and_gradient(rows, x), x, self._bounds, path, max_iter)
+            x = self._ascend_all(rows, x, path, max_iter)
             weak = self._weak_component(x, floor)
             if weak >= 0:
                 return Run(x, path, FitStatus.COLLAPSED, weak)
             if path[-1] - before < tol * rows.n_rows:
                 return Run(x, path, FitStatus.CONVERGED)
-            if len(path) >= max_iter:
+            if len(path) > max_iter:
                 return Run(x, path, FitStatus.MAX_ITER)
+
+    def _ascend_all(self, rows: Rows, x: Array, path: list[float], max_iter: int) -> Array:
+        left = max_iter + 1 - len(path)
+        if left < 1:
+            return x
+        return _ascend(lambda x: self.value_and_gradient(rows, x), x, self._bounds, path, left)
 
     def step(self, x: Array, sums: Sums) -> Array:
         """M-step: maximise the expected log posterior given the sums taken at x."""

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from bayesgmm.errors import (
     DegenerateFitError,
 )
 from bayesgmm.fit.expectation import Rows, Sums
-from bayesgmm.fit.maximisation import EMPTY
+from bayesgmm.fit.maximisation import EMPTY, point_of
 from bayesgmm.fit.point import FitStatus, Optimum, PointFit, cluster_order
 from bayesgmm.fit.starts import draw_starts
 from bayesgmm.mixture.parameters import Parameters
@@ -92,12 +93,20 @@ def seed_of(seed: int | None) -> int:
 
 
 def best_of_starts(
-    target: Target, data: Dataset, *, seed: int | None, n_starts: int, tol: float, max_iter: int
+    target: Target,
+    data: Dataset,
+    *,
+    seed: int | None,
+    n_starts: int,
+    tol: float,
+    max_iter: int,
+    starts: Sequence[Parameters] | None = None,
 ) -> PointFit:
     """Climb from many starts and return the best optimum that is not a spike.
 
     Starts are drawn and first followed on at most 5,000 sampled rows; the distinct optima found
-    there (all, or the best 8 where the rows were sampled) are then polished on all rows.
+    there (all, or the best 8 where the rows were sampled) are then polished on all rows. Starts
+    that are given are followed to their ends on all rows at once.
 
     Raises
     ------
@@ -112,7 +121,50 @@ def best_of_starts(
     seed = seed_of(seed)
     _check_options(n_starts, tol, max_iter)
     with threadpool_limits(1, "blas"):  # its threads cost more than they save on small matrices
-        return _search(target, data, seed, n_starts, tol, max_iter)
+        if starts is None:
+            return _search(target, data, seed, n_starts, tol, max_iter)
+        return _follow(target, data, seed, starts, tol, max_iter)
+
+
+def _follow(
+    target: Target,
+    data: Dataset,
+    seed: int,
+    starts: Sequence[Parameters],
+    tol: float,
+    max_iter: int,
+) -> PointFit:
+    if not starts:
+        raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
+    resolved = target.resolved
+    points = [_point_of_start(start, resolved) for start in starts]
+    sample = _sampled(data, np.random.default_rng(seed))
+    floor = _floor((sample - resolved.centre) / resolved.unit)
+    rows = Rows(resolved, data)
+    runs = [(target.climb(rows, target.start(p), floor, tol, max_iter), 1) for p in points]
+    return _conclude(target, rows, data, _distinct(target, runs, data.n_obs), seed)
+
+
+def _point_of_start(start: Parameters, resolved: ResolvedSpec) -> Array:
+    k, d = resolved.n_components, resolved.n_features
+    for name, shape in (("weights", (k,)), ("means", (k, d)), ("covariances", (k, d, d))):
+        value = getattr(start, name)
+        if np.shape(value) != shape or not np.all(np.isfinite(value)):
+            raise ConfigError(
+                f"{name} of a start must be {shape} finite numbers, got shape {np.shape(value)}.",
+                key=f"starts.{name}",
+            )
+    if not np.all(start.weights > 0.0):
+        raise ConfigError(
+            f"weights of a start must be above 0, got {start.weights!r:.80}.", key="starts.weights"
+        )
+    covariances = start.covariances / np.multiply.outer(resolved.unit, resolved.unit)
+    try:
+        return point_of(start.weights, (start.means - resolved.centre) / resolved.unit, covariances)
+    except np.linalg.LinAlgError:
+        raise ConfigError(
+            "covariances of a start must be positive definite.", key="starts.covariances"
+        ) from None
 
 
 def _search(
@@ -179,9 +231,9 @@ def _polish(
     """Follow a short run to its end; its path goes on where it was on the same rows."""
     if few is not rows:
         return target.climb(rows, run.x, floor, tol, max_iter)
-    if run.status is FitStatus.COLLAPSED or len(run.path) >= max_iter:
+    if run.status is FitStatus.COLLAPSED or len(run.path) > max_iter:
         return run
-    polished = target.climb(rows, run.x, floor, tol, max_iter - len(run.path))
+    polished = target.climb(rows, run.x, floor, tol, max_iter + 1 - len(run.path))
     return polished._replace(path=run.path + polished.path[1:])
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
-from sklearn.cluster import kmeans_plusplus
+from sklearn.cluster import KMeans, kmeans_plusplus
 
 from bayesgmm.fit.maximisation import point_of
 from bayesgmm.mixture.structures import Structure
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["draw_starts"]
+__all__ = ["START_KINDS", "draw_start", "draw_starts"]
 
 _LINKED_ROWS = 1_000
 _PSEUDO_ROWS = 0.3
@@ -55,6 +55,14 @@ def draw_starts(
     return points
 
 
+def draw_start(
+    kind: str, rows: Array, n_clusters: int, structure: Structure, rng: np.random.Generator
+) -> Array:
+    """Return one starting point of EM of a kind named in `START_KINDS`; see `draw_starts`."""
+    total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
+    return _point(rows, START_KINDS[kind](rows, n_clusters, rng), structure, total)
+
+
 def _point(rows: Array, responsibilities: Array, structure: Structure, total: Array) -> Array:
     """One M-step, with a pseudo row of the whole data's covariance in each cluster."""
     mass = responsibilities.sum(axis=0)
@@ -81,6 +89,11 @@ def _plus_plus(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
     return _nearest(rows, centres)
 
 
+def _kmeans(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31)))
+    return _one_hot(kmeans.fit_predict(rows), n_clusters)
+
+
 def _random_rows(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
     return _nearest(rows, rows[rng.choice(len(rows), n_clusters, replace=False)])
 
@@ -99,3 +112,11 @@ def _hierarchical(rows: Array, n_clusters: int, rng: np.random.Generator) -> Arr
     assigned = _one_hot(labels, n_clusters) if linked is rows else _nearest(rows, centres)
     missing = n_clusters - assigned.shape[1]
     return np.pad(assigned, ((0, 0), (0, missing)), constant_values=1.0 / len(rows))
+
+
+START_KINDS: dict[str, Callable[[Array, int, np.random.Generator], Array]] = {
+    "kmeans": _kmeans,
+    "k-means++": _plus_plus,
+    "random": _random_responsibilities,
+    "random_from_data": _random_rows,
+}

@@ -63,6 +63,14 @@ def membership(
     ------
     ConfigError
         When a point fit is given without rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm import fit_em
+    >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
+    >>> membership(fit_em(rows, 2, seed=1), rows).get_title("left")
+    'Membership of 40 rows: the paler, the less certain'
     """
     mixture = drawn(source, rows)
     if mixture.rows is None:
@@ -149,6 +157,13 @@ def coclustering(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from bayesgmm import coclustering as probabilities, fit_em
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> coclustering(probabilities(fit_em(rows, 2, seed=1), rows)).get_title("left")
+    'Co-clustering, ordered by similarity'
     """
     matrix = np.asarray(probabilities, dtype=float)
     n = len(matrix)

@@ -48,6 +48,14 @@ def traces(
     -------
     array of matplotlib.axes.Axes, flat
         As sampled, and after relabelling; one panel where the draws were never relabelled.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 2, draws=100, seed=1)
+    >>> [ax.get_title("left") for ax in traces(tree)]
+    ['Means of x1, labels as sampled', 'Means of x1, after relabelling']
     """
     name, stages = _stages(posterior, feature)
     known = units_of(posterior) if units is None else units
@@ -120,6 +128,14 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
     References
     ----------
     Vehtari et al. (2021), Bayesian Analysis 16:667.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 2, draws=100, seed=1)
+    >>> ranks(tree).shape
+    (2, 2)
     """
     name, stages = _stages(posterior, feature)
     n_clusters = next(iter(stages.values())).shape[2]

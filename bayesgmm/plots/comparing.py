@@ -30,6 +30,14 @@ def criteria(comparison: Any, *, chosen: int | None = None) -> np.ndarray:
         Information criteria; expected log predictive density; log evidence; probability of K.
         Each is drawn as the difference from its best value where that helps; the grey band is
         the chosen K.
+
+    Examples
+    --------
+    >>> from bayesgmm import compare
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> axes = criteria(compare(rows, [1, 2], draws=200, seed=1))
+    >>> axes[-1].get_xlabel()
+    'number of components K'
     """
     table = comparison.table
     ks = table.index.to_numpy()
@@ -161,6 +169,13 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
     References
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), J. Machine Learning Research 25:72.
+
+    Examples
+    --------
+    >>> from bayesgmm import loo, sample
+    >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=200, seed=1)
+    >>> pareto_k(loo(tree)).get_ylabel()
+    'Pareto k (no unit)'
     """
     values = np.asarray(elpd.pareto_k, dtype=float).ravel()
     high = values > _HIGH_K

@@ -140,6 +140,14 @@ def density_2d(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm import fit_em
+    >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
+    >>> density_2d(fit_em(rows, 2, seed=1), rows).get_xlabel()
+    'x1 (data units)'
     """
     mixture, ax = drawn(source, rows), new_axes(ax, 6.4, 5.2)
     names = mixture.features[:2] if features is None else features
@@ -245,6 +253,14 @@ def density_pairs(
     -------
     array of matplotlib.axes.Axes of shape (feature, feature)
         Those above the diagonal are empty and hidden.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm import fit_em
+    >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
+    >>> density_pairs(fit_em(rows, 2, seed=1), rows).shape
+    (2, 2)
     """
     mixture = drawn(source, rows)
     known = units_of(source) if units is None else units

@@ -46,6 +46,14 @@ def forest(
     array of matplotlib.axes.Axes, flat
         The weights, then each feature's means; with more than eight features, the eight in which
         the clusters lie farthest apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm import fit_em
+    >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
+    >>> [ax.get_xlabel() for ax in forest(fit_em(rows, 2, seed=1))]
+    ['weight', 'mean of x1 (data units)', 'mean of x2 (data units)']
     """
     mixture = drawn(source, n_draws=_ALL)
     known = units_of(source) if units is None else units
@@ -116,6 +124,14 @@ def correlations(source: Any, *, prob: float = 0.89, ax: Axes | None = None) -> 
     ------
     ConfigError
         When the model has no correlations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm import fit_em
+    >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
+    >>> correlations(fit_em(rows, 2, seed=1)).get_xlabel()
+    'XX'
     """
     mixture = drawn(source, n_draws=_ALL)
     values = mixture.parameters.correlations

@@ -43,6 +43,14 @@ def posterior_predictive(
     -------
     array of matplotlib.axes.Axes, flat
         One panel a feature, six at most.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 2, draws=100, seed=1)
+    >>> len(posterior_predictive(tree, n_data_sets=40, seed=1))
+    1
     """
     rows = rows_of(posterior)
     if "posterior_predictive" not in posterior:

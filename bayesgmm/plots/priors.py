@@ -54,6 +54,14 @@ def prior_posterior(
     ------
     ConfigError
         When the posterior is of a PyMC model of one's own, whose priors are not known here.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 2, draws=100, seed=1)
+    >>> prior_posterior(tree).shape
+    (3, 1)
     """
     resolved = _resolved(posterior)
     mixture = drawn(posterior, n_draws=_DRAWS)
@@ -164,6 +172,13 @@ def prior_predictive(
     -------
     array of matplotlib.axes.Axes, flat
         One panel a feature (six at most), then the prior on the number of occupied components.
+
+    Examples
+    --------
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> axes = prior_predictive(rows, 2, seed=1)
+    >>> axes[-1].get_xlabel()
+    'occupied components among 8 rows'
     """
     if isinstance(source, xr.DataTree):
         resolved, rows = _resolved(source), rows_of(source)

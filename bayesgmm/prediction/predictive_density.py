@@ -68,6 +68,13 @@ def log_density(
     ------
     ConfigError, DataError
         As for `density`.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> fit = fit_em([[0.0], [1.0], [2.0], [3.0]], 1, seed=1)
+    >>> log_density(fit, [[1.5], [1000.0]])["mean"].values.round(0).tolist()
+    [-1.0, -398802.0]
     """
     check_prob(prob)
     draws = draws_of(fit_or_posterior)

@@ -97,8 +97,8 @@ def _argument(comparison: Comparison) -> str:
             f"By LOO, K = {close} {'is' if ',' not in close else 'are'} within 4 nats of the "
             "best: too little to prefer the larger model."
         )
-    if table["probability"].notna().all():
-        likely = table["probability"].idxmax()
+    if table["probability"].notna().any():
+        likely = table.index.to_numpy()[table["probability"].argmax()]
         share = percent(float(table["probability"].max()))
         parts.append(f"K = {likely} has posterior probability {share}.")
     return " ".join(parts)
@@ -112,15 +112,16 @@ def _joined(names: list[str]) -> str:
 def _cautions(comparison: Comparison) -> str:
     table, n = comparison.table, comparison.data.n_obs
     parts = []
-    if table["probability"].isna().any():
+    without = [str(k) for k in table.index[table["probability"].isna()]]
+    if without:
         parts.append(
-            "No probability of K is given: the evidence of at least one K has no finite error, "
-            "because its run did not converge or two ways of computing it disagree."
+            f"No probability is given for K = {', '.join(without)}: the evidence has no finite "
+            "error, because the run did not converge."
         )
-    else:
+    if len(without) < len(table):
         parts.append(
-            "The probabilities of K assume that each compared K is equally probable beforehand; "
-            "they are normalised over these K only."
+            "The probabilities of K assume that each K that has one is equally probable "
+            "beforehand; they are normalised over these K only."
         )
     if n < 100:
         parts.append(

@@ -77,6 +77,17 @@ def write_report(
         For anything but a comparison or a posterior, or an unknown format.
     ResultFileError
         When the file exists or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bayesgmm.sampling import sample
+    >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=100, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_report(tree, f"{folder}/report.html", title="Four rows")
+    ...     page = path.read_text(encoding="utf-8")
+    >>> "<title>Four rows" in page
+    True
     """
     if format not in get_args(Format):
         raise ConfigError(

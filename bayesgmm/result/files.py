@@ -59,11 +59,12 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
 
     Examples
     --------
-    >>> import numpy as np
-    >>> rows = np.random.default_rng(1).normal(size=(40, 1))
-    >>> tree = bayesgmm.sample(rows, 1, draws=50, tune=200, seed=1)  # doctest: +SKIP
-    >>> save(tree, "posterior.nc")  # doctest: +SKIP
-    PosixPath('posterior.nc')
+    >>> import tempfile
+    >>> from bayesgmm.sampling import sample
+    >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=50, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(tree, f"{folder}/posterior.nc").name
+    'posterior.nc'
     """
     if not isinstance(posterior, xr.DataTree) or "posterior" not in posterior:
         raise ConfigError(
@@ -95,6 +96,17 @@ def load(path: PathLike) -> xr.DataTree:
     ResultFileError
         When there is no such file, or it is cut short, damaged, changed, foreign, or written by
         a newer version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bayesgmm.sampling import sample
+    >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=50, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save(tree, f"{folder}/posterior.nc")
+    ...     again = load(path)
+    >>> again["posterior"].equals(tree["posterior"])
+    True
     """
     file = Path(os.path.realpath(path))
     try:

@@ -1,0 +1,327 @@
+"""`GaussianMixture`: the point fits behind scikit-learn's interface."""
+
+import warnings
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.errors import ConfigError, ConvergenceWarning
+from bayesgmm.estimator.shapes import compact, expand, inverse, precision_cholesky
+from bayesgmm.estimator.starting import given_start, starting_parameters
+from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
+from bayesgmm.fit.information import aic, bic
+from bayesgmm.fit.simulated import draw_rows
+from bayesgmm.fit.starts import START_KINDS
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.resolved import resolve
+from bayesgmm.mixture.structures import STRUCTURES, Structure
+from bayesgmm.prediction.draws import MixtureDraws
+from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["GaussianMixture", "NotConvergedWarning"]
+
+_METHODS = ("em", "map")
+
+
+class NotConvergedWarning(ConvergenceWarning, SklearnConvergenceWarning):
+    """The best run stopped at `max_iter`; filters for scikit-learn's own warning apply."""
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):
+    """Gaussian mixture by maximum likelihood or at the posterior mode, for scikit-learn.
+
+    Parameters, attributes and methods are those of `sklearn.mixture.GaussianMixture`, with two
+    more covariance types and the posterior mode. The work is done by `bayesgmm.fit_em` and
+    `bayesgmm.fit_map`, with these differences: EM is accelerated after its first steps; a start
+    that ends in a spike is set aside, with a warning where none is left; constant and collinear
+    columns are refused; clusters are numbered by increasing mean of the first feature (or of the
+    one that separates best), whatever the start.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of components K.
+    covariance_type : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
+        The tied three share one covariance among all components: any matrix, a diagonal one, one
+        variance.
+    tol : float
+        A run has converged when what it can still be expected to gain is below `tol` nats a row;
+        0 <= tol < 1.
+    reg_covar : float
+        Added to every variance at each step, in multiples of the variance of its column in the
+        data (of their mean for the spherical types), so that the fit does not depend on the units.
+        scikit-learn adds it in squared data units. It plays no part in ``method="map"``, where
+        the prior keeps covariances regular.
+    max_iter : int
+        Largest number of iterations of a run; for ``method="em"`` these are EM steps.
+    n_init : int
+        Number of starts, each followed to its end on all rows; the best is kept.
+    init_params : {"kmeans", "k-means++", "random", "random_from_data"}
+        A start is one M-step on a partition of at most 5,000 sampled rows (by k-means, or by the
+        nearest k-means++ seed or random row), or on random responsibilities.
+    weights_init : array of shape (cluster,) or None
+        Weights of every start, in place of what is drawn.
+    means_init : array of shape (cluster, feature) or None
+        Means of every start, data units.
+    precisions_init : array or None
+        Inverse covariances of every start, in the shape of `covariances_`.
+    random_state : int, RandomState or None
+        Draws the starts, and the rows of `sample`.
+    warm_start : bool
+        Start the next fit from the last one's solution, where it has the same numbers of
+        components and features; then nothing is drawn and `n_init` plays no part. With
+        ``max_iter=1`` each fit is one EM step.
+    method : {"em", "map"}
+        Maximum likelihood, or the posterior mode under `priors`.
+    priors : Priors or None
+        For ``method="map"``; None is the default ``Priors()``.
+    resolution : "auto", float or tuple of float
+        Recording step of the data for ``method="map"``, see `MixtureSpec`.
+
+    Attributes
+    ----------
+    weights_ : array of shape (cluster,)
+    means_ : array of shape (cluster, feature), data units
+    covariances_, precisions_, precisions_cholesky_ : arrays, data units
+        Of shape (cluster, feature, feature) for "full", (feature, feature) for "tied", (cluster,
+        feature) for "diag", (cluster,) for "spherical", (feature,) for "tied_diag", () for
+        "tied_spherical". precisions_ = U U' with U, upper triangular, in precisions_cholesky_.
+    converged_ : bool
+        Whether the best run converged.
+    n_iter_ : int
+        Iterations of the best run.
+    lower_bounds_ : array of shape (n_iter_,)
+        After each iteration of the best run, the log likelihood in nats a row; the log posterior
+        density divided by the number of rows for ``method="map"``.
+    lower_bound_ : float
+        The last of them.
+    point_fit_ : PointFit
+        The fit as `fit_em` or `fit_map` returned it, with every distinct optimum.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (feature,)
+        Where X had column names that are all strings.
+
+    Raises
+    ------
+    ConfigError, DataError
+        By `fit`, for a wrong parameter or unusable data; both are ValueErrors.
+    DegenerateFitError
+        By `fit`, when every start collapses.
+
+    Warns
+    -----
+    NotConvergedWarning
+        By `fit`, when the best run stopped at `max_iter`.
+
+    Examples
+    --------
+    >>> rows = [[1.0, 2], [1.5, 4], [0.5, 0], [10, 2], [10.5, 4], [9.5, 1]]
+    >>> mixture = GaussianMixture(2, covariance_type="tied_diag", random_state=0).fit(rows)
+    >>> mixture.predict([[0, 0], [12, 3]]).tolist()
+    [0, 1]
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: Any = None,
+        means_init: Any = None,
+        precisions_init: Any = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        method: str = "em",
+        priors: Priors | None = None,
+        resolution: Any = "auto",
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.method = method
+        self.priors = priors
+        self.resolution = resolution
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the mixture to rows X (obs, feature); y is ignored."""
+        self._check_parameters()
+        values = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        names = getattr(self, "feature_names_in_", None)
+        data = as_dataset(values if names is None else pd.DataFrame(values, columns=names))
+        fit = self._point_fit(data)
+        if fit.status is FitStatus.MAX_ITER:
+            warnings.warn(
+                f"the best of {self.n_init} starts stopped at max_iter = {self.max_iter} before it "
+                "converged; raise max_iter or tol.",
+                NotConvergedWarning,
+                stacklevel=2,
+            )
+        self._keep(fit)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None) -> IntArray:
+        """Fit the mixture to X and return the most probable cluster of each of its rows."""
+        return self.fit(X).predict(X)
+
+    def predict(self, X: Any) -> IntArray:
+        """Return the most probable cluster of each row: array of shape (obs,)."""
+        return self.predict_proba(X).argmax(axis=1)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return P(cluster | row): array of shape (obs, cluster)."""
+        draws, rows = self._draws_and_rows(X)
+        return draws.responsibilities(rows)[0].T
+
+    def score_samples(self, X: Any) -> Array:
+        """Return the log density of each row, nats: array of shape (obs,)."""
+        draws, rows = self._draws_and_rows(X)
+        return draws.log_densities(rows)[0]
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean log density of the rows, nats."""
+        return float(self.score_samples(X).mean())
+
+    def aic(self, X: Any) -> float:
+        """Return Akaike's criterion on X, smaller is better; of a maximum likelihood fit only."""
+        log_densities = self._scored("AIC", X)
+        return aic(float(log_densities.sum()), self._n_parameters())
+
+    def bic(self, X: Any) -> float:
+        """Return Schwarz's criterion on X, smaller is better; of a maximum likelihood fit only."""
+        log_densities = self._scored("BIC", X)
+        return bic(float(log_densities.sum()), self._n_parameters(), len(log_densities))
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, IntArray]:
+        """Draw rows (n_samples, feature) and their clusters (n_samples,), cluster by cluster."""
+        check_is_fitted(self)
+        _check_count("n_samples", n_samples)
+        rng = np.random.default_rng(_seed_from(self.random_state))
+        return draw_rows(self._parameters(), n_samples, rng)
+
+    @property
+    def _structure(self) -> Structure:
+        return STRUCTURES[self.covariance_type]
+
+    def _check_parameters(self) -> None:
+        for name in ("n_components", "max_iter", "n_init"):
+            _check_count(name, getattr(self, name))
+        for name, allowed in (
+            ("covariance_type", COVARIANCES),
+            ("init_params", tuple(START_KINDS)),
+            ("method", _METHODS),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in allowed:
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(allowed)}, got {value!r:.80}.", key=name
+                )
+        for name, end in (("tol", 1.0), ("reg_covar", np.inf)):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not 0.0 <= float(value) < end:
+                raise ConfigError(
+                    f"{name} must be a number from 0 to below {end}, got {value!r:.80}.", key=name
+                )
+
+    def _point_fit(self, data: Dataset) -> PointFit:
+        spec = MixtureSpec(
+            self.n_components,
+            covariance=self.covariance_type,  # type: ignore[arg-type]
+            priors=self.priors or Priors(),
+            resolution=self.resolution,
+        )
+        seed = _seed_from(self.random_state)
+        resolved = resolve(spec, data)
+        given = given_start(resolved, self.weights_init, self.means_init, self.precisions_init)
+        if self.warm_start and self._continues(data.n_features):
+            starts = [self._parameters()]
+        else:
+            starts = starting_parameters(
+                resolved, data.values, given, self.init_params, self.n_init, seed
+            )
+        options: dict[str, Any] = {
+            "seed": seed,
+            "tol": max(float(self.tol), np.finfo(float).tiny),
+            "max_iter": self.max_iter,
+            "starts": starts,
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if self.method == "map":
+                return fit_map(data, spec, **options)
+            return fit_em(data, spec, ridge=float(self.reg_covar), **options)
+
+    def _continues(self, n_features: int) -> bool:
+        """Whether the last solution is a start for this fit."""
+        return (
+            hasattr(self, "point_fit_")
+            and self.point_fit_.spec.covariance == self.covariance_type
+            and self.means_.shape == (self.n_components, n_features)
+        )
+
+    def _keep(self, fit: PointFit) -> None:
+        structure = self._structure
+        self.point_fit_ = fit
+        self.weights_, self.means_ = fit.weights, fit.means
+        self.covariances_ = compact(structure, fit.covariances)
+        self.precisions_ = inverse(structure, self.covariances_)
+        self.precisions_cholesky_ = precision_cholesky(structure, self.covariances_)
+        self.converged_ = fit.status is FitStatus.CONVERGED
+        self.lower_bounds_ = fit.path[1:] / fit.n_obs
+        self.lower_bound_ = float(self.lower_bounds_[-1])
+        self.n_iter_ = len(self.lower_bounds_)
+
+    def _parameters(self) -> Parameters:
+        n_components, n_features = self.means_.shape
+        covariances = expand(self._structure, self.covariances_, n_components, n_features)
+        scales = np.sqrt(np.einsum("kdd->kd", covariances))
+        correlations = covariances / (scales[:, :, None] * scales[:, None, :])
+        return Parameters(self.weights_, self.means_, scales, correlations, covariances)
+
+    def _draws_and_rows(self, X: Any) -> tuple[MixtureDraws, Array]:
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, order="C", reset=False)
+        one_draw = Parameters(*(value[None] for value in self._parameters()))
+        return MixtureDraws(one_draw, tuple(map(str, range(rows.shape[1]))), None), rows
+
+    def _scored(self, criterion: str, X: Any) -> Array:
+        if self.method == "map":
+            raise ConfigError(
+                f"{criterion} is defined at the maximum of the likelihood, and this is a MAP fit; "
+                "fit with method='em'.",
+                criterion=criterion,
+            )
+        return self.score_samples(X)
+
+    def _n_parameters(self) -> int:
+        return self._structure.n_parameters(*self.means_.shape)
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
+        raise ConfigError(f"{name} must be an integer >= 1, got {value!r:.80}.", key=name)
+
+
+def _seed_from(random_state: Any) -> int:
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,0 +1,103 @@
+"""Starting points of the estimator: drawn in the way asked for, or given by the user."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.estimator.shapes import compact_shape, expand, inverse
+from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.search import SAMPLED_ROWS
+from bayesgmm.fit.starts import draw_start
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.typing import Array
+
+__all__ = ["GivenStart", "given_start", "starting_parameters"]
+
+
+class GivenStart(NamedTuple):
+    """What the user gave of a start, data units; None is drawn."""
+
+    weights: Array | None
+    means: Array | None
+    covariances: Array | None
+
+
+def given_start(
+    resolved: ResolvedSpec, weights_init: Any, means_init: Any, precisions_init: Any
+) -> GivenStart:
+    """Check what the user gave of a start.
+
+    Raises
+    ------
+    ConfigError
+        For a wrong shape, weights that are not positive with sum 1, or precisions that are not
+        positive definite.
+    """
+    k, d, structure = resolved.n_components, resolved.n_features, resolved.structure
+    weights = _checked("weights_init", weights_init, (k,))
+    if weights is not None and not (np.all(weights > 0.0) and np.isclose(weights.sum(), 1.0)):
+        raise ConfigError(
+            f"weights_init must be positive numbers with sum 1, got {weights_init!r:.80}.",
+            key="weights_init",
+        )
+    means = _checked("means_init", means_init, (k, d))
+    precisions = _checked("precisions_init", precisions_init, compact_shape(structure, k, d))
+    covariances = None
+    if precisions is not None:
+        try:
+            covariances = expand(structure, inverse(structure, precisions), k, d)
+        except np.linalg.LinAlgError:
+            raise ConfigError(
+                "precisions_init must be symmetric and positive definite.", key="precisions_init"
+            ) from None
+    return GivenStart(weights, means, covariances)
+
+
+def starting_parameters(
+    resolved: ResolvedSpec,
+    values: Array,
+    given: GivenStart,
+    init_params: str,
+    n_init: int,
+    seed: int,
+) -> list[Parameters]:
+    """Return `n_init` starts, each from its own child of the seed.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+    values : array of shape (obs, feature), data units
+        The starts are drawn from at most 5,000 sampled rows.
+    given : GivenStart
+        Takes the place of what is drawn.
+    init_params : str
+        A key of `bayesgmm.fit.starts.START_KINDS`.
+    n_init, seed : int
+    """
+    sample_seed, *children = np.random.SeedSequence(seed).spawn(n_init + 1)
+    if len(values) > SAMPLED_ROWS:
+        rng = np.random.default_rng(sample_seed)
+        values = values[rng.choice(len(values), SAMPLED_ROWS, replace=False)]
+    rows = (values - resolved.centre) / resolved.unit
+    target, starts = Likelihood(resolved), []
+    for child in children:
+        rng = np.random.default_rng(child)
+        point = draw_start(init_params, rows, resolved.n_components, resolved.structure, rng)
+        drawn = target.parameters(point)
+        replaced = {name: value for name, value in given._asdict().items() if value is not None}
+        starts.append(drawn._replace(**replaced))
+    return starts
+
+
+def _checked(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:
+    if value is None:
+        return None
+    array = np.asarray(value, dtype=float)
+    if array.shape != shape or not np.all(np.isfinite(array)):
+        raise ConfigError(
+            f"{name} must hold finite numbers in the shape {shape}, got shape {array.shape}.",
+            key=name,
+        )
+    return array

@@ -1,0 +1,117 @@
+"""The grid of K by covariance structure against mclust and single fits.
+
+mclust stops at a relative gain of 1e-5, which leaves its log likelihood up to 0.03 short of the
+same optimum (BIC 0.06); where it stopped at a worse optimum, ours is better and not compared.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit import bic_grid, fit_em
+from bayesgmm.mixture.structures import STRUCTURES
+from bayesgmm.spec import COVARIANCES, MixtureSpec
+
+MCLUST = json.loads((Path(__file__).parent / "reference" / "mclust.json").read_text())
+NAMES = {s.mclust: s.name for s in STRUCTURES.values()} | {"V": "full", "E": "tied"}
+
+
+def mclust_bic(name):
+    """mclust's BIC with the sign turned, by K and our structure name; one-letter names at D = 1."""
+    return {(row["G"], NAMES[row["model"]]): row["bic"] for row in MCLUST["table"][name]}
+
+
+def test_equals_mclust_on_faithful(faithful):
+    table = bic_grid(faithful, [1, 2], seed=1)
+    reference = mclust_bic("faithful")
+    assert list(table.index) == [(k, name) for k in (1, 2) for name in COVARIANCES]
+    for cell, row in table.iterrows():
+        assert row["bic"] == pytest.approx(reference[cell], abs=0.01), cell
+    assert table["rank"].idxmin() == (2, "full")
+    assert not table["flagged"].any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity"])
+def test_never_worse_than_mclust_and_equal_at_the_same_optimum(request, name):
+    table = bic_grid(request.getfixturevalue(name), range(1, 7), seed=1)
+    equal = 0
+    for cell, bic in mclust_bic(name).items():
+        if cell[0] > 6:
+            continue
+        assert table.loc[cell, "bic"] < bic + 0.02, cell
+        equal += table.loc[cell, "bic"] == pytest.approx(bic, abs=0.06)
+    assert equal >= 3
+    searched = [row for row in MCLUST["tight"].values() if row["data"] == name]
+    compared = 0
+    for row in searched:  # mclust followed to the end from 100 random starts
+        if row["model"] not in NAMES:
+            continue
+        ours = table.loc[(row["G"], NAMES[row["model"]]), "bic"]
+        assert ours == pytest.approx(-row["bic_mclust_best"], abs=0.01), row["model"]
+        compared += 1
+    assert compared >= 2
+
+
+def test_the_same_model_is_fitted_once_and_carries_its_names(faithful, galaxies, monkeypatch):
+    from bayesgmm.fit import structure_grid
+
+    fitted = []
+
+    def counting(data, spec, **options):
+        fitted.append((spec.n_components, spec.covariance))
+        return fit_em(data, spec, **options)
+
+    monkeypatch.setattr(structure_grid, "fit_em", counting)
+    table = bic_grid(faithful, 1, seed=1, n_starts=2)
+    assert fitted == [(1, "full"), (1, "diag"), (1, "spherical")]
+    assert table.loc[(1, "tied"), "model"] == "full = tied"
+    assert table.loc[(1, "tied"), "bic"] == table.loc[(1, "full"), "bic"]
+    assert table["rank"].tolist() == [1.0, 1.0, 2.0, 3.0, 2.0, 3.0]
+    fitted.clear()
+    table = bic_grid(galaxies, (2, 2), seed=1, n_starts=6)
+    assert fitted == [(2, "full"), (2, "tied")]
+    assert table.loc[(2, "tied_spherical"), "model"] == "tied = tied_diag = tied_spherical"
+    assert len(table) == 6
+
+
+def test_cells_are_reproduced_by_fit_em(faithful):
+    table = bic_grid(faithful, [2, 3], ["tied", "diag"], n_starts=5)
+    seed = table.attrs["seed"]
+    fit = fit_em(faithful, MixtureSpec(3, "diag"), seed=seed, n_starts=5)
+    assert table.loc[(3, "diag"), "bic"] == fit.bic
+    assert table.loc[(3, "diag"), "n_parameters"] == fit.n_parameters
+    assert table["bic"].unstack().shape == (2, 2)
+
+
+def spiky_rows():
+    """A cloud and a cluster of near copies, which only a spike can hold."""
+    rng = np.random.default_rng(3)
+    return np.concatenate([rng.normal(size=(60, 2)), 8.0 + 1e-9 * rng.normal(size=(3, 2))])
+
+
+def test_spikes_are_flagged_and_not_crowned():
+    table = bic_grid(spiky_rows(), [1, 2], ["full", "tied"], seed=1, n_starts=8)
+    spike = table.loc[(2, "full")]
+    assert spike["flagged"]
+    assert spike["spikes"] == 8
+    assert np.isnan(spike["rank"])
+    assert not spike["bic"] > table["bic"].min()  # by BIC alone it would win
+    assert table["rank"].idxmin() == (2, "tied")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([],), "at least one entry"),
+        ((2, "full"), "at least one entry"),
+        ((2, ["round"]), "covariance must be 'full'"),
+        ((0,), "n_components must be greater than or equal to 1, got 0"),
+    ],
+)
+def test_wrong_arguments(faithful, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        bic_grid(faithful, *arguments)

@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_evidence import EIGHT, FIXED
+
+from bayesgmm.diagnosis import RunStatus, diagnose
+from bayesgmm.errors import ConfigError, SamplingError
+from bayesgmm.modes import _taken, combine_modes, weigh_modes
+from bayesgmm.result.layout import attribute
+from bayesgmm.sampling import sample
+from bayesgmm.spec import MixtureSpec
+
+REFERENCE = json.loads((Path(__file__).parent / "reference/galaxies_modes.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def two_modes(galaxies):
+    return sample(galaxies, 2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def eight():
+    return sample(EIGHT[:, None], MixtureSpec(2, priors=FIXED, resolution=0), seed=11)
+
+
+def in_small_mode(posterior):
+    """As the reference tells the modes apart: the narrow component lies far below the wide one."""
+    draws = posterior["posterior"].to_dataset()
+    order = np.argsort(draws["scales"].values[..., 0], axis=2)
+    means = np.take_along_axis(draws["means"].values[..., 0], order, axis=2)
+    return means[..., 1] - means[..., 0] > 7.0
+
+
+def test_weights_agree_with_importance_sampling(two_modes):
+    weighed = weigh_modes(two_modes, seed=1)
+    assert len(weighed.modes) == 2
+    small = weighed.modes[1]
+    assert in_small_mode(two_modes)[list(small.mode.chains)].all()
+    error = np.hypot(small.weight_error, REFERENCE["small_mode_weight_error"])
+    assert small.weight_error < 0.002
+    assert abs(small.weight - REFERENCE["small_mode_weight"]) < 4 * error
+    error = np.hypot(weighed.error, REFERENCE["log_evidence_error"])
+    assert weighed.error < 0.02
+    assert abs(weighed.log_evidence - REFERENCE["log_evidence"]) < 4 * error
+    assert str(weighed).startswith("mode 0 (chains ")
+
+
+def test_combined_draws_hold_each_mode_in_proportion(two_modes):
+    combined = combine_modes(two_modes, seed=1)
+    shares = in_small_mode(combined).mean(axis=1)
+    expected = attribute(combined, "modes")["modes"][1]["weight"]
+    assert shares.mean() == pytest.approx(expected, abs=1 / 4000)
+    assert np.ptp(shares) < 0.03
+    assert combined["posterior"].sizes == two_modes["posterior"].sizes
+    assert diagnose(two_modes).status is RunStatus.CHAINS_DISAGREE
+    assert diagnose(combined).ok
+
+
+def test_combined_draws_stay_whole(two_modes):
+    combined = combine_modes(two_modes, seed=1)
+    total = combined["log_likelihood"]["x"].sum("obs").values
+    np.testing.assert_allclose(total, combined["sample_stats"]["log_likelihood"].values)
+    drawn = set(two_modes["sample_stats"]["lp"].values.ravel())
+    assert set(combined["sample_stats"]["lp"].values.ravel()) <= drawn
+    modes = combined["sample_stats"]["mode"].values
+    np.testing.assert_array_equal(modes == 1, in_small_mode(combined))
+    np.testing.assert_array_equal(
+        combined["posterior"]["means"].values,
+        combine_modes(two_modes, seed=1)["posterior"]["means"].values,
+    )
+
+
+def test_a_chain_that_visits_two_modes_is_refused(two_modes):
+    own, other = (mode.mode.chains[0] for mode in weigh_modes(two_modes, seed=1).modes)
+    source = np.arange(4000).reshape(4, 1000)
+    source[own, 500:] = other * 1000 + np.arange(500)
+    with pytest.raises(SamplingError, match="modes that a chain crosses|the modes overlap"):
+        weigh_modes(_taken(two_modes, source), seed=1)
+    source = np.arange(4000).reshape(4, 1000)
+    source[own, :30] = other * 1000 + np.arange(30)
+    with pytest.raises(SamplingError, match=f"chain {own} has 3.0% of its draws in another mode"):
+        weigh_modes(_taken(two_modes, source), seed=1)
+
+
+def test_one_mode_cut_in_two_is_refused(eight):
+    """Two groups of draws hardly apart: a proposal fitted to one reaches into the other."""
+    order = np.argsort(np.abs(eight["posterior"]["weights"].values[..., 0].ravel() - 0.5))
+    with pytest.raises(SamplingError, match=r"the modes overlap: .* of its mass in another mode"):
+        weigh_modes(_taken(eight, np.stack([order[:1800], order[-1800:]])), seed=1)
+    with pytest.raises(SamplingError, match=r"chain \d has .* of its draws in another mode"):
+        weigh_modes(_taken(eight, order.reshape(2, 2000)), seed=1)
+
+
+def test_one_mode_has_nothing_to_combine(eight):
+    with pytest.raises(SamplingError, match="the chains lie in one mode"):
+        combine_modes(eight)
+
+
+def test_a_users_own_model_is_refused(two_modes):
+    own = two_modes.copy()
+    own.attrs = {name: text for name, text in two_modes.attrs.items() if name != "resolved"}
+    with pytest.raises(ConfigError, match="user's own model"):
+        combine_modes(own)
