@@ -27,7 +27,7 @@ _HOME = {
     "bayesgmm.model": ("build_model",),
     "bayesgmm.fit": ("PointFit", "bic_grid", "bootstrap_lrt", "fit_em", "fit_map"),
     "bayesgmm.sampling": ("sample",),
-    "bayesgmm.labels": ("relabel",),
+    "bayesgmm.labels": ("agreement", "relabel"),
     "bayesgmm.diagnosis": ("Diagnosis", "diagnose"),
     "bayesgmm.summary": ("label_free", "summarize"),
     "bayesgmm.criteria": (
@@ -44,11 +44,14 @@ _HOME = {
     "bayesgmm.prediction": (
         "coclustering",
         "density",
+        "density_grid",
         "hard_comparison",
         "log_density",
         "membership",
+        "most_ambiguous",
         "overlap",
         "partition",
+        "posterior_predictive",
         "simulate",
     ),
     "bayesgmm.comparison": ("Choice", "Comparison", "compare"),

@@ -221,6 +221,17 @@ def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
     assert "sorted_weights[0]" in text and "cluster 0 in 50%" in text
 
 
+def test_kmeans_stands_beside_the_soft_clusters(comparison: Comparison, tmp_path: Path) -> None:
+    from bayesgmm.prediction import hard_comparison
+
+    posterior = comparison.posteriors[2]
+    beside = hard_comparison(comparison.data, posterior, seed=comparison.seed)
+    path = write_report(posterior, tmp_path / "kmeans.html")
+    text = " ".join(Reader(path.read_text(encoding="utf-8")).text.split())
+    assert f"Rand index of {beside.adjusted_rand['kmeans, mixture']:.2f}" in text
+    assert f"{len(beside.differing)} of {len(beside.rows)} rows fall into another" in text
+
+
 def test_a_posterior_alone_can_be_reported(comparison: Comparison, tmp_path: Path) -> None:
     path = write_report(comparison.posteriors[1], tmp_path / "one.html", title="One component")
     text = Reader(path.read_text(encoding="utf-8")).text

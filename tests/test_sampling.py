@@ -15,6 +15,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 import pytest
+from numba.core import event
 
 from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError, SamplingInterrupted
 from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
@@ -120,6 +121,28 @@ def test_same_seed_same_draws_for_any_number_of_cores(faithful):
     for name in first["posterior"].data_vars:
         np.testing.assert_array_equal(first["posterior"][name], again["posterior"][name])
     assert not np.array_equal(first["posterior"]["means"], other["posterior"]["means"])
+
+
+def test_nothing_is_compiled_for_other_data_or_another_k(faithful, iris):
+    """After one call, other K, other data and other structures run the same compiled code."""
+    sample(faithful, 2, draws=5, tune=20, chains=1, seed=1)
+    compiled = []
+
+    class Recorder(event.Listener):
+        def on_start(self, event):
+            compiled.append(event.data["dispatcher"].py_func.__name__)
+
+        def on_end(self, event):
+            pass
+
+    recorder = Recorder()
+    event.register("numba:compile", recorder)
+    try:
+        sample(iris, MixtureSpec(3, "tied"), draws=5, tune=20, chains=1, seed=1)
+        sample(faithful, 4, draws=5, tune=20, chains=1, seed=1)
+    finally:
+        event.unregister("numba:compile", recorder)
+    assert compiled == []
 
 
 def test_a_seed_is_drawn_and_stored(galaxies):

@@ -131,7 +131,7 @@ def correlations(source: Any, *, prob: float = 0.89, ax: Axes | None = None) -> 
     >>> from bayesgmm import fit_em
     >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
     >>> correlations(fit_em(rows, 2, seed=1)).get_xlabel()
-    'XX'
+    'correlation (no unit)'
     """
     mixture = drawn(source, n_draws=_ALL)
     values = mixture.parameters.correlations

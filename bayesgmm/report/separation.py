@@ -5,7 +5,14 @@ import xarray as xr
 
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
-from bayesgmm.prediction import coclustering, membership, most_ambiguous, overlap, partition
+from bayesgmm.prediction import (
+    coclustering,
+    hard_comparison,
+    membership,
+    most_ambiguous,
+    overlap,
+    partition,
+)
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import percent, plain, significant
 from bayesgmm.report.pictures import picture
@@ -85,7 +92,27 @@ def _memberships(subject: Subject) -> list[Block]:
             "Scatter of the data coloured by cluster, ambiguous rows ringed.",
         ),
         _ambiguous_table(subject, soft),
+        _beside_kmeans(subject),
     ]
+
+
+def _beside_kmeans(subject: Subject) -> Text:
+    """Say where k-means' hard labels part from the soft ones."""
+    beside = hard_comparison(rows_of(subject.posterior), subject.posterior, seed=subject.seed)
+    parted, n = beside.differing, len(beside.rows)
+    opening = (
+        f"K-means with as many clusters, on columns divided by their standard deviation, agrees "
+        f"with the most probable clusters up to an adjusted Rand index of "
+        f"{beside.adjusted_rand['kmeans, mixture']:.2f}"
+    )
+    if parted.empty:
+        return Text(f"{opening}: it puts every row where the mixture does.")
+    return Text(
+        f"{opening}: {len(parted)} of {n} rows fall into another cluster. On average their "
+        f"largest membership probability is {parted['probability'].mean():.2f}, against "
+        f"{beside.rows['probability'].mean():.2f} over all rows; k-means gives each of them a "
+        "label without saying so, and allows for no scales, correlations or weights."
+    )
 
 
 def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
