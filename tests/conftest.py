@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-# Two workers share the cores: BLAS threads that spin beside them make small products 3 times slower.
+# Two workers share the cores: BLAS threads that spin beside them triple the time of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
