@@ -129,6 +129,15 @@ def combine_modes(posterior: xr.DataTree, *, seed: int | None = None) -> xr.Data
     ------
     ConfigError, SamplingError
         As `weigh_modes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.sampling import sample
+    >>> rows = np.random.default_rng(1).normal(size=(90, 1)) + [[0], [8], [16]] * 30
+    >>> tree = sample(rows, 2, draws=300, seed=1)
+    >>> combine_modes(tree, seed=1).posterior.weights.shape
+    (4, 300, 2)
     """
     weighed = weigh_modes(posterior, seed=seed)
     sizes = posterior["posterior"].sizes
@@ -175,6 +184,15 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     -----
     Modes that no chain found have no weight: `sample(..., method="smc")` looks for them from the
     prior.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.sampling import sample
+    >>> rows = np.random.default_rng(1).normal(size=(90, 1)) + [[0], [8], [16]] * 30
+    >>> tree = sample(rows, 2, draws=300, seed=1)
+    >>> len(weigh_modes(tree, seed=1).modes)
+    2
     """
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])

@@ -75,6 +75,15 @@ def waic(posterior: xr.DataTree) -> WAIC:
     ----------
     Watanabe (2010), JMLR 11:3571. Gelman, Hwang and Vehtari (2014), Statistics and Computing
     24:997, section 3.4.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 1, draws=200, seed=1)
+    >>> estimate = waic(tree)
+    >>> estimate.n_data_points, estimate.elpd < 0
+    (8, True)
     """
     values = _log_likelihood(posterior)
     n_obs = values.sizes["obs"]
@@ -128,6 +137,15 @@ def loo(posterior: xr.DataTree) -> Any:
     References
     ----------
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27:1413.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 1, draws=200, seed=1)
+    >>> estimate = loo(tree)
+    >>> estimate.pareto_k.shape, bool(estimate.elpd < 0)
+    ((8,), True)
     """
     total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
     size = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))

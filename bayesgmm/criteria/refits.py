@@ -124,6 +124,15 @@ def loo_with_refits(
     ----------
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27:1413, section 2.1.
     Meng and Wong (1996), Statistica Sinica 6:831.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 1, draws=200, seed=1)
+    >>> estimate = loo_with_refits(tree, draws=200, tune=200, seed=1)
+    >>> estimate.n_refitted
+    0
     """
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])

@@ -45,6 +45,15 @@ def tempered_evidence(
     ------
     ConfigError
         For the draws of a user's own model.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> tree = sample(rows, 1, draws=200, seed=1)
+    >>> evidence = tempered_evidence(tree, n_particles=128, n_runs=4, seed=1)
+    >>> evidence.error < 1.0
+    True
     """
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])

@@ -110,6 +110,14 @@ def agreement(posterior: xr.DataTree) -> dict[str, float]:
     -------
     dict of str to float
         Keys such as "stephens, ecr".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.sampling import sample
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
+    >>> agreement(sample(rows, 2, draws=50, tune=200, seed=1))
+    {'stephens, ecr': 1.0, 'stephens, pivot': 1.0, 'ecr, pivot': 1.0}
     """
     allocations, pivot = allocations_of(posterior), modal_draw(posterior)
     orders = {name: method(allocations, pivot) for name, method in _METHODS.items()}

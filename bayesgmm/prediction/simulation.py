@@ -96,6 +96,13 @@ def posterior_predictive(
     Notes
     -----
     ``arviz.plot_ppc_dist`` reads this group and observed_data.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=50, seed=1)
+    >>> posterior_predictive(tree, 20, seed=1)["posterior_predictive"]["x"].shape
+    (4, 5, 4, 1)
     """
     check_count("n_data_sets", n_data_sets)
     seed = seed_of(seed)

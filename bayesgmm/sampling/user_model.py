@@ -62,6 +62,7 @@ def sample_user_model(
         nuts_sampler="nutpie",
         nuts={"target_accept": settings.target_accept},
         progressbar=progress,
+        quiet=not progress,
         compute_convergence_checks=False,
         model=model,
     )
