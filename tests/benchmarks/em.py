@@ -11,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 from bayesgmm.data import as_dataset
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.maximisation import point_of
 from bayesgmm.mixture import resolve
 from bayesgmm.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
@@ -36,7 +37,7 @@ def ours(rows, n_components, n_iter):
     weights, means, covariances = start_point(rows, n_components)
     scaled = (means - resolved.centre) / resolved.unit
     covariances = covariances / np.multiply.outer(resolved.unit, resolved.unit)
-    start = np.concatenate([weights, scaled.ravel(), covariances.ravel()])
+    start = point_of(weights, scaled, covariances)
     held = Rows(resolved, dataset)
     floor = np.zeros(resolved.n_features)
 
@@ -81,21 +82,25 @@ def against_scikit_learn(size, rounds=5) -> Pair:
 
 
 _PEAK = """
-import resource, sys
-import numpy as np
+from pathlib import Path
 from tests.benchmarks.em import {which}
 from tests.benchmarks.simulated import simulated_rows
-small = simulated_rows(1000, {d}, {k})
-{which}(small, {k}, 1)()
+
+def resident(name):
+    line = next(l for l in Path("/proc/self/status").read_text().splitlines() if name in l)
+    return int(line.split()[1])
+
+{which}(simulated_rows(1000, {d}, {k}), {k}, 1)()
 rows = simulated_rows({n}, {d}, {k})
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+before = resident("VmRSS")
 {which}(rows, {k}, 1)()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(resident("VmHWM") - before)
 """
 
 
 def peak_mebibytes(which, size):
-    """Growth of a fresh process's peak memory over one iteration, data and imports excluded."""
+    """Peak memory of one iteration in a fresh process (Linux), data and imports excluded."""
     n, d, k = size
     code = _PEAK.format(which=which, n=n, d=d, k=k)
     return int(subprocess.check_output([sys.executable, "-c", code])) / 1024
