@@ -140,10 +140,18 @@ class Comparison:
             return Choice(k, f"K = {k} has the best {criterion}.")
         return _simplest_within_error(self, criterion)
 
+    @property
+    def probability_note(self) -> str:
+        """What the probabilities of K leave out, in words; empty where they leave out nothing."""
+        without = self.table.index[self.table["probability"].isna()]
+        listed = _listed(without)
+        return f"p(K) leaves out K = {listed}: their runs have a bad verdict." if listed else ""
+
     def __repr__(self) -> str:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
-        return f"{self.table[columns].to_string()}\n{self.chosen().reason}"
+        lines = [self.table[columns].to_string(), self.probability_note, self.chosen().reason]
+        return "\n".join(line for line in lines if line)
 
 
 def compare(

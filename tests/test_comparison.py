@@ -92,6 +92,7 @@ def test_a_bad_run_is_extended_when_allowed(faithful):
 def test_a_bad_verdict_has_no_probability(faithful):
     short = compare(faithful, [1, 2], draws=40, tune=300, seed=1)
     assert short.table["probability"].isna().all()
+    assert "p(K) leaves out K = 1, 2" in repr(short)
     assert short.chosen("loo").reason.startswith("No K has both")
 
 

@@ -86,6 +86,8 @@ def print_analysis(result: "AnalysisResult") -> int:
     }
     rows = [[str(k), *(str(cells[k]) for cells in columns.values())] for k in table.index]
     _print_table(["K", *columns], rows)
+    if result.comparison.probability_note:
+        print_line(result.comparison.probability_note)
     print_line(f"Chosen: {result.choice.reason}")
     for line in result.unmet:
         print_line(f"Not as [expect] says: {line}")
