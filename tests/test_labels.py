@@ -20,8 +20,9 @@ from bayesgmm.labels import (
 )
 from bayesgmm.labels.allocation import Allocations, best_orders
 from bayesgmm.labels.identification import _margins, identification_scores
-from bayesgmm.labels.numbering import number_clusters
+from bayesgmm.labels.relabelling import _numbers
 from bayesgmm.mixture import Parameters
+from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.streams import over_draws, responsibilities
 from bayesgmm.result.layout import attribute, parameters_of, permuted_tree, rows_of
 from bayesgmm.spec import MixtureSpec, Priors
@@ -182,13 +183,18 @@ def test_numbering_takes_another_feature_where_the_first_is_tied():
     assert attribute(relabel(run_about(data, 2, truth)), "order_feature") == "x1"
 
 
-def test_numbering_asks_for_three_monte_carlo_errors():
+def test_numbering_asks_for_three_standard_errors():
+    means = np.array([[0.0, 9.0], [1.0, 0.0]])
+    for errors, feature, order in [(0.34, 1, [1, 0]), (0.33, 0, [0, 1])]:
+        got, by = number_clusters(means, np.ones(2), np.array([errors]))
+        assert (by, got.tolist()) == (feature, order)
+
+
+def test_numbering_knows_the_monte_carlo_errors_of_the_draws():
     rng = np.random.default_rng(0)
     means = rng.normal(scale=20.0, size=(4, 100, 2, 2)) + np.array([[0.0, 9.0], [1.0, 0.0]])
-    order, feature = number_clusters(means, np.ones(2))
-    assert feature == 1 and order.tolist() == [1, 0]
-    order, feature = number_clusters(means / [20.0, 1.0] + [[0, 0], [1, 0]], np.ones(2))
-    assert feature == 0 and order.tolist() == [0, 1]
+    assert _numbers(means, np.ones(2))[1] == 1
+    assert _numbers(means / [20.0, 1.0] + [[0, 0], [1, 0]], np.ones(2))[1] == 0
 
 
 def test_a_cluster_without_rows_is_not_identified():

@@ -53,7 +53,7 @@ def test_coclustering_does_not_depend_on_labels(posterior, parameters, rows):
 
 
 def test_a_matrix_too_large_is_refused_with_ways_out(posterior, monkeypatch):
-    monkeypatch.setattr("bayesgmm.memory.available_bytes", lambda: 2**14)
+    monkeypatch.setattr("bayesgmm.resources.available_bytes", lambda: 2**14)
     with pytest.raises(ResourceError, match=r"40 rows would take .* take partition") as caught:
         coclustering(posterior)
     assert caught.value.needed == 2 * 8 * 40**2

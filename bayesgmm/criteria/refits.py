@@ -1,7 +1,6 @@
 """LOO with exact refits of the rows whose importance weights are too heavy-tailed."""
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,6 +15,7 @@ from bayesgmm.criteria.predictive import loo
 from bayesgmm.errors import ConfigError
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.resources import available_cores
 from bayesgmm.sampling.chains import ChainSettings, run_chains
 from bayesgmm.typing import Array
 
@@ -151,7 +151,7 @@ def loo_with_refits(
         target, kept = coordinates_of(posterior)
         values = posterior["log_likelihood"].to_dataset()["x"].isel(obs=rows)
         at_draws = values.transpose("obs", "chain", "draw").values
-        settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or os.cpu_count() or 1)
+        settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or available_cores())
         states = kept.reshape(-1, target.dim)
         for i, child in enumerate(np.random.SeedSequence(seed).spawn(len(rows))):
             row = int(rows[i])

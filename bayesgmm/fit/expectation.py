@@ -1,6 +1,5 @@
 """The E-step's pass over all rows: held in memory in blocks, or streamed chunk by chunk."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from bayesgmm.data import Dataset
 from bayesgmm.fit.maximisation import whiten_point
 from bayesgmm.mixture.kernels import BLOCK, blocked, row_responsibilities, sum_blocks, sum_rows
 from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array
 
 __all__ = ["Rows", "Sums"]
@@ -61,7 +61,7 @@ class Rows:
         self._data = data
         self._size = (resolved.n_components, n_features)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
-        self._n_threads = n_threads or os.cpu_count() or 1
+        self._n_threads = n_threads or available_cores()
         self._held: list[tuple[Array, int]] | None = None
         if 8 * self.n_rows * n_features <= HELD_BYTES:
             self._held = [(self._blocked(chunk), len(chunk)) for chunk in self._chunks()]

@@ -10,11 +10,9 @@ from bayesgmm.fit.information import aic, bic, icl
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.spec import MixtureSpec
-from bayesgmm.typing import Array, IntArray
+from bayesgmm.typing import Array
 
-__all__ = ["FitStatus", "Optimum", "PointFit", "cluster_order"]
-
-CLOSE = 0.05  # means of the first feature nearer than this, in its sd, do not number clusters
+__all__ = ["FitStatus", "Optimum", "PointFit"]
 
 
 class FitStatus(Enum):
@@ -224,18 +222,3 @@ class PointFit:
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             for row in (header, *rows)
         ]
-
-
-def cluster_order(means: Array, spread: Array) -> tuple[IntArray, int]:
-    """Return the order of the clusters and the index of the feature that gives it.
-
-    Parameters
-    ----------
-    means : array of shape (cluster, feature), data units
-    spread : array of shape (feature,), data units
-    """
-    if len(means) == 1:
-        return np.zeros(1, dtype=np.int64), 0
-    gaps = np.diff(np.sort(means / spread, axis=0), axis=0).min(axis=0)
-    feature = 0 if gaps[0] >= CLOSE else int(gaps.argmax())
-    return np.argsort(means[:, feature], kind="stable"), feature

@@ -17,8 +17,9 @@ from bayesgmm.errors import (
 )
 from bayesgmm.fit.expectation import Rows, Sums
 from bayesgmm.fit.maximisation import EMPTY, point_of
-from bayesgmm.fit.point import FitStatus, Optimum, PointFit, cluster_order
+from bayesgmm.fit.point import FitStatus, Optimum, PointFit
 from bayesgmm.fit.starts import draw_starts
+from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -249,7 +250,7 @@ def _distinct(target: Target, runs: list[tuple[Run, int]], n_rows: int) -> list[
     kept: list[_Candidate] = []
     for run, times in sorted(runs, key=lambda pair: -pair[0].objective):
         parameters = target.parameters(run.x)
-        order, feature = cluster_order(parameters.means, target.resolved.spread)
+        order, feature = number_clusters(parameters.means, target.resolved.spread)
         new = _Candidate(run, parameters.permuted(order), feature, times)
         for i, old in enumerate(kept):
             if old.run.objective - run.objective < near and _same(old, new, target.resolved.spread):

@@ -6,16 +6,17 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from arviz_stats.base import array_stats
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels.allocation import Allocations, allocations_of
 from bayesgmm.labels.ecr import ecr
 from bayesgmm.labels.identification import identification_scores
-from bayesgmm.labels.numbering import number_clusters
 from bayesgmm.labels.pivot import reorder_by_pivot
 from bayesgmm.labels.stephens import stephens
+from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.result.layout import permuted_tree, resolved_of, rows_of, with_attributes
-from bayesgmm.typing import IntArray
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["agreement", "largest_share", "modal_draw", "relabel"]
 
@@ -86,7 +87,7 @@ def relabel(
     draws = posterior["posterior"].to_dataset()
     orders = orders.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)
     relabelled = np.take_along_axis(draws["means"].values, orders[..., None], axis=2)
-    numbers, feature = number_clusters(relabelled, rows_of(posterior).std(axis=0, ddof=1))
+    numbers, feature = _numbers(relabelled, rows_of(posterior).std(axis=0, ddof=1))
     orders = orders[..., numbers]
     return with_attributes(
         permuted_tree(posterior, orders),
@@ -94,6 +95,18 @@ def relabel(
         identification=scores[numbers].tolist(),
         order_feature=str(draws["feature"].values[feature]),
     )
+
+
+def _numbers(means: Array, spread: Array) -> tuple[IntArray, int]:
+    """Order relabelled clusters by the posterior mean of their means (chain, draw, ...)."""
+    means = means[np.isfinite(means).all(axis=(1, 2, 3))]
+    if not means.size:
+        return np.arange(means.shape[2]), 0
+    centres = means.mean(axis=(0, 1))
+    neighbours = np.argsort(centres[:, 0], kind="stable")
+    gaps = np.diff(means[:, :, neighbours, 0], axis=2)
+    errors = np.nan_to_num(array_stats.mcse(gaps, chain_axis=0, draw_axis=1))
+    return number_clusters(centres, spread, errors)
 
 
 def agreement(posterior: xr.DataTree) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Responsibilities of many draws, streamed: n x K x draws never lies in memory."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +8,7 @@ import numpy as np
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.kernels import blocked, cholesky, row_responsibilities, whiten
 from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array
 
 __all__ = ["over_draws", "responsibilities"]
@@ -96,7 +96,7 @@ def over_draws[Result](
         _fill(blocks, log_weights[part], means[part], covariances[part], block)
         return reduce(block, part)
 
-    with ThreadPoolExecutor(cores or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores or available_cores()) as pool:
         yield from pool.map(task, range(0, n_draws, step))
 
 

@@ -1,6 +1,5 @@
 """What predictions are made from: the draws of a posterior, or a point fit as a single draw."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.streams import over_draws
 from bayesgmm.prediction.rows import checked_rows
+from bayesgmm.resources import available_cores
 from bayesgmm.result.layout import parameters_of, rows_of
 from bayesgmm.typing import Array, IntArray
 
@@ -134,7 +134,7 @@ class MixtureDraws:
         if size > BLOCK:
             size -= size % BLOCK
         blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-        cores = getattr(os, "process_cpu_count", os.cpu_count)() or 1
+        cores = available_cores()
         with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
             list(pool.map(task, blocks))
 

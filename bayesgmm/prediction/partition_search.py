@@ -7,7 +7,6 @@ expected loss by a few differences of g, so that greedy moves (Dahl, Johnson and
 are exact and need no matrix of pairs.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from bayesgmm.compiling import compiled
+from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["LOSSES", "Loss", "best_partition", "losses"]
@@ -93,7 +93,7 @@ def best_partition(
         labels = np.unique(labels, return_inverse=True)[1]
         return float(losses(labels, sampled, loss).mean()), labels
 
-    with ThreadPoolExecutor(getattr(os, "process_cpu_count", os.cpu_count)()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         found = list(pool.map(improve, starts, seed.spawn(len(starts))))
     expected, labels = min(found, key=lambda pair: pair[0])
     return labels, expected

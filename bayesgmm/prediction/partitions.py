@@ -10,10 +10,10 @@ from scipy.spatial.distance import squareform
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.search import seed_of
-from bayesgmm.memory import require_bytes
 from bayesgmm.prediction.arguments import check_prob
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
+from bayesgmm.resources import require_bytes
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["CredibleBall", "Partition", "partition"]

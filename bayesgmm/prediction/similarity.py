@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesgmm.memory import require_bytes
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.resources import require_bytes
 
 __all__ = ["coclustering"]
 

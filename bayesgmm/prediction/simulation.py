@@ -4,10 +4,10 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.fit.search import seed_of
-from bayesgmm.memory import require_bytes
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.prediction.arguments import check_count
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.resources import require_bytes
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["posterior_predictive", "simulate"]

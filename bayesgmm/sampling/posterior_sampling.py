@@ -1,7 +1,6 @@
 """Draw from the posterior of a mixture."""
 
 import logging
-import os
 import warnings
 from typing import Any, Literal
 
@@ -12,9 +11,9 @@ from bayesgmm import labels
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import ConfigError, DataWarning, SamplingInterrupted
 from bayesgmm.fit import fit_map
-from bayesgmm.memory import require_bytes
 from bayesgmm.mixture import LogPosterior, ResolvedSpec, resolve
 from bayesgmm.progress import Progress, reporting
+from bayesgmm.resources import available_cores, require_bytes
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.dispersion import dispersed_starts
@@ -101,7 +100,7 @@ def sample(
     """
     dataset = as_dataset(data)
     _check_counts(draws=draws, tune=tune, chains=chains)
-    settings = ChainSettings(draws, tune, target_accept, cores or _available_cores())
+    settings = ChainSettings(draws, tune, target_accept, cores or available_cores())
     _check_memory(dataset, draws * chains, log_likelihood)
     seed = _drawn_seed() if seed is None else seed
     attributes: dict[str, Any] = {
@@ -213,10 +212,6 @@ def _number(sequence: np.random.SeedSequence) -> int:
 
 def _drawn_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def _available_cores() -> int:
-    return getattr(os, "process_cpu_count", os.cpu_count)() or 1
 
 
 def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:

@@ -1,7 +1,6 @@
 """Sequential Monte Carlo from the prior to the posterior: draws of all modes, and the evidence."""
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.progress import Progress
+from bayesgmm.resources import available_cores
 from bayesgmm.sampling.tempering import log_densities, sweep_chains, window_log_likelihoods
 from bayesgmm.typing import Array, IntArray
 
@@ -117,7 +117,7 @@ def temper(
     def one(number: int) -> _Run:
         return _run(log_posterior, chains, for_runs[number], number, progress)
 
-    with ThreadPoolExecutor(cores or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores or available_cores()) as pool:
         runs = list(pool.map(one, range(n_runs)))
     shift = len(log_posterior.values) * log_posterior.resolved.log_unit
     evidences = np.array([run.log_evidence for run in runs]) - shift

@@ -19,7 +19,9 @@ def compare_seconds():
             sys.executable, "-m", "bayesgmm", "compare", str(DATA), "-k", "1-6", "--seed", "1",
             "--out", f"{folder}/out",
         ]  # fmt: skip
-        return seconds(lambda: subprocess.run(command, check=False, capture_output=True))
+        elapsed = seconds(lambda: subprocess.run(command, check=False, capture_output=True))
+        assert Path(folder, "out/report.html").is_file()
+    return elapsed
 
 
 def sample_seconds():

@@ -1,11 +1,16 @@
-"""Refuse what would not fit in memory before any work is done."""
+"""What this process may use of the machine: memory, checked before any work, and cores."""
 
 import os
 import sys
 
 from bayesgmm.errors import ResourceError
 
-__all__ = ["available_bytes", "require_bytes"]
+__all__ = ["available_bytes", "available_cores", "require_bytes"]
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return getattr(os, "process_cpu_count", os.cpu_count)() or 1
 
 
 def available_bytes() -> int:
