@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
+from bayesgmm.arguments import check_count, check_one_of, seed_of
 from bayesgmm.criteria import (
     Evidence,
     log_evidence,
@@ -130,11 +131,7 @@ class Comparison:
         ConfigError
             For an unknown criterion.
         """
-        if criterion not in get_args(Criterion):
-            raise ConfigError(
-                f"criterion must be one of {', '.join(get_args(Criterion))}, got {criterion!r}.",
-                value=criterion,
-            )
+        check_one_of("criterion", criterion, get_args(Criterion))
         if criterion not in ("loo", "waic"):
             k = self.best[criterion]
             return Choice(k, f"K = {k} has the best {criterion}.")
@@ -214,8 +211,9 @@ def compare(
     (4, 200, 2)
     """
     dataset = as_dataset(data)
+    most_draws = draws if max_draws is None else check_count("max_draws", max_draws)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    seed = seed_of(seed)
     fits, posteriors, verdicts, seconds = {}, {}, {}, {}
     evidences: dict[int, Evidence] = {}
     elpds: dict[str, dict[int, Any]] = {"waic": {}, "loo": {}}
@@ -229,7 +227,7 @@ def compare(
             dataset,
             spec,
             draws,
-            max_draws or draws,
+            most_draws,
             tune=tune,
             chains=chains,
             cores=cores,
@@ -259,18 +257,20 @@ def _specs(
     priors: Priors,
     resolution: Any,
 ) -> dict[int, MixtureSpec]:
-    numbers = [n_components] if isinstance(n_components, int) else list(n_components)
+    several = isinstance(n_components, Iterable) and not isinstance(n_components, str)
+    given: Any = n_components if several else [n_components]
+    numbers = [check_count("n_components", k) for k in given]
     if not numbers or len(set(numbers)) < len(numbers):
         raise ConfigError(
             f"n_components must name at least one K and none twice, got {numbers!r:.80}.",
             key="n_components",
         )
-    if isinstance(priors.concentration, tuple):
+    specs = {k: MixtureSpec(k, covariance, priors, resolution) for k in sorted(numbers)}
+    if isinstance(specs[numbers[0]].priors.concentration, tuple):
         raise ConfigError(
             "concentration must be one number in compare: one a cluster fits a single K only.",
             key="concentration",
         )
-    specs = {k: MixtureSpec(k, covariance, priors, resolution) for k in sorted(numbers)}
     for k in specs:
         check_components(data, k)
     return specs

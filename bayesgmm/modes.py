@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.criteria.bridge import bridge, coordinates_of
 from bayesgmm.criteria.model_posterior import shares
 from bayesgmm.criteria.proposal import Proposal, fit_proposal
@@ -194,8 +195,7 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     >>> len(weigh_modes(tree, seed=1).modes)
     2
     """
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
+    seed = seed_of(seed)
     target, draws = coordinates_of(posterior)
     modes = group_chains(posterior)
     _refuse_links(posterior, modes)

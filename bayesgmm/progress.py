@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bayesgmm.errors import ConfigError
+
 __all__ = ["Progress", "reporting"]
 
 Progress = Callable[[int, int, int], None]
@@ -18,6 +20,12 @@ def reporting(progress: bool | Progress, chains: int) -> Iterator[Progress | Non
     chains : int
     """
     if not isinstance(progress, bool):
+        if not callable(progress):
+            raise ConfigError(
+                f"progress must be True, False or a function, got {progress!r:.80}.",
+                key="progress",
+                value=progress,
+            )
         yield progress
         return
     if not progress:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
 
 __all__ = ["COVARIANCES", "Covariance", "MixtureSpec", "Priors", "as_spec"]
@@ -15,9 +16,18 @@ __all__ = ["COVARIANCES", "Covariance", "MixtureSpec", "Priors", "as_spec"]
 Covariance = Literal["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
 ScaleFamily = Literal["lognormal", "halfnormal"]
 Units = Literal["relative", "data"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _real_number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+Real = BeforeValidator(_real_number)
+Positive = Annotated[float, Real, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Real, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Real, Field(allow_inf_nan=False)]
 
 
 def _whole_number(value: Any) -> int:
@@ -174,6 +184,4 @@ def as_spec(spec: "MixtureSpec | int") -> MixtureSpec:
     """
     if isinstance(spec, MixtureSpec):
         return spec
-    if isinstance(spec, bool) or not hasattr(spec, "__index__") or spec.__index__() < 1:
-        raise ConfigError(f"n_components must be an integer >= 1, got {spec!r}.", value=spec)
-    return MixtureSpec(spec.__index__())
+    return MixtureSpec(check_count("n_components", spec))

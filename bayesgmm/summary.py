@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.base import array_stats
 
-from bayesgmm.errors import ConfigError
+from bayesgmm.arguments import check_prob
 from bayesgmm.labels import (
     IDENTIFIED,
     Quantity,
@@ -16,7 +16,7 @@ from bayesgmm.labels import (
     label_free_quantities,
     precision,
 )
-from bayesgmm.result.layout import attribute
+from bayesgmm.result.layout import attribute, check_posterior
 
 __all__ = ["label_free", "summarize"]
 
@@ -56,6 +56,8 @@ def summarize(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     >>> float(table.loc["means[1, x1]", "mean"].round())
     6.0
     """
+    check_posterior(posterior)
+    prob = check_prob(prob)
     scores = attribute(posterior, "identification") or []
     withheld = {k: score for k, score in enumerate(scores) if score < IDENTIFIED}
     shown = [q for q in cluster_quantities(posterior) if q.cluster not in withheld]
@@ -95,14 +97,11 @@ def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     >>> table.index.tolist()
     ['log_likelihood', 'sorted_weights[0]', 'sorted_weights[1]', 'entropy', 'occupied']
     """
+    prob = check_prob(prob)
     return _table(label_free_quantities(posterior), prob)
 
 
 def _table(quantities: Iterable[Quantity], prob: float) -> pd.DataFrame:
-    if not 0.0 < prob < 1.0:
-        raise ConfigError(
-            f"prob must lie between 0 and 1, got {prob!r:.80}.", key="prob", value=prob
-        )
     rows = {q.name: _row(q, prob) for q in quantities}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
 

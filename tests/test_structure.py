@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
 LAYERS = [
     {"errors", "typing"},
-    {"compiling", "progress", "resources"},
+    {"arguments", "compiling", "progress", "resources"},
     {"spec", "data"},
     {"mixture"},
     {"result"},

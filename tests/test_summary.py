@@ -73,5 +73,5 @@ def test_shared_scales_appear_once():
 
 @pytest.mark.parametrize("prob", [0.0, 1.0, 89])
 def test_a_probability_outside_the_unit_interval_is_refused(run, prob):
-    with pytest.raises(ConfigError, match="prob must lie between 0 and 1"):
+    with pytest.raises(ConfigError, match="prob must be a number between 0 and 1"):
         summarize(run, prob)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
+from bayesgmm.arguments import check_count, path_of
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, SamplingInterrupted
 
@@ -144,7 +145,7 @@ def analyse(
     progress: Any = False,
 ) -> AnalysisResult:
     """Run an analysis; as `run_analysis`, from a spec instead of a file."""
-    folder = Path("results", spec.name) if out is None else Path(out)
+    folder = Path("results", spec.name) if out is None else path_of(out, "out")
     return _analysed(spec, _checked_data(spec), folder, overwrite, progress)
 
 
@@ -190,10 +191,10 @@ def _checked_data(spec: AnalysisSpec) -> Dataset:
 
 
 def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
-    for name, value in changes.items():
-        least = 1 if name == "draws" else 0
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{name} must be an integer >= {least}, got {value!r:.80}.", key=name)
+    changes = {
+        name: check_count(name, value, least=int(name == "draws"))
+        for name, value in changes.items()
+    }
     return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **changes))
 
 

@@ -13,13 +13,13 @@ import shlex
 import tomllib
 from collections.abc import Iterable
 from dataclasses import field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
+from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.spec import Covariance, Priors
@@ -267,7 +267,7 @@ def read_model_file(path: str | os.PathLike[str]) -> AnalysisSpec:
     ConfigError
         When the file cannot be read, is not TOML, or holds a wrong section, key or value.
     """
-    file = Path(path)
+    file = path_of(path)
     try:
         values = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:

@@ -11,6 +11,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.criteria.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.mixture.posterior import LogPosterior
@@ -113,8 +114,7 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     >>> evidence.error < 0.1
     True
     """
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
+    seed = seed_of(seed)
     target, draws = coordinates_of(posterior)
     value, error = bridge(target, draws, seed)
     return Evidence(

@@ -12,10 +12,12 @@ from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.result.layout import check_posterior
 
 __all__ = ["WAIC", "loo", "waic"]
 
 VARIANCE_LIMIT = 0.4
+MIN_DRAWS = 25  # a fifth of them make the tail, and its fit takes five
 _BLOCK_VALUES = 2**22
 
 
@@ -148,6 +150,12 @@ def loo(posterior: xr.DataTree) -> Any:
     ((8,), True)
     """
     total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
+    if total.size < MIN_DRAWS:
+        raise ConfigError(
+            f"PSIS-LOO needs at least {MIN_DRAWS} draws to fit the tail of its weights, got "
+            f"{total.size}; sample with more draws.",
+            n_draws=total.size,
+        )
     size = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))
     relative = min(1.0, size / total.size) if np.isfinite(size) else 1.0
     with warnings.catch_warnings():
@@ -157,6 +165,7 @@ def loo(posterior: xr.DataTree) -> Any:
 
 def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
     """Return the log likelihood (chain, draw, obs), checked."""
+    check_posterior(posterior)
     if "log_likelihood" not in posterior or "x" not in posterior["log_likelihood"]:
         raise ConfigError(
             "the posterior holds no log likelihood of each row (log_likelihood/x), which WAIC and "

@@ -10,6 +10,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.criteria.bridge import coordinates_of, log_ratio
 from bayesgmm.criteria.predictive import loo
 from bayesgmm.errors import ConfigError
@@ -134,8 +135,7 @@ def loo_with_refits(
     >>> estimate.n_refitted
     0
     """
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
+    seed = seed_of(seed)
     estimate = loo(posterior)
     pareto_k = np.asarray(estimate.pareto_k)
     rows = np.flatnonzero(~(pareto_k <= limit))

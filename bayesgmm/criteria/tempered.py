@@ -3,9 +3,9 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import xarray as xr
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.criteria.bridge import Evidence, target_of
 from bayesgmm.sampling.smc import temper
 
@@ -55,8 +55,7 @@ def tempered_evidence(
     >>> evidence.error < 1.0
     True
     """
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
+    seed = seed_of(seed)
     run = temper(
         target_of(posterior), n_particles=n_particles, n_runs=n_runs, seed=seed, cores=cores
     )

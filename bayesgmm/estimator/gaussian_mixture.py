@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
+from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from bayesgmm.arguments import check_count, check_one_of
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.errors import ConfigError, ConvergenceWarning
+from bayesgmm.errors import ConfigError, ConvergenceWarning, NotFittedError
 from bayesgmm.estimator.shapes import compact, expand, inverse, precision_cholesky
 from bayesgmm.estimator.starting import given_start, starting_parameters
 from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
@@ -215,8 +217,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def sample(self, n_samples: int = 1) -> tuple[Array, IntArray]:
         """Draw rows (n_samples, feature) and their clusters (n_samples,), cluster by cluster."""
-        check_is_fitted(self)
-        _check_count("n_samples", n_samples)
+        _check_fitted(self)
+        check_count("n_samples", n_samples)
         rng = np.random.default_rng(_seed_from(self.random_state))
         return draw_rows(self._parameters(), n_samples, rng)
 
@@ -226,17 +228,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         for name in ("n_components", "max_iter", "n_init"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name, allowed in (
             ("covariance_type", COVARIANCES),
             ("init_params", tuple(START_KINDS)),
             ("method", _METHODS),
         ):
-            value = getattr(self, name)
-            if not isinstance(value, str) or value not in allowed:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(allowed)}, got {value!r:.80}.", key=name
-                )
+            check_one_of(name, getattr(self, name), allowed)
         for name, end in (("tol", 1.0), ("reg_covar", np.inf)):
             value = getattr(self, name)
             if not isinstance(value, Real) or not 0.0 <= float(value) < end:
@@ -300,7 +298,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return Parameters(self.weights_, self.means_, scales, correlations, covariances)
 
     def _draws_and_rows(self, X: Any) -> tuple[MixtureDraws, Array]:
-        check_is_fitted(self)
+        _check_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, order="C", reset=False)
         one_draw = Parameters(*(value[None] for value in self._parameters()))
         return MixtureDraws(one_draw, tuple(map(str, range(rows.shape[1]))), None), rows
@@ -318,9 +316,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return self._structure.n_parameters(*self.means_.shape)
 
 
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
-        raise ConfigError(f"{name} must be an integer >= 1, got {value!r:.80}.", key=name)
+class _NotFitted(NotFittedError, SklearnNotFittedError):
+    """Both ours and scikit-learn's, so that either is caught."""
+
+
+def _check_fitted(estimator: GaussianMixture) -> None:
+    try:
+        check_is_fitted(estimator)
+    except SklearnNotFittedError as error:
+        raise _NotFitted(str(error)) from None
 
 
 def _seed_from(random_state: Any) -> int:

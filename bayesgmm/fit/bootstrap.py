@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import (
-    ConfigError,
     ConvergenceWarning,
     DataWarning,
     DegeneracyWarning,
@@ -17,7 +17,6 @@ from bayesgmm.errors import (
 )
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.point import PointFit
-from bayesgmm.fit.search import seed_of
 from bayesgmm.fit.simulated import draw_rows
 from bayesgmm.spec import Covariance, MixtureSpec
 from bayesgmm.typing import Array
@@ -132,10 +131,7 @@ def bootstrap_lrt(
     0.05
     """
     dataset, seed = as_dataset(data), seed_of(seed)
-    if isinstance(n_bootstrap, bool) or not hasattr(n_bootstrap, "__index__") or n_bootstrap < 1:
-        raise ConfigError(
-            f"n_bootstrap must be an integer >= 1, got {n_bootstrap!r:.80}.", key="n_bootstrap"
-        )
+    check_count("n_bootstrap", n_bootstrap)
     spec = MixtureSpec(n_components=k, covariance=covariance)
     own, *children = np.random.SeedSequence(seed).spawn(n_bootstrap + 1)
     null, alternative = _fit_both(dataset, spec, own, n_starts)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bayesgmm.arguments import check_between, check_count, seed_of
 from bayesgmm.data import Dataset
 from bayesgmm.errors import (
     ConfigError,
@@ -24,7 +25,7 @@ from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
-__all__ = ["Run", "Target", "best_of_starts", "is_spike", "seed_of"]
+__all__ = ["Run", "Target", "best_of_starts", "is_spike"]
 
 SAMPLED_ROWS = 5_000
 POLISHED = 8
@@ -82,15 +83,6 @@ class _Candidate(NamedTuple):
     parameters: Parameters
     feature: int  # whose means number the clusters
     times: int
-
-
-def seed_of(seed: int | None) -> int:
-    """Return the seed, or draw one."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed.__index__() < 0:
-        raise ConfigError(f"seed must be an integer >= 0 or None, got {seed!r:.80}.", value=seed)
-    return seed.__index__()
 
 
 def best_of_starts(
@@ -202,11 +194,9 @@ def _search(
 
 
 def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
-    for name, value in (("n_starts", n_starts), ("max_iter", max_iter)):
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-            raise ConfigError(f"{name} must be an integer >= 1, got {value!r:.80}.", key=name)
-    if not 0.0 < tol < 1.0:
-        raise ConfigError(f"tol must be between 0 and 1, got {tol!r:.80}.", key="tol")
+    check_count("n_starts", n_starts)
+    check_count("max_iter", max_iter)
+    check_between("tol", tol, 0.0, 1.0)
 
 
 def _sampled(data: Dataset, rng: np.random.Generator) -> Array:

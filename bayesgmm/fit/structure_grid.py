@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
-from bayesgmm.fit.search import seed_of
 from bayesgmm.mixture.structures import STRUCTURES, distinct_structure
 from bayesgmm.spec import COVARIANCES, MixtureSpec
 

@@ -5,11 +5,12 @@ from bayesgmm.labels.identification import IDENTIFIED, identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.precision import Precision, precision
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
-from bayesgmm.labels.relabelling import agreement, largest_share, modal_draw, relabel
+from bayesgmm.labels.relabelling import METHODS, agreement, largest_share, modal_draw, relabel
 from bayesgmm.labels.stephens import stephens
 
 __all__ = [
     "IDENTIFIED",
+    "METHODS",
     "Allocations",
     "Mode",
     "Precision",

@@ -10,7 +10,7 @@ from bayesgmm.compiling import compiled
 from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.streams import over_draws
-from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
+from bayesgmm.result.layout import check_posterior, parameters_of, resolved_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
@@ -51,6 +51,8 @@ def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
         largest first), entropy (sum over rows of that of their allocation, nats) and occupied (the
         expected number of clusters that hold at least one row).
     """
+    check_posterior(posterior)
+    check_posterior(posterior, "sample_stats")
     stats = posterior["sample_stats"].to_dataset()
     quantities = [Quantity("log_likelihood", stats["log_likelihood"].values)]
     weights = posterior["posterior"].to_dataset()["weights"].values

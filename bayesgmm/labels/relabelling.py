@@ -8,19 +8,25 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 
-from bayesgmm.errors import ConfigError
+from bayesgmm.arguments import check_one_of
 from bayesgmm.labels.allocation import Allocations, allocations_of
 from bayesgmm.labels.ecr import ecr
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.pivot import reorder_by_pivot
 from bayesgmm.labels.stephens import stephens
 from bayesgmm.mixture.numbering import number_clusters
-from bayesgmm.result.layout import permuted_tree, resolved_of, rows_of, with_attributes
+from bayesgmm.result.layout import (
+    check_posterior,
+    permuted_tree,
+    resolved_of,
+    rows_of,
+    with_attributes,
+)
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["agreement", "largest_share", "modal_draw", "relabel"]
+__all__ = ["METHODS", "agreement", "largest_share", "modal_draw", "relabel"]
 
-_METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
+METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
     "stephens": stephens,
     "ecr": ecr,
     "pivot": reorder_by_pivot,
@@ -67,12 +73,7 @@ def relabel(
     >>> bool((tree.posterior.means[..., 0, 0] < 3).all())
     True
     """
-    if method not in _METHODS:
-        raise ConfigError(
-            f"method must be one of {', '.join(_METHODS)}, got {method!r:.80}.",
-            key="method",
-            value=method,
-        )
+    check_one_of("method", method, METHODS)
     allocations = allocations_of(posterior)
     resolved = resolved_of(posterior)
     if resolved is not None and not resolved.exchangeable:
@@ -82,7 +83,7 @@ def relabel(
             relabelling={"method": None, "reason": "the prior tells the labels apart"},
             identification=identification_scores(allocations, as_sampled).tolist(),
         )
-    orders = _METHODS[method](allocations, modal_draw(posterior))
+    orders = METHODS[method](allocations, modal_draw(posterior))
     scores = identification_scores(allocations, orders)
     draws = posterior["posterior"].to_dataset()
     orders = orders.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)
@@ -133,7 +134,7 @@ def agreement(posterior: xr.DataTree) -> dict[str, float]:
     {'stephens, ecr': 1.0, 'stephens, pivot': 1.0, 'ecr, pivot': 1.0}
     """
     allocations, pivot = allocations_of(posterior), modal_draw(posterior)
-    orders = {name: method(allocations, pivot) for name, method in _METHODS.items()}
+    orders = {name: method(allocations, pivot) for name, method in METHODS.items()}
     return {
         f"{one}, {other}": largest_share(
             np.take_along_axis(orders[one].argsort(axis=1), orders[other], axis=1)
@@ -144,6 +145,7 @@ def agreement(posterior: xr.DataTree) -> dict[str, float]:
 
 def modal_draw(posterior: xr.DataTree) -> int:
     """Return the index of the draw of highest posterior density, chains one after another."""
+    check_posterior(posterior, "sample_stats")
     stats = posterior["sample_stats"].to_dataset()
     density = stats["lp" if "lp" in stats else "log_likelihood"].values.ravel()
     return int(np.where(np.isfinite(density), density, -np.inf).argmax())

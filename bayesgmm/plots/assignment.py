@@ -165,7 +165,7 @@ def coclustering(
     >>> coclustering(probabilities(fit_em(rows, 2, seed=1), rows)).get_title("left")
     'Co-clustering, ordered by similarity'
     """
-    matrix = np.asarray(probabilities, dtype=float)
+    matrix = _square(probabilities)
     n = len(matrix)
     labels = np.zeros(n, dtype=int) if partition is None else np.asarray(partition, dtype=int)
     order = _ordered(matrix, labels)
@@ -188,6 +188,19 @@ def coclustering(
         legend="below" if partition is not None else None,
     )
     return ax
+
+
+def _square(probabilities: Any) -> Array:
+    try:
+        matrix = np.asarray(probabilities, dtype=float)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ConfigError(
+            "expected a matrix (obs, obs) as coclustering returns it, got "
+            f"{type(probabilities).__name__} of shape {np.shape(matrix)}."
+        )
+    return matrix
 
 
 def _ordered(matrix: Array, labels: IntArray) -> IntArray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bayesgmm.errors import ConfigError
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
 
@@ -39,6 +40,8 @@ def criteria(comparison: Any, *, chosen: int | None = None) -> np.ndarray:
     >>> axes[-1].get_xlabel()
     'number of components K'
     """
+    if not hasattr(comparison, "chosen"):
+        raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}.")
     table = comparison.table
     ks = table.index.to_numpy()
     axes = new_grid(4, 1, 6.8, 8.6, sharex=True, height_ratios=(1, 1, 1, 0.7)).ravel()
@@ -177,6 +180,8 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
     >>> pareto_k(loo(tree)).get_ylabel()
     'Pareto k (no unit)'
     """
+    if getattr(elpd, "pareto_k", None) is None:
+        raise ConfigError(f"expected what loo returns, got {type(elpd).__name__}.")
     values = np.asarray(elpd.pareto_k, dtype=float).ravel()
     high = values > _HIGH_K
     ax = new_axes(ax, 7.0, 3.6)

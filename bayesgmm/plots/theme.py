@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayesgmm.arguments import check_count
 from bayesgmm.result.layout import attribute
 
 __all__ = [
@@ -55,7 +56,7 @@ def cluster_colour(k: int) -> str:
     >>> cluster_colour(0), cluster_colour(6)
     ('#0072B2', '#0072B2')
     """
-    return _PALETTE[k % len(_PALETTE)]
+    return _PALETTE[check_count("k", k, least=0) % len(_PALETTE)]
 
 
 def printable(text: str, longest: int = _LONGEST) -> str:

@@ -7,7 +7,8 @@ import pandas as pd
 import xarray as xr
 from scipy.special import entr
 
-from bayesgmm.prediction.arguments import check_count, check_prob
+from bayesgmm.arguments import check_count, check_prob
+from bayesgmm.errors import ConfigError
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 
 __all__ = ["membership", "most_ambiguous"]
@@ -102,6 +103,11 @@ def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
     [1]
     """
     check_count("count", count)
+    if not isinstance(membership, xr.Dataset) or "entropy" not in membership:
+        raise ConfigError(
+            f"most_ambiguous takes what membership returns, got {type(membership).__name__}.",
+            value=membership,
+        )
     order = np.argsort(-membership["entropy"].values, kind="stable")[:count]
     part = membership.isel(obs=order)
     row = np.arange(len(order))

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
+from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
-from bayesgmm.prediction.arguments import check_count, check_prob
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
 from bayesgmm.typing import Array
 

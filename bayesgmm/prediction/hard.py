@@ -10,8 +10,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.errors import DataError
-from bayesgmm.fit.search import seed_of
 from bayesgmm.prediction.allocation import membership
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.typing import Array

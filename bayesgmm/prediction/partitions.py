@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
+from bayesgmm.arguments import check_prob, seed_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.fit.search import seed_of
-from bayesgmm.prediction.arguments import check_prob
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
 from bayesgmm.resources import require_bytes

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayesgmm.prediction.arguments import check_prob
+from bayesgmm.arguments import check_prob
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 
 __all__ = ["density", "log_density"]

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm, qmc
 
-from bayesgmm.prediction.arguments import check_prob
+from bayesgmm.arguments import check_prob
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
 from bayesgmm.typing import Array
 

@@ -3,9 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from bayesgmm.fit.search import seed_of
+from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.prediction.arguments import check_count
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.resources import require_bytes
 from bayesgmm.typing import Array, IntArray
@@ -54,9 +53,11 @@ def simulate(
     >>> simulate(fit, 5, seed=2)["x"].shape
     (5, 1)
     """
-    check_count("n", n)
-    seed = seed_of(seed)
+    n, seed = check_count("n", n), seed_of(seed)
     draws = draws_of(fit_or_posterior)
+    require_bytes(
+        8 * n * (len(draws.features) + 3), f"simulating {n} rows", "ask for fewer, several times"
+    )
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     samples = np.resize(rng.integers(draws.n_samples, size=1 if one_draw else n), n)
     x, cluster = _rows_from(draws.parameters, samples, rng)

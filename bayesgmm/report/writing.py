@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bayesgmm.arguments import check_one_of
 from bayesgmm.comparison import Criterion
 from bayesgmm.errors import ConfigError
 from bayesgmm.report.checks import checks
@@ -89,12 +90,10 @@ def write_report(
     >>> "<title>Four rows" in page
     True
     """
-    if format not in get_args(Format):
-        raise ConfigError(
-            f"format must be one of {', '.join(get_args(Format))}, got {format!r:.80}.",
-            key="format",
-            value=format,
-        )
+    check_one_of("format", format, get_args(Format))
+    check_one_of("criterion", criterion, get_args(Criterion))
+    if about is not None and not isinstance(about, Mapping):
+        raise ConfigError(f"about must be a mapping, got {about!r:.80}.", key="about", value=about)
     check_writable(path, overwrite)
     document = _document(subject_of(comparison_or_posterior, criterion, about), title)
     if format == "html":

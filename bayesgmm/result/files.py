@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.result.layout import SCHEMA_VERSION, attribute, with_attributes
 
@@ -108,7 +109,7 @@ def load(path: PathLike) -> xr.DataTree:
     >>> again["posterior"].equals(tree["posterior"])
     True
     """
-    file = Path(os.path.realpath(path))
+    file = _real(path)
     try:
         _check_bytes(file)
         with xr.open_datatree(file, engine="netcdf4") as stored:
@@ -204,7 +205,7 @@ def _replacing(path: PathLike, overwrite: bool) -> Iterator[Path]:
 
 def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
     """Return the real path behind links, unless it holds what may not be replaced."""
-    final = Path(os.path.realpath(path))
+    final = _real(path)
     if final.is_dir():
         raise ResultFileError(f"{str(path)!r} is a folder; name a file.", path=str(path))
     if final.exists() and not overwrite:
@@ -213,6 +214,17 @@ def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
             path=str(path),
         )
     return final
+
+
+def _real(path: PathLike) -> Path:
+    """Return the real path behind links."""
+    given = path_of(path)
+    try:
+        return Path(os.path.realpath(given))
+    except ValueError as error:
+        raise ResultFileError(
+            f"no file can be named {str(given)!r:.80}: {error}.", path=str(given)
+        ) from error
 
 
 def _temporary_name(final: Path) -> Path:

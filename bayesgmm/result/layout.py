@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.data import Dataset
-from bayesgmm.errors import ResultFileError
+from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.mixture.parameters import Parameters, permute
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array, IntArray
@@ -17,6 +17,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = [
     "SCHEMA_VERSION",
     "attribute",
+    "check_posterior",
     "data_attribute",
     "pair_names",
     "parameters_of",
@@ -38,6 +39,11 @@ _PARAMETER_DIMS = {
 }
 _SAMPLE = ("chain", "draw")
 _CONSTANTS = ("centre", "spread", "resolution")
+_NEEDED = {
+    "posterior": ("weights", "means", "covariances"),
+    "sample_stats": ("log_likelihood",),
+    "observed_data": ("x",),
+}
 _PACKAGES = ("bayesgmm", "pymc", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
 
 
@@ -166,14 +172,31 @@ def attribute(tree: xr.DataTree, name: str) -> Any:
         ) from None
 
 
+def check_posterior(tree: Any, group: str = "posterior") -> None:
+    """Raise ConfigError unless this is a tree with what a group of every result holds."""
+    if not isinstance(tree, xr.DataTree):
+        raise ConfigError(
+            f"a posterior (the DataTree that sample returns) is needed, got {type(tree).__name__}."
+        )
+    for name in _NEEDED[group]:
+        if group not in tree or name not in tree[group]:
+            raise ConfigError(
+                f"the posterior has no {group}/{name}: a DataTree as sample returns it is needed.",
+                group=group,
+                name=name,
+            )
+
+
 def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:
     """Return the resolved spec of a tree; None for a user's own model."""
+    check_posterior(tree)
     values = attribute(tree, "resolved")
     return None if values is None else ResolvedSpec.from_dict(values)
 
 
 def rows_of(tree: xr.DataTree) -> Array:
     """Return the observed rows (obs, feature), data units."""
+    check_posterior(tree, "observed_data")
     return np.ascontiguousarray(tree["observed_data"]["x"].values)
 
 
@@ -183,6 +206,7 @@ def parameters_of(tree: xr.DataTree) -> Parameters:
     Where there are no correlations they are identity matrices; where a user's model has no scales
     they are the square roots of the covariances' diagonals.
     """
+    check_posterior(tree)
     posterior = tree["posterior"].to_dataset()
     arrays = {
         name: posterior[name].values.reshape(-1, *posterior[name].shape[2:])

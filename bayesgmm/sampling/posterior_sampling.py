@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm import labels
+from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import ConfigError, DataWarning, SamplingInterrupted
 from bayesgmm.fit import fit_map
@@ -99,10 +100,17 @@ def sample(
     (4, 50, 2, 1)
     """
     dataset = as_dataset(data)
-    _check_counts(draws=draws, tune=tune, chains=chains)
-    settings = ChainSettings(draws, tune, target_accept, cores or available_cores())
-    _check_memory(dataset, draws * chains, log_likelihood)
-    seed = _drawn_seed() if seed is None else seed
+    settings = ChainSettings(
+        draws=check_count("draws", draws),
+        tune=check_count("tune", tune, least=0),
+        target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
+        cores=available_cores() if cores is None else check_count("cores", cores),
+    )
+    chains = check_count("chains", chains)
+    run = _METHODS[check_one_of("method", method, _METHODS)]
+    check_one_of("relabel", relabel, (*labels.METHODS, None))
+    _check_memory(dataset, settings.draws * chains, log_likelihood)
+    seed = seed_of(seed)
     attributes: dict[str, Any] = {
         "seed": seed,
         "sampler": {"method": method, "chains": chains, **vars(settings)},
@@ -127,7 +135,6 @@ def sample(
     check_components(dataset, spec.n_components)
     log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
     _warn_of_ties(log_posterior.resolved, dataset)
-    run = _METHODS[method]
     with reporting(progress, chains) as report:
         drawn = run(log_posterior, dataset, settings, chains, seed, report)
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
@@ -142,7 +149,7 @@ def sample(
     if relabel is not None:
         tree = labels.relabel(tree, relabel)
     if drawn.interrupted:
-        raise _interruption(tree, draws, chains)
+        raise _interruption(tree, settings.draws, chains)
     return tree
 
 
@@ -210,10 +217,6 @@ def _number(sequence: np.random.SeedSequence) -> int:
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
-def _drawn_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
 def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:
     """Say what a posterior on tied data means when the recording error is left out."""
     tied = [
@@ -231,12 +234,3 @@ def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:
             DataWarning,
             stacklevel=3,
         )
-
-
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        least = 0 if name == "tune" else 1
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-            raise ConfigError(
-                f"{name} must be an integer >= {least}, got {value!r:.80}.", key=name, value=value
-            )

@@ -82,6 +82,8 @@ def sample_user_model(
 
 
 def _check(model: Any, data: Dataset) -> None:
+    if not hasattr(model, "named_vars_to_dims"):
+        raise ConfigError(f"model must be a pymc.Model, got {type(model).__name__}.", key="model")
     for name, dims in _WANTED.items():
         got = model.named_vars_to_dims.get(name)
         if got is None or tuple(got) != dims:
