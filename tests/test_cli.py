@@ -54,6 +54,22 @@ def csv(tmp_path: Path) -> Path:
     return path
 
 
+def test_version_is_told(run: Run) -> None:
+    assert run("--version") == (0, f"bayesgmm {bayesgmm.__version__}\n", "")
+
+
+def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("a;b;c\n" + "1,5;2;x\n2,5;;y\n3,5;4;z\n4,5;9;z\n")
+    assert "pass --sep ';' and --decimal ','." in run("fit", path, "-k", 1)[2]
+    semicolon = ("fit", path, "-k", 1, "--sep", ";")
+    assert "pass --decimal ','." in run(*semicolon)[2]
+    assert "--drop-missing" in run(*semicolon, "--decimal", ",")[2]
+    assert run(*semicolon, "--decimal", ",", "--drop-missing")[0] == 0
+    path.write_text("a\tb\n1\t2\n2\t3\n")
+    assert "pass --sep tab." in run("fit", path, "-k", 1)[2]
+
+
 def test_all_commands_are_there() -> None:
     assert set(COMMANDS) == {
         "run", "check", "compare", "datasets", "fit", "sample", "report", "predict", "simulate",

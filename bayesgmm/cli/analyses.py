@@ -146,7 +146,12 @@ def datasets(
 
     files = sorted(folder.glob("*.toml"))
     if not files:
-        raise ConfigError(f"there is no model file (*.toml) in {str(folder)!r}.", path=str(folder))
+        raise ConfigError(
+            f"there is no model file (*.toml) in {str(folder)!r}; name a folder that holds some, "
+            "as in `bayesgmm datasets FOLDER`. The gallery is the folder models of the source "
+            "repository; a CSV file needs no model file: `bayesgmm compare data.csv`.",
+            path=str(folder),
+        )
     rows = []
     for file in files:
         spec = check_model_file(file)

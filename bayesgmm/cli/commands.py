@@ -20,10 +20,22 @@ analyses.register(app)
 posteriors.register(app)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from bayesgmm import __version__
+
+        print(f"bayesgmm {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback; taken after a command too.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Show the options that hold for every command; `main` takes them out before."""

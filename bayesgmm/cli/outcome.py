@@ -1,10 +1,16 @@
 """How a command ends: exit codes, and the sentence for each error."""
 
+import re
 from enum import IntEnum
 
 from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 
-__all__ = ["Exit", "exit_code", "sentence"]
+__all__ = ["Exit", "as_options", "exit_code", "sentence"]
+
+_ARGUMENT = re.compile(
+    r"\b(?:(?P<flag>drop_missing)=True|(?P<name>sep|decimal|encoding)=(?P<value>'[^']*')"
+    r"|columns=\[(?P<columns>[^\]]*)\])"
+)
 
 
 class Exit(IntEnum):
@@ -38,7 +44,7 @@ def sentence(error: BaseException) -> str:
     if _is_stop(error):
         return "interrupted; no result was written."
     if isinstance(error, BayesGMMError):
-        text = str(error)
+        text = as_options(str(error))
     elif _is_usage(error):
         text = error.format_message()  # type: ignore[attr-defined]
     else:
@@ -47,6 +53,29 @@ def sentence(error: BaseException) -> str:
             "again with --debug and report what it prints."
         )
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+def as_options(text: str) -> str:
+    """Say in the command line's words what an error advises in those of Python.
+
+    Examples
+    --------
+    >>> as_options("pass sep=';' and decimal=',', or drop_missing=True.")
+    "pass --sep ';' and --decimal ',', or --drop-missing."
+    >>> as_options("choose numeric columns: columns=['a', 'b c']")
+    "choose numeric columns: --columns 'a,b c'"
+    """
+
+    def option(found: re.Match[str]) -> str:
+        if found["flag"]:
+            return "--drop-missing"
+        if found["name"]:
+            value = "tab" if found["value"] == r"'\t'" else found["value"]
+            return f"--{found['name']} {value}"
+        names = re.findall(r"'([^']*)'", found["columns"])
+        return f"--columns {repr(','.join(names)) if names else '...'}"
+
+    return _ARGUMENT.sub(option, text)
 
 
 def _is_stop(error: BaseException) -> bool:

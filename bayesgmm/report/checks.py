@@ -52,7 +52,10 @@ def _sampler(subject: Subject) -> list[Block]:
     ]
     caption = (
         "What does not depend on the labels, from which the verdict is taken: R-hat must be at "
-        "most 1.01 and each effective sample size at least 400."
+        "most 1.01 and each effective sample size at least 400. The log likelihood is that of all "
+        "rows, in nats; with two components and more follow the weights from the largest to the "
+        "smallest, the entropy of the memberships summed over rows, in nats, and the number of "
+        "components that hold at least one row."
     )
     table = estimate_table(caption, label_free(subject.posterior))
     blocks: list[Block] = [Facts(tuple(items)), table]

@@ -48,6 +48,7 @@ def model(subject: Subject) -> Section:
             f"The covariance structure is “{structure.name}” ({structure.mclust} in mclust). "
             f"{_STRUCTURES[structure.name]}"
         ),
+        Text(_symbols(correlated)),
         Formula("halfnormal" if resolved.spec.priors.scale_family == "halfnormal" else "lognormal"),
     ]
     if correlated:
@@ -55,6 +56,16 @@ def model(subject: Subject) -> Section:
     blocks += [_priors(resolved), Text(_origin(resolved)), Text(_recording(resolved))]
     blocks += _pictures(subject)
     return Section("model", "The model", tuple(blocks))
+
+
+def _symbols(correlated: bool) -> str:
+    """Say what the letters of the formulas stand for."""
+    correlations = ", Ω the correlation matrices" if correlated else ""
+    return (
+        f"Here x is a row, w are the weights, μ the means, s the scales{correlations} and h the "
+        "recording error; k counts components and d features. The priors follow, their numbers in "
+        "the next table."
+    )
 
 
 def _priors(resolved: ResolvedSpec) -> Table:

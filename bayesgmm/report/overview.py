@@ -11,6 +11,7 @@ from bayesgmm.result.layout import parameters_of, rows_of
 __all__ = ["brief", "data", "verdict"]
 
 _PROB = 0.89
+_FEW_FEATURES = 4
 
 
 def brief(subject: Subject) -> Section:
@@ -46,7 +47,23 @@ def verdict(subject: Subject) -> Notice:
     judged = subject.verdict
     tone = "good" if judged.status is RunStatus.CONVERGED else "limited" if judged.ok else "bad"
     title = f"Verdict on the run with K = {subject.n_clusters}: {judged.status.value}"
-    return Notice(tone, title, (*judged.reasons, *judged.notes))
+    return Notice(tone, title, (*_evidence(subject), *judged.reasons, *judged.notes))
+
+
+def _evidence(subject: Subject) -> list[str]:
+    """Say what a good verdict rests on; a bad one gives its reasons."""
+    figures = subject.verdict.figures
+    judged = [entry for entry in figures["label_free"].values() if entry["r_hat"] is not None]
+    if not (subject.verdict.ok and judged):
+        return []
+    sizes = [entry[name] for entry in judged for name in ("ess_bulk", "ess_tail")]
+    diverged = figures["divergences"]
+    return [
+        f"{figures['chains']} chains of {figures['draws']} draws. For what depends on no label the "
+        f"largest R-hat is {max(entry['r_hat'] for entry in judged):.3f} and the smallest "
+        f"effective sample size {min(sizes):.0f}"
+        + (f"; {diverged or 'no'} draws diverged." if diverged is not None else ".")
+    ]
 
 
 def _weights_in_words(subject: Subject) -> str:
@@ -55,13 +72,33 @@ def _weights_in_words(subject: Subject) -> str:
     if subject.n_clusters == 1:
         return "One component describes all rows."
     parts = [
-        f"cluster {k} holds {percent(mean)} of the population ({percent(a)} to {percent(b)})"
-        for k, (mean, a, b) in enumerate(zip(weights.mean(axis=0), low, high, strict=True))
+        f"cluster {k}{centre} holds {percent(mean)} of the population ({percent(a)} to "
+        f"{percent(b)})"
+        for k, (mean, a, b, centre) in enumerate(
+            zip(weights.mean(axis=0), low, high, _centres(subject), strict=True)
+        )
     ]
     return (
         f"Of the {subject.n_clusters} clusters, {'; '.join(parts)}. Intervals are equal-tailed "
         f"with probability {100 * _PROB:g} % throughout."
     )
+
+
+def _centres(subject: Subject) -> list[str]:
+    """Describe each cluster by its posterior mean of each feature, where these are few."""
+    means = parameters_of(subject.posterior).means.mean(axis=0)
+    if means.shape[1] > _FEW_FEATURES:
+        return [""] * len(means)
+    units = [f" {subject.units[name]}" if name in subject.units else "" for name in subject.features]
+    return [
+        " (mean "
+        + ", ".join(
+            f"{name} {significant(value, 3)}{unit}"
+            for name, value, unit in zip(subject.features, row, units, strict=True)
+        )
+        + ")"
+        for row in means
+    ]
 
 
 def data(subject: Subject) -> Section:

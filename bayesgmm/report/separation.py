@@ -107,11 +107,12 @@ def _beside_kmeans(subject: Subject) -> Text:
     )
     if parted.empty:
         return Text(f"{opening}: it puts every row where the mixture does.")
+    fall = "1 row falls" if len(parted) == 1 else f"{len(parted)} rows fall"
     return Text(
-        f"{opening}: {len(parted)} of {n} rows fall into another cluster. On average their "
-        f"largest membership probability is {parted['probability'].mean():.2f}, against "
-        f"{beside.rows['probability'].mean():.2f} over all rows; k-means gives each of them a "
-        "label without saying so, and allows for no scales, correlations or weights."
+        f"{opening}: {fall} into another cluster, of {n}. The mean of the largest membership "
+        f"probability is {parted['probability'].mean():.2f} there, against "
+        f"{beside.rows['probability'].mean():.2f} over all rows. K-means gives every row a label "
+        "without a probability, and allows for no scales, correlations or weights."
     )
 
 
