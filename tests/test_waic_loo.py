@@ -34,9 +34,32 @@ def test_waic_equals_the_formula(log_likelihood):
     expected = np.log(np.mean(np.exp(flat), axis=0)) - np.var(flat, axis=0, ddof=1)
     np.testing.assert_allclose(result.elpd_i, expected, rtol=1e-12)
     assert result.elpd == pytest.approx(expected.sum(), rel=1e-12)
-    assert result.se == pytest.approx(np.sqrt(30) * expected.std(), rel=1e-12)
+    assert result.se == pytest.approx(np.sqrt(30) * expected.std(ddof=1), rel=1e-12)
     assert result.p == pytest.approx(np.var(flat, axis=0, ddof=1).sum(), rel=1e-12)
     assert not result.warning and result.n_high_variance == 0
+
+
+def test_equal_to_loo_in_r_on_the_same_matrix():
+    """The matrix of reference/loo_matrix.R, by the same formula; Pareto shapes up to 0.8.
+
+    With 900 draws the tail has 90 in both programs, where the ESS of the total exceeds the draws.
+    """
+    reference = json.loads((ROOT / "tests/reference/loo_matrix.json").read_text())
+    uniform, state = np.empty(20 * 4 * 225), 20261121
+    for j in range(len(uniform)):
+        state = 16807 * state % 2147483647
+        uniform[j] = state / 2147483647
+    shapes = np.linspace(0.04, 0.8, 20)
+    values = np.log(uniform).reshape(20, 4, 225).transpose(1, 2, 0) * shapes
+    tree = tree_of(values - 0.1 * np.arange(1, 21))
+    for criterion, name in ((waic, "waic"), (loo, "loo")):
+        ours = criterion(tree)
+        assert ours.elpd == pytest.approx(reference[f"elpd_{name}"], abs=1e-8)
+        assert ours.se == pytest.approx(reference[f"se_elpd_{name}"], abs=1e-8)
+        assert ours.p == pytest.approx(reference[f"p_{name}"], abs=1e-8)
+        np.testing.assert_allclose(ours.elpd_i, reference[f"elpd_{name}_i"], atol=1e-8)
+    np.testing.assert_allclose(ours.pareto_k, reference["pareto_k"], atol=1e-8)
+    assert (np.array(reference["pareto_k"]) > 0.7).any()
 
 
 def test_waic_survives_values_that_underflow(log_likelihood):

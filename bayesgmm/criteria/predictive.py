@@ -101,7 +101,7 @@ def waic(posterior: xr.DataTree) -> WAIC:
     coords = {"obs": values["obs"]}
     return WAIC(
         elpd=float(pointwise.sum()),
-        se=float(np.sqrt(n_obs * pointwise.var())),
+        se=float(np.sqrt(n_obs * pointwise.var(ddof=1))),
         p=float(variance.sum()),
         n_samples=len(samples),
         n_data_points=n_obs,

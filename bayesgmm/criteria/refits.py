@@ -195,7 +195,7 @@ def _result(
     elpd = float(elpd_i.sum())
     return RefittedLOO(
         elpd=elpd,
-        se=float(np.sqrt(len(elpd_i) * elpd_i.var())),
+        se=float(np.sqrt(len(elpd_i) * elpd_i.var(ddof=1))),
         p=estimate.p + estimate.elpd - elpd,
         n_samples=estimate.n_samples,
         n_data_points=estimate.n_data_points,
