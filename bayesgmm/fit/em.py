@@ -9,10 +9,11 @@ import numpy as np
 
 from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
+from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.expectation import Rows, Sums
 from bayesgmm.fit.maximisation import maximise, split
 from bayesgmm.fit.point import FitStatus, PointFit
-from bayesgmm.fit.search import Run, best_of_starts
+from bayesgmm.fit.search import best_of_starts
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec, resolve
 from bayesgmm.spec import MixtureSpec, as_spec
@@ -21,6 +22,7 @@ from bayesgmm.typing import Array
 __all__ = ["Likelihood", "fit_em"]
 
 _PLAIN_STEPS = 5
+_FEW_ROWS = 3  # times D + 1
 
 
 def fit_em(
@@ -38,8 +40,8 @@ def fit_em(
 
     The priors and the resolution of the spec play no part: recorded values are taken as exact, as
     every EM does. The likelihood is then unbounded where covariances are not shared, so optima at
-    which a component holds fewer than D + 2 rows and nearly no spread are flagged as spikes and
-    set aside; the fit is the best of the others.
+    which a component holds fewer than 3 (D + 1) rows and nearly no spread in some direction are
+    flagged as spikes and set aside; the fit is the best of the others.
 
     Parameters
     ----------
@@ -113,6 +115,11 @@ class Likelihood:
 
     resolved: ResolvedSpec
     ridge: float = 0.0
+
+    @property
+    def few_rows(self) -> int:
+        """Nothing but rows holds a component open, and a few lie near a plane by chance."""
+        return _FEW_ROWS * (self.resolved.n_features + 1)
 
     def start(self, point: Array) -> Array:
         """Return the point itself."""

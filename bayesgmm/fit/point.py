@@ -12,7 +12,7 @@ from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.spec import MixtureSpec
 from bayesgmm.typing import Array
 
-__all__ = ["FitStatus", "Optimum", "PointFit"]
+__all__ = ["Climb", "FitStatus", "Optimum", "PointFit"]
 
 
 class FitStatus(Enum):
@@ -45,6 +45,25 @@ class Optimum:
     parameters: Parameters
 
 
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """The path of one start.
+
+    Parameters
+    ----------
+    path : array of shape (n_iter,)
+        The objective at each iteration, nats, data units.
+    n_obs : int
+        Rows on which it climbed: all, or the sample on which starts of large data are compared.
+    optimum : int or None
+        Which of the fit's ``optima`` it reached; None where it was left behind on the sample.
+    """
+
+    path: Array
+    n_obs: int
+    optimum: int | None
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PointFit:
     """A mixture fitted by maximum likelihood (EM) or at its posterior mode (MAP).
@@ -74,6 +93,8 @@ class PointFit:
         ended in one.
     optima : tuple of Optimum
         Every distinct optimum found, the highest first.
+    climbs : tuple of Climb
+        The path of every start, in their order.
     order_feature : str
         The feature whose means number the clusters.
     n_obs : int
@@ -98,6 +119,7 @@ class PointFit:
     status: FitStatus
     flagged: bool
     optima: tuple[Optimum, ...]
+    climbs: tuple[Climb, ...]
     order_feature: str
     n_obs: int
     data_hash: str

@@ -11,10 +11,11 @@ from scipy.optimize import minimize
 from bayesgmm.compiling import compiled
 from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
+from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.expectation import Rows, Sums
 from bayesgmm.fit.maximisation import moments, split
 from bayesgmm.fit.point import FitStatus, PointFit
-from bayesgmm.fit.search import Run, best_of_starts
+from bayesgmm.fit.search import best_of_starts
 from bayesgmm.mixture.coordinates import empty_point, read, unpack
 from bayesgmm.mixture.fused import TERMS, expected_log_posterior
 from bayesgmm.mixture.parameters import Parameters
@@ -136,6 +137,11 @@ class Posterior:
         means = self._prior.slices["means"]
         bounds[means] = [(-np.inf, np.inf)] * (means.stop - means.start)
         return bounds
+
+    @property
+    def few_rows(self) -> int:
+        """A prior holds components open: fewer rows than fix a covariance make a spike."""
+        return self.resolved.n_features + 2
 
     def start(self, point: Array) -> Array:
         """Return x of a point of EM; variances give up the recording error, but at most 99 %."""

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -16,73 +16,28 @@ from bayesgmm.errors import (
     DegeneracyWarning,
     DegenerateFitError,
 )
-from bayesgmm.fit.expectation import Rows, Sums
-from bayesgmm.fit.maximisation import EMPTY, point_of
-from bayesgmm.fit.point import FitStatus, Optimum, PointFit
-from bayesgmm.fit.starts import draw_starts
-from bayesgmm.mixture.numbering import number_clusters
+from bayesgmm.fit.climbs import Candidate, Run, Target, distinct, flagged
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.maximisation import point_of
+from bayesgmm.fit.point import Climb, FitStatus, Optimum, PointFit
+from bayesgmm.fit.starts import draw_starts, swap_component
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array
 
-__all__ = ["Run", "Target", "best_of_starts", "is_spike"]
+__all__ = ["SAMPLED_ROWS", "best_of_starts"]
 
 SAMPLED_ROWS = 5_000
-POLISHED = 8
+_MIDDLE_ROWS = 80_000
+_ON_MIDDLE, _ON_ALL = 8, 2  # candidates that climb on the larger sample, and on all rows
 SHORT_TOL, SHORT_ITER = 1e-7, 300
+_SWAPS = 3  # one start in three moves a component of the best optima so far
+_AT_ONCE = 4  # swaps drawn from the same optima: fixed, so that results do not depend on threads
+_THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
 _ROUNDS = 3  # of starts, until one does not collapse
 FLOOR = 1e-12
-_NARROW, _UNSUPPORTED = 5e-3, 0.1
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
-_SAME_OBJECTIVE, _SAME_A_ROW = 1e-3, 1e-8
-_SAME_MEANS, _SAME_WEIGHTS = 0.1, 0.05
-
-
-class Run(NamedTuple):
-    """One climb: where it ended, the objective on the way (nats, fitting units), and how."""
-
-    x: Array
-    path: list[float]
-    status: FitStatus
-    component: int = -1  # the one that collapsed
-
-    @property
-    def objective(self) -> float:
-        """The objective where the climb ended."""
-        return self.path[-1]
-
-
-class Target(Protocol):
-    """What is maximised, on coordinates x of its own."""
-
-    @property
-    def resolved(self) -> ResolvedSpec:
-        """The model."""
-
-    def start(self, point: Array) -> Array:
-        """Return x of a point of EM."""
-
-    def point(self, x: Array) -> Array:
-        """Return the point of EM at x."""
-
-    def parameters(self, x: Array) -> Parameters:
-        """Return the parameters at x, data units."""
-
-    def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
-        """Climb from x until a step gains less than `tol` nats a row."""
-
-    def data_units(self, n_obs: int) -> float:
-        """Return the objective in data units less that in fitting units."""
-
-    def log_posterior(self, objective: float) -> float | None:
-        """Return the objective where it is a log posterior."""
-
-
-class _Candidate(NamedTuple):
-    run: Run
-    parameters: Parameters
-    feature: int  # whose means number the clusters
-    times: int
 
 
 def best_of_starts(
@@ -97,9 +52,11 @@ def best_of_starts(
 ) -> PointFit:
     """Climb from many starts and return the best optimum that is not a spike.
 
-    Starts are drawn and first followed on at most 5,000 sampled rows; the distinct optima found
-    there (all, or the best 8 where the rows were sampled) are then polished on all rows. Starts
-    that are given are followed to their ends on all rows at once.
+    Two thirds of the starts are drawn; the last third takes a component away from one of the two
+    best regular optima found so far and sets it down elsewhere. They are first followed on at most
+    5,000 sampled rows. The distinct optima found there are then polished on all rows; where rows
+    were sampled, the best 8 first climb on 80,000 rows (if there are four times as many), and the
+    best 2 on all. Starts that are given are followed to their ends on all rows at once.
 
     Raises
     ------
@@ -134,8 +91,9 @@ def _follow(
     sample = _sampled(data, np.random.default_rng(seed))
     floor = _floor((sample - resolved.centre) / resolved.unit)
     rows = Rows(resolved, data)
-    runs = [(target.climb(rows, target.start(p), floor, tol, max_iter), 1) for p in points]
-    return _conclude(target, rows, data, _distinct(target, runs, data.n_obs), seed)
+    runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
+    found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], data.n_obs)
+    return _conclude(target, rows, data, found, runs, rows, seed)
 
 
 def _point_of_start(start: Parameters, resolved: ResolvedSpec) -> Array:
@@ -164,33 +122,130 @@ def _search(
     target: Target, data: Dataset, seed: int, n_starts: int, tol: float, max_iter: int
 ) -> PointFit:
     starts_seed, sample_seed = np.random.SeedSequence(seed).spawn(2)
-    resolved = target.resolved
+    resolved, rng = target.resolved, np.random.default_rng(sample_seed)
     rows = Rows(resolved, data)
-    sample = _sampled(data, np.random.default_rng(sample_seed))
+    sample = _sampled(data, rng)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     scaled = (sample - resolved.centre) / resolved.unit
     floor = _floor(scaled)
-    n_starts = 1 if resolved.n_components == 1 else n_starts
-    short: list[Run] = []
-    for child in starts_seed.spawn(_ROUNDS):
-        points = draw_starts(scaled, resolved.n_components, resolved.structure, n_starts, child)
-        short += [
-            target.climb(few, target.start(point), floor, SHORT_TOL, min(SHORT_ITER, max_iter))
-            for point in points
-        ]
-        if any(run.status is not FitStatus.COLLAPSED for run in short):
-            break
-    found = _distinct(target, [(run, 1) for run in short], len(sample))
+    runs = _short_runs(target, few, scaled, floor, starts_seed, n_starts, max_iter)
+    found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows)
     if few is not rows:
-        found = _best(found, POLISHED)
-    spikes = [few is rows and _flagged(target, rows, candidate.run) for candidate in found]
-    polished = [
-        (c.run, c.times)
-        if spike and not all(spikes)
-        else (_polish(target, few, rows, c.run, floor, tol, max_iter), c.times)
-        for c, spike in zip(found, spikes, strict=True)
+        polished = [
+            (target.climb(rows, candidate.run.x, floor, tol, max_iter), candidate.starts)
+            for candidate in _halved(target, data, few, found, floor, max_iter, rng)
+        ]
+    else:
+        polished = _polished(target, rows, found, runs, floor, tol, max_iter)
+    return _conclude(target, rows, data, distinct(target, polished, data.n_obs), runs, few, seed)
+
+
+def _short_runs(
+    target: Target,
+    rows: Rows,
+    scaled: Array,
+    floor: Array,
+    seed: np.random.SeedSequence,
+    n_starts: int,
+    max_iter: int,
+) -> list[Run]:
+    """Climb from drawn starts, then from the best optima with a component set down elsewhere."""
+    resolved, k = target.resolved, target.resolved.n_components
+    n_starts = 1 if k == 1 else n_starts
+    n_swaps = n_starts // _SWAPS
+    threads = available_cores() if scaled.size * k > _THREADED else 1
+
+    def climb(point: Array) -> Run:
+        return target.climb(rows, target.start(point), floor, SHORT_TOL, min(SHORT_ITER, max_iter))
+
+    runs: list[Run] = []
+    *drawn, swapped = seed.spawn(_ROUNDS + 1)
+    rng = np.random.default_rng(swapped)
+    with ThreadPoolExecutor(threads) as pool:
+        over = pool.map if threads > 1 else map
+        for child in drawn:
+            points = draw_starts(scaled, k, resolved.structure, n_starts - n_swaps, child)
+            runs += over(climb, points)
+            if any(run.status is not FitStatus.COLLAPSED for run in runs):
+                break
+        leaders = _leaders(target, rows, runs)
+        for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
+            points = [
+                swap_component(target.point(leaders[i % len(leaders)].x), scaled, k, rng)
+                for i in range(min(_AT_ONCE, n_swaps - start))
+            ]
+            swaps = list(over(climb, points))
+            runs += swaps
+            leaders = _leaders(target, rows, leaders + swaps)
+    return runs
+
+
+def _leaders(target: Target, rows: Rows, runs: list[Run]) -> list[Run]:
+    """Return the two highest runs that differ and are no spikes."""
+    leaders: list[Run] = []
+    for run in sorted(runs, key=lambda run: -run.objective):
+        known = leaders and leaders[0].objective - run.objective < SHORT_TOL * rows.n_rows + 1e-3
+        if not known and not flagged(target, rows, run):
+            leaders.append(run)
+        if len(leaders) == 2:
+            break
+    return leaders
+
+
+def _polished(
+    target: Target,
+    rows: Rows,
+    found: list[Candidate],
+    runs: list[Run],
+    floor: Array,
+    tol: float,
+    max_iter: int,
+) -> list[tuple[Run, tuple[int, ...]]]:
+    """Follow short runs to their ends on the same rows, spikes only where there is nothing else.
+
+    In `runs`, the run of the start that is followed takes the place of the short one.
+    """
+    spikes = [flagged(target, rows, candidate.run) for candidate in found]
+    ends = []
+    for candidate, spike in zip(found, spikes, strict=True):
+        run = candidate.run
+        finished = run.status is FitStatus.COLLAPSED or len(run.path) > max_iter
+        if not finished and (all(spikes) or not spike):
+            left = max_iter + 1 - len(run.path)
+            longer = target.climb(rows, run.x, floor, tol, left)
+            run = longer._replace(path=run.path + longer.path[1:])
+            runs[candidate.starts[0]] = run
+        ends.append((run, candidate.starts))
+    return ends
+
+
+def _halved(
+    target: Target,
+    data: Dataset,
+    few: Rows,
+    found: list[Candidate],
+    floor: Array,
+    max_iter: int,
+    rng: np.random.Generator,
+) -> list[Candidate]:
+    """Return the candidates worth a climb on all rows, told apart on a larger sample."""
+    if data.n_obs < 4 * _MIDDLE_ROWS:
+        return _best(target, few, found, _ON_MIDDLE)
+    middle = Rows(target.resolved, _sampled(data, rng, _MIDDLE_ROWS))
+    runs = [
+        (target.climb(middle, candidate.run.x, floor, SHORT_TOL, max_iter), candidate.starts)
+        for candidate in _best(target, few, found, _ON_MIDDLE)
     ]
-    return _conclude(target, rows, data, _distinct(target, polished, data.n_obs), seed)
+    return _best(target, middle, distinct(target, runs, middle.n_rows), _ON_ALL)
+
+
+def _best(target: Target, rows: Rows, found: list[Candidate], n: int) -> list[Candidate]:
+    """Keep the n best candidates that are no spikes on these rows, or all where all are."""
+    regular: list[Candidate] = []
+    for candidate in found:
+        if len(regular) < n and not flagged(target, rows, candidate.run):
+            regular.append(candidate)
+    return regular or found
 
 
 def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
@@ -199,10 +254,10 @@ def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
     check_between("tol", tol, 0.0, 1.0)
 
 
-def _sampled(data: Dataset, rng: np.random.Generator) -> Array:
-    if data.n_obs <= SAMPLED_ROWS:
+def _sampled(data: Dataset, rng: np.random.Generator, n_rows: int = SAMPLED_ROWS) -> Array:
+    if data.n_obs <= n_rows:
         return np.concatenate([block for _, block in data.blocks()])
-    chosen = np.sort(rng.choice(data.n_obs, SAMPLED_ROWS, replace=False))
+    chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
     parts = []
     for start, block in data.blocks():
         low, high = np.searchsorted(chosen, (start, start + len(block)))
@@ -216,92 +271,18 @@ def _floor(scaled: Array) -> Array:
     return FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
 
 
-def _polish(
-    target: Target, few: Rows, rows: Rows, run: Run, floor: Array, tol: float, max_iter: int
-) -> Run:
-    """Follow a short run to its end; its path goes on where it was on the same rows."""
-    if few is not rows:
-        return target.climb(rows, run.x, floor, tol, max_iter)
-    if run.status is FitStatus.COLLAPSED or len(run.path) > max_iter:
-        return run
-    polished = target.climb(rows, run.x, floor, tol, max_iter + 1 - len(run.path))
-    return polished._replace(path=run.path + polished.path[1:])
-
-
-def _best(found: list[_Candidate], n: int) -> list[_Candidate]:
-    """Keep the n best candidates that have not collapsed, or all where all have."""
-    regular = [c for c in found if c.run.status is not FitStatus.COLLAPSED]
-    return regular[:n] or found
-
-
-def _distinct(target: Target, runs: list[tuple[Run, int]], n_rows: int) -> list[_Candidate]:
-    """Merge runs that reached the same optimum; the highest objective first."""
-    near = _SAME_OBJECTIVE + _SAME_A_ROW * n_rows
-    kept: list[_Candidate] = []
-    for run, times in sorted(runs, key=lambda pair: -pair[0].objective):
-        parameters = target.parameters(run.x)
-        order, feature = number_clusters(parameters.means, target.resolved.spread)
-        new = _Candidate(run, parameters.permuted(order), feature, times)
-        for i, old in enumerate(kept):
-            if old.run.objective - run.objective < near and _same(old, new, target.resolved.spread):
-                kept[i] = old._replace(times=old.times + times)
-                break
-        else:
-            kept.append(new)
-    return kept
-
-
-def _same(one: _Candidate, other: _Candidate, spread: Array) -> bool:
-    means = np.abs(one.parameters.means - other.parameters.means) / spread
-    weights = np.abs(one.parameters.weights - other.parameters.weights)
-    collapsed = FitStatus.COLLAPSED in (one.run.status, other.run.status)
-    return bool(means.max() < _SAME_MEANS and weights.max() < _SAME_WEIGHTS and not collapsed)
-
-
-def is_spike(parameters: Parameters, sums: Sums, n_obs: int) -> bool:
-    """Whether a component sits on too few rows, or on tied ones, with too little spread.
-
-    Its covariance, relative to the pooled one, has an eigenvalue below 0.005; and it holds fewer
-    than D + 2 effective rows, or the spread of its rows is below a tenth of its own variance in
-    some direction (only the prior keeps it from shrinking further). Calibrated on Old Faithful,
-    iris, galaxies and acidity, K = 1 to 6: components on so few rows had 1e-3 to 2e-3 where they
-    were spurious (galaxies K = 5: two rows) and 0.2 where not (K = 3: three rows).
-
-    Parameters
-    ----------
-    parameters : Parameters
-    sums : Sums
-        At these parameters, clusters in the same order.
-    n_obs : int
-
-    References
-    ----------
-    McLachlan and Peel (2000), Finite Mixture Models, section 3.10: spurious local maximisers.
-    """
-    pooled = np.einsum("k,kij->ij", parameters.weights, parameters.covariances)
-    inverse = np.linalg.inv(np.linalg.cholesky(pooled))
-    narrowest = np.linalg.eigvalsh(inverse @ parameters.covariances @ inverse.T)[:, 0]
-    few = parameters.weights * n_obs < parameters.means.shape[1] + 2
-    mass = np.maximum(sums.mass, EMPTY)[:, None]
-    offsets = sums.first / mass
-    spreads = sums.second / mass[:, None] - offsets[:, :, None] * offsets[:, None, :]
-    unsupported = np.linalg.eigvalsh(spreads, UPLO="L")[:, 0] < _UNSUPPORTED
-    return bool(np.any((narrowest < _NARROW) & (few | unsupported)))
-
-
-def _flagged(target: Target, rows: Rows, run: Run) -> bool:
-    if run.status is FitStatus.COLLAPSED:
-        return True
-    sums = rows.expectation(target.point(run.x))
-    return is_spike(target.parameters(run.x), sums, rows.n_rows)
-
-
 def _conclude(
-    target: Target, rows: Rows, data: Dataset, found: list[_Candidate], seed: int
+    target: Target,
+    rows: Rows,
+    data: Dataset,
+    found: list[Candidate],
+    runs: list[Run],
+    climbed: Rows,
+    seed: int,
 ) -> PointFit:
     shift = target.data_units(data.n_obs)
-    flags = [_flagged(target, rows, candidate.run) for candidate in found]
-    best, flagged = _chosen(found, flags, data.n_obs)
+    flags = [flagged(target, rows, candidate.run) for candidate in found]
+    best, spike = _chosen(found, flags, data.n_obs)
     if best.run.status is FitStatus.MAX_ITER:
         warnings.warn(
             f"the fit with K = {target.resolved.n_components} stopped at max_iter after "
@@ -319,11 +300,12 @@ def _conclude(
         log_certainty=rows.log_certainty(point),
         path=np.array(best.run.path) + shift,
         status=best.run.status,
-        flagged=flagged,
+        flagged=spike,
         optima=tuple(
-            Optimum(c.run.objective + shift, c.times, flag, c.parameters)
+            Optimum(c.run.objective + shift, len(c.starts), flag, c.parameters)
             for c, flag in zip(found, flags, strict=True)
         ),
+        climbs=_climbs(target, found, runs, climbed.n_rows),
         order_feature=target.resolved.features[best.feature],
         n_obs=data.n_obs,
         data_hash=data.hash,
@@ -331,7 +313,19 @@ def _conclude(
     )
 
 
-def _chosen(found: list[_Candidate], flags: list[bool], n_obs: int) -> tuple[_Candidate, bool]:
+def _climbs(
+    target: Target, found: list[Candidate], runs: list[Run], n_rows: int
+) -> tuple[Climb, ...]:
+    """Return the path of every start, and the optimum it reached."""
+    reached = {start: i for i, candidate in enumerate(found) for start in candidate.starts}
+    shift = target.data_units(n_rows)
+    return tuple(
+        Climb(np.array(run.path) + shift, n_rows, reached.get(start))
+        for start, run in enumerate(runs)
+    )
+
+
+def _chosen(found: list[Candidate], flags: list[bool], n_obs: int) -> tuple[Candidate, bool]:
     """Return the best candidate that is no spike, else with a warning the best that is regular."""
     for candidate, flag in zip(found, flags, strict=True):
         if not flag:

@@ -6,14 +6,15 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from bayesgmm.fit.maximisation import point_of
+from bayesgmm.fit.maximisation import point_of, split
 from bayesgmm.mixture.structures import Structure
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["START_KINDS", "draw_start", "draw_starts"]
+__all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
 
 _LINKED_ROWS = 1_000
 _PSEUDO_ROWS = 0.3
+_TIGHT = 0.25  # of another component's variance: what is set down at a row starts smaller
 
 
 def draw_starts(
@@ -61,6 +62,32 @@ def draw_start(
     """Return one starting point of EM of a kind named in `START_KINDS`; see `draw_starts`."""
     total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
     return _point(rows, START_KINDS[kind](rows, n_clusters, rng), structure, total)
+
+
+def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    """Take a random component away and set it down at a random row: one more start of EM.
+
+    Parameters
+    ----------
+    point : array, as in `bayesgmm.fit.maximisation`
+        Usually an optimum: K - 1 of its components are then in good places already.
+    rows : array of shape (obs, feature), fitting coordinates
+    n_clusters : int
+    rng : Generator
+
+    Returns
+    -------
+    array, a point
+
+    References
+    ----------
+    Zhao, Hautamaki, Karkkainen and Franti (2012), Pattern Recognition Letters 33:2120.
+    """
+    weights, means, covariances = split(point, n_clusters, rows.shape[1])
+    moved, shape = rng.choice(n_clusters, 2, replace=False)
+    means[moved] = rows[rng.integers(len(rows))]
+    covariances[moved] = _TIGHT * covariances[shape]
+    return point_of(weights, means, covariances)
 
 
 def _point(rows: Array, responsibilities: Array, structure: Structure, total: Array) -> Array:

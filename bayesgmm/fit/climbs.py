@@ -1,0 +1,105 @@
+"""One climb from a start, what is climbed, and the distinct optima that climbs reached."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.point import FitStatus
+from bayesgmm.fit.spikes import is_spike
+from bayesgmm.mixture.numbering import number_clusters
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.typing import Array
+
+__all__ = ["Candidate", "Run", "Target", "distinct", "flagged"]
+
+_SAME_OBJECTIVE, _SAME_A_ROW = 1e-3, 1e-8
+_SAME_MEANS, _SAME_WEIGHTS = 0.1, 0.05
+
+
+class Run(NamedTuple):
+    """One climb: where it ended, the objective on the way (nats, fitting units), and how."""
+
+    x: Array
+    path: list[float]
+    status: FitStatus
+    component: int = -1  # the one that collapsed
+
+    @property
+    def objective(self) -> float:
+        """The objective where the climb ended."""
+        return self.path[-1]
+
+
+class Target(Protocol):
+    """What is maximised, on coordinates x of its own."""
+
+    @property
+    def resolved(self) -> ResolvedSpec:
+        """The model."""
+
+    @property
+    def few_rows(self) -> int:
+        """Effective rows from which on a narrow component is no spike."""
+
+    def start(self, point: Array) -> Array:
+        """Return x of a point of EM."""
+
+    def point(self, x: Array) -> Array:
+        """Return the point of EM at x."""
+
+    def parameters(self, x: Array) -> Parameters:
+        """Return the parameters at x, data units."""
+
+    def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
+        """Climb from x until a step gains less than `tol` nats a row."""
+
+    def data_units(self, n_obs: int) -> float:
+        """Return the objective in data units less that in fitting units."""
+
+    def log_posterior(self, objective: float) -> float | None:
+        """Return the objective where it is a log posterior."""
+
+
+class Candidate(NamedTuple):
+    """An optimum, clusters numbered, and the starts that reached it, the highest first."""
+
+    run: Run
+    parameters: Parameters
+    feature: int  # whose means number the clusters
+    starts: tuple[int, ...]
+
+
+def distinct(
+    target: Target, runs: list[tuple[Run, tuple[int, ...]]], n_rows: int
+) -> list[Candidate]:
+    """Merge runs (each with its starts) that reached the same optimum; the highest first."""
+    near = _SAME_OBJECTIVE + _SAME_A_ROW * n_rows
+    kept: list[Candidate] = []
+    for run, starts in sorted(runs, key=lambda pair: -pair[0].objective):
+        parameters = target.parameters(run.x)
+        order, feature = number_clusters(parameters.means, target.resolved.spread)
+        new = Candidate(run, parameters.permuted(order), feature, starts)
+        for i, old in enumerate(kept):
+            if old.run.objective - run.objective < near and _same(old, new, target.resolved.spread):
+                kept[i] = old._replace(starts=old.starts + starts)
+                break
+        else:
+            kept.append(new)
+    return kept
+
+
+def _same(one: Candidate, other: Candidate, spread: Array) -> bool:
+    means = np.abs(one.parameters.means - other.parameters.means) / spread
+    weights = np.abs(one.parameters.weights - other.parameters.weights)
+    collapsed = FitStatus.COLLAPSED in (one.run.status, other.run.status)
+    return bool(means.max() < _SAME_MEANS and weights.max() < _SAME_WEIGHTS and not collapsed)
+
+
+def flagged(target: Target, rows: Rows, run: Run) -> bool:
+    """Whether a run ended in a spike."""
+    if run.status is FitStatus.COLLAPSED:
+        return True
+    sums = rows.expectation(target.point(run.x))
+    return is_spike(target.parameters(run.x), sums, rows.n_rows, target.few_rows)
