@@ -5,6 +5,7 @@ nutpie; its compile cache is warm, its compile time counts. Same priors (half-no
 resolution 0), chains, draws and target_accept.
 """
 
+import ctypes
 import time
 import warnings
 from statistics import median
@@ -20,7 +21,7 @@ from bayesgmm.mixture.fused import TERMS, log_posterior
 from bayesgmm.sampling import sample
 from bayesgmm.spec import MixtureSpec, Priors
 from tests.benchmarks.simulated import simulated_rows
-from tests.benchmarks.timing import seconds
+from tests.benchmarks.timing import in_turn
 
 SIZES = [(272, 2, 2), (1000, 2, 3), (5000, 5, 4)]
 PRIORS = Priors(
@@ -81,23 +82,33 @@ def effective(tree):
     return min(ess), flat.mean(axis=(0, 1)), error
 
 
-def gradient_microseconds(rows, n_components, compiled):
+def plain_gradient(compiled):
+    """Return a call of the compiled C function that nutpie samples plain PyMC with."""
+    point = 0.1 * np.arange(compiled.n_dim) / compiled.n_dim
+    gradient, value = np.empty(compiled.n_dim), np.empty(())
+    doubles = ctypes.POINTER(ctypes.c_double)
+    arguments = (
+        compiled.n_dim,
+        *(array.ctypes.data_as(doubles) for array in (point, gradient, value)),
+        compiled.user_data.ctypes.data,
+    )
+    density = compiled.compiled_logp_func.ctypes
+    assert density(*arguments) == 0, "the density must be finite where it is timed"
+    return lambda: density(*arguments)
+
+
+def gradient_pair(rows, n_components, compiled):
     posterior = LogPosterior(
         resolve(MixtureSpec(n_components, priors=PRIORS, resolution=0), as_dataset(rows)), rows
     )
-    x, terms, gradient = np.linspace(-0.2, 0.2, posterior.dim), np.empty(len(TERMS)), None
-    gradient = np.empty(posterior.dim)
-    flat = posterior.flat
+    x, terms = np.linspace(-0.2, 0.2, posterior.dim), np.empty(len(TERMS))
+    gradient, flat = np.empty(posterior.dim), posterior.flat
     repeats = max(20, 2_000_000 // len(rows))
-    log_posterior(x, flat, 1.0, 1.0, terms, gradient)
-    ours = median(
-        seconds(lambda: log_posterior(x, flat, 1.0, 1.0, terms, gradient), repeats)
-        for _ in range(5)
+    return in_turn(
+        lambda: log_posterior(x, flat, 1.0, 1.0, terms, gradient),
+        plain_gradient(compiled),
+        repeats=(repeats, max(20, repeats // 20)),
     )
-    point = np.zeros(compiled.n_dim) + 0.1 * np.arange(compiled.n_dim) / compiled.n_dim
-    timed = [compiled.benchmark_logp(point, max(20, repeats // 20), 1) for _ in range(5)]
-    theirs = median(float(np.median(t.to_numpy())) for t in timed)
-    return 1e6 * ours, 1e6 * theirs
 
 
 def lines(rounds=5):
@@ -115,12 +126,12 @@ def lines(rounds=5):
             apart = np.abs(my_means - their_means) / np.hypot(my_error, their_error)
             assert apart.max() < 5.0, "the two must sample the same posterior"
             ratios.append((my_ess / my_seconds) / (their_ess / their_seconds))
-        mine_us, plain_us = gradient_microseconds(rows, k, compiled)
+        gradient = gradient_pair(rows, k, compiled)
         yield (
             f"a. sampling at {size}: {median(ratios):.0f} times plain PyMC's ESS a second "
             f"({my_seconds:.2f} s against {their_seconds:.1f} s in the last pair)"
         )
         yield (
-            f"a. gradient at {size}: {plain_us / mine_us:.0f} times cheaper "
-            f"({mine_us:.1f} us against {plain_us:.0f} us)"
+            f"a. gradient at {size}: {gradient.ratio:.0f} times cheaper "
+            f"({1e6 * gradient.ours:.1f} us against {1e6 * gradient.theirs:.0f} us)"
         )
