@@ -127,11 +127,7 @@ def sample(
             attributes=attributes,
         )
         return tree if relabel is None else labels.relabel(tree, relabel)
-    if spec is None:
-        raise ConfigError(
-            "sample needs a spec (a number of components or a MixtureSpec) or model=."
-        )
-    spec = as_spec(spec)
+    spec = _required(spec)
     check_components(dataset, spec.n_components)
     log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
     _warn_of_ties(log_posterior.resolved, dataset)
@@ -215,6 +211,14 @@ def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
 
 def _number(sequence: np.random.SeedSequence) -> int:
     return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def _required(spec: MixtureSpec | int | None) -> MixtureSpec:
+    if spec is None:
+        raise ConfigError(
+            "sample needs a spec (a number of components or a MixtureSpec) or model=."
+        )
+    return as_spec(spec)
 
 
 def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:
