@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 _STAMP = _PACKAGE / "__pycache__" / "compiled-sources.sha256"
 _LOCK = Path(tempfile.gettempdir()) / f"bayesgmm-{getattr(os, 'getuid', int)()}.lock"
+_WORTH_SAYING = 0.1  # seconds
 _FAST = {"contract", "nnan", "ninf", "nsz", "arcp", "reassoc"}
 
 
@@ -98,7 +99,8 @@ class _Announcer(event.Listener):
         if self._depth == 0:
             name = event.data["dispatcher"].py_func.__name__
             seconds = time.perf_counter() - self._started
-            logger.info("compiled %s in %.1f s, once on this machine", name, seconds)
+            if seconds >= _WORTH_SAYING:
+                logger.info("compiled %s in %.1f s, once on this machine", name, seconds)
 
 
 _discard_stale_code()

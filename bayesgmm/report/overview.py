@@ -89,7 +89,9 @@ def _centres(subject: Subject) -> list[str]:
     means = parameters_of(subject.posterior).means.mean(axis=0)
     if means.shape[1] > _FEW_FEATURES:
         return [""] * len(means)
-    units = [f" {subject.units.get(name, '')}".rstrip() for name in subject.features]
+    units = [
+        f" {subject.units[name]}" if name in subject.units else "" for name in subject.features
+    ]
     return [
         " (mean "
         + ", ".join(

@@ -1,0 +1,73 @@
+"""README and documentation: their links, commands, names and examples hold."""
+
+import re
+import shlex
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+import typer
+
+import bayesgmm as bg
+from bayesgmm.cli.commands import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [ROOT / "README.md", ROOT / "docs/index.md"]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: "/".join(path.parts[-2:]))
+
+
+def example(page: Path) -> str:
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    return block
+
+
+@each_page
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    assert all((page.parent / target).exists() for target in targets), targets
+
+
+@each_page
+def test_commands_are_ones_that_the_command_line_takes(page: Path) -> None:
+    group = typer.main.get_command(app)
+    told = re.findall(r"^ {4}(?:.*&& )?bayesgmm (.*)$", page.read_text(), re.MULTILINE)
+    assert told or page.name not in ("README.md", "index.md")
+    for line in told:
+        name, *arguments = shlex.split(line, comments=True)
+        command = group.commands[name]  # type: ignore[attr-defined]
+        command.make_context(name, arguments)  # its parser raises on a wrong option
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda path: path.name)
+def test_examples_use_names_that_exist(page: Path) -> None:
+    used = re.findall(r"\bbg\.((?:plots\.)?\w+)", example(page))
+    assert len(used) >= 6
+    for name in used:
+        place = bg.plots if name.startswith("plots.") else bg
+        assert name.removeprefix("plots.") in place.__all__
+
+
+def test_the_api_page_lists_every_public_name() -> None:
+    listed = re.findall(r"^::: (\S+)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    names = {name.rpartition(".")[2] for name in listed}
+    errors = {name for name in bg.__all__ if name in dir(bg.errors)}
+    missing = set(bg.__all__) - names - errors - {"__version__"}
+    assert not missing and {"bayesgmm.plots", "bayesgmm.errors"} <= set(listed)
+
+
+def test_the_package_and_its_citation_agree_on_the_version() -> None:
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    declared = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert cited and declared and cited[1] == declared[1] == bg.__version__
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda path: path.name)
+def test_the_example_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").symlink_to(ROOT / "models", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example(page), str(page), "exec"), {})
+    plt.close("all")
+    assert (tmp_path / "faithful.html").stat().st_size > 100_000
+    assert (tmp_path / "faithful.png").stat().st_size > 10_000
