@@ -192,8 +192,7 @@ def _checked_data(spec: AnalysisSpec) -> Dataset:
 
 def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
     changes = {
-        name: check_count(name, value, least=int(name == "draws"))
-        for name, value in changes.items()
+        name: check_count(name, value, least=int(name != "seed")) for name, value in changes.items()
     }
     return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **changes))
 

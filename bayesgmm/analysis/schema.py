@@ -155,7 +155,7 @@ class SamplerSection:
     """
 
     draws: AtLeastOne = 1000
-    tune: NotNegative = 1000
+    tune: AtLeastOne = 1000
     chains: AtLeastOne = 4
     max_draws: AtLeastOne | None = None
     seed: NotNegative | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bayesgmm.cli.outcome import Exit, exit_code, sentence
+from bayesgmm.cli.outcome import Exit, exit_code, one_line, sentence
 from bayesgmm.errors import BayesGMMError
 
 __all__ = ["main"]
@@ -87,14 +87,19 @@ def _listen(debug: bool) -> None:
 
     from bayesgmm import errors
 
+    shown: set[str] = set()
+
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+        text = one_line(str(message))
+        if text not in shown:
+            shown.add(text)
+            print(f"warning: {text}", file=sys.stderr)
 
     if not debug:
         warnings.showwarning = show
         warnings.simplefilter("ignore")
         for ours in (errors.ConvergenceWarning, errors.DataWarning, errors.DegeneracyWarning):
-            warnings.filterwarnings("once", category=ours)
+            warnings.filterwarnings("always", category=ours)
     logger = logging.getLogger("bayesgmm")
     logger.handlers.clear()
     logger.propagate = False

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from bayesgmm.errors import ConfigError
+
 __all__ = [
     "Columns",
     "Components",
@@ -56,7 +58,7 @@ DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
 ]
 Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
-Tune = Annotated[int | None, typer.Option(min=0, help="Draws of warm-up of each chain.")]
+Tune = Annotated[int | None, typer.Option(min=1, help="Draws of warm-up of each chain.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -65,7 +67,16 @@ Prob = Annotated[float, typer.Option(help="Probability of the intervals.")]
 
 def names_in(columns: str | None) -> list[str] | None:
     """Return the column names in an option's value; quotes protect a comma, as in a CSV file."""
-    return None if columns is None else next(csv.reader([columns], skipinitialspace=True), [])
+    if columns is None:
+        return None
+    try:
+        return next(csv.reader([columns], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise ConfigError(
+            f"--columns {columns!r:.80} has an unbalanced quote ({error}); close or double it.",
+            key="columns",
+            value=columns,
+        ) from None
 
 
 def separator_in(text: str) -> str:

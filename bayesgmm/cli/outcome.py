@@ -5,7 +5,7 @@ from enum import IntEnum
 
 from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 
-__all__ = ["Exit", "as_options", "exit_code", "sentence"]
+__all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
 _ARGUMENT = re.compile(
     r"\b(?:(?P<flag>drop_missing)=True|(?P<name>sep|decimal|encoding)=(?P<value>'[^']*')"
@@ -52,6 +52,11 @@ def sentence(error: BaseException) -> str:
             f"this is a fault of bayesgmm: {type(error).__name__}: {error!s:.200}. Run the command "
             "again with --debug and report what it prints."
         )
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """Return a message as one line that a terminal shows as it is."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 

@@ -102,7 +102,7 @@ def sample(
     dataset = as_dataset(data)
     settings = ChainSettings(
         draws=check_count("draws", draws),
-        tune=check_count("tune", tune, least=0),
+        tune=check_count("tune", tune),
         target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
         cores=available_cores() if cores is None else check_count("cores", cores),
     )

@@ -1,6 +1,8 @@
 import pytest
 
 from bad_inputs.data_cases import CASES, Case
+from bayesgmm.cli.outcome import exit_code
+from bayesgmm.errors import DataWarning
 
 
 def test_names_are_distinct_and_cover_enough():
@@ -16,5 +18,6 @@ def test_refused_with_a_sentence(case: Case, tmp_path):
     for words in case.words:
         assert words in message
     assert message.endswith((".", "?")) and "\n" not in message and len(message) < 700
+    assert exit_code(caught.value) == 2 or case.error is DataWarning
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
