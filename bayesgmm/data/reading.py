@@ -35,6 +35,7 @@ MAX_EXACT_INTEGER = 2**53
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "<na>"})
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)", re.ASCII | re.I)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.ASCII | re.I)
+_PADDING = " \t"  # str.strip and float would also take control characters for blanks
 _CHUNK = 8_192
 
 
@@ -262,7 +263,7 @@ def _records(stream: Iterable[str], sep: str, path: str) -> Iterator[tuple[int, 
 
 
 def _header(records: Iterator[tuple[int, list[str]]], path: str) -> list[str]:
-    names = [name.strip() for name in next(records, (1, []))[1]]
+    names = [name.strip(_PADDING) for name in next(records, (1, []))[1]]
     numbers = [_NUMBER.fullmatch(name.replace(",", ".")) for name in names]
     if not any(names):
         raise DataError(f"{path!r} is empty: a header and rows are needed.", path=path)
@@ -289,7 +290,7 @@ def _header(records: Iterator[tuple[int, list[str]]], path: str) -> list[str]:
 
 def number(cell: str, decimal: str) -> float | None:
     """Return the number that a text cell holds, NaN for missing, None for anything else."""
-    text = cell.strip()
+    text = cell.strip(_PADDING)
     if text.lower() in MISSING:
         return math.nan
     if decimal != ".":
@@ -301,14 +302,15 @@ def _add_cells(column: Column, cells: Sequence[str], lines: Sequence[int], decim
     """Parse a run of text cells, in one sweep where each is a plain number."""
     joined = "".join(cells)
     try:
-        if decimal != "." or "_" in joined or not joined.isascii():
+        plain = joined.isascii() and joined.isprintable() and "_" not in joined
+        if decimal != "." or not plain:
             raise ValueError("float() would take more than plain numbers")
         column.take(np.fromiter(map(float, cells), np.float64, count=len(cells)))
     except ValueError:
         column.add(cells, lines, lambda cell: number(cell, decimal))
     if column.integer is None:
         for i in np.flatnonzero(np.abs(column.chunks[-1]) >= MAX_EXACT_INTEGER).tolist():
-            if re.fullmatch(r"[+-]?\d+", cells[i].strip()) and abs(int(cells[i])) > 2**53:
+            if re.fullmatch(r"[+-]?\d+", cells[i].strip(_PADDING)) and abs(int(cells[i])) > 2**53:
                 column.integer = lines[i], cells[i]
                 break
 

@@ -100,12 +100,7 @@ def sample(
     (4, 50, 2, 1)
     """
     dataset = as_dataset(data)
-    settings = ChainSettings(
-        draws=check_count("draws", draws),
-        tune=check_count("tune", tune),
-        target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
-        cores=available_cores() if cores is None else check_count("cores", cores),
-    )
+    settings = _settings(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
     run = _METHODS[check_one_of("method", method, _METHODS)]
     check_one_of("relabel", relabel, (*labels.METHODS, None))
@@ -147,6 +142,15 @@ def sample(
     if drawn.interrupted:
         raise _interruption(tree, settings.draws, chains)
     return tree
+
+
+def _settings(draws: int, tune: int, target_accept: float, cores: int | None) -> ChainSettings:
+    return ChainSettings(
+        draws=check_count("draws", draws),
+        tune=check_count("tune", tune),
+        target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
+        cores=available_cores() if cores is None else check_count("cores", cores),
+    )
 
 
 def _run_nuts(
