@@ -21,7 +21,7 @@ from bayesgmm.analysis import (
     component_counts,
     run_analysis,
 )
-from bayesgmm.analysis.schema import read_model_file
+from bayesgmm.analysis.schema import Expectation, read_model_file
 from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInterrupted
 from bayesgmm.result import load
 from bayesgmm.result.layout import attribute, with_attributes
@@ -44,6 +44,7 @@ def test_gallery_files_are_right(path: Path) -> None:
     spec = check_model_file(path)
     assert spec.name == path.stem
     assert spec.about.title and spec.about.question and spec.about.source and spec.about.known
+    assert spec.expect != Expectation()
     assert path.name in (MODELS / "README.md").read_text()
 
 

@@ -47,7 +47,7 @@ def verdict(subject: Subject) -> Notice:
     judged = subject.verdict
     tone = "good" if judged.status is RunStatus.CONVERGED else "limited" if judged.ok else "bad"
     title = f"Verdict on the run with K = {subject.n_clusters}: {judged.status.value}"
-    return Notice(tone, title, (*_evidence(subject), *judged.reasons, *judged.notes))
+    return Notice(tone, title, (*judged.reasons, *_evidence(subject), *judged.notes))
 
 
 def _evidence(subject: Subject) -> list[str]:

@@ -14,7 +14,7 @@ from bayesgmm.prediction import (
     partition,
 )
 from bayesgmm.report.document import Block, Section, Table, Text
-from bayesgmm.report.numbers import percent, plain, significant
+from bayesgmm.report.numbers import NO_BREAK, percent, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.result.layout import rows_of
@@ -24,6 +24,7 @@ __all__ = ["separation"]
 _MOST_ROWS = 1500
 _LISTED = 10
 _FEWEST = 3
+_SMALLEST = 0.001  # of an overlap that is told
 
 
 def separation(subject: Subject) -> Section | None:
@@ -65,9 +66,13 @@ def _overlap_table(posterior: xr.DataTree) -> Table:
 
 
 def _with_interval(values: np.ndarray, *, share: bool = False) -> str:
-    shown = percent if share else (lambda value: significant(value, 2))
+    shown = percent if share else _coefficient
     mean, low, high = (shown(float(value)) for value in values)
     return f"{mean} ({low} to {high})"
+
+
+def _coefficient(value: float) -> str:
+    return significant(value, 2) if value >= _SMALLEST else f"<{NO_BREAK}{_SMALLEST:g}"
 
 
 def _memberships(subject: Subject) -> list[Block]:
@@ -132,7 +137,14 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         )
         for obs, (_, row) in zip(listed.index.tolist(), listed.iterrows(), strict=True)
     )
-    header = ("row", *shown, "cluster", "probability (89 %)", "runner-up", "probability")
+    header = (
+        "row",
+        *shown,
+        "cluster",
+        "probability (89 %)",
+        "runner\N{NON-BREAKING HYPHEN}up",
+        "probability",
+    )
     caption = (
         f"The {len(rows)} most ambiguous rows, by the entropy of their membership. Rows are "
         "counted from 0."

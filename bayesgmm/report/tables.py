@@ -10,7 +10,7 @@ __all__ = ["estimate_table"]
 _HEADERS = {
     "ess_bulk": "bulk ESS",
     "ess_tail": "tail ESS",
-    "r_hat": "R-hat",
+    "r_hat": "R\N{NON-BREAKING HYPHEN}hat",
     "mcse_mean": "MCSE of mean",
     "mcse_sd": "MCSE of sd",
 }
