@@ -17,7 +17,15 @@ import pymc as pm
 import pytest
 from numba.core import event
 
-from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError, SamplingInterrupted
+from bayesgmm.errors import (
+    ConfigError,
+    DataError,
+    DataWarning,
+    DegeneracyWarning,
+    ResourceError,
+    SamplingInterrupted,
+)
+from bayesgmm.fit import fit_map
 from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
 from bayesgmm.model import build_model
 from bayesgmm.result.layout import attribute
@@ -251,3 +259,24 @@ def test_interruption_keeps_the_draws(faithful):
 def test_wrong_arguments(faithful, options, error, message):
     with pytest.raises(error, match=message):
         sample(faithful, **{"spec": 2, **options})
+
+
+def test_chains_start_from_the_prior_where_every_mode_is_a_spike():
+    """Two rows far away: the density grows without bound along their line, the mass does not."""
+    rows = np.concatenate([np.random.default_rng(1).normal(size=(38, 2)), [[9.0, 9.0], [9.4, 9.3]]])
+    priors = Priors(
+        concentration=3.0,
+        mean_location=0.0,
+        mean_scale=8.0,
+        scale=0.7,
+        scale_sigma=0.4,
+        eta=1.2,
+        units="data",
+    )
+    spec = MixtureSpec(2, priors=priors, resolution=0)
+    with pytest.warns(DegeneracyWarning, match="every start ended in a spike"):
+        assert fit_map(rows, spec, seed=1, n_starts=5).flagged
+    tree = sample(rows, spec, draws=500, tune=500, seed=1)
+    level = tree["sample_stats"]["log_likelihood"]
+    assert float(az.rhat(level)) < 1.02
+    assert tree["posterior"]["means"].mean(("chain", "draw")).values[1, 0] > 7.0

@@ -10,15 +10,15 @@ import xarray as xr
 from bayesgmm import labels
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components
-from bayesgmm.errors import ConfigError, DataWarning, SamplingInterrupted
+from bayesgmm.errors import ConfigError, DataWarning, DegeneracyWarning, SamplingInterrupted
 from bayesgmm.fit import fit_map
-from bayesgmm.mixture import LogPosterior, ResolvedSpec, resolve
+from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
 from bayesgmm.progress import Progress, reporting
 from bayesgmm.resources import available_cores, require_bytes
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.dispersion import dispersed_starts
-from bayesgmm.sampling.smc import temper
+from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.user_model import sample_user_model
 from bayesgmm.spec import MixtureSpec, as_spec
 
@@ -162,16 +162,28 @@ def _run_nuts(
     report: Progress | None,
 ) -> ChainDraws:
     for_starts, for_jitter, *for_chains = np.random.SeedSequence(seed).spawn(2 + chains)
-    modes = fit_map(data, log_posterior.resolved.spec, seed=_number(for_starts), n_starts=_STARTS)
-    starts = dispersed_starts(
-        log_posterior,
-        [optimum.parameters for optimum in modes.optima if not optimum.flagged],
-        chains,
-        np.random.default_rng(for_jitter),
+    optima = _regular_optima(data, log_posterior.resolved.spec, _number(for_starts))
+    rng = np.random.default_rng(for_jitter)
+    starts = (
+        dispersed_starts(log_posterior, optima, chains, rng)
+        if optima
+        else draw_prior(log_posterior, chains, rng)
     )
     logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
     seeds = [_number(child) for child in for_chains]
     return run_chains(log_posterior.flat, starts, seeds, settings, report)
+
+
+def _regular_optima(data: Dataset, spec: MixtureSpec, seed: int) -> list[Parameters]:
+    """Return the optima of the posterior density that are no spikes, the best first.
+
+    There may be none: without h a density has poles, which hold little mass of a posterior that
+    is proper all the same. So its spikes are no news here.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegeneracyWarning)
+        modes = fit_map(data, spec, seed=seed, n_starts=_STARTS)
+    return [optimum.parameters for optimum in modes.optima if not optimum.flagged]
 
 
 def _run_smc(
