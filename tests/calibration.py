@@ -1,0 +1,355 @@
+"""Simulation-based calibration and coverage: does a posterior mean what it says?
+
+Parameters are drawn from the prior, rows from the mixture, draws from its posterior. Then the rank
+of the true value of any function of parameters and rows among L independent draws is uniform on
+0 ... L, exactly, for a right sampler of the right density; an interval between draws covers the
+truth with its nominal probability (Talts et al. 2018, arXiv:1804.06788; Modrak et al. 2023,
+Bayesian Analysis 20:461, on the log likelihood among the functions). Functions are free of labels:
+clusters are numbered by their first mean, in the truth as in each draw.
+
+Ranks are judged by their empirical distribution function inside simultaneous bands (Sailynoja,
+Burkner and Vehtari 2022, Statistics and Computing 32:32); the level of the band that a set of
+ranks just touches is its p-value.
+
+    python -m tests.calibration [NAME ...] [--fits 1000] [--out FOLDER]
+
+runs the long studies, prints their figures and, with --out, keeps ranks and pictures.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from arviz_stats.base import array_stats
+from scipy.special import logsumexp
+from scipy.stats import binom, multivariate_normal
+
+from bayesgmm.data import as_dataset
+from bayesgmm.mixture import LogPosterior, Parameters, resolve
+from bayesgmm.result.layout import parameters_of
+from bayesgmm.sampling import posterior_sampling, sample
+from bayesgmm.spec import MixtureSpec, Priors
+
+SEED = 20261121
+LEVELS = (0.5, 0.8, 0.95)
+INTERVALS = ("weights", "means", "scales", "correlations")
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is simulated: `n_rows` rows from `truth`, which is drawn from the prior when None."""
+
+    name: str
+    spec: MixtureSpec
+    n_features: int
+    n_rows: int
+    truth: Parameters | None = None
+
+
+@dataclass(frozen=True)
+class Length:
+    """Chains of each fit; every `thin`-th draw enters the ranks, the last one being left out."""
+
+    chains: int
+    tune: int
+    draws: int
+    thin: int
+
+    @property
+    def n_ranked(self) -> int:
+        return self.chains * (self.draws // self.thin) - 1
+
+
+@dataclass(frozen=True)
+class Study:
+    """Ranks of the truth, one a fit, and the worst R-hat and ESS of each fit among `WATCHED`."""
+
+    ranks: dict[str, np.ndarray]
+    n_ranked: int
+    r_hat: np.ndarray
+    sample_size: np.ndarray
+    divergences: np.ndarray
+
+    def p_values(self) -> dict[str, float]:
+        return {name: uniformity(ranks, self.n_ranked) for name, ranks in self.ranks.items()}
+
+    def coverage(self, level: float) -> dict[str, float]:
+        """Share of fits whose equal-tailed interval between ranked draws holds the truth."""
+        size = self.n_ranked + 1
+        outside = size * (1.0 - level) / 2.0
+        assert abs(outside - round(outside)) < 1e-9, "the interval must end at draws"
+        return {
+            name: float(np.mean((ranks >= round(outside)) & (ranks < size - round(outside))))
+            for name, ranks in self.ranks.items()
+            if name.startswith(INTERVALS)
+        }
+
+
+def prior_design(n_features: int, n_components: int, n_rows: int, apart: float = 6.0) -> Design:
+    """Priors in data units, each number another, and resolution 0: nothing depends on the rows.
+
+    Means are spread by `apart` medians of the scales. Chains cross between the ways to share rows
+    out over clusters that overlap, but slowly, and slowest among three: these lie further apart.
+    """
+    scale = np.array([0.7, 0.5, 1.2])[:n_features]
+    priors = Priors(
+        concentration=3.0,
+        mean_location=(0.5, -1.0, 2.0)[:n_features],
+        mean_scale=tuple(apart * scale),
+        scale=tuple(scale),
+        scale_sigma=0.4,
+        eta=1.5,
+        units="data",
+    )
+    spec = MixtureSpec(n_components, priors=priors, resolution=0)
+    return Design(f"D{n_features}K{n_components}", spec, n_features, n_rows)
+
+
+def _separated() -> Design:
+    """Two clusters some 8 standard deviations apart under the default priors."""
+    scales = np.array([[1.0, 2.0], [0.6, 1.0]])
+    correlations = np.array([[[1.0, 0.5], [0.5, 1.0]], [[1.0, -0.3], [-0.3, 1.0]]])
+    truth = Parameters(
+        weights=np.array([0.4, 0.6]),
+        means=np.array([[0.0, 0.0], [6.0, 5.0]]),
+        scales=scales,
+        correlations=correlations,
+        covariances=correlations * scales[:, :, None] * scales[:, None, :],
+    )
+    return Design("separated", MixtureSpec(2, resolution=0), 2, 300, truth)
+
+
+LONG = Length(chains=4, tune=500, draws=500, thin=10)
+WATCHED = ("log posterior", "log likelihood", "log determinants", "entropy of weights")
+DESIGNS = {
+    design.name: design
+    for design in (
+        prior_design(1, 2, 40),
+        prior_design(2, 2, 40),
+        prior_design(2, 3, 90, apart=15.0),
+        prior_design(3, 2, 60),
+        _separated(),
+    )
+}
+
+
+def run_study(design: Design, n_fits: int, length: Length, seed: int = SEED) -> Study:
+    """Simulate and fit; every fit is kept, whatever its chains look like.
+
+    On so few rows the search for starting points is most of the work, and needs few starts itself.
+    """
+    with mock.patch.object(posterior_sampling, "_STARTS", 4):
+        children = np.random.SeedSequence(seed).spawn(n_fits)
+        fits = [_fit(design, length, child) for child in children]
+    ranks, r_hat, sample_size, divergences = zip(*fits, strict=True)
+    return Study(
+        ranks={name: np.array([fit[name] for fit in ranks]) for name in ranks[0]},
+        n_ranked=length.n_ranked,
+        r_hat=np.array(r_hat),
+        sample_size=np.array(sample_size),
+        divergences=np.array(divergences),
+    )
+
+
+def _fit(
+    design: Design, length: Length, seed: np.random.SeedSequence
+) -> tuple[dict[str, int], float, float, int]:
+    rng = np.random.default_rng(seed)
+    truth = draw_prior(design, rng) if design.truth is None else design.truth
+    rows = draw_rows(truth, design.n_rows, rng)
+    tree = sample(
+        rows,
+        design.spec,
+        draws=length.draws,
+        tune=length.tune,
+        chains=length.chains,
+        cores=1,
+        seed=int(rng.integers(2**32)),
+        relabel=None,
+        log_likelihood=False,
+    )
+    statistics = tree["sample_stats"].to_dataset()
+    log_prior = sum(value.values.ravel() for value in tree["log_prior"].to_dataset().values())
+    log_likelihood = statistics["log_likelihood"].values.ravel()
+    drawn = {
+        name: values.reshape(length.chains, length.draws)
+        for name, values in functions(parameters_of(tree), log_likelihood, log_prior)
+    }
+    there = functions(
+        truth, row_log_likelihoods(truth, rows).sum(), log_prior_at(truth, design.spec, rows)
+    )
+    ranks = {
+        name: int((drawn[name][:, :: length.thin].ravel()[:-1] < value).sum())
+        for name, value in there
+    }
+    watched = [drawn[name] for name in WATCHED]
+    r_hat = max(float(array_stats.rhat(d, chain_axis=0, draw_axis=1)) for d in watched)
+    size = min(float(array_stats.ess(d, chain_axis=0, draw_axis=1)) for d in watched)
+    return ranks, r_hat, size, int(statistics["diverging"].sum())
+
+
+def functions(
+    parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Functions of parameters and rows that do not see labels, each of the leading axes' shape."""
+    p = parameters.permuted(np.argsort(parameters.means[..., 0], axis=-1))
+    n_clusters, n_features = p.means.shape[-2:]
+    for k in range(n_clusters):
+        if k < n_clusters - 1:
+            yield f"weights[{k}]", p.weights[..., k]
+        for d in range(n_features):
+            yield f"means[{k}, {d}]", p.means[..., k, d]
+            yield f"scales[{k}, {d}]", p.scales[..., k, d]
+            for e in range(d):
+                yield f"correlations[{k}, {d}, {e}]", p.correlations[..., k, d, e]
+    yield "largest weight", p.weights.max(axis=-1)
+    yield "entropy of weights", -(p.weights * np.log(p.weights)).sum(axis=-1)
+    yield "log determinants", np.linalg.slogdet(p.covariances)[1].sum(axis=-1)
+    mean = np.einsum("...k,...kd->...d", p.weights, p.means)
+    offsets = p.means - mean[..., None, :]
+    spread = p.covariances + offsets[..., :, None] * offsets[..., None, :]
+    covariance = np.einsum("...k,...kde->...de", p.weights, spread)
+    for d in range(n_features):
+        yield f"mixture mean[{d}]", mean[..., d]
+        for e in range(d + 1):
+            yield f"mixture covariance[{d}, {e}]", covariance[..., d, e]
+    yield "log likelihood", log_likelihood
+    yield "log posterior", log_likelihood + log_prior
+
+
+def draw_prior(design: Design, rng: np.random.Generator) -> Parameters:
+    """Draw parameters by NumPy's own generators, the correlations by the onion."""
+    priors, d = design.spec.priors, design.n_features
+    shape = (design.spec.n_components, d)
+    scales = np.exp(rng.normal(np.log(priors.scale), priors.scale_sigma, shape))
+    correlations = np.stack([onion(d, priors.eta, rng) for _ in range(shape[0])])
+    return Parameters(
+        weights=rng.dirichlet(np.full(shape[0], priors.concentration)),
+        means=rng.normal(priors.mean_location, priors.mean_scale, shape),
+        scales=scales,
+        correlations=correlations,
+        covariances=correlations * scales[:, :, None] * scales[:, None, :],
+    )
+
+
+def onion(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw from LKJ(eta) by growing the matrix (Lewandowski et al. 2009, section 3.2)."""
+    matrix = np.ones((1, 1))
+    shape = eta + 0.5 * (size - 1)
+    for k in range(1, size):
+        shape -= 0.5
+        direction = rng.normal(size=k)
+        direction *= np.sqrt(rng.beta(0.5 * k, shape)) / np.linalg.norm(direction)
+        column = np.linalg.cholesky(matrix) @ direction
+        matrix = np.block([[matrix, column[:, None]], [column[None], np.ones((1, 1))]])
+    return matrix
+
+
+def draw_rows(truth: Parameters, size: int, rng: np.random.Generator) -> np.ndarray:
+    clusters = rng.choice(len(truth.weights), size, p=truth.weights)
+    noise = rng.normal(size=(size, truth.means.shape[1]))
+    roots = np.linalg.cholesky(truth.covariances)
+    return truth.means[clusters] + np.einsum("nij,nj->ni", roots[clusters], noise)
+
+
+def row_log_likelihoods(truth: Parameters, rows: np.ndarray) -> np.ndarray:
+    """Log density of each row, by SciPy."""
+    densities = [
+        np.log(w) + multivariate_normal(m, s).logpdf(rows)
+        for w, m, s in zip(truth.weights, truth.means, truth.covariances, strict=True)
+    ]
+    return logsumexp(densities, axis=0)
+
+
+def log_prior_at(truth: Parameters, spec: MixtureSpec, rows: np.ndarray) -> float:
+    target = LogPosterior(resolve(spec, as_dataset(rows)), rows)
+    terms = target.terms(target.unconstrain(truth)[None])
+    return float(sum(terms[name][0] for name in ("weights", "means", "scales", "pairs")))
+
+
+def uniformity(ranks: np.ndarray, n_ranked: int) -> float:
+    """Return the p-value of uniform ranks on 0 ... n_ranked by the simultaneous band they touch.
+
+    The number of ranks up to i is binomial; the smallest two-sided tail probability over i, g, is
+    the statistic. P(no i has a tail as small as g) follows from the counts' Markov chain: given s
+    ranks up to i - 1, a binomial share 1 / (n_ranked + 1 - i) of the rest are i.
+    """
+    n, size = len(ranks), n_ranked + 1
+    below = np.cumsum(np.bincount(ranks, minlength=size))[:-1]
+    counts = np.arange(n + 1)
+    tails = []
+    for i in range(n_ranked):
+        share = (i + 1) / size
+        tails.append(2.0 * np.minimum(binom.cdf(counts, n, share), binom.sf(counts - 1, n, share)))
+    smallest = min(tail[count] for tail, count in zip(tails, below, strict=True))
+    inside, probability = np.array([0]), np.array([1.0])
+    for i, tail in enumerate(tails):
+        following = np.flatnonzero(tail > smallest * (1.0 + 1e-9))
+        steps = binom.pmf(following[:, None] - inside, n - inside, 1.0 / (size - i))
+        inside, probability = following, steps @ probability
+    return float(1.0 - probability.sum())
+
+
+def describe(design: Design, study: Study, seconds: float) -> str:
+    """Write the figures of a study as lines of text."""
+    n_fits = len(study.r_hat)
+    lines = [
+        f"{design.name}: {n_fits} fits of {design.n_rows} rows, {seconds:.0f} s; "
+        f"R-hat above 1.01 in {(study.r_hat > 1.01).sum()} (largest {study.r_hat.max():.3f}), "
+        f"ESS at least {study.sample_size.min():.0f}, "
+        f"divergences in {(study.divergences > 0).sum()} fits ({study.divergences.sum()} draws)"
+    ]
+    if design.truth is None:
+        p_values = study.p_values()
+        worst = min(p_values, key=p_values.__getitem__)
+        adjusted = min(1.0, len(p_values) * p_values[worst])
+        lines.append(
+            f"  ranks of {len(p_values)} functions: smallest p {p_values[worst]:.4f} ({worst}), "
+            f"{adjusted:.3f} for all together"
+        )
+    for level in LEVELS:
+        shares = study.coverage(level)
+        error = np.sqrt(level * (1 - level) / n_fits)
+        low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+        lines.append(
+            f"  coverage of {level:.0%} intervals: mean {np.mean(list(shares.values())):.3f}, "
+            f"from {shares[low]:.3f} ({low}) to {shares[high]:.3f} ({high}); "
+            f"largest |z| {max(abs(s - level) for s in shares.values()) / error:.2f}"
+        )
+    return "\n".join(lines)
+
+
+def keep(design: Design, study: Study, folder: Path) -> None:
+    """Write the ranks, and the picture of their distribution functions."""
+    import arviz as az
+    import xarray as xr
+
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / f"{design.name}.npz", n_ranked=study.n_ranked, **study.ranks)
+    pit = {n: ("sample", (r + 0.5) / (study.n_ranked + 1)) for n, r in study.ranks.items()}
+    tree = xr.DataTree.from_dict({"prior_sbc": xr.Dataset(pit)})
+    plot = az.plot_ecdf_pit(tree, group="prior_sbc", sample_dims=["sample"])
+    plot.savefig(folder / f"{design.name}.png")
+
+
+def main() -> None:
+    """Run the long studies."""
+    parser = argparse.ArgumentParser(description="Calibration and coverage, the long studies.")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(DESIGNS)}; all by default")
+    parser.add_argument("--fits", type=int, default=1000)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    for design in [DESIGNS[name] for name in arguments.names or DESIGNS]:
+        start = time.process_time()
+        study = run_study(design, arguments.fits, LONG)
+        print(describe(design, study, time.process_time() - start), flush=True)
+        if arguments.out:
+            keep(design, study, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
