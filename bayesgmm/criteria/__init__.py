@@ -5,7 +5,7 @@ from bayesgmm.criteria.model_posterior import PosteriorOverK, PriorOverK, poster
 from bayesgmm.criteria.nobile import NobileStep, nobile_step
 from bayesgmm.criteria.predictive import WAIC, loo, waic
 from bayesgmm.criteria.ranking import rank
-from bayesgmm.criteria.refits import RefittedLOO, loo_with_refits
+from bayesgmm.criteria.refits import RepairedLOO, loo_with_refits
 from bayesgmm.criteria.tempered import reconciled, tempered_evidence
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "NobileStep",
     "PosteriorOverK",
     "PriorOverK",
-    "RefittedLOO",
+    "RepairedLOO",
     "log_evidence",
     "loo",
     "loo_with_refits",

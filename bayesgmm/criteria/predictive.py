@@ -1,7 +1,7 @@
 """WAIC and PSIS-LOO: how well new rows are predicted, from the label-free log likelihood."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import arviz as az
@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from bayesgmm.errors import ConfigError
 from bayesgmm.result.layout import check_posterior
 
-__all__ = ["WAIC", "loo", "waic"]
+__all__ = ["WAIC", "loo", "relative_efficiency", "waic"]
 
 VARIANCE_LIMIT = 0.4
 MIN_DRAWS = 25  # a fifth of them make the tail, and its fit takes five
@@ -129,7 +129,8 @@ def loo(posterior: xr.DataTree) -> Any:
     Returns
     -------
     arviz ELPDData
-        With pointwise `.elpd_i` and `.pareto_k`.
+        With pointwise `.elpd_i` and `.pareto_k`; without the importance weights, which are as
+        large as the log likelihood.
 
     Raises
     ------
@@ -149,6 +150,15 @@ def loo(posterior: xr.DataTree) -> Any:
     >>> estimate.pareto_k.shape, bool(estimate.elpd < 0)
     ((8,), True)
     """
+    relative = relative_efficiency(posterior)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Estimated shape parameter", category=UserWarning)
+        estimate = az.loo(posterior, pointwise=True, var_name="x", reff=relative)
+    return replace(estimate, log_weights=None)
+
+
+def relative_efficiency(posterior: xr.DataTree) -> float:
+    """Return the effective share of the draws for the mean of the total log likelihood."""
     total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
     if total.size < MIN_DRAWS:
         raise ConfigError(
@@ -157,10 +167,7 @@ def loo(posterior: xr.DataTree) -> Any:
             n_draws=total.size,
         )
     size = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))
-    relative = min(1.0, size / total.size) if np.isfinite(size) else 1.0
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Estimated shape parameter", category=UserWarning)
-        return az.loo(posterior, pointwise=True, var_name="x", reff=relative)
+    return min(1.0, size / total.size) if np.isfinite(size) else 1.0
 
 
 def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:

@@ -1,7 +1,6 @@
-"""LOO with exact refits of the rows whose importance weights are too heavy-tailed."""
+"""LOO where importance sampling fails: moment matching, then exact refits."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,25 +11,26 @@ from arviz_stats.utils import ELPDData
 
 from bayesgmm.arguments import seed_of
 from bayesgmm.criteria.bridge import coordinates_of, log_ratio
+from bayesgmm.criteria.moment_matching import match_moments, may_match_moments
 from bayesgmm.criteria.predictive import loo
-from bayesgmm.errors import ConfigError
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
 from bayesgmm.sampling.chains import ChainSettings, run_chains
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
-__all__ = ["RefittedLOO", "loo_with_refits"]
+__all__ = ["RepairedLOO", "loo_with_refits"]
 
 logger = logging.getLogger(__name__)
 
 R_HAT = 1.05
 _TARGET_ACCEPT = 0.9
+_MATCHES_A_REFIT = 5
 
 
 @dataclass(kw_only=True, repr=False)
-class RefittedLOO(ELPDData):
-    """Expected log pointwise predictive density by LOO, nats, some rows refitted exactly.
+class RepairedLOO(ELPDData):
+    """Expected log pointwise predictive density by LOO, nats, high Pareto k mended.
 
     Parameters
     ----------
@@ -38,29 +38,36 @@ class RefittedLOO(ELPDData):
         The estimate, its standard error over rows, and the effective number of parameters.
     n_samples, n_data_points : int
     warning : bool
-        Whether the chains of some refit disagree about their row.
+        Whether a high Pareto k is left, or the chains of some refit disagree about their row.
     elpd_i : DataArray of shape (obs,), nats
     pareto_k : DataArray of shape (obs,)
-        As PSIS left them; 0 in the rows refitted, where no importance weights are used.
-    refitted : tuple of int
-        Positions of the rows refitted, in increasing order.
-    pareto_k_before : tuple of float
-        Their Pareto k.
-    error : tuple of float
-        Monte Carlo standard error of their terms, nats.
+        Of the weights behind each term: PSIS's, or those after moment matching; 0 in the rows
+        refitted, where no importance weights are used.
+    pareto_k_before : DataArray of shape (obs,)
+        As PSIS left them.
+    matched, refitted : tuple of int
+        Positions of the rows mended by moment matching and by a refit, in increasing order.
+    error : DataArray of shape (obs,)
+        Monte Carlo standard error of the terms estimated anew, nats; NaN in the others.
     r_hat : tuple of float
         R-hat of the predictive density of the row left out, for each refit.
     seed : int
         Of the refits.
     """
 
+    matched: tuple[int, ...]
     refitted: tuple[int, ...]
-    pareto_k_before: tuple[float, ...]
-    error: tuple[float, ...]
+    pareto_k_before: xr.DataArray
+    error: xr.DataArray
     r_hat: tuple[float, ...]
     seed: int
 
     _kind: ClassVar[str | None] = "loo"
+
+    @property
+    def n_matched(self) -> int:
+        """Number of rows mended by moment matching."""
+        return len(self.matched)
 
     @property
     def n_refitted(self) -> int:
@@ -68,32 +75,40 @@ class RefittedLOO(ELPDData):
         return len(self.refitted)
 
     def _footer(self) -> str:
-        if not self.refitted:
-            return ""
-        text = f"\n\n{self.n_refitted} rows were left out one by one and the model refitted."
-        if self.warning:
+        text = ""
+        if self.matched:
+            text += f" Moment matching mended {self.n_matched} rows."
+        if self.refitted:
+            text += f" {self.n_refitted} rows were left out one by one and the model refitted."
+        if self.r_hat and max(self.r_hat) > R_HAT:
             text += f" The chains disagree in some: R-hat up to {max(self.r_hat):.2f}."
-        return text
+        n_left = int((~(self.pareto_k <= self.good_k)).sum())
+        if n_left:
+            text += f" {n_left} rows with a high Pareto k are left."
+        return text and f"\n\n{text.lstrip()}"
 
 
 def loo_with_refits(
     posterior: xr.DataTree,
     limit: float = 0.7,
     *,
+    moment_matching: bool = True,
     draws: int = 500,
     tune: int = 500,
     chains: int = 4,
     max_refits: int = 50,
     seed: int | None = None,
     cores: int | None = None,
-) -> RefittedLOO:
+) -> RepairedLOO:
     """Estimate the expected log pointwise predictive density by LOO, without high Pareto k.
 
-    PSIS-LOO; then each row with a Pareto k above `limit` is left out, the model sampled on the
-    rest under the same resolved priors, and the row's term replaced by its log predictive density.
-    That is the log ratio of the evidences with and without the row: a bridge between the draws of
-    both posteriors, which holds where the mean of p(x_i | s) over either would hang on a few
-    draws. Chains of a refit start from draws of the full posterior.
+    PSIS-LOO; then, for the rows with a Pareto k above `limit`, moment matching, where every
+    cluster's identification score is at least 0.99 (Paananen et al. 2021). Each row still above it
+    is left out, the model sampled on the rest under the same resolved priors, and the row's term
+    replaced by its log predictive density. That is the log ratio of the evidences with and without
+    the row: a bridge between the draws of both posteriors, which holds where the mean of
+    p(x_i | s) over either would hang on a few draws. Chains of a refit start from draws of the
+    full posterior.
 
     Parameters
     ----------
@@ -101,11 +116,14 @@ def loo_with_refits(
         As `bayesgmm.sample` returns it, with the group log_likelihood.
     limit : float
         Largest Pareto k that is left standing.
+    moment_matching : bool
+        Whether to try moment matching before a refit; it costs about a fifth of one.
     draws, tune, chains : int
         Of each refit.
     max_refits : int
-        More rows than this are refused: the model then fits them so badly that LOO is not the
-        criterion to use.
+        With more rows than this still above the limit none is refitted, and their Pareto k stand:
+        the model then fits them so badly that LOO is not the criterion to use. Moment matching is
+        tried on at most five times as many.
     seed : int, optional
         Of the refits; drawn and stored when None.
     cores : int, optional
@@ -113,17 +131,18 @@ def loo_with_refits(
 
     Returns
     -------
-    RefittedLOO
+    RepairedLOO
 
     Raises
     ------
     ConfigError
-        Without a log likelihood of each row, for the draws of a user's own model where a refit is
-        needed, or with more than `max_refits` rows to refit.
+        Without a log likelihood of each row, or for the draws of a user's own model where a refit
+        is needed.
 
     References
     ----------
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27:1413, section 2.1.
+    Paananen, Piironen, Buerkner and Vehtari (2021), Statistics and Computing 31:16.
     Meng and Wong (1996), Statistica Sinica 6:831.
 
     Examples
@@ -132,35 +151,64 @@ def loo_with_refits(
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 1, draws=200, seed=1)
     >>> estimate = loo_with_refits(tree, draws=200, tune=200, seed=1)
-    >>> estimate.n_refitted
-    0
+    >>> estimate.n_matched, estimate.n_refitted
+    (0, 0)
     """
     seed = seed_of(seed)
-    estimate = loo(posterior)
-    pareto_k = np.asarray(estimate.pareto_k)
+    plain = loo(posterior)
+    elpd, pareto_k = plain.elpd_i.values.copy(), plain.pareto_k.values.copy()
+    error = np.full(len(elpd), np.nan)
+    high = np.flatnonzero(~(pareto_k <= limit))
+    few = 0 < len(high) <= _MATCHES_A_REFIT * max_refits
+    if moment_matching and few and may_match_moments(posterior):
+        logger.info("%d rows have a Pareto k above %g: moment matching", len(high), limit)
+        elpd[high], pareto_k[high], error[high] = match_moments(posterior, high, limit)
     rows = np.flatnonzero(~(pareto_k <= limit))
+    matched = np.setdiff1d(high, rows)
     if len(rows) > max_refits:
-        raise ConfigError(
-            f"{len(rows)} of {len(pareto_k)} rows have a Pareto k above {limit}, and at most "
-            f"{max_refits} are refitted; raise max_refits, or rank the models by evidence.",
-            n_bad=len(rows),
-        )
-    elpd_i = np.asarray(estimate.elpd_i).copy()
-    refits = np.empty((len(rows), 3))
+        rows = rows[:0]
+    r_hat = np.empty(0)
     if len(rows):
-        target, kept = coordinates_of(posterior)
-        values = posterior["log_likelihood"].to_dataset()["x"].isel(obs=rows)
-        at_draws = values.transpose("obs", "chain", "draw").values
         settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or available_cores())
-        states = kept.reshape(-1, target.dim)
-        for i, child in enumerate(np.random.SeedSequence(seed).spawn(len(rows))):
-            row = int(rows[i])
-            left_out = _left_out(target, row, states, chains, settings, child)
-            refits[i, :2] = log_ratio(at_draws[i], left_out)
-            refits[i, 2] = array_stats.rhat(left_out, chain_axis=0, draw_axis=1)
-            logger.info("row %d left out: %.3f nats", row, refits[i, 0])
-        elpd_i[rows] = refits[:, 0]
-    return _result(estimate, elpd_i, rows.tolist(), refits, seed)
+        elpd[rows], error[rows], r_hat = _refit(posterior, rows, chains, settings, seed)
+        pareto_k[rows] = 0.0
+    total = float(elpd.sum())
+    return RepairedLOO(
+        elpd=total,
+        se=float(np.sqrt(len(elpd) * elpd.var(ddof=1))),
+        p=plain.p + plain.elpd - total,
+        n_samples=plain.n_samples,
+        n_data_points=plain.n_data_points,
+        scale="log",
+        warning=bool((r_hat > R_HAT).any() or not (pareto_k <= limit).all()),
+        good_k=limit,
+        elpd_i=plain.elpd_i.copy(data=elpd),
+        pareto_k=plain.pareto_k.copy(data=pareto_k),
+        pareto_k_before=plain.pareto_k,
+        matched=tuple(matched.tolist()),
+        refitted=tuple(rows.tolist()),
+        error=plain.elpd_i.copy(data=error),
+        r_hat=tuple(r_hat.tolist()),
+        seed=seed,
+    )
+
+
+def _refit(
+    posterior: xr.DataTree, rows: IntArray, chains: int, settings: ChainSettings, seed: int
+) -> tuple[Array, Array, Array]:
+    """Return the term, its error and R-hat of each row (row,) by leaving it out."""
+    target, kept = coordinates_of(posterior)
+    values = posterior["log_likelihood"].to_dataset()["x"].isel(obs=rows)
+    at_draws = values.transpose("obs", "chain", "draw").values
+    states = kept.reshape(-1, target.dim)
+    refits = np.empty((len(rows), 3))
+    for i, child in enumerate(np.random.SeedSequence(seed).spawn(len(rows))):
+        row = int(rows[i])
+        left_out = _left_out(target, row, states, chains, settings, child)
+        refits[i, :2] = log_ratio(at_draws[i], left_out)
+        refits[i, 2] = array_stats.rhat(left_out, chain_axis=0, draw_axis=1)
+        logger.info("row %d left out: %.3f nats", row, refits[i, 0])
+    return refits[:, 0], refits[:, 1], refits[:, 2]
 
 
 def _left_out(
@@ -184,29 +232,3 @@ def _left_out(
         target.resolved.unit,
     )
     return values.reshape(drawn.x.shape[:2])
-
-
-def _result(
-    estimate: ELPDData, elpd_i: Array, rows: Sequence[int], refits: Array, seed: int
-) -> RefittedLOO:
-    before = np.asarray(estimate.pareto_k)
-    pareto_k = before.copy()
-    pareto_k[rows] = 0.0
-    elpd = float(elpd_i.sum())
-    return RefittedLOO(
-        elpd=elpd,
-        se=float(np.sqrt(len(elpd_i) * elpd_i.var(ddof=1))),
-        p=estimate.p + estimate.elpd - elpd,
-        n_samples=estimate.n_samples,
-        n_data_points=estimate.n_data_points,
-        scale="log",
-        warning=bool((refits[:, 2] > R_HAT).any()),
-        good_k=estimate.good_k,
-        elpd_i=estimate.elpd_i.copy(data=elpd_i),
-        pareto_k=estimate.pareto_k.copy(data=pareto_k),
-        refitted=tuple(rows),
-        pareto_k_before=tuple(before[rows].tolist()),
-        error=tuple(refits[:, 1].tolist()),
-        r_hat=tuple(refits[:, 2].tolist()),
-        seed=seed,
-    )
