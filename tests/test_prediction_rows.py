@@ -54,7 +54,10 @@ def test_membership_equals_brute_force(posterior, joint, monkeypatch):
     np.testing.assert_allclose(soft["lower"], np.quantile(shares, 0.1, axis=0), atol=1e-12)
     np.testing.assert_allclose(soft["upper"], np.quantile(shares, 0.9, axis=0), atol=1e-12)
     np.testing.assert_allclose(soft["entropy"], -(mean * np.log(mean)).sum(axis=1), atol=1e-12)
-    np.testing.assert_array_equal(soft["cluster"], mean.argmax(axis=1))
+    np.testing.assert_array_equal(soft["most_probable"], mean.argmax(axis=1))
+    column = soft.sel(cluster=1)
+    assert column["mean"].dims == ("obs",) and column.sizes["obs"] == len(mean)
+    np.testing.assert_array_equal(column["mean"], soft["mean"].values[:, 1])
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
     """Lay memberships out with one line a row: cluster, entropy, and each cluster's interval."""
     import pandas as pd
 
-    columns = {"cluster": found["cluster"].values, "entropy": found["entropy"].values}
+    columns = {"cluster": found["most_probable"].values, "entropy": found["entropy"].values}
     for k in range(found["mean"].shape[1]):
         for name in ("mean", "lower", "upper"):
             columns[f"{name}_{k}"] = found[name].values[:, k]

@@ -33,9 +33,8 @@ def membership(
     -------
     xarray.Dataset
         mean, lower, upper (obs, cluster): of P(cluster | row, draw) over draws; entropy (obs): of
-        the mean probabilities, nats, from 0 (certain) to log K; cluster (obs): the most probable.
-        As that name belongs to the rows, take a column of `mean` by ``isel(cluster=k)``, not
-        ``sel``.
+        the mean probabilities, nats, from 0 (certain) to log K; most_probable (obs): the cluster.
+        Coordinates obs and cluster: ``result["mean"].sel(cluster=0)`` is a column.
 
     Raises
     ------
@@ -49,8 +48,11 @@ def membership(
     >>> from bayesgmm import fit_em
     >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> fit = fit_em(data, 2, seed=1)
-    >>> membership(fit, [[0.1], [5.3]])["cluster"].values.tolist()
+    >>> result = membership(fit, [[0.1], [5.3]])
+    >>> result["most_probable"].values.tolist()
     [0, 1]
+    >>> result["mean"].sel(cluster=1).values.round(3).tolist()
+    [0.0, 1.0]
     """
     check_prob(prob)
     draws = draws_of(fit_or_posterior)
@@ -71,9 +73,9 @@ def membership(
             "lower": (dims, lower),
             "upper": (dims, upper),
             "entropy": ("obs", entr(mean).sum(axis=1)),
-            "cluster": ("obs", mean.argmax(axis=1)),
+            "most_probable": ("obs", mean.argmax(axis=1)),
         },
-        {"obs": np.arange(shape[0])},
+        {"obs": np.arange(shape[0]), "cluster": np.arange(shape[1])},
         {"prob": prob},
     )
 
