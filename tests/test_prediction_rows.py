@@ -44,6 +44,15 @@ def joint(parameters, rows):
     return joint_densities(parameters, rows)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 4001])
+@pytest.mark.parametrize("prob", [0.05, 0.5, 0.89, 0.9999])
+def test_intervals_are_quantiles_of_type_7(size, prob):
+    values = np.random.default_rng(size).normal(size=(3, 2, size)).round(1)
+    values[1, 1, size // 2] = np.nan
+    expected = np.quantile(values, [0.5 - 0.5 * prob, 0.5 + 0.5 * prob], axis=-1)
+    np.testing.assert_allclose(draws.interval(values, prob), expected, atol=1e-14)
+
+
 def test_membership_equals_brute_force(posterior, joint, monkeypatch):
     """Over several blocks of rows, mean, quantiles and entropy to 1e-12."""
     monkeypatch.setattr(draws, "BLOCK_BYTES", 2**18)
