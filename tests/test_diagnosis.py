@@ -9,7 +9,7 @@ from simulated_runs import clustered, run_about
 
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.labels import relabel
-from bayesgmm.result.layout import permuted_tree, with_attributes
+from bayesgmm.result.layout import attribute, permuted_tree, with_attributes
 
 
 def good_run(seed=0, n_clusters=2, relabelled=True, **options):
@@ -171,6 +171,31 @@ def test_one_chain_is_not_enough():
     verdict = diagnose(good_run(chains=1, draws=2000))
     assert verdict.status is RunStatus.TOO_FEW_DRAWS
     assert verdict.reasons[0].startswith("one chain cannot show")
+
+
+def test_a_chain_that_strays_in_one_cluster_is_short_of_draws_not_of_identity():
+    tree = good_run()
+    posterior = tree["posterior"].to_dataset().copy(deep=True)
+    posterior["means"].values[0, :, 0] += 0.02  # 0.4 standard deviations: no row changes cluster
+    tree["posterior"] = xr.DataTree(posterior)
+    verdict = diagnose(tree)
+    assert verdict.figures["identification"] == [1.0, 1.0]
+    assert verdict.status is RunStatus.TOO_FEW_DRAWS
+    assert verdict.reasons[0].startswith("R-hat is 1.0") and "means[0, x" in verdict.reasons[0]
+
+
+def test_other_ways_to_relabel_are_reported():
+    tree = good_run()
+    agreement = {"ecr": 1.0, "pivot": 1.0}
+    assert attribute(tree, "relabelling")["agreement"] == agreement
+    verdict = diagnose(tree)
+    assert verdict.figures["agreement"] == agreement and not verdict.notes
+    relabelling = {"method": "stephens", "moved": 0.0, "agreement": {"ecr": 1.0, "pivot": 0.625}}
+    verdict = diagnose(with_attributes(tree, relabelling=relabelling))
+    assert verdict.status is RunStatus.CONVERGED
+    assert verdict.notes == (
+        "other ways to relabel give the same labels to fewer draws than usual: 62.5% by pivot.",
+    )
 
 
 def test_an_interrupted_run_says_so():

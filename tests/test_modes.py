@@ -8,6 +8,8 @@ from test_evidence import EIGHT, FIXED
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.modes import _taken, combine_modes, weigh_modes
+from bayesgmm.report.checks import _modes
+from bayesgmm.report.subject import subject_of
 from bayesgmm.result.layout import attribute
 from bayesgmm.sampling import sample
 from bayesgmm.spec import MixtureSpec
@@ -45,6 +47,40 @@ def test_weights_agree_with_importance_sampling(two_modes):
     assert weighed.error < 0.02
     assert abs(weighed.log_evidence - REFERENCE["log_evidence"]) < 4 * error
     assert str(weighed).startswith("mode 0 (chains ")
+
+
+def test_the_verdict_weighs_the_modes_and_names_the_cure(two_modes):
+    verdict = diagnose(two_modes)
+    assert verdict.status is RunStatus.CHAINS_DISAGREE
+    assert verdict.weighed == weigh_modes(two_modes, seed=attribute(two_modes, "seed"))
+    small = verdict.weighed.modes[1]
+    error = np.hypot(small.weight_error, REFERENCE["small_mode_weight_error"])
+    assert abs(small.weight - REFERENCE["small_mode_weight"]) < 4 * error
+    assert f"weight {small.weight:.3g} (error {small.weight_error:.1g})" in verdict.reasons[0]
+    assert f"log evidence {small.log_evidence:.2f} (error " in verdict.reasons[0]
+    assert "combine_modes(posterior) draws from each" in verdict.reasons[0]
+    listed = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["modes"]
+    assert [mode["chains"] for mode in listed] == [list(m.chains) for m in verdict.modes]
+    assert listed[1]["weight"] == small.weight and listed[1]["log_evidence"] == small.log_evidence
+
+
+def test_the_report_sets_the_modes_side_by_side(two_modes, eight):
+    (table,) = _modes(subject_of(two_modes, "loo", None))
+    assert [row[0] for row in table.rows] == [
+        ", ".join(map(str, mode.chains)) for mode in diagnose(two_modes).modes
+    ]
+    weight = float(table.rows[1][5])
+    assert weight == pytest.approx(REFERENCE["small_mode_weight"], abs=0.002)
+    assert _modes(subject_of(eight, "loo", None)) == []
+
+
+def test_modes_that_cannot_be_weighed_are_listed_with_the_reason(two_modes):
+    own = two_modes.copy()
+    own.attrs = {name: text for name, text in two_modes.attrs.items() if name != "resolved"}
+    verdict = diagnose(own)
+    assert verdict.weighed is None and len(verdict.modes) == 2
+    assert "They cannot be weighed: this posterior is of a user's own model" in verdict.reasons[0]
+    assert all(mode["weight"] is None for mode in verdict.to_dict()["modes"])
 
 
 def test_combined_draws_hold_each_mode_in_proportion(two_modes):

@@ -31,6 +31,7 @@ METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
     "ecr": ecr,
     "pivot": reorder_by_pivot,
 }
+_ONE_PASS = ("ecr", "pivot")  # Stephens' method takes several: `agreement` compares all three
 
 
 def relabel(
@@ -55,8 +56,9 @@ def relabel(
     xarray.DataTree
         sample_stats ``permutation`` (chain, draw, cluster) is the label, as sampled, of each
         cluster. Attributes: ``relabelling`` (the method; the share of draws whose labels moved;
-        the reason where nothing was done), ``identification`` (one score a cluster, the share of
-        draws in which its label is sure) and ``order_feature``.
+        agreement, the share of draws to which ecr and pivot, the methods that cost one pass or
+        none, give the same labels; the reason where nothing was done), ``identification`` (one
+        score a cluster, the share of draws in which its label is sure) and ``order_feature``.
 
     Raises
     ------
@@ -83,7 +85,13 @@ def relabel(
             relabelling={"method": None, "reason": "the prior tells the labels apart"},
             identification=identification_scores(allocations, as_sampled).tolist(),
         )
-    orders = METHODS[method](allocations, modal_draw(posterior))
+    pivot = modal_draw(posterior)
+    orders = METHODS[method](allocations, pivot)
+    agreeing = {
+        other: _agreement(orders, METHODS[other](allocations, pivot))
+        for other in _ONE_PASS
+        if other != method
+    }
     scores = identification_scores(allocations, orders)
     draws = posterior["posterior"].to_dataset()
     orders = orders.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)
@@ -92,7 +100,11 @@ def relabel(
     orders = orders[..., numbers]
     return with_attributes(
         permuted_tree(posterior, orders),
-        relabelling={"method": method, "moved": 1.0 - largest_share(orders)},
+        relabelling={
+            "method": method,
+            "moved": 1.0 - largest_share(orders),
+            "agreement": agreeing,
+        },
         identification=scores[numbers].tolist(),
         order_feature=str(draws["feature"].values[feature]),
     )
@@ -136,11 +148,14 @@ def agreement(posterior: xr.DataTree) -> dict[str, float]:
     allocations, pivot = allocations_of(posterior), modal_draw(posterior)
     orders = {name: method(allocations, pivot) for name, method in METHODS.items()}
     return {
-        f"{one}, {other}": largest_share(
-            np.take_along_axis(orders[one].argsort(axis=1), orders[other], axis=1)
-        )
+        f"{one}, {other}": _agreement(orders[one], orders[other])
         for one, other in combinations(orders, 2)
     }
+
+
+def _agreement(orders: IntArray, others: IntArray) -> float:
+    """Return the share of draws that two orders (sample, cluster) label alike but for numbers."""
+    return largest_share(np.take_along_axis(orders.argsort(axis=1), others, axis=1))
 
 
 def modal_draw(posterior: xr.DataTree) -> int:

@@ -12,7 +12,7 @@ from bayesgmm.plots import posterior_predictive as draw_predictive
 from bayesgmm.plots import ranks, traces
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
-from bayesgmm.report.numbers import percent, significant
+from bayesgmm.report.numbers import by_error, fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
@@ -48,6 +48,7 @@ def _sampler(subject: Subject) -> list[Block]:
         ("E-FMI of each chain", _listed(figures.get("e_fmi"), 2)),
         ("Mean log likelihood of each chain", _listed(figures.get("log_likelihood"), 6)),
         ("Identification of each cluster", _listed(figures.get("identification"), 3)),
+        ("Draws labelled alike by other methods", _agreement(figures.get("agreement"))),
         ("Largest R-hat, labels as sampled", _shown(figures.get("r_hat_max_as_sampled"))),
     ]
     caption = (
@@ -58,10 +59,45 @@ def _sampler(subject: Subject) -> list[Block]:
         "components that hold at least one row."
     )
     table = estimate_table(caption, label_free(subject.posterior))
-    blocks: list[Block] = [Facts(tuple(items)), table]
+    blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
     if 1 < subject.n_clusters <= _MOST_CLUSTERS:
         blocks += _chain_pictures(subject)
     return blocks
+
+
+def _agreement(shares: Mapping[str, float] | None) -> str:
+    if not shares:
+        return "not recorded"
+    return ", ".join(f"{method} {percent(share)}" for method, share in shares.items())
+
+
+def _modes(subject: Subject) -> list[Block]:
+    """Set the modes side by side where the chains stay in several."""
+    modes = subject.verdict.to_dict()["modes"]
+    if len(modes) < 2:
+        return []
+    caption = (
+        "The modes in which the chains stayed. The weight of a mode is its share of the evidence "
+        "of all of them, each with its standard error; the number of its chains says nothing."
+    )
+    header = (
+        "chains", "log likelihood", "sd", "log evidence", "error", "weight", "error of weight",
+    )  # fmt: skip
+    rows = []
+    for mode in modes:
+        evidence, error, weight, its_error = (
+            _number(mode[name]) for name in ("log_evidence", "error", "weight", "weight_error")
+        )
+        rows.append(
+            (
+                ", ".join(map(str, mode["chains"])),
+                fixed(mode["log_likelihood"], 2),
+                fixed(mode["log_likelihood_sd"], 2),
+                *(by_error(evidence, error), significant(error, 2)),
+                *(by_error(weight, its_error), significant(its_error, 2)),
+            )
+        )
+    return [Table(caption, header, tuple(rows))]
 
 
 def _chain_pictures(subject: Subject) -> list[Block]:

@@ -1,0 +1,97 @@
+"""The figures of a run: what the verdict is taken from, and shown with."""
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
+
+from bayesgmm.labels import (
+    Precision,
+    Quantity,
+    allocations_of,
+    largest_share,
+    modal_draw,
+    precision,
+    stephens,
+)
+from bayesgmm.mixture.parameters import permute
+from bayesgmm.result.layout import attribute
+from bayesgmm.typing import Array
+
+__all__ = ["figures_of"]
+
+
+def figures_of(
+    posterior: xr.DataTree, free: list[Quantity], own: list[Quantity], judged: dict[str, Precision]
+) -> dict[str, Any]:
+    """Return the figures of a run as plain JSON, None where it has no such figure.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+    free, own : list of Quantity
+        What no label touches, and what belongs to clusters or is shared.
+    judged : dict of str to Precision
+        How well the run determines each.
+    """
+    stats = posterior["sample_stats"].to_dataset()
+    by_name = {q.name: q.values for q in free}
+    log_likelihood = by_name["log_likelihood"]
+    deepest = stats["maxdepth_reached"].values if "maxdepth_reached" in stats else None
+    return _plain(
+        {
+            "chains": log_likelihood.shape[0],
+            "draws": log_likelihood.shape[1],
+            "n_clusters": posterior["posterior"].sizes["cluster"],
+            "log_likelihood": log_likelihood.mean(axis=1).tolist(),
+            "label_free": {q.name: judged[q.name]._asdict() for q in free},
+            "clusters": {q.name: judged[q.name]._asdict() for q in own},
+            "r_hat_max_as_sampled": _r_hat_as_sampled(posterior),
+            "divergences": int(stats["diverging"].values.sum()) if "diverging" in stats else None,
+            "max_depth_share": None if deepest is None else float(deepest.mean()),
+            "e_fmi": _e_fmi(stats["energy"].values) if "energy" in stats else None,
+            "switched": _switched(posterior),
+            "identification": attribute(posterior, "identification"),
+            "agreement": (attribute(posterior, "relabelling") or {}).get("agreement"),
+            "occupied": float(by_name.get("occupied", np.ones(1)).mean()),
+        }
+    )
+
+
+def _e_fmi(energy: Array) -> list[float]:
+    """Return the energy fraction of each chain; NaN where the energy does not move."""
+    moves = np.isfinite(energy).all(axis=1) & (np.ptp(energy, axis=1) > 0.0)
+    values = np.full(len(energy), np.nan)
+    if moves.any():
+        values[moves] = array_stats.bfmi(energy[moves], chain_axis=0, draw_axis=1)
+    return values.tolist()
+
+
+def _r_hat_as_sampled(posterior: xr.DataTree) -> float:
+    """Return the largest R-hat of the means under the labels as sampled."""
+    means = posterior["posterior"].to_dataset()["means"].values
+    stats = posterior["sample_stats"].to_dataset()
+    if "permutation" in stats:
+        means = permute(means, stats["permutation"].values.argsort(axis=2), 2)
+    values = means.reshape(*means.shape[:2], -1)
+    r_hats = [precision(values[..., i]).r_hat for i in range(values.shape[2])]
+    return float(np.max(r_hats))  # NaN where a chain never moved
+
+
+def _switched(posterior: xr.DataTree) -> float | None:
+    """Return the share of draws in other labels than most; None where they were relabelled."""
+    several = posterior["posterior"].sizes["cluster"] > 1
+    if not several or attribute(posterior, "relabelling") is not None:
+        return None
+    return 1.0 - largest_share(stephens(allocations_of(posterior), modal_draw(posterior)))
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON types: what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,210 @@
+"""What is found wrong with a run, one sentence each."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.diagnosis.status import Finding, RunStatus
+from bayesgmm.labels import IDENTIFIED, Mode, Precision, Quantity
+from bayesgmm.result.layout import attribute
+
+if TYPE_CHECKING:
+    from bayesgmm.modes import WeighedModes
+
+__all__ = [
+    "broken_chains",
+    "completeness",
+    "doubtful_clusters",
+    "labels",
+    "mixing",
+    "modes_apart",
+    "notes",
+    "sampler",
+]
+
+R_HAT = 1.01
+R_HAT_APART = 1.3  # beyond it chains hardly overlap: more draws of the same are no cure
+ESS = 400.0
+DIVERGENT = 0.001
+DEEPEST = 0.01
+E_FMI = 0.3
+SWITCHED = 0.001
+_EXAMPLES = 3
+
+
+def completeness(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding]:
+    """Say whether the run is whole, and whether it has chains to compare."""
+    if attribute(posterior, "status") == "interrupted":
+        yield Finding(
+            RunStatus.INTERRUPTED,
+            f"sampling was interrupted after {figures['draws']} draws in {figures['chains']} "
+            "chains; sample again.",
+        )
+    if figures["chains"] == 1:
+        yield Finding(
+            RunStatus.TOO_FEW_DRAWS,
+            "one chain cannot show that it missed something; sample at least 2 chains, better 4.",
+        )
+
+
+def broken_chains(quantities: list[Quantity]) -> Iterator[Finding]:
+    """Name chains that are not finite or in which something never moves."""
+    finite = np.array([np.isfinite(q.values).all(axis=1) for q in quantities])
+    for chain in np.flatnonzero(~finite.all(axis=0)):
+        name = quantities[int(np.flatnonzero(~finite[:, chain])[0])].name
+        yield Finding(
+            RunStatus.SAMPLER_TROUBLE,
+            f"chain {chain} is not finite: {name} is nan or inf in some of its draws; check the "
+            "data for extreme rows and sample again.",
+        )
+    moves = np.array([np.ptp(q.values, axis=1) > 0.0 for q in quantities])
+    stuck = finite & ~moves & moves.any(axis=1, keepdims=True)
+    stuck[0] = finite[0] & ~moves[0]  # the log likelihood is no constant of any model
+    for chain in np.flatnonzero(stuck.any(axis=0)):
+        name = quantities[int(np.flatnonzero(stuck[:, chain])[0])].name
+        yield Finding(
+            RunStatus.SAMPLER_TROUBLE,
+            f"chain {chain} is stuck: {name} has one value in all its draws; sample again with a "
+            "longer warm-up (tune).",
+        )
+
+
+def modes_apart(
+    modes: tuple[Mode, ...], weighed: "WeighedModes | None", refusal: str | None
+) -> Iterator[Finding]:
+    """List the modes that no chain leaves, and what each is worth."""
+    if len(modes) < 2:
+        return
+    parts = [
+        f"{_enumerated('chain', mode.chains)} at log likelihood {mode.log_likelihood:.2f} "
+        f"(sd {mode.log_likelihood_sd:.2f})"
+        for mode in modes
+    ]
+    if weighed is None:
+        cure = f"They cannot be weighed: {refusal} Or go on with extend(posterior)."
+    else:
+        parts = [
+            f"{part}, log evidence {mode.log_evidence:.2f} (error {mode.error:.2g}), weight "
+            f"{mode.weight:.3g} (error {mode.weight_error:.1g})"
+            for part, mode in zip(parts, weighed.modes, strict=True)
+        ]
+        cure = (
+            "combine_modes(posterior) draws from each with its weight; sample with "
+            'method="smc" to look for modes that no chain found.'
+        )
+    yield Finding(
+        RunStatus.CHAINS_DISAGREE,
+        f"the chains stay in {len(modes)} modes and never cross: {'; '.join(parts)}. {cure}",
+    )
+
+
+def mixing(judged: dict[str, Precision]) -> Iterator[Finding]:
+    """Judge whether the chains agree, and whether their draws suffice."""
+    r_hats = {name: p.r_hat for name, p in judged.items() if p.r_hat > R_HAT}
+    if r_hats:
+        apart = max(r_hats.values()) > R_HAT_APART
+        yield Finding(
+            RunStatus.CHAINS_DISAGREE if apart else RunStatus.TOO_FEW_DRAWS,
+            f"R-hat is {_worst(r_hats, largest=True)} (at most {R_HAT}); "
+            + ("the chains have not mixed: tune longer" if apart else "sample more draws")
+            + ", or take fewer components.",
+        )
+    yield from _short(judged)
+
+
+def _short(judged: dict[str, Precision]) -> Iterator[Finding]:
+    sizes = {name: min(p.ess_bulk, p.ess_tail) for name, p in judged.items()}
+    sizes = {name: size for name, size in sizes.items() if size < ESS}
+    if sizes:
+        times = math.ceil(1.5 * ESS / max(min(sizes.values()), 1.0))
+        yield Finding(
+            RunStatus.TOO_FEW_DRAWS,
+            f"the effective sample size is {_worst(sizes, largest=False)} (at least {ESS:.0f}); "
+            f"sample about {times} times as many draws, or go on with extend(posterior).",
+        )
+
+
+def sampler(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding]:
+    """Judge what the sampler says of itself."""
+    total = figures["chains"] * figures["draws"]
+    divergences, deepest = figures["divergences"], figures["max_depth_share"]
+    accept = (attribute(posterior, "sampler") or {}).get("target_accept")
+    if divergences is not None and divergences > DIVERGENT * total:
+        yield Finding(
+            RunStatus.SAMPLER_TROUBLE,
+            f"{divergences} of {total} draws diverged ({divergences / total:.2%}, at most "
+            f"{DIVERGENT:.1%}); raise target_accept{f' above {accept}' if accept else ''}.",
+        )
+    if deepest is not None and deepest > DEEPEST:
+        yield Finding(
+            RunStatus.SAMPLER_TROUBLE,
+            f"{deepest:.1%} of draws reached the largest tree depth (at most {DEEPEST:.0%}); tune "
+            "longer, or give the scales a narrower prior.",
+        )
+    low = [chain for chain, e in enumerate(figures["e_fmi"] or []) if e is not None and e < E_FMI]
+    if low:
+        least = min(figures["e_fmi"][chain] for chain in low)
+        yield Finding(
+            RunStatus.SAMPLER_TROUBLE,
+            f"E-FMI is {least:.2f} in {_enumerated('chain', low)} (at least {E_FMI}): the tails "
+            "are explored slowly; tune longer, or give the scales a narrower prior.",
+        )
+
+
+def doubtful_clusters(figures: dict[str, Any]) -> set[int]:
+    """Return the clusters whose label does not mean the same thing from draw to draw."""
+    if _switched(figures):
+        return set(range(figures["n_clusters"]))
+    scores = figures["identification"] or []
+    return {k for k, score in enumerate(scores) if score < IDENTIFIED}
+
+
+def _switched(figures: dict[str, Any]) -> bool:
+    return figures["switched"] is not None and figures["switched"] > SWITCHED
+
+
+def labels(figures: dict[str, Any]) -> Iterator[Finding]:
+    """Judge the labels of several clusters."""
+    if _switched(figures):
+        yield Finding(
+            RunStatus.LABELS_SWITCH,
+            f"{figures['switched']:.1%} of draws have other labels than the rest; "
+            "relabel(posterior).",
+        )
+        return
+    vague = sorted(doubtful_clusters(figures))
+    if vague:
+        shares = ", ".join(f"{figures['identification'][k]:.0%}" for k in vague)
+        yield Finding(
+            RunStatus.NOT_IDENTIFIED,
+            f"{_enumerated('cluster', vague)} {'is' if len(vague) == 1 else 'are'} identified in "
+            f"{shares} of draws (at least {IDENTIFIED:.0%}); read label-free summaries, or take "
+            "fewer components.",
+        )
+
+
+def notes(figures: dict[str, Any]) -> Iterator[str]:
+    """Say what is within the limits and should be seen all the same."""
+    total = figures["chains"] * figures["draws"]
+    if figures["divergences"] and figures["divergences"] <= DIVERGENT * total:
+        yield f"{figures['divergences']} of {total} draws diverged, which is within the limit."
+    apart = {name: s for name, s in (figures["agreement"] or {}).items() if s < IDENTIFIED}
+    if apart and not doubtful_clusters(figures):
+        shares = ", ".join(f"{share:.1%} by {name}" for name, share in apart.items())
+        yield f"other ways to relabel give the same labels to fewer draws than usual: {shares}."
+
+
+def _worst(values: dict[str, float], *, largest: bool) -> str:
+    """Name the worst quantities, at most three, and count the others."""
+    ordered = sorted(values, key=lambda name: values[name], reverse=largest)
+    digits = 3 if largest else 0
+    named = ", ".join(f"{values[name]:.{digits}f} for {name}" for name in ordered[:_EXAMPLES])
+    others = len(ordered) - _EXAMPLES
+    return named if others <= 0 else f"{named} and beyond its limit for {others} more"
+
+
+def _enumerated(noun: str, numbers: Sequence[int]) -> str:
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

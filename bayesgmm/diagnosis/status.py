@@ -1,0 +1,25 @@
+"""What a run may be found to be worth."""
+
+from enum import Enum
+from typing import NamedTuple
+
+__all__ = ["Finding", "RunStatus"]
+
+
+class RunStatus(Enum):
+    """What a run is worth, the gravest first; the value is the message."""
+
+    INTERRUPTED = "interrupted"
+    CHAINS_DISAGREE = "not converged: chains disagree"
+    SAMPLER_TROUBLE = "not converged: the sampler had trouble"
+    TOO_FEW_DRAWS = "not converged: too few draws"
+    LABELS_SWITCH = "not relabelled: labels switch between draws"
+    NOT_IDENTIFIED = "not identified"
+    CONVERGED = "converged"
+
+
+class Finding(NamedTuple):
+    """What is wrong with a run, and the sentence that says so with its figure and its cure."""
+
+    status: RunStatus
+    sentence: str

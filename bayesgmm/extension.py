@@ -1,0 +1,181 @@
+"""Go on from a run with moves that cross between its modes."""
+
+import logging
+import warnings
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.criteria.bridge import coordinates_of
+from bayesgmm.criteria.proposal import PROBES, Proposal, fit_proposal
+from bayesgmm.data import as_dataset
+from bayesgmm.errors import ConfigError, DataWarning, SamplingError
+from bayesgmm.labels import relabel
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.resources import available_cores
+from bayesgmm.result.layout import attribute, rows_of, with_attributes
+from bayesgmm.sampling.assembly import assemble
+from bayesgmm.sampling.chains import ChainDraws
+from bayesgmm.sampling.tempering import log_densities, sweep_chains
+from bayesgmm.typing import Array
+
+__all__ = ["extend"]
+
+logger = logging.getLogger(__name__)
+
+_SWEEPS = 10
+_JUMPS = 5
+_MAX_STEPS = 8
+_TARGET_ACCEPTANCE = 0.8
+_TRIALS = 20
+_BLOCK = 500
+
+
+def extend(
+    posterior: xr.DataTree, draws: int | None = None, *, seed: int | None = None
+) -> xr.DataTree:
+    """Go on from the last draws of a run with moves that cross between its modes.
+
+    Gradients lead uphill, so that NUTS seldom crosses the valley between two modes, and once two
+    labels have changed places its metric, learned in the old labelling, fits no more: it diverges.
+    Here Gaussians are fitted to the run, and each chain goes on from its last draw with proposals
+    drawn from them, accepted as Metropolis and Hastings say, between Gibbs sweeps, which need no
+    metric and go where the Gaussians do not reach. The new draws stand for themselves: those to
+    which the Gaussians were fitted are not kept.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        As `bayesgmm.sample` returns it.
+    draws : int, optional
+        Of each chain; as many as the run has by default.
+    seed : int, optional
+        Drawn when None; stored either way.
+
+    Returns
+    -------
+    xarray.DataTree
+        As that of `bayesgmm.sample`, relabelled as the run was. The attribute ``extension`` holds
+        draws, seed and the share of proposals accepted. What only NUTS has (divergences, tree
+        depth, energy) is left out.
+
+    Raises
+    ------
+    ConfigError
+        For the draws of a user's own model, or a wrong number of draws.
+    SamplingError
+        When a chain is not finite, or the draws span fewer dimensions than the posterior has.
+
+    Notes
+    -----
+    Both kinds of move treat all labellings alike: the proposal's density is symmetric over all K!
+    of them. Modes that no chain found are reached by the sweeps only, that is seldom.
+
+    References
+    ----------
+    Tierney (1994), Annals of Statistics 22:1701 (independence proposals, mixed with other moves);
+    Diebolt and Robert (1994), JRSS B 56:363 (Gibbs sweeps of a mixture).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.sampling import sample
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
+    >>> tree = extend(sample(rows, 2, draws=100, seed=1), 200, seed=1)
+    >>> tree.posterior.means.shape
+    (4, 200, 2, 1)
+    """
+    target, run = coordinates_of(posterior)
+    draws = run.shape[1] if draws is None else draws
+    if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 1:
+        raise ConfigError(f"draws must be an integer >= 1, got {draws!r:.80}.", key="draws")
+    broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))
+    if broken.size:
+        raise SamplingError(
+            f"chain {broken[0]} is not finite: there is no draw to go on from; sample again.",
+            chain=int(broken[0]),
+        )
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    rng = np.random.default_rng(seed)
+    points, accepted = _walk(target, run, int(draws), rng)
+    logger.info("extended by %d draws, %.1f %% of jumps accepted", draws, 100.0 * accepted)
+    return _laid_out(
+        posterior, target, points, {"draws": int(draws), "seed": seed, "accepted": accepted}
+    )
+
+
+def _walk(
+    target: LogPosterior, run: Array, n_draws: int, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """Return draws (chain, draw, dim) that follow a run's, and the share of jumps accepted."""
+    n_chains, dim = len(run), target.dim
+    visited = np.ascontiguousarray(run.reshape(-1, dim))
+    fit = fit_proposal(visited, int(rng.integers(2**32)))
+    probes = np.concatenate([visited[:: -(-len(visited) // PROBES)], fit.draw(PROBES, rng)])
+    symmetric = fit.symmetrised(target, probes)
+    states = np.empty((n_chains, _SWEEPS + 1, dim))
+    states[:, -1] = run[:, -1]
+    step = _tuned_step(target, states, rng)
+    out, accepted = np.empty((n_chains, n_draws, dim)), 0
+    for first in range(0, n_draws, _BLOCK):
+        size = (min(_BLOCK, n_draws - first), _JUMPS, n_chains)
+        jumps = rng.permutation(fit.draw(int(np.prod(size)), rng))
+        their_ratios = _log_ratios(target, symmetric, jumps).reshape(size)
+        jumps, thresholds = jumps.reshape(*size, dim), np.log(rng.random(size))
+        for t in range(size[0]):
+            _sweep(target, states, step, rng)
+            x = states[:, -1]
+            ratios = _log_ratios(target, symmetric, x)
+            for j in range(_JUMPS):
+                taken = thresholds[t, j] < their_ratios[t, j] - ratios
+                x[taken], ratios[taken] = jumps[t, j, taken], their_ratios[t, j, taken]
+                accepted += int(taken.sum())
+            out[:, first + t] = x
+    return out, accepted / (n_draws * _JUMPS * n_chains)
+
+
+def _tuned_step(target: LogPosterior, states: Array, rng: np.random.Generator) -> float:
+    """Return a step size of the sweeps' Hamiltonian moves; the states move on."""
+    step = 1.0
+    for _ in range(_TRIALS):
+        step *= float(np.exp(_sweep(target, states, step, rng) - _TARGET_ACCEPTANCE))
+    return step
+
+
+def _sweep(target: LogPosterior, states: Array, step: float, rng: np.random.Generator) -> float:
+    """Move each chain of states (chain, state, dim) on; return the mean acceptance probability."""
+    acceptance = np.empty(len(states))
+    states[:, 0] = states[:, -1]
+    sweep_chains(states, target.flat, step, _MAX_STEPS, int(rng.integers(2**32)), acceptance)
+    return float(acceptance.mean())
+
+
+def _log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array:
+    """Return log target - log proposal at points (point, dim), nats, fitting units."""
+    points, out = np.ascontiguousarray(points), np.empty(len(points))
+    log_densities(points, target.flat, out)
+    return out - proposal.log_density(points)
+
+
+def _laid_out(
+    posterior: xr.DataTree, target: LogPosterior, points: Array, extension: dict[str, float]
+) -> xr.DataTree:
+    """Return the draws as a tree like the run's."""
+    lp = np.empty(points.shape[0] * points.shape[1])
+    log_densities(points.reshape(-1, target.dim), target.flat, lp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
+        data = as_dataset(rows_of(posterior))
+    kept = {name: attribute(posterior, name) for name in ("seed", "sampler", "status", "data")}
+    tree = assemble(
+        target,
+        ChainDraws(points, {"lp": lp.reshape(points.shape[:2])}, interrupted=False),
+        data,
+        keep_log_likelihood="log_likelihood" in posterior,
+        cores=available_cores(),
+        attributes={"extension": extension},
+    )
+    tree = with_attributes(tree, **{**kept, "status": "complete"})
+    method = (attribute(posterior, "relabelling") or {}).get("method")
+    raw = attribute(posterior, "relabelling") is None
+    return tree if raw else relabel(tree, method or "stephens")
