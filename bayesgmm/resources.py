@@ -43,7 +43,7 @@ def require_bytes(needed: int, what: str, ways_out: str) -> None:
     available = available_bytes()
     if needed > 0.9 * available:
         raise ResourceError(
-            f"{what} would take {needed / 2**30:.1f} GiB and {available / 2**30:.1f} GiB are "
+            f"{what} would take {needed / 2**30:.2f} GiB and {available / 2**30:.2f} GiB are "
             f"available; {ways_out}.",
             needed=needed,
             available=available,

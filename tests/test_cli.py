@@ -136,6 +136,7 @@ def test_wrong_usage_config_and_data_exit_2_with_one_line(
         (DegenerateFitError("f"), 2, "error: f\n"),
         (ResourceError("r"), 2, "error: r\n"),
         (SamplingError("s"), 2, "error: s\n"),
+        (MemoryError("m"), 2, "error: not enough memory: m; ask for fewer rows, draws"),
         (ResultFileError("w"), 4, "error: w\n"),
         (SamplingInterrupted("i", partial=None), 130, "error: i\n"),
         (KeyboardInterrupt(), 130, "error: interrupted; no result was written.\n"),

@@ -1,5 +1,6 @@
 """The entry: runs the commands, and turns whatever happens into one line and one code."""
 
+import _thread
 import signal
 import sys
 import threading
@@ -46,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _noting_ctrl_c() -> Iterator[list[int]]:
-    """Yield a list that Ctrl-C appends to: code in C may lose the exception, or raise another."""
+    """Yield a list that Ctrl-C appends to: code in C may lose the exception, or raise another.
+
+    What is lost, as in the callback of a weak reference, is raised once more a moment later.
+    """
     pressed: list[int] = []
     report = sys.unraisablehook
 
@@ -54,11 +58,17 @@ def _noting_ctrl_c() -> Iterator[list[int]]:
         pressed.append(number)
         raise KeyboardInterrupt
 
+    def again(lost: Any) -> None:
+        if pressed and lost.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, _thread.interrupt_main).start()
+        elif not pressed:
+            report(lost)
+
     if threading.current_thread() is not threading.main_thread():
         yield pressed
         return
     before = signal.signal(signal.SIGINT, note)
-    sys.unraisablehook = lambda lost: None if pressed else report(lost)
+    sys.unraisablehook = again
     try:
         yield pressed
     finally:

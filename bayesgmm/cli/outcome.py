@@ -32,7 +32,7 @@ def exit_code(error: BaseException) -> int:
         return Exit.INTERRUPTED
     if isinstance(error, ResultFileError):
         return Exit.FILE
-    if isinstance(error, BayesGMMError) or _is_usage(error):
+    if isinstance(error, BayesGMMError | MemoryError) or _is_usage(error):
         return Exit.WRONG_INPUT
     return Exit.FAULT
 
@@ -45,6 +45,8 @@ def sentence(error: BaseException) -> str:
         return "interrupted; no result was written."
     if isinstance(error, BayesGMMError):
         text = as_options(str(error))
+    elif isinstance(error, MemoryError):
+        text = f"not enough memory: {error!s:.200}; ask for fewer rows, draws or components."
     elif _is_usage(error):
         text = error.format_message()  # type: ignore[attr-defined]
     else:

@@ -56,7 +56,7 @@ def simulate(
     n, seed = check_count("n", n), seed_of(seed)
     draws = draws_of(fit_or_posterior)
     require_bytes(
-        8 * n * (len(draws.features) + 3), f"simulating {n} rows", "ask for fewer, several times"
+        8 * n * (len(draws.features) + 8), f"simulating {n} rows", "ask for fewer, several times"
     )
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     samples = np.resize(rng.integers(draws.n_samples, size=1 if one_draw else n), n)

@@ -1,0 +1,144 @@
+"""Numbers of any size: units, offsets, outliers, near-collinear columns, few rows, many ties.
+
+A change of unit or origin must not change the answer. What it may change is set by the data
+themselves: with an offset of 1e8 spreads every value is rounded by 1e-8 of a spread.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bayesgmm
+from bayesgmm.errors import DataError, DataWarning
+from bayesgmm.spec import COVARIANCES, MixtureSpec
+
+FEW = settings(derandomize=True, deadline=None, max_examples=12)
+MANY = settings(derandomize=True, deadline=None, max_examples=200)
+SCALAR = {"spherical", "tied_spherical"}
+RNG = np.random.default_rng
+
+changes = st.fixed_dictionaries(
+    {
+        "covariance": st.sampled_from(COVARIANCES),
+        "exponents": st.tuples(st.floats(-8, 8), st.floats(-8, 8)),
+        "shifts": st.tuples(st.floats(-1e8, 1e8), st.floats(-1e8, 1e8)),
+        "seed": st.integers(0, 99),
+    }
+)
+
+
+def two_groups(seed: int, n: int = 40) -> np.ndarray:
+    """Two groups that every structure tells apart, (obs, feature)."""
+    rng = RNG(seed)
+    one = rng.normal(size=(n, 2)) @ [[1.0, 0.5], [0.0, 0.8]]
+    return np.concatenate([one, rng.normal(size=(n + 20, 2)) * [1.5, 0.7] + [7.0, -6.0]])
+
+
+def check_equivariance(covariance, exponents, shifts, seed):
+    """fit(a x + b) is a fit(x) + b to 1e-6, in units of the spread, and so is its likelihood."""
+    rows = two_groups(seed)
+    spec = MixtureSpec(2, covariance)
+    unit = 10.0 ** np.array(exponents[:1] * 2 if covariance in SCALAR else exponents)
+    plain = bayesgmm.fit_em(rows, spec, seed=1, n_starts=4)
+    moved = bayesgmm.fit_em(unit * (rows + shifts), spec, seed=1, n_starts=4)
+    np.testing.assert_allclose(moved.means / unit - shifts, plain.means, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(moved.scales / unit, plain.scales, rtol=1e-6)
+    np.testing.assert_allclose(moved.weights, plain.weights, rtol=1e-6)
+    np.testing.assert_allclose(moved.correlations, plain.correlations, rtol=0, atol=1e-6)
+    jacobian = len(rows) * np.log(unit).sum()
+    assert moved.log_likelihood + jacobian == pytest.approx(plain.log_likelihood, abs=1e-5)
+
+
+@FEW
+@given(changes)
+def test_em_does_not_see_units_and_origin(change):
+    check_equivariance(**change)
+
+
+@pytest.mark.slow
+@MANY
+@given(changes)
+def test_em_does_not_see_units_and_origin_in_many_cases(change):
+    check_equivariance(**change)
+
+
+@settings(derandomize=True, deadline=None, max_examples=4)
+@given(
+    st.sampled_from(COVARIANCES),
+    st.integers(-26, 26),
+    st.integers(-26, 26),
+    st.sampled_from(["nuts", "smc"]),
+)
+def test_draws_are_the_same_after_a_change_of_unit_by_a_power_of_two(
+    covariance, power, other_power, method
+):
+    """Bit for bit: scaling by a power of two is exact, and all arithmetic is in spreads."""
+    unit = np.ldexp(1.0, [power, power if covariance in SCALAR else other_power])
+    rows, spec = two_groups(1, 15), MixtureSpec(2, covariance)
+    options = {"draws": 40, "tune": 60, "chains": 2, "seed": 2, "method": method}
+    plain = bayesgmm.sample(rows, spec, **options)["posterior"]
+    moved = bayesgmm.sample(unit * rows, spec, **options)["posterior"]
+    np.testing.assert_array_equal(moved["weights"], plain["weights"])
+    np.testing.assert_array_equal(moved["means"] / unit, plain["means"])
+    np.testing.assert_array_equal(moved["scales"] / unit, plain["scales"])
+    np.testing.assert_array_equal(
+        moved["covariances"].values / np.outer(unit, unit), plain["covariances"].values
+    )
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_a_row_a_million_spreads_away_keeps_everything_finite(covariance):
+    rows = np.concatenate([two_groups(3), [[1e6, 3.0]]])
+    spec = MixtureSpec(2, covariance)
+    fits = [bayesgmm.fit_map(rows, spec, seed=1, n_starts=6)]
+    fits.append(bayesgmm.sample(rows, spec, draws=40, tune=150, chains=2, seed=1))
+    for fitted in fits:
+        soft = bayesgmm.membership(fitted, rows)
+        assert np.isfinite(soft["mean"]).all() and np.isfinite(soft["entropy"]).all()
+        np.testing.assert_allclose(soft["mean"].sum("cluster"), 1.0, atol=1e-12)
+        assert np.isfinite(bayesgmm.log_density(fitted, rows)["mean"]).all()
+    assert all(np.isfinite(v).all() for v in fits[1]["posterior"].data_vars.values())
+
+
+@settings(derandomize=True, deadline=None, max_examples=5)
+@given(st.floats(-3.9, -1.0), st.integers(0, 99))
+def test_nearly_collinear_columns_are_fitted_as_well_as_their_difference(exponent, seed):
+    """The map (x, y) -> (x, x + e y) is linear: likelihoods differ by its Jacobian alone."""
+    rows, small = two_groups(seed), 10.0**exponent
+    near = np.column_stack([rows[:, 0], rows[:, 0] + small * rows[:, 1]])
+    plain = bayesgmm.fit_em(rows, 2, seed=1, n_starts=20)
+    leaning = bayesgmm.fit_em(near, 2, seed=1, n_starts=20)
+    jacobian = len(rows) * np.log(small)
+    assert leaning.log_likelihood + jacobian == pytest.approx(plain.log_likelihood, abs=1e-4)
+
+
+def test_columns_too_near_to_collinear_are_refused():
+    rows = two_groups(1)
+    near = np.column_stack([rows[:, 0], rows[:, 0] + 1e-6 * rows[:, 1]])
+    with pytest.raises(DataError, match="'x1', 'x2' are collinear"):
+        bayesgmm.fit_em(near, 2)
+
+
+@pytest.mark.parametrize("n_obs", [2, 3, 4])
+def test_no_more_rows_than_features_is_refused(n_obs):
+    with pytest.raises(DataError, match=f"{n_obs} rows cannot show the spread of 4 features"):
+        bayesgmm.sample(RNG(1).normal(size=(n_obs, 4)), 1)
+
+
+def test_hardly_more_rows_than_features_is_warned_of_and_sampled():
+    rows = RNG(1).normal(size=(6, 4))
+    with pytest.warns(DataWarning, match="the prior dominates"):
+        tree = bayesgmm.sample(rows, 2, draws=50, tune=200, chains=2, seed=1)
+    assert all(np.isfinite(v).all() for v in tree["posterior"].data_vars.values())
+
+
+@settings(derandomize=True, deadline=None, max_examples=4)
+@given(st.integers(3, 6), st.integers(0, 99))
+def test_many_ties_leave_a_proper_posterior(n_values, seed):
+    """Rounded to a few values: no component shrinks below the recording error."""
+    rows = RNG(seed).integers(0, n_values, size=(80, 1)).astype(float) * 0.1
+    with pytest.warns(DataWarning, match="duplicates"):
+        tree = bayesgmm.sample(rows, 2, draws=50, tune=200, chains=2, seed=1)
+    variances = tree["posterior"]["covariances"].values
+    assert np.isfinite(variances).all() and variances.min() >= (0.4 * 0.1) ** 2 * 0.99
