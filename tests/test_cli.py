@@ -201,6 +201,24 @@ def test_warnings_are_lines_on_stderr(run: Run, tmp_path: Path) -> None:
     assert err.startswith("warning: 9 of 12 rows are duplicates") and err.count("\n") == 1
 
 
+def test_units_are_given_column_by_column(
+    run: Run, csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(spec: Any, *_: Any, **__: Any) -> None:
+        seen.append(spec)
+        raise ConfigError("stop")
+
+    monkeypatch.setattr(bayesgmm.analysis, "analyse", stop)
+    assert run("compare", csv, "--unit", "a=mm", "--unit", "b=1000 km/s")[0] == 2
+    assert seen[0].data.units == {"a": "mm", "b": "1000 km/s"}
+    for wrong in ("mm", "a=", "=mm"):
+        code, _, err = run("compare", csv, "--unit", wrong)
+        assert code == 2 and "a unit is given as COLUMN=UNIT" in err
+    assert len(seen) == 1
+
+
 def test_markup_in_names_is_not_interpreted(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("[red]a[/red],[b]\n1,2\n2,1\n4,4\n5,9\n")

@@ -256,6 +256,10 @@ def test_markdown_has_its_figures_beside(comparison: Comparison, tmp_path: Path)
     path = write_report(comparison, tmp_path / "report.md", format="md", about=ABOUT)
     text = path.read_text(encoding="utf-8")
     links = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    contents = re.findall(r"^\d+\. \[[^\]]+\]\((#[^)]+)\)$", text, re.MULTILINE)
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert len(contents) == len(headings) == 8
+    assert contents[1] == "#2-question-and-data" and contents[4] == "#5-estimates-for-k--2"
     assert len(links) >= 10
     for link in links:
         assert (tmp_path / link).read_text(encoding="utf-8").startswith("<svg")

@@ -21,8 +21,10 @@ from bayesgmm.cli.options import (
     Seed,
     Separator,
     Tune,
+    Units,
     names_in,
     separator_in,
+    units_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -110,6 +112,7 @@ def compare(
     decimal: Decimal = ".",
     encoding: Encoding = "utf-8",
     drop_missing: DropMissing = False,
+    unit: Units = None,
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -122,6 +125,7 @@ def compare(
 
     table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
     table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": names_in(columns)}
+    table["units"] = units_in(unit)
     sampler = {"draws": draws, "tune": tune, "seed": seed}
     spec = AnalysisSpec.from_dict(
         {

@@ -25,8 +25,10 @@ __all__ = [
     "Seed",
     "Separator",
     "Tune",
+    "Units",
     "names_in",
     "separator_in",
+    "units_in",
 ]
 
 DataFile = Annotated[
@@ -62,6 +64,10 @@ Tune = Annotated[int | None, typer.Option(min=1, help="Draws of warm-up of each 
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Units = Annotated[
+    list[str] | None,
+    typer.Option("--unit", metavar="COLUMN=UNIT", help="Unit of a column; may be given again."),
+]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals.")]
 
 
@@ -77,6 +83,18 @@ def names_in(columns: str | None) -> list[str] | None:
             key="columns",
             value=columns,
         ) from None
+
+
+def units_in(given: list[str] | None) -> dict[str, str]:
+    """Return the unit of each column named in the options' values, "mass=g" each."""
+    pairs = [text.rpartition("=")[::2] for text in given or ()]
+    for column, unit in pairs:
+        if not (column and unit):
+            raise typer.BadParameter(
+                f"a unit is given as COLUMN=UNIT, such as mass=g, got {column or unit!r:.80}.",
+                param_hint="--unit",
+            )
+    return dict(pairs)
 
 
 def separator_in(text: str) -> str:

@@ -143,8 +143,14 @@ def _html(document: Document) -> str:
 
 def _markdown(document: Document, folder: str) -> str:
     environment = _environment(autoescape=False, finalize=_as_markdown)
-    environment.filters |= {"indented": _indented, "link": quote}
+    environment.filters |= {"indented": _indented, "link": quote, "anchor": _anchor}
     return environment.get_template("report.md.j2").render(document=document, folder=folder)
+
+
+def _anchor(heading: str) -> Markup:
+    """Return the address that a heading gets where Markdown is shown, as GitHub forms it."""
+    kept = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    return Markup(f"#{quote(kept)}")
 
 
 def _indented(text: str) -> Markup:
