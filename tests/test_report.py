@@ -19,7 +19,8 @@ from bayesgmm.diagnosis import RunStatus
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.report import write_report
 from bayesgmm.report.document import Code, Document, Facts, Notice, Picture, Section, Table, Text
-from bayesgmm.report.numbers import by_error, significant
+from bayesgmm.report.numbers import NO_BREAK, by_error, significant
+from bayesgmm.report.separation import _with_interval
 from bayesgmm.report.writing import _html, _markdown
 from bayesgmm.summary import summarize
 
@@ -305,6 +306,21 @@ def test_payloads_in_names_labels_and_paths(tmp_path: Path) -> None:
     seen = assert_harmless(path.read_text(encoding="utf-8"))
     for text in (*names, labels[0][:11], data.source, "<iframe>", "<hr>"):
         assert text in seen.text
+
+
+def test_overlaps_too_small_to_matter_are_told_as_such() -> None:
+    tiny, middle = np.array([2e-5, 0.0, 9e-4]), np.array([0.012, 4e-4, 0.05])
+    plain = [
+        _with_interval(values, share=share).replace(NO_BREAK, " ")
+        for values in (tiny, middle)
+        for share in (False, True)
+    ]
+    assert plain == [
+        "< 0.001",
+        "< 0.1 %",
+        "0.012 (< 0.001 to 0.050)",
+        "1.2 % (< 0.1 % to 5.0 %)",
+    ]
 
 
 @pytest.mark.parametrize(

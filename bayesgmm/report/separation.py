@@ -66,9 +66,13 @@ def _overlap_table(posterior: xr.DataTree) -> Table:
 
 
 def _with_interval(values: np.ndarray, *, share: bool = False) -> str:
-    shown = percent if share else _coefficient
+    shown = _share if share else _coefficient
     mean, low, high = (shown(float(value)) for value in values)
-    return f"{mean} ({low} to {high})"
+    return mean if low == mean == high else f"{mean} ({low} to {high})"
+
+
+def _share(value: float) -> str:
+    return percent(value) if value >= _SMALLEST else f"<{NO_BREAK}{percent(_SMALLEST)}"
 
 
 def _coefficient(value: float) -> str:
