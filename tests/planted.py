@@ -1,0 +1,200 @@
+"""Planted bugs: wrong versions of the package, and the tests that must catch each of them.
+
+    python -m tests.planted [NAME ...]
+
+plants each bug in a copy of the package, runs the tests named here against the copy and prints
+which of them fail; it ends with an error when a bug passes them all. The copies are compiled
+without optimisation, which changes the last digits only.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DENSITY = "test_density.py::test_equals_the_pymc_model"
+ENUMERATION = "test_evidence.py::test_two_components_agree_with_the_sum_over_all_allocations"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """Text of one file that is replaced, and the tests that should see it."""
+
+    name: str
+    path: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+    def applied(self, source: str) -> str:
+        """Return the wrong source; the right text must be there exactly once."""
+        count = source.count(self.right)
+        if count != 1:
+            raise LookupError(f"{self.name}: found {count} times in {self.path}: {self.right!r}")
+        return source.replace(self.right, self.wrong)
+
+
+def _density(case: str) -> tuple[str, ...]:
+    return (f"{DENSITY}[{case}]",)
+
+
+BUGS = (
+    Bug(
+        "Jacobian dropped",
+        "mixture/fused.py",
+        "gradient[o] = collected + slope + jacobian",
+        "gradient[o] = collected + slope",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "Jacobian of the weights dropped, value and gradient alike",
+        "mixture/fused.py",
+        "    pull = sums.mass + problem.concentration - 1.0 + jacobian\n",
+        "    pull = sums.mass + problem.concentration - 1.0\n    jacobian = 0.0\n",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "sd for variance",
+        "mixture/coordinates.py",
+        "covariance[i, i] += resolution[i] * resolution[i]",
+        "covariance[i, i] += resolution[i]",
+        _density("2-2-full-lognormal-rounded"),
+    ),
+    Bug(
+        "wrong alpha",
+        "mixture/fused.py",
+        "terms[1] += (problem.concentration[k] - 1.0) * point.log_weights[k]",
+        "terms[1] += problem.concentration[k] * point.log_weights[k]",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "wrong alpha in model and density alike",
+        "mixture/resolved.py",
+        'concentration=_per(priors.concentration, spec.n_components, "concentration", "cluster"),',
+        'concentration=_per(priors.concentration, spec.n_components, "concentration", "cluster")'
+        " + 1.0,",
+        (ENUMERATION,),
+    ),
+    Bug(
+        "transposed factor",
+        "mixture/coordinates.py",
+        "root[i, j] = scales[i] * correlation_factor[i, j]",
+        "root[i, j] = scales[j] * correlation_factor[i, j]",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "eta ignored",
+        "mixture/posterior.py",
+        "eta=resolved.spec.priors.eta,",
+        "eta=2.0,",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "prior in the wrong units",
+        "mixture/resolved.py",
+        'scale = _per(priors.scale, size, "scale", "feature") * unit',
+        'scale = _per(priors.scale, size, "scale", "feature")',
+        ("test_fit_map.py::test_affine_equivariance",),
+    ),
+    Bug(
+        "permuted labels not carried",
+        "result/layout.py",
+        'if "cluster" in variable.dims\n    }\n    stats',
+        'if "cluster" in variable.dims and name != "covariances"\n    }\n    stats',
+        ("test_labels.py::test_randomly_permuted_draws_are_restored",),
+    ),
+    Bug(
+        "n - 1 for n",
+        "fit/maximisation.py",
+        "out[k] = scatters[k] / mass[k]",
+        "out[k] = scatters[k] / (mass[k] - 1.0)",
+        ("test_fit_em.py::test_one_component_is_the_sample_moments",),
+    ),
+    Bug(
+        "constant missing",
+        "mixture/posterior.py",
+        "means = -k * (np.log(resolved.mean_scale / resolved.unit).sum() + d * half_log_2pi)",
+        "means = -k * np.log(resolved.mean_scale / resolved.unit).sum()",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "K! missing from the evidence",
+        "criteria/proposal.py",
+        "np.array(constants) - math.lgamma(target.resolved.n_components + 1),",
+        "np.array(constants),",
+        (ENUMERATION,),
+    ),
+    Bug(
+        "weights off by one",
+        "mixture/fused.py",
+        "            point.log_weights[k],\n            point.means[k],",
+        "            point.log_weights[k - 1],\n            point.means[k],",
+        _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "log-normal for half-normal",
+        "mixture/posterior.py",
+        'half_normal=resolved.spec.priors.scale_family == "halfnormal",',
+        "half_normal=False,",
+        _density("2-2-full-halfnormal-exact"),
+    ),
+    Bug(
+        "tempering exponent",
+        "mixture/fused.py",
+        "    sums.first[:] *= inverse_temperature\n",
+        "",
+        ("test_density.py::test_gradient_by_finite_differences[False-0.3-full]",),
+    ),
+)
+
+
+def main() -> None:
+    """Plant the bugs one after another."""
+    wanted = sys.argv[1:] or [bug.name for bug in BUGS]
+    bugs = [bug for bug in BUGS if bug.name in wanted]
+    caught = 0
+    for bug in bugs:
+        failed = failing_tests(bug)
+        caught += bool(failed)
+        print(f"{bug.name} ({bug.path}): {', '.join(failed) or 'NOT CAUGHT'}", flush=True)
+    print(f"{caught} of {len(bugs)} caught")
+    sys.exit(caught < len(bugs))
+
+
+def failing_tests(bug: Bug) -> list[str]:
+    """Return the names of the tests that fail with the bug planted."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in ("bayesgmm", "tests", "models", "pyproject.toml"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+            else:
+                shutil.copy2(ROOT / name, copy / name)
+        path = copy / "bayesgmm" / bug.path
+        path.write_text(bug.applied(path.read_text()))
+        return run_tests(copy, bug.tests)
+
+
+def run_tests(folder: Path, tests: tuple[str, ...]) -> list[str]:
+    """Run tests in a folder that holds package and tests; return the names of those that fail."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-rfE", *(f"tests/{t}" for t in tests)],
+        cwd=folder,
+        env=os.environ | {"NUMBA_OPT": "0", "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"pytest could not run {tests}:\n{run.stdout}\n{run.stderr}")
+    names = re.findall(r"^(?:FAILED|ERROR) tests/\S*?(test_\w+)(?:\[|\s|$)", run.stdout, re.M)
+    return sorted(set(names))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Every planted bug still finds the text it replaces; `python -m tests.planted` plants them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from planted import BUGS, ROOT, Bug
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_it_can_be_planted(bug):
+    source = (ROOT / "bayesgmm" / bug.path).read_text()
+    assert bug.applied(source) != source
+    ast.parse(bug.applied(source))
+    for test in bug.tests:
+        file, name = test.partition("[")[0].split("::")
+        tree = ast.parse((TESTS / file).read_text())
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_text_that_is_gone_or_there_twice_is_an_error():
+    bug = Bug("none", "x.py", "a = 1", "a = 2", ())
+    for source in ("", "a = 1\na = 1\n"):
+        with pytest.raises(LookupError, match="found [02] times in x.py"):
+            bug.applied(source)
