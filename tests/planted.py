@@ -168,27 +168,34 @@ def main() -> None:
 
 def failing_tests(bug: Bug) -> list[str]:
     """Return the names of the tests that fail with the bug planted."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for name in ("bayesgmm", "tests", "models", "pyproject.toml"):
-            ignored = shutil.ignore_patterns("__pycache__")
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-            else:
-                shutil.copy2(ROOT / name, copy / name)
-        path = copy / "bayesgmm" / bug.path
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copied(folder)
+        path = folder / "bayesgmm" / bug.path
         path.write_text(bug.applied(path.read_text()))
-        return run_tests(copy, bug.tests)
+        return run_tests(folder, bug.tests)
 
 
-def run_tests(folder: Path, tests: tuple[str, ...]) -> list[str]:
+def copied(folder: Path) -> None:
+    """Copy package, tests and data, without compiled code."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("bayesgmm", "tests", "models"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy2(ROOT / "pyproject.toml", folder)
+
+
+def run_tests(
+    folder: Path, tests: tuple[str, ...], *options: str, timeout: float | None = None
+) -> list[str]:
     """Run tests in a folder that holds package and tests; return the names of those that fail."""
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-rfE", *(f"tests/{t}" for t in tests)],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-rfE", *options]
+        + [f"tests/{test}" for test in tests],
         cwd=folder,
         env=os.environ | {"NUMBA_OPT": "0", "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
+        timeout=timeout,
     )
     if run.returncode not in (0, 1):
         raise RuntimeError(f"pytest could not run {tests}:\n{run.stdout}\n{run.stderr}")

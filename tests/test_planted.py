@@ -4,7 +4,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from planted import BUGS, ROOT, Bug
+from tests.mutants import mutations
+from tests.planted import BUGS, ROOT, Bug
 
 TESTS = Path(__file__).parent
 
@@ -25,3 +26,11 @@ def test_text_that_is_gone_or_there_twice_is_an_error():
     for source in ("", "a = 1\na = 1\n"):
         with pytest.raises(LookupError, match="found [02] times in x.py"):
             bug.applied(source)
+
+
+def test_mutations_change_one_place_each():
+    source = "def f(x: int = 2) -> float:\n    return -x + 1.5 if x < 3 else 2.0\n"
+    changed = dict(mutations(source))
+    assert len(changed) == len(set(changed.values())) == 7
+    assert "return -x - 1.5 if x < 3" in changed["line 2: -x + 1.5 -> -x - 1.5"]
+    assert "x <= 3" in changed["line 2: x < 3 -> x <= 3"]

@@ -1,0 +1,162 @@
+"""Mutation score: small random wrong versions of a part, and whether its own tests notice.
+
+    python -m tests.mutants PART [--sample 10] [--seed 1]
+
+draws mutations of the part's files (a comparison, an operator, a number or a sign changed), each
+planted alone in a copy of package and tests, and prints which survive. A survivor is either
+equivalent to the right code or shows what no test of the part sees.
+"""
+
+import argparse
+import ast
+import hashlib
+import random
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.planted import ROOT, copied, run_tests
+
+PARTS = {
+    "kernels": (
+        ("mixture/kernels.py",),
+        (
+            "test_density.py::test_kernels_against_scipy",
+            "test_density.py::test_singular_point_has_no_density",
+        ),
+    ),
+    "density": (
+        ("mixture/fused.py", "mixture/coordinates.py", "mixture/posterior.py"),
+        (
+            "test_density.py::test_gradient_by_finite_differences",
+            "test_density.py::test_expected_objective_touches_the_log_posterior",
+            "test_density.py::test_coordinates_go_there_and_back",
+            "test_density.py::test_stan_reference_point_term_by_term",
+            "test_density.py::test_singular_point_has_no_density",
+            *(
+                f"test_density.py::test_equals_the_pymc_model[{case}]"
+                for case in ("2-2-full-halfnormal-rounded", "2-2-tied-lognormal-exact")
+            ),
+        ),
+    ),
+    "em": (("fit/em.py", "fit/maximisation.py", "fit/expectation.py"), ("test_fit_em.py",)),
+    "labels": (
+        ("labels/relabelling.py", "labels/stephens.py", "labels/ecr.py", "labels/pivot.py",
+         "labels/identification.py", "labels/allocation.py", "labels/modes.py",
+         "labels/quantities.py"),
+        ("test_labels.py",),
+    ),
+    "criteria": (
+        ("criteria/predictive.py", "criteria/refits.py", "criteria/bridge.py",
+         "criteria/proposal.py", "criteria/nobile.py"),
+        ("test_waic_loo.py", "test_evidence.py"),
+    ),
+}  # fmt: skip
+SWAPPED = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq, ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.And: ast.Or, ast.Or: ast.And,
+}  # fmt: skip
+
+
+def mutations(source: str) -> Iterator[tuple[str, str]]:
+    """Yield what is changed, with its line, and the source changed there; each mutation alone."""
+    for i, _ in enumerate(_sites(ast.parse(source))):
+        tree = ast.parse(source)
+        node = list(_sites(tree))[i]
+        before = ast.unparse(node)
+        _mutate(node)
+        yield f"line {node.lineno}: {before} -> {ast.unparse(node)}", ast.unparse(tree)
+
+
+def _sites(tree: ast.Module) -> Iterator[ast.AST]:
+    """Find what can be mutated inside functions: expressions, but no annotations."""
+    for function in tree.body:
+        if not isinstance(function, ast.FunctionDef | ast.ClassDef):
+            continue
+        annotations = {
+            id(inner)
+            for node in ast.walk(function)
+            for field in ("annotation", "returns")
+            if getattr(node, field, None) is not None
+            for inner in ast.walk(getattr(node, field))
+        }
+        for node in ast.walk(function):
+            if id(node) not in annotations and _mutable(node):
+                yield node
+
+
+def _mutable(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):
+        return type(node.ops[0]) in SWAPPED
+    if isinstance(node, ast.BinOp | ast.BoolOp):
+        return type(node.op) in SWAPPED
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.USub)
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
+
+
+def _mutate(node: ast.AST) -> None:
+    match node:
+        case ast.Compare():
+            node.ops[0] = SWAPPED[type(node.ops[0])]()
+        case ast.BinOp() | ast.BoolOp():
+            node.op = SWAPPED[type(node.op)]()
+        case ast.UnaryOp():
+            node.op = ast.UAdd()
+        case ast.Constant():
+            node.value += 1
+
+
+def trust_compiled_code(package: Path) -> None:
+    """Say that the compiled code is up to date; see `bayesgmm.compiling`."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.read_bytes())
+    (package / "__pycache__" / "compiled-sources.sha256").write_text(digest.hexdigest())
+
+
+def survivors(part: str, size: int, seed: int) -> Iterator[tuple[str, bool]]:
+    """Yield each drawn mutation and whether the tests of its part pass all the same."""
+    files, tests = PARTS[part]
+    drawn = [
+        (file, what, source)
+        for file in files
+        for what, source in mutations((ROOT / "bayesgmm" / file).read_text())
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copied(folder)
+        if run_tests(folder, tests):
+            raise RuntimeError(f"the tests of {part} fail without any mutation")
+        for file, what, source in random.Random(seed).sample(drawn, min(size, len(drawn))):
+            path = folder / "bayesgmm" / file
+            right = path.read_text()
+            path.write_text(source)
+            if "@compiled" not in right:
+                trust_compiled_code(folder / "bayesgmm")
+            try:
+                survived = not run_tests(folder, tests, "-x", timeout=600)
+            except (subprocess.TimeoutExpired, RuntimeError):  # hung, crashed or does not import
+                survived = False
+            yield f"{file} {what}", survived
+            path.write_text(right)
+
+
+def main() -> None:
+    """Print the survivors and the score."""
+    parser = argparse.ArgumentParser(description="Mutation score of a part of the package.")
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--sample", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    killed = total = 0
+    for what, survived in survivors(arguments.part, arguments.sample, arguments.seed):
+        total, killed = total + 1, killed + (not survived)
+        print(f"{'survived' if survived else 'killed'}: {what}", flush=True)
+    print(f"{arguments.part}: {killed} of {total} killed")
+
+
+if __name__ == "__main__":
+    main()
