@@ -34,7 +34,7 @@ MAX_ABSOLUTE = 1e150
 MAX_CONDITION = 1e10
 GAP_FLOOR = 1e-9
 BLOCK = 16_384
-_KEPT_HASHES = 2**22
+_KEPT_HASHES = 2**21
 
 
 class Rows(Protocol):
@@ -116,7 +116,7 @@ class _FirstPass:
         self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
         self.counts = {fault: np.zeros(size, dtype=np.int64) for fault in self._faults}
         self.first: dict[str, list[tuple[int, int]]] = {fault: [] for fault in self._faults}
-        self.distinct = _DistinctRows()
+        self.distinct = _DistinctRows(n_obs)
         self.digest = hashlib.sha256(json.dumps([n_obs, size, *features]).encode())
 
     def add(self, block: Array) -> None:
@@ -161,16 +161,16 @@ class _FirstPass:
 
 
 class _DistinctRows:
-    """Count distinct rows by 64-bit hashes, in bounded memory.
+    """Count distinct rows by 64-bit hashes, in bounded memory: 16 MiB.
 
     Only hashes below a limit are kept, and the limit is halved whenever too many are (distinct
-    sampling, Gibbons 2001): exact up to about four million distinct rows.
+    sampling, Gibbons 2001): exact up to about 1.5 million distinct rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_obs: int) -> None:
         self.limit = 2**64 - 1
-        self.kept = np.empty(0, dtype=np.uint64)
-        self.pending: list[NDArray[np.uint64]] = []
+        self.kept = np.empty(min(n_obs, _KEPT_HASHES), dtype=np.uint64)
+        self.used = 0
 
     def add(self, block: Array) -> None:
         """Take in the next rows."""
@@ -181,21 +181,27 @@ class _DistinctRows:
             hashes ^= hashes >> np.uint64(32)
             hashes *= np.uint64(0xBF58476D1CE4E5B9)
             hashes ^= hashes >> np.uint64(29)
-        self.pending.append(hashes[hashes <= self.limit])
-        if sum(map(len, self.pending)) > _KEPT_HASHES:
-            self._merge()
+        hashes = hashes[hashes <= self.limit]
+        while self.used + len(hashes) > len(self.kept):
+            self._make_room(len(hashes))
+            hashes = hashes[hashes <= self.limit]
+        self.kept[self.used : self.used + len(hashes)] = hashes
+        self.used += len(hashes)
 
-    def _merge(self) -> None:
-        self.kept = np.unique(np.concatenate([self.kept, *self.pending]))
-        self.pending = []
-        while self.kept.size > _KEPT_HASHES:
+    def _make_room(self, wanted: int) -> None:
+        distinct = np.unique(self.kept[: self.used])
+        if 4 * len(distinct) > 3 * len(self.kept) or len(distinct) + wanted > len(self.kept):
             self.limit >>= 1
-            self.kept = self.kept[self.kept <= self.limit]
+            distinct = distinct[distinct <= self.limit]
+        self.used = len(distinct)
+        self.kept[: self.used] = distinct
 
     def count(self) -> int:
         """Return the number of distinct rows."""
-        self._merge()
-        return self.kept.size * 2**64 // (self.limit + 1)
+        kept = self.kept[: self.used]
+        kept.sort()
+        n_kept = 1 + int(np.count_nonzero(kept[1:] != kept[:-1]))
+        return n_kept * 2**64 // (self.limit + 1)
 
 
 def _place(row: int, lines: Lines) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from bayesgmm.typing import Array
 
 __all__ = ["Candidate", "Run", "Target", "distinct", "flagged"]
 
-_SAME_OBJECTIVE, _SAME_A_ROW = 1e-3, 1e-8
+_SAME_OBJECTIVE, _TO_GAIN = 1e-3, 100.0
 _SAME_MEANS, _SAME_WEIGHTS = 0.1, 0.05
 
 
@@ -72,10 +72,13 @@ class Candidate(NamedTuple):
 
 
 def distinct(
-    target: Target, runs: list[tuple[Run, tuple[int, ...]]], n_rows: int
+    target: Target, runs: list[tuple[Run, tuple[int, ...]]], n_rows: int, tol: float = 1e-10
 ) -> list[Candidate]:
-    """Merge runs (each with its starts) that reached the same optimum; the highest first."""
-    near = _SAME_OBJECTIVE + _SAME_A_ROW * n_rows
+    """Merge runs (each with its starts) that reached the same optimum; the highest first.
+
+    A run may still have some hundred times the tolerance to gain, and so stops that far from it.
+    """
+    near = _SAME_OBJECTIVE + _TO_GAIN * tol * n_rows
     kept: list[Candidate] = []
     for run, starts in sorted(runs, key=lambda pair: -pair[0].objective):
         parameters = target.parameters(run.x)

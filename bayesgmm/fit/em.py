@@ -46,7 +46,8 @@ def fit_em(
     Parameters
     ----------
     data : Dataset, array of shape (obs, feature) or frame
-        Data in a memory map or left in a Parquet file are streamed.
+        Data in a memory map or left in a Parquet file are streamed; an array is read where it
+        lies, without a copy, and must not change during the call.
     spec : MixtureSpec or int
         An integer is the number of components of the default spec.
     seed : int or None
@@ -93,7 +94,7 @@ def fit_em(
     >>> fit_em(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data), as_spec(spec)
+    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     check_components(dataset, spec.n_components)
     if not 0.0 <= ridge < math.inf:
         raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")

@@ -53,7 +53,8 @@ def fit_map(
     Parameters
     ----------
     data : Dataset, array of shape (obs, feature) or frame
-        Data in a memory map or left in a Parquet file are streamed.
+        Data in a memory map or left in a Parquet file are streamed; an array is read where it
+        lies, without a copy, and must not change during the call.
     spec : MixtureSpec or int
         An integer is the number of components of the default spec.
     seed : int or None
@@ -98,7 +99,7 @@ def fit_map(
     >>> fit_map(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data), as_spec(spec)
+    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     resolved = resolve(spec, dataset)
     if resolved.concentration.min() < 1.0:
         raise ConfigError(

@@ -1,5 +1,6 @@
 """From many starts to one fit: climb from each, keep the distinct optima, set spikes aside."""
 
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -31,8 +32,10 @@ __all__ = ["SAMPLED_ROWS", "best_of_starts"]
 SAMPLED_ROWS = 5_000
 _MIDDLE_ROWS = 80_000
 _ON_MIDDLE, _ON_ALL = 8, 2  # candidates that climb on the larger sample, and on all rows
-SHORT_TOL, SHORT_ITER = 1e-7, 300
-_SWAPS = 3  # one start in three moves a component of the best optima so far
+_SHORT_TOL, _SHORT_ITER = 1e-7, 300
+_SAMPLED_TOL, _SAMPLED_ITER = 1e-5, 100  # on sampled rows, where the climb goes on later
+_CLEAR = 3.0  # standard errors, for differences with sd 1 a row: far behind, left behind
+_SWAPS = 2  # one start in two moves a component of the best optima so far
 _AT_ONCE = 4  # swaps drawn from the same optima: fixed, so that results do not depend on threads
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
 _ROUNDS = 3  # of starts, until one does not collapse
@@ -52,8 +55,8 @@ def best_of_starts(
 ) -> PointFit:
     """Climb from many starts and return the best optimum that is not a spike.
 
-    Two thirds of the starts are drawn; the last third takes a component away from one of the two
-    best regular optima found so far and sets it down elsewhere. They are first followed on at most
+    Half of the starts are drawn; the others take a component away from one of the two
+    best regular optima found so far and set it down elsewhere. They are first followed on at most
     5,000 sampled rows. The distinct optima found there are then polished on all rows; where rows
     were sampled, the best 8 first climb on 80,000 rows (if there are four times as many), and the
     best 2 on all. Starts that are given are followed to their ends on all rows at once.
@@ -126,10 +129,12 @@ def _search(
     rows = Rows(resolved, data)
     sample = _sampled(data, rng)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
+    tolerance = _SHORT_TOL if few is rows else _SAMPLED_TOL
     scaled = (sample - resolved.centre) / resolved.unit
     floor = _floor(scaled)
-    runs = _short_runs(target, few, scaled, floor, starts_seed, n_starts, max_iter)
-    found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows)
+    most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
+    runs = _short_runs(target, few, scaled, floor, starts_seed, n_starts, tolerance, most)
+    found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows, tolerance)
     if few is not rows:
         polished = [
             (target.climb(rows, candidate.run.x, floor, tol, max_iter), candidate.starts)
@@ -147,6 +152,7 @@ def _short_runs(
     floor: Array,
     seed: np.random.SeedSequence,
     n_starts: int,
+    tol: float,
     max_iter: int,
 ) -> list[Run]:
     """Climb from drawn starts, then from the best optima with a component set down elsewhere."""
@@ -156,7 +162,7 @@ def _short_runs(
     threads = available_cores() if scaled.size * k > _THREADED else 1
 
     def climb(point: Array) -> Run:
-        return target.climb(rows, target.start(point), floor, SHORT_TOL, min(SHORT_ITER, max_iter))
+        return target.climb(rows, target.start(point), floor, tol, max_iter)
 
     runs: list[Run] = []
     *drawn, swapped = seed.spawn(_ROUNDS + 1)
@@ -168,7 +174,7 @@ def _short_runs(
             runs += over(climb, points)
             if any(run.status is not FitStatus.COLLAPSED for run in runs):
                 break
-        leaders = _leaders(target, rows, runs)
+        leaders = _leaders(target, rows, runs, tol)
         for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
             points = [
                 swap_component(target.point(leaders[i % len(leaders)].x), scaled, k, rng)
@@ -176,15 +182,15 @@ def _short_runs(
             ]
             swaps = list(over(climb, points))
             runs += swaps
-            leaders = _leaders(target, rows, leaders + swaps)
+            leaders = _leaders(target, rows, leaders + swaps, tol)
     return runs
 
 
-def _leaders(target: Target, rows: Rows, runs: list[Run]) -> list[Run]:
+def _leaders(target: Target, rows: Rows, runs: list[Run], tol: float) -> list[Run]:
     """Return the two highest runs that differ and are no spikes."""
     leaders: list[Run] = []
     for run in sorted(runs, key=lambda run: -run.objective):
-        known = leaders and leaders[0].objective - run.objective < SHORT_TOL * rows.n_rows + 1e-3
+        known = leaders and leaders[0].objective - run.objective < tol * rows.n_rows + 1e-3
         if not known and not flagged(target, rows, run):
             leaders.append(run)
         if len(leaders) == 2:
@@ -232,17 +238,26 @@ def _halved(
     if data.n_obs < 4 * _MIDDLE_ROWS:
         return _best(target, few, found, _ON_MIDDLE)
     middle = Rows(target.resolved, _sampled(data, rng, _MIDDLE_ROWS))
+    most = min(max_iter, _SAMPLED_ITER)
     runs = [
-        (target.climb(middle, candidate.run.x, floor, SHORT_TOL, max_iter), candidate.starts)
+        (target.climb(middle, candidate.run.x, floor, _SAMPLED_TOL, most), candidate.starts)
         for candidate in _best(target, few, found, _ON_MIDDLE)
     ]
-    return _best(target, middle, distinct(target, runs, middle.n_rows), _ON_ALL)
+    return _best(target, middle, distinct(target, runs, middle.n_rows, _SAMPLED_TOL), _ON_ALL)
 
 
 def _best(target: Target, rows: Rows, found: list[Candidate], n: int) -> list[Candidate]:
-    """Keep the n best candidates that are no spikes on these rows, or all where all are."""
+    """Keep the n best candidates that are no spikes and not far behind; all where all are spikes.
+
+    A difference of the objectives on a sample is the sum over rows of differences whose standard
+    deviation is seldom above 1 nat.
+    """
     regular: list[Candidate] = []
     for candidate in found:
+        if regular and regular[0].run.objective - candidate.run.objective > _CLEAR * math.sqrt(
+            rows.n_rows
+        ):
+            break
         if len(regular) < n and not flagged(target, rows, candidate.run):
             regular.append(candidate)
     return regular or found

@@ -14,7 +14,7 @@ __all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
 
 _LINKED_ROWS = 1_000
 _PSEUDO_ROWS = 0.3
-_TIGHT = 0.25  # of another component's variance: what is set down at a row starts smaller
+_TIGHT = 0.5  # of another component's variance: what is set down at a row starts smaller
 
 
 def draw_starts(
