@@ -164,6 +164,29 @@ def test_a_picture_has_title_labels_and_a_legend(pictures: dict[str, object], na
     assert legends and all(legend.get_texts() for legend in legends)
 
 
+@pytest.mark.parametrize("name", [*NAMES, "density_pairs_2"])
+def test_no_text_is_clipped(
+    pictures: dict[str, object], trees: dict[str, xr.DataTree], name: str
+) -> None:
+    extra = name == "density_pairs_2"
+    figure = first(plots.density_pairs(trees["faithful"]) if extra else pictures[name]).get_figure(
+        root=True
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    shown = [panel for panel in figure.axes if panel.get_visible()]
+    written = [*figure.legends, figure._suptitle, *(panel.get_legend() for panel in shown)]
+    for panel in shown:
+        written += [panel.title, panel._left_title, panel.xaxis.label, panel.yaxis.label]
+    for part in filter(None, written):
+        if getattr(part, "get_text", lambda: "legend")() == "":
+            continue
+        box = part.get_window_extent(canvas.get_renderer())
+        # 3 pixels: a legend's box has a margin around its text
+        assert box.x0 > -3 and box.x1 < figure.bbox.x1 + 3, part
+        assert box.y0 > -3 and box.y1 < figure.bbox.y1 + 3, part
+
+
 def test_nothing_is_left_in_global_state(pictures: dict[str, object]) -> None:
     from matplotlib import pyplot
 
@@ -250,6 +273,8 @@ def test_a_model_without_correlations_is_refused(
         plots.correlations(trees["galaxies"])
     with pytest.raises(ConfigError, match="no feature 'speed'"):
         plots.density_1d(trees["galaxies"], feature="speed")
+    with pytest.raises(ConfigError, match="take density_1d"):
+        plots.density_2d(trees["galaxies"])
     with pytest.raises(ConfigError, match="pass rows="):
         plots.membership(fit_em(galaxies, 2, seed=1, n_starts=4))
 
@@ -313,7 +338,7 @@ HASHES = {
     "density_pairs": "b580300030003800a2003b00a3009360b2606350711cb352b313616131131cb6",
     "membership": "357050020d02404540a7c007c006c518ca60ed001a001d005c00180055555575",
     "membership_1d": "32e024784000c000c000c000c000c000c000c0004000400024b424f402c0022c",
-    "coclustering": "04960007000700070007030d030d030d03e500e500e500e50be60964032c0380",
+    "coclustering": "126c000d000d000d000d0c1d0c1d0c1d0d1d03cd03cd03cd0fcd0bcc50c82996",
     "forest": "ce00c7104210ca484210c6141a641861c3004200ca404200c21005900c700190",
     "correlations": "172b72d972b9724a72c6324a728a32aa725a72aa324a72da32aa72aa32be24ca",
     "traces": "a00055805180c081c080c080c080c080c080c080c289529352d2003001200120",
@@ -321,9 +346,9 @@ HASHES = {
     "em_path": "2f242c2961608640c360c040c0e0c0e0c040c0e0c040c160c161414b0b200c07",
     "criteria": "5583d983d981c19d1198c139c19959801998c1d9c1905980518d418059985998",
     "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
-    "prior_posterior": "5d4215c61587150317638c4c8ec696c79787150b162e406060307c3c370b069e",
-    "prior_predictive": "cf4ad84ad446d64796cf1b0f0911478e4300c300c300c300c30073802b000476",
-    "posterior_predictive": "6dc0e0422242a242a242a2d2b2d3b3d3331333133737232d0d210d460ec608cc",
+    "prior_posterior": "5d46154615071503172b8c4c8e4696479707150b160e406060707c3c372b069a",
+    "prior_predictive": "cf4ad84ad446d64797cf1b0f0911478e4300c300c300c300c30073802b00042e",
+    "posterior_predictive": "6dc0e0422242a242a242a2d2b2d3b3d3331333133737232d0d210d460d460c64",
 }
 
 

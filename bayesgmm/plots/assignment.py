@@ -116,6 +116,10 @@ def _tints(probability: Array, cluster: IntArray) -> Array:
 
 def _draw_rows(ax: Axes, shown: Array, soft: xr.Dataset, unsure: np.ndarray) -> None:
     largest = soft["mean"].max("cluster").values
+    order = np.argsort(-largest, kind="stable")  # the doubtful on top of rows tied with them
+    shown, soft, unsure, largest = (
+        shown[order], soft.isel(obs=order), unsure[order], largest[order],
+    )  # fmt: skip
     size = float(np.clip(3000 / len(shown), 4, 26))
     ax.scatter(
         shown[:, 0], shown[:, 1], s=size, c=_tints(largest, soft["mean"].values.argmax(axis=1)),

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayesgmm.errors import ConfigError
 from bayesgmm.plots.curves import Drawn, bin_edges, drawn, evenly, mass_levels
 from bayesgmm.plots.theme import (
     DATA,
@@ -17,6 +18,7 @@ from bayesgmm.plots.theme import (
     finish,
     new_axes,
     new_grid,
+    percent,
     printable,
     units_of,
 )
@@ -26,7 +28,7 @@ __all__ = ["density_1d", "density_2d", "density_pairs"]
 
 _MASSES = (0.5, 0.8, 0.95)
 _RADIUS = np.sqrt(2 * np.log(2.0))  # of the ellipse that holds half of a Normal in the plane
-_ELLIPSES = 40
+_ELLIPSES, _ELLIPSES_A_PANEL = 40, 12
 
 
 def density_1d(
@@ -99,7 +101,7 @@ def _draw_curves(ax: Axes, mixture: Drawn, place: int, prob: float, components: 
     if mixture.sampled:
         ax.fill_between(
             points, grid["lower"], grid["upper"], color="black", alpha=0.22, lw=0,
-            label=f"{prob:.0%} interval",
+            label=f"{percent(prob)} interval",
         )  # fmt: skip
     what = "posterior mean" if mixture.sampled else "fitted density"
     ax.plot(points, grid["mean"], color="black", lw=1.6, label=what)
@@ -141,6 +143,11 @@ def density_2d(
     -------
     matplotlib.axes.Axes
 
+    Raises
+    ------
+    ConfigError
+        When the model has a single feature, or none of that name.
+
     Examples
     --------
     >>> import numpy as np
@@ -150,12 +157,14 @@ def density_2d(
     'x1 (data units)'
     """
     mixture, ax = drawn(source, rows), new_axes(ax, 6.4, 5.2)
+    if len(mixture.features) < 2:
+        raise ConfigError("density_2d needs two features and the model has one; take density_1d.")
     names = mixture.features[:2] if features is None else features
     pair = (mixture.index(names[0]), mixture.index(names[1]))
     _draw_rows(ax, mixture, pair)
     _draw_contours(ax, mixture, pair, 120)
     if components:
-        _draw_ellipses(ax, mixture, pair)
+        _draw_ellipses(ax, mixture, pair, _ELLIPSES)
     handles = [
         Line2D([], [], color="black", lw=1.0, label="50, 80, 95 % of the density"),
         *_cluster_handles(mixture, components),
@@ -193,11 +202,11 @@ def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
     ]
 
 
-def _draw_rows(ax: Axes, mixture: Drawn, pair: tuple[int, int]) -> None:
+def _draw_rows(ax: Axes, mixture: Drawn, pair: tuple[int, int], relative_size: float = 1.0) -> None:
     rows = mixture.shown_rows()
     ax.plot(
         rows[:, pair[0]], rows[:, pair[1]], "o", color=MUTED, mec="none",
-        ms=float(np.clip(60 / np.sqrt(max(len(rows), 1)), 1.5, 4.5)),
+        ms=relative_size * float(np.clip(60 / np.sqrt(max(len(rows), 1)), 1.5, 4.5)),
         alpha=0.6, zorder=1, rasterized=len(rows) > 1000,
     )  # fmt: skip
 
@@ -213,11 +222,11 @@ def _draw_contours(ax: Axes, mixture: Drawn, pair: tuple[int, int], size: int) -
     ax.set_ylim(mixture.limits(pair[1]))
 
 
-def _draw_ellipses(ax: Axes, mixture: Drawn, pair: tuple[int, int]) -> None:
+def _draw_ellipses(ax: Axes, mixture: Drawn, pair: tuple[int, int], most: int) -> None:
     angle = np.linspace(0, 2 * np.pi, 73)
     circle = _RADIUS * np.stack([np.cos(angle), np.sin(angle)])
     index = list(pair)
-    chosen = evenly(len(mixture.parameters.weights), _ELLIPSES)
+    chosen = evenly(len(mixture.parameters.weights), most)
     alpha = 0.3 if mixture.sampled else 1.0
     for k in range(mixture.n_clusters):
         means = mixture.parameters.means[chosen][:, k, index]
@@ -269,7 +278,7 @@ def density_pairs(
     else:
         places = [mixture.index(name) for name in features]
     size = len(places)
-    grid_axes = new_grid(size, size, 1.2 + 1.75 * size, 1.2 + 1.6 * size, sharex="col")
+    grid_axes = new_grid(size, size, max(1.2 + 1.75 * size, 4.7), 1.2 + 1.6 * size, sharex="col")
     for row, j in enumerate(places):
         for column, i in enumerate(places):
             ax = grid_axes[row, column]
@@ -295,10 +304,10 @@ def _draw_panel(ax: Axes, mixture: Drawn, pair: tuple[int, int], components: boo
             _draw_histogram(ax, mixture.rows[:, i])
         _draw_curves(ax, mixture, i, 0.89, components)
     elif i < j:
-        _draw_rows(ax, mixture, pair)
+        _draw_rows(ax, mixture, pair, 0.6)
         _draw_contours(ax, mixture, pair, 60)
         if components:
-            _draw_ellipses(ax, mixture, pair)
+            _draw_ellipses(ax, mixture, pair, _ELLIPSES_A_PANEL)
     else:
         ax.set_visible(False)
 
@@ -311,4 +320,4 @@ def _finish_pairs(grid_axes: np.ndarray, mixture: Drawn, components: bool) -> No
     ]
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     title = f"{what} of each feature and pair, K = {mixture.n_clusters}"
-    entitle(grid_axes[0, 0], title, handles, columns=3)
+    entitle(grid_axes[0, 0], title, handles, columns=3 if len(grid_axes) > 2 else 2)

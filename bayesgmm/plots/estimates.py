@@ -16,6 +16,7 @@ from bayesgmm.plots.theme import (
     finish,
     new_axes,
     new_grid,
+    percent,
     printable,
     units_of,
 )
@@ -99,7 +100,7 @@ def _title(ax: Axes, mixture: Drawn, what: str, prob: float) -> None:
         handles = [
             Line2D([], [], marker="o", ls="", mfc="white", mec="black", ms=5, label="median"),
             Line2D([], [], color="black", lw=4.0, label="50 % interval"),
-            Line2D([], [], color="black", lw=1.4, label=f"{100 * prob:g} % interval"),
+            Line2D([], [], color="black", lw=1.4, label=f"{percent(prob)} interval"),
         ]
     entitle(ax, f"{what}, K = {mixture.n_clusters}", handles)
 
@@ -164,7 +165,7 @@ def correlations(source: Any, *, prob: float = 0.89, ax: Axes | None = None) -> 
     for k in range(shown):
         label = "all clusters" if shared else f"cluster {k}"
         ax.plot([], [], color="black" if shared else cluster_colour(k), lw=2.5, label=label)
-    what = f"; medians, 50 and {100 * prob:g} % intervals" if mixture.sampled else ""
+    what = f"; medians, 50 and {percent(prob)} intervals" if mixture.sampled else ""
     finish(
         ax,
         title=f"Correlations within clusters, K = {mixture.n_clusters}{what}",

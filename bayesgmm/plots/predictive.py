@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayesgmm.plots.curves import bin_edges
-from bayesgmm.plots.theme import axis_label, entitle, finish, new_grid, units_of
+from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
 from bayesgmm.prediction.simulation import posterior_predictive as replicate
 from bayesgmm.result.layout import rows_of
 from bayesgmm.typing import Array
@@ -80,12 +80,18 @@ def _draw_check(ax: Axes, column: Array, replicates: Array, prob: float) -> None
     edges = np.concatenate([edges, [edges[-1] + width, edges[-1] + 2 * width]])
     counts = np.array([np.histogram(values, edges)[0] for values in replicates])
     low, middle, high = np.quantile(counts, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
-    ax.stairs(np.histogram(column, edges)[0], edges, fill=True, color="#cfcfcf", label="data")
+    ax.stairs(
+        np.histogram(column, edges)[0],
+        edges,
+        fill=True,
+        color="#cfcfcf",
+        label=f"data, {len(column)} rows",
+    )
     centres = (edges[1:] + edges[:-1]) / 2
     ax.vlines(
-        centres, low, high, color="#0072B2", lw=2.2, alpha=0.75,
-        label=f"{prob:.0%} of replicated data sets",
+        centres, low, high, color=PREDICTED, lw=2.2, alpha=0.75,
+        label=f"{percent(prob)} of replicated data sets",
     )  # fmt: skip
-    ax.plot(centres, middle, "o", color="#0072B2", ms=3, label="their median")
+    ax.plot(centres, middle, "o", color=PREDICTED, ms=3, label="their median")
     ax.set_ylim(0, None)
     ax.set_xlim(edges[0], edges[-1])

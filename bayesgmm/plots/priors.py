@@ -15,11 +15,13 @@ from bayesgmm.mixture.resolved import ResolvedSpec, resolve
 from bayesgmm.plots.curves import bin_edges, drawn, evenly
 from bayesgmm.plots.theme import (
     DATA,
+    PREDICTED,
     axis_label,
     cluster_colour,
     entitle,
     finish,
     new_grid,
+    percent,
     units_of,
 )
 from bayesgmm.result.layout import resolved_of, rows_of
@@ -86,6 +88,8 @@ def prior_posterior(
         mean, scale = parameters.means[..., place], parameters.scales[..., place]
         _draw_against(axes[1, column], mean, laws["means"](place), f"mean of {label}")
         _draw_against(axes[2, column], scale, laws["scales"](place), f"scale of {label}")
+    for ax in axes[:, 1:].ravel() if not lone else axes[1:].ravel():
+        ax.set_ylabel("")
     entitle(axes[0, 0], f"Prior against posterior, K = {resolved.n_components}", columns=5)
     return axes
 
@@ -225,10 +229,16 @@ def _draw_prior_density(
     density = (parameters.weights[..., None] * each).sum(axis=1)
     low, high = np.quantile(density, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
     ax.fill_between(
-        points, low, high, color="#0072B2", alpha=0.18, lw=0, label=f"{prob:.0%} of prior densities"
+        points,
+        low,
+        high,
+        color=PREDICTED,
+        alpha=0.18,
+        lw=0,
+        label=f"{percent(prob)} of prior densities",
     )
     for curve in density[evenly(len(density), 12)]:
-        ax.plot(points, curve, color="#0072B2", lw=0.5, alpha=0.45)
+        ax.plot(points, curve, color=PREDICTED, lw=0.5, alpha=0.45)
     ax.plot(points, density.mean(axis=0), color="black", lw=1.5, label="prior predictive density")
     heights, _, _ = ax.hist(
         column, bins=bin_edges(column).tolist(), density=True, histtype="step", color=DATA, lw=1.3,
@@ -242,7 +252,7 @@ def _draw_occupied(ax: Axes, weights: Array, n: int, rng: np.random.Generator) -
     occupied = (rng.multinomial(n, weights) > 0).sum(axis=1)
     ks = np.arange(1, weights.shape[1] + 1)
     shares = [(occupied == k).mean() for k in ks]
-    ax.bar(ks, shares, width=0.6, color="#0072B2")
+    ax.bar(ks, shares, width=0.6, color=PREDICTED)
     ax.set_xticks(ks)
     ax.set_ylim(0, 1.05)
     ax.grid(axis="y", color="#e6e6e6", lw=0.7)

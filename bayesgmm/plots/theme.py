@@ -17,12 +17,14 @@ __all__ = [
     "DATA",
     "HIGHLIGHT",
     "MUTED",
+    "PREDICTED",
     "axis_label",
     "cluster_colour",
     "entitle",
     "finish",
     "new_axes",
     "new_grid",
+    "percent",
     "printable",
     "units_of",
 ]
@@ -33,6 +35,7 @@ _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DATA = "#333333"
 MUTED = "#8a8a8a"
 HIGHLIGHT = "#000000"
+PREDICTED = "#5b3a8c"  # what a model predicts as a whole: the colour of no cluster
 _LONGEST = 40
 
 Location = Literal["best", "below", "upper right"] | None
@@ -71,6 +74,17 @@ def printable(text: str, longest: int = _LONGEST) -> str:
     if len(shown) > longest:
         shown = shown[: longest - 1] + "…"
     return shown.replace("$", r"\$")
+
+
+def percent(prob: float) -> str:
+    """Return a probability in per cent, not rounded.
+
+    Examples
+    --------
+    >>> percent(0.955)
+    '95.5 %'
+    """
+    return f"{100 * prob:.6g} %"
 
 
 def units_of(source: Any) -> Mapping[str, str]:
@@ -120,7 +134,7 @@ def finish(
     ax.tick_params(labelsize=8.5)
     ax.spines[["top", "right"]].set_visible(False)
     if legend == "below":
-        columns = 3 if len(ax.get_legend_handles_labels()[1]) > 4 else 2
+        columns = 2 if len(ax.get_legend_handles_labels()[1]) in (2, 4) else 3
         ax.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.13),
