@@ -50,6 +50,7 @@ def test_intervals_are_quantiles_of_type_7(size, prob):
     values = np.random.default_rng(size).normal(size=(3, 2, size)).round(1)
     values[1, 1, size // 2] = np.nan
     expected = np.quantile(values, [0.5 - 0.5 * prob, 0.5 + 0.5 * prob], axis=-1)
+    np.testing.assert_allclose(draws.interval(values[0, 0], prob), expected[:, 0, 0], atol=1e-14)
     np.testing.assert_allclose(draws.interval(values, prob), expected, atol=1e-14)
 
 

@@ -174,13 +174,13 @@ def interval(values: Array, prob: float) -> Array:
     Quantiles are interpolated linearly between the two order statistics (type 7); NaN where any
     value is. A partition at one place is vector code in NumPy, four times as fast as its quantile.
     """
-    ends = np.empty((2, *values.shape[:-1]))
+    ends = []
     last = values.shape[-1] - 1
-    for end, tail in zip(ends, (0.5 - 0.5 * prob, 0.5 + 0.5 * prob), strict=True):
+    for tail in (0.5 - 0.5 * prob, 0.5 + 0.5 * prob):
         place = int(tail * last)
         values.partition(place, axis=-1)
-        end[...] = values[..., place]
+        end = values[..., place].copy()
         if place < last:
-            following = values[..., place + 1 :].min(axis=-1)
-            end += (tail * last - place) * (following - end)
-    return ends
+            end += (tail * last - place) * (values[..., place + 1 :].min(axis=-1) - end)
+        ends.append(end)
+    return np.stack(ends)
