@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from tests.mutants import mutations
 from tests.planted import BUGS, ROOT, Bug
 
