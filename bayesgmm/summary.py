@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from arviz_stats.base import array_stats
 
-from bayesgmm.arguments import check_prob
+from bayesgmm.arguments import check_count, check_prob
+from bayesgmm.errors import ConfigError
 from bayesgmm.labels import (
     IDENTIFIED,
     Quantity,
@@ -16,6 +18,7 @@ from bayesgmm.labels import (
     label_free_quantities,
     precision,
 )
+from bayesgmm.prediction.draws import draws_of
 from bayesgmm.result.layout import attribute, check_posterior
 
 __all__ = ["label_free", "summarize"]
@@ -68,7 +71,9 @@ def summarize(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     return table
 
 
-def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
+def label_free(
+    posterior: xr.DataTree, prob: float = 0.89, rows: Iterable[int] = ()
+) -> pd.DataFrame:
     """Summarise what does not depend on labels.
 
     Parameters
@@ -76,6 +81,9 @@ def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     posterior : xarray.DataTree
     prob : float
         Probability of the equal-tailed interval.
+    rows : iterable of int
+        Rows of the data, counted from 0: each pair of them adds together[i, j], the probability
+        that both belong to the same component.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        When `prob` is not between 0 and 1.
+        When `prob` is not between 0 and 1, or a row is not among those of the posterior.
 
     Examples
     --------
@@ -96,9 +104,35 @@ def label_free(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
     >>> table = label_free(sample(rows, 2, draws=100, seed=1))
     >>> table.index.tolist()
     ['log_likelihood', 'sorted_weights[0]', 'sorted_weights[1]', 'entropy', 'occupied']
+    >>> label_free(sample(rows, 2, draws=100, seed=1), rows=[0, 3]).index[-1]
+    'together[0, 3]'
     """
     prob = check_prob(prob)
-    return _table(label_free_quantities(posterior), prob)
+    return _table([*label_free_quantities(posterior), *_together(posterior, rows)], prob)
+
+
+def _together(posterior: xr.DataTree, rows: Iterable[int]) -> list[Quantity]:
+    """Return for each pair of rows the probability that they share a component, label-free."""
+    chosen = [check_count("rows", row, least=0) for row in rows]
+    if not chosen:
+        return []
+    draws = draws_of(posterior)
+    values = draws.rows(None)
+    if max(chosen) >= len(values):
+        raise ConfigError(
+            f"row {max(chosen)} is not among the {len(values)} rows, which are counted from 0.",
+            key="rows",
+            value=max(chosen),
+        )
+    sizes = posterior["posterior"].sizes
+    shares = draws.responsibilities(values[chosen])
+    return [
+        Quantity(
+            f"together[{chosen[i]}, {chosen[j]}]",
+            (shares[:, :, i] * shares[:, :, j]).sum(axis=1).reshape(sizes["chain"], sizes["draw"]),
+        )
+        for i, j in combinations(range(len(chosen)), 2)
+    ]
 
 
 def _table(quantities: Iterable[Quantity], prob: float) -> pd.DataFrame:

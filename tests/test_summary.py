@@ -7,6 +7,8 @@ from simulated_runs import clustered, run_about
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import relabel
+from bayesgmm.prediction import coclustering
+from bayesgmm.result.layout import rows_of
 from bayesgmm.spec import MixtureSpec
 from bayesgmm.summary import label_free, summarize
 
@@ -63,6 +65,15 @@ def test_label_free_rows(run):
     total = run["log_likelihood"]["x"].values.sum(axis=2).mean()
     assert table.loc["log_likelihood", "mean"] == pytest.approx(total, rel=1e-12)
     assert table.loc["occupied", "mean"] == pytest.approx(2.0)
+
+
+def test_named_rows_are_together_as_the_coclustering_matrix_says(run):
+    table = label_free(run, rows=[0, 1, 30])
+    expected = coclustering(run, rows_of(run)[[0, 1, 30]]).values
+    np.testing.assert_allclose(table["mean"].iloc[-3:], expected[[0, 0, 1], [1, 2, 2]], rtol=1e-12)
+    assert list(table.index[-3:]) == ["together[0, 1]", "together[0, 30]", "together[1, 30]"]
+    with pytest.raises(ConfigError, match="row 5000 is not among the"):
+        label_free(run, rows=[0, 5000])
 
 
 def test_shared_scales_appear_once():
