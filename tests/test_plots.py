@@ -332,6 +332,26 @@ def test_posterior_predictive_counts(trees: dict[str, xr.DataTree]) -> None:
     assert counts.sum() == len(rows_of(tree))
 
 
+def test_em_path_draws_every_start_and_tells_spikes_apart(galaxies: Dataset) -> None:
+    fit = fit_em(galaxies, 4, seed=1, n_starts=20)
+    paths, ends = plots.em_path(fit)
+    assert len(paths.lines) == len(fit.climbs) == 20
+    spikes = sum(optimum.count for optimum in fit.optima if optimum.flagged)
+    assert 0 < spikes == sum(line.get_linestyle() == "--" for line in paths.lines)
+    (winner,) = (line for line in paths.lines if line.get_label() == "the path to the fit")
+    np.testing.assert_array_equal(winner.get_ydata(), fit.path)
+    assert f"{spikes} starts in spikes" in ends.get_title(loc="left").replace("\n", " ")
+
+
+def test_em_path_says_where_starts_were_compared_on_a_sample(
+    monkeypatch: pytest.MonkeyPatch, faithful: Dataset
+) -> None:
+    monkeypatch.setattr("bayesgmm.fit.search.SAMPLED_ROWS", 200)
+    paths, ends = plots.em_path(fit_em(faithful, 2, seed=1, n_starts=4))
+    assert "on a sample of 200 rows" in paths.get_title(loc="left").replace("\n", " ")
+    assert paths.get_ylim() != ends.get_ylim()
+
+
 HASHES = {
     "density_1d": "29c04041404140414061c063c0e0d0e0d120d1205120593059325ad312a50060",
     "density_2d": "2538120019030b0f40174037c007c41ecf2cce00570056004e004c002b522872",
@@ -343,7 +363,7 @@ HASHES = {
     "correlations": "172b72d972b9724a72c6324a728a32aa725a72aa324a72da32aa72aa32be24ca",
     "traces": "a00055805180c081c080c080c080c080c080c080c289529352d2003001200120",
     "ranks": "96000b164041008100b181b8abb5b2a593a51bad03a800314949030b076c036c",
-    "em_path": "2f242c2961608640c360c040c0e0c0e0c040c0e0c040c160c161414b0b200c07",
+    "em_path": "322b1838596025605360cf60cb68d560f460e96069607960702045200603318d",
     "criteria": "5583d983d981c19d1198c139c19959801998c1d9c1905980518d418059985998",
     "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
     "prior_posterior": "5d46154615071503172b8c4c8e4696479707150b160e406060707c3c372b069a",

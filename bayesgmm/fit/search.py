@@ -91,7 +91,7 @@ def _follow(
         raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
     resolved = target.resolved
     points = [_point_of_start(start, resolved) for start in starts]
-    sample = _sampled(data, np.random.default_rng(seed))
+    sample = _sampled(data, np.random.default_rng(seed), SAMPLED_ROWS)
     floor = _floor((sample - resolved.centre) / resolved.unit)
     rows = Rows(resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
@@ -127,7 +127,7 @@ def _search(
     starts_seed, sample_seed = np.random.SeedSequence(seed).spawn(2)
     resolved, rng = target.resolved, np.random.default_rng(sample_seed)
     rows = Rows(resolved, data)
-    sample = _sampled(data, rng)
+    sample = _sampled(data, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = _SHORT_TOL if few is rows else _SAMPLED_TOL
     scaled = (sample - resolved.centre) / resolved.unit
@@ -269,7 +269,7 @@ def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
     check_between("tol", tol, 0.0, 1.0)
 
 
-def _sampled(data: Dataset, rng: np.random.Generator, n_rows: int = SAMPLED_ROWS) -> Array:
+def _sampled(data: Dataset, rng: np.random.Generator, n_rows: int) -> Array:
     if data.n_obs <= n_rows:
         return np.concatenate([block for _, block in data.blocks()])
     chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))

@@ -2,19 +2,20 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.fit import PointFit
+from bayesgmm.fit import Climb, PointFit
 from bayesgmm.plots.theme import HIGHLIGHT, finish, new_grid
 
 __all__ = ["em_path"]
 
-_FLOOR = 1e-9
+_REGULAR, _SPIKE = "#0072B2", "#D55E00"
+_ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the picture reaches beyond them
 
 
 def em_path(fit: PointFit) -> np.ndarray:
-    """Draw the path of the winning run, and every optimum that the starts reached.
+    """Draw the path of every start, and the optima that the starts reached.
 
     Parameters
     ----------
@@ -23,8 +24,9 @@ def em_path(fit: PointFit) -> np.ndarray:
     Returns
     -------
     array of matplotlib.axes.Axes, flat
-        The gap to the last value at each iteration, on a logarithmic scale; and the distinct
-        optima with the number of starts that reached each, the collapsed ones crossed.
+        The objective at each iteration of each start, the path to the fit emphasised, spikes apart;
+        and the distinct optima with the number of starts that reached each. Where rows were
+        sampled, the paths are those on the sample.
 
     Examples
     --------
@@ -32,48 +34,102 @@ def em_path(fit: PointFit) -> np.ndarray:
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> left, right = em_path(fit_em(rows, 2, seed=1))
     >>> left.get_xlabel()
-    'iteration'
+    'iteration (logarithmic)'
     """
     if not isinstance(fit, PointFit):
         raise ConfigError(f"expected a PointFit, got {type(fit).__name__}.")
-    left, right = new_grid(1, 2, 8.4, 3.8)[0]
+    left, right = new_grid(1, 2, 8.4, 4.0)[0]
     objective = "log likelihood" if fit.log_posterior is None else "log posterior"
-    _draw_path(left, fit)
-    final = fit.path[-1]
+    sampled = fit.climbs[0].n_obs < fit.n_obs
+    on = f" on a sample of {fit.climbs[0].n_obs} rows" if sampled else ""
+    starts = "the one start" if len(fit.climbs) == 1 else f"each of {len(fit.climbs)} starts"
+    _draw_paths(left, fit)
     finish(
         left,
-        title=f"The winning run: {len(fit.path)} iterations to a {objective} of {final:.3f} nats",
-        x="iteration",
-        y=f"{objective} below the end (nats)",
-        legend=None,
+        title=f"The path of {starts}{on}; the fit took {fit.n_iter} iterations",
+        x="iteration (logarithmic)",
+        y=f"{objective} (nats)",
+        legend="below",
     )
     _draw_optima(right, fit)
-    starts = sum(optimum.count for optimum in fit.optima)
+    if not sampled:
+        right.set_ylim(left.get_ylim())
     finish(
         right,
-        title=f"Where {starts} starts ended: {len(fit.optima)} distinct optima",
+        title=_where(fit, right),
         x="number of starts that reached it",
-        y=f"{objective} (nats)",
-        legend="best",
+        y=f"{objective} (nats)" if sampled else "",
+        legend="below",
     )
     return np.array([left, right])
 
 
-def _draw_path(ax: Axes, fit: PointFit) -> None:
-    gaps = fit.path[-1] - fit.path
-    shown = gaps > _FLOOR
-    iterations = np.arange(1, len(fit.path) + 1)
-    ax.plot(iterations[shown], gaps[shown], "o-", color=HIGHLIGHT, lw=1.2, ms=2.5)
-    if shown.any():
-        ax.set_yscale("log")
+def _where(fit: PointFit, ax: Axes) -> str:
+    regular = sum(not optimum.flagged for optimum in fit.optima)
+    spikes = sum(optimum.count for optimum in fit.optima if optimum.flagged)
+    low, high = ax.get_ylim()
+    outside = sum(not low <= optimum.objective <= high for optimum in fit.optima)
+    optima = "1 regular optimum" if regular == 1 else f"{regular} regular optima"
+    ended = "1 start in a spike" if spikes == 1 else f"{spikes or 'no'} starts in spikes"
+    unseen = f" ({outside} of all outside the picture)" if outside else ""
+    return f"Where they ended: {optima}, {ended}{unseen}"
+
+
+def _draw_paths(ax: Axes, fit: PointFit) -> None:
+    kept = next((i for i, o in enumerate(fit.optima) if o.flagged == fit.flagged), None)
+    winner = max(
+        (climb for climb in fit.climbs if climb.optimum == kept), key=lambda climb: climb.path[-1]
+    )
+    labels: set[str] = set()
+    for climb in fit.climbs:
+        spike = climb.optimum is not None and fit.optima[climb.optimum].flagged
+        if climb is winner:
+            _draw_path(ax, climb, HIGHLIGHT, 2.0, "the path to the fit", zorder=4)
+            continue
+        label = "ended in a spike" if spike else "ended in a regular optimum"
+        once = label if label not in labels else "_"
+        labels.add(label)
+        _draw_path(ax, climb, _SPIKE if spike else _REGULAR, 0.7, once, zorder=3 if spike else 2)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlim(1, 1.15 * max(2, *(len(climb.path) for climb in fit.climbs)))
+    ax.set_ylim(*_limits(fit))
     ax.grid(color="#e6e6e6", lw=0.7)
     ax.set_axisbelow(True)
 
 
+def _draw_path(
+    ax: Axes, climb: Climb, colour: str, width: float, label: str, *, zorder: int
+) -> None:
+    iterations = np.arange(1, len(climb.path) + 1)
+    spike = colour == _SPIKE
+    alpha = 1.0 if colour == HIGHLIGHT else 0.6
+    ax.plot(
+        iterations, climb.path, "--" if spike else "-", color=colour, lw=width, alpha=alpha,
+        marker="x" if spike else "o", ms=4.5 if spike else 2.5, markevery=[len(iterations) - 1],
+        label=label, zorder=zorder,
+    )  # fmt: skip
+
+
+def _limits(fit: PointFit) -> tuple[float, float]:
+    """Show where paths end; most begin far below, and some spikes are far above."""
+    ends = np.array([climb.path[-1] for climb in fit.climbs])
+    spikes = np.array([
+        climb.optimum is not None and fit.optima[climb.optimum].flagged for climb in fit.climbs
+    ])  # fmt: skip
+    regular = ends if spikes.all() else ends[~spikes]
+    first = np.median([climb.path[0] for climb in fit.climbs])
+    low, high = float(np.quantile(regular, 0.1)), float(regular.max())
+    span = max(high - low, 0.05 * (high - first), 1.0)
+    top = min(float(ends.max()), high + _BELOW * span)
+    return low - _BELOW * span, top + _ABOVE * span
+
+
 def _draw_optima(ax: Axes, fit: PointFit) -> None:
     for flagged, marker, colour, label in (
-        (False, "o", "#0072B2", "regular optimum"),
-        (True, "x", "#D55E00", "collapsed onto a few rows"),
+        (False, "o", _REGULAR, "regular optimum"),
+        (True, "x", _SPIKE, "spike: a few rows, or tied ones"),
     ):
         chosen = [optimum for optimum in fit.optima if optimum.flagged == flagged]
         if chosen:
@@ -83,10 +139,10 @@ def _draw_optima(ax: Axes, fit: PointFit) -> None:
                 marker, color=colour, ms=6, ls="", label=label,
             )  # fmt: skip
     kept = fit.log_likelihood if fit.log_posterior is None else fit.log_posterior
-    ax.axhline(kept, color=HIGHLIGHT, lw=0.8, ls=":", label="kept")
+    ax.axhline(kept, color=HIGHLIGHT, lw=0.8, ls=":", label="the fit")
     if len(fit.optima) == 1:
         ax.set_ylim(kept - 1.0, kept + 1.0)
-    ax.set_xlim(0, None)
+    ax.set_xlim(0, 1.08 * max(optimum.count for optimum in fit.optima))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(color="#e6e6e6", lw=0.7)
     ax.set_axisbelow(True)
