@@ -199,6 +199,36 @@ def test_spikes_are_set_aside(galaxies):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "n_components", "log_likelihood"),
+    [("faithful", 4, -1106.0298), ("galaxies", 4, -197.4544), ("acidity", 4, -175.7639)],
+)
+def test_the_best_regular_optimum_does_not_depend_on_the_seed(
+    request, name, n_components, log_likelihood
+):
+    data = request.getfixturevalue(name)
+    found = [fit_em(data, n_components, seed=seed).log_likelihood for seed in range(100, 106)]
+    assert np.sum(np.abs(np.array(found) - log_likelihood) < 0.01) >= 5  # missed by 1 in 40 at most
+
+
+def test_a_component_on_nearly_collinear_rows_is_a_spike(faithful):
+    near = fit_em(faithful, 4, seed=99, n_starts=600)
+    flat = [o for o in near.optima if o.objective == pytest.approx(-1103.883, abs=0.01)]
+    assert flat and all(o.flagged for o in flat)
+    assert min(o.parameters.weights.min() for o in flat) * 272 > 8
+
+
+def test_every_start_keeps_its_path(galaxies):
+    fit = fit_em(galaxies, 4, seed=1)
+    assert len(fit.climbs) == 60
+    reached = [climb.optimum for climb in fit.climbs]
+    assert [reached.count(i) for i in range(len(fit.optima))] == [o.count for o in fit.optima]
+    for climb in fit.climbs:
+        assert climb.n_obs == galaxies.n_obs
+        assert climb.path[-1] == pytest.approx(fit.optima[climb.optimum].objective, abs=0.02)
+    assert any(np.array_equal(climb.path, fit.path) for climb in fit.climbs)
+
+
 def test_all_collapsed():
     values = np.r_[np.zeros(30), np.ones(30)][:, None]
     with warnings.catch_warnings():

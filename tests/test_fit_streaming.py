@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.fit import expectation, fit_em, fit_map
+from bayesgmm.fit import expectation, fit_em, fit_map, search
 from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.maximisation import point_of
 from bayesgmm.mixture.resolved import resolve
@@ -82,3 +82,42 @@ def test_memory_above_the_data_stays_bounded(values, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20
+
+
+def test_a_file_is_never_held_whole(tmp_path):
+    columns = {f"x{j}": np.random.default_rng(j).normal(size=400_000) for j in range(3)}
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "rows.parquet", compression="none", use_dictionary=False)
+    held = table.nbytes
+    del table, columns
+    data = Dataset.from_parquet(tmp_path / "rows.parquet", in_memory=False)
+    before = pa.total_allocated_bytes()
+    above = [pa.total_allocated_bytes() - before for _ in data.blocks()]
+    assert sum(len(block) for _, block in data.blocks()) == 400_000
+    assert max(above) < held / 4
+
+
+def test_a_fit_reads_an_array_where_it_lies_and_leaves_it_alone(values):
+    given = values.copy()
+    fit_em(given, 2, seed=1, n_starts=1)
+    tracemalloc.start()
+    fit_em(given, 2, seed=1, n_starts=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    held = 2 * given.nbytes  # the blocks and what they are laid out from: below 32 MiB
+    assert peak < held + 8 * 2**20
+    np.testing.assert_array_equal(given, values)
+    assert as_dataset(given, copy=False).hash == as_dataset(given).hash
+
+
+def test_large_data_climb_on_samples_first(monkeypatch, values):
+    for name, rows in (("SAMPLED_ROWS", 500), ("_MIDDLE_ROWS", 5_000)):
+        monkeypatch.setattr(search, name, rows)
+    sampled = fit_em(values, 3, seed=1, n_starts=8)
+    assert {climb.n_obs for climb in sampled.climbs} == {500}
+    assert len(sampled.climbs) == 8 and len(sampled.optima) <= 2
+    assert sum(optimum.count for optimum in sampled.optima) == sum(
+        climb.optimum is not None for climb in sampled.climbs
+    )
+    everywhere = fit_em(values, 3, starts=[sampled.parameters])
+    assert everywhere.log_likelihood == pytest.approx(sampled.log_likelihood, abs=1e-3)

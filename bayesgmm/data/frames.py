@@ -24,6 +24,7 @@ from bayesgmm.typing import Array
 __all__ = ["ParquetRows", "read_frame", "read_parquet"]
 
 _HEAD = 8_192
+_READ_BUFFER = 2**16  # bytes of each column
 
 
 def _number_in(cell: Any) -> float | None:
@@ -106,7 +107,8 @@ def _open_parquet(path: str) -> Any:
     if not Path(path).is_file():
         read_bytes(path)
     try:
-        return parquet.ParquetFile(path)
+        # pre-buffering would hold the whole file while its batches are read one by one
+        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER)
     except (OSError, ArrowException) as error:
         raise DataError(f"{path!r} is not a Parquet file: {error}", path=path) from None
 
