@@ -1,31 +1,47 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [c] [d] [e] [f]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f]`."""
 
 import os
 import sys
 from collections.abc import Iterator
 from datetime import date
+from importlib import import_module
 from importlib.metadata import version
 
 PACKAGES = ("bayesgmm", "numpy", "numba", "nutpie", "pymc", "scikit-learn")
+PARTS = {
+    "a": ("sampling", "lines"),
+    "b": ("peers", "lines"),
+    "c": ("em", "lines"),
+    "d": ("kernel", "floor_lines"),
+    "e": ("kernel", "growth_lines"),
+    "f": ("whole", "lines"),
+}
 
 
 def lines_of(part: str) -> Iterator[str]:
-    """Import a part only when it is asked for: each loads other packages."""
-    if part == "a":
-        from tests.benchmarks.sampling import lines
-    elif part == "c":
-        from tests.benchmarks.em import lines
-    elif part == "d":
-        from tests.benchmarks.kernel import floor_lines as lines
-    elif part == "e":
-        from tests.benchmarks.kernel import growth_lines as lines
-    else:
-        from tests.benchmarks.whole import lines
-    return lines()
+    """Yield the lines of a part, imported only when it is asked for; its failure is a line too."""
+    module, name = PARTS[part]
+    try:
+        yield from getattr(import_module(f"tests.benchmarks.{module}"), name)()
+    except Exception as error:
+        yield f"{part}. FAILED: {type(error).__name__}: {error}"
 
 
-versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-print(f"{date.today()}, {os.cpu_count()} cores; {versions}", flush=True)
-for part in sys.argv[1:] or "acdef":
-    for line in lines_of(part):
-        print(line, flush=True)
+def main(parts: list[str]) -> int:
+    """Print every part's lines; 1 where one failed, 2 for an unknown part."""
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        print(f"unknown part {unknown[0]!r}; the parts are {' '.join(PARTS)}", file=sys.stderr)
+        return 2
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    print(f"{date.today()}, {os.cpu_count()} cores; {versions}", flush=True)
+    failed = False
+    for part in parts or PARTS:
+        for line in lines_of(part):
+            failed |= "FAILED" in line
+            print(line, flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
