@@ -38,7 +38,7 @@ _CLEAR = 3.0  # standard errors, for differences with sd 1 a row: far behind, le
 _SWAPS = 2  # one start in two moves a component of the best optima so far
 _AT_ONCE = 4  # swaps drawn from the same optima: fixed, so that results do not depend on threads
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
-_ROUNDS = 3  # of starts, until one does not collapse
+_ROUNDS = 3  # of starts, until one does not end in a spike
 FLOOR = 1e-12
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -172,9 +172,9 @@ def _short_runs(
         for child in drawn:
             points = draw_starts(scaled, k, resolved.structure, n_starts - n_swaps, child)
             runs += over(climb, points)
-            if any(run.status is not FitStatus.COLLAPSED for run in runs):
+            leaders = _leaders(target, rows, runs, tol)
+            if leaders:
                 break
-        leaders = _leaders(target, rows, runs, tol)
         for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
             points = [
                 swap_component(target.point(leaders[i % len(leaders)].x), scaled, k, rng)
