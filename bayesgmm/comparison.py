@@ -25,7 +25,7 @@ from bayesgmm.diagnosis import Diagnosis, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.result.layout import with_attributes
-from bayesgmm.sampling import sample
+from bayesgmm.sampling import carrying, sample
 from bayesgmm.spec import Covariance, MixtureSpec, Priors
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Comparison", "Criterion", "compare"]
 
 logger = logging.getLogger(__name__)
-
 Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 PARETO_LIMIT = 0.7
 _SMALL_DIFFERENCE = 4.0
@@ -214,7 +213,8 @@ def compare(
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
-    fits, posteriors, verdicts, seconds = {}, {}, {}, {}
+    fits, verdicts, seconds = {}, {}, {}
+    posteriors: dict[int, xr.DataTree] = {}
     evidences: dict[int, Evidence] = {}
     elpds: dict[str, dict[int, Any]] = {"waic": {}, "loo": {}}
     for k, spec in specs.items():
@@ -223,17 +223,18 @@ def compare(
             int(n) for n in np.random.SeedSequence([seed, k]).generate_state(4)
         )
         fits[k] = fit_em(dataset, spec, seed=for_fit)
-        posteriors[k], verdicts[k] = _sample_until_good(
-            dataset,
-            spec,
-            draws,
-            most_draws,
-            tune=tune,
-            chains=chains,
-            cores=cores,
-            seed=for_draws,
-            progress=progress,
-        )
+        with carrying(posteriors):
+            posteriors[k], verdicts[k] = _sample_until_good(
+                dataset,
+                spec,
+                draws,
+                most_draws,
+                tune=tune,
+                chains=chains,
+                cores=cores,
+                seed=for_draws,
+                progress=progress,
+            )
         elpds["waic"][k] = waic(posteriors[k])
         elpds["loo"][k] = _loo(posteriors[k], for_refits)
         evidences[k] = _evidence(posteriors[k], verdicts[k], for_evidence)

@@ -25,6 +25,7 @@ from bayesgmm.analysis.schema import Expectation, read_model_file
 from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInterrupted
 from bayesgmm.result import load
 from bayesgmm.result.layout import attribute, with_attributes
+from bayesgmm.sampling import sample
 from bayesgmm.spec import Priors
 from bayesgmm.summary import summarize
 
@@ -327,6 +328,25 @@ def test_a_failure_while_writing_leaves_the_old_result(
     with pytest.raises(ResultFileError, match="no space left"):
         run_analysis(lakes, written)
     assert contents(written) == before
+
+
+def test_an_interrupted_comparison_keeps_the_finished_posteriors(
+    lakes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while K = 2 is sampled: K = 1 was finished and is not thrown away."""
+
+    def interrupt(data: Any, spec: Any, **options: Any) -> Any:
+        if spec.n_components == 2:
+            raise KeyboardInterrupt
+        return sample(data, spec, **options)
+
+    monkeypatch.setattr("bayesgmm.comparison.sample", interrupt)
+    with pytest.raises(SamplingInterrupted, match="finished posterior of K = 1 is in") as caught:
+        run_analysis(lakes, tmp_path, draws=50, tune=100)
+    assert caught.value.partial is None and list(caught.value.finished) == [1]
+    assert list(contents(tmp_path)) == ["posterior_k1.partial.nc"]
+    kept = load(tmp_path / "posterior_k1.partial.nc")
+    assert attribute(kept, "status") == "complete" and kept["posterior"].sizes["draw"] == 50
 
 
 def test_an_interrupted_run_keeps_its_draws(

@@ -105,7 +105,10 @@ def write_outputs(
 
 
 def write_partial(partial: xr.DataTree, folder: Path) -> Path:
-    """Save the draws of an interrupted run as ``posterior_k<K>.partial.nc``."""
+    """Save a posterior of an interrupted run as ``posterior_k<K>.partial.nc``.
+
+    Its attribute ``status`` tells whether its own draws are complete.
+    """
     k = partial["posterior"].sizes["cluster"]
     return save(partial, folder / f"posterior_k{k}.partial.nc", overwrite=True)
 

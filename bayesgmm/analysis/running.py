@@ -200,13 +200,16 @@ def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
 def _kept(interruption: SamplingInterrupted, write: Callable[[Any], Path]) -> SamplingInterrupted:
     """Save what there is of an interrupted run, and say where it is."""
     draws = interruption.details.get("partial")
-    if draws is None:
+    finished = interruption.details.get("finished", {})
+    if draws is None and not finished:
         return SamplingInterrupted(f"{interruption} Nothing was written.", partial=None)
-    path = str(write(draws))
+    parts = []
+    if draws is not None:
+        parts.append(f"the draws made so far are in {str(write(draws))!r}, marked as interrupted")
+    for k, tree in finished.items():
+        parts.append(f"the finished posterior of K = {k} is in {str(write(tree))!r}")
     return SamplingInterrupted(
-        f"interrupted; the draws made so far are in {path!r}, marked as interrupted.",
-        partial=draws,
-        path=path,
+        f"interrupted; {'; '.join(parts)}.", partial=draws, finished=finished
     )
 
 
