@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.criteria.bridge import coordinates_of
-from bayesgmm.criteria.proposal import PROBES, Proposal, fit_proposal
+from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning, SamplingError
-from bayesgmm.labels import relabel
+from bayesgmm.labels import best_orders, relabel
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
 from bayesgmm.result.layout import attribute, rows_of, with_attributes
@@ -28,6 +28,7 @@ _JUMPS = 5
 _MAX_STEPS = 8
 _TARGET_ACCEPTANCE = 0.8
 _TRIALS = 20
+_PROBES = 1000
 _BLOCK = 500
 
 
@@ -110,20 +111,25 @@ def _walk(
     """Return draws (chain, draw, dim) that follow a run's, and the share of jumps accepted."""
     n_chains, dim = len(run), target.dim
     visited = np.ascontiguousarray(run.reshape(-1, dim))
+    labelling = _Labelling(target, visited)
+    visited = labelling.fold(visited)
     fit = fit_proposal(visited, int(rng.integers(2**32)))
-    probes = np.concatenate([visited[:: -(-len(visited) // PROBES)], fit.draw(PROBES, rng)])
-    symmetric = fit.symmetrised(target, probes)
+    proposed = labelling.fold(fit.draw(_PROBES, rng))
+    symmetric = fit.symmetrised(
+        target, np.concatenate([visited[:: -(-len(visited) // _PROBES)], proposed])
+    )
     states = np.empty((n_chains, _SWEEPS + 1, dim))
     states[:, -1] = run[:, -1]
     step = _tuned_step(target, states, rng)
     out, accepted = np.empty((n_chains, n_draws, dim)), 0
     for first in range(0, n_draws, _BLOCK):
         size = (min(_BLOCK, n_draws - first), _JUMPS, n_chains)
-        jumps = rng.permutation(fit.draw(int(np.prod(size)), rng))
+        jumps = labelling.fold(rng.permutation(fit.draw(int(np.prod(size)), rng)))
         their_ratios = _log_ratios(target, symmetric, jumps).reshape(size)
         jumps, thresholds = jumps.reshape(*size, dim), np.log(rng.random(size))
         for t in range(size[0]):
             _sweep(target, states, step, rng)
+            states[:, -1] = labelling.fold(states[:, -1])
             x = states[:, -1]
             ratios = _log_ratios(target, symmetric, x)
             for j in range(_JUMPS):
@@ -132,6 +138,40 @@ def _walk(
                 accepted += int(taken.sum())
             out[:, first + t] = x
     return out, accepted / (n_draws * _JUMPS * n_chains)
+
+
+class _Labelling:
+    """One labelling for every point: that in which its clusters lie nearest to a run's.
+
+    It depends on the point's orbit only, and jumps are accepted by the density of orbits: of the
+    symmetric proposal only the terms that count in this labelling are then needed.
+    """
+
+    def __init__(self, target: LogPosterior, draws: Array) -> None:
+        self._target = target
+        means = self._means(draws)
+        self._centres, self._deviations = means.mean(axis=0), means.std(axis=0)
+        self._matrices: dict[bytes, Array] = {}
+
+    def fold(self, points: Array) -> Array:
+        """Return points (point, dim) with their clusters in this labelling."""
+        if not self._target.resolved.exchangeable:
+            return points
+        apart = (self._means(points)[:, :, None] - self._centres) / self._deviations
+        scores = -(0.5 * apart**2 + np.log(self._deviations)).sum(axis=3)
+        out, orders = points.copy(), best_orders(scores)
+        moved = (orders != np.arange(orders.shape[1])).any(axis=1)
+        for i in np.flatnonzero(moved):
+            key = orders[i].tobytes()
+            if key not in self._matrices:
+                self._matrices[key] = permutation_matrix(self._target, orders[i])
+            out[i] = self._matrices[key] @ points[i]
+        return out
+
+    def _means(self, points: Array) -> Array:
+        """Return the clusters' means (point, cluster, feature), fitting units."""
+        means = points[:, self._target.slices["means"]]
+        return means.reshape(len(points), self._target.resolved.n_components, -1)
 
 
 def _tuned_step(target: LogPosterior, states: Array, rng: np.random.Generator) -> float:

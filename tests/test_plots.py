@@ -252,6 +252,17 @@ def test_traces_show_the_labels_as_sampled(trees: dict[str, xr.DataTree]) -> Non
     assert len(plots.traces(tree)) == 1
 
 
+def test_ranks_of_a_chain_apart_are_not_cut_off(trees: dict[str, xr.DataTree]) -> None:
+    tree = trees["faithful"].copy(deep=True)
+    tree["posterior"]["means"].values[1, :, 1] += 100.0
+    for ax in plots.ranks(tree).ravel():
+        counts = [
+            patch.get_data().values.max() for patch in ax.patches if hasattr(patch, "get_data")
+        ]
+        assert len(counts) == tree["posterior"].sizes["chain"]
+        assert max(counts) < ax.get_ylim()[1]
+
+
 def test_ranks_give_r_hat(trees: dict[str, xr.DataTree]) -> None:
     import arviz as az
 

@@ -1,6 +1,11 @@
 """Labels: undoing their switches, and what may be said of clusters, draws and chains."""
 
-from bayesgmm.labels.allocation import Allocations, allocations_of, fitting_coordinates
+from bayesgmm.labels.allocation import (
+    Allocations,
+    allocations_of,
+    best_orders,
+    fitting_coordinates,
+)
 from bayesgmm.labels.identification import IDENTIFIED, identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.precision import Precision, precision
@@ -17,6 +22,7 @@ __all__ = [
     "Quantity",
     "agreement",
     "allocations_of",
+    "best_orders",
     "cluster_quantities",
     "fitting_coordinates",
     "group_chains",

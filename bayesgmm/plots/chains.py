@@ -60,13 +60,15 @@ def traces(
     name, stages = _stages(posterior, feature)
     known = units_of(posterior) if units is None else units
     axes = new_grid(len(stages), 1, 7.2, 0.8 + 2.0 * len(stages), sharex=True, sharey=True).ravel()
+    n_chains = posterior["posterior"].sizes["chain"]
+    ordered = "draw" if n_chains == 1 else f"draw, chains 0 to {n_chains - 1} one after another"
     for ax, (stage, values) in zip(axes, stages.items(), strict=True):
         _draw_traces(ax, values)
         last = ax is axes[-1]
         finish(
             ax,
             title=f"Means of {printable(name)}, {stage}",
-            x="draw, chains one after another" if last else "",
+            x=ordered if last else "",
             y=axis_label(name, known),
             legend=None,
         )
@@ -75,7 +77,7 @@ def traces(
         Line2D([], [], marker="o", ls="", ms=4, color=cluster_colour(k), label=f"cluster {k}")
         for k in clusters
     ]
-    entitle(axes[0], f"Traces, {posterior['posterior'].sizes['chain']} chains", handles, columns=6)
+    entitle(axes[0], f"Traces, {n_chains} chain{'s' if n_chains > 1 else ''}", handles, columns=6)
     return axes
 
 
@@ -153,6 +155,7 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
             )
             title = f"cluster {k}, R-hat {_rhat(values[..., k]):.3f}"
             ax.set_title(title, fontsize=9, color=cluster_colour(k))
+    axes[0, 0].set_ylim(0, None)  # shared: only now is every panel drawn, and none is cut off
     entitle(axes[0, 0], f"Ranks of the means of {printable(name)}", columns=5)
     return axes
 
@@ -174,9 +177,8 @@ def _draw_ranks(ax: Axes, values: Array) -> None:
     for chain in range(n_chains):
         counts = np.histogram(order[chain], edges)[0]
         ax.stairs(
-            counts, edges, lw=1.2, color=_GREYS[chain % 4], ls=_LINES[chain % 4],
+            counts, edges, baseline=None, lw=1.2, color=_GREYS[chain % 4], ls=_LINES[chain % 4],
             label=f"chain {chain}",
         )  # fmt: skip
     ax.set_xlim(0, values.size)
     ax.locator_params(axis="x", nbins=4)
-    ax.set_ylim(0, None)
