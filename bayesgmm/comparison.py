@@ -22,7 +22,8 @@ from bayesgmm.criteria import (
 )
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.diagnosis import Diagnosis, diagnose
-from bayesgmm.errors import ConfigError
+from bayesgmm.errors import ConfigError, SamplingError
+from bayesgmm.extension import extend
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.result.layout import with_attributes
 from bayesgmm.sampling import carrying, sample
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 PARETO_LIMIT = 0.7
 _SMALL_DIFFERENCE = 4.0
-_EXTENSION = 4
 _MOST_REFITS = 10
 
 
@@ -178,8 +178,8 @@ def compare(
     draws, tune, chains : int
         As in `sample`.
     max_draws : int, optional
-        A run with too few draws is sampled anew with up to four times as many, at most this number
-        a chain. None leaves every run as long as it is.
+        From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
+        many each time, at most this number a chain; twice `draws` by default, 0 for never.
     cores : int, optional
     seed : int, optional
         Drawn when None; stored either way. The draws of one K do not depend on the others.
@@ -210,7 +210,7 @@ def compare(
     (4, 200, 2)
     """
     dataset = as_dataset(data)
-    most_draws = draws if max_draws is None else check_count("max_draws", max_draws)
+    most_draws = 2 * draws if max_draws is None else check_count("max_draws", max_draws)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
     fits, verdicts, seconds = {}, {}, {}
@@ -278,18 +278,19 @@ def _specs(
 
 
 def _sample_until_good(
-    data: Dataset, spec: MixtureSpec, draws: int, limit: int, **options: Any
+    data: Dataset, spec: MixtureSpec, draws: int, limit: int, seed: int, **options: Any
 ) -> tuple[xr.DataTree, Diagnosis]:
-    """Sample, and once more with more draws where only they are missing."""
-    tree = sample(data, spec, draws=draws, **options)
-    verdict = diagnose(tree)
-    longer = min(_EXTENSION * draws, limit)
-    if verdict.more_draws_help and longer > draws:
-        logger.info(
-            "K = %d: %s; sampling %d draws", spec.n_components, verdict.status.value, longer
-        )
-        tree = sample(data, spec, draws=longer, **options)
-        verdict = diagnose(tree)
+    """Sample, and while the verdict is bad go on from the run, each time twice as long."""
+    tree = sample(data, spec, draws=draws, seed=seed, **options)
+    verdict, longer = diagnose(tree), draws
+    while not verdict.ok and longer <= limit:
+        logger.info("%s; going on for %d draws", verdict.status.value, longer)
+        try:
+            tree = extend(tree, longer, seed=seed + longer)
+        except SamplingError as error:
+            logger.info("the run stays as it is: %s", error)
+            break
+        verdict, longer = diagnose(tree), 2 * longer
     return with_attributes(tree, verdict=verdict.to_dict()), verdict
 
 

@@ -151,7 +151,7 @@ class ModelSection:
 class SamplerSection:
     """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
 
-    A run with too few draws is sampled anew with more, up to ``max_draws`` a chain.
+    A run with a bad verdict goes on with more draws, up to ``max_draws`` a chain.
     """
 
     draws: AtLeastOne = 1000
