@@ -1,7 +1,6 @@
 """Compare the number of components: every criterion side by side, for one model."""
 
 import logging
-import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ import xarray as xr
 
 from bayesgmm.arguments import check_count, check_one_of, seed_of
 from bayesgmm.criteria import (
-    Evidence,
-    log_evidence,
-    loo,
+    EvidenceRoutes,
+    Evidences,
+    check_routes,
+    evidence_note,
+    evidences_of,
     loo_with_refits,
-    posterior_over_k,
+    probabilities_of,
     rank,
     waic,
 )
@@ -70,9 +71,10 @@ class Comparison:
     data : Dataset
     table : pandas.DataFrame
         One row a K: log_likelihood, n_parameters, aic, bic, icl of the ML fit (smaller is better);
-        elpd_waic, elpd_loo with se_ and p_, nats (larger is better), up to 10 rows of high Pareto
-        k refitted exactly; pareto_k_max, n_bad_pareto (left standing), n_refitted;
-        weight (stacking); log_evidence with log_evidence_error and evidence_method, nats;
+        elpd_waic, elpd_loo with se_ and p_, nats (larger is better); pareto_k_max, rows above 0.7
+        that are left (n_bad_pareto), and those mended: n_matched by moment matching, n_refitted;
+        weight (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is
+        quoted of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
         probability of K, uniform prior on those with an evidence, and probability_error;
         verdict; occupied; draws; seconds.
     elpds : dict of {"waic", "loo"} to dict of int to arviz.ELPDData
@@ -106,13 +108,13 @@ class Comparison:
 
     @property
     def best(self) -> dict[str, int]:
-        """The K that each criterion by itself puts first."""
+        """The K that each criterion by itself puts first; no "evidence" where there is none."""
         columns = {"waic": "elpd_waic", "loo": "elpd_loo", "evidence": "log_evidence"}
         table = self.table
         k = table.index.to_numpy()
         smallest = {name: int(k[table[name].argmin()]) for name in ("aic", "bic", "icl")}
-        values = {name: table[column].fillna(-math.inf) for name, column in columns.items()}
-        largest = {name: int(k[value.argmax()]) for name, value in values.items()}
+        known = {name: table[column] for name, column in columns.items() if table[column].count()}
+        largest = {name: int(k[np.nanargmax(value)]) for name, value in known.items()}
         return smallest | largest
 
     def chosen(self, criterion: Criterion = "loo") -> Choice:
@@ -128,20 +130,22 @@ class Comparison:
         Raises
         ------
         ConfigError
-            For an unknown criterion.
+            For an unknown criterion, or the evidence where there is none.
         """
         check_one_of("criterion", criterion, get_args(Criterion))
         if criterion not in ("loo", "waic"):
-            k = self.best[criterion]
+            k = self.best.get(criterion)
+            if k is None:
+                raise ConfigError(
+                    'no K has an evidence; compare with evidence="both".', value=criterion
+                )
             return Choice(k, f"K = {k} has the best {criterion}.")
         return _simplest_within_error(self, criterion)
 
     @property
     def probability_note(self) -> str:
-        """What the probabilities of K leave out, in words; empty where they leave out nothing."""
-        without = self.table.index[self.table["probability"].isna()]
-        listed = _listed(without)
-        return f"p(K) leaves out K = {listed}: their runs have a bad verdict." if listed else ""
+        """What p(K) leaves out and why, and where it rests on one route; empty if nothing."""
+        return evidence_note(self.table)
 
     def __repr__(self) -> str:
         """Show the table and the choice."""
@@ -162,6 +166,7 @@ def compare(
     chains: int = 4,
     max_draws: int | None = None,
     cores: int | None = None,
+    evidence: EvidenceRoutes = "both",
     seed: int | None = None,
     progress: bool = False,
 ) -> Comparison:
@@ -181,6 +186,11 @@ def compare(
         From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
         many each time, at most this number a chain; twice `draws` by default, 0 for never.
     cores : int, optional
+    evidence : {"both", "bridge", "none"}
+        By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
+        prior: the bridge is quoted where both agree within 3 errors, the other where the chains
+        have a bad verdict, and a K where they disagree gets no probability. "bridge" takes about
+        half the time and leaves K with a bad verdict out; "none" gives no p(K).
     seed : int, optional
         Drawn when None; stored either way. The draws of one K do not depend on the others.
     progress : bool
@@ -209,13 +219,14 @@ def compare(
     >>> comparison.posteriors[2].posterior.weights.shape
     (4, 200, 2)
     """
+    check_routes(evidence)
     dataset = as_dataset(data)
-    most_draws = 2 * draws if max_draws is None else check_count("max_draws", max_draws)
+    most_draws = 2 * draws if max_draws is None else check_count("max_draws", max_draws, least=0)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
     fits, verdicts, seconds = {}, {}, {}
     posteriors: dict[int, xr.DataTree] = {}
-    evidences: dict[int, Evidence] = {}
+    evidences: dict[int, Evidences] = {}
     elpds: dict[str, dict[int, Any]] = {"waic": {}, "loo": {}}
     for k, spec in specs.items():
         start = time.perf_counter()
@@ -236,8 +247,12 @@ def compare(
                 progress=progress,
             )
         elpds["waic"][k] = waic(posteriors[k])
-        elpds["loo"][k] = _loo(posteriors[k], for_refits)
-        evidences[k] = _evidence(posteriors[k], verdicts[k], for_evidence)
+        elpds["loo"][k] = loo_with_refits(
+            posteriors[k], PARETO_LIMIT, max_refits=_MOST_REFITS, seed=for_refits
+        )
+        evidences[k] = evidences_of(
+            posteriors[k], evidence, converged=verdicts[k].ok, seed=for_evidence, cores=cores
+        )
         seconds[k] = time.perf_counter() - start
         logger.info("K = %d: %s, %.1f s", k, verdicts[k].status.value, seconds[k])
     return Comparison(
@@ -284,11 +299,11 @@ def _sample_until_good(
     tree = sample(data, spec, draws=draws, seed=seed, **options)
     verdict, longer = diagnose(tree), draws
     while not verdict.ok and longer <= limit:
-        logger.info("%s; going on for %d draws", verdict.status.value, longer)
+        logger.info("K = %d: %s; %d more draws", spec.n_components, verdict.status.value, longer)
         try:
             tree = extend(tree, longer, seed=seed + longer)
         except SamplingError as error:
-            logger.info("the run stays as it is: %s", error)
+            logger.info("K = %d stays as it is: %s", spec.n_components, error)
             break
         verdict, longer = diagnose(tree), 2 * longer
     return with_attributes(tree, verdict=verdict.to_dict()), verdict
@@ -299,13 +314,13 @@ def _table(
     posteriors: dict[int, xr.DataTree],
     verdicts: dict[int, Diagnosis],
     elpds: dict[str, dict[int, Any]],
-    evidences: dict[int, Evidence],
+    evidences: dict[int, Evidences],
     seconds: dict[int, float],
 ) -> "pd.DataFrame":
     import pandas as pd
 
     weights = rank(elpds["loo"])["weight"]
-    probabilities = _probabilities(evidences)
+    probabilities = probabilities_of(evidences)
     rows = {}
     for k, fit in fits.items():
         by_waic, by_loo = elpds["waic"][k], elpds["loo"][k]
@@ -324,11 +339,10 @@ def _table(
             "p_loo": by_loo.p,
             "pareto_k_max": float(pareto.max()),
             "n_bad_pareto": int((pareto > PARETO_LIMIT).sum()),
-            "n_refitted": getattr(by_loo, "n_refitted", 0),
+            "n_matched": by_loo.n_matched,
+            "n_refitted": by_loo.n_refitted,
             "weight": weights[k],
-            "log_evidence": evidences[k].value,
-            "log_evidence_error": evidences[k].error,
-            "evidence_method": evidences[k].method,
+            **evidences[k].columns(),
             "probability": probabilities["probability"][k],
             "probability_error": probabilities["error"][k],
             "verdict": verdicts[k].status.value,
@@ -337,35 +351,6 @@ def _table(
             "seconds": seconds[k],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
-
-
-def _evidence(posterior: xr.DataTree, verdict: Diagnosis, seed: int) -> Evidence:
-    """Bridge the posterior; no error is stated where the chains may have missed modes."""
-    try:
-        evidence = log_evidence(posterior, seed=seed)
-    except ConfigError as error:
-        logger.info("no evidence: %s", error)
-        return Evidence(math.nan, math.inf, "none: too few draws for a bridge", 0, seed)
-    return evidence if verdict.ok else evidence.with_error(math.inf)
-
-
-def _loo(posterior: xr.DataTree, seed: int) -> Any:
-    """PSIS-LOO, with exact refits of the rows where importance sampling fails, if they are few."""
-    estimate = loo(posterior)
-    n_bad = int(np.sum(np.asarray(estimate.pareto_k) > PARETO_LIMIT))
-    if not 0 < n_bad <= _MOST_REFITS:
-        return estimate
-    logger.info("%d rows have a Pareto k above %g: refitting without them", n_bad, PARETO_LIMIT)
-    return loo_with_refits(posterior, PARETO_LIMIT, seed=seed)
-
-
-def _probabilities(evidences: dict[int, Evidence]) -> "pd.DataFrame":
-    """Posterior over K, uniform prior: probability and its error; NaN where there is none."""
-    import pandas as pd
-
-    if all(math.isinf(evidence.error) for evidence in evidences.values()):
-        return pd.DataFrame(math.nan, index=list(evidences), columns=["probability", "error"])
-    return posterior_over_k(evidences).table
 
 
 def _simplest_within_error(comparison: Comparison, criterion: Criterion) -> Choice:

@@ -76,24 +76,57 @@ def test_choice_is_the_simplest_within_error(comparison):
 
 
 def test_draws_of_one_k_do_not_depend_on_the_others(faithful, comparison):
-    alone = compare(faithful, 2, draws=500, tune=500, seed=5)
+    alone = compare(faithful, 2, draws=500, tune=500, evidence="none", seed=5)
     np.testing.assert_array_equal(
         alone.posteriors[2]["posterior"]["means"], comparison.posteriors[2]["posterior"]["means"]
     )
 
 
 def test_a_bad_run_is_extended_when_allowed(faithful):
-    short = compare(faithful, 2, draws=60, tune=300, max_draws=0, seed=1)
-    longer = compare(faithful, 2, draws=60, tune=300, max_draws=240, seed=1)
+    short = compare(faithful, 2, draws=60, tune=300, max_draws=0, evidence="none", seed=1)
+    longer = compare(faithful, 2, draws=60, tune=300, max_draws=240, evidence="none", seed=1)
     assert not short.verdicts[2].ok and longer.verdicts[2].ok
     assert short.table.loc[2, "draws"] == 60 and longer.table.loc[2, "draws"] > 60
 
 
-def test_a_bad_verdict_has_no_probability(faithful):
-    short = compare(faithful, [1, 2], draws=40, tune=300, max_draws=0, seed=1)
+def test_by_the_bridge_alone_a_bad_verdict_has_no_probability(faithful):
+    short = compare(
+        faithful, [1, 2], draws=40, tune=300, max_draws=0, evidence="bridge", seed=1
+    )
     assert short.table["probability"].isna().all()
-    assert "p(K) leaves out K = 1, 2" in repr(short)
+    assert "p(K) leaves out K = 1, whose chains have a bad verdict; K = 2, whose" in repr(short)
     assert short.chosen("loo").reason.startswith("No K has both")
+
+
+def test_both_routes_stand_in_the_table_and_a_bad_verdict_is_covered(faithful):
+    """30 rows, so that chains of 60 draws are too short: the second route needs none of them."""
+    short = compare(faithful.values[:30], [1, 2], draws=60, tune=300, seed=1)
+    assert not any(verdict.ok for verdict in short.verdicts.values())
+    table = short.table
+    assert np.isinf(table["log_evidence_bridge_error"]).all()
+    np.testing.assert_array_equal(table["log_evidence"], table["log_evidence_smc"])
+    assert (table["log_evidence_error"] < 0.1).all()
+    assert set(table["evidence_method"]) == {"sequential Monte Carlo from the prior"}
+    assert table["probability"].sum() == pytest.approx(1.0)
+    assert "At K = 1, 2 the evidence is that of sequential Monte Carlo alone" in repr(short)
+
+
+def test_where_chains_are_good_both_routes_agree_and_the_bridge_is_quoted(comparison):
+    table = comparison.table
+    good = [k for k, verdict in comparison.verdicts.items() if verdict.ok]
+    assert 2 in good and table["probability"].notna().all()
+    np.testing.assert_array_equal(table["log_evidence"][good], table["log_evidence_bridge"][good])
+    gap = (table["log_evidence_bridge"] - table["log_evidence_smc"])[good].abs()
+    errors = np.hypot(table["log_evidence_bridge_error"], table["log_evidence_smc_error"])[good]
+    assert (gap < 3 * errors).all()
+
+
+def test_without_evidence_nothing_is_said_of_it(faithful):
+    none = compare(faithful, 1, draws=60, tune=300, evidence="none", seed=1)
+    assert none.table["log_evidence"].isna().all() and "evidence" not in none.best
+    assert none.probability_note == "p(K) is not given: there is no evidence."
+    with pytest.raises(ConfigError, match='compare with evidence="both"'):
+        none.chosen("evidence")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +137,7 @@ def test_a_bad_verdict_has_no_probability(faithful):
         ({"n_components": [0, 1]}, ConfigError, "n_components must be greater than or equal to 1"),
         ({"n_components": [1, 300]}, DataError, "300"),
         ({"priors": Priors(concentration=(1.0, 2.0))}, ConfigError, "one number in compare"),
+        ({"evidence": "smc"}, ConfigError, "evidence must be one of both, bridge, none, got 'smc'"),
         ({"covariance": "round"}, ConfigError, "covariance must be"),
     ],
 )

@@ -74,7 +74,12 @@ def comparison() -> SimpleNamespace:
             "elpd_loo": [-1294.2, -1141.7, -1142.0, -1142.5],
             "log_evidence": [-1310.5, -1164.3, -1165.0, -1167.0],
             "log_evidence_error": [0.01, 0.02, 0.1, np.inf],
+            "log_evidence_bridge": [-1310.5, -1164.3, -1165.0, -1167.0],
+            "log_evidence_bridge_error": [0.01, 0.02, np.inf, 0.1],
+            "log_evidence_smc": [-1310.5, -1164.3, -1165.0, -1165.5],
+            "log_evidence_smc_error": [0.01, 0.02, 0.1, 0.1],
             "probability": [0.0, 0.6, 0.4, np.nan],
+            "probability_error": [0.0, 0.02, 0.02, np.nan],
         },
         index=pd.Index([1, 2, 3, 4], name="K"),
     )
@@ -85,6 +90,25 @@ def comparison() -> SimpleNamespace:
     return SimpleNamespace(
         table=table, differences=differences, chosen=lambda: SimpleNamespace(k=2, reason="")
     )
+
+
+def grid() -> pd.DataFrame:
+    """BIC of Old Faithful as `bayesgmm.bic_grid` gives it for three structures."""
+    names = ["full", "tied", "tied_diag"]
+    index = pd.MultiIndex.from_product([[1, 2, 3, 4], names], names=["n_components", "covariance"])
+    table = pd.DataFrame(
+        {
+            "bic": [
+                *(2607.62, 2607.62, 3055.83, 2322.19, 2325.22, 2346.06),
+                *(2331.26, 2314.32, 2333.43, 2348.12, 2320.21, 2326.68),
+            ],
+            "model": ["full = tied"] * 2 + ["tied_diag"] + names * 3,
+            "flagged": [False] * 9 + [True, False, False],
+        },
+        index=index,
+    )
+    table["rank"] = table["bic"].where(~table["flagged"]).rank(method="dense")
+    return table
 
 
 def first(drawn: object) -> Axes:
@@ -121,6 +145,7 @@ def all_pictures(
         "ranks": plots.ranks(tree),
         "em_path": plots.em_path(fits["galaxies"]),
         "criteria": plots.criteria(comparison),
+        "bic_grid": plots.bic_grid(grid()),
         "pareto_k": plots.pareto_k(pareto),
         "prior_posterior": plots.prior_posterior(tree),
         "prior_predictive": plots.prior_predictive(tree, seed=3),
@@ -137,7 +162,7 @@ def pictures(
 
 NAMES = (
     "density_1d", "density_2d", "density_pairs", "membership", "membership_1d", "coclustering",
-    "forest", "correlations", "traces", "ranks", "em_path", "criteria", "pareto_k",
+    "forest", "correlations", "traces", "ranks", "em_path", "criteria", "bic_grid", "pareto_k",
     "prior_posterior", "prior_predictive", "posterior_predictive",
 )  # fmt: skip
 
@@ -277,6 +302,25 @@ def test_criteria_write_out_what_is_off_the_scale(comparison: SimpleNamespace) -
     assert axes[1].get_ylim()[0] > -30
 
 
+def test_the_bic_grid_crowns_no_spike_and_draws_one_model_once() -> None:
+    table = grid()
+    table.loc[(4, "full"), "bic"] = 2200.0
+    ax = plots.bic_grid(table)
+    lines = {line.get_label(): line for line in ax.lines}
+    assert set(lines) >= {"full", "tied", "tied_diag", "best: K = 3, tied"}
+    np.testing.assert_allclose(lines["tied"].get_ydata()[2:], [0.0, 2320.21 - 2314.32])
+    assert np.isnan(lines["full"].get_ydata()[3])
+    one = pd.concat({"full": table.xs("full", level=1), "diag": table.xs("full", level=1)})
+    one = one.swaplevel().rename_axis(["n_components", "covariance"]).assign(model="full = diag")
+    assert [x for x in plots.bic_grid(one).get_legend_handles_labels()[1] if x == "full = diag"]
+
+
+def test_the_errors_of_the_probabilities_are_drawn(comparison: SimpleNamespace) -> None:
+    (bars,) = plots.criteria(comparison)[3].containers[1].lines[2]
+    heights = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(heights, [[0.56, 0.64], [0.36, 0.44]])
+
+
 def test_a_model_without_correlations_is_refused(
     galaxies: Dataset, trees: dict[str, xr.DataTree]
 ) -> None:
@@ -375,7 +419,8 @@ HASHES = {
     "traces": "a00055805180c081c080c080c080c080c080c080c289529352d2003001200120",
     "ranks": "96000b164041008100b181b8abb5b2a593a51bad03a800314949030b076c036c",
     "em_path": "322b1838596025605360cf60cb68d560f460e96069607960702045200603318d",
-    "criteria": "5583d983d981c19d1198c139c19959801998c1d9c1905980518d418059985998",
+    "criteria": "5583d983d981c19d1191c199c19159395191c198c185d93f518d418159985999",
+    "bic_grid": "6cb04200c200c200e200b200c201c381c230c213c181c01762112171095e08f0",
     "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
     "prior_posterior": "5d46154615071503172b8c4c8e4696479707150b160e406060707c3c372b069a",
     "prior_predictive": "cf4ad84ad446d64797cf1b0f0911478e4300c300c300c300c30073802b00042e",

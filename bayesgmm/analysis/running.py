@@ -194,7 +194,8 @@ def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
     changes = {
         name: check_count(name, value, least=int(name != "seed")) for name, value in changes.items()
     }
-    return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **changes))
+    counts: dict[str, Any] = changes
+    return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **counts))
 
 
 def _kept(interruption: SamplingInterrupted, write: Callable[[Any], Path]) -> SamplingInterrupted:

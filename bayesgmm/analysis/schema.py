@@ -46,6 +46,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 ComponentCount = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")]
+EvidenceRoutes = Literal["both", "bridge", "none"]
 Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 
 
@@ -151,13 +152,15 @@ class ModelSection:
 class SamplerSection:
     """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
 
-    A run with a bad verdict goes on with more draws, up to ``max_draws`` a chain.
+    A run with a bad verdict goes on with more draws, up to ``max_draws`` a chain, 0 for never;
+    ``evidence`` says by which routes it is computed, as in `compare`.
     """
 
     draws: AtLeastOne = 1000
     tune: AtLeastOne = 1000
     chains: AtLeastOne = 4
-    max_draws: AtLeastOne | None = None
+    max_draws: NotNegative | None = None
+    evidence: EvidenceRoutes = "both"
     seed: NotNegative | None = None
 
 

@@ -16,6 +16,7 @@ from bayesgmm.cli.options import (
     Draws,
     DropMissing,
     Encoding,
+    Evidence,
     Json,
     Overwrite,
     Seed,
@@ -117,6 +118,7 @@ def compare(
     overwrite: Overwrite = False,
     draws: Draws = None,
     tune: Tune = None,
+    evidence: Evidence = "both",
     seed: Seed = None,
     json: Json = False,
 ) -> int:
@@ -126,7 +128,7 @@ def compare(
     table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
     table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": names_in(columns)}
     table["units"] = units_in(unit)
-    sampler = {"draws": draws, "tune": tune, "seed": seed}
+    sampler = {"draws": draws, "tune": tune, "seed": seed, "evidence": evidence}
     spec = AnalysisSpec.from_dict(
         {
             "name": data.stem or "data",

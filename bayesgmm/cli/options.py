@@ -17,6 +17,7 @@ __all__ = [
     "Draws",
     "DropMissing",
     "Encoding",
+    "Evidence",
     "Json",
     "OneComponentCount",
     "Overwrite",
@@ -61,6 +62,13 @@ DropMissing = Annotated[
 ]
 Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
 Tune = Annotated[int | None, typer.Option(min=1, help="Draws of warm-up of each chain.")]
+Evidence = Annotated[
+    str,
+    typer.Option(
+        metavar="both|bridge|none",
+        help="Log evidence by bridge sampling and sequential Monte Carlo, by the first, or not.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -81,7 +81,11 @@ def print_analysis(result: "AnalysisResult") -> int:
         "elpd WAIC": table["elpd_waic"].map("{:.1f}".format),
         "weight": table["weight"].map("{:.2f}".format),
         "log evidence": _with_error(table, "log_evidence", "log_evidence_error", 2),
-        "p(K)": table["probability"].map(_probability),
+        "by": table["evidence_method"].map(_route),
+        "p(K)": {
+            k: _probability(row["probability"], row["probability_error"])
+            for k, row in table.iterrows()
+        },
         "verdict": table["verdict"],
     }
     rows = [[str(k), *(str(cells[k]) for cells in columns.values())] for k in table.index]
@@ -147,8 +151,14 @@ def _with_error(table: "pd.DataFrame", value: str, error: str, digits: int) -> M
     return {k: shown(k) for k in table.index}
 
 
-def _probability(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+def _route(method: str) -> str:
+    """Name in one word what the quoted evidence comes from."""
+    names = {"bridge": "bridge", "sequential": "SMC"}
+    return names.get(method.split(" ", maxsplit=1)[0], "-")
+
+
+def _probability(value: float, error: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f} ± {error:.3f}"
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,20 +6,34 @@ from bayesgmm.criteria.nobile import NobileStep, nobile_step
 from bayesgmm.criteria.predictive import WAIC, loo, waic
 from bayesgmm.criteria.ranking import rank
 from bayesgmm.criteria.refits import RepairedLOO, loo_with_refits
+from bayesgmm.criteria.routes import (
+    EvidenceRoutes,
+    Evidences,
+    check_routes,
+    evidence_note,
+    evidences_of,
+    probabilities_of,
+)
 from bayesgmm.criteria.tempered import reconciled, tempered_evidence
 
 __all__ = [
     "WAIC",
     "Evidence",
+    "EvidenceRoutes",
+    "Evidences",
     "NobileStep",
     "PosteriorOverK",
     "PriorOverK",
     "RepairedLOO",
+    "check_routes",
+    "evidence_note",
+    "evidences_of",
     "log_evidence",
     "loo",
     "loo_with_refits",
     "nobile_step",
     "posterior_over_k",
+    "probabilities_of",
     "rank",
     "reconciled",
     "tempered_evidence",

@@ -19,7 +19,16 @@ from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
 from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array
 
-__all__ = ["Evidence", "bridge", "coordinates_of", "log_evidence", "log_ratio", "target_of"]
+__all__ = [
+    "MIN_DRAWS_PER_DIM",
+    "Evidence",
+    "bridge",
+    "coordinates_of",
+    "log_evidence",
+    "log_ratio",
+    "log_ratios",
+    "target_of",
+]
 
 MIN_DRAWS_PER_DIM = 4
 PROPOSALS_PER_DRAW = 2
@@ -201,14 +210,14 @@ def _half_bridge(
     proposed = rng.permutation(fit.draw(PROPOSALS_PER_DRAW * len(visited), rng))
     probes = np.concatenate([visited[:: max(1, len(visited) // PROBES)], proposed[:PROBES]])
     proposal = fit.symmetrised(target, probes)
-    at_draws = _log_ratios(target, proposal, visited).reshape(kept.shape[:2])
-    at_proposals = _log_ratios(target, proposal, proposed)
+    at_draws = log_ratios(target, proposal, visited).reshape(kept.shape[:2])
+    at_proposals = log_ratios(target, proposal, proposed)
     if inside is not None:
         at_proposals[~inside(proposed)] = -math.inf
     return log_ratio(at_draws, at_proposals)
 
 
-def _log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array:
+def log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array:
     """Return log target - log proposal at points (point, dim), nats, fitting units."""
     out = np.empty(len(points))
     for start in range(0, len(points), _BLOCK):

@@ -5,33 +5,38 @@ from dataclasses import replace
 
 import xarray as xr
 
-from bayesgmm.arguments import seed_of
-from bayesgmm.criteria.bridge import Evidence, target_of
+from bayesgmm.arguments import check_count, seed_of
+from bayesgmm.criteria.bridge import MIN_DRAWS_PER_DIM, Evidence, target_of
+from bayesgmm.criteria.refinement import refine
+from bayesgmm.errors import ConfigError
 from bayesgmm.sampling.smc import temper
 
 __all__ = ["reconciled", "tempered_evidence"]
 
 AGREEMENT = 3.0
+MIN_RUNS = 4
 
 
 def tempered_evidence(
     posterior: xr.DataTree,
     *,
-    n_particles: int = 1024,
+    n_particles: int = 512,
     n_runs: int = 16,
     seed: int | None = None,
     cores: int | None = None,
 ) -> Evidence:
     """Estimate the log marginal likelihood by sequential Monte Carlo from the prior.
 
-    Of the posterior only the model and the rows are used, none of its draws.
+    Of the posterior only the model and the rows are used, none of its draws. The particles of
+    independent runs come from the prior by themselves; the mean of the runs' own evidences is
+    unbiased but noisy, and a bridge from Gaussians fitted to the particles refines it.
 
     Parameters
     ----------
     posterior : DataTree
         As `bayesgmm.sample` returns it.
     n_particles, n_runs : int
-        Particles of each run, and independent runs, from whose spread the error comes.
+        Particles of each run, and independent runs, at least 4.
     seed : int, optional
         Drawn and stored when None.
     cores : int, optional
@@ -44,7 +49,17 @@ def tempered_evidence(
     Raises
     ------
     ConfigError
-        For the draws of a user's own model.
+        For the draws of a user's own model, too few runs, or too few particles.
+    SamplingError
+        When the bridge does not settle.
+
+    Notes
+    -----
+    The error is that of the bridges from two halves of the runs, or half the difference of these
+    halves where that is more, as where only one half has met a mode. The mean of the runs' own
+    evidences, skewed as it is, lies too low more often than too high: where it is more than 3
+    errors above the refined value, the error is the whole distance. A mode that all runs have
+    missed is not in it: compare with `log_evidence` by `reconciled`.
 
     Examples
     --------
@@ -55,13 +70,24 @@ def tempered_evidence(
     >>> evidence.error < 1.0
     True
     """
+    check_count("n_runs", n_runs, least=MIN_RUNS)
+    target = target_of(posterior)
+    least = 2 * MIN_DRAWS_PER_DIM * target.dim
+    if n_particles * n_runs < least:
+        raise ConfigError(
+            f"{n_runs} runs of {n_particles} particles are too few for {target.dim} coordinates: "
+            f"take at least {-(-least // n_runs)} particles.",
+            key="n_particles",
+            value=n_particles,
+        )
     seed = seed_of(seed)
-    run = temper(
-        target_of(posterior), n_particles=n_particles, n_runs=n_runs, seed=seed, cores=cores
-    )
+    for_runs, for_bridge = np.random.SeedSequence(seed).spawn(2)
+    run = temper(target, n_particles=n_particles, n_runs=n_runs, seed=for_runs, cores=cores)
+    value, error = refine(target, run.particles, run.step, for_bridge, cores)
+    above = run.log_evidence - value
     return Evidence(
-        value=run.log_evidence,
-        error=run.error,
+        value=value,
+        error=error if above <= AGREEMENT * math.hypot(error, run.error) else above,
         method="sequential Monte Carlo from the prior",
         n_draws=n_particles * n_runs,
         seed=seed,
@@ -71,17 +97,17 @@ def tempered_evidence(
 def reconciled(bridge: Evidence, tempered: Evidence) -> Evidence:
     """Return what to quote of two independent estimates.
 
-    The bridge where both agree within 3 errors of their difference; the other where the bridge has
-    no error because its chains disagree; else the bridge with an infinite error, so that this K
-    gets no probability.
+    The bridge where both agree within 3 errors of their difference; the one that has a finite
+    error where the other has none, as a bridge between chains that disagree; else the bridge with
+    an infinite error, so that this K gets no probability.
 
     Parameters
     ----------
     bridge, tempered : Evidence
         As `log_evidence` and `tempered_evidence` return them.
     """
-    if not math.isfinite(bridge.error):
-        return tempered
+    if not (math.isfinite(bridge.error) and math.isfinite(tempered.error)):
+        return bridge if math.isfinite(bridge.error) else tempered
     difference = abs(bridge.value - tempered.value)
     if difference <= AGREEMENT * math.hypot(bridge.error, tempered.error):
         return bridge

@@ -8,9 +8,11 @@ from bayesgmm.plots.estimates import correlations, forest
 from bayesgmm.plots.fitting import em_path
 from bayesgmm.plots.predictive import posterior_predictive
 from bayesgmm.plots.priors import prior_posterior, prior_predictive
+from bayesgmm.plots.structures import bic_grid
 from bayesgmm.plots.theme import cluster_colour
 
 __all__ = [
+    "bic_grid",
     "cluster_colour",
     "coclustering",
     "correlations",

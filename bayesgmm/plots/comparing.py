@@ -10,7 +10,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
 
-__all__ = ["criteria", "pareto_k"]
+__all__ = ["criteria", "pareto_k", "zoom"]
 
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _HIGH_K = 0.7
@@ -72,7 +72,7 @@ def _draw_information(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
             gaps.append(values - np.nanmin(values))
             label = f"{name} (best: K = {ks[np.nanargmin(values)]})"
             ax.plot(ks, gaps[-1], style, color=colour, ms=5, lw=1.3, label=label)
-    _zoom(ax, ks, gaps)
+    zoom(ax, ks, gaps)
     finish(ax, y="above the smallest\n(smaller is better)")
 
 
@@ -97,41 +97,56 @@ def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
             label=label,
         )  # fmt: skip
     ax.axhline(-4, color=MUTED, lw=0.9, ls=":", label="4 below the best")
-    _zoom(ax, ks, gaps)
+    zoom(ax, ks, gaps)
     finish(ax, y="elpd less the best\n(larger is better)")
 
 
 def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
-    values = table["log_evidence"].to_numpy(dtype=float)
-    errors = table["log_evidence_error"].to_numpy(dtype=float)
+    quoted = table["log_evidence"].to_numpy(dtype=float)
     gaps = []
-    if np.isfinite(values).any():
-        sound = np.isfinite(errors)
-        gaps.append(values - np.nanmax(values))
-        label = f"log evidence (best: K = {ks[np.nanargmax(values)]}); bars: 2 errors"
-        ax.errorbar(
-            ks[sound], gaps[0][sound], yerr=2 * errors[sound], fmt="o-", color=_BLUE, ms=5, lw=1.1,
-            capsize=3, label=label,
-        )  # fmt: skip
-        if (~sound & np.isfinite(values)).any():
-            ax.plot(ks[~sound], gaps[0][~sound], "x", color=_ORANGE, ms=7, label="error unknown")
-    _zoom(ax, ks, gaps)
+    if np.isfinite(quoted).any():
+        best = np.nanmax(quoted)
+        for column, name, style, colour, shift in (
+            ("log_evidence_bridge", "bridge sampling", "o", _BLUE, -0.06),
+            ("log_evidence_smc", "sequential Monte Carlo", "s", _GREEN, 0.06),
+        ):
+            values = table[column].to_numpy(dtype=float) - best
+            errors = table[f"{column}_error"].to_numpy(dtype=float)
+            sound, unknown = np.isfinite(errors), ~np.isfinite(errors) & np.isfinite(values)
+            gaps.append(values)
+            if sound.any():
+                ax.errorbar(
+                    ks[sound] + shift, values[sound], yerr=2 * errors[sound], fmt=style,
+                    color=colour, ms=5, lw=1.1, capsize=3, label=f"{name}; bars: 2 errors",
+                )  # fmt: skip
+            if unknown.any():
+                label = f"{name}, bad verdict: error unknown"
+                ax.plot(ks[unknown] + shift, values[unknown], "x", color=colour, ms=7, label=label)
+        label = f"quoted (best: K = {ks[np.nanargmax(quoted)]})"
+        ax.plot(ks, quoted - best, "-", color=MUTED, lw=1.1, zorder=1, label=label)
+    zoom(ax, ks, gaps)
     finish(ax, y="nats below the best\n(larger is better)")
 
 
 def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     values = table["probability"].to_numpy(dtype=float)
+    errors = table["probability_error"].to_numpy(dtype=float)
     known = np.isfinite(values)
     ax.bar(ks[known], values[known], width=0.5, color=_BLUE, label="p(K | data), uniform prior")
-    for k, value in zip(ks, values, strict=True):
+    shown = known & (values >= 1e-3)
+    ax.errorbar(
+        ks[shown], values[shown], yerr=2 * errors[shown], fmt="none", color="black", lw=1.1,
+        capsize=3, label="bars: 2 Monte Carlo errors",
+    )  # fmt: skip
+    for k, value, error in zip(ks, values, errors, strict=True):
         text = "not given" if np.isnan(value) else "< 0.001" if value < 1e-3 else f"{value:.3f}"
-        height = 0.0 if np.isnan(value) else value
+        height = 0.0 if np.isnan(value) else value + 2 * error
         ax.text(k, height + 0.03, text, ha="center", va="bottom", fontsize=8)
-    ax.set_ylim(0, 1.25)
+    ax.set_ylim(0, 1.35)
     finish(ax, y="probability")
 
 
-def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
+def zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
     """Cut the axis where a few K dwarf the differences among the others, and write those out."""
     sizes = np.abs(np.array(gaps)) if gaps else np.zeros((1, len(ks)))
     worst = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
@@ -144,7 +159,7 @@ def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
     if sign > 0:
         ax.set_ylim(-0.15 * limit, 1.7 * limit)
     else:
-        ax.set_ylim(-1.1 * limit, 0.75 * limit)
+        ax.set_ylim(-1.25 * limit, 0.75 * limit)
     for k, column in zip(ks[worst > 1.1 * limit], sizes.T[worst > 1.1 * limit], strict=True):
         low, high = sign * np.nanmin(column), sign * np.nanmax(column)
         text = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"

@@ -44,6 +44,7 @@ def components(subject: Subject) -> Section | None:
         Text(_argument(comparison)),
         _likelihood_table(comparison, choice.k),
         _posterior_table(comparison, choice.k),
+        _evidence_table(comparison, choice.k),
         picture(
             "criteria",
             criteria(comparison, chosen=choice.k),
@@ -85,7 +86,7 @@ def _argument(comparison: Comparison) -> str:
             "ICL asks for fewer components than BIC, which says that some components of the "
             "larger model overlap: they shape the density without being separate clusters."
         )
-    if best["loo"] != best["evidence"]:
+    if best["loo"] != best.get("evidence", best["loo"]):
         parts.append(
             "The predictive criteria and the evidence part because the evidence also charges for "
             "the width of the prior, while prediction of a new row hardly does."
@@ -100,7 +101,11 @@ def _argument(comparison: Comparison) -> str:
     if table["probability"].notna().any():
         likely = table.index.to_numpy()[table["probability"].argmax()]
         share = percent(float(table["probability"].max()))
-        parts.append(f"K = {likely} has posterior probability {share}.")
+        error = percent(float(table.loc[likely, "probability_error"]))
+        parts.append(
+            f"K = {likely} has posterior probability {share} (Monte Carlo error {error}) among "
+            "the K that have one."
+        )
     return " ".join(parts)
 
 
@@ -112,13 +117,9 @@ def _joined(names: list[str]) -> str:
 def _cautions(comparison: Comparison) -> str:
     table, n = comparison.table, comparison.data.n_obs
     parts = []
-    without = [str(k) for k in table.index[table["probability"].isna()]]
-    if without:
-        parts.append(
-            f"No probability is given for K = {', '.join(without)}: the evidence has no finite "
-            "error, because the run did not converge."
-        )
-    if len(without) < len(table):
+    if comparison.probability_note:
+        parts.append(comparison.probability_note)
+    if table["probability"].notna().any():
         parts.append(
             "The probabilities of K assume that each K that has one is equally probable "
             "beforehand; they are normalised over these K only."
@@ -136,7 +137,8 @@ def _cautions(comparison: Comparison) -> str:
     if bad:
         parts.append(
             "The runs of K = " + ", ".join(map(str, bad)) + " have a bad verdict; their "
-            "posterior-based figures stand in the table but do not count."
+            "figures that rest on draws stand in the table but do not count; log evidence and p(K) "
+            "by sequential Monte Carlo do not rest on these draws."
         )
     return " ".join(parts)
 
@@ -173,8 +175,6 @@ def _posterior_table(comparison: Comparison, chosen: int) -> Table:
                 fixed(row["p_loo"], 1),
                 str(int(row["n_bad_pareto"])),
                 f"{row['weight']:.2f}",
-                _evidence(row["log_evidence"], row["log_evidence_error"]),
-                percent(row["probability"]),
                 significant(row["occupied"], 3),
                 str(row["verdict"]),
             )
@@ -182,16 +182,44 @@ def _posterior_table(comparison: Comparison, chosen: int) -> Table:
     caption = (
         "The posterior of each K. elpd is the expected log pointwise predictive density in nats, "
         "larger is better, standard errors in brackets; the difference is from the best K by LOO; "
-        "p is the effective number of parameters; weight is the stacking weight. Log evidence in "
-        "nats with its Monte Carlo error; occupied is the expected number of components that "
-        "hold a row."
+        "p is the effective number of parameters; weight is the stacking weight; occupied is the "
+        "expected number of components that hold a row."
     )
     header = (
         "K", "elpd WAIC", "elpd LOO (se)", "difference (se)", "p", "k > 0.7", "weight",
-        "log evidence", "p(K)", "occupied", "verdict",
+        "occupied", "verdict",
     )  # fmt: skip
     place = _place(comparison.table, chosen)
     return Table(caption, header, tuple(rows), marked=place, words=(len(header) - 1,))
+
+
+def _evidence_table(comparison: Comparison, chosen: int) -> Table:
+    rows = tuple(
+        (
+            str(k),
+            _evidence(row["log_evidence_bridge"], row["log_evidence_bridge_error"]),
+            _evidence(row["log_evidence_smc"], row["log_evidence_smc_error"]),
+            _evidence(row["log_evidence"], row["log_evidence_error"]),
+            _probability(row["probability"], row["probability_error"]),
+            str(row["evidence_method"]).split(",")[0],
+        )
+        for k, row in comparison.table.iterrows()
+    )
+    caption = (
+        "The log evidence of each K by two independent routes, nats, each with its Monte Carlo "
+        "error: bridge sampling from the NUTS draws, whose error is unknown where these have a bad "
+        "verdict, and sequential Monte Carlo from the prior. The bridge is quoted where both agree "
+        "within 3 errors, the other where the chains have a bad verdict; p(K) has its error too."
+    )
+    header = ("K", "bridge", "sequential Monte Carlo", "quoted", "p(K)", "quoted from")
+    place = _place(comparison.table, chosen)
+    return Table(caption, header, rows, marked=place, words=(len(header) - 1,))
+
+
+def _probability(value: float, error: float) -> str:
+    if not math.isfinite(value):
+        return "not given"
+    return f"{fixed(value, 3)} ± {fixed(error, 3)}"
 
 
 def _evidence(value: float, error: float) -> str:

@@ -14,7 +14,7 @@ from bayesgmm.resources import available_cores
 from bayesgmm.sampling.tempering import log_densities, sweep_chains, window_log_likelihoods
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["TemperedRun", "draw_prior", "temper"]
+__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "resample", "temper"]
 
 CHAIN_LENGTH = 16
 MIN_CHAINS = 4
@@ -36,6 +36,10 @@ class TemperedRun:
     log_density : array of shape (run, particle)
         Log density of the draws in x less the log evidence's constant: prior times likelihood,
         nats, fitting units.
+    particles : array of shape (run, particle, dim)
+        What each run ended with, fitting units: runs are not weighed against one another.
+    step : float
+        Median step size of the Hamiltonian moves at the end.
     log_evidence : float
         Log marginal likelihood of the rows, nats, data units.
     error : float
@@ -50,6 +54,8 @@ class TemperedRun:
 
     draws: Array
     log_density: Array
+    particles: Array
+    step: float
     log_evidence: float
     error: float
     run_log_evidence: Array
@@ -58,9 +64,10 @@ class TemperedRun:
 
 
 class _Run(NamedTuple):
-    """One run at its end: particles (chain, state, dim) and evidence, fitting units."""
+    """One run at its end: particles (particle, dim) and evidence, fitting units."""
 
     particles: Array
+    step: float
     log_evidence: float
     rows: tuple[int, ...]
     acceptance: float
@@ -102,8 +109,8 @@ def temper(
 
     Notes
     -----
-    With 16 runs an error of several tenths is itself uncertain and the evidence skewed: raise
-    `n_particles` until it falls below 0.2 before it decides anything.
+    With 16 runs an error of several tenths is itself uncertain and the evidence skewed:
+    `bayesgmm.criteria.tempered_evidence` refines it.
 
     References
     ----------
@@ -128,6 +135,8 @@ def temper(
     return TemperedRun(
         draws=draws.reshape(n_runs, n_particles, -1),
         log_density=log_density.reshape(n_runs, n_particles),
+        particles=np.stack([run.particles for run in runs]),
+        step=float(np.median([run.step for run in runs])),
         log_evidence=log_evidence,
         error=error,
         run_log_evidence=evidences,
@@ -167,7 +176,7 @@ def _run(
         log_evidence += gain
         rows.append(rows[-1] + taken)
         states = np.empty((chains, CHAIN_LENGTH, log_posterior.dim))
-        states[:, 0] = particles[_resampled(weights, chains, rng)]
+        states[:, 0] = particles[resample(weights, chains, rng)]
         seen = flat.copy()
         seen[0] = rows[-1]
         sweep_chains(states, seen, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
@@ -175,7 +184,7 @@ def _run(
         particles = states.reshape(-1, log_posterior.dim)
         if progress is not None:
             progress(number, rows[-1], n_obs)
-    return _Run(states, log_evidence, tuple(rows), float(acceptance.mean()))
+    return _Run(particles, step, log_evidence, tuple(rows), float(acceptance.mean()))
 
 
 def _spread_order(log_posterior: LogPosterior, rng: np.random.Generator) -> IntArray:
@@ -217,8 +226,8 @@ def _next_step(window: Array) -> tuple[int, Array, float]:
     return last + 1, chosen / chosen.sum(), float(largest[last] + np.log(chosen.mean()))
 
 
-def _resampled(weights: Array, size: int, rng: np.random.Generator) -> IntArray:
-    """Systematic resampling."""
+def resample(weights: Array, size: int, rng: np.random.Generator) -> IntArray:
+    """Choose `size` particles by systematic resampling; the weights need not sum to 1."""
     edges = np.cumsum(weights)
     points = (rng.random() + np.arange(size)) / size
     return np.minimum(np.searchsorted(edges / edges[-1], points), len(weights) - 1)
@@ -228,9 +237,9 @@ def _combined(runs: list[_Run], n_particles: int, rng: np.random.Generator) -> A
     """Draw (run x particle, dim) from the runs in proportion to their evidences."""
     evidences = np.array([run.log_evidence for run in runs])
     weights = np.exp(evidences - logsumexp(evidences))
-    particles = np.concatenate([run.particles.reshape(-1, run.particles.shape[2]) for run in runs])
+    particles = np.concatenate([run.particles for run in runs])
     each = len(particles) // len(runs)
-    chosen = _resampled(np.repeat(weights / each, each), n_particles * len(runs), rng)
+    chosen = resample(np.repeat(weights / each, each), n_particles * len(runs), rng)
     return particles[chosen]
 
 

@@ -1,0 +1,150 @@
+"""The evidence of one K by two independent routes: what is quoted, and what is said of it."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import xarray as xr
+
+from bayesgmm.criteria.bridge import Evidence, log_evidence
+from bayesgmm.criteria.model_posterior import posterior_over_k
+from bayesgmm.criteria.tempered import reconciled, tempered_evidence
+from bayesgmm.errors import ConfigError, SamplingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "EvidenceRoutes",
+    "Evidences",
+    "check_routes",
+    "evidence_note",
+    "evidences_of",
+    "probabilities_of",
+]
+
+logger = logging.getLogger(__name__)
+
+EvidenceRoutes = Literal["both", "bridge", "none"]
+
+
+class Evidences(NamedTuple):
+    """What is quoted, and the estimates of which it is one."""
+
+    quoted: Evidence
+    bridge: Evidence
+    smc: Evidence
+
+    def columns(self) -> dict[str, float | str]:
+        """Return the columns of the K table, nats."""
+        return {
+            "log_evidence": self.quoted.value,
+            "log_evidence_error": self.quoted.error,
+            "evidence_method": self.quoted.method,
+            "log_evidence_bridge": self.bridge.value,
+            "log_evidence_bridge_error": self.bridge.error,
+            "log_evidence_smc": self.smc.value,
+            "log_evidence_smc_error": self.smc.error,
+        }
+
+
+def check_routes(routes: Any) -> None:
+    """Refuse routes that there are not."""
+    if routes not in get_args(EvidenceRoutes):
+        raise ConfigError(
+            f"evidence must be one of {', '.join(get_args(EvidenceRoutes))}, got {routes!r:.80}.",
+            key="evidence",
+            value=routes,
+        )
+
+
+def evidences_of(
+    posterior: xr.DataTree,
+    routes: EvidenceRoutes,
+    *,
+    converged: bool,
+    seed: int,
+    cores: int | None = None,
+) -> Evidences:
+    """Estimate the evidence by the routes asked for.
+
+    Parameters
+    ----------
+    posterior : DataTree
+    routes : {"both", "bridge", "none"}
+    converged : bool
+        Whether the draws have a good verdict: the bridge has no finite error where they have not,
+        since the chains may have missed modes.
+    seed : int
+    cores : int, optional
+    """
+    bridge = smc = _missing("not asked for", seed)
+    if routes != "none":
+        bridge = _attempt(lambda: log_evidence(posterior, seed=seed), seed)
+        bridge = bridge if converged else bridge.with_error(math.inf)
+    if routes == "both":
+        smc = _attempt(lambda: tempered_evidence(posterior, seed=seed, cores=cores), seed)
+    return Evidences(reconciled(bridge, smc) if routes == "both" else bridge, bridge, smc)
+
+
+def _attempt(estimate: Callable[[], Evidence], seed: int) -> Evidence:
+    try:
+        return estimate()
+    except (ConfigError, SamplingError) as error:
+        logger.info("no evidence: %s", error)
+        return _missing(str(error), seed)
+
+
+def _missing(why: str, seed: int) -> Evidence:
+    return Evidence(math.nan, math.inf, f"none: {why}", 0, seed)
+
+
+def probabilities_of(evidences: Mapping[int, Evidences]) -> "pd.DataFrame":
+    """Posterior over K, uniform prior: probability and its error; NaN where there is none."""
+    import pandas as pd
+
+    quoted = {k: each.quoted for k, each in evidences.items()}
+    if all(math.isinf(evidence.error) for evidence in quoted.values()):
+        return pd.DataFrame(math.nan, index=list(quoted), columns=["probability", "error"])
+    return posterior_over_k(quoted).table
+
+
+def evidence_note(table: "pd.DataFrame") -> str:
+    """Say which K the probabilities leave out and why, and where chains are not behind them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The K table; empty is returned where nothing need be said.
+    """
+    if table["log_evidence"].isna().all():
+        return "p(K) is not given: there is no evidence."
+    without, sentences = table["probability"].isna(), []
+    if without.any():
+        reasons = (f"K = {k}, {_reason(row)}" for k, row in table[without].iterrows())
+        sentences.append(f"p(K) leaves out {'; '.join(reasons)}.")
+    alone = [str(k) for k in table.index[~without & ~_finite(table["log_evidence_bridge_error"])]]
+    if alone:
+        sentences.append(
+            f"At K = {', '.join(alone)} the evidence is that of sequential Monte Carlo alone: the "
+            "NUTS chains have a bad verdict, and a bridge from them counts only the modes they met."
+        )
+    return " ".join(sentences)
+
+
+def _reason(row: "pd.Series") -> str:
+    by_bridge, by_smc = row["log_evidence_bridge_error"], row["log_evidence_smc_error"]
+    if math.isfinite(by_bridge) and math.isfinite(by_smc):
+        apart = abs(row["log_evidence_bridge"] - row["log_evidence_smc"])
+        return (
+            f"where bridge sampling and sequential Monte Carlo differ by {apart:.2f} nats, more "
+            "than 3 errors"
+        )
+    if math.isnan(row["log_evidence"]):
+        return "which has no evidence"
+    return "whose chains have a bad verdict"
+
+
+def _finite(errors: "pd.Series") -> "pd.Series":
+    return errors.abs() < math.inf

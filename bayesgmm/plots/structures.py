@@ -1,0 +1,85 @@
+"""The picture of BIC over covariance structures and numbers of components."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bayesgmm.plots.comparing import zoom
+from bayesgmm.plots.theme import cluster_colour, finish, new_axes
+
+__all__ = ["bic_grid"]
+
+_MARKERS, _STYLES = "os^Dvp", ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+
+
+def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw BIC over the number of components K, one line a covariance structure.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `bayesgmm.bic_grid` returns it.
+    ax : Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        BIC less the smallest that is ranked. The ring is the best model; a cross is a fit in which
+        every start ended in a spike, which is not ranked. Structures that are one model at every K
+        are one line. Values that would dwarf the rest are written out at the edge.
+
+    Examples
+    --------
+    >>> from bayesgmm import bic_grid as fit_grid
+    >>> rows = [[0.0, 1.0], [0.4, 0.7], [0.5, 1.4], [5.0, 3.1], [5.1, 4.0], [5.4, 3.5]]
+    >>> grid = fit_grid(rows, [1, 2], ["tied_diag", "tied_spherical"], seed=1, n_starts=4)
+    >>> bic_grid(grid).get_xlabel()
+    'number of components K'
+    """
+    ax = new_axes(ax, 7.4, 4.8)
+    sizes = np.sort(table.index.unique("n_components").to_numpy())
+    ranked = table["bic"].where(~table["flagged"].astype(bool))
+    lowest = float((ranked if ranked.notna().any() else table["bic"]).min())
+    gaps = []
+    for number, (name, label) in enumerate(_lines(table).items()):
+        rows = table.xs(name, level="covariance").reindex(sizes)
+        above = rows["bic"].to_numpy(dtype=float) - lowest
+        flagged = rows["flagged"].eq(True).to_numpy()
+        gaps.append(np.where(flagged, np.nan, above))
+        colour, marker, style = cluster_colour(number), _MARKERS[number], _STYLES[number]
+        ax.plot(sizes, gaps[-1], ls=style, marker=marker, color=colour, ms=5, lw=1.3, label=label)
+        ax.plot(sizes[flagged], above[flagged], "x", color=colour, ms=8, mew=1.8)
+    if table["flagged"].any():
+        ax.plot([], [], "x", color="black", ms=8, mew=1.8, label="every start a spike: not ranked")
+    best = table[ranked == lowest].reset_index()
+    if len(best):
+        k = best["n_components"].to_numpy()[:1]
+        label = f"best: K = {k[0]}, {best['model'][0]}"
+        ax.plot(k, [0.0], "o", ms=13, mfc="none", mec="black", mew=1.4, label=label)
+    ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+    ax.set_axisbelow(True)
+    ax.set_xticks(sizes)
+    ax.set_xlim(sizes[0] - 0.4, sizes[-1] + 0.4)
+    zoom(ax, sizes, gaps)
+    return finish(
+        ax,
+        title="BIC of every covariance structure and number of components",
+        x="number of components K",
+        y="BIC above the smallest (smaller is better)",
+        legend="below",
+    )
+
+
+def _lines(table: pd.DataFrame) -> dict[str, str]:
+    """Return the structures to draw, with the names that they share at every K."""
+    models = table["model"].str.split(" = ")
+    lines: dict[str, str] = {}
+    drawn: set[str] = set()
+    for name in table.index.unique("covariance"):
+        if name in drawn:
+            continue
+        shared = set.intersection(*(set(m) for m in models.xs(name, level="covariance")))
+        same = [other for other in table.index.unique("covariance") if other in shared]
+        drawn.update(same)
+        lines[name] = " = ".join(same)
+    return lines

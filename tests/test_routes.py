@@ -1,0 +1,65 @@
+"""What is said of the evidence of each K, by which routes it was computed."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from bayesgmm.criteria import Evidence, evidence_note, routes
+from bayesgmm.criteria.routes import evidences_of, probabilities_of
+from bayesgmm.errors import ConfigError, SamplingError
+
+GOOD = Evidence(-10.0, 0.01, "bridge sampling, here", 4000, 1)
+SMC = Evidence(-10.02, 0.02, "sequential Monte Carlo from the prior", 8192, 1)
+
+
+def table_of(cases):
+    """The K table of (bridge, smc, converged) from K = 1."""
+    pairs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for k, (bridge, smc, converged) in enumerate(cases, start=1):
+            patch.setattr(routes, "log_evidence", lambda *_, found=bridge, **__: found)
+            patch.setattr(routes, "tempered_evidence", lambda *_, found=smc, **__: found)
+            pairs[k] = evidences_of(None, "both", converged=converged, seed=1)
+    table = pd.DataFrame({k: pair.columns() for k, pair in pairs.items()}).T
+    chances = probabilities_of(pairs)
+    return table.assign(probability=chances["probability"], probability_error=chances["error"])
+
+
+def test_nothing_is_said_where_both_routes_agree():
+    table = table_of([(GOOD, SMC, True)])
+    assert evidence_note(table) == ""
+    assert table.loc[1, "log_evidence"] == -10.0 and table.loc[1, "probability"] == 1.0
+
+
+def test_a_bad_verdict_leaves_the_second_route():
+    table = table_of([(GOOD, SMC, True), (GOOD, SMC, False)])
+    assert math.isinf(table.loc[2, "log_evidence_bridge_error"])
+    assert (table.loc[2, "log_evidence"], table.loc[2, "log_evidence_error"]) == (-10.02, 0.02)
+    assert table["probability"].sum() == pytest.approx(1.0)
+    assert evidence_note(table).startswith(
+        "At K = 2 the evidence is that of sequential Monte Carlo alone: the NUTS chains have a bad"
+    )
+
+
+def test_routes_that_disagree_leave_no_probability():
+    apart = Evidence(-12.0, 0.02, SMC.method, 8192, 1)
+    table = table_of([(GOOD, SMC, True), (GOOD, apart, True)])
+    assert math.isnan(table.loc[2, "probability"])
+    assert evidence_note(table) == (
+        "p(K) leaves out K = 2, where bridge sampling and sequential Monte Carlo differ by 2.00 "
+        "nats, more than 3 errors."
+    )
+
+
+@pytest.mark.parametrize("error", [ConfigError, SamplingError])
+def test_a_route_that_fails_is_named_and_the_other_stands(monkeypatch, error):
+    def fail(*_, **__):
+        raise error("it did not settle")
+
+    monkeypatch.setattr(routes, "log_evidence", fail)
+    monkeypatch.setattr(routes, "tempered_evidence", lambda *_, **__: SMC)
+    found = evidences_of(None, "both", converged=True, seed=1)
+    assert found.quoted is SMC and found.bridge.method == "none: it did not settle"
+    only = evidences_of(None, "bridge", converged=True, seed=1)
+    assert math.isnan(only.quoted.value) and math.isinf(only.quoted.error)
