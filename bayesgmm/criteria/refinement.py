@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-from scipy.special import expit
 
 from bayesgmm.criteria.bridge import log_ratio, log_ratios
 from bayesgmm.criteria.proposal import PROBES, fit_proposal
@@ -29,10 +28,10 @@ def refine(
     """Estimate the log evidence anew from the particles of independent runs.
 
     Every second run makes one half. In each half Gaussians, symmetric in the labels, are fitted to
-    the particles of all runs alike, so that a mode need only have been met; particles and points
-    of these Gaussians together are weighted for the posterior, resampled and moved by Gibbs sweeps,
-    and a bridge between the sweeps' states and fresh points gives the half's evidence. A mode that
-    only one half has met parts the halves, and then the error is large.
+    the particles of all runs alike, so that a mode need only have been met; points of these
+    Gaussians are weighted for the posterior, resampled and moved by Gibbs sweeps, and a bridge
+    between the sweeps' states and fresh points gives the half's evidence. A mode that only one
+    half has met parts the halves, and then the error is large.
 
     Parameters
     ----------
@@ -53,8 +52,8 @@ def refine(
 
     References
     ----------
-    Meng and Wong (1996), Statistica Sinica 6:831 (the bridge). Shirts and Chodera (2008), Journal
-    of Chemical Physics 129:124105 (the weights of the points of both sides together).
+    Meng and Wong (1996), Statistica Sinica 6:831 (the bridge). Ionides (2008), Journal of
+    Computational and Graphical Statistics 17:295 (weights cut at their mean times sqrt n).
     """
     half = partial(_half, target, step)
     with ThreadPoolExecutor(min(2, cores or available_cores())) as pool:
@@ -75,19 +74,20 @@ def _half(
     points = _relabelled(target, particles.reshape(-1, target.dim))
     size = len(points)
     fit = fit_proposal(points, int(rng.integers(2**32)))
-    proposed = rng.permutation(fit.draw(3 * size, rng))
+    proposed = rng.permutation(fit.draw(4 * size, rng))
     probes = np.concatenate([points[:: max(1, size // PROBES)], proposed[:PROBES]])
     proposal = fit.symmetrised(target, probes)
-    at_points, at_proposed = (log_ratios(target, proposal, x) for x in (points, proposed))
-    level = log_ratio(at_points.reshape(len(particles), -1), at_proposed[:size])[0]
-    weights = expit(np.concatenate([at_points, at_proposed[:size]]) - level)
+    at_proposed = log_ratios(target, proposal, proposed)
+    starting, bridging = at_proposed[: 2 * size], at_proposed[2 * size :]
+    weights = np.exp(starting - starting.max())
+    weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
     chosen = resample(weights, max(4, size // CHAIN_LENGTH), rng)
     states = np.empty((len(chosen), CHAIN_LENGTH, target.dim))
-    states[:, 0] = np.concatenate([points, proposed[:size]])[chosen]
+    states[:, 0] = proposed[chosen]
     acceptance = np.empty(len(chosen))
     sweep_chains(states, target.flat, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
     at_states = log_ratios(target, proposal, states.reshape(-1, target.dim))
-    value, error = log_ratio(at_states.reshape(states.shape[:2]), at_proposed[size:])
+    value, error = log_ratio(at_states.reshape(states.shape[:2]), bridging)
     # Chains from the same point are counted as independent: the error grows by what that hides.
     distinct = weights.sum() ** 2 / (weights**2).sum()
     return value, error * math.sqrt(max(1.0, len(chosen) / distinct))
