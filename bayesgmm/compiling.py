@@ -1,9 +1,11 @@
 """Compile with numba, once on a machine.
 
-numba keeps compiled code beside its source, with two gaps that are closed here. It looks at the
+numba keeps compiled code beside its source, with three gaps that are closed here. It looks at the
 date of that one file only, so a caller would go on with the old code of what it calls: the caches
 of the whole package are discarded when any of its sources has changed. And processes that compile
-at the same time may write each other's code under one name: saving takes a lock.
+at the same time may write each other's code under one name: saving takes a lock. And a function
+may call one copy of another when it is compiled and a second one, of other last bits, when it is
+loaded, so that the first run on a machine differs from all others: callees are inlined by force.
 """
 
 import hashlib
@@ -28,17 +30,18 @@ _PACKAGE = Path(__file__).parent
 _STAMP = _PACKAGE / "__pycache__" / "compiled-sources.sha256"
 _LOCK = Path(tempfile.gettempdir()) / f"bayesgmm-{getattr(os, 'getuid', int)()}.lock"
 _WORTH_SAYING = 0.1  # seconds
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
 _FAST = {"contract", "nnan", "ninf", "nsz", "arcp", "reassoc"}
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile exactly: no reordering of sums, infinities and NaN as IEEE has them."""
-    return _cached(njit(nogil=True, error_model="numpy")(function))
+    return _cached(njit(**_OPTIONS)(function))
 
 
 def compiled_fast(function: Callable[..., Any]) -> Any:
     """Compile loops over rows into vector code: sums in any order, no infinities, no NaN."""
-    return _cached(njit(nogil=True, error_model="numpy", fastmath=_FAST)(function))
+    return _cached(njit(**_OPTIONS, fastmath=_FAST)(function))
 
 
 @contextmanager
