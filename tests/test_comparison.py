@@ -90,9 +90,7 @@ def test_a_bad_run_is_extended_when_allowed(faithful):
 
 
 def test_by_the_bridge_alone_a_bad_verdict_has_no_probability(faithful):
-    short = compare(
-        faithful, [1, 2], draws=40, tune=300, max_draws=0, evidence="bridge", seed=1
-    )
+    short = compare(faithful, [1, 2], draws=40, tune=300, max_draws=0, evidence="bridge", seed=1)
     assert short.table["probability"].isna().all()
     assert "p(K) leaves out K = 1, whose chains have a bad verdict; K = 2, whose" in repr(short)
     assert short.chosen("loo").reason.startswith("No K has both")

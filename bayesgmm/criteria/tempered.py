@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
