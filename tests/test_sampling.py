@@ -22,6 +22,7 @@ from bayesgmm.errors import (
     DataError,
     DataWarning,
     DegeneracyWarning,
+    DegenerateFitError,
     ResourceError,
     SamplingInterrupted,
 )
@@ -29,7 +30,7 @@ from bayesgmm.fit import fit_map
 from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
 from bayesgmm.model import build_model
 from bayesgmm.result.layout import attribute
-from bayesgmm.sampling import nutpie_door, sample
+from bayesgmm.sampling import nutpie_door, posterior_sampling, sample
 from bayesgmm.spec import MixtureSpec, Priors
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -280,3 +281,12 @@ def test_chains_start_from_the_prior_where_every_mode_is_a_spike():
     level = tree["sample_stats"]["log_likelihood"]
     assert float(az.rhat(level)) < 1.02
     assert tree["posterior"]["means"].mean(("chain", "draw")).values[1, 0] > 7.0
+
+
+def test_chains_start_from_the_prior_where_every_search_collapses(galaxies, monkeypatch):
+    def collapsing(*args, **options):
+        raise DegenerateFitError("collapsed")
+
+    monkeypatch.setattr(posterior_sampling, "fit_map", collapsing)
+    tree = sample(galaxies, 1, draws=50, tune=300, seed=1)
+    assert tree["posterior"]["means"].mean().item() == pytest.approx(20.8, abs=1.0)

@@ -10,7 +10,13 @@ import xarray as xr
 from bayesgmm import labels
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components
-from bayesgmm.errors import ConfigError, DataWarning, DegeneracyWarning, SamplingInterrupted
+from bayesgmm.errors import (
+    ConfigError,
+    DataWarning,
+    DegeneracyWarning,
+    DegenerateFitError,
+    SamplingInterrupted,
+)
 from bayesgmm.fit import fit_map
 from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
 from bayesgmm.progress import Progress, reporting
@@ -182,7 +188,10 @@ def _regular_optima(data: Dataset, spec: MixtureSpec, seed: int) -> list[Paramet
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegeneracyWarning)
-        modes = fit_map(data, spec, seed=seed, n_starts=_STARTS)
+        try:
+            modes = fit_map(data, spec, seed=seed, n_starts=_STARTS)
+        except DegenerateFitError:
+            return []
     return [optimum.parameters for optimum in modes.optima if not optimum.flagged]
 
 
