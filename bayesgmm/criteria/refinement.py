@@ -80,6 +80,8 @@ def _half(
     at_proposed = log_ratios(target, proposal, proposed)
     starting, bridging = at_proposed[: 2 * size], at_proposed[2 * size :]
     weights = np.exp(starting - starting.max())
+    # Where few points carry the weights (before the cut) the chains' starts count for no more.
+    distinct = weights.sum() ** 2 / (weights**2).sum()
     weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
     chosen = resample(weights, max(4, size // CHAIN_LENGTH), rng)
     states = np.empty((len(chosen), CHAIN_LENGTH, target.dim))
@@ -88,8 +90,6 @@ def _half(
     sweep_chains(states, target.flat, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
     at_states = log_ratios(target, proposal, states.reshape(-1, target.dim))
     value, error = log_ratio(at_states.reshape(states.shape[:2]), bridging)
-    # Chains from the same point are counted as independent: the error grows by what that hides.
-    distinct = weights.sum() ** 2 / (weights**2).sum()
     return value, error * math.sqrt(max(1.0, len(chosen) / distinct))
 
 
