@@ -76,7 +76,7 @@ class Comparison:
         weight (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is
         quoted of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
         probability of K, uniform prior on those with an evidence, and probability_error;
-        verdict; occupied; draws; seconds.
+        verdict; occupied; draws; seconds (of sampling and what follows).
     elpds : dict of {"waic", "loo"} to dict of int to arviz.ELPDData
     fits : dict of int to PointFit
     posteriors : dict of int to xarray.DataTree
@@ -224,16 +224,17 @@ def compare(
     most_draws = 2 * draws if max_draws is None else check_count("max_draws", max_draws, least=0)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
-    fits, verdicts, seconds = {}, {}, {}
+    seeds = {
+        k: [int(n) for n in np.random.SeedSequence([seed, k]).generate_state(4)] for k in specs
+    }
+    fits = {k: fit_em(dataset, spec, seed=seeds[k][0]) for k, spec in specs.items()}
+    verdicts, seconds = {}, {}
     posteriors: dict[int, xr.DataTree] = {}
     evidences: dict[int, Evidences] = {}
     elpds: dict[str, dict[int, Any]] = {"waic": {}, "loo": {}}
     for k, spec in specs.items():
         start = time.perf_counter()
-        for_fit, for_draws, for_evidence, for_refits = (
-            int(n) for n in np.random.SeedSequence([seed, k]).generate_state(4)
-        )
-        fits[k] = fit_em(dataset, spec, seed=for_fit)
+        _, for_draws, for_evidence, for_refits = seeds[k]
         with carrying(posteriors):
             posteriors[k], verdicts[k] = _sample_until_good(
                 dataset,

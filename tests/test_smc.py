@@ -100,7 +100,7 @@ def test_halves_that_have_met_different_modes_have_a_large_error(monkeypatch):
 
 def test_too_few_runs_or_particles_are_refused():
     posterior = sample(EIGHT[:, None], MixtureSpec(2, priors=FIXED, resolution=0), draws=5, seed=1)
-    with pytest.raises(ConfigError, match="n_runs must be at least 4, got 2"):
+    with pytest.raises(ConfigError, match="n_runs must be an integer >= 4, got 2"):
         tempered_evidence(posterior, n_runs=2)
     with pytest.raises(ConfigError, match="too few for 5 coordinates: take at least 10 particles"):
         tempered_evidence(posterior, n_particles=3, n_runs=4)

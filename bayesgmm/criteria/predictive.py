@@ -12,7 +12,7 @@ from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.result.layout import check_posterior
+from bayesgmm.result.layout import check_tree
 
 __all__ = ["WAIC", "loo", "relative_efficiency", "waic"]
 
@@ -172,8 +172,7 @@ def relative_efficiency(posterior: xr.DataTree) -> float:
 
 def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
     """Return the log likelihood (chain, draw, obs), checked."""
-    check_posterior(posterior)
-    if "log_likelihood" not in posterior or "x" not in posterior["log_likelihood"]:
+    if "log_likelihood" not in check_tree(posterior) or "x" not in posterior["log_likelihood"]:
         raise ConfigError(
             "the posterior holds no log likelihood of each row (log_likelihood/x), which WAIC and "
             "LOO need; sample with log_likelihood=True.",

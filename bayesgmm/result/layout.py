@@ -18,6 +18,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "attribute",
     "check_posterior",
+    "check_tree",
     "data_attribute",
     "pair_names",
     "parameters_of",
@@ -172,14 +173,19 @@ def attribute(tree: xr.DataTree, name: str) -> Any:
         ) from None
 
 
-def check_posterior(tree: Any, group: str = "posterior") -> None:
-    """Raise ConfigError unless this is a tree with what a group of every result holds."""
+def check_tree(tree: Any) -> xr.DataTree:
+    """Return the tree, or raise ConfigError where it is none."""
     if not isinstance(tree, xr.DataTree):
         raise ConfigError(
             f"a posterior (the DataTree that sample returns) is needed, got {type(tree).__name__}."
         )
+    return tree
+
+
+def check_posterior(tree: Any, group: str = "posterior") -> None:
+    """Raise ConfigError unless this is a tree with what a group of every result holds."""
     for name in _NEEDED[group]:
-        if group not in tree or name not in tree[group]:
+        if group not in check_tree(tree) or name not in tree[group]:
             raise ConfigError(
                 f"the posterior has no {group}/{name}: a DataTree as sample returns it is needed.",
                 group=group,
