@@ -12,12 +12,13 @@ from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import (
     ConfigError,
+    ConvergenceWarning,
     DataWarning,
     DegeneracyWarning,
     DegenerateFitError,
     SamplingInterrupted,
 )
-from bayesgmm.fit import fit_map
+from bayesgmm.fit import fit_em, fit_map
 from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
 from bayesgmm.progress import Progress, reporting
 from bayesgmm.resources import available_cores, require_bytes
@@ -33,6 +34,7 @@ __all__ = ["sample"]
 logger = logging.getLogger(__name__)
 
 _STARTS = 24
+_CLIMBS = 8  # the best optima of the likelihood, from which posterior modes are sought
 
 
 def sample(
@@ -168,7 +170,7 @@ def _run_nuts(
     report: Progress | None,
 ) -> ChainDraws:
     for_starts, for_jitter, *for_chains = np.random.SeedSequence(seed).spawn(2 + chains)
-    optima = _regular_optima(data, log_posterior.resolved.spec, _number(for_starts))
+    optima = _regular_optima(data, log_posterior.resolved, _number(for_starts))
     rng = np.random.default_rng(for_jitter)
     starts = (
         dispersed_starts(log_posterior, optima, chains, rng)
@@ -180,7 +182,7 @@ def _run_nuts(
     return run_chains(log_posterior.flat, starts, seeds, settings, report)
 
 
-def _regular_optima(data: Dataset, spec: MixtureSpec, seed: int) -> list[Parameters]:
+def _regular_optima(data: Dataset, resolved: ResolvedSpec, seed: int) -> list[Parameters]:
     """Return the optima of the posterior density that are no spikes, the best first.
 
     There may be none: without h a density has poles, which hold little mass of a posterior that
@@ -188,11 +190,28 @@ def _regular_optima(data: Dataset, spec: MixtureSpec, seed: int) -> list[Paramet
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegeneracyWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
         try:
-            modes = fit_map(data, spec, seed=seed, n_starts=_STARTS)
+            starts = _likely_optima(data, resolved, seed)
+            modes = fit_map(data, resolved.spec, seed=seed, n_starts=_STARTS, starts=starts)
         except DegenerateFitError:
             return []
     return [optimum.parameters for optimum in modes.optima if not optimum.flagged]
+
+
+def _likely_optima(data: Dataset, resolved: ResolvedSpec, seed: int) -> list[Parameters] | None:
+    """Return optima of the likelihood to climb on from; None where the search must start anew.
+
+    EM takes a hundredth of the time of a climb to a posterior mode. Where the prior tells the
+    labels apart, each labelling of an optimum may be a mode of its own.
+    """
+    if not resolved.exchangeable:
+        return None
+    try:
+        peaks = fit_em(data, resolved.spec, seed=seed, n_starts=_STARTS)
+    except DegenerateFitError:
+        return None
+    return [peak.parameters for peak in peaks.optima if not peak.flagged][:_CLIMBS] or None
 
 
 def _run_smc(
