@@ -6,10 +6,11 @@ import warnings
 import numpy as np
 import xarray as xr
 
+from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.criteria.bridge import coordinates_of
 from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
-from bayesgmm.errors import ConfigError, DataWarning, SamplingError
+from bayesgmm.errors import DataWarning, SamplingError
 from bayesgmm.labels import best_orders, relabel
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
@@ -87,21 +88,19 @@ def extend(
     (4, 200, 2, 1)
     """
     target, run = coordinates_of(posterior)
-    draws = run.shape[1] if draws is None else draws
-    if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 1:
-        raise ConfigError(f"draws must be an integer >= 1, got {draws!r:.80}.", key="draws")
+    draws = run.shape[1] if draws is None else check_count("draws", draws)
     broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))
     if broken.size:
         raise SamplingError(
             f"chain {broken[0]} is not finite: there is no draw to go on from; sample again.",
             chain=int(broken[0]),
         )
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    seed = seed_of(seed)
     rng = np.random.default_rng(seed)
-    points, accepted = _walk(target, run, int(draws), rng)
+    points, accepted = _walk(target, run, draws, rng)
     logger.info("extended by %d draws, %.1f %% of jumps accepted", draws, 100.0 * accepted)
     return _laid_out(
-        posterior, target, points, {"draws": int(draws), "seed": seed, "accepted": accepted}
+        posterior, target, points, {"draws": draws, "seed": seed, "accepted": accepted}
     )
 
 
