@@ -249,7 +249,7 @@ def compare(
             )
         elpds["waic"][k] = waic(posteriors[k])
         elpds["loo"][k] = loo_with_refits(
-            posteriors[k], PARETO_LIMIT, max_refits=_MOST_REFITS, seed=for_refits
+            posteriors[k], PARETO_LIMIT, max_refits=_MOST_REFITS, seed=for_refits, cores=cores
         )
         evidences[k] = evidences_of(
             posteriors[k], evidence, converged=verdicts[k].ok, seed=for_evidence, cores=cores
