@@ -247,13 +247,13 @@ def compare(
                 seed=for_draws,
                 progress=progress,
             )
-        elpds["waic"][k] = waic(posteriors[k])
-        elpds["loo"][k] = loo_with_refits(
-            posteriors[k], PARETO_LIMIT, max_refits=_MOST_REFITS, seed=for_refits, cores=cores
-        )
-        evidences[k] = evidences_of(
-            posteriors[k], evidence, converged=verdicts[k].ok, seed=for_evidence, cores=cores
-        )
+            elpds["waic"][k] = waic(posteriors[k])
+            elpds["loo"][k] = loo_with_refits(
+                posteriors[k], PARETO_LIMIT, max_refits=_MOST_REFITS, seed=for_refits, cores=cores
+            )
+            evidences[k] = evidences_of(
+                posteriors[k], evidence, converged=verdicts[k].ok, seed=for_evidence, cores=cores
+            )
         seconds[k] = time.perf_counter() - start
         logger.info("K = %d: %s, %.1f s", k, verdicts[k].status.value, seconds[k])
     return Comparison(
