@@ -23,7 +23,7 @@ from bayesgmm.criteria import (
 )
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.diagnosis import Diagnosis, diagnose
-from bayesgmm.errors import ConfigError, SamplingError
+from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.extension import extend
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.result.layout import with_attributes
@@ -108,12 +108,14 @@ class Comparison:
 
     @property
     def best(self) -> dict[str, int]:
-        """The K that each criterion by itself puts first; no "evidence" where there is none."""
+        """The K that each criterion puts first; no "evidence" where none has a finite error."""
         columns = {"waic": "elpd_waic", "loo": "elpd_loo", "evidence": "log_evidence"}
         table = self.table
         k = table.index.to_numpy()
         smallest = {name: int(k[table[name].argmin()]) for name in ("aic", "bic", "icl")}
-        known = {name: table[column] for name, column in columns.items() if table[column].count()}
+        values = {name: table[column] for name, column in columns.items()}
+        values["evidence"] = values["evidence"].where(np.isfinite(table["log_evidence_error"]))
+        known = {name: value for name, value in values.items() if value.count()}
         largest = {name: int(k[np.nanargmax(value)]) for name, value in known.items()}
         return smallest | largest
 
@@ -137,7 +139,8 @@ class Comparison:
             k = self.best.get(criterion)
             if k is None:
                 raise ConfigError(
-                    'no K has an evidence; compare with evidence="both".', value=criterion
+                    'no K has an evidence with a finite error; compare with evidence="both".',
+                    value=criterion,
                 )
             return Choice(k, f"K = {k} has the best {criterion}.")
         return _simplest_within_error(self, criterion)
@@ -221,6 +224,8 @@ def compare(
     """
     check_routes(evidence)
     dataset = as_dataset(data)
+    draws, tune = check_count("draws", draws), check_count("tune", tune)
+    chains = check_count("chains", chains)
     most_draws = 2 * draws if max_draws is None else check_count("max_draws", max_draws, least=0)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
@@ -298,14 +303,17 @@ def _sample_until_good(
 ) -> tuple[xr.DataTree, Diagnosis]:
     """Sample, and while the verdict is bad go on from the run, each time twice as long."""
     tree = sample(data, spec, draws=draws, seed=seed, **options)
-    verdict, longer = diagnose(tree), draws
+    verdict, longer, seeds = diagnose(tree), draws, np.random.SeedSequence(seed)
     while not verdict.ok and longer <= limit:
         logger.info("K = %d: %s; %d more draws", spec.n_components, verdict.status.value, longer)
         try:
-            tree = extend(tree, longer, seed=seed + longer)
+            tree = extend(tree, longer, seed=int(seeds.spawn(1)[0].generate_state(1)[0]))
         except SamplingError as error:
             logger.info("K = %d stays as it is: %s", spec.n_components, error)
             break
+        except KeyboardInterrupt as stop:
+            partial = with_attributes(tree, status="interrupted")
+            raise SamplingInterrupted("interrupted while going on.", partial=partial) from stop
         verdict, longer = diagnose(tree), 2 * longer
     return with_attributes(tree, verdict=verdict.to_dict()), verdict
 

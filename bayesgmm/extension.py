@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
-from bayesgmm.criteria.bridge import coordinates_of
-from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
+from bayesgmm.criteria.bridge import coordinates_of, log_ratios
+from bayesgmm.criteria.proposal import fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import DataWarning, SamplingError
 from bayesgmm.labels import best_orders, relabel
@@ -71,7 +71,8 @@ def extend(
     Notes
     -----
     Both kinds of move treat all labellings alike: the proposal's density is symmetric over all K!
-    of them. Modes that no chain found are reached by the sweeps only, that is seldom.
+    of them, less the terms that count at none of its probes. Modes that no chain found are reached
+    by the sweeps only, that is seldom.
 
     References
     ----------
@@ -124,13 +125,13 @@ def _walk(
     for first in range(0, n_draws, _BLOCK):
         size = (min(_BLOCK, n_draws - first), _JUMPS, n_chains)
         jumps = labelling.fold(rng.permutation(fit.draw(int(np.prod(size)), rng)))
-        their_ratios = _log_ratios(target, symmetric, jumps).reshape(size)
+        their_ratios = log_ratios(target, symmetric, jumps).reshape(size)
         jumps, thresholds = jumps.reshape(*size, dim), np.log(rng.random(size))
         for t in range(size[0]):
             _sweep(target, states, step, rng)
             states[:, -1] = labelling.fold(states[:, -1])
             x = states[:, -1]
-            ratios = _log_ratios(target, symmetric, x)
+            ratios = log_ratios(target, symmetric, np.ascontiguousarray(x))
             for j in range(_JUMPS):
                 taken = thresholds[t, j] < their_ratios[t, j] - ratios
                 x[taken], ratios[taken] = jumps[t, j, taken], their_ratios[t, j, taken]
@@ -150,6 +151,8 @@ class _Labelling:
         self._target = target
         means = self._means(draws)
         self._centres, self._deviations = means.mean(axis=0), means.std(axis=0)
+        if not self._deviations.all():
+            raise SamplingError("the run does not move: there is nothing to fit; sample again.")
         self._matrices: dict[bytes, Array] = {}
 
     def fold(self, points: Array) -> Array:
@@ -187,13 +190,6 @@ def _sweep(target: LogPosterior, states: Array, step: float, rng: np.random.Gene
     states[:, 0] = states[:, -1]
     sweep_chains(states, target.flat, step, _MAX_STEPS, int(rng.integers(2**32)), acceptance)
     return float(acceptance.mean())
-
-
-def _log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array:
-    """Return log target - log proposal at points (point, dim), nats, fitting units."""
-    points, out = np.ascontiguousarray(points), np.empty(len(points))
-    log_densities(points, target.flat, out)
-    return out - proposal.log_density(points)
 
 
 def _laid_out(

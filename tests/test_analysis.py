@@ -22,6 +22,7 @@ from bayesgmm.analysis import (
     run_analysis,
 )
 from bayesgmm.analysis.schema import Expectation, read_model_file
+from bayesgmm.criteria import evidences_of
 from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInterrupted
 from bayesgmm.result import load
 from bayesgmm.result.layout import attribute, with_attributes
@@ -347,6 +348,33 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
     assert list(contents(tmp_path)) == ["posterior_k1.partial.nc"]
     kept = load(tmp_path / "posterior_k1.partial.nc")
     assert attribute(kept, "status") == "complete"
+
+
+def test_ctrl_c_during_a_criterion_keeps_every_posterior(
+    lakes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(posterior: Any, *_: Any, **options: Any) -> Any:
+        if posterior["posterior"].sizes["cluster"] == 2:
+            raise KeyboardInterrupt
+        return evidences_of(posterior, "none", converged=True, seed=1)
+
+    monkeypatch.setattr("bayesgmm.comparison.evidences_of", interrupt)
+    with pytest.raises(SamplingInterrupted) as caught:
+        run_analysis(lakes, tmp_path, draws=50, tune=100)
+    assert list(caught.value.finished) == [1, 2]
+
+
+def test_ctrl_c_while_going_on_keeps_the_run(
+    lakes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesgmm.comparison.extend", interrupt)
+    with pytest.raises(SamplingInterrupted) as caught:
+        run_analysis(lakes, tmp_path, draws=30, tune=100)
+    assert attribute(caught.value.partial, "status") == "interrupted"
+    assert caught.value.partial["posterior"].sizes["draw"] == 30
 
 
 def test_an_interrupted_run_keeps_its_draws(

@@ -89,6 +89,15 @@ def test_a_bad_run_is_extended_when_allowed(faithful):
     assert short.table.loc[2, "draws"] == 60 and longer.table.loc[2, "draws"] > 60
 
 
+def test_an_evidence_without_an_error_never_wins(comparison):
+    table = comparison.table.assign(log_evidence=0.0, log_evidence_error=math.inf)
+    table.loc[2, ["log_evidence", "log_evidence_error"]] = -9.0, 0.1
+    assert replace(comparison, table=table).best["evidence"] == 2
+    table["log_evidence_error"] = math.inf
+    with pytest.raises(ConfigError, match="no K has an evidence with a finite error"):
+        replace(comparison, table=table).chosen("evidence")
+
+
 def test_by_the_bridge_alone_a_bad_verdict_has_no_probability(faithful):
     short = compare(faithful, [1, 2], draws=40, tune=300, max_draws=0, evidence="bridge", seed=1)
     assert short.table["probability"].isna().all()

@@ -41,11 +41,11 @@ class RepairedLOO(ELPDData):
         The estimate, its standard error over rows, and the effective number of parameters.
     n_samples, n_data_points : int
     warning : bool
-        Whether a high Pareto k is left, or the chains of some refit disagree about their row.
+        Whether a high Pareto k is left.
     elpd_i : DataArray of shape (obs,), nats
     pareto_k : DataArray of shape (obs,)
         Of the weights behind each term: PSIS's, or those after moment matching; 0 in the rows
-        refitted, where no importance weights are used.
+        refitted, where no importance weights are used, unless the chains of the refit disagree.
     pareto_k_before : DataArray of shape (obs,)
         As PSIS left them.
     matched, refitted : tuple of int
@@ -109,10 +109,10 @@ def loo_with_refits(
     cluster's identification score is at least 0.99 (Paananen et al. 2021), kept where it brings
     Pareto k below 0.5. Each other row above `limit` is left out, the model sampled on the rest
     under the same resolved priors, and the row's term replaced by its log predictive density. That
-    is the log ratio of the evidences with and without
-    the row: a bridge between the draws of both posteriors, which holds where the mean of
-    p(x_i | s) over either would hang on a few draws. Chains of a refit start from draws of the
-    full posterior.
+    is the log ratio of the evidences with and without the row: a bridge between the draws of both
+    posteriors, which holds where the mean of p(x_i | s) over either would hang on a few draws.
+    Chains of a refit start from draws of the full posterior; where they disagree, the row's Pareto
+    k stands.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def loo_with_refits(
     if len(rows):
         settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or available_cores())
         elpd[rows], error[rows], r_hat = _refit(posterior, rows, chains, settings, seed)
-        pareto_k[rows] = 0.0
+        pareto_k[rows[r_hat <= R_HAT]] = 0.0
     total = float(elpd.sum())
     return RepairedLOO(
         elpd=total,
@@ -188,7 +188,7 @@ def loo_with_refits(
         n_samples=plain.n_samples,
         n_data_points=plain.n_data_points,
         scale="log",
-        warning=bool((r_hat > R_HAT).any() or not (pareto_k <= limit).all()),
+        warning=not bool((pareto_k <= limit).all()),
         good_k=limit,
         elpd_i=plain.elpd_i.copy(data=elpd),
         pareto_k=plain.pareto_k.copy(data=pareto_k),
