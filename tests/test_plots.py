@@ -281,11 +281,12 @@ def test_ranks_of_a_chain_apart_are_not_cut_off(trees: dict[str, xr.DataTree]) -
     tree = trees["faithful"].copy(deep=True)
     tree["posterior"]["means"].values[1, :, 1] += 100.0
     for ax in plots.ranks(tree).ravel():
-        counts = [
-            patch.get_data().values.max() for patch in ax.patches if hasattr(patch, "get_data")
-        ]
-        assert len(counts) == tree["posterior"].sizes["chain"]
-        assert max(counts) < ax.get_ylim()[1]
+        steps = [patch.get_data() for patch in ax.patches if hasattr(patch, "get_data")]
+        lines = [line.get_ydata()[0] for line in ax.lines]
+        for line, step in zip(lines, steps, strict=True):
+            assert (line - step.values).sum() == pytest.approx(DRAWS)
+            assert line - lines[0] < step.values.min()  # above the line of the chain before
+        assert len(steps) == CHAINS and min(step.values.min() for step in steps) > 0
 
 
 def test_ranks_give_r_hat(trees: dict[str, xr.DataTree]) -> None:
@@ -308,11 +309,21 @@ def test_the_bic_grid_crowns_no_spike_and_draws_one_model_once() -> None:
     ax = plots.bic_grid(table)
     lines = {line.get_label(): line for line in ax.lines}
     assert set(lines) >= {"full", "tied", "tied_diag", "best: K = 3, tied"}
+    assert ax.get_ylim()[0] < 0.0 and ax.get_ylim()[1] > np.nanmax(lines["tied_diag"].get_ydata())
     np.testing.assert_allclose(lines["tied"].get_ydata()[2:], [0.0, 2320.21 - 2314.32])
     assert np.isnan(lines["full"].get_ydata()[3])
     one = pd.concat({"full": table.xs("full", level=1), "diag": table.xs("full", level=1)})
     one = one.swaplevel().rename_axis(["n_components", "covariance"]).assign(model="full = diag")
     assert [x for x in plots.bic_grid(one).get_legend_handles_labels()[1] if x == "full = diag"]
+
+
+def test_criteria_have_their_legends_over_the_panels(comparison: SimpleNamespace) -> None:
+    figure = first(plots.criteria(comparison)).get_figure(root=True)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for ax in figure.axes:
+        legend = ax.get_legend().get_window_extent(canvas.get_renderer())
+        assert legend.y0 >= ax.get_window_extent().y1
 
 
 def test_the_errors_of_the_probabilities_are_drawn(comparison: SimpleNamespace) -> None:
@@ -417,10 +428,10 @@ HASHES = {
     "forest": "ce00c7104210ca484210c6141a641861c3004200ca404200c21005900c700190",
     "correlations": "172b72d972b9724a72c6324a728a32aa725a72aa324a72da32aa72aa32be24ca",
     "traces": "a00055805180c081c080c080c080c080c080c080c289529352d2003001200120",
-    "ranks": "96000b164041008100b181b8abb5b2a593a51bad03a800314949030b076c036c",
+    "ranks": "960003160b93a191a3959bad8b89a1b18b89b395a19124952646030304cc024c",
     "em_path": "322b1838596025605360cf60cb68d560f460e96069607960702045200603318d",
-    "criteria": "5583d983d981c19d1191c199c19159395191c198c185d93f518d418159985999",
-    "bic_grid": "6cb04200c200c200e200b200c201c381c230c213c181c01762112171095e08f0",
+    "criteria": "1dcc5980618160990c4ee099e180d9800cfce189e181d9802618618069981898",
+    "bic_grid": "2ab0d000d800dc00ce00c701c499c263c180c0c1c046401862112171094e08b0",
     "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
     "prior_posterior": "5d46154615071503172b8c4c8e4696479707150b160e406060707c3c372b069a",
     "prior_predictive": "cf4ad84ad446d64797cf1b0f0911478e4300c300c300c300c30073802b00042e",

@@ -25,8 +25,6 @@ __all__ = ["ranks", "traces"]
 
 _SHOWN = 500
 _BINS = 20
-_LINES = ("-", "--", "-.", ":")
-_GREYS = ("#000000", "#4d4d4d", "#808080", "#a6a6a6")
 
 
 def traces(
@@ -124,8 +122,9 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
     Returns
     -------
     array of matplotlib.axes.Axes of shape (labelling, cluster)
-        Chains that agree lie inside the grey band, which holds 95 % of the counts of draws
-        without autocorrelation.
+        Over a line for each chain, how many of its draws lie in each twentieth of the ranks.
+        Chains that agree stay in the grey band, which holds 95 % of the counts of draws without
+        autocorrelation.
 
     References
     ----------
@@ -140,22 +139,30 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
     (2, 2)
     """
     name, stages = _stages(posterior, feature)
-    n_clusters = next(iter(stages.values())).shape[2]
-    width = min(1.6 + 2.3 * n_clusters, 11.0)
-    axes = new_grid(len(stages), n_clusters, width, 1.2 + 1.9 * len(stages), sharey=True)
+    n_chains, _, n_clusters = next(iter(stages.values())).shape
+    width, height = min(1.6 + 2.3 * n_clusters, 11.0), 0.9 + 0.45 * n_chains
+    axes = new_grid(
+        len(stages), n_clusters, width, 0.8 + height * len(stages), sharex=True, sharey=True
+    )
+    counts = {stage: _rank_counts(values) for stage, values in stages.items()}
+    lane = 1.15 * max(int(drawn.max()) for drawn in counts.values())
     for row, (stage, values) in enumerate(stages.items()):
         for k in range(n_clusters):
             ax = axes[row, k]
-            _draw_ranks(ax, values[..., k])
+            _draw_ranks(ax, counts[stage][:, k], lane, cluster_colour(k))
             finish(
                 ax,
                 x="rank among all draws" if row == len(stages) - 1 else "",
-                y=f"{stage}\ndraws a bin" if k == 0 else "",
+                y=stage if k == 0 else "",
                 legend=None,
             )
             title = f"cluster {k}, R-hat {_rhat(values[..., k]):.3f}"
             ax.set_title(title, fontsize=9, color=cluster_colour(k))
-    axes[0, 0].set_ylim(0, None)  # shared: only now is every panel drawn, and none is cut off
+    axes[0, 0].set_ylim(n_chains * lane, 0.0)
+    middles = lane * np.arange(1, n_chains + 1) - values.shape[1] / _BINS
+    axes[0, 0].set_yticks(middles, [f"chain {i}" for i in range(n_chains)])
+    axes[0, 0].set_xlim(0.0, 1.0)
+    axes[0, 0].set_xticks([0.0, 0.5, 1.0], ["low", "middle", "high"])
     entitle(axes[0, 0], f"Ranks of the means of {printable(name)}", columns=5)
     return axes
 
@@ -166,19 +173,26 @@ def _rhat(values: Array) -> float:
     return float(array_stats.rhat(values, chain_axis=0, draw_axis=1)) if len(values) > 1 else np.nan
 
 
-def _draw_ranks(ax: Axes, values: Array) -> None:
-    from scipy.stats import binom, rankdata
+def _rank_counts(values: Array) -> Array:
+    """Count the draws of each chain in each bin of ranks: (chain, cluster, bin)."""
+    from scipy.stats import rankdata
 
-    n_chains, n_draws = values.shape
-    order = rankdata(values, method="ordinal").reshape(values.shape)
-    edges = np.linspace(0.5, values.size + 0.5, _BINS + 1)
+    n_chains, n_draws, n_clusters = values.shape
+    ranked = rankdata(values.reshape(-1, n_clusters), method="ordinal", axis=0) - 1
+    bins = (ranked * _BINS // len(ranked)).reshape(values.shape)
+    return (bins[..., None] == np.arange(_BINS)).sum(axis=1)
+
+
+def _draw_ranks(ax: Axes, counts: Array, lane: float, colour: str) -> None:
+    """Draw the counts (chain, bin) of each chain upwards from a line of its own."""
+    from scipy.stats import binom
+
+    n_draws = int(counts[0].sum())
     low, high = (float(binom.ppf(tail, n_draws, 1 / _BINS)) for tail in (0.025, 0.975))
-    ax.axhspan(low, high, color="#e3e3e3", lw=0, label="95 % if chains agree")
-    for chain in range(n_chains):
-        counts = np.histogram(order[chain], edges)[0]
-        ax.stairs(
-            counts, edges, baseline=None, lw=1.2, color=_GREYS[chain % 4], ls=_LINES[chain % 4],
-            label=f"chain {chain}",
-        )  # fmt: skip
-    ax.set_xlim(0, values.size)
-    ax.locator_params(axis="x", nbins=4)
+    edges = np.linspace(0.0, 1.0, _BINS + 1)
+    for chain, heights in enumerate(counts):
+        line, first = lane * (chain + 1), chain == 0
+        band = "95 % of the counts if chains agree" if first else None
+        ax.axhspan(line - low, line - high, color="#dddddd", lw=0, label=band)
+        ax.stairs(line - heights, edges, baseline=None, color=colour, lw=1.3)
+        ax.axhline(line, color="black", lw=0.6, label="no draws" if first else None)

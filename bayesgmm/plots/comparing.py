@@ -10,7 +10,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
 
-__all__ = ["criteria", "pareto_k", "zoom"]
+__all__ = ["criteria", "pareto_k"]
 
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _HIGH_K = 0.7
@@ -72,8 +72,8 @@ def _draw_information(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
             gaps.append(values - np.nanmin(values))
             label = f"{name} (best: K = {ks[np.nanargmin(values)]})"
             ax.plot(ks, gaps[-1], style, color=colour, ms=5, lw=1.3, label=label)
-    zoom(ax, ks, gaps)
-    finish(ax, y="above the smallest\n(smaller is better)")
+    _zoom(ax, ks, gaps)
+    finish(ax, y="above the smallest\n(smaller is better)", legend="above")
 
 
 def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
@@ -97,8 +97,8 @@ def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
             label=label,
         )  # fmt: skip
     ax.axhline(-4, color=MUTED, lw=0.9, ls=":", label="4 below the best")
-    zoom(ax, ks, gaps)
-    finish(ax, y="elpd less the best\n(larger is better)")
+    _zoom(ax, ks, gaps)
+    finish(ax, y="elpd less the best\n(larger is better)", legend="above")
 
 
 def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
@@ -107,7 +107,7 @@ def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     if np.isfinite(quoted).any():
         best = np.nanmax(quoted)
         for column, name, style, colour, shift in (
-            ("log_evidence_bridge", "bridge sampling", "o", _BLUE, -0.06),
+            ("log_evidence_bridge", "bridge", "o", _BLUE, -0.06),
             ("log_evidence_smc", "sequential Monte Carlo", "s", _GREEN, 0.06),
         ):
             values = table[column].to_numpy(dtype=float) - best
@@ -120,12 +120,12 @@ def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
                     color=colour, ms=5, lw=1.1, capsize=3, label=f"{name}; bars: 2 errors",
                 )  # fmt: skip
             if unknown.any():
-                label = f"{name}, bad verdict: error unknown"
+                label = f"{name}, error unknown"
                 ax.plot(ks[unknown] + shift, values[unknown], "x", color=colour, ms=7, label=label)
         label = f"quoted (best: K = {ks[np.nanargmax(quoted)]})"
         ax.plot(ks, quoted - best, "-", color=MUTED, lw=1.1, zorder=1, label=label)
-    zoom(ax, ks, gaps)
-    finish(ax, y="nats below the best\n(larger is better)")
+    _zoom(ax, ks, gaps)
+    finish(ax, y="nats below the best\n(larger is better)", legend="above")
 
 
 def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
@@ -143,23 +143,21 @@ def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
         height = 0.0 if np.isnan(value) else value + 2 * error
         ax.text(k, height + 0.03, text, ha="center", va="bottom", fontsize=8)
     ax.set_ylim(0, 1.35)
-    finish(ax, y="probability")
+    finish(ax, y="probability", legend="above")
 
 
-def zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
+def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
     """Cut the axis where a few K dwarf the differences among the others, and write those out."""
     sizes = np.abs(np.array(gaps)) if gaps else np.zeros((1, len(ks)))
     worst = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
     limit = max(1.4 * float(np.sort(worst)[len(ks) // 2]), 12.0)
     if worst.max() < 2 * limit:
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.45 * (high - low))
         return
     sign = 1.0 if np.nansum(gaps) > 0 else -1.0
     if sign > 0:
-        ax.set_ylim(-0.15 * limit, 1.7 * limit)
+        ax.set_ylim(-0.15 * limit, 1.3 * limit)
     else:
-        ax.set_ylim(-1.25 * limit, 0.75 * limit)
+        ax.set_ylim(-1.3 * limit, 0.15 * limit)
     for k, column in zip(ks[worst > 1.1 * limit], sizes.T[worst > 1.1 * limit], strict=True):
         low, high = sign * np.nanmin(column), sign * np.nanmax(column)
         text = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"

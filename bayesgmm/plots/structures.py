@@ -1,14 +1,17 @@
 """The picture of BIC over covariance structures and numbers of components."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
-from bayesgmm.plots.comparing import zoom
 from bayesgmm.plots.theme import cluster_colour, finish, new_axes
 
 __all__ = ["bic_grid"]
 
+_LINEAR = 10.0  # from here on the axis is logarithmic
 _MARKERS, _STYLES = "os^Dvp", ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
@@ -26,7 +29,7 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         BIC less the smallest that is ranked. The ring is the best model; a cross is a fit in which
         every start ended in a spike, which is not ranked. Structures that are one model at every K
-        are one line. Values that would dwarf the rest are written out at the edge.
+        are one line. The axis is linear up to 10, a difference to go by, and logarithmic above.
 
     Examples
     --------
@@ -56,11 +59,11 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         k = best["n_components"].to_numpy()[:1]
         label = f"best: K = {k[0]}, {best['model'][0]}"
         ax.plot(k, [0.0], "o", ms=13, mfc="none", mec="black", mew=1.4, label=label)
+    _scale(ax, float(np.nanmax(gaps, initial=0.0)))
     ax.grid(axis="y", color="#e6e6e6", lw=0.7)
     ax.set_axisbelow(True)
     ax.set_xticks(sizes)
     ax.set_xlim(sizes[0] - 0.4, sizes[-1] + 0.4)
-    zoom(ax, sizes, gaps)
     return finish(
         ax,
         title="BIC of every covariance structure and number of components",
@@ -68,6 +71,17 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         y="BIC above the smallest (smaller is better)",
         legend="below",
     )
+
+
+def _scale(ax: Axes, largest: float) -> None:
+    """Set an axis that shows differences of a few and of thousands."""
+    top = 1.3 * max(largest, _LINEAR)
+    decades = 10.0 ** np.arange(math.ceil(math.log10(top)))
+    ticks = [tick for tick in np.outer(decades, [1, 2, 5]).ravel() if 1 < tick <= top]
+    ax.set_yscale("symlog", linthresh=_LINEAR, linscale=1.2)
+    ax.set_yticks([0.0, *ticks], [f"{tick:.0f}" for tick in [0.0, *ticks]])
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(-1.2, top)
 
 
 def _lines(table: pd.DataFrame) -> dict[str, str]:

@@ -38,7 +38,7 @@ HIGHLIGHT = "#000000"
 PREDICTED = "#5b3a8c"  # what a model predicts as a whole: the colour of no cluster
 _LONGEST = 40
 
-Location = Literal["best", "below", "upper right"] | None
+Location = Literal["best", "above", "below", "upper right"] | None
 
 
 def cluster_colour(k: int) -> str:
@@ -122,8 +122,8 @@ def finish(
     ax : Axes
     title, x, y : str
         What the picture shows, and what the axes are.
-    legend : {"best", "below", "upper right"} or None
-        Where inside, or under the axes; None for no legend.
+    legend : {"best", "above", "below", "upper right"} or None
+        Where inside, over or under the axes; None for no legend.
     """
     if title:
         wide = ax.get_position().width * ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
@@ -133,11 +133,22 @@ def finish(
     ax.set_ylabel(y, fontsize=9.5)
     ax.tick_params(labelsize=8.5)
     ax.spines[["top", "right"]].set_visible(False)
+    labels = ax.get_legend_handles_labels()[1]
     if legend == "below":
-        columns = 2 if len(ax.get_legend_handles_labels()[1]) in (2, 4) else 3
+        columns = 2 if len(labels) in (2, 4) else 3
         ax.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.13),
+            ncols=columns,
+            frameon=False,
+            fontsize=8.5,
+        )
+    elif legend == "above":
+        columns = 2 if len("".join(labels)) > 70 else 3
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            borderaxespad=0.1,
             ncols=columns,
             frameon=False,
             fontsize=8.5,

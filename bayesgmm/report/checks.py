@@ -113,8 +113,8 @@ def _chain_pictures(subject: Subject) -> list[Block]:
             "ranks",
             ranks(subject.posterior),
             "Ranks of the draws of each chain among all draws. Chains that agree have even counts; "
-            "the grey band holds 95 % of the counts of independent draws. R-hat in the titles.",
-            "Rank histograms of each cluster's mean, one line a chain.",
+            "the grey bands hold 95 % of the counts of independent draws. R-hat in the titles.",
+            "Rank histograms of each cluster's mean, one below another for the chains.",
         ),
     ]
 

@@ -131,15 +131,18 @@ def _cautions(comparison: Comparison) -> str:
     bad_rows = table["n_bad_pareto"]
     high = table.index[bad_rows > 0]
     if len(high):
-        listed = ", ".join(f"K = {k} ({int(bad_rows[k])} rows)" for k in high)
+        counts = {k: int(bad_rows[k]) for k in high}
+        listed = ", ".join(f"K = {k} ({n} row{'s' if n > 1 else ''})" for k, n in counts.items())
         parts.append(f"LOO is not to be ranked where Pareto k above 0.7 is left: {listed}.")
     bad = [k for k, verdict in comparison.verdicts.items() if not verdict.ok]
     if bad:
+        runs = "run of K = {} has" if len(bad) == 1 else "runs of K = {} have"
         parts.append(
-            "The runs of K = " + ", ".join(map(str, bad)) + " have a bad verdict; their "
-            "figures that rest on draws stand in the table but do not count; log evidence and p(K) "
-            "by sequential Monte Carlo do not rest on these draws."
+            f"The {runs.format(', '.join(map(str, bad)))} a bad verdict; figures that rest on "
+            "these draws stand in the table but do not count."
         )
+        if table.loc[bad, "log_evidence_smc"].notna().any():
+            parts.append("The evidence by sequential Monte Carlo does not rest on these draws.")
     return " ".join(parts)
 
 
