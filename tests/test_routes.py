@@ -52,6 +52,18 @@ def test_routes_that_disagree_leave_no_probability():
     )
 
 
+def test_a_second_route_below_the_modes_the_chains_met_leaves_no_probability():
+    below = Evidence(-12.0, 0.02, SMC.method, 8192, 1)
+    table = table_of([(GOOD, SMC, True), (GOOD, below, False)])
+    assert math.isnan(table.loc[2, "probability"]) and table.loc[1, "probability"] == 1.0
+    assert evidence_note(table) == (
+        "p(K) leaves out K = 2, where sequential Monte Carlo has missed a mode: it lies 2.00 nats, "
+        "more than 3 errors, below the bridge over the modes that the chains met."
+    )
+    above = Evidence(-8.0, 0.02, SMC.method, 8192, 1)
+    assert table_of([(GOOD, above, False)]).loc[1, "log_evidence"] == -8.0
+
+
 @pytest.mark.parametrize("error", [ConfigError, SamplingError])
 def test_a_route_that_fails_is_named_and_the_other_stands(monkeypatch, error):
     def fail(*_, **__):

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,17 @@ def test_what_is_quoted_of_two_estimates():
     apart = reconciled(bridge, evidence(-10.35, 0.1, "smc"))
     assert (apart.value, apart.error) == (-10.0, np.inf)
     assert apart.method == "bridge; smc differs by 0.35 nats"
+
+
+def test_chains_that_disagree_bound_the_second_estimate_from_below():
+    """0.30 is just within 3 errors of the difference, sqrt(0.01^2 + 0.1^2), and 0.31 is not."""
+    bridge = Evidence(-10.0, 0.01, "bridge", 1000, 1)
+    for value, missed in ((-10.30, False), (-10.31, True), (-5.0, False)):
+        tempered = Evidence(value, 0.1, "smc", 1000, 1)
+        quoted = reconciled(bridge, tempered, converged=False)
+        assert (quoted is tempered) is not missed and math.isinf(quoted.error) is missed
+    nothing = tempered.with_error(math.inf)
+    assert math.isinf(reconciled(bridge, nothing, converged=False).error)
 
 
 def test_unequal_concentrations_are_targeted():

@@ -75,17 +75,17 @@ def evidences_of(
     routes : {"both", "bridge", "none"}
     converged : bool
         Whether the draws have a good verdict: the bridge has no finite error where they have not,
-        since the chains may have missed modes.
+        since the chains may have missed modes, but bounds the other estimate from below.
     seed : int
     cores : int, optional
     """
     bridge = smc = _missing("not asked for", seed)
     if routes != "none":
         bridge = _attempt(lambda: log_evidence(posterior, seed=seed), seed)
-        bridge = bridge if converged else bridge.with_error(math.inf)
     if routes == "both":
         smc = _attempt(lambda: tempered_evidence(posterior, seed=seed, cores=cores), seed)
-    return Evidences(reconciled(bridge, smc) if routes == "both" else bridge, bridge, smc)
+    quoted = reconciled(bridge, smc, converged=converged)
+    return Evidences(quoted, bridge if converged else bridge.with_error(math.inf), smc)
 
 
 def _attempt(estimate: Callable[[], Evidence], seed: int) -> Evidence:
@@ -143,6 +143,12 @@ def _reason(row: "pd.Series") -> str:
         )
     if math.isnan(row["log_evidence"]):
         return "which has no evidence"
+    if math.isfinite(by_smc):
+        below = row["log_evidence_bridge"] - row["log_evidence_smc"]
+        return (
+            f"where sequential Monte Carlo has missed a mode: it lies {below:.2f} nats, more than "
+            "3 errors, below the bridge over the modes that the chains met"
+        )
     return "whose chains have a bad verdict"
 
 

@@ -95,22 +95,31 @@ def tempered_evidence(
     )
 
 
-def reconciled(bridge: Evidence, tempered: Evidence) -> Evidence:
+def reconciled(bridge: Evidence, tempered: Evidence, *, converged: bool = True) -> Evidence:
     """Return what to quote of two independent estimates.
 
-    The bridge where both agree within 3 errors of their difference; the one that has a finite
-    error where the other has none, as a bridge between chains that disagree; else the bridge with
-    an infinite error, so that this K gets no probability.
+    Of chains with a good verdict the bridge, where both agree within 3 errors of their difference.
+    Of others the second estimate: a bridge over the modes that such chains have met is at most the
+    evidence, up to its error, so that a second estimate more than 3 errors below it has missed a
+    mode itself. Where one has no finite error it is the other; where they contradict one another,
+    the bridge with an infinite error, so that this K gets no probability.
 
     Parameters
     ----------
     bridge, tempered : Evidence
         As `log_evidence` and `tempered_evidence` return them.
+    converged : bool
+        Whether the draws behind the bridge have a good verdict.
     """
-    if not (math.isfinite(bridge.error) and math.isfinite(tempered.error)):
-        return bridge if math.isfinite(bridge.error) else tempered
-    difference = abs(bridge.value - tempered.value)
-    if difference <= AGREEMENT * math.hypot(bridge.error, tempered.error):
+    if not math.isfinite(tempered.error):
+        return bridge if converged else bridge.with_error(math.inf)
+    if not math.isfinite(bridge.error):
+        return tempered
+    below = bridge.value - tempered.value
+    allowed = AGREEMENT * math.hypot(bridge.error, tempered.error)
+    if converged and abs(below) <= allowed:
         return bridge
-    method = f"{bridge.method}; {tempered.method} differs by {difference:.2f} nats"
+    if not converged and below <= allowed:
+        return tempered
+    method = f"{bridge.method}; {tempered.method} differs by {abs(below):.2f} nats"
     return replace(bridge.with_error(math.inf), method=method)
