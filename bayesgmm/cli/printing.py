@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 _PLAIN_WIDTH = 240
+_WRAPPED = 16  # a verdict on a narrow terminal
+_CAN_BE_LEFT_OUT = ("by", "elpd WAIC", "ICL", "log lik.", "weight")
 
 
 def watched() -> bool:
@@ -72,7 +74,20 @@ def print_data(data: "Dataset") -> None:
 def print_analysis(result: "AnalysisResult") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
     print_data(result.comparison.data)
-    table = result.comparison.table
+    _print_comparison(result.comparison.table)
+    if result.comparison.probability_note:
+        print_line(result.comparison.probability_note)
+    print_line(f"Chosen: {result.choice.reason}")
+    for line in result.unmet:
+        print_line(f"Not as [expect] says: {line}")
+    code = print_verdict(result.verdict, f"Verdict for K = {result.choice.k}")
+    for kind, path in result.files.items():
+        print_line(f"{kind:<11}{path}")
+    return code
+
+
+def _print_comparison(table: "pd.DataFrame") -> None:
+    """Print one row a K; a terminal too narrow for all columns shows those that matter most."""
     columns: dict[str, Any] = {
         "log lik.": table["log_likelihood"].map("{:.2f}".format),
         "BIC": table["bic"].map("{:.2f}".format),
@@ -88,17 +103,24 @@ def print_analysis(result: "AnalysisResult") -> int:
         },
         "verdict": table["verdict"],
     }
-    rows = [[str(k), *(str(cells[k]) for cells in columns.values())] for k in table.index]
-    _print_table(["K", *columns], rows)
-    if result.comparison.probability_note:
-        print_line(result.comparison.probability_note)
-    print_line(f"Chosen: {result.choice.reason}")
-    for line in result.unmet:
-        print_line(f"Not as [expect] says: {line}")
-    code = print_verdict(result.verdict, f"Verdict for K = {result.choice.k}")
-    for kind, path in result.files.items():
-        print_line(f"{kind:<11}{path}")
-    return code
+    columns = {name: [str(cells[k]) for k in table.index] for name, cells in columns.items()}
+    columns = {"K": [str(k) for k in table.index], **columns}
+    left_out = []
+    for name in _CAN_BE_LEFT_OUT:
+        if _width(columns) <= _console().width:
+            break
+        del columns[name]
+        left_out.append(name)
+    _print_table(list(columns), list(zip(*columns.values(), strict=True)))
+    if left_out:
+        print_line(f"Not shown for lack of width: {', '.join(left_out)}.")
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Return the width of a table with two spaces between columns, its verdicts wrapped."""
+    widths = {name: max(map(len, (name, *cells))) for name, cells in columns.items()}
+    widths["verdict"] = min(widths["verdict"], _WRAPPED)
+    return sum(widths.values()) + 2 * len(widths)
 
 
 def print_verdict(verdict: "Diagnosis", head: str = "Verdict") -> int:
@@ -162,10 +184,13 @@ def _probability(value: float, error: float) -> str:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    lines = box.SIMPLE_HEAD if sys.stdout.isatty() else None
+    table = Table(box=lines, pad_edge=False, collapse_padding=True)
+    only_verdicts_wrap = "verdict" in columns
     for i, column in enumerate(columns):
         left = i == 0 or column in ("verdict", "title", "covariance")
-        table.add_column(escape(column), justify="left" if left else "right")
+        whole = only_verdicts_wrap and column != "verdict"
+        table.add_column(escape(column), justify="left" if left else "right", no_wrap=whole)
     for row in rows:
         table.add_row(*map(escape, row))
     _console().print(table)

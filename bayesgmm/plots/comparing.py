@@ -155,10 +155,10 @@ def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
         return
     sign = 1.0 if np.nansum(gaps) > 0 else -1.0
     if sign > 0:
-        ax.set_ylim(-0.15 * limit, 1.3 * limit)
+        ax.set_ylim(-0.15 * limit, 1.4 * limit)
     else:
-        ax.set_ylim(-1.3 * limit, 0.15 * limit)
-    for k, column in zip(ks[worst > 1.1 * limit], sizes.T[worst > 1.1 * limit], strict=True):
+        ax.set_ylim(-1.4 * limit, 0.3 * limit)
+    for k, column in zip(ks[worst > 1.4 * limit], sizes.T[worst > 1.4 * limit], strict=True):
         low, high = sign * np.nanmin(column), sign * np.nanmax(column)
         text = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
         ax.annotate(

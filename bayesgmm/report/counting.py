@@ -189,7 +189,7 @@ def _posterior_table(comparison: Comparison, chosen: int) -> Table:
         "expected number of components that hold a row."
     )
     header = (
-        "K", "elpd WAIC", "elpd LOO (se)", "difference (se)", "p", "k > 0.7", "weight",
+        "K", "elpd WAIC", "elpd LOO (se)", "difference (se)", "p", "k\u00a0>\u00a00.7", "weight",
         "occupied", "verdict",
     )  # fmt: skip
     place = _place(comparison.table, chosen)
