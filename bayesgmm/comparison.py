@@ -13,7 +13,6 @@ from bayesgmm.arguments import check_count, check_one_of, seed_of
 from bayesgmm.criteria import (
     EvidenceRoutes,
     Evidences,
-    check_routes,
     evidence_note,
     evidences_of,
     loo_with_refits,
@@ -192,7 +191,8 @@ def compare(
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
         prior: the bridge is quoted where both agree within 3 errors, the other where the chains
-        have a bad verdict, and a K where they disagree gets no probability. "bridge" takes about
+        have a bad verdict, unless it lies more than 3 errors below the bridge; a K where they
+        disagree gets no probability. "bridge" takes about
         half the time and leaves K with a bad verdict out; "none" gives no p(K).
     seed : int, optional
         Drawn when None; stored either way. The draws of one K do not depend on the others.
@@ -222,7 +222,7 @@ def compare(
     >>> comparison.posteriors[2].posterior.weights.shape
     (4, 200, 2)
     """
-    check_routes(evidence)
+    check_one_of("evidence", evidence, get_args(EvidenceRoutes))
     dataset = as_dataset(data)
     draws, tune = check_count("draws", draws), check_count("tune", tune)
     chains = check_count("chains", chains)

@@ -9,7 +9,6 @@ from bayesgmm.criteria.refits import RepairedLOO, loo_with_refits
 from bayesgmm.criteria.routes import (
     EvidenceRoutes,
     Evidences,
-    check_routes,
     evidence_note,
     evidences_of,
     probabilities_of,
@@ -25,7 +24,6 @@ __all__ = [
     "PosteriorOverK",
     "PriorOverK",
     "RepairedLOO",
-    "check_routes",
     "evidence_note",
     "evidences_of",
     "log_evidence",

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import xarray as xr
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "EvidenceRoutes",
     "Evidences",
-    "check_routes",
     "evidence_note",
     "evidences_of",
     "probabilities_of",
@@ -47,16 +46,6 @@ class Evidences(NamedTuple):
             "log_evidence_smc": self.smc.value,
             "log_evidence_smc_error": self.smc.error,
         }
-
-
-def check_routes(routes: Any) -> None:
-    """Refuse routes that there are not."""
-    if routes not in get_args(EvidenceRoutes):
-        raise ConfigError(
-            f"evidence must be one of {', '.join(get_args(EvidenceRoutes))}, got {routes!r:.80}.",
-            key="evidence",
-            value=routes,
-        )
 
 
 def evidences_of(
@@ -124,12 +113,20 @@ def evidence_note(table: "pd.DataFrame") -> str:
     if without.any():
         reasons = (f"K = {k}, {_reason(row)}" for k, row in table[without].iterrows())
         sentences.append(f"p(K) leaves out {'; '.join(reasons)}.")
-    alone = [str(k) for k in table.index[~without & ~_finite(table["log_evidence_bridge_error"])]]
-    if alone:
-        sentences.append(
-            f"At K = {', '.join(alone)} the evidence is that of sequential Monte Carlo alone: the "
-            "NUTS chains have a bad verdict, and a bridge from them counts only the modes they met."
-        )
+    bridge = table["log_evidence_bridge"]
+    alone = ~without & ~_finite(table["log_evidence_bridge_error"])
+    for which, why in (
+        (
+            alone & bridge.notna(),
+            "the chains have a bad verdict, and a bridge from them counts only the modes they met",
+        ),
+        (alone & bridge.isna(), "bridge sampling gave no value"),
+    ):
+        if which.any():
+            listed = ", ".join(map(str, table.index[which]))
+            sentences.append(
+                f"At K = {listed} the evidence is that of sequential Monte Carlo alone: {why}."
+            )
     return " ".join(sentences)
 
 
@@ -146,8 +143,8 @@ def _reason(row: "pd.Series") -> str:
     if math.isfinite(by_smc):
         below = row["log_evidence_bridge"] - row["log_evidence_smc"]
         return (
-            f"where sequential Monte Carlo has missed a mode: it lies {below:.2f} nats, more than "
-            "3 errors, below the bridge over the modes that the chains met"
+            f"where sequential Monte Carlo seems to have missed a mode: it lies {below:.2f} nats, "
+            "more than 3 errors, below the bridge over the modes that the chains met"
         )
     return "whose chains have a bad verdict"
 

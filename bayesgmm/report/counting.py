@@ -212,7 +212,8 @@ def _evidence_table(comparison: Comparison, chosen: int) -> Table:
         "The log evidence of each K by two independent routes, nats, each with its Monte Carlo "
         "error: bridge sampling from the NUTS draws, whose error is unknown where these have a bad "
         "verdict, and sequential Monte Carlo from the prior. The bridge is quoted where both agree "
-        "within 3 errors, the other where the chains have a bad verdict; p(K) has its error too."
+        "within 3 errors, the other where the chains have a bad verdict; a K where they contradict "
+        "each other has no p(K), which has its error too."
     )
     header = ("K", "bridge", "sequential Monte Carlo", "quoted", "p(K)", "quoted from")
     place = _place(comparison.table, chosen)
