@@ -125,8 +125,8 @@ def finish(
     legend : {"best", "above", "below", "upper right"} or None
         Where inside, over or under the axes; None for no legend.
     """
+    wide = ax.get_position().width * ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
     if title:
-        wide = ax.get_position().width * ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
         wrapped = textwrap.fill(title, max(24, int(13.5 * wide)))
         ax.set_title(wrapped, fontsize=10.5, loc="left", pad=8)
     ax.set_xlabel(x, fontsize=9.5)
@@ -135,10 +135,10 @@ def finish(
     ax.spines[["top", "right"]].set_visible(False)
     labels = ax.get_legend_handles_labels()[1]
     if legend == "below":
-        columns = 2 if len(labels) in (2, 4) else 3
+        columns = 1 if wide < 3.5 else 2 if len(labels) in (2, 4) else 3
         ax.legend(
             loc="upper center",
-            bbox_to_anchor=(0.5, -0.13),
+            bbox_to_anchor=(0.5, -0.17 if wide < 3.5 else -0.13),
             ncols=columns,
             frameon=False,
             fontsize=8.5,
