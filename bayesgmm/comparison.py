@@ -186,7 +186,7 @@ def compare(
         As in `sample`.
     max_draws : int, optional
         From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
-        many each time, at most this number a chain; twice `draws` by default, 0 for never.
+        many each time, at most this number a chain; `draws` by default, that is once; 0 for never.
     cores : int, optional
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
@@ -226,7 +226,7 @@ def compare(
     dataset = as_dataset(data)
     draws, tune = check_count("draws", draws), check_count("tune", tune)
     chains = check_count("chains", chains)
-    most_draws = 2 * draws if max_draws is None else check_count("max_draws", max_draws, least=0)
+    most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
     seeds = {
