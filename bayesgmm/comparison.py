@@ -192,7 +192,7 @@ def compare(
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
         prior: the bridge is quoted where both agree within 3 errors, the other where the chains
         have a bad verdict, unless it lies more than 3 errors below the bridge; a K where they
-        disagree gets no probability. "bridge" takes about
+        disagree, by more than 0.1 nats, gets no probability. "bridge" takes about
         half the time and leaves K with a bad verdict out; "none" gives no p(K).
     seed : int, optional
         Drawn when None; stored either way. The draws of one K do not depend on the others.

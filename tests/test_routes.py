@@ -52,6 +52,16 @@ def test_routes_that_disagree_leave_no_probability():
     )
 
 
+def test_a_negligible_disagreement_is_the_error():
+    """Errors of 0.01 may be too small, but not so that the evidence could not be used."""
+    near = Evidence(GOOD.value - 0.09, 0.001, SMC.method, 8192, 1)
+    exact = Evidence(GOOD.value, 0.001, GOOD.method, 4000, 1)
+    for converged in (True, False):
+        row = table_of([(exact, near, converged)]).loc[1]
+        assert row["log_evidence_error"] == pytest.approx(0.09)
+        assert row["log_evidence"] == (exact if converged else near).value
+
+
 def test_a_second_route_below_the_modes_the_chains_met_leaves_no_probability():
     below = Evidence(-12.0, 0.02, SMC.method, 8192, 1)
     table = table_of([(GOOD, SMC, True), (GOOD, below, False)])

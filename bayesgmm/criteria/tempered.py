@@ -15,6 +15,7 @@ from bayesgmm.sampling.smc import temper
 __all__ = ["reconciled", "tempered_evidence"]
 
 AGREEMENT = 3.0
+NEGLIGIBLE = 0.1  # nats: the probability of a K moves by less than a tenth of itself
 MIN_RUNS = 4
 
 
@@ -101,8 +102,9 @@ def reconciled(bridge: Evidence, tempered: Evidence, *, converged: bool = True) 
     Of chains with a good verdict the bridge, where both agree within 3 errors of their difference.
     Of others the second estimate: a bridge over the modes that such chains have met is at most the
     evidence, up to its error, so that a second estimate more than 3 errors below it has missed a
-    mode itself. Where one has no finite error it is the other; where they contradict one another,
-    the bridge with an infinite error, so that this K gets no probability.
+    mode itself. Where one has no finite error it is the other. Where they contradict one another by
+    at most 0.1 nats, their distance is the error; by more, the bridge has an infinite error, so
+    that this K gets no probability.
 
     Parameters
     ----------
@@ -116,10 +118,10 @@ def reconciled(bridge: Evidence, tempered: Evidence, *, converged: bool = True) 
     if not math.isfinite(bridge.error):
         return tempered
     below = bridge.value - tempered.value
-    allowed = AGREEMENT * math.hypot(bridge.error, tempered.error)
-    if converged and abs(below) <= allowed:
-        return bridge
-    if not converged and below <= allowed:
-        return tempered
-    method = f"{bridge.method}; {tempered.method} differs by {abs(below):.2f} nats"
+    quoted, apart = (bridge, abs(below)) if converged else (tempered, below)
+    if apart <= AGREEMENT * math.hypot(bridge.error, tempered.error):
+        return quoted
+    if apart <= NEGLIGIBLE:
+        return quoted.with_error(apart)
+    method = f"{bridge.method}; {tempered.method} differs by {apart:.2f} nats"
     return replace(bridge.with_error(math.inf), method=method)
