@@ -120,9 +120,8 @@ def test_kernels_against_scipy(n_features, n_rows):
 
     factors = np.linalg.cholesky(fitting.covariances)
     whitening, shift = np.empty_like(factors), np.empty_like(means)
-    constant = np.array(
-        [whiten(np.log(weights[j]), means[j], factors[j], whitening[j], shift[j]) for j in range(k)]
-    )
+    constant = np.empty(k)
+    assert whiten(np.log(weights), means, factors, whitening, shift, constant)
     blocks = blocked(values, centre, unit)
     out = np.empty((k, n_rows))
     row_responsibilities(blocks, whitening, shift, constant, out)

@@ -100,11 +100,7 @@ def _empty_probabilities(draws: Array, flat: Array, out: Array) -> None:
     constant, shares = np.empty(n_clusters), np.empty((n_clusters, problem.n_rows))
     for s in range(draws.shape[0]):
         unpack(draws[s], problem, point)
-        for k in range(n_clusters):
-            factor = point.factors[0 if problem.n_groups == 1 else k]
-            constant[k] = whiten(
-                point.log_weights[k], point.means[k], factor, whitening[k], shift[k]
-            )
+        whiten(point.log_weights, point.means, point.factors, whitening, shift, constant)
         row_responsibilities(problem.blocks, whitening, shift, constant, shares)
         for k in range(n_clusters):
             log_empty = 0.0

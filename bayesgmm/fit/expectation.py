@@ -17,7 +17,7 @@ from bayesgmm.typing import Array
 
 __all__ = ["Rows", "Sums"]
 
-CHUNK = 512 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
+CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
 HELD_BYTES = 2**25
 _LOOK_AHEAD = 2
 

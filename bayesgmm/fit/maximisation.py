@@ -50,16 +50,14 @@ def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) 
     """Write what the passes over the rows need; see `bayesgmm.mixture.kernels`."""
     n_clusters, n_features = shift.shape
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
-    factor = np.empty((n_features, n_features))
+    factors = np.empty((n_clusters, n_features, n_features))
     total = 0.0
     largest = point[:n_clusters].max()
     for k in range(n_clusters):
         total += math.exp(point[k] - largest)
-    log_total = largest + math.log(total)
-    for k in range(n_clusters):
-        _read_factor(point, k, n_clusters, n_features, factor)
-        log_weight = point[k] - log_total
-        constant[k] = whiten(log_weight, means[k], factor, whitening[k], shift[k])
+        _read_factor(point, k, n_clusters, n_features, factors[k])
+    log_weights = point[:n_clusters] - (largest + math.log(total))
+    whiten(log_weights, means, factors, whitening, shift, constant)
 
 
 @compiled

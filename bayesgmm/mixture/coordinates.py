@@ -132,18 +132,10 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
     regular = True
     for g in range(problem.n_groups):
         if problem.has_pairs:
-            _unpack_pairs(x[o:], point.partial[g], point.log_gap[g], point.correlation_factors[g])
-            o += n_pairs
+            _unpack_pairs(x, o + g * n_pairs, g, point)
         else:
-            point.correlation_factors[g] = np.eye(n_features)
-        regular &= _factorise(
-            point.scales[g],
-            point.correlation_factors[g],
-            problem.resolution,
-            problem.resolved,
-            point.roots[g],
-            point.factors[g],
-        )
+            _uncorrelated(g, point)
+        regular &= _factorise(g, problem, point)
     return regular
 
 
@@ -166,63 +158,69 @@ def empty_point(problem: Problem) -> Point:
 @compiled
 def _unpack_weights(x: Array, log_weights: Array) -> None:
     n_clusters = log_weights.shape[0]
-    last = 0.0
+    last, largest = 0.0, 0.0
     for k in range(n_clusters - 1):
         log_weights[k] = x[k]
         last -= x[k]
+        largest = max(largest, x[k])
     log_weights[n_clusters - 1] = last
-    largest = log_weights.max()
+    largest = max(largest, last)
     total = 0.0
     for k in range(n_clusters):
         total += math.exp(log_weights[k] - largest)
-    log_weights -= largest + math.log(total)
+    log_total = largest + math.log(total)
+    for k in range(n_clusters):
+        log_weights[k] -= log_total
 
 
 @compiled
-def _unpack_pairs(x: Array, partial: Array, log_gap: Array, factor: Array) -> None:
-    """Write y, log(1 - y^2) and the Cholesky factor of Omega from one group's log odds.
+def _unpack_pairs(x: Array, o: int, g: int, point: Point) -> None:
+    """Write y, log(1 - y^2) and the Cholesky factor of Omega from group g's log odds, x[o:].
 
     C-vine: C_ij = y_ij prod_{m<j} sqrt(1 - y_im^2) (Lewandowski, Kurowicka and Joe 2009).
-    log(1 - y^2) is taken from the log odds, since 1 - y^2 loses all digits near |y| = 1.
+    With u = exp(-|x|), y = tanh(x / 2) = +-(1 - u) / (1 + u), and log(1 - y^2) is taken from
+    the log odds, since 1 - y^2 loses all digits near |y| = 1.
     """
-    o = 0
-    for i in range(factor.shape[0]):
+    n_features = point.scales.shape[1]
+    for i in range(n_features):
         remaining = 0.0
         for j in range(i):
-            y = math.tanh(0.5 * x[o])
             size = abs(x[o])
-            gap = LOG_4 - size - 2.0 * math.log1p(math.exp(-size))
-            partial[i, j], log_gap[i, j] = y, gap
-            factor[i, j] = y * math.exp(0.5 * remaining)
+            u = math.exp(-size)
+            y = math.copysign(-math.expm1(-size) / (1.0 + u), x[o])
+            gap = LOG_4 - size - 2.0 * math.log1p(u)
+            point.partial[g, i, j], point.log_gap[g, i, j] = y, gap
+            point.correlation_factors[g, i, j] = y * math.exp(0.5 * remaining)
             remaining += gap
             o += 1
-        factor[i, i] = math.exp(0.5 * remaining)
-        factor[i, i + 1 :] = 0.0
+        point.correlation_factors[g, i, i] = math.exp(0.5 * remaining)
+        for j in range(i + 1, n_features):
+            point.correlation_factors[g, i, j] = 0.0
 
 
 @compiled
-def _factorise(
-    scales: Array,
-    correlation_factor: Array,
-    resolution: Array,
-    resolved: bool,
-    root: Array,
-    factor: Array,
-) -> bool:
-    """Write root = diag(s) C and the Cholesky factor of root root' + diag(h^2)."""
-    size = scales.shape[0]
+def _uncorrelated(g: int, point: Point) -> None:
+    n_features = point.scales.shape[1]
+    for i in range(n_features):
+        for j in range(n_features):
+            point.correlation_factors[g, i, j] = 1.0 if i == j else 0.0
+
+
+@compiled
+def _factorise(g: int, problem: Problem, point: Point) -> bool:
+    """Write root = diag(s) C and the Cholesky factor of root root' + diag(h^2) of group g."""
+    size = problem.n_features
     for i in range(size):
         for j in range(size):
-            root[i, j] = scales[i] * correlation_factor[i, j]
-    if not resolved:
-        factor[:] = root
+            root = point.scales[g, i] * point.correlation_factors[g, i, j]
+            point.roots[g, i, j], point.factors[g, i, j] = root, root
+    if not problem.resolved:
         return True
-    covariance = np.empty((size, size))
     for i in range(size):
         for j in range(i + 1):
             s = 0.0
             for m in range(j + 1):
-                s += root[i, m] * root[j, m]
-            covariance[i, j] = s
-        covariance[i, i] += resolution[i] * resolution[i]
-    return cholesky(covariance, factor)
+                s += point.roots[g, i, m] * point.roots[g, j, m]
+            point.factors[g, i, j] = s
+        point.factors[g, i, i] += problem.resolution[i] * problem.resolution[i]
+    return cholesky(point.factors[g], point.factors[g])

@@ -54,7 +54,7 @@ def log_posterior(
     problem = read(flat)
     point = empty_point(problem)
     sums = _empty_sums(problem)
-    if not (unpack(x, problem, point) and _whiten_all(point, sums)):
+    if not (unpack(x, problem, point) and _whiten(point, sums)):
         return -math.inf
     terms[0] = sum_blocks(
         problem.blocks,
@@ -95,7 +95,7 @@ def expected_log_posterior(
     problem = read(flat)
     point = empty_point(problem)
     sums = _empty_sums(problem)
-    if not (unpack(x, problem, point) and _whiten_all(point, sums)):
+    if not (unpack(x, problem, point) and _whiten(point, sums)):
         return -math.inf
     terms[0] = _sum_moments(mass, centres, scatters, point, sums)
     return _finish(x, problem, point, sums, 1.0, 0.0, terms, gradient)
@@ -115,18 +115,10 @@ def _empty_sums(problem: Problem) -> _Sums:
 
 
 @compiled
-def _whiten_all(point: Point, sums: _Sums) -> bool:
-    for k in range(point.means.shape[0]):
-        sums.constant[k] = whiten(
-            point.log_weights[k],
-            point.means[k],
-            point.factors[_group(point, k)],
-            sums.whitening[k],
-            sums.shift[k],
-        )
-        if not math.isfinite(sums.constant[k]):
-            return False
-    return True
+def _whiten(point: Point, sums: _Sums) -> bool:
+    return whiten(
+        point.log_weights, point.means, point.factors, sums.whitening, sums.shift, sums.constant
+    )
 
 
 @compiled
@@ -138,24 +130,26 @@ def _group(point: Point, k: int) -> int:
 def _sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums: _Sums) -> float:
     """Fill the sums from the moments of each cluster; return the expected log likelihood."""
     size = centres.shape[1]
+    offset, half = np.empty(size), np.empty((size, size))
     total = 0.0
     for k in range(mass.shape[0]):
-        whitening, first, second = sums.whitening[k], sums.first[k], sums.second[k]
-        offset = np.zeros(size)
-        half = np.zeros((size, size))
-        for i in range(size):
-            for m in range(i + 1):
-                offset[i] += whitening[i, m] * (centres[k, m] - point.means[k, m])
-                for j in range(size):
-                    half[i, j] += whitening[i, m] * scatters[k, m, j]
         distance = 0.0
         for i in range(size):
-            first[i] = mass[k] * offset[i]
+            offset[i] = 0.0
             for j in range(size):
-                second[i, j] = mass[k] * offset[i] * offset[j]
+                half[i, j] = 0.0
+            for m in range(i + 1):
+                offset[i] += sums.whitening[k, i, m] * (centres[k, m] - point.means[k, m])
+                for j in range(size):
+                    half[i, j] += sums.whitening[k, i, m] * scatters[k, m, j]
+        for i in range(size):
+            sums.first[k, i] = mass[k] * offset[i]
+            for j in range(size):
+                s = mass[k] * offset[i] * offset[j]
                 for m in range(j + 1):
-                    second[i, j] += half[i, m] * whitening[j, m]
-            distance += second[i, i]
+                    s += half[i, m] * sums.whitening[k, j, m]
+                sums.second[k, i, j] = s
+            distance += sums.second[k, i, i]
         sums.mass[k] = mass[k]
         total += mass[k] * sums.constant[k] - 0.5 * distance
     return total
@@ -173,18 +167,30 @@ def _finish(
     gradient: Array,
 ) -> float:
     """Add the priors to the sums over rows and carry both back to x."""
-    sums.mass[:] *= inverse_temperature
-    sums.first[:] *= inverse_temperature
-    sums.second[:] *= inverse_temperature
-    terms[1:] = 0.0
+    for i in range(4):
+        terms[1 + i] = problem.constants[i]
+    terms[5] = 0.0
+    _temper(sums, inverse_temperature)
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
     root_gradient = _root_gradient(problem, point, sums)
     o = _add_scales(o, x, problem, point, root_gradient, jacobian, terms, gradient)
     _add_pairs(o, problem, point, root_gradient, jacobian, terms, gradient)
-    terms[1:5] += problem.constants
-    value = inverse_temperature * terms[0] + terms[1:5].sum() + jacobian * terms[5]
+    value = inverse_temperature * terms[0] + jacobian * terms[5]
+    for i in range(1, 5):
+        value += terms[i]
     return value if math.isfinite(value) else -math.inf
+
+
+@compiled
+def _temper(sums: _Sums, inverse_temperature: float) -> None:
+    n_clusters, n_features = sums.first.shape
+    for k in range(n_clusters):
+        sums.mass[k] *= inverse_temperature
+        for i in range(n_features):
+            sums.first[k, i] *= inverse_temperature
+            for j in range(n_features):
+                sums.second[k, i, j] *= inverse_temperature
 
 
 @compiled
@@ -198,15 +204,17 @@ def _add_weights(
     n_clusters = problem.n_clusters
     if n_clusters == 1:
         return 0
-    pull = sums.mass + problem.concentration - 1.0 + jacobian
-    total = pull.sum()
+    total, last = 0.0, n_clusters - 1
     for k in range(n_clusters):
+        total += sums.mass[k] + problem.concentration[k] - 1.0 + jacobian
         terms[1] += (problem.concentration[k] - 1.0) * point.log_weights[k]
         terms[5] += point.log_weights[k]
-        pull[k] -= math.exp(point.log_weights[k]) * total
     terms[5] += math.log(n_clusters)
-    gradient[: n_clusters - 1] = pull[:-1] - pull[n_clusters - 1]
-    return n_clusters - 1
+    own = sums.mass[last] + problem.concentration[last] - math.exp(point.log_weights[last]) * total
+    for k in range(last):
+        pull = sums.mass[k] + problem.concentration[k] - math.exp(point.log_weights[k]) * total
+        gradient[k] = pull - own
+    return last
 
 
 @compiled
@@ -238,15 +246,12 @@ def _root_gradient(problem: Problem, point: Point, sums: _Sums) -> Array:
     inner = np.empty((size, size))
     for k in range(problem.n_clusters):
         g = _group(point, k)
-        whitening, second = sums.whitening[k], sums.second[k]
-        for j in range(size):
-            second[j, j] -= sums.mass[k]
-            second[j, j + 1 :] = second[j + 1 :, j]
         for i in range(size):
             for j in range(size):
                 s = 0.0
                 for m in range(i, size):
-                    s += whitening[m, i] * second[m, j]
+                    lower = sums.second[k, max(m, j), min(m, j)]
+                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
                 inner[i, j] = s
         for i in range(size):
             for j in range(i + 1):
@@ -256,7 +261,7 @@ def _root_gradient(problem: Problem, point: Point, sums: _Sums) -> Array:
                 for m in range(j, size):
                     s = 0.0
                     for q in range(j, m + 1):
-                        s += whitening[m, q] * point.roots[g, q, j]
+                        s += sums.whitening[k, m, q] * point.roots[g, q, j]
                     out[g, i, j] += inner[i, m] * s
     return out
 
@@ -320,18 +325,19 @@ def _add_pairs(
         return
     size = problem.n_features
     for g in range(problem.n_groups):
-        factor, log_gap = point.correlation_factors[g], point.log_gap[g]
         for i in range(size):
             scale = point.scales[g, i]
-            later = scale * root_gradient[g, i, i] * factor[i, i]
+            later = scale * root_gradient[g, i, i] * point.correlation_factors[g, i, i]
             for j in range(i - 1, -1, -1):
-                y, gap = point.partial[g, i, j], log_gap[i, j]
+                y, gap = point.partial[g, i, j], point.log_gap[g, i, j]
                 direct = scale * root_gradient[g, i, j]
-                remaining = gap + 0.5 * log_gap[i, :j].sum()
+                remaining = gap
+                for m in range(j):
+                    remaining += 0.5 * point.log_gap[g, i, m]
                 shape = problem.eta + 0.5 * (size - 2 - j)
                 terms[4] += (shape - 1.0) * (gap - LOG_4)
                 terms[5] += gap - LOG_4
                 slope = 0.5 * (math.exp(remaining) * direct - y * later)
                 gradient[o + i * (i - 1) // 2 + j] = slope - (shape - 1.0 + jacobian) * y
-                later += direct * factor[i, j]
+                later += direct * point.correlation_factors[g, i, j]
         o += size * (size - 1) // 2

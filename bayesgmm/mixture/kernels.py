@@ -1,7 +1,8 @@
 """Compiled passes over blocks of rows: log likelihood, responsibilities, the E-step's sums.
 
 Rows travel in blocks of `BLOCK`, features first, so that every inner loop runs over rows in cache
-and becomes vector code; `width` is how much of a block holds rows, in whole vectors. A component k
+and becomes vector code; `width` is how much of a block holds rows, in whole vectors. Elements are
+indexed, never views taken: making a view costs as much as a vector of rows. A component k
 enters as its whitening: with Sigma_k = L L', z = A x - b, A = L^-1, b = A mu, and constant
 c = log w - sum log diag L - D/2 log 2 pi, so that log w_k N(x | mu_k, Sigma_k) = c - z'z / 2.
 The sums over rows are in whitened coordinates,
@@ -28,8 +29,9 @@ __all__ = [
     "whiten",
 ]
 
-BLOCK = 128
+BLOCK = 256
 _VECTOR = 32
+_LONG_RUN, _FEW = 128, 250  # K^128 does not overflow below 250 clusters
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -56,7 +58,10 @@ def blocked(values: Array, centre: Array, unit: Array) -> Array:
 
 @compiled
 def cholesky(matrix: Array, factor: Array) -> bool:
-    """Write the lower Cholesky factor of one matrix; False when it is not positive definite."""
+    """Write the lower Cholesky factor of a matrix; False when it is not positive definite.
+
+    `factor` may be `matrix` itself.
+    """
     size = matrix.shape[0]
     for i in range(size):
         for j in range(i + 1):
@@ -75,32 +80,49 @@ def cholesky(matrix: Array, factor: Array) -> bool:
 
 
 @compiled
-def whiten(log_weight: float, mean: Array, factor: Array, whitening: Array, shift: Array) -> float:
-    """Write A = L^-1 and b = A mu of one component and return its constant c (-inf if singular)."""
-    size = mean.shape[0]
-    log_det = 0.0
-    for j in range(size):
-        if not factor[j, j] > 0.0:
-            return -math.inf
-        log_det += math.log(factor[j, j])
-        whitening[j, j] = 1.0 / factor[j, j]
-        for i in range(j + 1, size):
+def whiten(
+    log_weights: Array,
+    means: Array,
+    factors: Array,
+    whitening: Array,
+    shift: Array,
+    constant: Array,
+) -> bool:
+    """Write A = L^-1, b = A mu and c of every component; False where one is singular (c = -inf).
+
+    `factors` is (cluster, feature, feature), or (1, feature, feature) where all share one.
+    """
+    n_clusters, size = means.shape
+    regular = True
+    for k in range(n_clusters):
+        g = k if factors.shape[0] > 1 else 0
+        log_det = 0.0
+        for j in range(size):
+            if not factors[g, j, j] > 0.0:
+                log_det = math.inf
+                break
+            log_det += math.log(factors[g, j, j])
+            whitening[k, j, j] = 1.0 / factors[g, j, j]
+            for i in range(j + 1, size):
+                s = 0.0
+                for m in range(j, i):
+                    s += factors[g, i, m] * whitening[k, m, j]
+                whitening[k, i, j] = -s / factors[g, i, i]
+                whitening[k, j, i] = 0.0
+        for i in range(size):
             s = 0.0
-            for m in range(j, i):
-                s += factor[i, m] * whitening[m, j]
-            whitening[i, j] = -s / factor[i, i]
-            whitening[j, i] = 0.0
-    for i in range(size):
-        s = 0.0
-        for j in range(i + 1):
-            s += whitening[i, j] * mean[j]
-        shift[i] = s
-    return log_weight - log_det - 0.5 * size * _LOG_2PI
+            for j in range(i + 1):
+                s += whitening[k, i, j] * means[k, j]
+            shift[k, i] = s
+        constant[k] = log_weights[k] - log_det - 0.5 * size * _LOG_2PI
+        regular &= math.isfinite(constant[k])
+    return regular
 
 
 @compiled_fast
 def _log_joint(
-    block: Array,
+    blocks: Array,
+    i: int,
     whitening: Array,
     shift: Array,
     constant: Array,
@@ -108,32 +130,49 @@ def _log_joint(
     z: Array,
     out: Array,
 ) -> None:
-    """Write z (cluster, feature, BLOCK) and out = log w_k N(x) (cluster, BLOCK)."""
+    """Write z (cluster, feature, BLOCK) and out = log w_k N(x) (cluster, BLOCK) of block i."""
     n_clusters, n_features = shift.shape
     for k in range(n_clusters):
-        density = out[k]
+        a0, b, c = whitening[k, 0, 0], shift[k, 0], constant[k]
         for t in range(width):
-            density[t] = constant[k]
-        for d in range(n_features):
-            zd = z[k, d]
-            row = whitening[k, d]
-            offset = shift[k, d]
-            x0 = block[0]
+            v = a0 * blocks[i, 0, t] - b
+            z[k, 0, t] = v
+            out[k, t] = c - 0.5 * v * v
+        if n_features > 1:
+            a0, a1, b = whitening[k, 1, 0], whitening[k, 1, 1], shift[k, 1]
             for t in range(width):
-                zd[t] = row[0] * x0[t] - offset
-            e = 1
+                v = a0 * blocks[i, 0, t] + a1 * blocks[i, 1, t] - b
+                z[k, 1, t] = v
+                out[k, t] -= 0.5 * v * v
+        for d in range(2, n_features):
+            a0, a1, a2 = whitening[k, d, 0], whitening[k, d, 1], whitening[k, d, 2]
+            e3, b = min(3, d), shift[k, d]
+            a3 = whitening[k, d, 3] if d > 2 else 0.0
+            if d < 4:
+                for t in range(width):
+                    v = a0 * blocks[i, 0, t] + a1 * blocks[i, 1, t] - b
+                    v += a2 * blocks[i, 2, t] + a3 * blocks[i, e3, t]
+                    z[k, d, t] = v
+                    out[k, t] -= 0.5 * v * v
+                continue
+            for t in range(width):
+                v = a0 * blocks[i, 0, t] + a1 * blocks[i, 1, t] - b
+                z[k, d, t] = v + a2 * blocks[i, 2, t] + a3 * blocks[i, 3, t]
+            e = 4
             while e + 3 <= d:
-                x1, x2, x3 = block[e], block[e + 1], block[e + 2]
+                a0, a1 = whitening[k, d, e], whitening[k, d, e + 1]
+                a2, a3 = whitening[k, d, e + 2], whitening[k, d, e + 3]
                 for t in range(width):
-                    zd[t] += row[e] * x1[t] + row[e + 1] * x2[t] + row[e + 2] * x3[t]
-                e += 3
+                    v = a0 * blocks[i, e, t] + a1 * blocks[i, e + 1, t]
+                    z[k, d, t] += v + a2 * blocks[i, e + 2, t] + a3 * blocks[i, e + 3, t]
+                e += 4
             while e <= d:
-                x1 = block[e]
+                a0 = whitening[k, d, e]
                 for t in range(width):
-                    zd[t] += row[e] * x1[t]
+                    z[k, d, t] += a0 * blocks[i, e, t]
                 e += 1
             for t in range(width):
-                density[t] -= 0.5 * zd[t] * zd[t]
+                out[k, t] -= 0.5 * z[k, d, t] * z[k, d, t]
 
 
 @compiled_fast
@@ -147,36 +186,36 @@ def _exponentiate(joint: Array, width: int, largest: Array, total: Array) -> Non
             largest[t] = max(largest[t], joint[k, t])
     for k in range(joint.shape[0]):
         for t in range(width):
-            joint[k, t] = exp_nonpositive(joint[k, t] - largest[t])
-            total[t] += joint[k, t]
+            density = exp_nonpositive(joint[k, t] - largest[t])
+            joint[k, t] = density
+            total[t] += density
 
 
 @compiled_fast
-def _normalise(joint: Array, width: int, largest: Array, total: Array, n_rows: int) -> float:
-    """Turn densities into responsibilities (0 in the padding); return the log likelihood.
+def _invert(width: int, n_rows: int, n_clusters: int, largest: Array, total: Array) -> float:
+    """Turn each row's sum into its inverse (0 in the padding); return the log likelihood.
 
-    Each row's sum lies in [1, K], so the product over a block cannot overflow for K < 250 and one
-    logarithm serves 128 rows; larger K take it in shorter runs.
+    A sum lies in [1, K], so the product of a run of rows cannot overflow: one logarithm serves it.
     """
+    run = _LONG_RUN if n_clusters < _FEW else _VECTOR
     log_likelihood = 0.0
-    product = 1.0
-    for t in range(n_rows):
-        log_likelihood += largest[t]
-        product *= total[t]
-        if product > 1e290:
-            log_likelihood += math.log(product)
-            product = 1.0
+    for start in range(0, n_rows, run):
+        product = 1.0
+        for t in range(start, min(start + run, n_rows)):
+            log_likelihood += largest[t]
+            product *= total[t]
+        log_likelihood += math.log(product)
     for t in range(width):
-        total[t] = 1.0 / total[t] if t < n_rows else 0.0
-    for k in range(joint.shape[0]):
-        for t in range(width):
-            joint[k, t] *= total[t]
-    return log_likelihood + math.log(product)
+        total[t] = 1.0 / total[t]
+    for t in range(n_rows, width):
+        total[t] = 0.0
+    return log_likelihood
 
 
 @compiled_fast
 def _moments(
-    responsibility: Array,
+    joint: Array,
+    inverse: Array,
     z: Array,
     width: int,
     weighted: Array,
@@ -184,40 +223,67 @@ def _moments(
     first: Array,
     second: Array,
 ) -> None:
-    """Add a block's sums to mass, first and second; `weighted` (BLOCK,) is scratch."""
+    """Add a block's sums, responsibilities being joint x inverse; `weighted` (BLOCK,) is scratch.
+
+    `joint` is overwritten.
+    """
     n_clusters, n_features = first.shape
     for k in range(n_clusters):
-        r = responsibility[k]
-        total = 0.0
+        total, s, s0, s1 = 0.0, 0.0, 0.0, 0.0
         for t in range(width):
-            total += r[t]
+            r = joint[k, t] * inverse[t]
+            joint[k, t] = r
+            total += r
+            v = r * z[k, 0, t]
+            s += v
+            s0 += v * z[k, 0, t]
         mass[k] += total
-        for d in range(n_features):
-            zd = z[k, d]
-            total = 0.0
+        first[k, 0] += s
+        second[k, 0, 0] += s0
+        if n_features > 1:
+            s, s0 = 0.0, 0.0
             for t in range(width):
-                weighted[t] = r[t] * zd[t]
-                total += weighted[t]
-            first[k, d] += total
-            e = 0
-            while e + 4 <= d + 1:
-                z0, z1, z2, z3 = z[k, e], z[k, e + 1], z[k, e + 2], z[k, e + 3]
+                v = joint[k, t] * z[k, 1, t]
+                s += v
+                s0 += v * z[k, 0, t]
+                s1 += v * z[k, 1, t]
+            first[k, 1] += s
+            second[k, 1, 0] += s0
+            second[k, 1, 1] += s1
+        for d in range(2, n_features):
+            e3 = min(3, d)
+            s, s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0, 0.0
+            for t in range(width):
+                v = joint[k, t] * z[k, d, t]
+                weighted[t] = v
+                s += v
+                s0 += v * z[k, 0, t]
+                s1 += v * z[k, 1, t]
+                s2 += v * z[k, 2, t]
+                s3 += v * z[k, e3, t]
+            first[k, d] += s
+            second[k, d, 0] += s0
+            second[k, d, 1] += s1
+            second[k, d, 2] += s2
+            if d > 2:
+                second[k, d, 3] += s3
+            e = 4
+            while e + 3 <= d:
                 s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
                 for t in range(width):
-                    s0 += weighted[t] * z0[t]
-                    s1 += weighted[t] * z1[t]
-                    s2 += weighted[t] * z2[t]
-                    s3 += weighted[t] * z3[t]
+                    s0 += weighted[t] * z[k, e, t]
+                    s1 += weighted[t] * z[k, e + 1, t]
+                    s2 += weighted[t] * z[k, e + 2, t]
+                    s3 += weighted[t] * z[k, e + 3, t]
                 second[k, d, e] += s0
                 second[k, d, e + 1] += s1
                 second[k, d, e + 2] += s2
                 second[k, d, e + 3] += s3
                 e += 4
             while e <= d:
-                z0 = z[k, e]
                 s0 = 0.0
                 for t in range(width):
-                    s0 += weighted[t] * z0[t]
+                    s0 += weighted[t] * z[k, e, t]
                 second[k, d, e] += s0
                 e += 1
 
@@ -248,10 +314,10 @@ def sum_blocks(
     for i in range(blocks.shape[0]):
         rows = min(BLOCK, n_rows - i * BLOCK)
         width = _padded(rows)
-        _log_joint(blocks[i], whitening, shift, constant, width, z, joint)
+        _log_joint(blocks, i, whitening, shift, constant, width, z, joint)
         _exponentiate(joint, width, largest, total)
-        log_likelihood += _normalise(joint, width, largest, total, rows)
-        _moments(joint, z, width, total, mass, first, second)
+        log_likelihood += _invert(width, rows, n_clusters, largest, total)
+        _moments(joint, total, z, width, largest, mass, first, second)
     return log_likelihood
 
 
@@ -301,7 +367,7 @@ def row_log_likelihoods(
         start = i * BLOCK
         rows = min(BLOCK, out.shape[0] - start)
         width = _padded(rows)
-        _log_joint(blocks[i], whitening, shift, constant, width, z, joint)
+        _log_joint(blocks, i, whitening, shift, constant, width, z, joint)
         _exponentiate(joint, width, largest, total)
         for t in range(rows):
             out[start + t] = largest[t] + math.log(total[t])
@@ -320,9 +386,8 @@ def row_responsibilities(
         start = i * BLOCK
         rows = min(BLOCK, out.shape[1] - start)
         width = _padded(rows)
-        _log_joint(blocks[i], whitening, shift, constant, width, z, joint)
+        _log_joint(blocks, i, whitening, shift, constant, width, z, joint)
         _exponentiate(joint, width, largest, total)
-        _normalise(joint, width, largest, total, rows)
         for k in range(n_clusters):
             for t in range(rows):
-                out[k, start + t] = joint[k, t]
+                out[k, start + t] = joint[k, t] / total[t]

@@ -53,16 +53,15 @@ def pointwise_log_likelihood(
 @compiled
 def _fill(blocks: Array, log_weights: Array, means: Array, covariances: Array, out: Array) -> None:
     n_clusters, n_features = means.shape[1], means.shape[2]
-    factor = np.empty((n_features, n_features))
+    factors = np.empty((n_clusters, n_features, n_features))
     whitening = np.empty((n_clusters, n_features, n_features))
     shift = np.empty((n_clusters, n_features))
     constant = np.empty(n_clusters)
     for s in range(out.shape[0]):
         regular = True
         for k in range(n_clusters):
-            regular &= cholesky(covariances[s, k], factor)
-            constant[k] = whiten(log_weights[s, k], means[s, k], factor, whitening[k], shift[k])
-        if regular:
+            regular &= cholesky(covariances[s, k], factors[k])
+        if regular and whiten(log_weights[s], means[s], factors, whitening, shift, constant):
             row_log_likelihoods(blocks, whitening, shift, constant, out[s])
         else:
             out[s] = np.nan

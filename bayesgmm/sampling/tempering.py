@@ -62,7 +62,7 @@ def window_log_likelihoods(particles: Array, flat: Array, first: int, out: Array
     blocks = problem.blocks[block : (end + BLOCK - 1) // BLOCK]
     for p in range(particles.shape[0]):
         regular = unpack(particles[p], problem, point)
-        if regular and _whiten_all(point, whitening, shift, constant):
+        if regular and _whiten(point, whitening, shift, constant):
             row_log_likelihoods(blocks, whitening, shift, constant, rows)
             out[p] = rows[first - block * BLOCK :]
         else:
@@ -104,7 +104,7 @@ def sweep_chains(
             x = states[c, s + 1]
             x[:] = states[c, s]
             regular = unpack(x, problem, point)
-            if not (regular and _whiten_all(point, whitening, shift, constant)):
+            if not (regular and _whiten(point, whitening, shift, constant)):
                 continue
             row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
             _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
@@ -128,14 +128,8 @@ def _empty_components(problem: Problem) -> tuple[Array, Array, Array]:
 
 
 @compiled
-def _whiten_all(point: Point, whitening: Array, shift: Array, constant: Array) -> bool:
-    """Write the components as `bayesgmm.mixture.kernels` takes them."""
-    for k in range(constant.shape[0]):
-        factor = point.factors[0 if point.factors.shape[0] == 1 else k]
-        constant[k] = whiten(point.log_weights[k], point.means[k], factor, whitening[k], shift[k])
-        if not math.isfinite(constant[k]):
-            return False
-    return True
+def _whiten(point: Point, whitening: Array, shift: Array, constant: Array) -> bool:
+    return whiten(point.log_weights, point.means, point.factors, whitening, shift, constant)
 
 
 @compiled
