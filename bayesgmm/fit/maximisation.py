@@ -104,28 +104,27 @@ def _shape(
     mass: Array, scatters: Array, shared: bool, scalar: bool, correlated: bool, out: Array
 ) -> None:
     """Write the covariances of `bayesgmm.mixture.structures.Structure.covariances`."""
-    n_clusters, n_features = out.shape[:2]
-    if shared:
-        pooled = np.zeros((n_features, n_features))
-        total = 0.0
-        for k in range(n_clusters):
-            pooled += scatters[k]
-            total += mass[k]
-        for k in range(n_clusters):
-            out[k] = pooled / total
-    else:
-        for k in range(n_clusters):
-            out[k] = scatters[k] / mass[k]
-    if correlated:
-        return
+    n_clusters, n_features = out.shape[0], out.shape[1]
+    total = 0.0
     for k in range(n_clusters):
-        mean = np.trace(out[k]) / n_features
-        for i in range(n_features):
-            for j in range(n_features):
-                if i != j:
-                    out[k, i, j] = 0.0
-            if scalar:
-                out[k, i, i] = mean
+        total += mass[k]
+    for i in range(n_features):
+        for j in range(n_features):
+            pooled = 0.0
+            for k in range(n_clusters):
+                pooled += scatters[k, i, j]
+                kept = correlated or i == j
+                out[k, i, j] = scatters[k, i, j] / mass[k] if kept else 0.0
+            if shared and (correlated or i == j):
+                for k in range(n_clusters):
+                    out[k, i, j] = pooled / total
+    if scalar:
+        for k in range(n_clusters):
+            trace = 0.0
+            for i in range(n_features):
+                trace += out[k, i, i]
+            for i in range(n_features):
+                out[k, i, i] = trace / n_features
 
 
 @compiled

@@ -247,9 +247,15 @@ def _constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Ar
     factors = np.empty((n_draws, problem.n_groups, n_features, n_features))
     for s in range(n_draws):
         unpack(draws[s], problem, point)
-        weights[s] = np.exp(point.log_weights)
-        means[s], scales[s] = point.means, point.scales
-        factors[s] = point.correlation_factors
+        for k in range(problem.n_clusters):
+            weights[s, k] = math.exp(point.log_weights[k])
+            for i in range(n_features):
+                means[s, k, i] = point.means[k, i]
+        for g in range(problem.n_groups):
+            for i in range(n_features):
+                scales[s, g, i] = point.scales[g, i]
+                for j in range(n_features):
+                    factors[s, g, i, j] = point.correlation_factors[g, i, j]
     return weights, means, scales, factors
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -105,9 +106,14 @@ def posterior_tree(
         spec=resolved.spec.to_dict(),
         resolved=resolved.to_dict(),
         data=data_attribute(data),
-        versions={name: version(name) for name in _PACKAGES},
+        versions=_versions(),
         **attributes,
     )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _PACKAGES}
 
 
 def data_attribute(data: Dataset) -> dict[str, Any]:
