@@ -16,6 +16,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 import pytest
+from matplotlib import pyplot
 from numba.core import event
 
 from bayesgmm.errors import (
@@ -200,6 +201,7 @@ def test_works_with_arviz_as_it_is(tree):
     assert az.psense_summary(tree, var_names=["weights"]).shape[0] == 2
     figure = az.plot_trace_dist(tree, var_names=["weights"]).viz["figure"].item()
     assert figure.axes
+    pyplot.close(figure)
 
 
 def test_a_users_own_model(faithful):
