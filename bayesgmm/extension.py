@@ -2,13 +2,15 @@
 
 import logging
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.criteria.bridge import coordinates_of, log_ratios
-from bayesgmm.criteria.proposal import fit_proposal, permutation_matrix
+from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import DataWarning, SamplingError
 from bayesgmm.labels import best_orders, relabel
@@ -121,23 +123,52 @@ def _walk(
     states = np.empty((n_chains, _SWEEPS + 1, dim))
     states[:, -1] = run[:, -1]
     step = _tuned_step(target, states, rng)
-    out, accepted = np.empty((n_chains, n_draws, dim)), 0
+    stop = Event()
+
+    def follow(state: Array, chain_rng: np.random.Generator) -> tuple[Array, int]:
+        return _chain(target, symmetric, fit, labelling, state, step, n_draws, chain_rng, stop)
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        try:
+            chains = list(pool.map(follow, states, rng.spawn(n_chains)))
+        except BaseException:
+            stop.set()
+            raise
+    accepted = sum(count for _, count in chains)
+    return np.stack([draws for draws, _ in chains]), accepted / (n_draws * _JUMPS * n_chains)
+
+
+def _chain(
+    target: LogPosterior,
+    symmetric: Proposal,
+    fit: Proposal,
+    labelling: "_Labelling",
+    state: Array,
+    step: float,
+    n_draws: int,
+    rng: np.random.Generator,
+    stop: Event,
+) -> tuple[Array, int]:
+    """Return one chain's draws (draw, dim) after its state (sweep, dim), and its jumps accepted."""
+    out, accepted = np.empty((n_draws, target.dim)), 0
+    states = state[None]
     for first in range(0, n_draws, _BLOCK):
-        size = (min(_BLOCK, n_draws - first), _JUMPS, n_chains)
-        jumps = labelling.fold(rng.permutation(fit.draw(int(np.prod(size)), rng)))
+        size = (min(_BLOCK, n_draws - first), _JUMPS)
+        jumps = labelling.fold(rng.permutation(fit.draw(size[0] * size[1], rng)))
         their_ratios = log_ratios(target, symmetric, jumps).reshape(size)
-        jumps, thresholds = jumps.reshape(*size, dim), np.log(rng.random(size))
+        jumps, thresholds = jumps.reshape(*size, -1), np.log(rng.random(size))
         for t in range(size[0]):
+            if stop.is_set():
+                return out, accepted
             _sweep(target, states, step, rng)
             states[:, -1] = labelling.fold(states[:, -1])
-            x = states[:, -1]
-            ratios = log_ratios(target, symmetric, np.ascontiguousarray(x))
+            ratio = log_ratios(target, symmetric, states[:, -1])[0]
             for j in range(_JUMPS):
-                taken = thresholds[t, j] < their_ratios[t, j] - ratios
-                x[taken], ratios[taken] = jumps[t, j, taken], their_ratios[t, j, taken]
-                accepted += int(taken.sum())
-            out[:, first + t] = x
-    return out, accepted / (n_draws * _JUMPS * n_chains)
+                if thresholds[t, j] < their_ratios[t, j] - ratio:
+                    states[0, -1], ratio = jumps[t, j], their_ratios[t, j]
+                    accepted += 1
+            out[first + t] = states[0, -1]
+    return out, accepted
 
 
 class _Labelling:
