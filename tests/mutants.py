@@ -20,7 +20,7 @@ from tests.planted import ROOT, copied, run_tests
 
 PARTS = {
     "kernels": (
-        ("mixture/kernels.py",),
+        ("mixture/kernels.py", "mixture/whitening.py"),
         (
             "test_density.py::test_kernels_against_scipy",
             "test_density.py::test_singular_point_has_no_density",

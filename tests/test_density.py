@@ -12,8 +12,9 @@ from scipy.stats import multivariate_normal
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import STRUCTURES, LogPosterior, Parameters, resolve
 from bayesgmm.mixture.exponential import exp_nonpositive
-from bayesgmm.mixture.kernels import blocked, row_responsibilities, sum_blocks, sum_rows, whiten
+from bayesgmm.mixture.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
+from bayesgmm.mixture.whitening import whiten
 from bayesgmm.model import model_of
 from bayesgmm.spec import MixtureSpec, Priors
 

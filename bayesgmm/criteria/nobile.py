@@ -12,7 +12,8 @@ from bayesgmm.compiling import compiled
 from bayesgmm.criteria.bridge import coordinates_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.mixture.coordinates import empty_point, read, unpack
-from bayesgmm.mixture.kernels import row_responsibilities, whiten
+from bayesgmm.mixture.kernels import row_responsibilities
+from bayesgmm.mixture.whitening import whiten
 from bayesgmm.typing import Array
 
 __all__ = ["NobileStep", "nobile_step"]

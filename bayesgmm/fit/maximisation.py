@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from bayesgmm.compiling import compiled
-from bayesgmm.mixture.kernels import cholesky, whiten
+from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.typing import Array
 
 __all__ = ["EMPTY", "maximise", "moments", "point_of", "split", "whiten_point"]

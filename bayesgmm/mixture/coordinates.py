@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.compiling import compiled
-from bayesgmm.mixture.kernels import BLOCK, cholesky
+from bayesgmm.mixture.kernels import BLOCK
+from bayesgmm.mixture.whitening import cholesky
 from bayesgmm.typing import Array
 
 __all__ = [

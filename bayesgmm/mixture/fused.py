@@ -7,7 +7,8 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.coordinates import LOG_4, Point, Problem, empty_point, read, unpack
-from bayesgmm.mixture.kernels import sum_blocks, whiten
+from bayesgmm.mixture.kernels import sum_blocks
+from bayesgmm.mixture.whitening import whiten
 from bayesgmm.typing import Array
 
 __all__ = ["TERMS", "expected_log_posterior", "log_posterior"]

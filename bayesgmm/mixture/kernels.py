@@ -21,18 +21,15 @@ from bayesgmm.typing import Array
 __all__ = [
     "BLOCK",
     "blocked",
-    "cholesky",
     "row_log_likelihoods",
     "row_responsibilities",
     "sum_blocks",
     "sum_rows",
-    "whiten",
 ]
 
 BLOCK = 256
 _VECTOR = 32
 _LONG_RUN, _FEW = 128, 250  # K^128 does not overflow below 250 clusters
-_LOG_2PI = math.log(2.0 * math.pi)
 
 
 def blocked(values: Array, centre: Array, unit: Array) -> Array:
@@ -54,69 +51,6 @@ def blocked(values: Array, centre: Array, unit: Array) -> Array:
     rows = np.zeros((n_blocks * BLOCK, n_features))
     np.divide(values - centre, unit, out=rows[:n])
     return np.ascontiguousarray(rows.reshape(n_blocks, BLOCK, n_features).transpose(0, 2, 1))
-
-
-@compiled
-def cholesky(matrix: Array, factor: Array) -> bool:
-    """Write the lower Cholesky factor of a matrix; False when it is not positive definite.
-
-    `factor` may be `matrix` itself.
-    """
-    size = matrix.shape[0]
-    for i in range(size):
-        for j in range(i + 1):
-            s = matrix[i, j]
-            for m in range(j):
-                s -= factor[i, m] * factor[j, m]
-            if i == j:
-                if not s > 0.0 or not math.isfinite(s):
-                    return False
-                factor[i, i] = math.sqrt(s)
-            else:
-                factor[i, j] = s / factor[j, j]
-        for j in range(i + 1, size):
-            factor[i, j] = 0.0
-    return True
-
-
-@compiled
-def whiten(
-    log_weights: Array,
-    means: Array,
-    factors: Array,
-    whitening: Array,
-    shift: Array,
-    constant: Array,
-) -> bool:
-    """Write A = L^-1, b = A mu and c of every component; False where one is singular (c = -inf).
-
-    `factors` is (cluster, feature, feature), or (1, feature, feature) where all share one.
-    """
-    n_clusters, size = means.shape
-    regular = True
-    for k in range(n_clusters):
-        g = k if factors.shape[0] > 1 else 0
-        log_det = 0.0
-        for j in range(size):
-            if not factors[g, j, j] > 0.0:
-                log_det = math.inf
-                break
-            log_det += math.log(factors[g, j, j])
-            whitening[k, j, j] = 1.0 / factors[g, j, j]
-            for i in range(j + 1, size):
-                s = 0.0
-                for m in range(j, i):
-                    s += factors[g, i, m] * whitening[k, m, j]
-                whitening[k, i, j] = -s / factors[g, i, i]
-                whitening[k, j, i] = 0.0
-        for i in range(size):
-            s = 0.0
-            for j in range(i + 1):
-                s += whitening[k, i, j] * means[k, j]
-            shift[k, i] = s
-        constant[k] = log_weights[k] - log_det - 0.5 * size * _LOG_2PI
-        regular &= math.isfinite(constant[k])
-    return regular
 
 
 @compiled_fast
@@ -158,21 +92,29 @@ def _log_joint(
             for t in range(width):
                 v = a0 * blocks[i, 0, t] + a1 * blocks[i, 1, t] - b
                 z[k, d, t] = v + a2 * blocks[i, 2, t] + a3 * blocks[i, 3, t]
-            e = 4
-            while e + 3 <= d:
-                a0, a1 = whitening[k, d, e], whitening[k, d, e + 1]
-                a2, a3 = whitening[k, d, e + 2], whitening[k, d, e + 3]
-                for t in range(width):
-                    v = a0 * blocks[i, e, t] + a1 * blocks[i, e + 1, t]
-                    z[k, d, t] += v + a2 * blocks[i, e + 2, t] + a3 * blocks[i, e + 3, t]
-                e += 4
-            while e <= d:
-                a0 = whitening[k, d, e]
-                for t in range(width):
-                    z[k, d, t] += a0 * blocks[i, e, t]
-                e += 1
+            _add_later_features(blocks, i, whitening, k, d, width, z)
             for t in range(width):
                 out[k, t] -= 0.5 * z[k, d, t] * z[k, d, t]
+
+
+@compiled_fast
+def _add_later_features(
+    blocks: Array, i: int, whitening: Array, k: int, d: int, width: int, z: Array
+) -> None:
+    """Add what the features from the fifth on contribute to z_kd, four at a time."""
+    e = 4
+    while e + 3 <= d:
+        a0, a1 = whitening[k, d, e], whitening[k, d, e + 1]
+        a2, a3 = whitening[k, d, e + 2], whitening[k, d, e + 3]
+        for t in range(width):
+            v = a0 * blocks[i, e, t] + a1 * blocks[i, e + 1, t]
+            z[k, d, t] += v + a2 * blocks[i, e + 2, t] + a3 * blocks[i, e + 3, t]
+        e += 4
+    while e <= d:
+        a0 = whitening[k, d, e]
+        for t in range(width):
+            z[k, d, t] += a0 * blocks[i, e, t]
+        e += 1
 
 
 @compiled_fast
@@ -267,25 +209,33 @@ def _moments(
             second[k, d, 2] += s2
             if d > 2:
                 second[k, d, 3] += s3
-            e = 4
-            while e + 3 <= d:
-                s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-                for t in range(width):
-                    s0 += weighted[t] * z[k, e, t]
-                    s1 += weighted[t] * z[k, e + 1, t]
-                    s2 += weighted[t] * z[k, e + 2, t]
-                    s3 += weighted[t] * z[k, e + 3, t]
-                second[k, d, e] += s0
-                second[k, d, e + 1] += s1
-                second[k, d, e + 2] += s2
-                second[k, d, e + 3] += s3
-                e += 4
-            while e <= d:
-                s0 = 0.0
-                for t in range(width):
-                    s0 += weighted[t] * z[k, e, t]
-                second[k, d, e] += s0
-                e += 1
+            _add_later_products(weighted, z, k, d, width, second)
+
+
+@compiled_fast
+def _add_later_products(
+    weighted: Array, z: Array, k: int, d: int, width: int, second: Array
+) -> None:
+    """Add the products of z_kd with the features from the fifth on, four at a time."""
+    e = 4
+    while e + 3 <= d:
+        s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+        for t in range(width):
+            s0 += weighted[t] * z[k, e, t]
+            s1 += weighted[t] * z[k, e + 1, t]
+            s2 += weighted[t] * z[k, e + 2, t]
+            s3 += weighted[t] * z[k, e + 3, t]
+        second[k, d, e] += s0
+        second[k, d, e + 1] += s1
+        second[k, d, e + 2] += s2
+        second[k, d, e + 3] += s3
+        e += 4
+    while e <= d:
+        s0 = 0.0
+        for t in range(width):
+            s0 += weighted[t] * z[k, e, t]
+        second[k, d, e] += s0
+        e += 1
 
 
 @compiled

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from bayesgmm.compiling import compiled
-from bayesgmm.mixture.kernels import blocked, cholesky, row_log_likelihoods, whiten
+from bayesgmm.mixture.kernels import blocked, row_log_likelihoods
 from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.typing import Array
 
 __all__ = ["pointwise_log_likelihood"]

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from bayesgmm.compiling import compiled
-from bayesgmm.mixture.kernels import blocked, cholesky, row_responsibilities, whiten
+from bayesgmm.mixture.kernels import blocked, row_responsibilities
 from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array
 

@@ -19,13 +19,8 @@ import numpy as np
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.coordinates import Point, Problem, empty_point, read, unpack
 from bayesgmm.mixture.fused import expected_log_posterior, log_posterior
-from bayesgmm.mixture.kernels import (
-    BLOCK,
-    cholesky,
-    row_log_likelihoods,
-    row_responsibilities,
-    whiten,
-)
+from bayesgmm.mixture.kernels import BLOCK, row_log_likelihoods, row_responsibilities
+from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.typing import Array
 
 __all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]

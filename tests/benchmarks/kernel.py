@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.mixture.kernels import blocked, sum_blocks, sum_rows, whiten
+from bayesgmm.mixture.kernels import blocked, sum_blocks, sum_rows
+from bayesgmm.mixture.whitening import whiten
 from bayesgmm.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn, seconds
