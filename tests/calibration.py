@@ -11,7 +11,7 @@ Ranks are judged by their empirical distribution function inside simultaneous ba
 Burkner and Vehtari 2022, Statistics and Computing 32:32); the level of the band that a set of
 ranks just touches is its p-value.
 
-    python -m tests.calibration [NAME ...] [--fits 1000] [--out FOLDER]
+    python -m tests.calibration [NAME ...] [--fits 1000] [--seed 20261121] [--out FOLDER]
 
 runs the long studies, prints their figures and, with --out, keeps ranks and pictures.
 """
@@ -341,11 +341,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Calibration and coverage, the long studies.")
     parser.add_argument("names", nargs="*", help=f"of {', '.join(DESIGNS)}; all by default")
     parser.add_argument("--fits", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     for design in [DESIGNS[name] for name in arguments.names or DESIGNS]:
         start = time.process_time()
-        study = run_study(design, arguments.fits, LONG)
+        study = run_study(design, arguments.fits, LONG, arguments.seed)
         print(describe(design, study, time.process_time() - start), flush=True)
         if arguments.out:
             keep(design, study, arguments.out)
