@@ -24,6 +24,7 @@ from bayesgmm.errors import ConfigError, ConvergenceWarning, DegeneracyWarning
 from bayesgmm.estimator import GaussianMixture, NotConvergedWarning
 from bayesgmm.fit import fit_em, fit_map
 from bayesgmm.mixture.structures import STRUCTURES
+from bayesgmm.prediction import density
 from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 
 PEER_TYPES = ("full", "tied", "diag", "spherical")
@@ -39,6 +40,13 @@ ONE_STEP = pytest.mark.filterwarnings("ignore::bayesgmm.estimator.NotConvergedWa
 ])  # fmt: skip
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+def test_the_defaults_are_scikit_learns():
+    own, peer = GaussianMixture().get_params(), Peer().get_params()
+    for internal in ("verbose", "verbose_interval"):  # of printing, which a library leaves alone
+        del peer[internal]
+    assert own == peer | {"method": "em", "priors": None, "resolution": "auto"}
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +221,14 @@ def test_reg_covar_is_relative_to_the_columns_variance(overlapping):
     )
 
 
+@pytest.mark.parametrize("covariance_type", ["spherical", "tied_spherical"])
+def test_reg_covar_of_one_variance_is_relative_to_the_columns_mean(overlapping, covariance_type):
+    rows = overlapping * [1.0, 5.0]
+    fit = GaussianMixture(1, covariance_type=covariance_type, reg_covar=0.5).fit(rows)
+    expected = rows.var(axis=0).mean() + 0.5 * rows.var(axis=0, ddof=1).mean()
+    np.testing.assert_allclose(fit.covariances_, expected, rtol=1e-10)
+
+
 def test_a_component_on_ties_keeps_the_ridge_and_is_said_to_be_a_spike(overlapping):
     rows = np.concatenate([overlapping, np.full((12, 2), 30.0)])
     fit = GaussianMixture(2, reg_covar=1e-5, random_state=0)
@@ -257,6 +273,19 @@ def test_the_posterior_mode_is_fit_map(faithful):
     step = clone(fit).set_params(max_iter=1, tol=0)
     with pytest.warns(NotConvergedWarning):
         assert step.fit(faithful.values).n_iter_ == 1
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCES)
+def test_every_structure_has_a_posterior_mode(faithful, covariance_type):
+    fit = GaussianMixture(
+        2, covariance_type=covariance_type, method="map", tol=1e-8, max_iter=500, random_state=1
+    ).fit(faithful.values)
+    reference = fit_map(faithful, MixtureSpec(2, covariance_type), seed=1, n_starts=6)
+    assert fit.converged_
+    assert fit.lower_bound_ * faithful.n_obs == pytest.approx(reference.log_posterior, abs=1e-2)
+    np.testing.assert_allclose(fit.means_, reference.means, rtol=1e-2)
+    expected = density(fit.point_fit_, faithful.values)["mean"].values
+    np.testing.assert_allclose(np.exp(fit.score_samples(faithful.values)), expected, rtol=1e-9)
 
 
 def test_sample(blobs):

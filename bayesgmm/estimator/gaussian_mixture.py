@@ -96,6 +96,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Of shape (cluster, feature, feature) for "full", (feature, feature) for "tied", (cluster,
         feature) for "diag", (cluster,) for "spherical", (feature,) for "tied_diag", () for
         "tied_spherical". precisions_ = U U' with U, upper triangular, in precisions_cholesky_.
+        With ``method="map"`` variances hold the recording error, except the one variance of the
+        spherical types: features may differ in their errors, which `predict` and `sample` add.
     converged_ : bool
         Whether the best run converged.
     n_iter_ : int
@@ -282,7 +284,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         structure = self._structure
         self.point_fit_ = fit
         self.weights_, self.means_ = fit.weights, fit.means
-        self.covariances_ = compact(structure, fit.covariances)
+        covariances = fit.covariances
+        if structure.scalar:  # one variance holds no recording error, which differs by feature
+            covariances = fit.scales[:, :, None] ** 2 * np.eye(len(fit.features))
+        self.covariances_ = compact(structure, covariances)
         self.precisions_ = inverse(structure, self.covariances_)
         self.precisions_cholesky_ = precision_cholesky(structure, self.covariances_)
         self.converged_ = fit.status is FitStatus.CONVERGED
@@ -293,6 +298,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _parameters(self) -> Parameters:
         n_components, n_features = self.means_.shape
         covariances = expand(self._structure, self.covariances_, n_components, n_features)
+        if self._structure.scalar:
+            covariances += np.diag(self.point_fit_.resolved.resolution ** 2)
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
         return Parameters(self.weights_, self.means_, scales, correlations, covariances)
