@@ -9,14 +9,12 @@ equivalent to the right code or shows what no test of the part sees.
 
 import argparse
 import ast
-import hashlib
 import random
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.planted import ROOT, copied, run_tests
+from tests.planted import ROOT, copied, is_compiled, planted, run_tests
 
 PARTS = {
     "kernels": (
@@ -109,14 +107,6 @@ def _mutate(node: ast.AST) -> None:
             node.value += 1
 
 
-def trust_compiled_code(package: Path) -> None:
-    """Say that the compiled code is up to date; see `bayesgmm.compiling`."""
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.read_bytes())
-    (package / "__pycache__" / "compiled-sources.sha256").write_text(digest.hexdigest())
-
-
 def survivors(part: str, size: int, seed: int) -> Iterator[tuple[str, bool]]:
     """Yield each drawn mutation and whether the tests of its part pass all the same."""
     files, tests = PARTS[part]
@@ -131,19 +121,13 @@ def survivors(part: str, size: int, seed: int) -> Iterator[tuple[str, bool]]:
         if run_tests(folder, tests):
             raise RuntimeError(f"the tests of {part} fail without any mutation")
         chosen = random.Random(seed).sample(drawn, min(size, len(drawn)))
-        # Those outside compiled files come first, while no wrong version has been compiled.
-        for file, what, source in sorted(chosen, key=lambda one: "@compiled" in one[2]):
-            path = folder / "bayesgmm" / file
-            right = path.read_text()
-            path.write_text(source)
-            if "@compiled" not in right:
-                trust_compiled_code(folder / "bayesgmm")
+        for file, what, source in sorted(chosen, key=lambda one: is_compiled(one[2])):
             try:
-                survived = not run_tests(folder, tests, "-x", timeout=600)
-            except (subprocess.TimeoutExpired, RuntimeError):  # hung, crashed or does not import
+                with planted(folder, file, source):
+                    survived = not run_tests(folder, tests, "-x", cpu_seconds=900)
+            except RuntimeError:  # hung, crashed or does not import
                 survived = False
             yield f"{file} {what}", survived
-            path.write_text(right)
 
 
 def main() -> None:
