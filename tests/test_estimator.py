@@ -198,6 +198,18 @@ def test_warm_start_ends_converged_and_starts_afresh_for_another_k(overlapping):
     assert fit.covariances_.shape == (2, 2)
 
 
+@ONE_STEP
+def test_warm_starts_add_up_to_a_converged_fit(overlapping):
+    fit = GaussianMixture(2, warm_start=True, max_iter=5, tol=1e-6, random_state=3)
+    scores = []
+    while not (scores and fit.converged_):
+        scores.append(fit.fit(overlapping).score(overlapping))
+        assert fit.n_iter_ <= 5 and len(scores) < 100
+    assert len(scores) > 1 and np.all(np.diff(scores) > -1e-9)
+    at_once = GaussianMixture(2, max_iter=500, tol=1e-6, random_state=3).fit(overlapping)
+    assert scores[-1] == pytest.approx(at_once.lower_bound_, abs=1e-4)
+
+
 def test_given_starts_are_kept_and_decide(blobs):
     rows, labels = blobs
     means = np.array([rows[labels == k].mean(axis=0) for k in (2, 0, 1)])
@@ -304,6 +316,21 @@ def test_sample(blobs):
         fit.sample(0)
     with pytest.raises(NotFittedError):
         GaussianMixture().sample()
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCES)
+def test_every_structure_draws_its_own_covariances(blobs, covariance_type):
+    rows, _ = blobs
+    fit = GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(rows)
+    drawn, clusters = fit.sample(30_000)
+    for k, expected in enumerate(fit.point_fit_.covariances):
+        inside = drawn[clusters == k]
+        variances = np.diag(expected)
+        # 5 standard errors of a normal sample's moments, 18 of them a structure
+        error = np.sqrt((np.outer(variances, variances) + expected**2) / len(inside))
+        assert np.all(np.abs(np.cov(inside.T) - expected) < 5 * error)
+        error = np.sqrt(variances / len(inside))
+        assert np.all(np.abs(inside.mean(axis=0) - fit.means_[k]) < 5 * error)
 
 
 def test_labels_agree_and_random_state_repeats(overlapping):
