@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.exceptions import NotFittedError
@@ -40,6 +41,16 @@ ONE_STEP = pytest.mark.filterwarnings("ignore::bayesgmm.estimator.NotConvergedWa
 ])  # fmt: skip
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+def test_array_dispatch_changes_nothing(blobs, monkeypatch):
+    """scikit-learn's check of this skips itself; its columns are collinear, refused here."""
+    rows, _ = blobs
+    fit = GaussianMixture(3, random_state=0).fit(rows)
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    with config_context(array_api_dispatch=True):
+        dispatched = clone(fit).fit(rows)
+        np.testing.assert_array_equal(dispatched.predict_proba(rows), fit.predict_proba(rows))
 
 
 def test_the_defaults_are_scikit_learns():
