@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from pytensor.compile.mode import Mode
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import STRUCTURES, LogPosterior, Parameters, resolve
 from bayesgmm.mixture.exponential import exp_nonpositive
 from bayesgmm.mixture.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.whitening import whiten
+from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.model import model_of
 from bayesgmm.spec import MixtureSpec, Priors
 
@@ -102,10 +102,10 @@ def component_log_densities(parameters, values):
     )
 
 
-@pytest.mark.parametrize("n_features", [1, 2, 7, 9])
-@pytest.mark.parametrize("n_rows", [1, 127, 128, 300])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("n_rows", [1, 255, 256, 600])
 def test_kernels_against_scipy(n_features, n_rows):
-    """Every loop of the kernel: unrolled by three and four, and the padded last block."""
+    """Every loop of the kernel: up to four features, four and more, and the padded last block."""
     rng = np.random.default_rng([n_features, n_rows])
     k = 3
     values = rng.normal(size=(n_rows, n_features)) * 3.0 + 50.0
@@ -150,6 +150,37 @@ def test_kernels_against_scipy(n_features, n_rows):
     )
     ours = pointwise_log_likelihood(parameters, values, centre, unit, cores=2)[0]
     np.testing.assert_allclose(ours, log_likelihood - np.log(unit).sum(), rtol=1e-11)
+
+
+def test_three_hundred_components_do_not_overflow():
+    """The product of 128 rows' sums, of which one logarithm is taken, would be 10^317."""
+    rows, k = np.random.default_rng(2).normal(size=(200, 1)), 300
+    ones, zeros = np.ones((k, 1, 1)), np.zeros((k, 1))
+    constant = np.full(k, -np.log(k) - 0.5 * np.log(2.0 * np.pi))
+    sums = np.zeros(k), np.zeros((k, 1)), np.zeros((k, 1, 1))
+    blocks = blocked(rows, np.zeros(1), np.ones(1))
+    total = sum_blocks(blocks, len(rows), ones, zeros, constant, *sums)
+    assert total == pytest.approx(norm.logpdf(rows).sum(), rel=1e-12)
+    np.testing.assert_allclose(sums[0], len(rows) / k, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_cholesky_against_numpy(size):
+    root = np.random.default_rng(size).normal(size=(size, size))
+    matrix, factor = root @ root.T, np.full((size, size), np.nan)
+    assert cholesky(matrix, factor)
+    np.testing.assert_allclose(factor, np.linalg.cholesky(matrix), rtol=1e-12, atol=1e-14)
+    for last in (np.inf, np.nan, matrix[-1, -1] - factor[-1, -1] ** 2 - 1e-9):
+        matrix[-1, -1] = last
+        assert not cholesky(matrix, np.empty((size, size)))
+
+
+def test_a_singular_component_has_no_constant():
+    factor = np.array([[1.0, 0.0], [0.5, 0.0]])
+    constant = np.empty(2)
+    given = np.zeros(2), np.zeros((2, 2)), np.stack([np.eye(2), factor])
+    assert not whiten(*given, np.empty((2, 2, 2)), np.empty((2, 2)), constant)
+    assert np.isfinite(constant[0]) and constant[1] == -np.inf
 
 
 def test_exponential_is_right_to_two_units_in_the_last_place():
