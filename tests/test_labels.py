@@ -10,6 +10,7 @@ from simulated_runs import clustered, run_about
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import (
+    METHODS,
     agreement,
     allocations_of,
     cluster_quantities,
@@ -20,14 +21,13 @@ from bayesgmm.labels import (
 )
 from bayesgmm.labels.allocation import Allocations, best_orders
 from bayesgmm.labels.identification import _margins, identification_scores
+from bayesgmm.labels.modes import _near
 from bayesgmm.labels.relabelling import _numbers
 from bayesgmm.mixture import Parameters
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.streams import over_draws, responsibilities
 from bayesgmm.result.layout import attribute, parameters_of, permuted_tree, rows_of
 from bayesgmm.spec import MixtureSpec, Priors
-
-METHODS = ("stephens", "ecr", "pivot")
 
 
 def random_orders(tree, seed=1):
@@ -131,6 +131,13 @@ def test_randomly_permuted_draws_are_restored(method, n_clusters):
     )
     assert attribute(restored, "relabelling")["method"] == method
     assert min(attribute(restored, "identification")) == 1.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_labels_are_those_of_the_pivot(overlapping, method):
+    allocations = allocations_of(permuted_tree(overlapping, random_orders(overlapping)))
+    for pivot in (0, 7, 1200):
+        assert METHODS[method](allocations, pivot)[pivot].tolist() == [0, 1, 2]
 
 
 def test_label_free_quantities_do_not_see_labels(overlapping):
@@ -311,6 +318,14 @@ def test_chains_are_grouped_by_mode():
     (mode,) = group_chains(permuted_tree(together, random_orders(together)))
     assert mode.chains == (0, 1, 2, 3)
     assert sum(mode.sorted_weights) == pytest.approx(1.0)
+
+
+def test_rounding_does_not_part_chains_that_stand_still():
+    still = np.full((2, 30, 1), 1e6)
+    still[1] += 1e-8
+    assert _near(still).all()
+    still[1] += 1.0
+    np.testing.assert_array_equal(_near(still), np.eye(2, dtype=bool))
 
 
 def test_unknown_method_is_refused(overlapping):
