@@ -133,6 +133,22 @@ def test_randomly_permuted_draws_are_restored(method, n_clusters):
     assert min(attribute(restored, "identification")) == 1.0
 
 
+def test_a_switch_moves_all_that_belongs_to_a_cluster(overlapping):
+    """By indexing draw by draw: what relabelling switches back by the same code proves nothing."""
+    orders = random_orders(overlapping)
+    permuted = permuted_tree(overlapping, orders)
+    moved = [v for v in overlapping["posterior"].data_vars.values() if "cluster" in v.dims]
+    assert {"weights", "means", "scales", "correlations", "covariances"} <= {v.name for v in moved}
+    for variable in moved:
+        got = draws_of(permuted, variable.name)
+        for chain, draw in [(0, 0), (1, 7), (3, 499)]:
+            expected = variable.values[chain, draw][orders[chain, draw]]
+            np.testing.assert_array_equal(got[chain, draw], expected)
+    back = permuted_tree(permuted, orders.argsort(axis=2))
+    identity = np.broadcast_to(np.arange(3), orders.shape)
+    np.testing.assert_array_equal(back["sample_stats"]["permutation"].values, identity)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_labels_are_those_of_the_pivot(overlapping, method):
     allocations = allocations_of(permuted_tree(overlapping, random_orders(overlapping)))
