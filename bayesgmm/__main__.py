@@ -1,8 +1,39 @@
-"""``python -m bayesgmm`` is the command ``bayesgmm``."""
+"""``python -m bayesgmm`` is the command ``bayesgmm``, its process from the first moment on."""
 
+import os
+import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
-from bayesgmm.cli import main
+__all__ = ["run"]
+
+_INTERRUPTED = 130
+
+
+def run() -> NoReturn:
+    """Run the command line in this process, and end the process with its code.
+
+    Ctrl-C never shows a traceback: not while `main` is loaded, where it is not yet taken note of,
+    and not while Python takes itself down. After one the process ends at once with code 130,
+    without waiting for compiled threads that cannot be stopped; all that `main` does on its way
+    out, such as saving the draws made, is done by then.
+    """
+    try:
+        from bayesgmm.cli import main
+
+        code = main()
+    except KeyboardInterrupt:
+        print("error: interrupted; no file was left half-written.", file=sys.stderr)
+        code = _INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if code == _INTERRUPTED:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

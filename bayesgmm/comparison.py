@@ -303,18 +303,19 @@ def _sample_until_good(
 ) -> tuple[xr.DataTree, Diagnosis]:
     """Sample, and while the verdict is bad go on from the run, each time twice as long."""
     tree = sample(data, spec, draws=draws, seed=seed, **options)
-    verdict, longer, seeds = diagnose(tree), draws, np.random.SeedSequence(seed)
-    while not verdict.ok and longer <= limit:
-        logger.info("K = %d: %s; %d more draws", spec.n_components, verdict.status.value, longer)
-        try:
-            tree = extend(tree, longer, seed=int(seeds.spawn(1)[0].generate_state(1)[0]))
-        except SamplingError as error:
-            logger.info("K = %d stays as it is: %s", spec.n_components, error)
-            break
-        except KeyboardInterrupt as stop:
-            partial = with_attributes(tree, status="interrupted")
-            raise SamplingInterrupted("interrupted while going on.", partial=partial) from stop
-        verdict, longer = diagnose(tree), 2 * longer
+    longer, seeds = draws, np.random.SeedSequence(seed)
+    try:
+        while not (verdict := diagnose(tree)).ok and longer <= limit:
+            status = verdict.status.value
+            logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
+            try:
+                tree = extend(tree, longer, seed=int(seeds.spawn(1)[0].generate_state(1)[0]))
+            except SamplingError as error:
+                logger.info("K = %d stays as it is: %s", spec.n_components, error)
+                break
+            longer *= 2
+    except KeyboardInterrupt as stop:
+        raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
     return with_attributes(tree, verdict=verdict.to_dict()), verdict
 
 

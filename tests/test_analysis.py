@@ -342,12 +342,14 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
         return sample(data, spec, **options)
 
     monkeypatch.setattr("bayesgmm.comparison.sample", interrupt)
-    with pytest.raises(SamplingInterrupted, match="finished posterior of K = 1 is in") as caught:
+    with pytest.raises(
+        SamplingInterrupted, match="K = 1: all draws were made and are in"
+    ) as caught:
         run_analysis(lakes, tmp_path, draws=50, tune=100)
     assert caught.value.partial is None and list(caught.value.finished) == [1]
-    assert list(contents(tmp_path)) == ["posterior_k1.partial.nc"]
-    kept = load(tmp_path / "posterior_k1.partial.nc")
-    assert attribute(kept, "status") == "complete"
+    assert list(contents(tmp_path)) == ["posterior_k1.finished.nc"]
+    kept = load(tmp_path / "posterior_k1.finished.nc")
+    assert attribute(kept, "status") == "complete" and attribute(kept, "verdict")
 
 
 def test_ctrl_c_during_a_criterion_keeps_every_posterior(
@@ -373,8 +375,9 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     monkeypatch.setattr("bayesgmm.comparison.extend", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
-    assert attribute(caught.value.partial, "status") == "interrupted"
+    assert attribute(caught.value.partial, "status") == "complete"
     assert caught.value.partial["posterior"].sizes["draw"] == 30
+    assert list(contents(tmp_path)) == ["posterior_k1.finished.nc"]
 
 
 def test_an_interrupted_run_keeps_its_draws(

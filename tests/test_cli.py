@@ -139,7 +139,7 @@ def test_wrong_usage_config_and_data_exit_2_with_one_line(
         (MemoryError("m"), 2, "error: not enough memory: m; ask for fewer rows, draws"),
         (ResultFileError("w"), 4, "error: w\n"),
         (SamplingInterrupted("i", partial=None), 130, "error: i\n"),
-        (KeyboardInterrupt(), 130, "error: interrupted; no result was written.\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted; no file was left half-written.\n"),
         (BayesGMMError("\x1b[31mred\u202e"), 2, "error:  [31mred \n"),
         (ZeroDivisionError("z"), 1, "error: this is a fault of bayesgmm: ZeroDivisionError: z."),
     ],

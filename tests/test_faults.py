@@ -3,20 +3,28 @@
 Each test runs a process of its own; the many repetitions are marked slow.
 """
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from test_files import small_tree
 
+from bayesgmm.cli import main
+from bayesgmm.criteria import loo_with_refits, refits
 from bayesgmm.result import load, save
 from bayesgmm.result.layout import attribute
+from bayesgmm.sampling import sample
+from bayesgmm.sampling.chains import ChainDraws, run_chains
 
 ROOT = Path(__file__).parents[1]
 FAITHFUL = ROOT / "models/data/faithful.csv"
@@ -110,45 +118,136 @@ def test_many_killed_writers(saved: Path, attempt: int) -> None:
     killed_while_saving(saved, np.random.default_rng(attempt).uniform(0, 0.3))
 
 
-def interrupted(folder: Path, seconds: float | None, *, k: int, draws: int) -> str:
-    """Sample, press Ctrl-C after some time, and check what is left; return how it ended."""
-    command = ["sample", FAITHFUL, "-k", k, "--draws", draws, "--seed", 1, "--out", "p.nc"]
-    process = start("-m", "bayesgmm", *command, cwd=folder)
+def program(*arguments: object, folder: Path) -> subprocess.Popen[str]:
+    """Start the command line; until its first line runs, Ctrl-C meets Python itself."""
+    code = "print('started', flush=True)\nfrom bayesgmm.__main__ import run\nrun()"
+    process = start("-c", code, *arguments, cwd=folder)
+    assert process.stdout is not None and process.stdout.readline() == "started\n"
+    return process
+
+
+def pressed(process: subprocess.Popen[str], seconds: float | None) -> tuple[int, str]:
+    """Press Ctrl-C after some time; return how the process ended and what it said."""
     if seconds is not None:
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    left = sorted(os.listdir(folder))
-    if process.returncode in (0, 3):
-        assert left == ["p.nc"]
-        assert attribute(load(folder / "p.nc"), "status") == "complete"
+    _, err = process.communicate(timeout=300)
+    if process.returncode == -signal.SIGINT:  # all was done, and Python took itself down
+        assert err == ""
+    elif process.returncode == 130:
+        assert err.startswith("error: ") and err.count("\n") == 1, err
+    else:
+        assert (process.returncode in (0, 3), err) == (True, "")
+    return process.returncode, err
+
+
+def interrupted(
+    folder: Path, seconds: float | None, *, k: int, draws: int, old: bytes | None = None
+) -> str:
+    """Sample, press Ctrl-C after some time, and check what is left; return how it ended.
+
+    A file of these ``old`` bytes is to be replaced.
+    """
+    final = folder / "p.nc"
+    if old is not None:
+        final.write_bytes(old)
+    options = ["-k", k, "--draws", draws, "--seed", 1, "--out", "p.nc", "--overwrite"]
+    code, err = pressed(program("sample", FAITHFUL, *options, folder=folder), seconds)
+    left = set(os.listdir(folder)) - {"p.nc"}
+    new = final.exists() and final.read_bytes() != old
+    assert final.exists() or old is None
+    if new:
+        assert attribute(load(final), "status") == "complete"
+        assert load(final)["posterior"].sizes["draw"] == draws
+    if code != 130:
+        assert new and not left
         return "complete"
-    if process.returncode == -signal.SIGINT and not err:  # while Python itself started or ended
-        assert left in ([], ["p.nc"])
-        return "nothing"
-    # An exec of text that the exception passes, as in imports, makes CPython end by the signal
-    # itself, which a shell calls 130 too.
-    assert process.returncode in (130, -signal.SIGINT), err
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    if "partial" not in err:
-        assert left in ([], ["p.nc"])
-        return "nothing"
-    assert left == ["p.partial.nc"]
-    partial = load(folder / "p.partial.nc")
-    assert attribute(partial, "status") == "interrupted"
-    assert all(np.isfinite(variable).all() for variable in partial["posterior"].data_vars.values())
-    return "partial"
+    if not left:
+        assert "partial" not in err and "finished" not in err
+        return "written" if new else "nothing"
+    kept = load(folder / left.pop())
+    assert not left and not new
+    ended = "partial" if "p.partial.nc" in err else "finished"
+    status = {"partial": "interrupted", "finished": "complete"}[ended]
+    assert f"'p.{ended}.nc'" in err and attribute(kept, "status") == status
+    assert (kept["posterior"].sizes["draw"] == draws) or ended == "partial"
+    assert all(np.isfinite(variable).all() for variable in kept["posterior"].data_vars.values())
+    return ended
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])
+def test_ctrl_c_while_loading_shows_no_traceback(tmp_path: Path, seconds: float) -> None:
+    process = program("sample", FAITHFUL, "-k", 2, "--draws", 100_000, folder=tmp_path)
+    code, err = pressed(process, seconds)
+    assert (code, err) == (130, "error: interrupted; no file was left half-written.\n")
+    assert os.listdir(tmp_path) == []
+
+
+def pressing(*arguments: object, draws: int, then: str = "") -> str:
+    """Code that runs the command line and presses Ctrl-C once a chain has made some draws."""
+    return (
+        "import os, signal, threading\n"
+        "from bayesgmm import sampling\n"
+        "from bayesgmm.cli import main\n"
+        "pressed = threading.Event()\n"
+        "def press(chain, done, total):\n"
+        f"    if done > {draws} and not pressed.is_set():\n"
+        "        pressed.set(); os.kill(os.getpid(), signal.SIGINT)\n"
+        "plain = sampling.sample\n"
+        "sampling.sample = lambda *a, **o: plain(*a, **{**o, 'progress': press})\n"
+        f"{then}\n"
+        f"raise SystemExit(main({[str(argument) for argument in arguments]!r}))"
+    )
+
+
+LONG = ("sample", FAITHFUL, "-k", 2, "--tune", 200, "--draws", 50_000, "--seed", 1, "--out", "p.nc")
 
 
 def test_ctrl_c_keeps_the_draws_made(tmp_path: Path) -> None:
     """A run that would take minutes, interrupted: what was drawn is kept and marked."""
-    for seconds in (7, 15, 40):
-        folder = tmp_path / str(seconds)
-        folder.mkdir()
-        ended = interrupted(folder, seconds, k=5, draws=20_000)
-        if ended == "partial":
-            return
-    pytest.fail(f"the longest run ended with {ended}")
+    process = start("-c", pressing(*LONG, draws=300), cwd=tmp_path)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert err == (
+        "error: interrupted; the draws made so far are in 'p.partial.nc', marked as interrupted.\n"
+    )
+    assert os.listdir(tmp_path) == ["p.partial.nc"]
+    partial = load(tmp_path / "p.partial.nc")
+    assert attribute(partial, "status") == "interrupted"
+    assert 50 < partial["posterior"].sizes["draw"] < 50_000
+    assert all(np.isfinite(v).all() for v in partial["posterior"].data_vars.values())
+
+
+@pytest.mark.parametrize("stopped", ["labels.relabel", "diagnosis.diagnose", "summary.summarize"])
+def test_ctrl_c_after_the_last_draw_keeps_all_draws(
+    tmp_path: Path, stopped: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bayesgmm.{stopped}", interrupt)
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", str(FAITHFUL), "-k", "2", "--draws", "30", "--out", "p.nc"]) == 130
+    line = "error: interrupted; all draws were made and are in 'p.finished.nc'.\n"
+    assert capsys.readouterr().err == line
+    kept = load("p.finished.nc")
+    assert os.listdir() == ["p.finished.nc"]
+    assert kept["posterior"].sizes["draw"] == 30 and attribute(kept, "status") == "complete"
+    raw = attribute(kept, "relabelling") is None
+    assert raw == (stopped == "labels.relabel")
+
+
+def test_ctrl_c_during_a_refit_is_not_taken_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refit cut short would give a term from a few draws, and the run would go on."""
+    rows = np.append(np.random.default_rng(1).normal(size=(30, 1)), [[40.0]], axis=0)
+    tree = sample(rows, 1, draws=100, chains=2, seed=1)
+
+    def cut_short(*arguments: Any) -> ChainDraws:
+        return replace(run_chains(*arguments), interrupted=True)
+
+    monkeypatch.setattr(refits, "run_chains", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        loo_with_refits(tree, limit=-1.0, moment_matching=False, max_refits=31, draws=20, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -162,32 +261,61 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(40))
-def test_ctrl_c_at_any_time(tmp_path: Path, whole_run: float, attempt: int) -> None:
-    """Evenly over loading, warm-up, draws, post-processing and writing."""
-    print(interrupted(tmp_path, (attempt + 0.5) / 40 * whole_run, k=3, draws=3000))
+def test_ctrl_c_at_any_time(saved: Path, whole_run: float, attempt: int) -> None:
+    """Evenly over loading, warm-up, draws, post-processing and writing; half with an old file."""
+    old = saved.read_bytes() if attempt % 2 else None
+    saved.unlink()
+    seconds = (attempt + 0.5) / 40 * whole_run
+    print(f"{seconds:.1f} s:", interrupted(saved.parent, seconds, k=3, draws=3000, old=old))
+
+
+COMPARED = ("compare", FAITHFUL, "-k", "1-2", "--draws", 1000, "--out", "r", "--overwrite")
+
+
+@pytest.fixture(scope="module")
+def whole_comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, Path]:
+    """Seconds of a comparison that nobody interrupts, and its results."""
+    folder = tmp_path_factory.mktemp("whole")
+    begin = time.monotonic()
+    assert pressed(program(*COMPARED, "--seed", 1, folder=folder), None)[0] in (0, 3)
+    return time.monotonic() - begin, folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(12))
+def test_ctrl_c_in_a_comparison_at_any_time(
+    tmp_path: Path, whole_comparison: tuple[float, Path], attempt: int
+) -> None:
+    """The earlier results stay as they were, or the new ones are there; what is kept says so."""
+    seconds, earlier = whole_comparison
+    folder = Path(shutil.copytree(earlier / "r", tmp_path / "r"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    process = program(*COMPARED, "--seed", 2, folder=tmp_path)
+    code, err = pressed(process, (attempt + 0.5) / 12 * seconds)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    kept = {name for name in after if name.endswith((".partial.nc", ".finished.nc"))}
+    finals = {name: content for name, content in after.items() if name not in kept}
+    assert finals == before or json.loads(finals["verdict.json"])["seed"] == 2
+    assert kept == {name for name in kept if repr(f"r/{name}") in err}
+    assert not kept or (code == 130 and finals == before)
+    for name in kept:
+        tree = load(folder / name)
+        whole = attribute(tree, "status") == "complete"
+        assert name.endswith(".finished.nc") == whole
+        assert not whole or tree["posterior"].sizes["draw"] == 1000
+    print(code, err)
 
 
 def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
     """Also while the draws made are laid out and written: no file under the final name."""
-    code = (
-        "import os, signal, sys, threading\n"
-        "from bayesgmm import sampling\n"
-        "from bayesgmm.cli import main\n"
-        "def press(chain, done, total):\n"
-        "    if done > 300 and not pressed.is_set():\n"
-        "        pressed.set(); os.kill(os.getpid(), signal.SIGINT)\n"
+    then = (
         "def assemble(*_, **__):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    while True: pass\n"
-        "pressed = threading.Event()\n"
-        "sampling.posterior_sampling.assemble = assemble\n"
-        "plain = sampling.sample\n"
-        "sampling.sample = lambda *a, **o: plain(*a, **{**o, 'progress': press})\n"
-        f"arguments = ['sample', {str(FAITHFUL)!r}, '-k', '2', '--tune', '200', '--out', 'p']\n"
-        "sys.exit(main([*arguments, '--draws', '50000']))"
+        "sampling.posterior_sampling.assemble = assemble"
     )
-    process = start("-c", code, cwd=tmp_path)
-    _, err = process.communicate(timeout=120)
+    process = start("-c", pressing(*LONG, draws=300, then=then), cwd=tmp_path)
+    _, err = process.communicate(timeout=300)
     assert process.returncode in (130, -signal.SIGINT), err
-    assert err == "error: interrupted; no result was written.\n"
+    assert err == "error: interrupted; no file was left half-written.\n"
     assert os.listdir(tmp_path) == []

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
@@ -26,7 +24,7 @@ from bayesgmm.result.files import check_writable, strict_json, write_text
 from bayesgmm.result.layout import attribute, with_attributes
 from bayesgmm.summary import summarize
 
-__all__ = ["VERDICT_FILE", "check_outputs", "write_outputs", "write_partial"]
+__all__ = ["VERDICT_FILE", "check_outputs", "write_outputs"]
 
 VERDICT_FILE = "verdict.json"
 _OWN_FILES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
@@ -104,19 +102,11 @@ def write_outputs(
     return {kind: folder / name for kind, name in names.items()}
 
 
-def write_partial(partial: xr.DataTree, folder: Path) -> Path:
-    """Save a posterior of an interrupted run as ``posterior_k<K>.partial.nc``.
-
-    Its attribute ``status`` tells whether its own draws are complete.
-    """
-    k = partial["posterior"].sizes["cluster"]
-    return save(partial, folder / f"posterior_k{k}.partial.nc", overwrite=True)
-
-
 def _standing(folder: Path) -> list[str]:
     """Return the names in the folder that a run would replace, or whose run it would replace."""
     posteriors = [path.name for path in folder.glob("posterior_k*.nc")]
-    complete = [name for name in sorted(posteriors) if not name.endswith(".partial.nc")]
+    left = (".partial.nc", ".finished.nc")  # by runs that were interrupted
+    complete = [name for name in sorted(posteriors) if not name.endswith(left)]
     return [name for name in _OWN_FILES if (folder / name).exists()] + complete
 
 

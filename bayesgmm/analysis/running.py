@@ -2,9 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +111,8 @@ def run_analysis(
     ResultFileError
         When the results cannot be written, as far as can be known before any work.
     SamplingInterrupted
-        After Ctrl-C; the draws made so far are kept as ``posterior_k<K>.partial.nc``.
+        After Ctrl-C; the draws made so far are kept as ``posterior_k<K>.partial.nc``, finished
+        posteriors as ``posterior_k<K>.finished.nc``.
 
     Examples
     --------
@@ -153,7 +152,7 @@ def _analysed(
     spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, progress: Any
 ) -> AnalysisResult:
     # Loaded here: checking a model file needs neither sampler nor pictures.
-    from bayesgmm.analysis.outputs import check_outputs, write_outputs, write_partial
+    from bayesgmm.analysis.outputs import check_outputs, write_outputs
     from bayesgmm.comparison import compare
 
     check_outputs(spec, data, folder, overwrite)
@@ -168,7 +167,7 @@ def _analysed(
             progress=progress,
         )
     except SamplingInterrupted as interruption:
-        raise _kept(interruption, partial(write_partial, folder=folder)) from interruption
+        raise _kept(interruption, folder) from interruption
     choice = comparison.chosen(spec.report.criterion)
     verdict = comparison.verdicts[choice.k]
     files = write_outputs(spec, comparison, choice, folder)
@@ -198,19 +197,20 @@ def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
     return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **counts))
 
 
-def _kept(interruption: SamplingInterrupted, write: Callable[[Any], Path]) -> SamplingInterrupted:
+def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupted:
     """Save what there is of an interrupted run, and say where it is."""
+    from bayesgmm.result.files import keep_interrupted
+
     draws = interruption.details.get("partial")
     finished = interruption.details.get("finished", {})
     if draws is None and not finished:
         return SamplingInterrupted(f"{interruption} Nothing was written.", partial=None)
-    parts = []
-    if draws is not None:
-        parts.append(f"the draws made so far are in {str(write(draws))!r}, marked as interrupted")
-    for k, tree in finished.items():
-        parts.append(f"the finished posterior of K = {k} is in {str(write(tree))!r}")
+    places = []
+    for tree in [*finished.values(), *([] if draws is None else [draws])]:
+        k = tree["posterior"].sizes["cluster"]
+        places.append(f"K = {k}: {keep_interrupted(tree, folder / f'posterior_k{k}.nc')}")
     return SamplingInterrupted(
-        f"interrupted; {'; '.join(parts)}.", partial=draws, finished=finished
+        f"interrupted; {'; '.join(places)}.", partial=draws, finished=finished
     )
 
 

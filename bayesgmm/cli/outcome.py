@@ -42,7 +42,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return ""
     if _is_stop(error):
-        return "interrupted; no result was written."
+        return "interrupted; no file was left half-written."
     if isinstance(error, BayesGMMError):
         text = as_options(str(error))
     elif isinstance(error, MemoryError):

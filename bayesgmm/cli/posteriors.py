@@ -275,22 +275,22 @@ def _sampled(
     from bayesgmm.diagnosis import diagnose
     from bayesgmm.errors import SamplingInterrupted
     from bayesgmm.result import save
+    from bayesgmm.result.files import keep_interrupted
     from bayesgmm.result.layout import with_attributes
     from bayesgmm.summary import summarize
 
+    tree = None
     try:
         tree = sampling.sample(data, spec, **options)
-    except SamplingInterrupted as interruption:
-        if (draws := interruption.details.get("partial")) is None:
+        verdict, table = diagnose(tree), summarize(tree)
+        save(with_attributes(tree, verdict=verdict.to_dict()), path, overwrite)
+        return tree, verdict, table
+    except (KeyboardInterrupt, SamplingInterrupted) as stop:
+        draws = getattr(stop, "details", {}).get("partial", tree)
+        if draws is None:
             raise
-        partial = save(draws, path.with_suffix(".partial.nc"), overwrite=True)
-        raise SamplingInterrupted(
-            f"interrupted; the draws made so far are in {str(partial)!r}, marked as interrupted.",
-            partial=draws,
-        ) from interruption
-    verdict = diagnose(tree)
-    save(with_attributes(tree, verdict=verdict.to_dict()), path, overwrite)
-    return tree, verdict, summarize(tree)
+        where = keep_interrupted(draws, path)
+        raise SamplingInterrupted(f"interrupted; {where}.", partial=draws) from stop
 
 
 def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":

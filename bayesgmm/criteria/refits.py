@@ -233,6 +233,8 @@ def _left_out(
     rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
     seeds = [int(child.generate_state(1, np.uint64)[0]) for child in for_chains]
     drawn = run_chains(rest.flat, np.ascontiguousarray(starts), seeds, settings)
+    if drawn.interrupted:
+        raise KeyboardInterrupt
     values = pointwise_log_likelihood(
         rest.constrain(drawn.x.reshape(-1, target.dim)),
         target.values[row : row + 1],

@@ -22,7 +22,7 @@ from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.result.layout import SCHEMA_VERSION, attribute, with_attributes
 
-__all__ = ["check_writable", "load", "save", "strict_json", "write_text"]
+__all__ = ["check_writable", "keep_interrupted", "load", "save", "strict_json", "write_text"]
 
 PathLike = str | os.PathLike[str]
 
@@ -126,6 +126,25 @@ def load(path: PathLike) -> xr.DataTree:
             f"{str(file)!r} is not a bayesgmm result: {type(error).__name__}: {error!s:.80}.",
             path=str(file),
         ) from error
+
+
+def keep_interrupted(posterior: xr.DataTree, path: PathLike) -> str:
+    """Save what an interrupted run has made beside the file it was to write; say where it is.
+
+    Draws that were cut short go to ``*.partial.nc`` and are marked as interrupted. Those that
+    were all made, where the run was stopped later, go to ``*.finished.nc``.
+
+    Raises
+    ------
+    ResultFileError
+        When the file cannot be written.
+    """
+    whole = attribute(posterior, "status") == "complete"
+    beside = Path(path).with_suffix(".finished.nc" if whole else ".partial.nc")
+    kept = save(posterior, beside, overwrite=True)
+    if whole:
+        return f"all draws were made and are in {str(kept)!r}"
+    return f"the draws made so far are in {str(kept)!r}, marked as interrupted"
 
 
 def write_text(path: PathLike, text: str, overwrite: bool = False) -> Path:

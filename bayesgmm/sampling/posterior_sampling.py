@@ -22,6 +22,7 @@ from bayesgmm.fit import fit_em, fit_map
 from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
 from bayesgmm.progress import Progress, reporting
 from bayesgmm.resources import available_cores, require_bytes
+from bayesgmm.result.layout import attribute
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.dispersion import dispersed_starts
@@ -146,7 +147,7 @@ def sample(
         attributes=attributes,
     )
     if relabel is not None:
-        tree = labels.relabel(tree, relabel)
+        tree = _relabelled(tree, relabel)
     if drawn.interrupted:
         raise _interruption(tree, settings.draws, chains)
     return tree
@@ -234,6 +235,20 @@ def _run_smc(
 
 
 _METHODS = {"nuts": _run_nuts, "smc": _run_smc}
+
+
+def _relabelled(tree: xr.DataTree, method: Literal["stephens", "ecr", "pivot"]) -> xr.DataTree:
+    """Relabel a run; when that is interrupted, the draws are handed over as they were sampled."""
+    try:
+        return labels.relabel(tree, method)
+    except KeyboardInterrupt as stop:
+        if attribute(tree, "status") == "interrupted":  # pressed for the second time
+            raise
+        raise SamplingInterrupted(
+            "interrupted after the last draw; all draws, labels as sampled, are in the error's "
+            ".partial.",
+            partial=tree,
+        ) from stop
 
 
 def _interruption(tree: xr.DataTree, draws: int, chains: int) -> SamplingInterrupted:
