@@ -411,6 +411,33 @@ def test_nearly_collinear_and_nearly_constant_columns_are_accepted():
     assert set(caught.value.columns) >= {"x2", "x4"}
 
 
+@pytest.mark.parametrize("n_features", [2, 5])
+@pytest.mark.parametrize("n_far", [1, 2, 5])
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.parametrize("far", [1e6, 1e12])
+def test_far_rows_do_not_make_columns_collinear(n_features, n_far, n_rows, far):
+    """The correlation of all rows is singular; that of rows at ordinary distances is not."""
+    rng = np.random.default_rng(n_features)
+    rows = rng.normal(size=(60, n_features))
+    rows[:n_rows, :n_far] += far * rng.choice([-1.0, 1.0], size=(n_rows, 1))
+    assert as_dataset(rows).n_features == n_features
+    assert as_dataset(1e-8 * rows + 3.0).n_features == n_features
+    with pytest.raises(DataError) as caught:
+        as_dataset(np.c_[rows, rows[:, :2] @ [2.0, -1.0] + 3.0])
+    assert caught.value.columns == ("x1", "x2", f"x{n_features + 1}")
+
+
+def test_far_rows_of_a_column_that_hardly_varies():
+    """More than half of the cells equal: the typical distance is that of the others."""
+    rows = np.zeros((40, 2))
+    rows[:9, 0], rows[5:14, 1] = np.arange(1, 10), np.arange(2, 20, 2)
+    rows[0] = 1e7, 1e7
+    with pytest.warns(DataWarning, match="duplicates"):
+        assert as_dataset(rows).n_features == 2
+    with pytest.raises(DataError, match="'x1', 'x3' are collinear"):
+        as_dataset(np.c_[rows, 1.0 - 2.0 * rows[:, 0]])
+
+
 def test_reading_imports_no_frame_library():
     code = (
         "import sys, bayesgmm.data as d; d.as_dataset([[1], [2]]);"

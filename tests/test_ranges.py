@@ -101,6 +101,21 @@ def test_a_row_a_million_spreads_away_keeps_everything_finite(covariance):
     assert all(np.isfinite(v).all() for v in fits[1]["posterior"].data_vars.values())
 
 
+@pytest.mark.parametrize("n_far", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
+def test_a_row_a_million_spreads_away_in_several_features_is_fitted(n_far):
+    rows = np.concatenate([RNG(3).normal(size=(40, 5)), RNG(4).normal(size=(61, 5)) + 6.0])
+    rows[-1, :n_far] += 1e6
+    fits = [
+        bayesgmm.fit_em(rows, 1, seed=1),
+        bayesgmm.sample(rows, 2, draws=40, tune=150, chains=2, seed=1),
+    ]
+    for fitted in fits:
+        soft = bayesgmm.membership(fitted, rows)
+        assert np.isfinite(soft["mean"]).all()
+        np.testing.assert_allclose(soft["mean"].sum("cluster"), 1.0, atol=1e-12)
+    assert all(np.isfinite(v).all() for v in fits[1]["posterior"].data_vars.values())
+
+
 @settings(derandomize=True, deadline=None, max_examples=5)
 @given(st.floats(-3.9, -1.0), st.integers(0, 99))
 def test_nearly_collinear_columns_are_fitted_as_well_as_their_difference(exponent, seed):

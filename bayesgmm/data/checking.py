@@ -35,6 +35,7 @@ MAX_CONDITION = 1e10
 GAP_FLOOR = 1e-9
 BLOCK = 16_384
 _KEPT_HASHES = 2**21
+_SAMPLED_VALUES = 2**20
 
 
 class Rows(Protocol):
@@ -235,7 +236,8 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
     rest /= n_obs
     products -= n_obs * np.outer(rest, rest)
     deviations = np.sqrt(np.diag(products))
-    _refuse_collinear(products / np.outer(deviations, deviations), features)
+    if _condition(products / np.outer(deviations, deviations)) > MAX_CONDITION:
+        _refuse_collinear(_bounded_correlation(rows, span), features)
     return Facts(
         first.digest.hexdigest(),
         frozen(centre + span * rest),
@@ -256,14 +258,51 @@ def _refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, 
         )
 
 
+def _condition(correlation: Array) -> float:
+    """Return the condition number, capped where the smallest eigenvalue is all rounding."""
+    sizes = np.linalg.eigvalsh(correlation)
+    return float(sizes[-1] / max(sizes[0], np.finfo(np.float64).eps))
+
+
+def _bounded_correlation(rows: Rows, span: Array) -> Array:
+    """Return the correlation of weighted rows, far ones weighted to an ordinary distance.
+
+    A linear relation between columns holds for the rows under any weights. What a row far out in
+    several columns makes of their correlation does not.
+    """
+    middle, width = _typical(rows, span)
+    total, sums, products = 0.0, np.zeros(len(span)), np.zeros((len(span), len(span)))
+    for block in rows.blocks(BLOCK):
+        scaled = (block - middle) / width
+        weights = 1.0 / np.maximum(1.0, np.abs(scaled).max(axis=1))
+        scaled *= weights[:, None]
+        total += weights @ weights
+        sums += weights @ scaled
+        products += scaled.T @ scaled
+    mean = sums / total
+    covariance = products / total - np.outer(mean, mean)
+    deviations = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(deviations, deviations)
+
+
+def _typical(rows: Rows, span: Array) -> tuple[Array, Array]:
+    """Return each column's median and its median distance from there, of rows sampled evenly."""
+    n_obs, n_features = rows.shape
+    stride = math.ceil(n_obs * n_features / _SAMPLED_VALUES)
+    sample = np.concatenate([block[::stride] for block in rows.blocks(BLOCK)])
+    middle = np.median(sample, axis=0)
+    apart = np.abs(sample - middle).T
+    width = [np.median(a[a > 0.0]) if a.any() else s for a, s in zip(apart, span, strict=True)]
+    return middle, np.maximum(width, 1e-100 * span)
+
+
 def _refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
     """Refuse columns of which one is a linear combination of others."""
-    sizes, vectors = np.linalg.eigh(correlation)
-    if sizes[0] * MAX_CONDITION >= sizes[-1]:
+    condition = _condition(correlation)
+    if condition <= MAX_CONDITION:
         return
-    loads = np.abs(vectors[:, 0])
+    loads = np.abs(np.linalg.eigh(correlation).eigenvectors[:, 0])
     involved = tuple(features[j] for j in np.flatnonzero(loads > 0.01 * loads.max()))
-    condition = sizes[-1] / max(sizes[0], np.finfo(np.float64).eps)
     raise DataError(
         f"columns {', '.join(map(repr, involved))} are collinear (condition number of the "
         f"correlation {condition:.1e}, above {MAX_CONDITION:g}): one follows from the others; "
