@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import arviz as az
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -74,6 +75,14 @@ def test_other_programs_read_it(tree: xr.DataTree, saved: Path) -> None:
     again = az.from_netcdf(saved).load()
     again.close()
     np.testing.assert_array_equal(again.posterior.means, tree.posterior.means)
+
+
+def test_no_variable_holds_strings_of_variable_length(saved: Path) -> None:
+    """HDF5 2.0 may crash the process when it reads a second file that does."""
+    with netCDF4.Dataset(saved) as file:
+        groups = [file, *file.groups.values()]
+        kinds = {str(v.dtype) for group in groups for v in group.variables.values()}
+    assert "<class 'str'>" not in kinds and "|S1" in kinds
 
 
 def test_saving_what_was_loaded_gives_the_same_hash(saved: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
     with _replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
         marked = with_attributes(posterior, schema_version=SCHEMA_VERSION, **hashes)
-        marked.to_netcdf(temporary, engine="netcdf4")
+        marked.to_netcdf(temporary, engine="netcdf4", encoding=_texts_as_characters(marked))
         with temporary.open("ab") as file:
             file.write(_LINE % _bytes_hash(temporary, temporary.stat().st_size))
         _check_bytes(temporary)
@@ -114,7 +114,7 @@ def load(path: PathLike) -> xr.DataTree:
         _check_bytes(file)
         with xr.open_datatree(file, engine="netcdf4") as stored:
             _check_content(stored, file)
-            return stored.load()
+            return _with_texts(stored.load())
     except ResultFileError:
         raise
     except OSError as error:
@@ -233,6 +233,33 @@ def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
             path=str(path),
         )
     return final
+
+
+def _texts_as_characters(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the encoding that stores text variables as arrays of characters, in UTF-8.
+
+    Strings of variable length have crashed the process: HDF5 2.0 keeps the conversion of their
+    fill values, with a pointer to its file, after that file was closed, and uses it for the next.
+    """
+    return {
+        node.path: {
+            str(name): {"dtype": "S1"}
+            for name, variable in node.to_dataset(inherit=False).variables.items()
+            if variable.dtype.kind not in "biufc"
+        }
+        for node in tree.subtree
+    }
+
+
+def _with_texts(tree: xr.DataTree) -> xr.DataTree:
+    """Return the tree as it was saved: text arrays are read as objects."""
+    for node in tree.subtree:
+        own = node.to_dataset(inherit=False)
+        objects = {k: v for k, v in own.variables.items() if v.dtype.kind == "O"}
+        node.dataset = own.assign(
+            {k: (v.dims, v.values.astype(str), v.attrs) for k, v in objects.items()}
+        )
+    return tree
 
 
 def _real(path: PathLike) -> Path:
