@@ -2,6 +2,7 @@
 
 import base64
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayesgmm.analysis import run_analysis
 from bayesgmm.comparison import Comparison, compare
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
@@ -297,15 +299,61 @@ def test_payloads_in_names_labels_and_paths(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(60, 2)) + np.repeat([[0, 0], [6, 6]], 30, axis=0)
     names = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>$\\frac{']
-    labels = [f"<b onclick=alert({i})>" for i in range(60)]
+    labels = [f"{PAYLOADS[i % len(PAYLOADS)]} {i}" for i in range(60)]
     data = Dataset.from_frame(pd.DataFrame(rows, columns=names, index=labels))
     data = replace(data, source="<svg onload=alert(1)>.csv")
     result = compare(data, [2], draws=150, tune=300, chains=2, max_draws=150, seed=1)
     about = {"title": "</title><script>", "question": "<iframe>", "units": {names[0]: "<hr>"}}
     path = write_report(result, tmp_path / "<b>report.html", about=about)
     seen = assert_harmless(path.read_text(encoding="utf-8"))
-    for text in (*names, labels[0][:11], data.source, "<iframe>", "<hr>"):
+    for text in (*names, data.source, "<iframe>", "<hr>"):
         assert text in seen.text
+    assert any(label in seen.text for label in labels)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file with every payload in each of its texts, in column names and in paths."""
+    folder = tmp_path_factory.mktemp("hostile")
+    possible = [payload for payload in PAYLOADS if "\0" not in payload]  # of a name or a path
+    names = [" ".join(possible[i::3]) for i in range(3)]
+    data = folder.joinpath(*possible, "rows.csv")
+    data.parent.mkdir(parents=True)
+    rows = np.random.default_rng(1).normal(size=(40, 3)).round(3)
+    pd.DataFrame(rows, columns=names).assign(**dict.fromkeys(possible, "text")).to_csv(
+        data, index=False
+    )
+    texts = json.dumps(" ".join(PAYLOADS), ensure_ascii=True)
+    model = folder / "<img src=x onerror=alert(1)>.toml"
+    model.write_text(
+        "".join(f"about.{key} = {texts}\n" for key in ("title", "question", "source", "known"))
+        + f"data.file = {json.dumps(str(data.relative_to(folder)))}\n"
+        + "".join(f"data.units.{json.dumps(name)} = {texts}\n" for name in names)
+        + "model.n_components = 1\nmodel.covariance = 'tied_spherical'\n"
+        + "sampler.draws = 60\nsampler.tune = 100\nsampler.chains = 2\nsampler.seed = 1\n"
+        + "sampler.max_draws = 0\nsampler.evidence = 'none'\n"
+    )
+    return model
+
+
+@pytest.mark.parametrize("format", ["html", "md"])
+def test_payloads_in_a_model_file_its_data_and_their_paths(
+    hostile: Path, format: str, tmp_path: Path
+) -> None:
+    """The whole way of `bayesgmm run`."""
+    model = hostile.with_stem(hostile.stem + format)
+    model.write_text(hostile.read_text() + f"report.format = {format!r}\n")
+    report = run_analysis(model, tmp_path / "<b onclick=alert(1)>").files["report"]
+    page = report.read_text(encoding="utf-8")
+    if format == "html":
+        seen = assert_harmless(page)
+        for payload in PAYLOADS:
+            shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in payload)
+            assert seen.text.count(shown) >= 5
+        assert model.name in seen.text
+    else:
+        prose = "\n".join(line for line in page.splitlines() if not line.startswith("    "))
+        assert "<" not in prose and not re.search(r"(?<!\\)\]\((javascript|//)", prose)
 
 
 def test_overlaps_too_small_to_matter_are_told_as_such() -> None:

@@ -134,6 +134,7 @@ def finish(
     ax.tick_params(labelsize=8.5)
     ax.spines[["top", "right"]].set_visible(False)
     labels = ax.get_legend_handles_labels()[1]
+    legend = legend if labels else None
     if legend == "below":
         columns = 1 if wide < 3.5 else 2 if len(labels) in (2, 4) else 3
         ax.legend(
