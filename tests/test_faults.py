@@ -9,8 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,10 @@ from test_files import small_tree
 
 from bayesgmm.cli import main
 from bayesgmm.criteria import loo_with_refits, refits
+from bayesgmm.data import Dataset
+from bayesgmm.errors import DataError, ResultFileError
 from bayesgmm.result import load, save
+from bayesgmm.result.files import check_writable
 from bayesgmm.result.layout import attribute
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.chains import ChainDraws, run_chains
@@ -94,6 +100,40 @@ def test_a_full_disk_leaves_the_old_file(saved: Path) -> None:
     assert len(cuts) == 20
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be nobody for a moment where tests run as the superuser, whom no permission stops."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_folders_and_files_that_permissions_close(saved: Path) -> None:
+    """A read-only folder keeps its file; both are refused before anything is read or sampled."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data, old = folder / "d.csv", Path(shutil.copy(saved, folder / "p.nc"))
+        data.write_bytes(FAITHFUL.read_bytes())
+        data.chmod(0o000)
+        folder.chmod(0o555)
+        with unprivileged():
+            for path in (old, folder / "new.nc"):
+                with pytest.raises(ResultFileError, match="Permission denied"):
+                    save(small_tree(), path, overwrite=True)
+                with pytest.raises(ResultFileError, match="Permission denied"):
+                    check_writable(path, overwrite=True)
+            with pytest.raises(DataError, match="Permission denied") as caught:
+                Dataset.from_csv(data)
+        assert caught.value.path == str(data)
+        assert sorted(os.listdir(folder)) == ["d.csv", "p.nc"]
+        assert old.read_bytes() == saved.read_bytes()
+        folder.chmod(0o755)
 
 
 def killed_while_saving(saved: Path, seconds: float) -> None:
