@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from bayesgmm.arguments import check_count, check_one_of, seed_of
+from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.criteria import (
     EvidenceRoutes,
     Evidences,
@@ -166,6 +166,7 @@ def compare(
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
+    target_accept: float = 0.9,
     max_draws: int | None = None,
     cores: int | None = None,
     evidence: EvidenceRoutes = "both",
@@ -183,6 +184,7 @@ def compare(
     resolution : "auto", float or one a feature
         Recording step of the data; see `MixtureSpec`.
     draws, tune, chains : int
+    target_accept : float
         As in `sample`.
     max_draws : int, optional
         From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
@@ -227,6 +229,8 @@ def compare(
     draws, tune = check_count("draws", draws), check_count("tune", tune)
     chains = check_count("chains", chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
+    options: dict[str, Any] = {"tune": tune, "chains": chains, "cores": cores}
+    options["target_accept"] = check_between("target_accept", target_accept, 0.0, 1.0)
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
     seeds = {
@@ -242,15 +246,7 @@ def compare(
         _, for_draws, for_evidence, for_refits = seeds[k]
         with carrying(posteriors):
             posteriors[k], verdicts[k] = _sample_until_good(
-                dataset,
-                spec,
-                draws,
-                most_draws,
-                tune=tune,
-                chains=chains,
-                cores=cores,
-                seed=for_draws,
-                progress=progress,
+                dataset, spec, draws, most_draws, seed=for_draws, progress=progress, **options
             )
             elpds["waic"][k] = waic(posteriors[k])
             elpds["loo"][k] = loo_with_refits(

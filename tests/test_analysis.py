@@ -107,7 +107,7 @@ def test_defaults_and_paths_relative_to_the_file(model_file: Path) -> None:
         (DATA + "[model]\nn_components = 0", "n_components in [model] of {path} must be integers"),
         (DATA + "[model]\nn_components = []", "between 1 and 200"),
         (DATA + "[model]\nn_components = '1-9999'", "between 1 and 200"),
-        (DATA + "[model]\nn_components = '2-x'", "such as 3, [1, 2, 4] or '1-6', got '2-x'."),
+        (DATA + "[model]\nn_components = '2-x'", "such as 3, '1,2,4' or '1-6', got '2-x'."),
         (DATA + "[model]\nn_components = 2.0", "between 1 and 200"),
         (DATA + "[model]\nn_components = true", "between 1 and 200"),
         (DATA + "[model]\ncovariance = 'VVV'", "must be 'full', 'tied', 'diag'"),

@@ -219,6 +219,21 @@ def test_units_are_given_column_by_column(
     assert len(seen) == 1
 
 
+def test_the_acceptance_asked_for_reaches_the_sampler(run: Run, csv: Path, tmp_path: Path) -> None:
+    """It is the cure that a verdict on divergences names."""
+    model, options = tmp_path / "m.toml", ["--draws", 30, "--tune", 60, "--seed", 1]
+    model.write_text(
+        "data.file = 'd.csv'\nmodel.n_components = 1\nsampler.target_accept = 0.8\n"
+        "sampler.evidence = 'none'\nsampler.max_draws = 0\n"
+    )
+    asked = ["-k", 1, "--target-accept", 0.8]
+    run("sample", csv, *asked, *options, "--out", tmp_path / "posterior_k1.nc")
+    run("compare", csv, *asked, *options, "--evidence", "none", "--out", tmp_path / "compared")
+    run("run", model, *options, "--out", tmp_path / "ran")
+    for folder in (tmp_path, tmp_path / "compared", tmp_path / "ran"):
+        assert attribute(load(folder / "posterior_k1.nc"), "sampler")["target_accept"] == 0.8
+
+
 def test_markup_in_names_is_not_interpreted(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("[red]a[/red],[b]\n1,2\n2,1\n4,4\n5,9\n")
@@ -286,6 +301,36 @@ def test_predict_gives_memberships_with_intervals(
     assert len(pd.read_csv(tmp_path / "m.csv")) == 100
     assert run("predict", posterior, "--out", tmp_path / "m.csv")[0] == 4
     assert run("predict", posterior, posterior.with_name("none.csv"))[0] == 2
+
+
+def test_predict_leaves_rows_with_missing_values_out_on_demand(
+    run: Run, posterior: Path, tmp_path: Path
+) -> None:
+    """The other rows keep their numbers, and the answer says that some are missing."""
+    new, whole = tmp_path / "new.csv", tmp_path / "whole.csv"
+    new.write_text("size,id\nNA,w\n-1.0,x\n,y\n12.0,z\n")
+    whole.write_text("size\n-1.0\n12.0\n")
+    code, out, err = run("predict", posterior, new)
+    assert (code, out) == (2, "") and "2 missing values" in err and "--drop-missing" in err
+    code, out, err = run("predict", posterior, new, "--drop-missing")
+    assert code == 0
+    assert err == (
+        "warning: 2 of 4 rows with missing values left out; the others keep their numbers.\n"
+    )
+    table = pd.read_csv(io.StringIO(out), index_col="row")
+    alone = pd.read_csv(io.StringIO(run("predict", posterior, whole)[1]), index_col="row")
+    assert table.index.tolist() == [1, 3]
+    np.testing.assert_array_equal(table.to_numpy(), alone.to_numpy())
+    found = json.loads(run("predict", posterior, new, "--drop-missing", "--json")[1])
+    assert [row["row"] for row in found] == [1, 3]
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bayesgmm", "fit", "/dev/stdin", "-k", "1", "--json"]
+    text = "a,b\r\n1,2\r\n2,1\r\n4,4\r\n5,9\r\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["columns"] == ["a", "b"]
 
 
 def test_simulate_draws_rows(run: Run, posterior: Path) -> None:

@@ -380,6 +380,7 @@ def test_dropped_rows_take_their_labels_with_them():
     frame = pd.DataFrame({"a": [1.0, None, 3.0, 4.0], "b": [1, 2, 3, 8]}, index=list("wxyz"))
     data = Dataset.from_frame(frame, drop_missing=True)
     assert (data.row_labels, data.n_dropped) == (("w", "y", "z"), 1)
+    assert data.kept.tolist() == [0, 2, 3]
     assert data.values.tolist() == [[1.0, 1.0], [3.0, 3.0], [4.0, 8.0]]
 
 

@@ -76,6 +76,7 @@ def unknown_name(
     here = _section_type(root, sections)
     allowed = [f.name for f in dataclasses.fields(here)] if sections else sections_of(root)
     close = get_close_matches(key, allowed, 1)
+    homes = [] if sections else [s for s in allowed if _has(_section_type(root, (s,)), key)]
     is_section = not sections and isinstance(value, dict)
     shown = "[{}]" if is_section else "{!r}"
     kind = "section" if is_section else "key"
@@ -83,6 +84,8 @@ def unknown_name(
     hint = (
         f"did you mean {shown.format(close[0])}?"
         if close
+        else f"it belongs in [{homes[0]}]."
+        if homes
         else f"allowed: {', '.join(shown.format(name) for name in allowed)}."
     )
     return ConfigError(
@@ -91,6 +94,10 @@ def unknown_name(
         value=value,
         path=where,
     )
+
+
+def _has(section: Any, key: str) -> bool:
+    return any(field.name == key for field in dataclasses.fields(section))
 
 
 def _heading(sections: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from bayesgmm.result.files import check_writable, strict_json, write_text
 from bayesgmm.result.layout import attribute, with_attributes
 from bayesgmm.summary import summarize
 
-__all__ = ["VERDICT_FILE", "check_outputs", "write_outputs"]
+__all__ = ["VERDICT_FILE", "check_outputs", "make_folder", "write_outputs"]
 
 VERDICT_FILE = "verdict.json"
 _OWN_FILES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
@@ -39,8 +39,14 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
         When the folder takes no files, or holds results of other data or another configuration
         and ``overwrite`` is False.
     """
-    _make(folder)
-    check_writable(folder / VERDICT_FILE, overwrite=True)
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        make_folder(folder)
+        check_writable(folder / VERDICT_FILE, overwrite=True)
+    finally:
+        for place in new:  # a run that is refused later leaves no empty folder
+            with suppress(OSError):
+                place.rmdir()
     standing = _standing(folder)
     if overwrite or not standing:
         return
@@ -50,8 +56,7 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
     if differing:
         raise ResultFileError(
             f"{str(folder)!r} holds results ({standing[0]}) of other {' and '.join(differing)}; "
-            "pass overwrite=True (--overwrite) to replace them, or choose another folder "
-            "(--out).",
+            "pass overwrite=True to replace them, or choose another folder (--out).",
             path=str(folder),
             differing=differing,
         )
@@ -152,16 +157,17 @@ def _inside(name: str) -> bool:
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
     """Yield a hidden folder inside the folder, removed at the end whatever happens."""
-    _make(folder)
+    make_folder(folder)
     stage = folder / f".run-{secrets.token_hex(4)}.tmp"
-    _make(stage)
+    make_folder(stage)
     try:
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results, and those above it, where they are missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -199,12 +199,14 @@ def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
 
 def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupted:
     """Save what there is of an interrupted run, and say where it is."""
+    from bayesgmm.analysis.outputs import make_folder
     from bayesgmm.result.files import keep_interrupted
 
     draws = interruption.details.get("partial")
     finished = interruption.details.get("finished", {})
     if draws is None and not finished:
         return SamplingInterrupted(f"{interruption} Nothing was written.", partial=None)
+    make_folder(folder)
     places = []
     for tree in [*finished.values(), *([] if draws is None else [draws])]:
         k = tree["posterior"].sizes["cluster"]

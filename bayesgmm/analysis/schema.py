@@ -44,6 +44,7 @@ AtLeastOne = Annotated[int, Field(strict=True, ge=1)]
 NotNegative = Annotated[int, Field(strict=True, ge=0)]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 ComponentCount = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")]
 EvidenceRoutes = Literal["both", "bridge", "none"]
@@ -75,7 +76,7 @@ def component_counts(value: Any) -> tuple[int, ...]:
     counts = sorted(_counts_in(value))
     if not counts or counts[0] < 1 or counts[-1] > MOST_COMPONENTS:
         raise ValueError(
-            f"must be integers between 1 and {MOST_COMPONENTS}, such as 3, [1, 2, 4] or '1-6'"
+            f"must be integers between 1 and {MOST_COMPONENTS}, such as 3, '1,2,4' or '1-6'"
         )
     return tuple(counts)
 
@@ -159,6 +160,7 @@ class SamplerSection:
     draws: AtLeastOne = 1000
     tune: AtLeastOne = 1000
     chains: AtLeastOne = 4
+    target_accept: Share = 0.9
     max_draws: NotNegative | None = None
     evidence: EvidenceRoutes = "both"
     seed: NotNegative | None = None
@@ -283,8 +285,9 @@ def read_model_file(path: str | os.PathLike[str]) -> AnalysisSpec:
             path=str(file),
         ) from error
     except (ValueError, RecursionError) as error:
+        hint = "; text stands in quotes" if str(error).startswith("Invalid value") else ""
         raise ConfigError(
-            f"{str(file)!r} is not valid TOML: {error!s:.200}.", path=str(file)
+            f"{str(file)!r} is not valid TOML: {error!s:.200}{hint}.", path=str(file)
         ) from error
     for key in values.keys() - set(sections_of(AnalysisSpec)):
         raise unknown_name(key, (), values[key], AnalysisSpec, str(file))

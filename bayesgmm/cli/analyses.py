@@ -21,6 +21,7 @@ from bayesgmm.cli.options import (
     Overwrite,
     Seed,
     Separator,
+    TargetAccept,
     Tune,
     Units,
     names_in,
@@ -118,6 +119,7 @@ def compare(
     overwrite: Overwrite = False,
     draws: Draws = None,
     tune: Tune = None,
+    target_accept: TargetAccept = None,
     evidence: Evidence = "both",
     seed: Seed = None,
     json: Json = False,
@@ -128,7 +130,8 @@ def compare(
     table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
     table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": names_in(columns)}
     table["units"] = units_in(unit)
-    sampler = {"draws": draws, "tune": tune, "seed": seed, "evidence": evidence}
+    sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
+    sampler |= {"evidence": evidence, "seed": seed}
     spec = AnalysisSpec.from_dict(
         {
             "name": data.stem or "data",

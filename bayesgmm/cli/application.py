@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if debug and not isinstance(error, SystemExit | KeyboardInterrupt):
                 raise
             ours = isinstance(error, BayesGMMError)
-            if message := sentence(KeyboardInterrupt() if pressed and not ours else error):
+            what = KeyboardInterrupt() if pressed and not ours else error
+            if message := sentence(what, given[0]):
                 print(f"error: {message}", file=sys.stderr)
             return Exit.INTERRUPTED if pressed else exit_code(error)
     return code if isinstance(code, int) else Exit.OK

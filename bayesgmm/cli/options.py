@@ -25,6 +25,7 @@ __all__ = [
     "Prob",
     "Seed",
     "Separator",
+    "TargetAccept",
     "Tune",
     "Units",
     "names_in",
@@ -61,6 +62,10 @@ DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
 ]
 Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
+TargetAccept = Annotated[
+    float | None,
+    typer.Option(help="Mean acceptance probability of NUTS, between 0 and 1; 0.9 by default."),
+]
 Tune = Annotated[int | None, typer.Option(min=1, help="Draws of warm-up of each chain.")]
 Evidence = Annotated[
     str,

@@ -8,9 +8,10 @@ from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
 _ARGUMENT = re.compile(
-    r"\b(?:(?P<flag>drop_missing)=True|(?P<name>sep|decimal|encoding)=(?P<value>'[^']*')"
-    r"|columns=\[(?P<columns>[^\]]*)\])"
+    r"\b(?:(?P<flag>drop_missing|overwrite)=True|(?P<name>sep|decimal|encoding)=(?P<value>'[^']*')"
+    r"|columns=(?P<columns>\[[^\]]*\])|(?P<key>\w+) in \[\w+\] of the command)"
 )
+_BY_FILE = frozenset({"run", "check", "datasets"})
 
 
 class Exit(IntEnum):
@@ -37,14 +38,14 @@ def exit_code(error: BaseException) -> int:
     return Exit.FAULT
 
 
-def sentence(error: BaseException) -> str:
-    """Return what to tell the user, on one line."""
+def sentence(error: BaseException, command: str = "") -> str:
+    """Return what to tell the user of a command, on one line."""
     if isinstance(error, SystemExit):
         return ""
     if _is_stop(error):
         return "interrupted; no file was left half-written."
     if isinstance(error, BayesGMMError):
-        text = as_options(str(error))
+        text = as_options(str(error), command)
     elif isinstance(error, MemoryError):
         text = f"not enough memory: {error!s:.200}; ask for fewer rows, draws or components."
     elif _is_usage(error):
@@ -62,8 +63,8 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
-def as_options(text: str) -> str:
-    """Say in the command line's words what an error advises in those of Python.
+def as_options(text: str, command: str = "") -> str:
+    """Say in the words of a command what an error advises in those of Python.
 
     Examples
     --------
@@ -71,18 +72,34 @@ def as_options(text: str) -> str:
     "pass --sep ';' and --decimal ',', or --drop-missing."
     >>> as_options("choose numeric columns: columns=['a', 'b c']")
     "choose numeric columns: --columns 'a,b c'"
+    >>> as_options("drop_missing=True or sep=';'; overwrite=True", "run")
+    "drop_missing = true in [data] or sep = ';' in [data]; --overwrite"
+    >>> as_options("n_components in [model] of the command must be an integer")
+    '--components (-k) must be an integer'
     """
 
     def option(found: re.Match[str]) -> str:
-        if found["flag"]:
-            return "--drop-missing"
-        if found["name"]:
-            value = "tab" if found["value"] == r"'\t'" else found["value"]
-            return f"--{found['name']} {value}"
-        names = re.findall(r"'([^']*)'", found["columns"])
-        return f"--columns {repr(','.join(names)) if names else '...'}"
+        if found["key"]:
+            return "--components (-k)" if found["key"] == "n_components" else _option(found["key"])
+        if found["flag"] == "overwrite":
+            return "--overwrite"
+        name, value = (
+            found["flag"] or found["name"] or "columns",
+            found["value"] or found["columns"],
+        )
+        if command in _BY_FILE:
+            return f"{name} = {value or 'true'} in [data]"
+        if name == "columns":
+            names = re.findall(r"'([^']*)'", value)
+            value = repr(",".join(names)) if names else "..."
+        value = "tab" if value == r"'\t'" else value
+        return f"{_option(name)} {value or ''}".rstrip()
 
     return _ARGUMENT.sub(option, text)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _is_stop(error: BaseException) -> bool:

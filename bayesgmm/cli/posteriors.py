@@ -21,6 +21,7 @@ from bayesgmm.cli.options import (
     Prob,
     Seed,
     Separator,
+    TargetAccept,
     Tune,
     names_in,
     separator_in,
@@ -33,6 +34,7 @@ from bayesgmm.cli.printing import (
     print_line,
     print_verdict,
     records,
+    tell_dropped,
     warn_of,
     watched,
 )
@@ -130,6 +132,7 @@ def sample(
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
     draws: Draws = None,
     tune: Tune = None,
+    target_accept: TargetAccept = None,
     seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write; posterior_k<K>.nc by default.")
@@ -144,8 +147,8 @@ def sample(
     spec = _spec(components, covariance)
     path = out or Path(f"posterior_k{components}.nc")
     check_writable(path, overwrite)
-    lengths = {"draws": draws, "tune": tune}
-    options: dict[str, Any] = {k: length for k, length in lengths.items() if length is not None}
+    given = {"draws": draws, "tune": tune, "target_accept": target_accept}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options |= {"method": method.value, "seed": seed, "progress": watched()}
     tree, verdict, table = _sampled(dataset, spec, path, overwrite, options)
     if json:
@@ -196,6 +199,7 @@ def predict(
     sep: Separator = ",",
     decimal: Decimal = ".",
     encoding: Encoding = "utf-8",
+    drop_missing: DropMissing = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
@@ -210,9 +214,12 @@ def predict(
     wanted = None
     if rows is not None:
         names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
-        wanted = _read(rows, names, sep, decimal, encoding, False)
-    found = membership(tree, wanted, prob)
-    _give(_membership_table(found), out, overwrite, json)
+        wanted = _read(rows, names, sep, decimal, encoding, drop_missing)
+        tell_dropped(wanted)
+    table = _membership_table(membership(tree, wanted, prob))
+    if wanted is not None and wanted.kept is not None:
+        table = table.set_index(wanted.kept).rename_axis("row")
+    _give(table, out, overwrite, json)
     return warn_of(tree)
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "print_rows",
     "print_verdict",
     "records",
+    "tell_dropped",
     "warn_of",
     "watched",
 ]
@@ -69,6 +70,16 @@ def print_data(data: "Dataset") -> None:
     if data.n_dropped:
         parts.append(f"{data.n_dropped} rows with missing values left out")
     print_line("; ".join(parts))
+
+
+def tell_dropped(data: "Dataset") -> None:
+    """Say on stderr that rows were left out, where stdout holds the answer."""
+    if data.n_dropped:
+        print(
+            f"warning: {data.n_dropped} of {data.n_dropped + data.n_obs} rows with missing values "
+            "left out; the others keep their numbers.",
+            file=sys.stderr,
+        )
 
 
 def print_analysis(result: "AnalysisResult") -> int:

@@ -25,7 +25,7 @@ from bayesgmm.data.checking import (
 from bayesgmm.data.frames import ParquetRows, read_frame, read_parquet
 from bayesgmm.data.reading import Table, plural, read_csv, shown
 from bayesgmm.errors import DataError, DataWarning, ResourceError
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Dataset", "as_dataset", "check_components"]
 
@@ -53,6 +53,8 @@ class Dataset:
         The path as given, "array" or "frame".
     n_dropped : int
         Rows left out because ``drop_missing`` was asked for.
+    kept : array of int or None
+        The numbers, from 0, of the rows that were not left out; None where all are there.
     options : mapping
         How the data were read, ``ignored_columns`` among it: plain JSON types.
     n_distinct : int
@@ -71,6 +73,7 @@ class Dataset:
     source: str
     n_distinct: int
     n_dropped: int = 0
+    kept: IntArray | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
     _rows: Rows = field(repr=False, kw_only=True)
     _facts: Facts = field(repr=False, kw_only=True)
@@ -172,8 +175,9 @@ class Dataset:
         cls, table: Table, source: str, options: dict[str, Any], drop_missing: bool
     ) -> Self:
         values, labels, lines = table.values, table.row_labels, table.lines
-        keep = ~np.isnan(values).any(axis=1)
+        keep, kept = ~np.isnan(values).any(axis=1), None
         if drop_missing and not keep.all():
+            kept = np.flatnonzero(keep)
             values, lines = values[keep], lines if lines is None else lines[keep]
             labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)
         options |= {"drop_missing": drop_missing, "ignored_columns": list(table.ignored)}
@@ -182,6 +186,7 @@ class Dataset:
             table.features,
             source,
             row_labels=labels,
+            kept=kept,
             n_dropped=len(keep) - len(values),
             options=options,
             lines=lines,
@@ -195,6 +200,7 @@ class Dataset:
         source: str,
         *,
         row_labels: tuple[str, ...] | None = None,
+        kept: IntArray | None = None,
         n_dropped: int = 0,
         options: Mapping[str, Any] | None = None,
         lines: Lines = None,
@@ -216,6 +222,7 @@ class Dataset:
             source,
             facts.n_distinct,
             n_dropped,
+            kept,
             dict(options or {}),
             _rows=rows,
             _facts=facts,

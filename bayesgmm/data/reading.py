@@ -37,6 +37,13 @@ _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)", re.ASC
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.ASCII | re.I)
 _PADDING = " \t"  # str.strip and float would also take control characters for blanks
 _CHUNK = 8_192
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "compressed by gzip: unpack it first (gunzip)",
+    b"BZh": "compressed by bzip2: unpack it first (bunzip2)",
+    b"\xfd7zXZ": "compressed by xz: unpack it first (unxz)",
+    b"PK\x03\x04": "a zip archive or an Excel workbook: unpack it, or save its sheet as CSV",
+    b"PAR1": "Parquet: give it the ending .parquet, or read it with from_parquet",
+}
 
 
 class Table(NamedTuple):
@@ -165,7 +172,7 @@ def read_bytes(path: str) -> bytes:
     """Return the content of a file, or say why it cannot be read."""
     file = Path(path)
     try:
-        if file.exists() and not file.is_file():
+        if file.exists() and not (file.is_file() or file.is_fifo()):
             raise DataError(f"{path!r} is not a file but a directory or device.", path=path)
         return file.read_bytes()
     except (OSError, ValueError) as error:
@@ -186,10 +193,13 @@ def _check_text(raw: bytes, encoding: str, path: str) -> tuple[bytes, str]:
     wide = codec.startswith(("utf-16", "utf-32"))
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not wide:
         raise DataError(f"{path!r} is UTF-16 text: pass encoding='utf-16'.", path=path, offset=0)
+    for start, what in _OTHER_FORMATS.items():
+        if raw.startswith(start) and not raw.isascii():
+            raise DataError(f"{path!r} is {what}.", path=path, offset=0)
     if b"\0" in raw and not wide:
         raise DataError(
             f"{path!r} is not a text file: a zero byte at byte offset {raw.index(0)} (it starts "
-            f"with {raw[:8]!r}); export the table as CSV, or read Parquet with from_parquet.",
+            f"with {raw[:8]!r}); export the table as CSV.",
             path=path,
             offset=raw.index(0),
         )

@@ -114,6 +114,7 @@ OPTIONS = [
     option("compare", "priors", 3, "priors", "got 3"),
     option("compare", "resolution", -1, "resolution"),
     option("compare", "max_draws", -1, "max_draws must be an integer >= 0, got -1."),
+    option("compare", "target_accept", 1, "between 0 and 1", "got 1"),
     option("compare", "draws", 0, "draws must be an integer >= 1, got 0."),
     option("compare", "draws", 5, "LOO needs at least 25 draws", "got 10"),
     option("compare", "priors", bayesgmm.Priors(concentration=(1.0, 2.0)), "one number in compare"),

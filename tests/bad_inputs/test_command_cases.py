@@ -1,3 +1,4 @@
+import gzip
 import shlex
 from pathlib import Path
 
@@ -20,6 +21,10 @@ def folder(tmp_path: Path, posterior: bytes, monkeypatch) -> Path:
     (tmp_path / "d.csv").write_text("\n".join(["a,width,name", *rows, ""]))
     (tmp_path / "latin.csv").write_bytes("ä,b\n1,2\n2,4\n".encode("latin-1"))
     (tmp_path / "semicolon.csv").write_text("a;b\n1,5;2\n2,5;4\n")
+    (tmp_path / "gap.csv").write_text("a,width\n1,2\n2,\n3,5\n4,4\n")
+    (tmp_path / "packed.csv").write_bytes(gzip.compress(b"a,b\n1,2\n2,4\n"))
+    for name in ("gap", "semicolon"):
+        (tmp_path / f"{name}.toml").write_text(DATA.replace("d.csv", f"{name}.csv"))
     (tmp_path / "m.toml").write_text(DATA + "[model]\nn_components = 1\n")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()

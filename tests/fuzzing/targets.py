@@ -96,7 +96,8 @@ def _compare(given: Any, held: Any, place: str) -> None:
             _compare(one, other, place)
     else:
         same_kind = isinstance(given, str | bool) == isinstance(held, str | bool)
-        assert same_kind and given == held, f"{place}: {given!r} became {held!r}"
+        wanted = float(given) if isinstance(held, float) else given
+        assert same_kind and wanted == held, f"{place}: {given!r} became {held!r}"
         assert not isinstance(held, float) or math.isfinite(held), place
 
 
