@@ -219,19 +219,27 @@ def test_units_are_given_column_by_column(
     assert len(seen) == 1
 
 
-def test_the_acceptance_asked_for_reaches_the_sampler(run: Run, csv: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["sample", "compare", "run"])
+def test_the_acceptance_asked_for_reaches_the_sampler(
+    run: Run, csv: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is the cure that a verdict on divergences names."""
-    model, options = tmp_path / "m.toml", ["--draws", 30, "--tune", 60, "--seed", 1]
-    model.write_text(
-        "data.file = 'd.csv'\nmodel.n_components = 1\nsampler.target_accept = 0.8\n"
-        "sampler.evidence = 'none'\nsampler.max_draws = 0\n"
-    )
-    asked = ["-k", 1, "--target-accept", 0.8]
-    run("sample", csv, *asked, *options, "--out", tmp_path / "posterior_k1.nc")
-    run("compare", csv, *asked, *options, "--evidence", "none", "--out", tmp_path / "compared")
-    run("run", model, *options, "--out", tmp_path / "ran")
-    for folder in (tmp_path, tmp_path / "compared", tmp_path / "ran"):
-        assert attribute(load(folder / "posterior_k1.nc"), "sampler")["target_accept"] == 0.8
+    seen: list[float] = []
+
+    def stop(*_: Any, target_accept: float, **__: Any) -> None:
+        seen.append(target_accept)
+        raise ConfigError("stop")
+
+    monkeypatch.setattr("bayesgmm.sampling.sample", stop)
+    monkeypatch.setattr("bayesgmm.comparison.sample", stop)
+    given = [csv, "-k", 1, "--target-accept", 0.8]
+    if command == "run":
+        given = [tmp_path / "m.toml"]
+        given[0].write_text(
+            "data.file = 'd.csv'\nmodel.n_components = 1\nsampler.target_accept = 0.8\n"
+        )
+    assert run(command, *given, "--out", tmp_path / "out") == (2, "", "error: stop\n")
+    assert seen == [0.8] and not (tmp_path / "out").exists()
 
 
 def test_markup_in_names_is_not_interpreted(run: Run, tmp_path: Path) -> None:
