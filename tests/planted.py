@@ -58,15 +58,16 @@ BUGS = (
     Bug(
         "Jacobian of the weights dropped, value and gradient alike",
         "mixture/fused.py",
-        "    pull = sums.mass + problem.concentration - 1.0 + jacobian\n",
-        "    pull = sums.mass + problem.concentration - 1.0\n    jacobian = 0.0\n",
+        "total += sums.mass[k] + problem.concentration[k] - 1.0 + jacobian\n",
+        "jacobian = 0.0\n        total += sums.mass[k] + problem.concentration[k] - 1.0\n"
+        "        terms[5] -= point.log_weights[k]\n",
         _density("2-2-full-lognormal-exact"),
     ),
     Bug(
         "sd for variance",
         "mixture/coordinates.py",
-        "covariance[i, i] += resolution[i] * resolution[i]",
-        "covariance[i, i] += resolution[i]",
+        "point.factors[g, i, i] += problem.resolution[i] * problem.resolution[i]",
+        "point.factors[g, i, i] += problem.resolution[i]",
         _density("2-2-full-lognormal-rounded"),
     ),
     Bug(
@@ -87,8 +88,8 @@ BUGS = (
     Bug(
         "transposed factor",
         "mixture/coordinates.py",
-        "root[i, j] = scales[i] * correlation_factor[i, j]",
-        "root[i, j] = scales[j] * correlation_factor[i, j]",
+        "root = point.scales[g, i] * point.correlation_factors[g, i, j]",
+        "root = point.scales[g, j] * point.correlation_factors[g, i, j]",
         _density("2-2-full-lognormal-exact"),
     ),
     Bug(
@@ -115,8 +116,8 @@ BUGS = (
     Bug(
         "n - 1 for n",
         "fit/maximisation.py",
-        "out[k] = scatters[k] / mass[k]",
-        "out[k] = scatters[k] / (mass[k] - 1.0)",
+        "out[k, i, j] = scatters[k, i, j] / mass[k]",
+        "out[k, i, j] = scatters[k, i, j] / (mass[k] - 1.0)",
         ("test_fit_em.py::test_one_component_is_the_sample_moments",),
     ),
     Bug(
@@ -135,9 +136,9 @@ BUGS = (
     ),
     Bug(
         "weights off by one",
-        "mixture/fused.py",
-        "            point.log_weights[k],\n            point.means[k],",
-        "            point.log_weights[k - 1],\n            point.means[k],",
+        "mixture/whitening.py",
+        "constant[k] = log_weights[k] - log_det",
+        "constant[k] = log_weights[k - 1] - log_det",
         _density("2-2-full-lognormal-exact"),
     ),
     Bug(
@@ -150,7 +151,7 @@ BUGS = (
     Bug(
         "tempering exponent",
         "mixture/fused.py",
-        "    sums.first[:] *= inverse_temperature\n",
+        "            sums.first[k, i] *= inverse_temperature\n",
         "",
         ("test_density.py::test_gradient_by_finite_differences[False-0.3-full]",),
     ),

@@ -136,7 +136,7 @@ def test_kernels_against_scipy(n_features, n_rows):
         second = np.zeros((k, n_features, n_features))
         total = passed(mass, first, second)
         assert total == pytest.approx(log_likelihood.sum(), rel=1e-12)
-        np.testing.assert_allclose(mass, r.sum(axis=0), rtol=1e-11)
+        np.testing.assert_allclose(mass, r.sum(axis=0), rtol=1e-11, atol=1e-12)
         np.testing.assert_allclose(first, np.einsum("nk,nki->ki", r, z), rtol=1e-9, atol=1e-9)
         expected = np.tril(np.einsum("nk,nki,nkj->kij", r, z, z))
         np.testing.assert_allclose(second, expected, rtol=1e-9, atol=1e-9)

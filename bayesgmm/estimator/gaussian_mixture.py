@@ -299,7 +299,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         n_components, n_features = self.means_.shape
         covariances = expand(self._structure, self.covariances_, n_components, n_features)
         if self._structure.scalar:
-            covariances += np.diag(self.point_fit_.resolved.resolution ** 2)
+            covariances += np.diag(self.point_fit_.resolved.resolution**2)
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
         return Parameters(self.weights_, self.means_, scales, correlations, covariances)
