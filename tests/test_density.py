@@ -110,7 +110,8 @@ def test_kernels_against_scipy(n_features, n_rows):
     k = 3
     values = rng.normal(size=(n_rows, n_features)) * 3.0 + 50.0
     centre, unit = np.full(n_features, 50.0), np.arange(2.0, 2.0 + n_features)
-    roots = np.tril(rng.normal(size=(k, n_features, n_features))) + 2.0 * np.eye(n_features)
+    roots = np.tril(rng.normal(size=(k, n_features, n_features)), -1)
+    roots += rng.uniform(1.0, 3.0, size=(k, n_features, 1)) * np.eye(n_features)
     means = rng.normal(size=(k, n_features))
     weights = rng.dirichlet(np.ones(k))
     rows = (values - centre) / unit
