@@ -294,6 +294,23 @@ def test_other_results_are_refused_before_sampling(
     assert contents(written) == before
 
 
+def test_results_that_came_while_sampling_are_not_replaced(
+    lakes: Path, result: AnalysisResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs into one folder at a time: the later one finds a place of its own."""
+    earlier = result.files["verdict"].parent
+
+    def compare(*_: Any, **__: Any) -> Any:
+        shutil.copytree(earlier, tmp_path / "out", dirs_exist_ok=True)
+        return result.comparison
+
+    monkeypatch.setattr("bayesgmm.comparison.compare", compare)
+    files = run_analysis(lakes, tmp_path / "out", seed=6).files
+    assert {path.parent for path in files.values()} == {tmp_path / "out-2"}
+    assert contents(tmp_path / "out") == contents(earlier)
+    assert run_analysis(lakes, tmp_path / "out", True, seed=6).files["report"].parent.name == "out"
+
+
 def test_a_posterior_that_is_not_ours_is_not_replaced(
     lakes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

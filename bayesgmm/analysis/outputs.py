@@ -5,6 +5,7 @@ so a run that fails or is killed leaves an older result as it was.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -47,15 +48,11 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
         for place in new:  # a run that is refused later leaves no empty folder
             with suppress(OSError):
                 place.rmdir()
-    standing = _standing(folder)
-    if overwrite or not standing:
-        return
-    earlier = _earlier(folder, "hashes")
-    hashes = {"data": data.hash, "configuration": spec.config_hash}
-    differing = [name for name, value in hashes.items() if earlier.get(name) != value]
+    differing = [] if overwrite else _differing(spec, data, folder)
     if differing:
+        standing = _standing(folder)[0]
         raise ResultFileError(
-            f"{str(folder)!r} holds results ({standing[0]}) of other {' and '.join(differing)}; "
+            f"{str(folder)!r} holds results ({standing}) of other {' and '.join(differing)}; "
             "pass overwrite=True to replace them, or choose another folder (--out).",
             path=str(folder),
             differing=differing,
@@ -63,9 +60,12 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
 
 
 def write_outputs(
-    spec: AnalysisSpec, comparison: Comparison, choice: Choice, folder: Path
+    spec: AnalysisSpec, comparison: Comparison, choice: Choice, folder: Path, overwrite: bool
 ) -> dict[str, Path]:
     """Write every output; each appears under its name only when all are complete.
+
+    Where another analysis has filled the folder meanwhile, a numbered folder beside it is taken,
+    unless ``overwrite``.
 
     Returns
     -------
@@ -100,11 +100,29 @@ def write_outputs(
         record = _record(spec, comparison, choice)
         record["files"] = {str(f.relative_to(stage)): _hash_of(f) for f in _files_in(stage)}
         write_text(stage / names["verdict"], strict_json(record) + "\n")
+        if not overwrite:
+            folder = _own_folder(spec, comparison.data, folder)
         outdated = set(_earlier(folder, "files")) - {*record["files"], VERDICT_FILE}
         _publish(stage, folder)
     for name in filter(_inside, outdated):
         (folder / name).unlink(missing_ok=True)
     return {kind: folder / name for kind, name in names.items()}
+
+
+def _differing(spec: AnalysisSpec, data: Dataset, folder: Path) -> list[str]:
+    """Return in what the analysis differs from the one whose results stand in the folder."""
+    earlier = _earlier(folder, "hashes") if _standing(folder) else None
+    hashes = {"data": data.hash, "configuration": spec.config_hash}
+    return [
+        name for name, value in hashes.items() if earlier is not None and earlier.get(name) != value
+    ]
+
+
+def _own_folder(spec: AnalysisSpec, data: Dataset, folder: Path) -> Path:
+    """Return the folder, or the first numbered one beside it that holds no other analysis."""
+    beside = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    places = itertools.chain([folder], beside)
+    return next(place for place in places if not _differing(spec, data, place))
 
 
 def _standing(folder: Path) -> list[str]:

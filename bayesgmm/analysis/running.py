@@ -170,7 +170,7 @@ def _analysed(
         raise _kept(interruption, folder) from interruption
     choice = comparison.chosen(spec.report.criterion)
     verdict = comparison.verdicts[choice.k]
-    files = write_outputs(spec, comparison, choice, folder)
+    files = write_outputs(spec, comparison, choice, folder, overwrite)
     return AnalysisResult(spec, comparison, choice, verdict, files)
 
 
