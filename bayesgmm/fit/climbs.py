@@ -3,10 +3,11 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.point import FitStatus
-from bayesgmm.fit.spikes import is_spike
+from bayesgmm.fit.spikes import narrow, on_ties
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
@@ -40,8 +41,8 @@ class Target(Protocol):
         """The model."""
 
     @property
-    def few_rows(self) -> int:
-        """Effective rows from which on a narrow component is no spike."""
+    def behind(self) -> float:
+        """Nats below the best from which on a regular optimum need not be followed to its end."""
 
     def start(self, point: Array) -> Array:
         """Return x of a point of EM."""
@@ -51,6 +52,12 @@ class Target(Protocol):
 
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
+
+    def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
+        """Which components are not believed where they are narrow."""
+
+    def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
+        """Return x after a few steps on which no component can become narrow."""
 
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
         """Climb from x until a step gains less than `tol` nats a row."""
@@ -104,5 +111,9 @@ def flagged(target: Target, rows: Rows, run: Run) -> bool:
     """Whether a run ended in a spike."""
     if run.status is FitStatus.COLLAPSED:
         return True
-    sums = rows.expectation(target.point(run.x))
-    return is_spike(target.parameters(run.x), sums, rows.n_rows, target.few_rows)
+    parameters = target.parameters(run.x)
+    slim = narrow(parameters)
+    if not slim.any():
+        return False
+    doubtful = target.doubtful(parameters, rows.n_rows)
+    return bool(np.any(slim & (doubtful | on_ties(rows.expectation(target.point(run.x))))))

@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.information import aic, bic, icl
+from bayesgmm.fit.spikes import narrowest
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.spec import MixtureSpec
@@ -161,6 +162,15 @@ class PointFit:
         return self.parameters.covariances
 
     @property
+    def set_aside(self) -> tuple[Optimum, ...]:
+        """The spikes found above this fit, the highest first: higher optima that are not believed.
+
+        A spike is not followed to its end, where its objective may be infinite.
+        """
+        objective = self.path[-1]
+        return tuple(o for o in self.optima if o.flagged and o.objective > objective)
+
+    @property
     def n_iter(self) -> int:
         """Number of iterations of the winning run."""
         return len(self.path)
@@ -218,12 +228,28 @@ class PointFit:
                 f"log posterior {self.log_posterior:.3f}, log likelihood "
                 f"{self.log_likelihood:.3f}, {self.n_parameters} parameters"
             )
+        ended = "1 start ended in a spike" if spikes == 1 else f"{spikes} starts ended in spikes"
         return [
             f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.name} "
             f"({resolved.structure.mclust}), {self.n_obs} rows, {resolved.n_features} features",
             figures,
             f"{self.status.value} in {self.n_iter} iterations; {found}; {len(regular)} distinct "
-            f"{'optimum' if len(regular) == 1 else 'optima'}, {spikes} starts ended in spikes",
+            f"{'optimum' if len(regular) == 1 else 'optima'}, {ended}",
+            *self._spikes_above(),
+        ]
+
+    def _spikes_above(self) -> list[str]:
+        """Say which higher optimum is not crowned, and why."""
+        above = self.set_aside
+        if not above:
+            return []
+        spike, objective = above[0].parameters, above[0].objective
+        k = int(narrowest(spike).argmin())
+        kind = "log likelihood" if self.log_posterior is None else "log posterior"
+        optima = "1 higher optimum" if len(above) == 1 else f"{len(above)} higher optima, the first"
+        return [
+            f"not crowned, as spikes: {optima} at {kind} {objective:.3f} or more, with a narrow "
+            f"component on {spike.weights[k] * self.n_obs:.1f} rows"
         ]
 
     def _table(self) -> list[str]:

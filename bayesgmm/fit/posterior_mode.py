@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayesgmm.compiling import compiled
@@ -140,9 +141,17 @@ class Posterior:
         return bounds
 
     @property
-    def few_rows(self) -> int:
-        """A prior holds components open: fewer rows than fix a covariance make a spike."""
-        return self.resolved.n_features + 2
+    def behind(self) -> float:
+        """No limit: chains start from all of the modes."""
+        return np.inf
+
+    def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
+        """Those on fewer rows than fix a covariance: a prior holds components open."""
+        return parameters.weights * n_obs < self.resolved.n_features + 2
+
+    def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
+        """Return x itself: the prior keeps components wide enough."""
+        return x
 
     def start(self, point: Array) -> Array:
         """Return x of a point of EM; variances give up the recording error, but at most 99 %."""

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -56,8 +57,9 @@ def best_of_starts(
     """Climb from many starts and return the best optimum that is not a spike.
 
     Half of the starts are drawn; the others take a component away from one of the two
-    best regular optima found so far and set it down elsewhere. They are first followed on at most
-    5,000 sampled rows. The distinct optima found there are then polished on all rows; where rows
+    best regular optima found so far and set it down elsewhere. Every second one takes its first
+    steps with components kept wide, as EM falls into spikes early. They are first followed on at
+    most 5,000 sampled rows. The best distinct optima are then polished on all rows; where rows
     were sampled, the best 8 first climb on 80,000 rows (if there are four times as many), and the
     best 2 on all. Starts that are given are followed to their ends on all rows at once.
 
@@ -161,8 +163,11 @@ def _short_runs(
     n_swaps = n_starts // _SWAPS
     threads = available_cores() if scaled.size * k > _THREADED else 1
 
-    def climb(point: Array) -> Run:
-        return target.climb(rows, target.start(point), floor, tol, max_iter)
+    def climb(point: Array, wide: bool) -> Run:
+        x = target.start(point)
+        return target.climb(
+            rows, target.widened(rows, x, floor) if wide else x, floor, tol, max_iter
+        )
 
     runs: list[Run] = []
     *drawn, swapped = seed.spawn(_ROUNDS + 1)
@@ -171,7 +176,7 @@ def _short_runs(
         over = pool.map if threads > 1 else map
         for child in drawn:
             points = draw_starts(scaled, k, resolved.structure, n_starts - n_swaps, child)
-            runs += over(climb, points)
+            runs += over(climb, points, cycle((False, True)))
             leaders = _leaders(target, rows, runs, tol)
             if leaders:
                 break
@@ -180,7 +185,7 @@ def _short_runs(
                 swap_component(target.point(leaders[i % len(leaders)].x), scaled, k, rng)
                 for i in range(min(_AT_ONCE, n_swaps - start))
             ]
-            swaps = list(over(climb, points))
+            swaps = list(over(climb, points, cycle((False, True))))
             runs += swaps
             leaders = _leaders(target, rows, leaders + swaps, tol)
     return runs
@@ -207,15 +212,20 @@ def _polished(
     tol: float,
     max_iter: int,
 ) -> list[tuple[Run, tuple[int, ...]]]:
-    """Follow short runs to their ends on the same rows, spikes only where there is nothing else.
+    """Follow the best short runs to their ends on the same rows.
 
-    In `runs`, the run of the start that is followed takes the place of the short one.
+    Spikes are followed only where there is nothing else; of the others those that have converged
+    far behind the best stay as they are. In `runs`, the run of the start that is followed takes
+    the place of the short one.
     """
     spikes = [flagged(target, rows, candidate.run) for candidate in found]
+    regular = [c.run.objective for c, spike in zip(found, spikes, strict=True) if not spike]
+    enough = max(regular, default=-math.inf) - target.behind
     ends = []
     for candidate, spike in zip(found, spikes, strict=True):
         run = candidate.run
         finished = run.status is FitStatus.COLLAPSED or len(run.path) > max_iter
+        finished |= run.status is FitStatus.CONVERGED and run.objective < enough
         if not finished and (all(spikes) or not spike):
             left = max_iter + 1 - len(run.path)
             longer = target.climb(rows, run.x, floor, tol, left)

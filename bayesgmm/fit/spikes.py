@@ -1,45 +1,102 @@
-"""Which optima are spikes: components that live on a few rows by chance."""
+"""Which optima are spikes: narrow components that live on tied rows, or on a few by chance.
+
+McLachlan and Peel (2000), Finite Mixture Models, section 3.10, call them spurious maximisers.
+"""
+
+import math
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammainc, gammaln
 
 from bayesgmm.fit.expectation import Sums
 from bayesgmm.fit.maximisation import EMPTY
 from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.typing import Array
 
-__all__ = ["is_spike"]
+__all__ = ["by_chance", "narrow", "narrowest", "on_ties"]
 
-_NARROW, _UNSUPPORTED = 5e-3, 0.1
+_NARROW, _UNSUPPORTED = 0.01, 0.1
+_LOG_CHANCE = math.log(1e-3)
 
 
-def is_spike(parameters: Parameters, sums: Sums, n_obs: int, few_rows: int) -> bool:
-    """Whether a component sits on too few rows, or on tied ones, with too little spread.
+def narrowest(parameters: Parameters) -> Array:
+    """Return each component's smallest variance in any direction, relative to the pooled one."""
+    return np.linalg.eigvalsh(_whitened(parameters)[1])[:, 0]
 
-    Its covariance, relative to the pooled one, has an eigenvalue below 0.005; and it holds fewer
-    than `few_rows` effective rows, or the spread of its rows is below a tenth of its own variance
-    in some direction (only the prior keeps it from shrinking further). Calibrated on Old Faithful,
-    iris, galaxies and acidity, K = 3 to 6, 3,000 starts each: components on fewer than 3 (D + 1)
-    rows had 1e-5 to 2e-3 where these lie almost on a line or a plane (Old Faithful K = 4: 9 rows;
-    galaxies K = 5: 5 rows) and 0.03 to 0.4 where not (galaxies K = 3: 3 rows).
+
+def narrow(parameters: Parameters) -> NDArray[np.bool_]:
+    """Which components have less than a hundredth of the pooled variance in some direction.
+
+    An affine map of the data leaves it alone.
+
+    References
+    ----------
+    Rocci, Gattone and Di Mari (2018), Advances in Data Analysis and Classification 12:235, who
+    bound the same ratio.
+    """
+    return narrowest(parameters) < _NARROW
+
+
+def on_ties(sums: Sums) -> NDArray[np.bool_]:
+    """Which components sit on tied rows: the rows' spread is far below the component's variance.
+
+    Below a tenth, in some direction: it is shrinking, or only the prior keeps it from doing so.
+    """
+    mass = np.maximum(sums.mass, EMPTY)[:, None]
+    offsets = sums.first / mass
+    spreads = sums.second / mass[:, None] - offsets[:, :, None] * offsets[:, None, :]
+    return np.linalg.eigvalsh(spreads, UPLO="L")[:, 0] < _UNSUPPORTED
+
+
+def by_chance(parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
+    """Which components hold no more rows than the others put into some slab that narrow by chance.
+
+    A slab is fixed by D + 1 of the n rows: D lie in a plane, one more sets its width. The other
+    rows of component k must have fallen into it, where the components j expect
+
+        e_k = sum_j n_j integral(f_k f_j) / integral(f_k^2)
+
+    rows. C(n, D + 1) P(Poisson(e_k) >= n_k - D - 1) slabs as full as that are expected; above 0.001
+    the component is put down to chance. It is first made as wide as a tenth of the pooled standard
+    deviation in every direction, or rows on the grid of a rounded feature would seem beyond chance.
+    A small cluster that stands apart is thus believed however narrow, as e_k is 0 there.
+
+    Calibrated on Old Faithful, iris, galaxies and acidity, K = 2 to 6, 4,800 starts each: of
+    16,000 narrow components at optima of structure full 96 in 100 expect more than 7 such slabs.
 
     Parameters
     ----------
     parameters : Parameters
-    sums : Sums
-        At these parameters, clusters in the same order.
     n_obs : int
-    few_rows : int
-        Effective rows from which on a narrow component is believed.
+
+    Returns
+    -------
+    array of shape (cluster,), bool
 
     References
     ----------
-    McLachlan and Peel (2000), Finite Mixture Models, section 3.10: spurious local maximisers.
+    Glaz, Naus and Wallenstein (2001), Scan Statistics: clusters of points by chance.
     """
+    means, covariances = _whitened(parameters)
+    rows, n_features = parameters.weights * n_obs, means.shape[1]
+    variances, axes = np.linalg.eigh(covariances)
+    wide = (axes * np.maximum(variances, _NARROW)[:, None, :]) @ axes.swapaxes(1, 2)
+    gaps = means[:, None] - means
+    sums = wide[:, None] + covariances
+    distances = (gaps * np.linalg.solve(sums, gaps[..., None])[..., 0]).sum(axis=-1)
+    log_ratios = np.linalg.slogdet(2.0 * wide)[1][:, None] - np.linalg.slogdet(sums)[1]
+    shares = np.exp(0.5 * (log_ratios - distances)) * rows
+    np.fill_diagonal(shares, 0.0)
+    free = rows - (n_features + 1)
+    tails = np.where(free > 0.0, gammainc(np.maximum(free, EMPTY), shares.sum(axis=1)), 1.0)
+    chosen = n_features + 1
+    log_slabs = gammaln(n_obs + 1) - gammaln(chosen + 1) - gammaln(max(n_obs - chosen, 0) + 1)
+    return np.asarray(log_slabs + np.log(np.maximum(tails, 1e-300)) > _LOG_CHANCE)
+
+
+def _whitened(parameters: Parameters) -> tuple[Array, Array]:
+    """Return means and covariances where the pooled covariance is the identity."""
     pooled = np.einsum("k,kij->ij", parameters.weights, parameters.covariances)
     inverse = np.linalg.inv(np.linalg.cholesky(pooled))
-    narrowest = np.linalg.eigvalsh(inverse @ parameters.covariances @ inverse.T)[:, 0]
-    few = parameters.weights * n_obs < few_rows
-    mass = np.maximum(sums.mass, EMPTY)[:, None]
-    offsets = sums.first / mass
-    spreads = sums.second / mass[:, None] - offsets[:, :, None] * offsets[:, None, :]
-    unsupported = np.linalg.eigvalsh(spreads, UPLO="L")[:, 0] < _UNSUPPORTED
-    return bool(np.any((narrowest < _NARROW) & (few | unsupported)))
+    return parameters.means @ inverse.T, inverse @ parameters.covariances @ inverse.T
