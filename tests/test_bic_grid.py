@@ -78,6 +78,14 @@ def test_the_same_model_is_fitted_once_and_carries_its_names(faithful, galaxies,
     assert len(table) == 6
 
 
+def test_a_higher_spike_is_told_beside_the_fit(galaxies):
+    row = bic_grid(galaxies, 5, ["full"], seed=1).loc[(5, "full")]
+    assert row["log_likelihood"] == pytest.approx(-195.9697, abs=0.01)
+    assert row["set_aside"] > row["log_likelihood"] + 1.0
+    assert not row["flagged"]
+    assert row["rank"] == 1
+
+
 def test_cells_are_reproduced_by_fit_em(faithful):
     table = bic_grid(faithful, [2, 3], ["tied", "diag"], n_starts=5)
     seed = table.attrs["seed"]
@@ -98,6 +106,7 @@ def test_spikes_are_flagged_and_not_crowned():
     spike = table.loc[(2, "full")]
     assert spike["flagged"]
     assert spike["spikes"] == 8
+    assert np.isnan(table.loc[(2, "tied"), "set_aside"])
     assert np.isnan(spike["rank"])
     assert not spike["bic"] > table["bic"].min()  # by BIC alone it would win
     assert table["rank"].idxmin() == (2, "tied")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.point import FitStatus
-from bayesgmm.fit.spikes import narrow, on_ties
+from bayesgmm.fit.spikes import narrowest, on_ties
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
@@ -52,6 +52,10 @@ class Target(Protocol):
 
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
+
+    @property
+    def narrow(self) -> float:
+        """Variance, relative to the pooled one, below which a component is narrow."""
 
     def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
         """Which components are not believed where they are narrow."""
@@ -112,7 +116,7 @@ def flagged(target: Target, rows: Rows, run: Run) -> bool:
     if run.status is FitStatus.COLLAPSED:
         return True
     parameters = target.parameters(run.x)
-    slim = narrow(parameters)
+    slim = narrowest(parameters) < target.narrow
     if not slim.any():
         return False
     doubtful = target.doubtful(parameters, rows.n_rows)

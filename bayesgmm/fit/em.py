@@ -15,7 +15,7 @@ from bayesgmm.fit.expectation import Rows, Sums
 from bayesgmm.fit.maximisation import maximise, split
 from bayesgmm.fit.point import FitStatus, PointFit
 from bayesgmm.fit.search import best_of_starts
-from bayesgmm.fit.spikes import by_chance
+from bayesgmm.fit.spikes import NARROW, by_chance
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec, resolve
 from bayesgmm.spec import MixtureSpec, as_spec
@@ -126,12 +126,22 @@ class Likelihood:
         """One nat: a short climb ends within 0.01 of its optimum."""
         return 1.0
 
+    @property
+    def narrow(self) -> float:
+        """A hundredth: wider ones are of the structure that overfitting finds."""
+        return NARROW
+
     def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
         """Those that chance explains: some rows always lie near a plane."""
         return by_chance(parameters, n_obs)
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
-        """Return x after ten steps with a ridge, which leads past most spikes."""
+        """Return x after ten steps with a ridge, which leads past most spikes.
+
+        Shared covariances have no spikes.
+        """
+        if self.resolved.structure.shared:
+            return x
         wide = replace(self, ridge=max(self.ridge, _WIDE_RIDGE))
         return wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
 

@@ -32,6 +32,7 @@ _M_STEP_ITERATIONS = 10
 _LARGEST = 40.0  # of log weights, log scales and log odds: beyond, their exponentials overflow
 _MEMORY = 20
 _PRIOR = slice(1, 5)
+_NARROW = 5e-3
 _WEAK = 1e3  # times the floor: the climb into a pole slows down long before it
 
 
@@ -144,6 +145,11 @@ class Posterior:
     def behind(self) -> float:
         """No limit: chains start from all of the modes."""
         return np.inf
+
+    @property
+    def narrow(self) -> float:
+        """Below what the recording error leaves to components on ties of rounded features."""
+        return _NARROW
 
     def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
         """Those on fewer rows than fix a covariance: a prior holds components open."""

@@ -14,19 +14,14 @@ from bayesgmm.fit.maximisation import EMPTY
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.typing import Array
 
-__all__ = ["by_chance", "narrow", "narrowest", "on_ties"]
+__all__ = ["NARROW", "by_chance", "narrowest", "on_ties"]
 
-_NARROW, _UNSUPPORTED = 0.01, 0.1
+NARROW, _UNSUPPORTED = 0.01, 0.1  # a tenth of the pooled standard deviation
 _LOG_CHANCE = math.log(1e-3)
 
 
 def narrowest(parameters: Parameters) -> Array:
-    """Return each component's smallest variance in any direction, relative to the pooled one."""
-    return np.linalg.eigvalsh(_whitened(parameters)[1])[:, 0]
-
-
-def narrow(parameters: Parameters) -> NDArray[np.bool_]:
-    """Which components have less than a hundredth of the pooled variance in some direction.
+    """Return each component's smallest variance in any direction, relative to the pooled one.
 
     An affine map of the data leaves it alone.
 
@@ -35,7 +30,7 @@ def narrow(parameters: Parameters) -> NDArray[np.bool_]:
     Rocci, Gattone and Di Mari (2018), Advances in Data Analysis and Classification 12:235, who
     bound the same ratio.
     """
-    return narrowest(parameters) < _NARROW
+    return np.linalg.eigvalsh(_whitened(parameters)[1])[:, 0]
 
 
 def on_ties(sums: Sums) -> NDArray[np.bool_]:
@@ -81,7 +76,7 @@ def by_chance(parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
     means, covariances = _whitened(parameters)
     rows, n_features = parameters.weights * n_obs, means.shape[1]
     variances, axes = np.linalg.eigh(covariances)
-    wide = (axes * np.maximum(variances, _NARROW)[:, None, :]) @ axes.swapaxes(1, 2)
+    wide = (axes * np.maximum(variances, NARROW)[:, None, :]) @ axes.swapaxes(1, 2)
     gaps = means[:, None] - means
     sums = wide[:, None] + covariances
     distances = (gaps * np.linalg.solve(sums, gaps[..., None])[..., 0]).sum(axis=-1)

@@ -50,7 +50,8 @@ def bic_grid(
         Index n_components, covariance. Columns: model, the names of the same model; mclust, its
         mclust name; log_likelihood (nats); n_parameters; bic (smaller is better); flagged, whether
         every start ended in a spike (bic is then missing where all collapsed); spikes, the number
-        of starts that did; rank, 1 for the smallest BIC among the models that are not flagged,
+        of starts that did; set_aside, the highest log likelihood of a spike above the fit, missing
+        where there is none; rank, 1 for the smallest BIC among the models that are not flagged,
         missing for these. ``table["bic"].unstack()`` is the table of K by structure.
 
     Raises
@@ -111,6 +112,7 @@ def _row(
         "bic": math.nan,
         "flagged": True,
         "spikes": options["n_starts"],
+        "set_aside": math.nan,
     }
     try:
         with warnings.catch_warnings():
@@ -124,6 +126,7 @@ def _row(
         "bic": fit.bic,
         "flagged": fit.flagged,
         "spikes": spikes,
+        "set_aside": max((optimum.objective for optimum in fit.set_aside), default=math.nan),
     }
 
 
