@@ -53,7 +53,7 @@ class Climb:
     Parameters
     ----------
     path : array of shape (n_iter,)
-        The objective at each iteration, nats, data units.
+        The objective at each iteration, nats, data units; after the wide steps where EM took some.
     n_obs : int
         Rows on which it climbed: all, or the sample on which starts of large data are compared.
     optimum : int or None
