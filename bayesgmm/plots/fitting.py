@@ -78,7 +78,8 @@ def _where(fit: PointFit, ax: Axes) -> str:
 def _draw_paths(ax: Axes, fit: PointFit) -> None:
     kept = next((i for i, o in enumerate(fit.optima) if o.flagged == fit.flagged), None)
     winner = max(
-        (climb for climb in fit.climbs if climb.optimum == kept), key=lambda climb: climb.path[-1]
+        (climb for climb in fit.climbs if climb.optimum == kept),
+        key=lambda climb: (np.array_equal(climb.path, fit.path), climb.path[-1]),
     )
     labels: set[str] = set()
     for climb in fit.climbs:
