@@ -1,5 +1,6 @@
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from test_evidence import EIGHT, FIXED, evidence_by_enumeration
 
 from bayesgmm.criteria import Evidence, log_evidence, reconciled, refinement, tempered_evidence
 from bayesgmm.criteria.refinement import refine
+from bayesgmm.criteria.tempered import _without_empty_components
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.mixture import LogPosterior, resolve
@@ -88,15 +90,79 @@ def test_the_weights_of_the_modes_among_the_particles_do_not_matter():
     assert abs(even - run.log_evidence) < 3 * np.hypot(its_error, run.error)
 
 
-def test_halves_that_have_met_different_modes_have_a_large_error(monkeypatch):
+def in_halves(monkeypatch, *rounds):
+    """Have the halves of each round find what is given; return the covers they begin from."""
+    target, covers = problem(EIGHT[:, None], 2, priors=FIXED, resolution=0), []
+
+    def found(target, step, cover, seed):
+        covers.append(cover)
+        value, error = rounds[(len(covers) - 1) // 2][(len(covers) - 1) % 2]
+        return refinement._Half(value, error, np.full((3, target.dim), 10.0 * len(covers)))
+
+    monkeypatch.setattr(refinement, "_half", found)
+    particles = np.arange(4.0)[:, None, None] + np.zeros((4, 1, target.dim))
+    return refine(target, particles, 1.0, np.random.SeedSequence(1), cores=1), covers
+
+
+def test_halves_that_differ_to_the_end_have_a_large_error(monkeypatch):
     """Two evidences whose ratio is 1 : 3 have the mean 2 and half the difference 1."""
-    halves = {0: (np.log(3.0), 0.01), 1: (0.0, 0.01)}
-    monkeypatch.setattr(refinement, "_half", lambda target, step, x, seed: halves[int(x[0, 0, 0])])
-    target = problem(EIGHT[:, None], 2, priors=FIXED, resolution=0)
-    particles = np.arange(4.0)[:, None, None] % 2 + np.zeros((4, 1, target.dim))
-    value, error = refine(target, particles, 1.0, np.random.SeedSequence(1))
-    assert value + 8 * target.resolved.log_unit == pytest.approx(np.log(2.0))
+    apart = ((np.log(3.0), 0.01), (0.0, 0.01))
+    (value, error), covers = in_halves(monkeypatch, *[apart] * refinement.ROUNDS)
+    assert len(covers) == 2 * refinement.ROUNDS
+    assert value == pytest.approx(np.log(2.0))
     assert error == pytest.approx(0.5)
+
+
+def test_halves_that_differ_begin_anew_from_what_both_have_found(monkeypatch):
+    """The second round is within 3 errors of the difference: e^0.04 has the error 0.01 / sqrt 2."""
+    apart, near = ((4.0, 0.01), (0.0, 0.01)), ((4.0, 0.01), (4.0, 0.01))
+    (value, error), covers = in_halves(monkeypatch, apart, near)
+    assert [sorted(set(cover[:, 0])) for cover in covers] == [[0, 2], [1, 3], [10, 20], [10, 20]]
+    assert value == pytest.approx(4.0)
+    assert error == pytest.approx(0.01 / np.sqrt(2.0))
+
+
+@pytest.mark.parametrize(
+    ("levels", "lengths"),
+    [((2, 1), [32, 64]), ((1, 2, 2), [32, 64, 128]), ((1, 2, 3, 4), [32, 64, 128, 256])],
+)
+def test_chains_go_on_until_they_rise_no_more(monkeypatch, levels, lengths):
+    swept, rng = [], np.random.default_rng(1)
+
+    def sweep(target, starts, length, step, rng):
+        swept.append(length)
+        return np.zeros((len(starts), refinement.KEPT, 1))
+
+    def ratios(target, proposal, points):
+        return np.full(len(points), levels[len(swept) - 1])
+
+    monkeypatch.setattr(refinement, "_swept", sweep)
+    monkeypatch.setattr(refinement, "log_ratios", ratios)
+    states = refinement._settled(SimpleNamespace(dim=1), None, np.zeros((8, 1)), 1.0, rng)
+    assert swept == lengths and states.shape == (8, refinement.KEPT, 1)
+
+
+@pytest.mark.parametrize(
+    ("covariance", "added"), [("full", 2.5), ("diag", 2.0), ("tied", 1.0), ("spherical", 1.5)]
+)
+def test_half_of_the_runs_leave_no_component_empty(covariance, added):
+    """The threshold is half the number of a component's own parameters, its weight not counted."""
+    target = problem(FAITHFUL, 3, covariance=covariance)
+    filled = _without_empty_components(target)
+    np.testing.assert_array_equal(filled.resolved.concentration, 1.0 + added)
+    assert filled.dim == target.dim
+
+
+def test_larger_concentrations_use_the_components_that_the_posterior_leaves_empty():
+    rows = norm.ppf((np.arange(60) + 0.5) / 60)[:, None]
+    target = problem(rows, 2, resolution=0)
+    smallest = [
+        goal.constrain(
+            temper(goal, n_particles=128, n_runs=4, seed=1).particles.reshape(-1, goal.dim)
+        ).weights.min(axis=1)
+        for goal in (target, _without_empty_components(target))
+    ]
+    assert (smallest[0] < 0.02).mean() > 0.1 > 10 * (smallest[1] < 0.02).mean()
 
 
 def test_too_few_runs_or_particles_are_refused():
@@ -105,6 +171,17 @@ def test_too_few_runs_or_particles_are_refused():
         tempered_evidence(posterior, n_runs=2)
     with pytest.raises(ConfigError, match="too few for 5 coordinates: take at least 10 particles"):
         tempered_evidence(posterior, n_particles=3, n_runs=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(n, v) for n in ("n_particles", "n_runs", "cores") for v in (0, -1, 1.5, "2", True)]
+    + [("n_particles", None), ("seed", -1), ("seed", "a")],
+)
+def test_wrong_arguments_are_named(name, value):
+    posterior = sample(EIGHT[:, None], MixtureSpec(1, priors=FIXED, resolution=0), draws=5, seed=1)
+    with pytest.raises(ConfigError, match=f"^{name} must be an integer >= .* got {value!r}"):
+        tempered_evidence(posterior, **{name: value})
 
 
 def test_what_is_quoted_of_two_estimates():
@@ -148,8 +225,29 @@ def test_both_routes_agree(request, name, n_components):
     """Within 3 errors of the difference, where the bridge's chains have a good verdict or not."""
     posterior = sample(request.getfixturevalue(name), n_components, draws=4000, seed=1)
     bridge, tempered = log_evidence(posterior, seed=1), tempered_evidence(posterior, seed=1)
-    assert tempered.error < (1.0 if name == "iris" else 0.1)
+    assert tempered.error < (0.2 if name == "iris" else 0.1)
     assert abs(bridge.value - tempered.value) < 3 * np.hypot(bridge.error, tempered.error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n_components", "expected", "its_error"),
+    [
+        ("iris", 3, -297.719, 0.017),
+        ("faithful", 4, -1162.363, 0.018),
+        ("faithful", 6, -1166.123, 0.043),
+    ],
+)
+def test_hidden_modes_and_superfluous_components_are_met(
+    request, name, n_components, expected, its_error
+):
+    """Against bridges from 4 x 3000 draws of `extend`: of iris the prior's own runs meet the
+    regular mode in one run of sixteen, and chains of faithful settle only by and by."""
+    posterior = sample(request.getfixturevalue(name), n_components, draws=5, tune=50, seed=1)
+    for seed in range(1, 5):
+        found = tempered_evidence(posterior, seed=seed)
+        assert found.error < 0.25
+        assert abs(found.value - expected) < 3.5 * math.hypot(found.error, its_error)
 
 
 def test_both_routes_agree_on_the_galaxies():
@@ -162,12 +260,9 @@ def test_both_routes_agree_on_the_galaxies():
 @pytest.mark.slow
 def test_the_stated_error_of_faithful_with_three_components_is_honest(faithful):
     """20 repeats about their mean: the sum of squared z-scores is near chi-squared(19)."""
-    target = problem(faithful.values, 3)
-    results = []
-    for seed in np.random.SeedSequence(3).spawn(20):
-        run = temper(target, n_particles=512, seed=seed.spawn(1)[0])
-        results.append(refine(target, run.particles, run.step, seed))
-    values, errors = np.array(results).T
+    posterior = sample(faithful, 3, draws=5, tune=50, seed=1)
+    results = [tempered_evidence(posterior, seed=seed) for seed in range(20)]
+    values, errors = np.array([(result.value, result.error) for result in results]).T
     assert np.median(errors) < 0.1
     mean = np.average(values, weights=errors**-2)
     assert chi2.sf((((values - mean) / errors) ** 2).sum(), 19) > 1e-3

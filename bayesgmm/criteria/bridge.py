@@ -24,6 +24,7 @@ __all__ = [
     "Evidence",
     "bridge",
     "coordinates_of",
+    "crossed",
     "log_evidence",
     "log_ratio",
     "log_ratios",
@@ -184,12 +185,22 @@ def bridge(
             f"draws, got {n_chains * n_draws}; sample with more draws.",
             n_draws=n_chains * n_draws,
         )
-    halves = draws[:, :half], draws[:, half:]
+    return crossed(target, (draws[:, :half], draws[:, half:]), np.random.SeedSequence(seed), inside)
+
+
+def crossed(
+    target: LogPosterior,
+    halves: tuple[Array, Array],
+    seed: np.random.SeedSequence,
+    inside: Callable[[Array], NDArray[np.bool_]] | None = None,
+) -> tuple[float, float]:
+    """Estimate as `bridge` does, from two halves (chain, draw, dim) of the draws.
+
+    Each half in turn fits the proposal for the other: the error holds where they are independent.
+    """
     (first, its_error), (second, other_error) = (
         _half_bridge(target, fitted, kept, child, inside)
-        for (fitted, kept), child in zip(
-            (halves, halves[::-1]), np.random.SeedSequence(seed).spawn(2), strict=True
-        )
+        for (fitted, kept), child in zip((halves, halves[::-1]), seed.spawn(2), strict=True)
     )
     error = 0.5 * max(math.hypot(its_error, other_error), abs(first - second))
     return 0.5 * (first + second) - len(target.values) * target.resolved.log_unit, error

@@ -4,6 +4,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -22,7 +23,7 @@ from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Proposal", "fit_proposal", "permutation_matrix"]
+__all__ = ["Proposal", "fit_proposal", "permutation_matrix", "unwarned"]
 
 MAX_GAUSSIANS = 8
 NEGLIGIBLE = -16.0
@@ -147,6 +148,18 @@ def fit_proposal(draws: Array, seed: int) -> Proposal:
     )
 
 
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Keep back what EM says of poor fits, which BIC judges here.
+
+    Filters are those of the whole process: who fits in threads must hold this around all of them.
+    """
+    with warnings.catch_warnings():
+        for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
 def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
     """Return P (dim, dim): P x are the coordinates with cluster k taken from `order[k]`."""
     n_clusters = target.resolved.n_components
@@ -191,9 +204,7 @@ def _within_reach(
 
 def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:
     """Fit so many Gaussians; None where the draws do not carry them."""
-    with warnings.catch_warnings():
-        for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
-            warnings.simplefilter("ignore", category)
+    with unwarned():
         try:
             return fit_em(draws, number, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
         except (DataError, DegenerateFitError):

@@ -3,19 +3,26 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.criteria.bridge import log_ratio, log_ratios
-from bayesgmm.criteria.proposal import PROBES, fit_proposal
+from bayesgmm.criteria.bridge import crossed, log_ratios
+from bayesgmm.criteria.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
-from bayesgmm.sampling.smc import CHAIN_LENGTH, MAX_STEPS, resample
+from bayesgmm.sampling.smc import MAX_STEPS, resample
 from bayesgmm.sampling.tempering import log_densities, sweep_chains
 from bayesgmm.typing import Array
 
-__all__ = ["refine"]
+__all__ = ["AGREEMENT", "refine"]
+
+AGREEMENT = 3.0
+ROUNDS = 3
+CHAINS = 128
+KEPT = 32
+LONGEST = 256
 
 
 def refine(
@@ -29,9 +36,10 @@ def refine(
 
     Every second run makes one half. In each half Gaussians, symmetric in the labels, are fitted to
     the particles of all runs alike, so that a mode need only have been met; points of these
-    Gaussians are weighted for the posterior, resampled and moved by Gibbs sweeps, and a bridge
-    between the sweeps' states and fresh points gives the half's evidence. A mode that only one
-    half has met parts the halves, and then the error is large.
+    Gaussians are weighted for the posterior and resampled, chains of Gibbs sweeps go on from there
+    until they rise no more, and a bridge from these chains gives the half's evidence. Where the
+    halves differ by more than 3 errors one of them has missed a mode, or met one by chance: both
+    begin anew from the chains of both.
 
     Parameters
     ----------
@@ -49,48 +57,79 @@ def refine(
     value, error : float
         Log of the mean of the halves' evidences, nats, data units, and its standard error: that of
         the bridges, or half the halves' difference where that is more.
-
-    References
-    ----------
-    Meng and Wong (1996), Statistica Sinica 6:831 (the bridge). Ionides (2008), Journal of
-    Computational and Graphical Statistics 17:295 (weights cut at their mean times sqrt n).
     """
     half = partial(_half, target, step)
-    with ThreadPoolExecutor(min(2, cores or available_cores())) as pool:
-        halves = pool.map(half, (particles[::2], particles[1::2]), seed.spawn(2))
-    values, errors = np.array(list(halves)).T
-    relative = np.exp(values - values.max())
-    error = max(float(np.hypot(*(relative * errors))), abs(float(np.diff(relative)[0])))
-    shift = len(target.values) * target.resolved.log_unit
-    value = float(values.max()) + math.log(relative.mean()) - shift
-    return value, error / float(relative.sum())
+    covers = [part.reshape(-1, target.dim) for part in (particles[::2], particles[1::2])]
+    for child in seed.spawn(ROUNDS):
+        with unwarned(), ThreadPoolExecutor(min(2, cores or available_cores())) as pool:
+            one, other = pool.map(half, covers, child.spawn(2))
+        if abs(one.value - other.value) <= AGREEMENT * math.hypot(one.error, other.error):
+            break
+        covers = [np.concatenate([one.states, other.states])] * 2
+    larger = max(one.value, other.value)
+    first, second = math.exp(one.value - larger), math.exp(other.value - larger)
+    error = max(math.hypot(first * one.error, second * other.error), abs(first - second))
+    return larger + math.log(0.5 * (first + second)), error / (first + second)
 
 
-def _half(
-    target: LogPosterior, step: float, particles: Array, seed: np.random.SeedSequence
-) -> tuple[float, float]:
-    """Return the log evidence from some runs and its error, fitting units."""
+class _Half(NamedTuple):
+    """The log evidence from some runs, its error, and the states behind it (state, dim)."""
+
+    value: float
+    error: float
+    states: Array
+
+
+def _half(target: LogPosterior, step: float, cover: Array, seed: np.random.SeedSequence) -> _Half:
+    """Return the log evidence from points (point, dim) that cover the posterior."""
     rng = np.random.default_rng(seed)
-    points = _relabelled(target, particles.reshape(-1, target.dim))
-    size = len(points)
+    points = _relabelled(target, cover)
     fit = fit_proposal(points, int(rng.integers(2**32)))
-    proposed = rng.permutation(fit.draw(4 * size, rng))
-    probes = np.concatenate([points[:: max(1, size // PROBES)], proposed[:PROBES]])
-    proposal = fit.symmetrised(target, probes)
-    at_proposed = log_ratios(target, proposal, proposed)
-    starting, bridging = at_proposed[: 2 * size], at_proposed[2 * size :]
-    weights = np.exp(starting - starting.max())
-    # Where few points carry the weights (before the cut) the chains' starts count for no more.
-    distinct = weights.sum() ** 2 / (weights**2).sum()
-    weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
-    chosen = resample(weights, max(4, size // CHAIN_LENGTH), rng)
-    states = np.empty((len(chosen), CHAIN_LENGTH, target.dim))
-    states[:, 0] = proposed[chosen]
-    acceptance = np.empty(len(chosen))
+    proposed = fit.draw(2 * len(points), rng)
+    every = max(1, len(points) // PROBES)
+    proposal = fit.symmetrised(target, np.concatenate([points[::every], proposed[:: 2 * every]]))
+    ratios = log_ratios(target, proposal, proposed)
+    # Every second point starts every second chain, since the bridge wants independent halves; in
+    # each of them the points stand one Gaussian after another, which gives each its due share.
+    weights = np.exp(ratios - ratios.max())
+    starts = np.empty((CHAINS, target.dim))
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        starts[part] = proposed[part][resample(weights[part], CHAINS // 2, rng)]
+    chains = _settled(target, proposal, starts, step, rng)
+    states = _relabelled(target, chains.reshape(-1, target.dim))
+    by_chain = states.reshape(chains.shape)
+    value, error = crossed(target, (by_chain[::2], by_chain[1::2]), seed.spawn(1)[0])
+    return _Half(value, error, states)
+
+
+def _settled(
+    target: LogPosterior, proposal: Proposal, starts: Array, step: float, rng: np.random.Generator
+) -> Array:
+    """Return states (chain, state, dim) of chains that have left their starts (chain, dim) behind.
+
+    Starts crowd where the proposal has its mass, and a posterior with wider tails is reached by
+    and by, its density rising against the proposal's: chains go on, each time twice as long, until
+    that rise is less than its error.
+    """
+    length, states, before = KEPT, starts[:, None], -math.inf
+    while True:
+        states = _swept(target, states[:, -1], length, step, rng)
+        level = log_ratios(target, proposal, states.reshape(-1, target.dim)).mean()
+        if level <= before or length >= LONGEST:
+            return states
+        before, length = level, 2 * length
+
+
+def _swept(
+    target: LogPosterior, starts: Array, length: int, step: float, rng: np.random.Generator
+) -> Array:
+    """Return `KEPT` states (chain, state, dim), evenly spaced, of chains of so many sweeps."""
+    states = np.empty((len(starts), length + 1, target.dim))
+    states[:, 0] = starts
+    acceptance = np.empty(len(starts))
     sweep_chains(states, target.flat, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
-    at_states = log_ratios(target, proposal, states.reshape(-1, target.dim))
-    value, error = log_ratio(at_states.reshape(states.shape[:2]), bridging)
-    return value, error * math.sqrt(max(1.0, len(chosen) / distinct))
+    every = length // KEPT
+    return np.ascontiguousarray(states[:, every::every])
 
 
 def _relabelled(target: LogPosterior, points: Array) -> Array:
