@@ -1,5 +1,6 @@
 """Labels: what is switched is switched back, and what is not identified is not pretended to be."""
 
+import sys
 from itertools import permutations, product
 
 import numpy as np
@@ -147,6 +148,19 @@ def test_a_switch_moves_all_that_belongs_to_a_cluster(overlapping):
     back = permuted_tree(permuted, orders.argsort(axis=2))
     identity = np.broadcast_to(np.arange(3), orders.shape)
     np.testing.assert_array_equal(back["sample_stats"]["permutation"].values, identity)
+
+
+def test_what_is_not_held_between_passes_gives_the_same(overlapping, monkeypatch):
+    held = stephens(allocations_of(overlapping), 0)
+    monkeypatch.setattr("bayesgmm.labels.allocation._HELD_VALUES", 0)
+    np.testing.assert_array_equal(stephens(allocations_of(overlapping), 0), held)
+
+
+def test_passes_that_run_out_leave_the_orders_reached(overlapping, monkeypatch):
+    permuted = allocations_of(permuted_tree(overlapping, random_orders(overlapping)))
+    monkeypatch.setattr(sys.modules[stephens.__module__], "_MAX_PASSES", 0)
+    orders = stephens(permuted, 0)
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile([0, 1, 2], (len(orders), 1)))
 
 
 @pytest.mark.parametrize("method", METHODS)

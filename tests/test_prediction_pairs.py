@@ -205,3 +205,9 @@ def test_kmeans_is_numbered_to_agree_with_the_mixture(faithful):
 def test_classes_of_another_length_are_refused(faithful):
     with pytest.raises(DataError, match="one class for each of the 272 rows"):
         hard_comparison(faithful, fit_em(faithful, 2, seed=1, n_starts=5), classes=[1, 2])
+
+
+def test_fewer_rows_than_clusters_have_no_k_means(iris):
+    fit = fit_em(iris, 3, seed=1, n_starts=4)
+    with pytest.raises(DataError, match="k-means with 3 clusters needs as many rows .* got 2"):
+        hard_comparison(iris.values[:2], fit)

@@ -267,3 +267,11 @@ def test_membership_is_streamed(monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 9.6e6
+
+
+def test_a_data_set_without_a_feature_of_the_model_is_refused():
+    rows = pd.DataFrame({"length": [1.0, 2.0, 4.0, 7.0], "width": [2.0, 1.0, 3.0, 8.0]})
+    fit = fit_em(rows, 1, seed=1)
+    other = as_dataset(rows.rename(columns={"width": "height"}))
+    with pytest.raises(DataError, match="no feature 'width'; they have length, height"):
+        density(fit, other)

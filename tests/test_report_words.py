@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bayesgmm.analysis.running import _unmet_choices, _unmet_numbers
+from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import resolve
@@ -201,3 +202,9 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
         "report r.html",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize(("raised", "code"), [(2, 2), ("no code", 1)])
+def test_a_program_that_ends_itself_keeps_its_code_and_says_no_more(raised, code):
+    error = SystemExit(raised)
+    assert (exit_code(error), sentence(error)) == (code, "")

@@ -10,6 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import bayesgmm
+from bayesgmm import resources
 from bayesgmm.errors import DegenerateFitError
 from bayesgmm.result.layout import attribute
 
@@ -105,3 +106,13 @@ def test_comparisons_do_not_depend_on_cores_and_a_k_not_on_the_others() -> None:
     assert both.table.loc[2, "log_evidence"] == pytest.approx(
         alone.table.loc[2, "log_evidence"], nan_ok=True
     )
+
+
+def test_memory_is_known_where_the_system_has_no_list_of_it(monkeypatch):
+    def nothing(*_, **__):
+        raise OSError("no such file")
+
+    listed = resources._machine_bytes()
+    monkeypatch.setattr("builtins.open", nothing)
+    assert 0 < listed <= resources._machine_bytes()  # what is free, and all there is
+    assert resources._mapped_bytes() == 0

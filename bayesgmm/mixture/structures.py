@@ -107,11 +107,12 @@ def distinct_structure(name: str, n_components: int, n_features: int) -> str:
     ('spherical', 'full')
     """
     wanted = STRUCTURES[name]
-    for other in STRUCTURES.values():
-        same_sharing = n_components == 1 or other.shared == wanted.shared
-        same_shape = n_features == 1 or (
-            other.scalar == wanted.scalar and other.correlated == wanted.correlated
+    return next(
+        other.name
+        for other in STRUCTURES.values()
+        if (n_components == 1 or other.shared == wanted.shared)
+        and (
+            n_features == 1
+            or (other.scalar == wanted.scalar and other.correlated == wanted.correlated)
         )
-        if same_sharing and same_shape:
-            return other.name
-    return name
+    )
