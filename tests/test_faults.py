@@ -311,7 +311,7 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> float:
     """Seconds of processor time of a run that nobody interrupts, once everything is compiled."""
     for _ in range(2):
         begin = computed_by_children()
-        ended = interrupted(tmp_path_factory.mktemp("whole"), None, k=2, draws=1000)
+        ended = interrupted(tmp_path_factory.mktemp("whole"), None, k=3, draws=3000)
         assert ended == "complete"
     return computed_by_children() - begin
 
@@ -319,11 +319,15 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(40))
 def test_ctrl_c_at_any_time(saved: Path, whole_run: float, attempt: int) -> None:
-    """Evenly over loading, warm-up, draws, post-processing and writing; half with an old file."""
+    """In warm-up, draws, post-processing and writing; half with an old file.
+
+    A quarter of the times lie in the first half, which is mostly loading.
+    """
     old = saved.read_bytes() if attempt % 2 else None
     saved.unlink()
-    seconds = (attempt + 0.5) / 40 * whole_run
-    print(f"{seconds:.1f} s:", interrupted(saved.parent, seconds, k=2, draws=1000, old=old))
+    share = (attempt + 0.5) / 20 if attempt < 10 else 0.5 + (attempt - 9.5) / 60
+    seconds = share * whole_run
+    print(f"{seconds:.1f} s:", interrupted(saved.parent, seconds, k=3, draws=3000, old=old))
 
 
 COMPARED = ("compare", FAITHFUL, "-k", "1-2", "--draws", 1000, "--out", "r", "--overwrite")

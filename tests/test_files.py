@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import arviz as az
 import netCDF4
@@ -16,6 +18,7 @@ from bayesgmm.mixture import LogPosterior, resolve
 from bayesgmm.result import load, save
 from bayesgmm.result.files import check_writable, strict_json, write_text
 from bayesgmm.result.layout import SCHEMA_VERSION, posterior_tree, with_attributes
+from bayesgmm.result.signals import holding_ctrl_c
 from bayesgmm.spec import MixtureSpec
 
 RNG = np.random.default_rng
@@ -249,3 +252,32 @@ def test_strict_json_is_read_by_strict_readers() -> None:
         "b": [None, 1.5, [2, 3]],
         "1": [0, 1],
     }
+
+
+def test_ctrl_c_waits_for_a_file_to_be_closed(
+    tree: xr.DataTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interruption inside xarray's locks would leave them shut, and the next file waiting."""
+    steps: list[str] = []
+    plain = xr.DataTree.to_netcdf
+
+    def write(self: xr.DataTree, *given: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        steps.append("held")
+        return plain(self, *given, **options)
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", write)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            save(tree, tmp_path / "x.nc")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt), holding_ctrl_c():
+            signal.raise_signal(signal.SIGINT)
+            steps.append("first")
+            signal.raise_signal(signal.SIGINT)
+            steps.append("second")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert steps == ["held", "first"]
+    assert os.listdir(tmp_path) == []

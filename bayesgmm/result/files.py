@@ -21,6 +21,7 @@ import xarray as xr
 from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.result.layout import SCHEMA_VERSION, attribute, with_attributes
+from bayesgmm.result.signals import holding_ctrl_c
 
 __all__ = ["check_writable", "keep_interrupted", "load", "save", "strict_json", "write_text"]
 
@@ -75,11 +76,12 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
     with _replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
         marked = with_attributes(posterior, schema_version=SCHEMA_VERSION, **hashes)
-        marked.to_netcdf(temporary, engine="netcdf4", encoding=_texts_as_characters(marked))
+        with holding_ctrl_c():
+            marked.to_netcdf(temporary, engine="netcdf4", encoding=_texts_as_characters(marked))
         with temporary.open("ab") as file:
             file.write(_LINE % _bytes_hash(temporary, temporary.stat().st_size))
         _check_bytes(temporary)
-        with xr.open_datatree(temporary, engine="netcdf4") as written:
+        with holding_ctrl_c(), xr.open_datatree(temporary, engine="netcdf4") as written:
             _check_content(written, temporary)
     return Path(path)
 
@@ -112,7 +114,7 @@ def load(path: PathLike) -> xr.DataTree:
     file = _real(path)
     try:
         _check_bytes(file)
-        with xr.open_datatree(file, engine="netcdf4") as stored:
+        with holding_ctrl_c(), xr.open_datatree(file, engine="netcdf4") as stored:
             _check_content(stored, file)
             return _with_texts(stored.load())
     except ResultFileError:
