@@ -84,7 +84,7 @@ def test_draws_of_one_k_do_not_depend_on_the_others(faithful, comparison):
 
 def test_a_bad_run_is_extended_when_allowed(faithful):
     short = compare(faithful, 2, draws=60, tune=300, max_draws=0, evidence="none", seed=1)
-    longer = compare(faithful, 2, draws=60, tune=300, max_draws=240, evidence="none", seed=1)
+    longer = compare(faithful, 2, draws=60, tune=300, max_draws=960, evidence="none", seed=1)
     assert not short.verdicts[2].ok and longer.verdicts[2].ok
     assert short.table.loc[2, "draws"] == 60 and longer.table.loc[2, "draws"] > 60
 

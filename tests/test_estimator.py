@@ -346,7 +346,7 @@ def test_every_structure_draws_its_own_covariances(blobs, covariance_type):
 
 def test_labels_agree_and_random_state_repeats(overlapping):
     for seed in range(4):
-        fit = GaussianMixture(3, random_state=seed, tol=1e-3, max_iter=200)
+        fit = GaussianMixture(2, random_state=seed, tol=1e-3, max_iter=200)
         labels = fit.fit_predict(overlapping)
         np.testing.assert_array_equal(labels, fit.predict(overlapping))
         np.testing.assert_array_equal(labels, fit.predict_proba(overlapping).argmax(axis=1))

@@ -27,12 +27,9 @@ def kernel_call(n, n_features, n_components):
     means = rng.normal(size=(n_components, n_features))
     factors = np.repeat(0.5 * np.eye(n_features)[None], n_components, axis=0)
     whitening, shift = np.empty_like(factors), np.empty_like(means)
-    constant = np.array(
-        [
-            whiten(-np.log(n_components), means[k], factors[k], whitening[k], shift[k])
-            for k in range(n_components)
-        ]
-    )
+    constant = np.empty(n_components)
+    log_weights = np.full(n_components, -np.log(n_components))
+    whiten(log_weights, means, factors, whitening, shift, constant)
     mass, first = np.zeros(n_components), np.zeros_like(means)
     second = np.zeros_like(factors)
     return lambda: sum_blocks(blocks, n, whitening, shift, constant, mass, first, second)
