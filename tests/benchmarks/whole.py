@@ -13,11 +13,11 @@ from tests.benchmarks.timing import seconds
 DATA = Path(__file__).parents[2] / "models/data/faithful.csv"
 
 
-def compare_seconds():
+def compare_seconds(*options):
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-m", "bayesgmm", "compare", str(DATA), "-k", "1-6", "--seed", "1",
-            "--out", f"{folder}/out",
+            "--out", f"{folder}/out", *options,
         ]  # fmt: skip
         elapsed = seconds(lambda: subprocess.run(command, check=False, capture_output=True))
         assert Path(folder, "out/report.html").is_file()
@@ -34,8 +34,15 @@ def sample_seconds():
 def lines(rounds=3):
     yield f"f. sample, faithful, K = 2, 4 x (1000 + 1000), second call: {sample_seconds():.2f} s"
     compare_seconds()
-    times = [compare_seconds() for _ in range(rounds)]
-    yield f"f. compare K = 1..6 on faithful from the shell, report included: {median(times):.1f} s"
+    for what, options in (
+        ("by EM, NUTS, WAIC and LOO", ("--evidence", "none")),
+        ("with evidence by both routes", ()),
+    ):
+        times = [compare_seconds(*options) for _ in range(rounds)]
+        yield (
+            f"f. compare K = 1..6 on faithful from the shell, report included, {what}: "
+            f"{median(times):.1f} s"
+        )
     start = [sys.executable, "-m", "bayesgmm", "--help"]
     helps = [
         seconds(lambda: subprocess.run(start, check=True, capture_output=True)) for _ in range(5)
