@@ -174,12 +174,13 @@ def computed(process: subprocess.Popen[str]) -> float:
 
 
 def pressed(process: subprocess.Popen[str], seconds: float | None) -> tuple[int, str]:
-    """Press Ctrl-C after some processor time; return how the process ended and what it said.
+    """Press Ctrl-C after some more processor time; return how the process ended, what it said.
 
     On a busy machine a time of the clock would not say how far the process has come.
     """
     if seconds is not None:
-        while process.poll() is None and computed(process) < seconds:
+        begun = computed(process)
+        while process.poll() is None and computed(process) - begun < seconds:
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=300)
