@@ -3,6 +3,7 @@
 import logging
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 
 import numpy as np
@@ -124,10 +125,7 @@ def _walk(
     states[:, -1] = run[:, -1]
     step = _tuned_step(target, states, rng)
     stop = Event()
-
-    def follow(state: Array, chain_rng: np.random.Generator) -> tuple[Array, int]:
-        return _chain(target, symmetric, fit, labelling, state, step, n_draws, chain_rng, stop)
-
+    follow = partial(_chain, target, symmetric, fit, labelling, step, n_draws, stop)
     with ThreadPoolExecutor(available_cores()) as pool:
         try:
             chains = list(pool.map(follow, states, rng.spawn(n_chains)))
@@ -143,11 +141,11 @@ def _chain(
     symmetric: Proposal,
     fit: Proposal,
     labelling: "_Labelling",
-    state: Array,
     step: float,
     n_draws: int,
-    rng: np.random.Generator,
     stop: Event,
+    state: Array,
+    rng: np.random.Generator,
 ) -> tuple[Array, int]:
     """Return one chain's draws (draw, dim) after its state (sweep, dim), and its jumps accepted."""
     out, accepted = np.empty((n_draws, target.dim)), 0

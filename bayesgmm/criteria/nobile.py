@@ -11,9 +11,8 @@ from scipy.special import gammaln
 from bayesgmm.compiling import compiled
 from bayesgmm.criteria.bridge import coordinates_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture.coordinates import empty_point, read, unpack
+from bayesgmm.mixture.coordinates import empty_point, read, unpack_whitened
 from bayesgmm.mixture.kernels import row_responsibilities
-from bayesgmm.mixture.whitening import whiten
 from bayesgmm.typing import Array
 
 __all__ = ["NobileStep", "nobile_step"]
@@ -100,8 +99,7 @@ def _empty_probabilities(draws: Array, flat: Array, out: Array) -> None:
     whitening, shift = np.empty((n_clusters, n_features, n_features)), np.empty(point.means.shape)
     constant, shares = np.empty(n_clusters), np.empty((n_clusters, problem.n_rows))
     for s in range(draws.shape[0]):
-        unpack(draws[s], problem, point)
-        whiten(point.log_weights, point.means, point.factors, whitening, shift, constant)
+        unpack_whitened(draws[s], problem, point, whitening, shift, constant)
         row_responsibilities(problem.blocks, whitening, shift, constant, shares)
         for k in range(n_clusters):
             log_empty = 0.0

@@ -109,7 +109,7 @@ def _settled(
 
     Starts crowd where the proposal has its mass, and a posterior with wider tails is reached by
     and by, its density rising against the proposal's: chains go on, each time twice as long, until
-    that rise is less than its error.
+    it rises no more, or for 256 sweeps.
     """
     length, states, before = KEPT, starts[:, None], -math.inf
     while True:

@@ -17,7 +17,7 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.kernels import BLOCK
-from bayesgmm.mixture.whitening import cholesky
+from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.typing import Array
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "flatten",
     "read",
     "unpack",
+    "unpack_whitened",
 ]
 
 LOG_4 = math.log(4.0)
@@ -138,6 +139,16 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
             _uncorrelated(g, point)
         regular &= _factorise(g, problem, point)
     return regular
+
+
+@compiled
+def unpack_whitened(
+    x: Array, problem: Problem, point: Point, whitening: Array, shift: Array, constant: Array
+) -> bool:
+    """As `unpack`, and write the components as `bayesgmm.mixture.kernels` takes them."""
+    return unpack(x, problem, point) and whiten(
+        point.log_weights, point.means, point.factors, whitening, shift, constant
+    )
 
 
 @compiled

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.compiling import compiled
-from bayesgmm.mixture.coordinates import LOG_4, Point, Problem, empty_point, read, unpack
+from bayesgmm.mixture.coordinates import LOG_4, Point, Problem, empty_point, read, unpack_whitened
 from bayesgmm.mixture.kernels import sum_blocks
-from bayesgmm.mixture.whitening import whiten
 from bayesgmm.typing import Array
 
 __all__ = ["TERMS", "expected_log_posterior", "log_posterior"]
@@ -55,7 +54,7 @@ def log_posterior(
     problem = read(flat)
     point = empty_point(problem)
     sums = _empty_sums(problem)
-    if not (unpack(x, problem, point) and _whiten(point, sums)):
+    if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
     terms[0] = sum_blocks(
         problem.blocks,
@@ -96,7 +95,7 @@ def expected_log_posterior(
     problem = read(flat)
     point = empty_point(problem)
     sums = _empty_sums(problem)
-    if not (unpack(x, problem, point) and _whiten(point, sums)):
+    if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
     terms[0] = _sum_moments(mass, centres, scatters, point, sums)
     return _finish(x, problem, point, sums, 1.0, 0.0, terms, gradient)
@@ -112,13 +111,6 @@ def _empty_sums(problem: Problem) -> _Sums:
         np.zeros(n_clusters),
         np.zeros((n_clusters, n_features)),
         np.zeros((n_clusters, n_features, n_features)),
-    )
-
-
-@compiled
-def _whiten(point: Point, sums: _Sums) -> bool:
-    return whiten(
-        point.log_weights, point.means, point.factors, sums.whitening, sums.shift, sums.constant
     )
 
 

@@ -17,10 +17,10 @@ import math
 import numpy as np
 
 from bayesgmm.compiling import compiled
-from bayesgmm.mixture.coordinates import Point, Problem, empty_point, read, unpack
+from bayesgmm.mixture.coordinates import Problem, empty_point, read, unpack_whitened
 from bayesgmm.mixture.fused import expected_log_posterior, log_posterior
 from bayesgmm.mixture.kernels import BLOCK, row_log_likelihoods, row_responsibilities
-from bayesgmm.mixture.whitening import cholesky, whiten
+from bayesgmm.mixture.whitening import cholesky
 from bayesgmm.typing import Array
 
 __all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]
@@ -56,8 +56,7 @@ def window_log_likelihoods(particles: Array, flat: Array, first: int, out: Array
     rows = np.empty(end - block * BLOCK)
     blocks = problem.blocks[block : (end + BLOCK - 1) // BLOCK]
     for p in range(particles.shape[0]):
-        regular = unpack(particles[p], problem, point)
-        if regular and _whiten(point, whitening, shift, constant):
+        if unpack_whitened(particles[p], problem, point, whitening, shift, constant):
             row_log_likelihoods(blocks, whitening, shift, constant, rows)
             out[p] = rows[first - block * BLOCK :]
         else:
@@ -98,8 +97,7 @@ def sweep_chains(
         for s in range(n_sweeps):
             x = states[c, s + 1]
             x[:] = states[c, s]
-            regular = unpack(x, problem, point)
-            if not (regular and _whiten(point, whitening, shift, constant)):
+            if not unpack_whitened(x, problem, point, whitening, shift, constant):
                 continue
             row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
             _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
@@ -120,11 +118,6 @@ def _empty_components(problem: Problem) -> tuple[Array, Array, Array]:
         np.empty((n_clusters, n_features)),
         np.empty(n_clusters),
     )
-
-
-@compiled
-def _whiten(point: Point, whitening: Array, shift: Array, constant: Array) -> bool:
-    return whiten(point.log_weights, point.means, point.factors, whitening, shift, constant)
 
 
 @compiled
