@@ -213,7 +213,7 @@ def _evidence_table(comparison: Comparison, chosen: int) -> Table:
         "error: bridge sampling from the NUTS draws, whose error is unknown where these have a bad "
         "verdict, and sequential Monte Carlo from the prior. The bridge is quoted where both agree "
         "within 3 errors, the other where the chains have a bad verdict; a K where they contradict "
-        "each other has no p(K), which has its error too."
+        "each other has no p(K). p(K) too is given with its Monte Carlo error."
     )
     header = ("K", "bridge", "sequential Monte Carlo", "quoted", "p(K)", "quoted from")
     place = _place(comparison.table, chosen)
