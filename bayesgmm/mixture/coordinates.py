@@ -17,16 +17,15 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.kernels import BLOCK
+from bayesgmm.mixture.memory import aligned_empty, part
 from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.typing import Array
 
 __all__ = [
-    "HEADER",
     "LOG_4",
     "Point",
     "Problem",
     "empty_point",
-    "flat_size",
     "flatten",
     "read",
     "unpack",
@@ -34,7 +33,7 @@ __all__ = [
 ]
 
 LOG_4 = math.log(4.0)
-HEADER = 14
+_HEADER = 14
 
 
 class Problem(NamedTuple):
@@ -70,30 +69,33 @@ class Point(NamedTuple):
     correlation_factors: Array  # (group, feature, feature): C, Omega = C C'
     roots: Array  # the same shape: diag(s) C
     factors: Array  # the same shape: L, L L' = root root' + diag(h^2)
+    memory: Array  # in which all of them lie
 
 
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
     header = [*problem[:10], *problem.constants]
-    return np.concatenate([np.asarray(header, dtype=float), *(np.ravel(a) for a in problem[11:])])
+    before_rows = np.concatenate([header, *problem[11:16]])
+    start = _rows_start(problem.n_clusters, problem.n_features)
+    flat = aligned_empty((start + problem.blocks.size,))
+    flat[: len(before_rows)] = before_rows
+    flat[len(before_rows) : start] = 0.0
+    flat[start:] = problem.blocks.ravel()
+    return flat
 
 
 @compiled
-def flat_size(header: Array) -> int:
-    """Return the length of the flat array that begins with this header."""
-    n_rows, n_features, n_clusters = int(header[0]), int(header[1]), int(header[2])
-    n_blocks = (n_rows + BLOCK - 1) // BLOCK
-    return HEADER + n_clusters + 4 * n_features + n_blocks * n_features * BLOCK
+def _rows_start(n_clusters: int, n_features: int) -> int:
+    """Return where the rows begin: after the numbers, at a whole cache line."""
+    return (_HEADER + n_clusters + 4 * n_features + 7) // 8 * 8
 
 
 @compiled
 def read(flat: Array) -> Problem:
-    """View the flat array as a problem; nothing is copied."""
+    """View the flat array, which must outlive the view, as a problem; nothing is copied."""
     n_rows, n_features, n_clusters = int(flat[0]), int(flat[1]), int(flat[2])
     n_blocks = (n_rows + BLOCK - 1) // BLOCK
-    priors = flat[HEADER + n_clusters : HEADER + n_clusters + 4 * n_features]
-    start = HEADER + n_clusters + 4 * n_features
-    rows = flat[start : start + n_blocks * n_features * BLOCK]
+    priors = _HEADER + n_clusters
     return Problem(
         n_rows,
         n_features,
@@ -105,13 +107,13 @@ def read(flat: Array) -> Problem:
         flat[7] > 0.0,
         flat[8],
         flat[9],
-        flat[10:14],
-        flat[HEADER : HEADER + n_clusters],
-        priors[:n_features],
-        priors[n_features : 2 * n_features],
-        priors[2 * n_features : 3 * n_features],
-        priors[3 * n_features :],
-        rows.reshape(n_blocks, n_features, BLOCK),
+        part(flat, 10, (4,)),
+        part(flat, _HEADER, (n_clusters,)),
+        part(flat, priors, (n_features,)),
+        part(flat, priors + n_features, (n_features,)),
+        part(flat, priors + 2 * n_features, (n_features,)),
+        part(flat, priors + 3 * n_features, (n_features,)),
+        part(flat, _rows_start(n_clusters, n_features), (n_blocks, n_features, BLOCK)),
     )
 
 
@@ -154,16 +156,20 @@ def unpack_whitened(
 @compiled
 def empty_point(problem: Problem) -> Point:
     """Allocate a point."""
-    square = (problem.n_groups, problem.n_features, problem.n_features)
+    n_clusters, n_groups, size = problem.n_clusters, problem.n_groups, problem.n_features
+    vector, square = n_groups * size, n_groups * size * size
+    squares = n_clusters + n_clusters * size + vector
+    memory = np.empty(squares + 5 * square)
     return Point(
-        np.empty(problem.n_clusters),
-        np.empty((problem.n_clusters, problem.n_features)),
-        np.empty((problem.n_groups, problem.n_features)),
-        np.empty(square),
-        np.empty(square),
-        np.empty(square),
-        np.empty(square),
-        np.empty(square),
+        part(memory, 0, (n_clusters,)),
+        part(memory, n_clusters, (n_clusters, size)),
+        part(memory, squares - vector, (n_groups, size)),
+        part(memory, squares, (n_groups, size, size)),
+        part(memory, squares + square, (n_groups, size, size)),
+        part(memory, squares + 2 * square, (n_groups, size, size)),
+        part(memory, squares + 3 * square, (n_groups, size, size)),
+        part(memory, squares + 4 * square, (n_groups, size, size)),
+        memory,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.coordinates import LOG_4, Point, Problem, empty_point, read, unpack_whitened
 from bayesgmm.mixture.kernels import sum_blocks
+from bayesgmm.mixture.memory import part
 from bayesgmm.typing import Array
 
 __all__ = ["TERMS", "expected_log_posterior", "log_posterior"]
@@ -24,6 +25,9 @@ class _Sums(NamedTuple):
     mass: Array
     first: Array
     second: Array
+    root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
+    inner: Array  # (feature, feature), scratch
+    memory: Array  # in which all of them lie
 
 
 @compiled
@@ -103,14 +107,20 @@ def expected_log_posterior(
 
 @compiled
 def _empty_sums(problem: Problem) -> _Sums:
-    n_clusters, n_features = problem.n_clusters, problem.n_features
+    n_clusters, n_groups, size = problem.n_clusters, problem.n_groups, problem.n_features
+    square, vector = n_clusters * size * size, n_clusters * size
+    half = square + vector + n_clusters
+    memory = np.zeros(2 * half + (n_groups + 1) * size * size)
     return _Sums(
-        np.empty((n_clusters, n_features, n_features)),
-        np.empty((n_clusters, n_features)),
-        np.empty(n_clusters),
-        np.zeros(n_clusters),
-        np.zeros((n_clusters, n_features)),
-        np.zeros((n_clusters, n_features, n_features)),
+        part(memory, 0, (n_clusters, size, size)),
+        part(memory, square, (n_clusters, size)),
+        part(memory, square + vector, (n_clusters,)),
+        part(memory, half, (n_clusters,)),
+        part(memory, half + n_clusters, (n_clusters, size)),
+        part(memory, half + n_clusters + vector, (n_clusters, size, size)),
+        part(memory, 2 * half, (n_groups, size, size)),
+        part(memory, 2 * half + n_groups * size * size, (size, size)),
+        memory,
     )
 
 
@@ -166,9 +176,9 @@ def _finish(
     _temper(sums, inverse_temperature)
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
-    root_gradient = _root_gradient(problem, point, sums)
-    o = _add_scales(o, x, problem, point, root_gradient, jacobian, terms, gradient)
-    _add_pairs(o, problem, point, root_gradient, jacobian, terms, gradient)
+    _differentiate_in_roots(problem, point, sums)
+    o = _add_scales(o, x, problem, point, sums.root_gradient, jacobian, terms, gradient)
+    _add_pairs(o, problem, point, sums.root_gradient, jacobian, terms, gradient)
     value = inverse_temperature * terms[0] + jacobian * terms[5]
     for i in range(1, 5):
         value += terms[i]
@@ -228,15 +238,14 @@ def _add_means(
 
 
 @compiled
-def _root_gradient(problem: Problem, point: Point, sums: _Sums) -> Array:
-    """Return the likelihood's gradient in each root diag(s) C, (group, feature, feature), lower.
+def _differentiate_in_roots(problem: Problem, point: Point, sums: _Sums) -> None:
+    """Add to the sums the likelihood's gradient in each root diag(s) C.
 
     With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
     + diag(h^2) gives 2 G root; without h, A root = I.
     """
     size = problem.n_features
-    out = np.zeros((problem.n_groups, size, size))
-    inner = np.empty((size, size))
+    inner, out = sums.inner, sums.root_gradient
     for k in range(problem.n_clusters):
         g = _group(point, k)
         for i in range(size):
@@ -256,7 +265,6 @@ def _root_gradient(problem: Problem, point: Point, sums: _Sums) -> Array:
                     for q in range(j, m + 1):
                         s += sums.whitening[k, m, q] * point.roots[g, q, j]
                     out[g, i, j] += inner[i, m] * s
-    return out
 
 
 @compiled

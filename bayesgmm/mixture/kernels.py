@@ -11,11 +11,13 @@ M-steps follow without touching the rows again. Nothing of size n x K is kept.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from bayesgmm.compiling import compiled, compiled_fast
-from bayesgmm.mixture.exponential import exp_nonpositive
+from bayesgmm.mixture.exponential import exp_nonpositive, larger
+from bayesgmm.mixture.memory import aligned_empty, part
 from bayesgmm.typing import Array
 
 __all__ = [
@@ -29,7 +31,32 @@ __all__ = [
 
 BLOCK = 256
 _VECTOR = 32
-_LONG_RUN, _FEW = 128, 250  # K^128 does not overflow below 250 clusters
+_FEW = 16  # K^BLOCK does not overflow below 16 clusters
+
+
+class _Scratch(NamedTuple):
+    """Where the passes over a block keep what they find."""
+
+    z: Array  # (cluster, feature, BLOCK)
+    joint: Array  # (cluster, BLOCK)
+    largest: Array  # (BLOCK,)
+    total: Array  # (BLOCK,)
+    memory: Array  # in which all of them lie
+
+
+@compiled
+def _empty_scratch(n_clusters: int, n_features: int) -> _Scratch:
+    joint = n_clusters * n_features * BLOCK
+    rows = joint + n_clusters * BLOCK
+    memory = np.empty(rows + 2 * BLOCK + 8)
+    s = -(memory.ctypes.data // 8) % 8
+    return _Scratch(
+        part(memory, s, (n_clusters, n_features, BLOCK)),
+        part(memory, s + joint, (n_clusters, BLOCK)),
+        part(memory, s + rows, (BLOCK,)),
+        part(memory, s + rows + BLOCK, (BLOCK,)),
+        memory,
+    )
 
 
 def blocked(values: Array, centre: Array, unit: Array) -> Array:
@@ -50,7 +77,9 @@ def blocked(values: Array, centre: Array, unit: Array) -> Array:
     n_blocks = -(-n // BLOCK)
     rows = np.zeros((n_blocks * BLOCK, n_features))
     np.divide(values - centre, unit, out=rows[:n])
-    return np.ascontiguousarray(rows.reshape(n_blocks, BLOCK, n_features).transpose(0, 2, 1))
+    blocks = aligned_empty((n_blocks, n_features, BLOCK))
+    blocks[:] = rows.reshape(n_blocks, BLOCK, n_features).transpose(0, 2, 1)
+    return blocks
 
 
 @compiled_fast
@@ -125,7 +154,7 @@ def _exponentiate(joint: Array, width: int, largest: Array, total: Array) -> Non
         total[t] = 0.0
     for k in range(1, joint.shape[0]):
         for t in range(width):
-            largest[t] = max(largest[t], joint[k, t])
+            largest[t] = larger(largest[t], joint[k, t])
     for k in range(joint.shape[0]):
         for t in range(width):
             density = exp_nonpositive(joint[k, t] - largest[t])
@@ -139,11 +168,13 @@ def _invert(width: int, n_rows: int, n_clusters: int, largest: Array, total: Arr
 
     A sum lies in [1, K], so the product of a run of rows cannot overflow: one logarithm serves it.
     """
-    run = _LONG_RUN if n_clusters < _FEW else _VECTOR
+    for t in range(n_rows, width):
+        largest[t], total[t] = 0.0, 1.0
+    run = BLOCK if n_clusters < _FEW else _VECTOR
     log_likelihood = 0.0
-    for start in range(0, n_rows, run):
+    for start in range(0, width, run):
         product = 1.0
-        for t in range(start, min(start + run, n_rows)):
+        for t in range(start, min(start + run, width)):
             log_likelihood += largest[t]
             product *= total[t]
         log_likelihood += math.log(product)
@@ -256,18 +287,24 @@ def sum_blocks(
     second: Array,
 ) -> float:
     """Add all rows of `blocks` to the sums and return their log likelihood, nats."""
-    n_clusters, n_features = shift.shape
-    z = np.empty((n_clusters, n_features, BLOCK))
-    joint = np.empty((n_clusters, BLOCK))
-    largest, total = np.empty(BLOCK), np.empty(BLOCK)
+    scratch = _empty_scratch(shift.shape[0], shift.shape[1])
     log_likelihood = 0.0
     for i in range(blocks.shape[0]):
         rows = min(BLOCK, n_rows - i * BLOCK)
         width = _padded(rows)
-        _log_joint(blocks, i, whitening, shift, constant, width, z, joint)
-        _exponentiate(joint, width, largest, total)
-        log_likelihood += _invert(width, rows, n_clusters, largest, total)
-        _moments(joint, total, z, width, largest, mass, first, second)
+        _log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
+        _exponentiate(scratch.joint, width, scratch.largest, scratch.total)
+        log_likelihood += _invert(width, rows, shift.shape[0], scratch.largest, scratch.total)
+        _moments(
+            scratch.joint,
+            scratch.total,
+            scratch.z,
+            width,
+            scratch.largest,
+            mass,
+            first,
+            second,
+        )
     return log_likelihood
 
 
@@ -309,18 +346,15 @@ def row_log_likelihoods(
     blocks: Array, whitening: Array, shift: Array, constant: Array, out: Array
 ) -> None:
     """Write log p(x_i) of each row, out (obs,), nats in fitting coordinates."""
-    n_clusters, n_features = shift.shape
-    z = np.empty((n_clusters, n_features, BLOCK))
-    joint = np.empty((n_clusters, BLOCK))
-    largest, total = np.empty(BLOCK), np.empty(BLOCK)
+    scratch = _empty_scratch(shift.shape[0], shift.shape[1])
     for i in range(blocks.shape[0]):
         start = i * BLOCK
         rows = min(BLOCK, out.shape[0] - start)
         width = _padded(rows)
-        _log_joint(blocks, i, whitening, shift, constant, width, z, joint)
-        _exponentiate(joint, width, largest, total)
+        _log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
+        _exponentiate(scratch.joint, width, scratch.largest, scratch.total)
         for t in range(rows):
-            out[start + t] = largest[t] + math.log(total[t])
+            out[start + t] = scratch.largest[t] + math.log(scratch.total[t])
 
 
 @compiled
@@ -328,16 +362,13 @@ def row_responsibilities(
     blocks: Array, whitening: Array, shift: Array, constant: Array, out: Array
 ) -> None:
     """Write P(cluster | x_i) of each row, out (cluster, obs)."""
-    n_clusters, n_features = shift.shape
-    z = np.empty((n_clusters, n_features, BLOCK))
-    joint = np.empty((n_clusters, BLOCK))
-    largest, total = np.empty(BLOCK), np.empty(BLOCK)
+    scratch = _empty_scratch(shift.shape[0], shift.shape[1])
     for i in range(blocks.shape[0]):
         start = i * BLOCK
         rows = min(BLOCK, out.shape[1] - start)
         width = _padded(rows)
-        _log_joint(blocks, i, whitening, shift, constant, width, z, joint)
-        _exponentiate(joint, width, largest, total)
-        for k in range(n_clusters):
+        _log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
+        _exponentiate(scratch.joint, width, scratch.largest, scratch.total)
+        for k in range(shift.shape[0]):
             for t in range(rows):
-                out[k, start + t] = joint[k, t] / total[t]
+                out[k, start + t] = scratch.joint[k, t] / scratch.total[t]
