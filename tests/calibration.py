@@ -267,7 +267,8 @@ def row_log_likelihoods(truth: Parameters, rows: np.ndarray) -> np.ndarray:
 
 def log_prior_at(truth: Parameters, spec: MixtureSpec, rows: np.ndarray) -> float:
     target = LogPosterior(resolve(spec, as_dataset(rows)), rows)
-    terms = target.terms(target.unconstrain(truth)[None])
+    x = target.unconstrain(truth)
+    terms = target.terms(x[None], np.array([target.evaluate(x).value]))
     return float(sum(terms[name][0] for name in ("weights", "means", "scales", "pairs")))
 
 

@@ -188,6 +188,7 @@ def test_exponential_is_right_to_two_units_in_the_last_place():
     x = -np.concatenate([np.linspace(0.0, 40.0, 20_001), np.geomspace(1e-300, 700.0, 5_001)])
     ours = np.array([exp_nonpositive(value) for value in x])
     assert np.max(np.abs(ours / np.exp(x) - 1.0)) <= 2 * np.finfo(float).eps
+    assert exp_nonpositive(0.0) == 1.0
 
 
 def test_far_outlier_has_finite_responsibilities():
@@ -230,9 +231,9 @@ def test_stan_reference_point_term_by_term(standardised_faithful):
     parameters = Parameters(
         point["w"], point["mu"], point["sd"], factors @ factors.swapaxes(1, 2), np.empty(0)
     )
-    terms = {
-        name: value[0] for name, value in fused.terms(fused.unconstrain(parameters)[None]).items()
-    }
+    x = fused.unconstrain(parameters)
+    values = np.array([fused.evaluate(x).value])
+    terms = {name: value[0] for name, value in fused.terms(x[None], values).items()}
     # For D = 2, C = (1, 0; y, sqrt(1 - y^2)) and p = (1 + y) / 2: the densities of the row of C in
     # y and of p differ by the factor 2 of dp.
     pairs = terms["pairs"] - 2.0 * np.log(2.0)

@@ -17,6 +17,7 @@ from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
 from bayesgmm.sampling.chains import ChainSettings, run_chains
+from bayesgmm.sampling.dispersion import plain_starts
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["RepairedLOO", "loo_with_refits"]
@@ -232,7 +233,7 @@ def _left_out(
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
     rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
     seeds = [int(child.generate_state(1, np.uint64)[0]) for child in for_chains]
-    drawn = run_chains(rest.flat, np.ascontiguousarray(starts), seeds, settings)
+    drawn = run_chains(rest.flat, plain_starts(starts), seeds, settings)
     if drawn.interrupted:
         raise KeyboardInterrupt
     values = pointwise_log_likelihood(

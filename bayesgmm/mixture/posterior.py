@@ -93,12 +93,16 @@ class LogPosterior:
         value = expected_log_posterior(x, self.flat, mass, centres, scatters, terms, gradient)
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
 
-    def terms(self, draws: Array) -> dict[str, Array]:
+    def terms(self, draws: Array, values: Array) -> dict[str, Array]:
         """Return the log likelihood and the log prior of each free variable at each draw.
+
+        The rows are not gone through again: the likelihood is what the priors leave of the value.
 
         Parameters
         ----------
         draws : array of shape (draw, dim), fitting units
+        values : array of shape (draw,), nats, fitting units
+            The log posterior density at each draw.
 
         Returns
         -------
@@ -113,7 +117,8 @@ class LogPosterior:
             "means": self.resolved.n_components * log_unit,
             "scales": n_scales / self.resolved.n_features * log_unit,
         }
-        terms = _terms_of_draws(np.ascontiguousarray(draws), self.flat)
+        terms = _terms_without_rows(np.ascontiguousarray(draws), self.flat)
+        terms[:, 0] = values - terms[:, 1:].sum(axis=1)
         return {name: terms[:, i] - shifts.get(name, 0.0) for i, name in enumerate(TERMS[:5])}
 
     @property
@@ -260,10 +265,13 @@ def _constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Ar
 
 
 @compiled
-def _terms_of_draws(draws: Array, flat: Array) -> Array:
-    """Return the parts of the log posterior (draw, 6) at many draws, fitting units."""
-    terms = np.empty((draws.shape[0], 6))
-    gradient = np.empty(draws.shape[1])
+def _terms_without_rows(draws: Array, flat: Array) -> Array:
+    """Return the parts of the log posterior (draw, 6), fitting units, the likelihood left out."""
+    problem = read(flat)
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    mass, centres = np.zeros(n_clusters), np.zeros((n_clusters, n_features))
+    scatters = np.zeros((n_clusters, n_features, n_features))
+    terms, gradient = np.empty((draws.shape[0], 6)), np.empty(draws.shape[1])
     for s in range(draws.shape[0]):
-        log_posterior(draws[s], flat, 1.0, 1.0, terms[s], gradient)
+        expected_log_posterior(draws[s], flat, mass, centres, scatters, terms[s], gradient)
     return terms

@@ -49,7 +49,7 @@ def assemble(
     shape = drawn.x.shape[:2]
     draws = np.ascontiguousarray(drawn.x.reshape(-1, log_posterior.dim))
     parameters = log_posterior.constrain(draws)
-    terms = log_posterior.terms(draws)
+    terms = log_posterior.terms(draws, drawn.statistics["lp"].ravel())
     pointwise = None
     if keep_log_likelihood:
         pointwise = pointwise_log_likelihood(

@@ -12,6 +12,7 @@ import pyarrow
 
 from bayesgmm.errors import SamplingError, SamplingInterrupted
 from bayesgmm.progress import Progress
+from bayesgmm.sampling.dispersion import ChainStart
 from bayesgmm.sampling.nutpie_door import nutpie_model
 from bayesgmm.typing import Array
 
@@ -68,7 +69,7 @@ class ChainDraws:
 
 def run_chains(
     flat: Array,
-    starts: Array,
+    starts: Sequence[ChainStart],
     seeds: Sequence[int],
     settings: ChainSettings,
     progress: Progress | None = None,
@@ -79,7 +80,7 @@ def run_chains(
     ----------
     flat : array
         The problem (`LogPosterior.flat`).
-    starts : array of shape (chain, dim), fitting units
+    starts : sequence of ChainStart
     seeds : sequence of int
         One a chain.
     settings : ChainSettings
@@ -114,12 +115,12 @@ def run_chains(
             stop.set()
             pool.shutdown(cancel_futures=True)
         traces = [future.result() for future in futures if not future.cancelled()]
-    return _gather(traces, starts.shape[1], stop.is_set())
+    return _gather(traces, len(starts[0].x), stop.is_set())
 
 
 def _start(
     flat: Array,
-    start: Array,
+    start: ChainStart,
     seed: int,
     chain: int,
     settings: ChainSettings,
@@ -130,7 +131,7 @@ def _start(
             progress(chain, chains[0].finished_draws, chains[0].total_draws)
 
     return nutpie.sample(
-        nutpie_model(flat, np.ascontiguousarray(start)),
+        nutpie_model(flat, start),
         draws=settings.draws,
         tune=settings.tune,
         chains=1,

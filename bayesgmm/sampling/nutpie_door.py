@@ -14,26 +14,27 @@ from numba import carray, cfunc, types
 from nutpie.compiled_pyfunc import from_pyfunc
 from nutpie.sample import CompiledModel
 
-from bayesgmm.mixture.coordinates import HEADER, flat_size
-from bayesgmm.mixture.fused import TERMS, log_posterior
+from bayesgmm.mixture.memory import array_at
+from bayesgmm.sampling.dispersion import ChainStart
+from bayesgmm.sampling.frames import framed_log_posterior, unframed
 from bayesgmm.typing import Array
 
 __all__ = ["direct_model", "has_direct_door", "nutpie_model", "python_model"]
 
 _DOUBLES = types.CPointer(types.double)
+_ADDRESSES = types.CPointer(types.int64)
 _NOT_FINITE = 1
 _DIMS = {"x": ("coordinate",)}
 
 
-def nutpie_model(flat: Array, start: Array) -> CompiledModel:
-    """Make a model that `nutpie.sample` runs.
+def nutpie_model(flat: Array, start: ChainStart) -> CompiledModel:
+    """Make a model of one chain that `nutpie.sample` runs.
 
     Parameters
     ----------
     flat : array
         The problem (`LogPosterior.flat`).
-    start : array of shape (dim,), fitting units
-        Where every chain starts.
+    start : ChainStart
     """
     return direct_model(flat, start) if has_direct_door() else python_model(flat, start)
 
@@ -46,15 +47,14 @@ def has_direct_door() -> bool:
     return all(hasattr(_lib, name) for name in wanted) and hasattr(_lib.PySampler, "from_pymc")
 
 
-def python_model(flat: Array, start: Array) -> CompiledModel:
+def python_model(flat: Array, start: ChainStart) -> CompiledModel:
     """Pass the density through nutpie's public door for Python functions."""
+    begin = start.frame.inverse(start.x)
 
     def make_log_density() -> Any:
-        terms = np.empty(len(TERMS))
-
-        def log_density(x: Array) -> tuple[float, Array]:
-            gradient = np.empty_like(x)
-            value = log_posterior(x, flat, 1.0, 1.0, terms, gradient)
+        def log_density(u: Array) -> tuple[float, Array]:
+            gradient = np.empty_like(u)
+            value = framed_log_posterior(u, flat, *start.frame, gradient)
             if value == -np.inf:
                 raise _OutOfRange("the log posterior is not finite")
             return value, gradient
@@ -62,16 +62,21 @@ def python_model(flat: Array, start: Array) -> CompiledModel:
         return log_density
 
     def make_expand(seed: int, other_seed: int, chain: int) -> Any:
-        return lambda x: {"x": x}
+        def expand(u: Array) -> dict[str, Array]:
+            x = np.empty_like(u)
+            unframed(u, *start.frame, x)
+            return {"x": x}
+
+        return expand
 
     return from_pyfunc(
-        len(start),
+        len(begin),
         make_log_density,
         make_expand,
         [np.dtype("float64")],
-        [start.shape],
+        [begin.shape],
         ["x"],
-        make_initial_point_fn=lambda seed: start,
+        make_initial_point_fn=lambda seed: begin,
     )
 
 
@@ -81,41 +86,62 @@ class _OutOfRange(ValueError):
     is_recoverable = True
 
 
-def direct_model(flat: Array, start: Array) -> CompiledModel:
+def direct_model(flat: Array, start: ChainStart) -> CompiledModel:
     """Pass the addresses of the compiled functions through nutpie's private door."""
+    frame = start.frame
+    arrays = (flat, frame.centre, frame.root)
+    addresses = [*(array.ctypes.data for array in arrays), len(flat), len(frame.root)]
     log_density, expand = _compiled()
-    return _DirectModel(dims={}, flat=flat, start=start, log_density=log_density, expand=expand)
+    return _DirectModel(
+        dims={},
+        start=frame.inverse(start.x),
+        arrays=arrays,
+        addresses=np.array(addresses, dtype=np.int64),
+        log_density=log_density,
+        expand=expand,
+    )
 
 
 @cache
 def _compiled() -> tuple[Any, Any]:
     """Compile, or load from the cache on disk, the two C functions."""
-    log_density_type = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, _DOUBLES)
-    expand_type = types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, _DOUBLES)
+    log_density_type = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, _ADDRESSES)
+    expand_type = types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, _ADDRESSES)
     return (
         cfunc(log_density_type, cache=True)(_log_density),
         cfunc(expand_type, cache=True)(_expand),
     )
 
 
-def _log_density(size: int, x: Any, gradient: Any, value: Any, data: Any) -> int:
-    header = carray(data, (HEADER,))
-    flat = carray(data, (flat_size(header),))
+def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
+    addresses = carray(data, (5,))
     out = carray(value, (1,))
-    terms = np.empty(len(TERMS))
-    out[0] = log_posterior(carray(x, (size,)), flat, 1.0, 1.0, terms, carray(gradient, (size,)))
+    out[0] = framed_log_posterior(
+        carray(u, (size,)),
+        array_at(addresses[0], (addresses[3],)),
+        array_at(addresses[1], (size,)),
+        array_at(addresses[2], (addresses[4], addresses[4])),
+        carray(gradient, (size,)),
+    )
     return 0 if np.isfinite(out[0]) else _NOT_FINITE
 
 
-def _expand(size: int, expanded_size: int, x: Any, out: Any, data: Any) -> int:
-    carray(out, (expanded_size,))[:] = carray(x, (size,))
+def _expand(size: int, expanded_size: int, u: Any, out: Any, data: Any) -> int:
+    addresses = carray(data, (5,))
+    unframed(
+        carray(u, (size,)),
+        array_at(addresses[1], (size,)),
+        array_at(addresses[2], (addresses[4], addresses[4])),
+        carray(out, (expanded_size,)),
+    )
     return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _DirectModel(CompiledModel):
-    flat: Array
-    start: Array
+    start: Array  # u
+    arrays: tuple[Array, ...]  # kept while their addresses are in use
+    addresses: Array
     log_density: Any
     expand: Any
 
@@ -134,7 +160,7 @@ class _DirectModel(CompiledModel):
     def _make_model(self, init_mean: Any) -> Any:
         from nutpie import _lib
 
-        address = self.flat.ctypes.data
+        address = self.addresses.ctypes.data
         size = self.n_dim
         sizes = {"coordinate": size}
         return _lib.PyMcModel(

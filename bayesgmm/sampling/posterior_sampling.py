@@ -25,7 +25,7 @@ from bayesgmm.resources import available_cores, require_bytes
 from bayesgmm.result.layout import attribute
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws, ChainSettings, run_chains
-from bayesgmm.sampling.dispersion import dispersed_starts
+from bayesgmm.sampling.dispersion import dispersed_starts, plain_starts
 from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.user_model import sample_user_model
 from bayesgmm.spec import MixtureSpec, as_spec
@@ -176,7 +176,7 @@ def _run_nuts(
     starts = (
         dispersed_starts(log_posterior, optima, chains, rng)
         if optima
-        else draw_prior(log_posterior, chains, rng)
+        else plain_starts(draw_prior(log_posterior, chains, rng))
     )
     logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
     seeds = [_number(child) for child in for_chains]
