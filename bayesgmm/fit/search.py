@@ -5,10 +5,11 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import cycle
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from bayesgmm.arguments import check_between, check_count, seed_of
 from bayesgmm.data import Dataset
@@ -75,10 +76,16 @@ def best_of_starts(
     """
     seed = seed_of(seed)
     _check_options(n_starts, tol, max_iter)
-    with threadpool_limits(1, "blas"):  # its threads cost more than they save on small matrices
+    with _libraries().limit(limits=1, user_api="blas"):  # threads cost more than they save here
         if starts is None:
             return _search(target, data, seed, n_starts, tol, max_iter)
         return _follow(target, data, seed, starts, tol, max_iter)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the loaded BLAS libraries; that reads files, so once."""
+    return ThreadpoolController()
 
 
 def _follow(

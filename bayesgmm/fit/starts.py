@@ -12,7 +12,7 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
 
-_LINKED_ROWS = 1_000
+_LINKED_ROWS = 500  # linkage takes their square
 _PSEUDO_ROWS = 0.3
 _TIGHT = 0.5  # of another component's variance: what is set down at a row starts smaller
 

@@ -100,8 +100,8 @@ def posterior_tree(
         groups["log_likelihood"] = xr.Dataset(
             {"x": ((*_SAMPLE, "obs"), log_likelihood)}, {**numbered, "obs": obs}
         )
-    return with_attributes(
-        xr.DataTree.from_dict(groups),
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = _texts(
         schema_version=SCHEMA_VERSION,
         spec=resolved.spec.to_dict(),
         resolved=resolved.to_dict(),
@@ -109,6 +109,7 @@ def posterior_tree(
         versions=_versions(),
         **attributes,
     )
+    return tree
 
 
 @cache
@@ -164,8 +165,12 @@ def pair_names(features: Sequence[str]) -> list[str]:
 def with_attributes(tree: xr.DataTree, **values: Any) -> xr.DataTree:
     """Return the tree with attributes set, each stored as JSON text."""
     new = tree.copy()
-    new.attrs = {**tree.attrs, **{name: json.dumps(value) for name, value in values.items()}}
+    new.attrs = {**tree.attrs, **_texts(**values)}
     return new
+
+
+def _texts(**values: Any) -> dict[str, str]:
+    return {name: json.dumps(value) for name, value in values.items()}
 
 
 def attribute(tree: xr.DataTree, name: str) -> Any:

@@ -5,7 +5,6 @@ nutpie; its compile cache is warm, its compile time counts. Same priors (half-no
 resolution 0), chains, draws and target_accept.
 """
 
-import ctypes
 import time
 import warnings
 from statistics import median
@@ -14,14 +13,17 @@ import arviz as az
 import numpy as np
 import nutpie
 import pymc as pm
+from numba import njit
 
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.mixture.fused import TERMS, log_posterior
 from bayesgmm.sampling import sample
+from bayesgmm.sampling.dispersion import ChainStart
+from bayesgmm.sampling.frames import Frame
+from bayesgmm.sampling.nutpie_door import direct_model
 from bayesgmm.spec import MixtureSpec, Priors
 from tests.benchmarks.simulated import simulated_rows
-from tests.benchmarks.timing import in_turn
+from tests.benchmarks.timing import Pair, in_turn
 
 SIZES = [(272, 2, 2), (1000, 2, 3), (5000, 5, 4)]
 PRIORS = Priors(
@@ -82,33 +84,36 @@ def effective(tree):
     return min(ess), flat.mean(axis=(0, 1)), error
 
 
-def plain_gradient(compiled):
-    """Return a call of the compiled C function that nutpie samples plain PyMC with."""
-    point = 0.1 * np.arange(compiled.n_dim) / compiled.n_dim
-    gradient, value = np.empty(compiled.n_dim), np.empty(())
-    doubles = ctypes.POINTER(ctypes.c_double)
-    arguments = (
-        compiled.n_dim,
-        *(array.ctypes.data_as(doubles) for array in (point, gradient, value)),
-        compiled.user_data.ctypes.data,
-    )
-    density = compiled.compiled_logp_func.ctypes
-    assert density(*arguments) == 0, "the density must be finite where it is timed"
-    return lambda: density(*arguments)
+def repeated(density, size, data):
+    """Return a compiled loop that calls a C function as the sampler does, without Python."""
+    density = density.ctypes
+    x, gradient, value = 0.1 * np.arange(size) / size, np.empty(size), np.empty(1)
+    data = np.atleast_1d(data).view(np.int64)
+
+    @njit
+    def loop(times, x, gradient, value, data):
+        failed = 0
+        for _ in range(times):
+            failed += density(size, x.ctypes, gradient.ctypes, value.ctypes, data.ctypes)
+        return failed
+
+    assert loop(1, x, gradient, value, data) == 0, "the density must be finite where it is timed"
+    return lambda times: loop(times, x, gradient, value, data)
 
 
 def gradient_pair(rows, n_components, compiled):
     posterior = LogPosterior(
         resolve(MixtureSpec(n_components, priors=PRIORS, resolution=0), as_dataset(rows)), rows
     )
-    x, terms = np.linspace(-0.2, 0.2, posterior.dim), np.empty(len(TERMS))
-    gradient, flat = np.empty(posterior.dim), posterior.flat
-    repeats = max(20, 2_000_000 // len(rows))
-    return in_turn(
-        lambda: log_posterior(x, flat, 1.0, 1.0, terms, gradient),
-        plain_gradient(compiled),
-        repeats=(repeats, max(20, repeats // 20)),
+    start = ChainStart(
+        np.zeros(posterior.dim), Frame(np.zeros(posterior.dim), np.eye(posterior.dim))
     )
+    model = direct_model(posterior.flat, start)
+    ours = repeated(model.log_density, posterior.dim, model.addresses)
+    theirs = repeated(compiled.compiled_logp_func, compiled.n_dim, compiled.user_data)
+    times = max(20, 1_000_000 // len(rows))
+    pair = in_turn(lambda: ours(times), lambda: theirs(times))
+    return Pair(pair.ours / times, pair.theirs / times, pair.ratio)
 
 
 def lines(rounds=5):
