@@ -172,10 +172,11 @@ def _invert(width: int, n_rows: int, n_clusters: int, largest: Array, total: Arr
         largest[t], total[t] = 0.0, 1.0
     run = BLOCK if n_clusters < _FEW else _VECTOR
     log_likelihood = 0.0
+    for t in range(width):
+        log_likelihood += largest[t]
     for start in range(0, width, run):
         product = 1.0
         for t in range(start, min(start + run, width)):
-            log_likelihood += largest[t]
             product *= total[t]
         log_likelihood += math.log(product)
     for t in range(width):

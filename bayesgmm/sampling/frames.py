@@ -14,6 +14,7 @@ import numpy as np
 
 from bayesgmm.compiling import compiled, compiled_fast
 from bayesgmm.mixture.fused import TERMS, log_posterior
+from bayesgmm.mixture.memory import part
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.typing import Array
 
@@ -31,7 +32,7 @@ class Frame(NamedTuple):
     Parameters
     ----------
     centre : array of shape (dim,), fitting units
-    root : array of shape (dim, dim), upper triangular
+    root : array of shape (dim, dim), symmetric
         Of shape (0, 0) where the chain moves in x itself.
     """
 
@@ -49,7 +50,7 @@ class Frame(NamedTuple):
 
 
 def local_root(log_posterior: LogPosterior, x: Array) -> Array:
-    """Return the root of the inverse of minus the Hessian at x (dim,), by central differences.
+    """Return the symmetric root of the inverse of minus the Hessian at x, by central differences.
 
     No direction gets a standard deviation above 1, the order of the prior's.
     """
@@ -60,8 +61,8 @@ def local_root(log_posterior: LogPosterior, x: Array) -> Array:
         below, above = log_posterior.evaluate(x - step), log_posterior.evaluate(x + step)
         hessian[i] = (below.gradient - above.gradient) / (2.0 * _STEP)
     curvatures, axes = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    precision = (axes * np.maximum(curvatures, 1.0)) @ axes.T
-    return np.ascontiguousarray(np.triu(np.linalg.inv(np.linalg.cholesky(precision)).T))
+    root = (axes / np.sqrt(np.maximum(curvatures, 1.0))) @ axes.T
+    return 0.5 * (root + root.T)
 
 
 def whitens(log_posterior: LogPosterior, x: Array, root: Array, rng: np.random.Generator) -> bool:
@@ -73,7 +74,7 @@ def whitens(log_posterior: LogPosterior, x: Array, root: Array, rng: np.random.G
     unexplained = []
     for u in rng.normal(size=(_PROBES, len(x))):
         evaluation = log_posterior.evaluate(x + root @ u)
-        gap = evaluation.gradient @ root + u
+        gap = root @ evaluation.gradient + u
         unexplained.append(gap @ gap / len(x) if np.isfinite(evaluation.value) else np.inf)
     return bool(np.median(unexplained) < _UNEXPLAINED)
 
@@ -93,34 +94,40 @@ def framed_log_posterior(
         Of the `Frame`.
     gradient : array of shape (dim,), written
     """
-    terms = np.empty(_N_TERMS)
+    size = u.shape[0]
+    memory = np.empty(2 * size + _N_TERMS)
+    x, slope = part(memory, 0, (size,)), part(memory, size, (size,))
+    terms = part(memory, 2 * size, (_N_TERMS,))
     if root.shape[0] == 0:
-        return log_posterior(u, flat, 1.0, 1.0, terms, gradient)
-    x, slope = np.empty(u.shape[0]), np.empty(u.shape[0])
-    unframed(u, centre, root, x)
-    value = log_posterior(x, flat, 1.0, 1.0, terms, slope)
-    _pull_back(slope, root, gradient)
+        value = log_posterior(u, flat, 1.0, 1.0, terms, gradient)
+    else:
+        unframed(u, centre, root, x)
+        value = log_posterior(x, flat, 1.0, 1.0, terms, slope)
+        gradient[:] = 0.0
+        _add_products(root, slope, gradient)
+    memory[0] = value  # the last use of that in which the parts lie
     return value
 
 
-@compiled_fast
+@compiled
 def unframed(u: Array, centre: Array, root: Array, x: Array) -> None:
     """Write x = centre + root u."""
-    for i in range(u.shape[0]):
-        if root.shape[0] == 0:
-            x[i] = u[i]
-            continue
-        s = centre[i]
-        for j in range(i, u.shape[0]):
-            s += root[i, j] * u[j]
-        x[i] = s
+    if root.shape[0] == 0:
+        x[:] = u
+    else:
+        x[:] = centre
+        _add_products(root, u, x)
 
 
 @compiled_fast
-def _pull_back(slope: Array, root: Array, gradient: Array) -> None:
-    """Write the gradient in u, root' times that in x."""
-    for j in range(gradient.shape[0]):
-        gradient[j] = 0.0
-    for i in range(gradient.shape[0]):
-        for j in range(i, gradient.shape[0]):
-            gradient[j] += root[i, j] * slope[i]
+def _add_products(matrix: Array, weights: Array, out: Array) -> None:
+    """Add a symmetric matrix times `weights`, four of its rows at a time."""
+    size = weights.shape[0]
+    for j in range(0, size - 3, 4):
+        a0, a1, a2, a3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+        for i in range(size):
+            s = a0 * matrix[j, i] + a1 * matrix[j + 1, i]
+            out[i] += s + a2 * matrix[j + 2, i] + a3 * matrix[j + 3, i]
+    for j in range(size - size % 4, size):
+        for i in range(size):
+            out[i] += weights[j] * matrix[j, i]

@@ -89,7 +89,7 @@ class _OutOfRange(ValueError):
 def direct_model(flat: Array, start: ChainStart) -> CompiledModel:
     """Pass the addresses of the compiled functions through nutpie's private door."""
     frame = start.frame
-    arrays = (flat, frame.centre, frame.root)
+    arrays = (flat, *frame)
     addresses = [*(array.ctypes.data for array in arrays), len(flat), len(frame.root)]
     log_density, expand = _compiled()
     return _DirectModel(
@@ -114,24 +114,24 @@ def _compiled() -> tuple[Any, Any]:
 
 
 def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
-    addresses = carray(data, (5,))
+    flat, centre, root, flat_size, root_size = carray(data, (5,))
     out = carray(value, (1,))
     out[0] = framed_log_posterior(
         carray(u, (size,)),
-        array_at(addresses[0], (addresses[3],)),
-        array_at(addresses[1], (size,)),
-        array_at(addresses[2], (addresses[4], addresses[4])),
+        array_at(flat, (flat_size,)),
+        array_at(centre, (size,)),
+        array_at(root, (root_size, root_size)),
         carray(gradient, (size,)),
     )
     return 0 if np.isfinite(out[0]) else _NOT_FINITE
 
 
 def _expand(size: int, expanded_size: int, u: Any, out: Any, data: Any) -> int:
-    addresses = carray(data, (5,))
+    _, centre, root, _, root_size = carray(data, (5,))
     unframed(
         carray(u, (size,)),
-        array_at(addresses[1], (size,)),
-        array_at(addresses[2], (addresses[4], addresses[4])),
+        array_at(centre, (size,)),
+        array_at(root, (root_size, root_size)),
         carray(out, (expanded_size,)),
     )
     return 0
