@@ -1,8 +1,9 @@
 """Sampling against plain PyMC: effective draws a second end to end, and the cost of a gradient.
 
 Plain PyMC is the textbook model: pm.Mixture over K MvNormal, LKJCholeskyCov each, sampled by
-nutpie; its compile cache is warm, its compile time counts. Same priors (half-normal scales,
-resolution 0), chains, draws and target_accept.
+nutpie; its compile cache is warm, its compile time counts. BLAS has one thread: two beside two
+chains double plain PyMC's time. Same priors (half-normal scales, resolution 0), chains, draws and
+target_accept.
 """
 
 import time
@@ -14,6 +15,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 from numba import njit
+from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import LogPosterior, resolve
@@ -118,6 +120,11 @@ def gradient_pair(rows, n_components, compiled):
 
 def lines(rounds=5):
     warnings.simplefilter("ignore")
+    with threadpool_limits(1, "blas"):
+        yield from _lines(rounds)
+
+
+def _lines(rounds):
     for size in SIZES:
         rows, k = standardised(size), size[2]
         run_plain(rows, k, 0)
