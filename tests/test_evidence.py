@@ -213,8 +213,9 @@ def test_too_few_draws_and_one_component_are_refused():
     posterior = sample(FAITHFUL, 1, draws=5, seed=1)
     with pytest.raises(ConfigError, match="needs at least 40 draws, got 20"):
         log_evidence(posterior)
-    with pytest.raises(ConfigError, match="at least 2 components"):
+    with pytest.raises(ConfigError, match="at least 2 components") as caught:
         nobile_step(posterior)
+    assert caught.value.n_components == 1
 
 
 def test_a_users_own_model_has_no_evidence(eight):

@@ -69,7 +69,10 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     target, draws = coordinates_of(posterior)
     resolved = target.resolved
     if resolved.n_components < 2:
-        raise ConfigError("Nobile's identity needs at least 2 components, got 1.", n_components=1)
+        raise ConfigError(
+            "Nobile's identity needs at least 2 components, got 1.",
+            n_components=resolved.n_components,
+        )
     empty = np.empty((*draws.shape[:2], resolved.n_components))
     for chain, out in zip(draws, empty, strict=True):
         _empty_probabilities(np.ascontiguousarray(chain), target.flat, out)
