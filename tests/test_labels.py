@@ -23,6 +23,7 @@ from bayesgmm.labels import (
 from bayesgmm.labels.allocation import Allocations, best_orders
 from bayesgmm.labels.identification import _margins, identification_scores
 from bayesgmm.labels.modes import _near
+from bayesgmm.labels.pivot import _cluster_vectors
 from bayesgmm.labels.relabelling import _numbers
 from bayesgmm.mixture import Parameters
 from bayesgmm.mixture.numbering import number_clusters
@@ -161,6 +162,25 @@ def test_passes_that_run_out_leave_the_orders_reached(overlapping, monkeypatch):
     monkeypatch.setattr(sys.modules[stephens.__module__], "_MAX_PASSES", 0)
     orders = stephens(permuted, 0)
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile([0, 1, 2], (len(orders), 1)))
+
+
+def test_the_pivot_compares_each_parameter_once():
+    """Log weight, standardised mean, log deviations, correlations below the diagonal."""
+    rng = np.random.default_rng(2)
+    scales, correlations = np.exp(rng.normal(size=(1, 2, 3))), np.empty((1, 2, 3, 3))
+    for k in range(2):
+        correlations[0, k] = np.corrcoef(rng.normal(size=(3, 9)))
+    covariances = scales[..., None] * correlations * scales[..., None, :]
+    weights, means = np.array([[0.3, 0.7]]), rng.normal(size=(1, 2, 3))
+    parameters = Parameters(weights, means, scales, correlations, covariances)
+    centre, unit = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 2.0])
+    vectors = _cluster_vectors(Allocations(parameters, rng.normal(size=(5, 3)), centre, unit))
+    for k in range(2):
+        expected = [np.log(weights[0, k])]
+        expected += [(means[0, k, d] - centre[d]) / unit[d] for d in range(3)]
+        expected += [np.log(scales[0, k, d] / unit[d]) for d in range(3)]
+        expected += [correlations[0, k, i, j] for i, j in ((1, 0), (2, 0), (2, 1))]
+        np.testing.assert_allclose(vectors[0, k], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)
