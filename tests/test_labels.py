@@ -347,6 +347,13 @@ def test_shared_quantities_appear_once(covariance, expected):
     quantities = cluster_quantities(tree)
     assert [q.name for q in quantities[6:]] == expected
     assert all(np.ptp(q.values) > 0.0 for q in quantities)
+    draws = tree["posterior"].to_dataset()
+    for q in quantities:
+        name, *inside = q.name.rstrip("]").replace("[", ", ").split(", ")
+        cluster = int(inside.pop(0)) if inside and inside[0].isdigit() else 0
+        features = [["x1", "x2"].index(feature) for feature in inside] or [0] * (name != "weights")
+        values = draws[name].values[:, :, cluster]
+        np.testing.assert_array_equal(q.values, values[:, :, *features])
 
 
 def test_one_cluster_has_no_label_to_switch():
