@@ -52,6 +52,21 @@ def test_streamed_equals_held(values, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-8)
 
 
+@pytest.mark.parametrize("held_bytes", [0, 2**25])
+@pytest.mark.parametrize("n_rows", [1, expectation.CHUNK, expectation.CHUNK + 1, 140_000])
+def test_every_row_is_in_the_sums_once(values, monkeypatch, held_bytes, n_rows):
+    """One, two and three chunks: the sums of all rows are those of two parts added."""
+    monkeypatch.setattr(expectation, "HELD_BYTES", held_bytes)
+    resolved = resolve(MixtureSpec(2, resolution=0.0), as_dataset(values))
+    cut = n_rows // 3
+    parts = [values[:n_rows], values[:cut], values[cut:n_rows]]
+    whole, *two = (Rows(resolved, part, 2).expectation(point()) for part in parts if len(part))
+    np.testing.assert_allclose(whole.log_likelihood, sum(s.log_likelihood for s in two))
+    np.testing.assert_allclose(whole.mass.sum(), n_rows, rtol=1e-12)
+    for i in (1, 2, 3):
+        np.testing.assert_allclose(whole[i], sum(s[i] for s in two), rtol=1e-9, atol=1e-7)
+
+
 @pytest.mark.parametrize("fit", [fit_em, fit_map])
 def test_files_equal_memory(values, tmp_path, monkeypatch, fit):
     rows = values[:20_000]

@@ -28,6 +28,7 @@ from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn
 
 SIZES = [(272, 2, 2), (1000, 2, 3), (5000, 5, 4)]
+ENOUGH = 400  # effective draws, below which chains disagree and a mean has no error
 PRIORS = Priors(
     mean_location=0.0, mean_scale=2.0, scale_family="halfnormal", scale=2.0, units="data"
 )
@@ -129,19 +130,23 @@ def _lines(rounds):
         rows, k = standardised(size), size[2]
         run_plain(rows, k, 0)
         run_ours(rows, k, 0)
-        ratios = []
+        ratios, stuck = [], 0
         for seed in range(1, rounds + 1):
             mine, my_seconds = run_ours(rows, k, seed)
             plain, their_seconds, compiled = run_plain(rows, k, seed)
             my_ess, my_means, my_error = effective(mine)
             their_ess, their_means, their_error = effective(plain)
-            apart = np.abs(my_means - their_means) / np.hypot(my_error, their_error)
-            assert apart.max() < 4.0, "the two must sample the same posterior"
+            assert my_ess > ENOUGH, "our own chains must agree"
+            if their_ess > ENOUGH:
+                apart = np.abs(my_means - their_means) / np.hypot(my_error, their_error)
+                assert apart.max() < 4.0, "the two must sample the same posterior"
+            stuck += their_ess <= ENOUGH
             ratios.append((my_ess / my_seconds) / (their_ess / their_seconds))
         gradient = gradient_pair(rows, k, compiled)
         yield (
             f"a. sampling at {size}: {median(ratios):.0f} times plain PyMC's ESS a second "
-            f"({my_seconds:.2f} s against {their_seconds:.1f} s in the last pair)"
+            f"({my_seconds:.2f} s against {their_seconds:.1f} s in the last pair"
+            f"{f'; in {stuck} of {rounds} pairs its chains disagree' if stuck else ''})"
         )
         yield (
             f"a. gradient at {size}: {gradient.ratio:.0f} times cheaper "
