@@ -2,15 +2,38 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from bayesgmm.errors import ResourceError
 
-__all__ = ["available_bytes", "available_cores", "require_bytes"]
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+__all__ = ["available_bytes", "available_cores", "one_blas_thread", "require_bytes"]
 
 
 def available_cores() -> int:
     """Return the number of cores that this process may run on."""
     return getattr(os, "process_cpu_count", os.cpu_count)() or 1
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Hold BLAS to one thread.
+
+    More cost more than they save on small matrices, and last bits depend on their number.
+    """
+    limiter: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return limiter
+
+
+@cache
+def _libraries() -> "ThreadpoolController":
+    """Find the loaded libraries; that reads files, so once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def available_bytes() -> int:

@@ -155,7 +155,7 @@ def test_only_rows_with_high_pareto_k_are_refitted(outlying):
     error = float(result.error[-1])
     assert error < 0.25 and np.isnan(result.error[:-1]).all()
     assert abs(float(result.elpd_i[-1]) - exact) < 4 * error
-    assert float(plain.elpd_i[-1]) > exact + 1.0 > exact + 4 * error
+    assert float(plain.elpd_i[-1]) > exact + 1.0
     table = az.compare({"refitted": result, "plain": plain}, round_to="none")
     assert set(table.index) == {"refitted", "plain"}
     assert result.seed == 4

@@ -5,11 +5,9 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import cycle
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from bayesgmm.arguments import check_between, check_count, seed_of
 from bayesgmm.data import Dataset
@@ -26,7 +24,7 @@ from bayesgmm.fit.point import Climb, FitStatus, Optimum, PointFit
 from bayesgmm.fit.starts import draw_starts, swap_component
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
-from bayesgmm.resources import available_cores
+from bayesgmm.resources import available_cores, one_blas_thread
 from bayesgmm.typing import Array
 
 __all__ = ["SAMPLED_ROWS", "best_of_starts"]
@@ -76,16 +74,10 @@ def best_of_starts(
     """
     seed = seed_of(seed)
     _check_options(n_starts, tol, max_iter)
-    with _libraries().limit(limits=1, user_api="blas"):  # threads cost more than they save here
+    with one_blas_thread():
         if starts is None:
             return _search(target, data, seed, n_starts, tol, max_iter)
         return _follow(target, data, seed, starts, tol, max_iter)
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Find the loaded BLAS libraries; that reads files, so once."""
-    return ThreadpoolController()
 
 
 def _follow(

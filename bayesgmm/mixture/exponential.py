@@ -56,8 +56,8 @@ def exp_nonpositive(x: float) -> float:
 
     exp(x) = 2**k exp(r) with k the nearest integer to x / log 2 and |r| <= log(2) / 2 (Cody and
     Waite 1980, Software Manual for the Elementary Functions, ch. 6), where the polynomial that
-    equals exp(r) at the 12 Chebyshev nodes is exact to rounding: its relative error is at most
-    5e-18. No branch and no call, so loops over it become vector code; `reassoc` must stay off, or
+    equals exp(r) at the 12 Chebyshev nodes is exact to rounding: its relative error is below
+    2e-17. No branch and no call, so loops over it become vector code; `reassoc` must stay off, or
     the rounding trick is optimised away.
     """
     x = max(x, -708.0)

@@ -3,7 +3,8 @@
 Compiled code counts the references to an array that owns its memory, at almost every use of a
 named tuple that holds it; with a few hundred rows that was half of a gradient's time. An array
 that only lies in another one's memory is not counted. It must not outlive that one: a tuple of
-such arrays holds their owner too.
+such arrays holds their owner too, or its maker's caller does (`bayesgmm.mixture.coordinates.read`).
+So no function returns a part, and such a tuple is made in the function that uses it up.
 """
 
 import math

@@ -102,7 +102,7 @@ class LogPosterior:
         ----------
         draws : array of shape (draw, dim), fitting units
         values : array of shape (draw,), nats, fitting units
-            The log posterior density at each draw.
+            The log posterior density in x at each draw, as `evaluate` gives it.
 
         Returns
         -------

@@ -115,7 +115,7 @@ def run_chains(
             stop.set()
             pool.shutdown(cancel_futures=True)
         traces = [future.result() for future in futures if not future.cancelled()]
-    return _gather(traces, len(starts[0].x), stop.is_set())
+    return _gather(traces, len(starts[0].u), stop.is_set())
 
 
 def _start(

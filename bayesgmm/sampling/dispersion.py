@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.resources import one_blas_thread
 from bayesgmm.sampling.frames import Frame, local_root, whitens
 from bayesgmm.typing import Array
 
@@ -16,9 +17,9 @@ _WINDOW = 12.0  # nats below the best optimum beyond which a mode could not hold
 
 
 class ChainStart(NamedTuple):
-    """The x (dim,), fitting units, at which a chain starts, and the frame in which it moves."""
+    """Where a chain starts, u (dim,), in the coordinates of the frame in which it moves."""
 
-    x: Array
+    u: Array
     frame: Frame
 
 
@@ -55,22 +56,26 @@ def dispersed_starts(
     values = np.array([log_posterior.evaluate(x).value for x in points])
     kept = [x for x, value in zip(points, values, strict=True) if value > values.max() - _WINDOW]
     used = kept[:n_chains]
-    roots = [local_root(log_posterior, x) for x in used]
-    whitened = all([whitens(log_posterior, *mode, rng) for mode in zip(used, roots, strict=True)])
     starts = []
-    for chain in range(n_chains):
-        mode, root = used[chain % len(used)], roots[chain % len(used)]
-        frame = Frame(mode, root) if whitened else Frame.plain(len(mode))
-        starts.append(ChainStart(_jittered(log_posterior, mode, root, rng), frame))
+    with one_blas_thread():
+        roots = [local_root(log_posterior, x) for x in used]
+        whitened = [whitens(log_posterior, *pair, rng) for pair in zip(used, roots, strict=True)]
+        for chain in range(n_chains):
+            mode, root = used[chain % len(used)], roots[chain % len(used)]
+            u = _jitter(log_posterior, mode, root, rng)
+            if all(whitened):
+                starts.append(ChainStart(u, Frame(mode, root)))
+            else:
+                starts.append(ChainStart(mode + root @ u, Frame.plain(len(mode))))
     return starts
 
 
-def _jittered(
-    log_posterior: LogPosterior, x: Array, root: Array, rng: np.random.Generator
+def _jitter(
+    log_posterior: LogPosterior, mode: Array, root: Array, rng: np.random.Generator
 ) -> Array:
-    """Move x by a draw of the local Normal, less far where that leads far down."""
-    value = log_posterior.evaluate(x).value
-    step = root @ rng.normal(size=len(x))
-    while log_posterior.evaluate(x + step).value < value - 2.0 * len(x):
-        step = 0.5 * step
-    return x + step
+    """Draw u of the local Normal, shortened where it leads far down."""
+    lowest = log_posterior.evaluate(mode).value - 2.0 * len(mode)
+    u = rng.normal(size=len(mode))
+    while log_posterior.evaluate(mode + root @ u).value < lowest:
+        u = 0.5 * u
+    return u

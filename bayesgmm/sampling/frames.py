@@ -44,10 +44,6 @@ class Frame(NamedTuple):
         """Return the frame of a chain that moves in x itself."""
         return cls(np.zeros(dim), np.empty((0, 0)))
 
-    def inverse(self, x: Array) -> Array:
-        """Return the u of an x (dim,)."""
-        return np.linalg.solve(self.root, x - self.centre) if len(self.root) else x
-
 
 def local_root(log_posterior: LogPosterior, x: Array) -> Array:
     """Return the symmetric root of the inverse of minus the Hessian at x, by central differences.
@@ -74,8 +70,12 @@ def whitens(log_posterior: LogPosterior, x: Array, root: Array, rng: np.random.G
     unexplained = []
     for u in rng.normal(size=(_PROBES, len(x))):
         evaluation = log_posterior.evaluate(x + root @ u)
-        gap = root @ evaluation.gradient + u
-        unexplained.append(gap @ gap / len(x) if np.isfinite(evaluation.value) else np.inf)
+        if np.isfinite(evaluation.value) and np.isfinite(evaluation.gradient).all():
+            with np.errstate(over="ignore"):
+                gap = root @ evaluation.gradient + u
+                unexplained.append(gap @ gap / len(x))
+        else:
+            unexplained.append(np.inf)
     return bool(np.median(unexplained) < _UNEXPLAINED)
 
 

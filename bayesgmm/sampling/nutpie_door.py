@@ -49,7 +49,6 @@ def has_direct_door() -> bool:
 
 def python_model(flat: Array, start: ChainStart) -> CompiledModel:
     """Pass the density through nutpie's public door for Python functions."""
-    begin = start.frame.inverse(start.x)
 
     def make_log_density() -> Any:
         def log_density(u: Array) -> tuple[float, Array]:
@@ -70,13 +69,13 @@ def python_model(flat: Array, start: ChainStart) -> CompiledModel:
         return expand
 
     return from_pyfunc(
-        len(begin),
+        len(start.u),
         make_log_density,
         make_expand,
         [np.dtype("float64")],
-        [begin.shape],
+        [start.u.shape],
         ["x"],
-        make_initial_point_fn=lambda seed: begin,
+        make_initial_point_fn=lambda seed: start.u,
     )
 
 
@@ -94,7 +93,7 @@ def direct_model(flat: Array, start: ChainStart) -> CompiledModel:
     log_density, expand = _compiled()
     return _DirectModel(
         dims={},
-        start=frame.inverse(start.x),
+        start=start.u,
         arrays=arrays,
         addresses=np.array(addresses, dtype=np.int64),
         log_density=log_density,

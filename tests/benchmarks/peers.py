@@ -34,11 +34,16 @@ model {
   }
 }
 """
-_RSTAN = """
+_RSTAN = r"""
 suppressMessages(library(rstan))
+code <- paste(readLines("mixture.stan"), collapse = "\n")
+if (packageVersion("rstan") < "2.26")  # arrays were written after the name
+  code <- gsub("array\\[(\\w+)\\] ([^;]+) (\\w+);", "\\2 \\3[\\1];", code, perl = TRUE)
+if (rstan_options("boost_lib") == "" && dir.exists("/usr/include/boost"))  # Debian's place for it
+  rstan_options(boost_lib = "/usr/include")
 given <- jsonlite::fromJSON("given.json")
 started <- proc.time()[["elapsed"]]
-fit <- stan("mixture.stan", data = given, chains = 4, iter = 2000, warmup = 1000, cores = 2,
+fit <- stan(model_code = code, data = given, chains = 4, iter = 2000, warmup = 1000, cores = 2,
             seed = given$seed, control = list(adapt_delta = 0.9), refresh = 0)
 elapsed <- proc.time()[["elapsed"]] - started
 draws <- rstan::extract(fit, c("weights", "means"), permuted = FALSE)
