@@ -9,7 +9,7 @@ from scipy.special import betaln, logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from bayesgmm.criteria import log_evidence, nobile_step
-from bayesgmm.criteria.bridge import bridge, coordinates_of
+from bayesgmm.criteria.bridge import _BLOCK, bridge, coordinates_of, log_ratio, log_ratios
 from bayesgmm.criteria.proposal import fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
@@ -174,6 +174,34 @@ def test_the_proposal_is_normalised_and_symmetric():
     assert ratio.std() < 1.0
     assert abs(ratio.mean() - 1.0) < 4 * ratio.std() / 200.0
     np.testing.assert_allclose(proposal.log_density(points @ swap.T), log_density, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, _BLOCK, _BLOCK + 2])
+def test_every_point_gets_its_ratio(size):
+    data = as_dataset(FAITHFUL)
+    target = LogPosterior(resolve(MixtureSpec(1), data), data.values)
+    rng = np.random.default_rng(3)
+    proposal = fit_proposal(0.1 * rng.standard_normal((400, target.dim)), seed=1)
+    points = 0.1 * rng.standard_normal((size, target.dim))
+    ratios = log_ratios(target, proposal, points)
+    some = np.unique([0, size // 2, size - 2, size - 1]) % size
+    values = [target.evaluate(points[i]).value for i in some]
+    np.testing.assert_allclose(ratios[some], values - proposal.log_density(points[some]))
+    assert np.isfinite(ratios).all() and np.abs(ratios - np.median(ratios)).max() < 1e4
+
+
+def test_a_bridges_error_is_the_spread_of_its_values():
+    """Two Normals, one unnormalised by 7 nats; a spread of 400 values has an error of 3.5 %."""
+    rng = np.random.default_rng(4)
+    p, q = norm(0.0, 1.0), norm(0.7, 1.4)
+
+    def once():
+        points = p.rvs((4, 100), random_state=rng), q.rvs(400, random_state=rng)
+        return log_ratio(*(7.0 + p.logpdf(x) - q.logpdf(x) for x in points))
+
+    values, errors = np.array([once() for _ in range(400)]).T
+    assert abs(values.mean() - 7.0) < 4 * values.std() / 20.0
+    assert errors.mean() == pytest.approx(values.std(), rel=0.15)
 
 
 def test_the_evidence_is_that_of_the_data_in_their_own_units():
