@@ -1,8 +1,8 @@
 """Compile with numba, once on a machine.
 
 numba keeps compiled code beside its source, with three gaps that are closed here. It looks at the
-date of that one file only, so a caller would go on with the old code of what it calls: the caches
-of the whole package are discarded when any of its sources has changed. And processes that compile
+date of that one file only, so a caller would go on with the old code of what it calls: all caches
+are discarded when any source that holds compiled code has changed. And processes that compile
 at the same time may write each other's code under one name: saving takes a lock. And a function
 may call one copy of another when it is compiled and a second one, of other last bits, when it is
 loaded, so that the first run on a machine differs from all others: callees are inlined by force.
@@ -11,6 +11,7 @@ loaded, so that the first run on a machine differs from all others: callees are 
 import hashlib
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ _PACKAGE = Path(__file__).parent
 _STAMP = _PACKAGE / "__pycache__" / "compiled-sources.sha256"
 _LOCK = Path(tempfile.gettempdir()) / f"bayesgmm-{getattr(os, 'getuid', int)()}.lock"
 _WORTH_SAYING = 0.1  # seconds
+_COMPILED = re.compile(rb"^@(compiled|intrinsic)|\bcfunc\(", re.MULTILINE)
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
 _FAST = {"contract", "nnan", "ninf", "nsz", "arcp", "reassoc"}
 
@@ -68,9 +70,15 @@ def _cached(dispatcher: Any) -> Any:
     return dispatcher
 
 
+def _sources() -> list[Path]:
+    """Return the modules that hold compiled code: it uses nothing of any other module."""
+    paths = _PACKAGE.rglob("*.py")
+    return sorted(path for path in paths if _COMPILED.search(path.read_bytes()))
+
+
 def _discard_stale_code() -> None:
-    digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for path in _sources():
         digest.update(path.read_bytes())
     stamp = digest.hexdigest()
     try:
