@@ -76,7 +76,8 @@ def test_poles_on_ties_are_counted_and_no_optima(iris):
     assert np.linalg.eigvalsh(fit.covariances).min() > 1e-3
     spiked = fit_map(iris, MixtureSpec(4, resolution=0.0), seed=1, n_starts=30)
     assert spiked.n_collapsed > 0
-    assert min(np.linalg.eigvalsh(o.parameters.covariances).min() for o in spiked.optima) > 1e-5
+    assert not spiked.flagged
+    assert np.linalg.eigvalsh(spiked.covariances).min() > 1e-3
     assert max(c.path[-1] for c in spiked.climbs if c.collapsed) > spiked.log_posterior
 
 
