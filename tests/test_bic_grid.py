@@ -25,7 +25,7 @@ def mclust_bic(name):
 
 
 def test_equals_mclust_on_faithful(faithful):
-    table = bic_grid(faithful, [1, 2], seed=1)
+    table = bic_grid(faithful, [1, 2], resolution=0.0, seed=1)
     reference = mclust_bic("faithful")
     assert list(table.index) == [(k, name) for k in (1, 2) for name in COVARIANCES]
     for cell, row in table.iterrows():
@@ -37,7 +37,7 @@ def test_equals_mclust_on_faithful(faithful):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity"])
 def test_never_worse_than_mclust_and_equal_at_the_same_optimum(request, name):
-    table = bic_grid(request.getfixturevalue(name), range(1, 7), seed=1)
+    table = bic_grid(request.getfixturevalue(name), range(1, 7), resolution=0.0, seed=1)
     equal = 0
     for cell, bic in mclust_bic(name).items():
         if cell[0] > 6:
@@ -78,7 +78,7 @@ def test_the_same_model_is_fitted_once_and_carries_its_names(faithful, galaxies,
     assert len(table) == 6
 
 
-def test_a_higher_spike_is_told_beside_the_fit(galaxies):
+def test_a_higher_solution_set_aside_is_told_beside_the_fit(galaxies):
     row = bic_grid(galaxies, 5, ["full"], seed=1).loc[(5, "full")]
     assert row["log_likelihood"] == pytest.approx(-195.9697, abs=0.01)
     assert row["set_aside"] > row["log_likelihood"] + 1.0
@@ -95,17 +95,17 @@ def test_cells_are_reproduced_by_fit_em(faithful):
     assert table["bic"].unstack().shape == (2, 2)
 
 
-def spiky_rows():
-    """A cloud and a cluster of near copies, which only a spike can hold."""
+def near_copies():
+    """A cloud and a cluster of near copies, which only a pole can hold."""
     rng = np.random.default_rng(3)
     return np.concatenate([rng.normal(size=(60, 2)), 8.0 + 1e-9 * rng.normal(size=(3, 2))])
 
 
-def test_spikes_are_flagged_and_not_crowned():
-    table = bic_grid(spiky_rows(), [1, 2], ["full", "tied"], seed=1, n_starts=8)
+def test_where_every_start_collapses_there_is_no_rank():
+    table = bic_grid(near_copies(), [1, 2], ["full", "tied"], seed=1, n_starts=8)
     spike = table.loc[(2, "full")]
     assert spike["flagged"]
-    assert spike["spikes"] == 8
+    assert spike["n_collapsed"] == 8
     assert np.isnan(table.loc[(2, "tied"), "set_aside"])
     assert np.isnan(spike["rank"])
     assert not spike["bic"] > table["bic"].min()  # by BIC alone it would win

@@ -276,7 +276,7 @@ def some_mixture(rng, n_clusters, n_features):
 
 def test_chance_agrees_with_integrals_and_counts():
     """In one dimension: overlaps on a grid, the tail as a mixture of gammas, slabs counted."""
-    rng, n_obs, either = np.random.default_rng(5), 30, []
+    rng, n_obs, either = np.random.default_rng(5), 9, []
     for _ in range(25):
         mixture = some_mixture(rng, 3, 1)
         pooled = mixture.weights @ mixture.covariances[:, 0, 0]
@@ -294,7 +294,7 @@ def test_chance_agrees_with_integrals_and_counts():
             tail = gamma(free).cdf(expected) if free > 0 else 1.0
             slabs = np.log(comb(n_obs, 2)) + np.log(max(tail, 1e-300))
             counted = log_expected_slabs(mixture, STRUCTURES["full"], n_obs)[k]
-            assert counted == pytest.approx(slabs, abs=1e-3) or max(counted, slabs) < -100.0
+            assert counted == pytest.approx(slabs, abs=1e-3) or max(counted, slabs) < -50.0
             believed.append(sds[k] ** 2 >= 0.01 * pooled or slabs <= np.log(1e-3))
         either += believed
         np.testing.assert_array_equal(

@@ -11,13 +11,15 @@ from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import (
     ConvergenceWarning,
+    DataError,
     DataWarning,
     DegeneracyWarning,
     DegenerateFitError,
 )
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.point import PointFit
-from bayesgmm.fit.simulated import draw_rows
+from bayesgmm.fit.simulated import draw_recorded_rows
+from bayesgmm.mixture.resolved import ERROR_PER_STEP
 from bayesgmm.spec import Covariance, MixtureSpec
 from bayesgmm.typing import Array
 
@@ -82,6 +84,7 @@ def bootstrap_lrt(
     n_bootstrap: int = 999,
     *,
     covariance: Covariance = "full",
+    resolution: Any = "auto",
     seed: int | None = None,
     n_starts: int = 10,
 ) -> BootstrapTest:
@@ -90,7 +93,8 @@ def bootstrap_lrt(
     The statistic has no chi-squared distribution, as K components lie on the border of K + 1. Its
     distribution is found by fitting both to data sets simulated from the fit with K. All fits,
     those of the data included, go the same way, so that a search that misses the best optimum
-    does so on both sides. Spikes are set aside as in `fit_em`.
+    does so on both sides. Simulated rows are recorded in the steps of the data, and fitted with
+    the same recording error. What chance explains is set aside as in `fit_em`.
 
     Parameters
     ----------
@@ -101,6 +105,8 @@ def bootstrap_lrt(
         Number of simulated data sets; the p-value is at least 1 / (n_bootstrap + 1).
     covariance : str
         Covariance structure, as in `MixtureSpec`.
+    resolution : "auto", float or tuple of float
+        Recording step of the data, as in `MixtureSpec`.
     seed : int or None
         None draws one; it is stored in the result.
     n_starts : int
@@ -133,10 +139,13 @@ def bootstrap_lrt(
     """
     dataset, seed = as_dataset(data), seed_of(seed)
     check_count("n_bootstrap", n_bootstrap)
-    spec = MixtureSpec(n_components=k, covariance=covariance)
+    spec = MixtureSpec(n_components=k, covariance=covariance, resolution=resolution)
     own, *children = np.random.SeedSequence(seed).spawn(n_bootstrap + 1)
     null, alternative = _fit_both(dataset, spec, own, n_starts)
-    statistics = [_replicate(null, spec, child, n_starts) for child in children]
+    steps = null.resolved.resolution / ERROR_PER_STEP
+    spec = replace(spec, resolution=tuple(steps.tolist()))
+    origin = next(dataset.blocks(1))[1][0]
+    statistics = [_replicate(null, spec, origin, child, n_starts) for child in children]
     replicates = np.array([value for value in statistics if value is not None])
     if not len(replicates):
         raise DegenerateFitError(
@@ -167,16 +176,17 @@ def _statistic(null: PointFit, alternative: PointFit) -> float:
 
 
 def _replicate(
-    null: PointFit, spec: MixtureSpec, seed: np.random.SeedSequence, n_starts: int
+    null: PointFit, spec: MixtureSpec, origin: Array, seed: np.random.SeedSequence, n_starts: int
 ) -> float | None:
     """Return the statistic of one simulated data set, or None where a fit is not regular."""
     for_rows, for_fits = seed.spawn(2)
-    rows, _ = draw_rows(null.parameters, null.n_obs, np.random.default_rng(for_rows))
+    rng = np.random.default_rng(for_rows)
+    rows = draw_recorded_rows(null.parameters, null.resolved.resolution, origin, null.n_obs, rng)
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
             warnings.simplefilter("ignore", category)
         try:
             fits = _fit_both(as_dataset(rows), spec, for_fits, n_starts)
-        except DegenerateFitError:
+        except (DataError, DegenerateFitError):
             return None
     return None if any(fit.flagged for fit in fits) else _statistic(*fits)

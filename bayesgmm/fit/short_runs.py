@@ -57,23 +57,25 @@ class ShortClimbs:
     def leaders(self, runs: list[Run]) -> list[Run]:
         """Return the two highest runs that differ and are believed, and a higher one that is not.
 
-        No run that collapsed is among them.
+        No run that collapsed is among them. Of runs as high as one another the first is taken, so
+        that the last bits of a sum decide nothing.
         """
         believed: list[Run] = []
         doubted: list[Run] = []
-        near = self.tol * self.rows.n_rows + 1e-3
-        for run in sorted(runs, key=lambda run: -run.objective):
-            if run.status is FitStatus.COLLAPSED:
-                continue
-            if believed and believed[0].objective - run.objective < near:
-                continue
-            if not self.target.by_chance(self.rows, run):
-                believed.append(run)
+        left = [run for run in runs if run.status is not FitStatus.COLLAPSED]
+        while left and len(believed) < 2:
+            top = max(run.objective for run in left)
+            near = [run for run in left if top - run.objective < self._tolerance]
+            left = [run for run in left if top - run.objective >= self._tolerance]
+            if not self.target.by_chance(self.rows, near[0]):
+                believed.append(near[0])
             elif not believed and not doubted:
-                doubted.append(run)
-            if len(believed) == 2:
-                break
+                doubted.append(near[0])
         return believed + doubted
+
+    @property
+    def _tolerance(self) -> float:
+        return self.tol * self.rows.n_rows + 1e-3
 
     def fewer(self) -> "ShortClimbs | None":
         """Return the same with one component less; None where that is no help."""

@@ -3,9 +3,10 @@
 import numpy as np
 
 from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.resolved import ERROR_PER_STEP
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["draw_rows"]
+__all__ = ["draw_recorded_rows", "draw_rows"]
 
 
 def draw_rows(
@@ -34,3 +35,47 @@ def draw_rows(
         inside = clusters == k
         rows[inside] = parameters.means[k] + noise[inside] @ factor.T
     return rows, clusters
+
+
+def draw_recorded_rows(
+    parameters: Parameters,
+    resolution: Array,
+    origin: Array,
+    n_rows: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Draw rows of a mixture and record them as the data were: rounded to their steps.
+
+    What is rounded has no recording error yet: a component without a scale gives tied rows.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        One mixture, data units.
+    resolution : array of shape (feature,), data units
+        Standard deviation of the recording error.
+    origin : array of shape (feature,), data units
+        A recorded row.
+    n_rows : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of shape (obs, feature), data units
+    """
+    weights = parameters.weights / parameters.weights.sum()
+    clusters = np.repeat(np.arange(len(weights)), rng.multinomial(n_rows, weights))
+    excess = parameters.covariances - np.diag(resolution**2)
+    unit = np.sqrt(np.einsum("kdd->kd", parameters.covariances))
+    outer = unit[:, :, None] * unit[:, None, :]
+    variances, axes = np.linalg.eigh(excess / outer)
+    roots = axes * np.sqrt(np.maximum(variances, 0.0))[:, None, :]
+    noise = rng.standard_normal((n_rows, len(origin)))
+    rows = parameters.means[clusters] + unit[clusters] * np.einsum(
+        "nij,nj->ni", roots[clusters], noise
+    )
+    rounded = resolution > 0.0
+    steps = resolution[rounded] / ERROR_PER_STEP
+    offsets = (rows[:, rounded] - origin[rounded]) / steps
+    rows[:, rounded] = origin[rounded] + steps * np.rint(offsets)
+    return rows

@@ -22,6 +22,7 @@ def bic_grid(
     n_components: int | Iterable[int] = range(1, 10),
     covariances: Sequence[str] = COVARIANCES,
     *,
+    resolution: Any = "auto",
     seed: int | None = None,
     n_starts: int = 60,
     tol: float = 1e-10,
@@ -38,6 +39,8 @@ def bic_grid(
     n_components : int or iterable of int
     covariances : sequence of str
         Names as in `MixtureSpec`.
+    resolution : "auto", float or tuple of float
+        Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
     seed : int or None
         Used for each fit, so that ``fit_em(data, spec, seed=seed)`` gives any of them again; None
         draws one. It is kept in ``.attrs["seed"]``.
@@ -49,10 +52,12 @@ def bic_grid(
     pandas.DataFrame
         Index n_components, covariance. Columns: model, the names of the same model; mclust, its
         mclust name; log_likelihood (nats); n_parameters; bic (smaller is better); flagged, whether
-        every start ended in a spike (bic is then missing where all collapsed); spikes, the number
-        of starts that did; set_aside, the highest log likelihood of a spike above the fit, missing
-        where there is none; rank, 1 for the smallest BIC among the models that are not flagged,
-        missing for these. ``table["bic"].unstack()`` is the table of K by structure.
+        chance explains every solution found (bic is missing where every start collapsed);
+        n_collapsed, the number of starts that did; by_chance, the number of starts that ended in a
+        solution that chance explains; set_aside, the highest log likelihood of such a solution
+        above the fit, missing where there is none; rank, 1 for the smallest BIC among the models
+        that are not flagged, missing for these. ``table["bic"].unstack()`` is the table of K by
+        structure.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def bic_grid(
             "n_components and covariances must each hold at least one entry, got "
             f"{n_components!r:.40} and {covariances!r:.40}."
         )
-    wanted = [_spec(k, covariance) for k in sizes for covariance in covariances]
+    wanted = [_spec(k, covariance, resolution) for k in sizes for covariance in covariances]
     cells = list(dict.fromkeys((spec.n_components, str(spec.covariance)) for spec in wanted))
     models: dict[tuple[int, str], list[str]] = {}
     for k, name in cells:
@@ -91,13 +96,15 @@ def bic_grid(
     options: dict[str, Any] = {"n_starts": n_starts, "tol": tol, "max_iter": max_iter}
     rows: dict[tuple[int, str], dict[str, Any]] = {}
     for (k, distinct), names in models.items():
-        row = _row(dataset, _spec(k, distinct), names, seed, options)
+        spec = _spec(k, distinct, resolution)
+        row = _row(dataset, spec, names, seed, options)
         rows |= {(k, name): row for name in names}
     return _table({cell: rows[cell] for cell in cells}, seed)
 
 
-def _spec(n_components: int, covariance: str) -> MixtureSpec:
-    return MixtureSpec.from_dict({"n_components": n_components, "covariance": covariance})
+def _spec(n_components: int, covariance: str, resolution: Any) -> MixtureSpec:
+    values = {"n_components": n_components, "covariance": covariance, "resolution": resolution}
+    return MixtureSpec.from_dict(values)
 
 
 def _row(
@@ -111,7 +118,8 @@ def _row(
         "n_parameters": structure.n_parameters(spec.n_components, data.n_features),
         "bic": math.nan,
         "flagged": True,
-        "spikes": options["n_starts"],
+        "n_collapsed": options["n_starts"],
+        "by_chance": 0,
         "set_aside": math.nan,
     }
     try:
@@ -120,12 +128,12 @@ def _row(
             fit = fit_em(data, spec, seed=seed, **options)
     except DegenerateFitError:
         return row
-    spikes = sum(optimum.count for optimum in fit.optima if optimum.flagged)
     return row | {
         "log_likelihood": fit.log_likelihood,
         "bic": fit.bic,
         "flagged": fit.flagged,
-        "spikes": spikes,
+        "n_collapsed": fit.n_collapsed,
+        "by_chance": sum(optimum.count for optimum in fit.optima if optimum.flagged),
         "set_aside": max((optimum.objective for optimum in fit.set_aside), default=math.nan),
     }
 

@@ -10,7 +10,7 @@ from bayesgmm.plots.theme import HIGHLIGHT, finish, new_grid
 
 __all__ = ["em_path"]
 
-_REGULAR, _SPIKE = "#0072B2", "#D55E00"
+_BELIEVED, _DOUBTED = "#0072B2", "#D55E00"
 _ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the picture reaches beyond them
 
 
@@ -24,9 +24,9 @@ def em_path(fit: PointFit) -> np.ndarray:
     Returns
     -------
     array of matplotlib.axes.Axes, flat
-        The objective at each iteration of each start, the path to the fit emphasised, spikes apart;
-        and the distinct optima with the number of starts that reached each. Where rows were
-        sampled, the paths are those on the sample.
+        The objective at each iteration of each start, the path to the fit emphasised, those that
+        chance explains or that collapsed apart; and the distinct optima with the number of starts
+        that reached each. Where rows were sampled, the paths are those on the sample.
 
     Examples
     --------
@@ -65,14 +65,24 @@ def em_path(fit: PointFit) -> np.ndarray:
 
 
 def _where(fit: PointFit, ax: Axes) -> str:
-    regular = sum(not optimum.flagged for optimum in fit.optima)
-    spikes = sum(optimum.count for optimum in fit.optima if optimum.flagged)
+    believed = sum(not optimum.flagged for optimum in fit.optima)
+    chance = sum(optimum.count for optimum in fit.optima if optimum.flagged)
     low, high = ax.get_ylim()
     outside = sum(not low <= optimum.objective <= high for optimum in fit.optima)
-    optima = "1 regular optimum" if regular == 1 else f"{regular} regular optima"
-    ended = "1 start in a spike" if spikes == 1 else f"{spikes or 'no'} starts in spikes"
+    optima = "1 optimum" if believed == 1 else f"{believed} optima"
+    ended = f"{_starts(chance)} at ones that chance explains, {_starts(fit.n_collapsed)} collapsed"
     unseen = f" ({outside} of all outside the picture)" if outside else ""
     return f"Where they ended: {optima}, {ended}{unseen}"
+
+
+def _starts(number: int) -> str:
+    return "1 start" if number == 1 else f"{number or 'no'} starts"
+
+
+def _believed(fit: PointFit, climb: Climb) -> bool:
+    if climb.collapsed:
+        return False
+    return climb.optimum is None or not fit.optima[climb.optimum].flagged
 
 
 def _draw_paths(ax: Axes, fit: PointFit) -> None:
@@ -83,14 +93,15 @@ def _draw_paths(ax: Axes, fit: PointFit) -> None:
     )
     labels: set[str] = set()
     for climb in fit.climbs:
-        spike = climb.optimum is not None and fit.optima[climb.optimum].flagged
         if climb is winner:
             _draw_path(ax, climb, HIGHLIGHT, 2.0, "the path to the fit", zorder=4)
             continue
-        label = "ended in a spike" if spike else "ended in a regular optimum"
+        believed = _believed(fit, climb)
+        label = "ended in an optimum" if believed else "set aside: by chance, or collapsed"
         once = label if label not in labels else "_"
         labels.add(label)
-        _draw_path(ax, climb, _SPIKE if spike else _REGULAR, 0.7, once, zorder=3 if spike else 2)
+        colour = _BELIEVED if believed else _DOUBTED
+        _draw_path(ax, climb, colour, 0.7, once, zorder=2 if believed else 3)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FormatStrFormatter("%d"))
     ax.xaxis.set_minor_formatter(NullFormatter())
@@ -104,22 +115,20 @@ def _draw_path(
     ax: Axes, climb: Climb, colour: str, width: float, label: str, *, zorder: int
 ) -> None:
     iterations = np.arange(1, len(climb.path) + 1)
-    spike = colour == _SPIKE
+    doubted = colour == _DOUBTED
     alpha = 1.0 if colour == HIGHLIGHT else 0.6
     ax.plot(
-        iterations, climb.path, "--" if spike else "-", color=colour, lw=width, alpha=alpha,
-        marker="x" if spike else "o", ms=4.5 if spike else 2.5, markevery=[len(iterations) - 1],
+        iterations, climb.path, "--" if doubted else "-", color=colour, lw=width, alpha=alpha,
+        marker="x" if doubted else "o", ms=4.5 if doubted else 2.5, markevery=[len(iterations) - 1],
         label=label, zorder=zorder,
     )  # fmt: skip
 
 
 def _limits(fit: PointFit) -> tuple[float, float]:
-    """Show where paths end; most begin far below, and some spikes are far above."""
+    """Show where paths end; most begin far below, and some that collapsed are far above."""
     ends = np.array([climb.path[-1] for climb in fit.climbs])
-    spikes = np.array([
-        climb.optimum is not None and fit.optima[climb.optimum].flagged for climb in fit.climbs
-    ])  # fmt: skip
-    regular = ends if spikes.all() else ends[~spikes]
+    believed = np.array([_believed(fit, climb) for climb in fit.climbs])
+    regular = ends[believed] if believed.any() else ends
     first = np.median([climb.path[0] for climb in fit.climbs])
     low, high = float(np.quantile(regular, 0.1)), float(regular.max())
     span = max(high - low, 0.05 * (high - first), 1.0)
@@ -129,8 +138,8 @@ def _limits(fit: PointFit) -> tuple[float, float]:
 
 def _draw_optima(ax: Axes, fit: PointFit) -> None:
     for flagged, marker, colour, label in (
-        (False, "o", _REGULAR, "regular optimum"),
-        (True, "x", _SPIKE, "spike: a few rows, or tied ones"),
+        (False, "o", _BELIEVED, "optimum"),
+        (True, "x", _DOUBTED, "explained by chance: narrow, on few rows"),
     ):
         chosen = [optimum for optimum in fit.optima if optimum.flagged == flagged]
         if chosen:

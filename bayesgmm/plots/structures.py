@@ -28,8 +28,8 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         BIC less the smallest that is ranked. The ring is the best model; a cross is a fit in which
-        every start ended in a spike, which is not ranked. Structures that are one model at every K
-        are one line. The axis is linear up to 10, a difference to go by, and logarithmic above.
+        chance explains every solution, which is not ranked. Structures that are one model at every
+        K are one line. The axis is linear up to 10, a difference to go by, and logarithmic above.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot(sizes, gaps[-1], ls=style, marker=marker, color=colour, ms=5, lw=1.3, label=label)
         ax.plot(sizes[flagged], above[flagged], "x", color=colour, ms=8, mew=1.8)
     if table["flagged"].any():
-        ax.plot([], [], "x", color="black", ms=8, mew=1.8, label="every start a spike: not ranked")
+        ax.plot([], [], "x", color="black", ms=8, mew=1.8, label="all by chance: not ranked")
     best = table[ranked == lowest].reset_index()
     if len(best):
         k = best["n_components"].to_numpy()[:1]
