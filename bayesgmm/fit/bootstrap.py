@@ -39,7 +39,7 @@ class BootstrapTest:
     replicates : array of shape (n,)
         The statistic of each data set simulated from the fit with K components.
     n_failed : int
-        Simulated data sets without a regular fit; they are not among the replicates.
+        Simulated data sets on which a fit collapsed; they are not among the replicates.
     null, alternative : PointFit
         The fits with K and with K + 1 components.
     seed : int
@@ -70,7 +70,7 @@ class BootstrapTest:
 
     def __repr__(self) -> str:
         """Say the test in one sentence."""
-        failed = f", {self.n_failed} without a regular fit" if self.n_failed else ""
+        failed = f", {self.n_failed} collapsed" if self.n_failed else ""
         return (
             f"BootstrapTest: K = {self.k} against {self.k + 1}, "
             f"{self.null.spec.covariance}: statistic {self.statistic:.3f}, p = {self.p_value:.4f} "
@@ -94,7 +94,8 @@ def bootstrap_lrt(
     distribution is found by fitting both to data sets simulated from the fit with K. All fits,
     those of the data included, go the same way, so that a search that misses the best optimum
     does so on both sides. Simulated rows are recorded in the steps of the data, and fitted with
-    the same recording error. What chance explains is set aside as in `fit_em`.
+    the same recording error. What chance explains is set aside as in `fit_em`; where that is all
+    that K + 1 components offer, they gain nothing.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def bootstrap_lrt(
     ConfigError, DataError
         For a wrong option, or unusable data.
     DegenerateFitError
-        When the data themselves, or all simulated ones, have no regular fit.
+        When every start collapses on the data themselves, or on all simulated ones.
 
     References
     ----------
@@ -178,7 +179,7 @@ def _statistic(null: PointFit, alternative: PointFit) -> float:
 def _replicate(
     null: PointFit, spec: MixtureSpec, origin: Array, seed: np.random.SeedSequence, n_starts: int
 ) -> float | None:
-    """Return the statistic of one simulated data set, or None where a fit is not regular."""
+    """Return the statistic of one simulated data set, or None where a fit collapsed."""
     for_rows, for_fits = seed.spawn(2)
     rng = np.random.default_rng(for_rows)
     rows = draw_recorded_rows(null.parameters, null.resolved.resolution, origin, null.n_obs, rng)
@@ -189,4 +190,6 @@ def _replicate(
             fits = _fit_both(as_dataset(rows), spec, for_fits, n_starts)
         except (DataError, DegenerateFitError):
             return None
-    return None if any(fit.flagged for fit in fits) else _statistic(*fits)
+    if fits[0].flagged:
+        return None
+    return 0.0 if fits[1].flagged else _statistic(*fits)

@@ -148,8 +148,9 @@ def _warn_of_chance(target: Target, candidate: Candidate, data: Dataset) -> None
     k = int(by_chance(candidate.parameters, target.resolved.structure, data.n_obs).argmax())
     rows = candidate.parameters.weights[k] * data.n_obs
     warnings.warn(
-        f"chance explains every solution that was found: in the best, component {k} of "
-        f"{rows:.1f} effective rows is as narrow as chance makes some. {_cure(target)}",
+        f"chance explains every solution with K = {target.resolved.n_components} for {data.n_obs} "
+        f"rows in {data.n_features} features: in the best, component {k} of {rows:.1f} effective "
+        f"rows is as narrow as chance makes some. {_cure(target)}",
         DegeneracyWarning,
         skip_file_prefixes=(_PACKAGE,),
     )

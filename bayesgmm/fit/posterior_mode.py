@@ -13,7 +13,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.expectation import Rows, Sums
-from bayesgmm.fit.maximisation import constrained_point, moments, split
+from bayesgmm.fit.maximisation import bound_point, constrained_point, moments, split
 from bayesgmm.fit.point import FitStatus, PointFit
 from bayesgmm.fit.search import best_of_starts
 from bayesgmm.mixture.fused import TERMS, expected_log_posterior
@@ -170,11 +170,14 @@ class Posterior:
         component at its bound has no scale, and a prior of scales no density there.
         """
         resolved = self.resolved
+        error = resolved.resolution / resolved.unit
+        if error.any():
+            point = point.copy()
+            bound_point(point, resolved.n_components, resolved.n_features, error)
         weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
-        if resolved.resolution.any():
+        if error.any():
             pooled = np.einsum("k,kij->ij", weights, covariances)
-            recorded = np.diag((resolved.resolution / resolved.unit) ** 2)
-            covariances = covariances - recorded + _OPENED * pooled
+            covariances = covariances - np.diag(error**2) + _OPENED * pooled
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
         if resolved.structure.scalar:

@@ -84,8 +84,10 @@ def _follow(
     floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
     rows = Rows(resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
-    found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], data.n_obs)
-    return conclude(target, rows, data, found, runs, rows, seed)
+    ends = off_saddles(
+        target, rows, [(run, (i,)) for i, run in enumerate(runs)], floor, tol, max_iter
+    )
+    return conclude(target, rows, data, distinct(target, ends, data.n_obs), runs, rows, seed)
 
 
 def _point_of_start(start: Parameters, resolved: ResolvedSpec) -> Array:
