@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.fit.maximisation import whiten_point
-from bayesgmm.mixture.kernels import BLOCK, blocked, row_responsibilities, sum_blocks, sum_rows
+from bayesgmm.fit.maximisation import sum_at, whiten_point
+from bayesgmm.mixture.kernels import BLOCK, blocked, row_responsibilities, sum_rows
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array
@@ -75,13 +75,12 @@ class Rows:
 
     def expectation(self, point: Array) -> Sums:
         """Return the sums over all rows at a point of EM."""
-        whitened = self._whitened(point)
         if self._held is None:
-            results = self._in_order(whitened, ((chunk, -1) for chunk in self._chunks()))
+            results = self._in_order(point, ((chunk, -1) for chunk in self._chunks()))
         elif len(self._held) == 1:
-            return self._sum(whitened, *self._held[0])
+            return self._sum(point, *self._held[0])
         else:
-            results = self._in_order(whitened, self._held)
+            results = self._in_order(point, self._held)
         log_likelihood, mass, first, second = next(results)
         for part in results:
             log_likelihood += part.log_likelihood
@@ -115,13 +114,14 @@ class Rows:
         whiten_point(point, *whitened)
         return whitened
 
-    def _sum(self, whitened: _Whitened, chunk: Array, n_rows: int) -> Sums:
+    def _sum(self, point: Array, chunk: Array, n_rows: int) -> Sums:
         n_clusters, n_features = self._size
         mass, first = np.zeros(n_clusters), np.zeros(self._size)
         second = np.zeros((n_clusters, n_features, n_features))
         if n_rows >= 0:
-            value = sum_blocks(chunk, n_rows, *whitened, mass, first, second)
+            value = sum_at(point, chunk, n_rows, mass, first, second)
         else:
+            whitened = self._whitened(point)
             value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, mass, first, second)
         return Sums(value, mass, first, second)
 
@@ -129,11 +129,11 @@ class Rows:
     def _executor(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._n_threads)
 
-    def _in_order(self, whitened: _Whitened, chunks: Iterable[tuple[Array, int]]) -> Iterator[Sums]:
+    def _in_order(self, point: Array, chunks: Iterable[tuple[Array, int]]) -> Iterator[Sums]:
         """Sum chunks in threads, a few ahead of the merge, so that few are in memory at once."""
         pending: deque[Future[Sums]] = deque()
         for chunk, n_rows in chunks:
-            pending.append(self._executor.submit(self._sum, whitened, chunk, n_rows))
+            pending.append(self._executor.submit(self._sum, point, chunk, n_rows))
             if len(pending) >= self._n_threads + _LOOK_AHEAD:
                 yield pending.popleft().result()
         while pending:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.coordinates import empty_point, read, unpack
+from bayesgmm.mixture.kernels import sum_blocks
 from bayesgmm.mixture.whitening import cholesky, whiten
 from bayesgmm.typing import Array
 
@@ -23,6 +24,7 @@ __all__ = [
     "moments",
     "point_of",
     "split",
+    "sum_at",
     "whiten_point",
 ]
 
@@ -69,6 +71,17 @@ def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) 
         _read_factor(point, k, n_clusters, n_features, factors[k])
     log_weights = point[:n_clusters] - (largest + math.log(total))
     whiten(log_weights, means, factors, whitening, shift, constant)
+
+
+@compiled
+def sum_at(
+    point: Array, blocks: Array, n_rows: int, mass: Array, first: Array, second: Array
+) -> float:
+    """Add the sums of all rows of `blocks` at a point; return their log likelihood, nats."""
+    whitening, shift = np.empty_like(second), np.empty_like(first)
+    constant = np.empty_like(mass)
+    whiten_point(point, whitening, shift, constant)
+    return sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
 
 
 @compiled

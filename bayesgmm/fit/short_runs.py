@@ -21,7 +21,7 @@ _ROUNDS = 3  # of drawn starts, until one is believed
 _REARRANGED, _ADDED = 3, 6  # one start in so many
 _AT_ONCE = 4  # starts made from the same optima: fixed, so that results do not depend on threads
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
-_LIGHTER, _LEAST = 4, 8  # starts for each smaller number of components
+_LIGHTER, _LEAST = 6, 6  # starts for each smaller number of components
 _GLANCE = 4  # EM steps after which splits are compared
 
 
@@ -105,55 +105,56 @@ def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int)
         More where no drawn start is believed: they are drawn anew, at most twice.
     """
     k = climbs.target.resolved.n_components
-    if k == 1:
-        n_starts = 1
+    if climbs.scaled.size * k <= _THREADED:
+        return _in_rounds(climbs, seed, n_starts, None)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return _in_rounds(climbs, seed, n_starts, pool)
+
+
+def _in_rounds(
+    climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int, pool: Executor | None
+) -> list[Run]:
+    target, k = climbs.target, climbs.target.resolved.n_components
+    n_starts = 1 if k == 1 else n_starts
     *drawn, nested, swapped = seed.spawn(_ROUNDS + 2)
     n_swaps, smaller = n_starts // _REARRANGED, climbs.fewer()
-    n_added = n_starts // _ADDED if smaller is not None else 0
-    threads = available_cores() if climbs.scaled.size * k > _THREADED else 1
-    with ThreadPoolExecutor(threads) as pool:
-        runs: list[Run] = []
-        for child in drawn:
-            points = draw_starts(
-                climbs.scaled,
-                k,
-                climbs.target.resolved.structure,
-                n_starts - n_swaps - n_added,
-                child,
-            )
-            runs += _over(pool, climbs, points)
-            leaders = climbs.leaders(runs)
-            if leaders and not climbs.target.by_chance(climbs.rows, leaders[0]):
-                break
-        if smaller is not None and n_added:
-            base = short_runs(smaller, nested, max(_LEAST, n_starts // _LIGHTER))
-            points = _additions(climbs, smaller, smaller.leaders(base), n_added)
-            n_swaps += n_added - len(points)
-            runs += _over(pool, climbs, points)
-            leaders = climbs.leaders(runs)
-        rng = np.random.default_rng(swapped)
-        for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
-            points = [
-                swap_component(
-                    climbs.target.point(leaders[i % len(leaders)].x), climbs.scaled, k, rng
-                )
-                for i in range(min(_AT_ONCE, n_swaps - start))
-            ]
-            swaps = _over(pool, climbs, points)
-            runs += swaps
-            leaders = climbs.leaders(leaders + swaps)
+    n_added = 0 if smaller is None else n_starts // _ADDED
+    runs: list[Run] = []
+    for child in drawn:
+        n_drawn = n_starts - n_swaps - n_added
+        points = draw_starts(climbs.scaled, k, target.resolved.structure, n_drawn, child)
+        runs += _over(pool, climbs, points)
+        leaders = climbs.leaders(runs)
+        if leaders and not target.by_chance(climbs.rows, leaders[0]):
+            break
+    if smaller is not None and n_added:
+        base = short_runs(smaller, nested, max(_LEAST, n_starts // _LIGHTER))
+        points = _additions(climbs, smaller, smaller.leaders(base), n_added)
+        n_swaps += n_added - len(points)
+        runs += _over(pool, climbs, points)
+        leaders = climbs.leaders(runs)
+    rng = np.random.default_rng(swapped)
+    for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
+        points = [
+            swap_component(target.point(leaders[i % len(leaders)].x), climbs.scaled, k, rng)
+            for i in range(min(_AT_ONCE, n_swaps - start))
+        ]
+        swaps = _over(pool, climbs, points)
+        runs += swaps
+        leaders = climbs.leaders(leaders + swaps)
     return runs
 
 
-def _over(pool: Executor, climbs: ShortClimbs, points: Iterable[Array]) -> list[Run]:
-    return list(pool.map(climbs.climb, points, cycle((False, True))))
+def _over(pool: Executor | None, climbs: ShortClimbs, points: Iterable[Array]) -> list[Run]:
+    over = map if pool is None else pool.map
+    return list(over(climbs.climb, points, cycle((False, True))))
 
 
 def _additions(
     climbs: ShortClimbs, smaller: ShortClimbs, leaders: list[Run], number: int
 ) -> list[Array]:
-    """Return points with a component added to the leaders: on ties and by splits, in turn."""
-    points = [smaller.target.point(run.x) for run in leaders]
+    """Return points with a component added to the best leader: on ties and by splits, in turn."""
+    points = [smaller.target.point(run.x) for run in leaders[:1]]
     on_ties, by_splits = _on_ties(climbs, points), iter(_best_splits(climbs, points))
     taken: list[Array] = []
     for source in islice(cycle((on_ties, by_splits)), 2 * number):
@@ -167,7 +168,7 @@ def _on_ties(climbs: ShortClimbs, points: list[Array]) -> Iterator[Array]:
     resolved = climbs.target.resolved
     error = resolved.resolution / resolved.unit
     for feature, members in tied_groups(climbs.scaled, error):
-        for point in points[:1]:
+        for point in points:
             yield added_component(
                 point, climbs.scaled, resolved.n_components - 1, feature, members, error
             )
