@@ -343,7 +343,7 @@ def _is_frame(data: Any) -> bool:
     return dependencies.is_into_dataframe(data) or type(data).__name__ == "LazyFrame"
 
 
-def check_components(data: Dataset, n_components: int) -> None:
+def check_components(data: Dataset, n_components: int, *, prior: bool = True) -> None:
     """Check that the data can carry this number of components.
 
     Parameters
@@ -352,6 +352,8 @@ def check_components(data: Dataset, n_components: int) -> None:
         The data.
     n_components : int
         Number of components K.
+    prior : bool
+        Whether a prior stands in where rows are few.
 
     Raises
     ------
@@ -379,11 +381,12 @@ def check_components(data: Dataset, n_components: int) -> None:
         )
     enough = n_components * (n_features + 1)
     if n_obs < enough:
+        danger = "the prior dominates" if prior else "they may fit no more than chance"
         simpler = "'tied', 'diag', 'spherical', 'tied_diag' or 'tied_spherical'"
         warnings.warn(
             f"{n_obs} rows are few for {plural(n_components, 'component')} in "
-            f"{plural(n_features, 'feature')} (fewer than K (D + 1) = {enough}): the prior "
-            f"dominates. Take fewer components or a simpler covariance structure: "
+            f"{plural(n_features, 'feature')} (fewer than K (D + 1) = {enough}): "
+            f"{danger}. Take fewer components or a simpler covariance structure: "
             f"{simpler if n_features > 1 else repr('tied')}.",
             DataWarning,
             skip_file_prefixes=(_PACKAGE,),

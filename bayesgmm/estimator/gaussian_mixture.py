@@ -290,7 +290,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.covariances_ = compact(structure, covariances)
         self.precisions_ = inverse(structure, self.covariances_)
         self.precisions_cholesky_ = precision_cholesky(structure, self.covariances_)
-        self.converged_ = fit.status is FitStatus.CONVERGED
+        self.converged_ = fit.status.converged
         self.lower_bounds_ = fit.path[1:] / fit.n_obs
         self.lower_bound_ = float(self.lower_bounds_[-1])
         self.n_iter_ = len(self.lower_bounds_)

@@ -3,11 +3,9 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.point import FitStatus
-from bayesgmm.fit.spikes import narrowest, on_ties
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
@@ -44,6 +42,9 @@ class Target(Protocol):
     def behind(self) -> float:
         """Nats below the best from which on a regular optimum need not be followed to its end."""
 
+    def fewer(self) -> "Target | None":
+        """Return the same with one component less, whose optima are good starts; else None."""
+
     def start(self, point: Array) -> Array:
         """Return x of a point of EM."""
 
@@ -53,12 +54,8 @@ class Target(Protocol):
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
 
-    @property
-    def narrow(self) -> float:
-        """Variance, relative to the pooled one, below which a component is narrow."""
-
-    def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
-        """Which components are not believed where they are narrow."""
+    def by_chance(self, rows: Rows, run: "Run") -> bool:
+        """Whether an optimum is of the kind that chance makes, and not believed."""
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
         """Return x after a few steps on which no component can become narrow."""
@@ -112,12 +109,5 @@ def _same(one: Candidate, other: Candidate, spread: Array) -> bool:
 
 
 def flagged(target: Target, rows: Rows, run: Run) -> bool:
-    """Whether a run ended in a spike."""
-    if run.status is FitStatus.COLLAPSED:
-        return True
-    parameters = target.parameters(run.x)
-    slim = narrowest(parameters) < target.narrow
-    if not slim.any():
-        return False
-    doubtful = target.doubtful(parameters, rows.n_rows)
-    return bool(np.any(slim & (doubtful | on_ties(rows.expectation(target.point(run.x))))))
+    """Whether a run is not believed: it collapsed, or chance explains where it ended."""
+    return run.status is FitStatus.COLLAPSED or target.by_chance(rows, run)

@@ -3,20 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
+from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.expectation import Rows, Sums
-from bayesgmm.fit.maximisation import maximise, split
+from bayesgmm.fit.maximisation import bound_point, maximise, point_of, split
 from bayesgmm.fit.point import FitStatus, PointFit
 from bayesgmm.fit.search import best_of_starts
-from bayesgmm.fit.spikes import NARROW, by_chance
-from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.parameters import Parameters, without_error
 from bayesgmm.mixture.resolved import ResolvedSpec, resolve
 from bayesgmm.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
@@ -40,12 +40,20 @@ def fit_em(
 ) -> PointFit:
     """Fit a Gaussian mixture by maximum likelihood, from many starts.
 
-    The priors and the resolution of the spec play no part: recorded values are taken as exact, as
-    every EM does. The likelihood is then unbounded where covariances are not shared. Optima with a
-    component that has less than a tenth of the pooled standard deviation in some direction, and no
-    more rows there than chance brings together in a slab that narrow, are flagged as spikes and set
-    aside; the fit is the best of the others, and names the highest spike above it. A small cluster
-    that is not narrow, or that stands apart, is kept.
+    The likelihood is that of the model that `bayesgmm.sample` draws from: each covariance holds at
+    least the recording error h of the spec's resolution, so that a component on tied rows has a
+    finite likelihood and is judged by it like any other. The priors play no part. With
+    ``resolution=0`` recorded values are exact, as in mclust; the likelihood is then unbounded where
+    rows are tied or few, and starts that climb into such a pole are counted, not kept.
+
+    Optima with a component that has less than a tenth of the pooled standard deviation in some
+    direction, on no more rows than chance brings together in a slab that narrow, are flagged and
+    set aside; the fit is the best of the others. It names the highest optimum set aside above it,
+    and `PointFit.optima` holds all. A small cluster that stands apart is kept however narrow.
+
+    Two components that coincide are a saddle of the likelihood: it is left by splitting components.
+    Where no split gains anything the fit with fewer components is the maximum, and the status says
+    so.
 
     Parameters
     ----------
@@ -53,7 +61,7 @@ def fit_em(
         Data in a memory map or left in a Parquet file are streamed; an array is read where it
         lies, without a copy, and must not change during the call.
     spec : MixtureSpec or int
-        An integer is the number of components of the default spec.
+        An integer is the number of components of the default spec, whose resolution is "auto".
     seed : int or None
         None draws one; it is stored in the result.
     n_starts : int
@@ -79,7 +87,7 @@ def fit_em(
     ConfigError, DataError
         For a wrong spec or option, or unusable data.
     DegenerateFitError
-        When every start collapses.
+        When every start collapses, which needs features without recording error.
 
     Warns
     -----
@@ -88,8 +96,9 @@ def fit_em(
 
     References
     ----------
-    Dempster, Laird and Rubin (1977), J. Royal Statistical Society B 39:1. Varadhan and Roland
-    (2008), Scandinavian J. Statistics 35:335: the extrapolation, scheme S3.
+    Heitjan (1989), Statistical Science 4:164 (the likelihood of rounded data). Dempster, Laird and
+    Rubin (1977), J. Royal Statistical Society B 39:1. Varadhan and Roland (2008), Scandinavian J.
+    Statistics 35:335: the extrapolation, scheme S3.
 
     Examples
     --------
@@ -99,10 +108,10 @@ def fit_em(
     [0.6, 0.4]
     """
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
-    check_components(dataset, spec.n_components)
+    check_components(dataset, spec.n_components, prior=False)
     if not 0.0 <= ridge < math.inf:
         raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")
-    target = Likelihood(resolve(replace(spec, resolution=0.0), dataset), float(ridge))
+    target = Likelihood(resolve(spec, dataset), float(ridge))
     return best_of_starts(
         target,
         dataset,
@@ -126,14 +135,21 @@ class Likelihood:
         """One nat: a short climb ends within 0.01 of its optimum."""
         return 1.0
 
-    @property
-    def narrow(self) -> float:
-        """A hundredth: wider ones are of the structure that overfitting finds."""
-        return NARROW
+    @cached_property
+    def error(self) -> Array:
+        """Standard deviation of the recording error (feature,), fitting units."""
+        return self.resolved.resolution / self.resolved.unit
 
-    def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
-        """Those that chance explains: some rows always lie near a plane."""
-        return by_chance(parameters, n_obs)
+    def fewer(self) -> "Likelihood | None":
+        """Return the likelihood with one component less."""
+        if self.resolved.n_components == 1:
+            return None
+        return replace(self, resolved=self.resolved.with_fewer_components())
+
+    def by_chance(self, rows: Rows, run: Run) -> bool:
+        """Whether a narrow component holds no more rows than some slab does by chance."""
+        chance = by_chance(self.parameters(run.x), self.resolved.structure, rows.n_rows)
+        return bool(chance.any())
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
         """Return x after ten steps with a ridge, which leads past most spikes.
@@ -146,8 +162,13 @@ class Likelihood:
         return wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
 
     def start(self, point: Array) -> Array:
-        """Return the point itself."""
-        return point
+        """Return the point with its covariances in the structure and within their bounds."""
+        resolved = self.resolved
+        weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
+        scatters = weights[:, None, None] * covariances
+        return self._within(
+            point_of(weights, means, resolved.structure.covariances(weights, scatters))
+        )
 
     def point(self, x: Array) -> Array:
         """Return x itself."""
@@ -155,11 +176,9 @@ class Likelihood:
 
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
-        resolved = self.resolved
+        resolved, unit = self.resolved, self.resolved.unit
         weights, means, covariances = split(x, resolved.n_components, resolved.n_features)
-        scales = np.sqrt(np.einsum("kdd->kd", covariances))
-        correlations = covariances / (scales[:, :, None] * scales[:, None, :])
-        unit = resolved.unit
+        scales, correlations = without_error(covariances, self.error)
         return Parameters(
             weights=weights,
             means=resolved.centre + unit * means,
@@ -167,6 +186,12 @@ class Likelihood:
             correlations=correlations,
             covariances=covariances * unit[:, None] * unit,
         )
+
+    def _within(self, x: Array) -> Array:
+        """Raise covariances, in place, that an extrapolation took below the recording error."""
+        if self.error.any():
+            bound_point(x, self.resolved.n_components, self.resolved.n_features, self.error)
+        return x
 
     def data_units(self, n_obs: int) -> float:
         """Return the log likelihood in data units less that in fitting units."""
@@ -185,6 +210,7 @@ class Likelihood:
             structure.scalar,
             structure.correlated,
             floor,
+            self.error,
             out,
             self.ridge,
         )
@@ -221,7 +247,7 @@ class Likelihood:
                 return Run(second, path, FitStatus.MAX_ITER)
             length = min(length, longest)
             ahead = x + 2.0 * length * move + length**2 * bend
-            leap = rows.expectation(ahead) if length > 1.0 else None
+            leap = rows.expectation(self._within(ahead)) if length > 1.0 else None
             if leap is not None and leap.log_likelihood >= path[-1]:
                 x, sums = ahead, leap
             else:

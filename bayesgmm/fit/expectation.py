@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -65,6 +66,12 @@ class Rows:
         self._held: list[tuple[Array, int]] | None = None
         if 8 * self.n_rows * n_features <= HELD_BYTES:
             self._held = [(self._blocked(chunk), len(chunk)) for chunk in self._chunks()]
+
+    def with_components(self, resolved: ResolvedSpec) -> "Rows":
+        """Return the same rows for another number of components."""
+        other = copy(self)
+        other._size = (resolved.n_components, resolved.n_features)
+        return other
 
     def expectation(self, point: Array) -> Sums:
         """Return the sums over all rows at a point of EM."""

@@ -6,8 +6,8 @@ from enum import Enum
 import numpy as np
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.information import aic, bic, icl
-from bayesgmm.fit.spikes import narrowest
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.spec import MixtureSpec
@@ -20,8 +20,15 @@ class FitStatus(Enum):
     """How a fit ended; the value is the message."""
 
     CONVERGED = "converged"
+    SET_ASIDE = "converged; a higher solution that chance explains was set aside"
+    NO_GAIN = "converged; fewer components fit as well"
     MAX_ITER = "stopped at max_iter before it converged"
     COLLAPSED = "a component collapsed onto a few rows"
+
+    @property
+    def converged(self) -> bool:
+        """Whether the climb ended at an optimum."""
+        return self in (FitStatus.CONVERGED, FitStatus.SET_ASIDE, FitStatus.NO_GAIN)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Optimum:
     count : int
         Number of starts that reached it.
     flagged : bool
-        It is a spike: a component has shrunk onto a few rows or onto tied ones.
+        It is not believed: chance explains a narrow component (`fit_em`).
     parameters : Parameters
         Data units, clusters numbered as in the fit.
     """
@@ -57,12 +64,16 @@ class Climb:
     n_obs : int
         Rows on which it climbed: all, or the sample on which starts of large data are compared.
     optimum : int or None
-        Which of the fit's ``optima`` it reached; None where it was left behind on the sample.
+        Which of the fit's ``optima`` it reached; None where it collapsed, or was left behind on
+        the sample.
+    collapsed : bool
+        It ended at no optimum.
     """
 
     path: Array
     n_obs: int
     optimum: int | None
+    collapsed: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,7 +87,7 @@ class PointFit:
     Parameters
     ----------
     resolved : ResolvedSpec
-        The model with its priors and coordinates as numbers; resolution 0 for maximum likelihood.
+        The model with its priors, recording error and coordinates as numbers.
     parameters : Parameters
         Weights, means, scales, correlations and covariances, data units.
     log_likelihood : float
@@ -90,10 +101,13 @@ class PointFit:
         The objective at each iteration of the winning run, nats, data units.
     status : FitStatus
     flagged : bool
-        Whether this fit itself is a spike: True, with a DegeneracyWarning, only where every start
-        ended in one.
+        Whether this fit itself is not believed: True, with a DegeneracyWarning, only where no other
+        optimum was found.
     optima : tuple of Optimum
-        Every distinct optimum found, the highest first.
+        Every distinct optimum found, the highest first, flagged ones included.
+    n_collapsed : int
+        Starts that ended at no optimum: a component climbed into a pole of a likelihood without
+        recording error, or lost its rows.
     climbs : tuple of Climb
         The path of every start, in their order.
     order_feature : str
@@ -120,6 +134,7 @@ class PointFit:
     status: FitStatus
     flagged: bool
     optima: tuple[Optimum, ...]
+    n_collapsed: int
     climbs: tuple[Climb, ...]
     order_feature: str
     n_obs: int
@@ -163,10 +178,7 @@ class PointFit:
 
     @property
     def set_aside(self) -> tuple[Optimum, ...]:
-        """The spikes found above this fit, the highest first: higher optima that are not believed.
-
-        A spike is not followed to its end, where its objective may be infinite.
-        """
+        """The optima above this fit that are not believed, the highest first."""
         objective = self.path[-1]
         return tuple(o for o in self.optima if o.flagged and o.objective > objective)
 
@@ -215,8 +227,7 @@ class PointFit:
         resolved, own = self.resolved, self.optima
         kind = "maximum likelihood" if self.log_posterior is None else "posterior mode (MAP)"
         regular = [optimum for optimum in own if not optimum.flagged]
-        spikes = sum(optimum.count for optimum in own if optimum.flagged)
-        starts = sum(optimum.count for optimum in own)
+        starts = sum(optimum.count for optimum in own) + self.n_collapsed
         found = f"reached by {regular[0].count} of {starts} starts" if regular else "no regular fit"
         if self.log_posterior is None:
             figures = (
@@ -228,28 +239,28 @@ class PointFit:
                 f"log posterior {self.log_posterior:.3f}, log likelihood "
                 f"{self.log_likelihood:.3f}, {self.n_parameters} parameters"
             )
-        ended = "1 start ended in a spike" if spikes == 1 else f"{spikes} starts ended in spikes"
         return [
             f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.name} "
             f"({resolved.structure.mclust}), {self.n_obs} rows, {resolved.n_features} features",
             figures,
-            f"{self.status.value} in {self.n_iter} iterations; {found}; {len(regular)} distinct "
-            f"{'optimum' if len(regular) == 1 else 'optima'}, {ended}",
-            *self._spikes_above(),
+            f"{self.status.value}, in {self.n_iter} iterations; {found}; {len(own)} distinct "
+            f"{'optimum' if len(own) == 1 else 'optima'}, {len(own) - len(regular)} of them by "
+            f"chance; {self.n_collapsed} starts collapsed",
+            *self._higher(),
         ]
 
-    def _spikes_above(self) -> list[str]:
-        """Say which higher optimum is not crowned, and why."""
-        above = self.set_aside
+    def _higher(self) -> list[str]:
+        """Say which higher optimum is set aside, and why."""
+        above, resolved = self.set_aside, self.resolved
         if not above:
             return []
-        spike, objective = above[0].parameters, above[0].objective
-        k = int(narrowest(spike).argmin())
+        best, objective = above[0].parameters, above[0].objective
+        k = int(by_chance(best, resolved.structure, self.n_obs).argmax())
         kind = "log likelihood" if self.log_posterior is None else "log posterior"
-        optima = "1 higher optimum" if len(above) == 1 else f"{len(above)} higher optima, the first"
+        optima = "1 higher solution" if len(above) == 1 else f"{len(above)} higher solutions"
         return [
-            f"not crowned, as spikes: {optima} at {kind} {objective:.3f} or more, with a narrow "
-            f"component on {spike.weights[k] * self.n_obs:.1f} rows"
+            f"set aside: {optima}, the best at {kind} {objective:.3f}; its component of "
+            f"{best.weights[k] * self.n_obs:.1f} rows is as narrow as chance makes some"
         ]
 
     def _table(self) -> list[str]:

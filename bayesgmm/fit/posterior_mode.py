@@ -6,18 +6,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from bayesgmm.compiling import compiled
 from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
+from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.expectation import Rows, Sums
-from bayesgmm.fit.maximisation import moments, split
+from bayesgmm.fit.maximisation import constrained_point, moments, split
 from bayesgmm.fit.point import FitStatus, PointFit
 from bayesgmm.fit.search import best_of_starts
-from bayesgmm.mixture.coordinates import empty_point, read, unpack
 from bayesgmm.mixture.fused import TERMS, expected_log_posterior
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.posterior import LogPosterior
@@ -33,6 +31,7 @@ _LARGEST = 40.0  # of log weights, log scales and log odds: beyond, their expone
 _MEMORY = 20
 _PRIOR = slice(1, 5)
 _NARROW = 5e-3
+_OPENED = 0.01
 _WEAK = 1e3  # times the floor: the climb into a pole slows down long before it
 
 
@@ -146,35 +145,46 @@ class Posterior:
         """No limit: chains start from all of the modes."""
         return np.inf
 
-    @property
-    def narrow(self) -> float:
-        """Below what the recording error leaves to components on ties of rounded features."""
-        return _NARROW
+    def fewer(self) -> None:
+        """Return None: climbs are dear, and fits start from the likelihood's optima."""
 
-    def doubtful(self, parameters: Parameters, n_obs: int) -> NDArray[np.bool_]:
-        """Those on fewer rows than fix a covariance: a prior holds components open."""
-        return parameters.weights * n_obs < self.resolved.n_features + 2
+    def by_chance(self, rows: Rows, run: Run) -> bool:
+        """Whether a component is narrow without a recording error, on rows that fix no covariance.
+
+        That is the way into a pole. With a recording error there are none: every mode is believed.
+        """
+        if self.resolved.resolution.all():
+            return False
+        parameters = self.parameters(run.x)
+        few = parameters.weights * rows.n_rows < self.resolved.n_features + 2
+        return bool((few & (narrowest(parameters) < _NARROW)).any())
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
         """Return x itself: the prior keeps components wide enough."""
         return x
 
     def start(self, point: Array) -> Array:
-        """Return x of a point of EM; variances give up the recording error, but at most 99 %."""
+        """Return x of a point of EM.
+
+        The recording error is taken off and a hundredth of the pooled covariance put on instead: a
+        component at its bound has no scale, and a prior of scales no density there.
+        """
         resolved = self.resolved
         weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
-        variances = np.einsum("kdd->kd", covariances)
-        recorded = (resolved.resolution / resolved.unit) ** 2
-        scales = np.sqrt(np.maximum(variances - recorded, 0.01 * variances))
+        if resolved.resolution.any():
+            pooled = np.einsum("k,kij->ij", weights, covariances)
+            recorded = np.diag((resolved.resolution / resolved.unit) ** 2)
+            covariances = covariances - recorded + _OPENED * pooled
+        scales = np.sqrt(np.einsum("kdd->kd", covariances))
+        correlations = covariances / (scales[:, :, None] * scales[:, None, :])
         if resolved.structure.scalar:
             scales = np.broadcast_to(scales.mean(axis=1, keepdims=True), scales.shape)
-        outer = np.sqrt(variances[:, :, None] * variances[:, None, :])
         x = self._prior.unconstrain(
             Parameters(
                 weights=weights,
                 means=resolved.centre + resolved.unit * means,
                 scales=resolved.unit * scales,
-                correlations=covariances / outer,
+                correlations=correlations,
                 covariances=covariances,
             )
         )
@@ -184,7 +194,7 @@ class Posterior:
         """Return the point of EM at x."""
         k, d = self.resolved.n_components, self.resolved.n_features
         point = np.empty(k * (1 + d + d * d))
-        _write_point(x, self._prior.flat, point)
+        constrained_point(x, self._prior.flat, point)
         return point
 
     def parameters(self, x: Array) -> Parameters:
@@ -266,7 +276,7 @@ class Posterior:
         k, d = self.resolved.n_components, self.resolved.n_features
         factors = self.point(x)[k * (1 + d) :].reshape(k, d, d)
         log_variances = 2.0 * np.einsum("kdd->kd", factors)
-        weak = np.flatnonzero((log_variances < np.log(_WEAK * floor)).any(axis=1))
+        weak = np.flatnonzero((np.exp(log_variances) < _WEAK * floor).any(axis=1))
         return int(weak[0]) if weak.size else -1
 
 
@@ -297,22 +307,3 @@ def _ascend(
         options={"maxcor": _MEMORY, "maxiter": max_iter, "ftol": 1e-14, "gtol": 1e-9},
     )
     return result.x if -result.fun >= start else x
-
-
-@compiled
-def _write_point(x: Array, flat: Array, out: Array) -> None:
-    """Write the point of EM at the coordinates x of the log posterior."""
-    problem = read(flat)
-    values = empty_point(problem)
-    unpack(x, problem, values)
-    n_clusters, n_features = problem.n_clusters, problem.n_features
-    o = n_clusters * (1 + n_features)
-    for k in range(n_clusters):
-        out[k] = values.log_weights[k]
-        g = 0 if problem.n_groups == 1 else k
-        for i in range(n_features):
-            out[n_clusters + k * n_features + i] = values.means[k, i]
-            for j in range(n_features):
-                factor = values.factors[g, i, j]
-                out[o] = factor if i != j else np.log(factor)
-                o += 1

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bayesgmm.labels.allocation import Allocations, best_orders
+from bayesgmm.mixture.parameters import log_of_weights
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["reorder_by_pivot"]
@@ -47,7 +48,7 @@ def _cluster_vectors(allocations: Allocations) -> Array:
     )
     return np.concatenate(
         [
-            np.log(np.maximum(parameters.weights, np.finfo(float).tiny))[..., None],
+            log_of_weights(parameters.weights)[..., None],
             (parameters.means - allocations.centre) / unit,
             np.log(deviations / unit),
             correlations,

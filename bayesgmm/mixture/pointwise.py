@@ -6,8 +6,8 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.kernels import blocked, row_log_likelihoods
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.whitening import cholesky, whiten
+from bayesgmm.mixture.parameters import Parameters, in_fitting_units
+from bayesgmm.mixture.whitening import whiten_draw
 from bayesgmm.typing import Array
 
 __all__ = ["pointwise_log_likelihood"]
@@ -35,10 +35,7 @@ def pointwise_log_likelihood(
     array of shape (sample, obs), nats, data units
     """
     blocks = blocked(values, centre, unit)
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(parameters.weights)
-    means = np.ascontiguousarray((parameters.means - centre) / unit)
-    covariances = np.ascontiguousarray(parameters.covariances / np.multiply.outer(unit, unit))
+    log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
     out = np.empty((len(log_weights), len(values)))
 
     def fill(start: int) -> None:
@@ -59,10 +56,9 @@ def _fill(blocks: Array, log_weights: Array, means: Array, covariances: Array, o
     shift = np.empty((n_clusters, n_features))
     constant = np.empty(n_clusters)
     for s in range(out.shape[0]):
-        regular = True
-        for k in range(n_clusters):
-            regular &= cholesky(covariances[s, k], factors[k])
-        if regular and whiten(log_weights[s], means[s], factors, whitening, shift, constant):
+        if whiten_draw(
+            log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
+        ):
             row_log_likelihoods(blocks, whitening, shift, constant, out[s])
         else:
             out[s] = np.nan

@@ -11,7 +11,7 @@ from bayesgmm.compiling import compiled
 from bayesgmm.mixture.coordinates import Problem, empty_point, flatten, read, unpack
 from bayesgmm.mixture.fused import TERMS, expected_log_posterior, log_posterior
 from bayesgmm.mixture.kernels import blocked
-from bayesgmm.mixture.parameters import Parameters, covariances_from
+from bayesgmm.mixture.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
@@ -195,7 +195,7 @@ class LogPosterior:
         """Return the coordinates (..., dim), fitting units, of parameters in data units."""
         resolved, structure = self.resolved, self.resolved.structure
         lead = parameters.weights.shape[:-1]
-        log_weights = np.log(parameters.weights)
+        log_weights = log_of_weights(parameters.weights)
         centred = log_weights - log_weights.mean(axis=-1, keepdims=True)
         means = (parameters.means - resolved.centre) / resolved.unit
         log_scales = np.log(parameters.scales / resolved.unit)

@@ -1,7 +1,7 @@
 """A specification with every prior as a number in the units of the data."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ class ResolvedSpec:
     centre, spread : arrays of shape (feature,), data units
         Mean and standard deviation (n - 1) of each feature.
     resolution : array of shape (feature,), data units
-        Standard deviation h of the recording error, 0.4 recording steps.
+        Standard deviation h of the recording error, 0.4 recording steps; the largest for all
+        features of the spherical structures, which are not spherical with unequal ones.
     concentration : array of shape (cluster,)
     mean_location, mean_scale : arrays of shape (feature,), data units
     scale : array of shape (feature,), or (1,) for the spherical structures, data units
@@ -76,6 +77,11 @@ class ResolvedSpec:
     def log_unit(self) -> float:
         """Sum of log units: what the log density of a row loses on the way to data units."""
         return float(np.log(self.unit).sum())
+
+    def with_fewer_components(self) -> "ResolvedSpec":
+        """Return the same with the last component left out."""
+        spec = replace(self.spec, n_components=self.n_components - 1)
+        return replace(self, spec=spec, concentration=self.concentration[:-1])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; `from_dict` reads them."""
@@ -147,6 +153,8 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         if isinstance(spec.resolution, str)
         else _per(spec.resolution, size, "resolution", "feature")
     )
+    if scalar:
+        steps = np.full_like(steps, steps.max())
     return ResolvedSpec(
         spec=spec,
         features=data.features,

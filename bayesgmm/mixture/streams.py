@@ -7,8 +7,8 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.kernels import blocked, row_responsibilities
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.whitening import cholesky, whiten
+from bayesgmm.mixture.parameters import Parameters, in_fitting_units
+from bayesgmm.mixture.whitening import whiten_draw
 from bayesgmm.resources import available_cores
 from bayesgmm.typing import Array
 
@@ -85,9 +85,7 @@ def over_draws[Result](
            [0., 9.]])
     """
     blocks = blocked(rows, centre, unit)
-    log_weights = np.log(np.maximum(parameters.weights, np.finfo(float).tiny))
-    means = np.ascontiguousarray((parameters.means - centre) / unit)
-    covariances = np.ascontiguousarray(parameters.covariances / np.multiply.outer(unit, unit))
+    log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
     n_draws, n_clusters = log_weights.shape
     step = max(1, min(_BLOCK_DRAWS, _BLOCK_VALUES // (n_clusters * len(rows))))
 
@@ -109,11 +107,9 @@ def _fill(blocks: Array, log_weights: Array, means: Array, covariances: Array, o
     shift = np.empty((n_clusters, n_features))
     constant = np.empty(n_clusters)
     for s in range(out.shape[0]):
-        regular = True
-        for k in range(n_clusters):
-            regular &= cholesky(covariances[s, k], factors[k])
-        regular &= whiten(log_weights[s], means[s], factors, whitening, shift, constant)
-        if regular and np.isfinite(shift).all():
+        if whiten_draw(
+            log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
+        ):
             row_responsibilities(blocks, whitening, shift, constant, out[s])
         else:
             out[s] = np.nan

@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
+
 from bayesgmm.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["cholesky", "whiten"]
+__all__ = ["cholesky", "whiten", "whiten_draw"]
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -73,3 +75,26 @@ def whiten(
         constant[k] = log_weights[k] - log_det - 0.5 * size * _LOG_2PI
         regular &= math.isfinite(constant[k])
     return regular
+
+
+@compiled
+def whiten_draw(
+    log_weights: Array,
+    means: Array,
+    covariances: Array,
+    factors: Array,
+    whitening: Array,
+    shift: Array,
+    constant: Array,
+) -> bool:
+    """As `whiten`, from covariances; `factors` (cluster, feature, feature) is scratch.
+
+    False also where a number is not finite.
+    """
+    regular = True
+    for k in range(means.shape[0]):
+        regular &= cholesky(covariances[k], factors[k])
+    if not regular:
+        return False
+    regular = whiten(log_weights, means, factors, whitening, shift, constant)
+    return regular and bool(np.isfinite(shift).all())

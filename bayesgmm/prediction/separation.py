@@ -8,6 +8,7 @@ import xarray as xr
 from scipy.stats import norm, qmc
 
 from bayesgmm.arguments import check_prob
+from bayesgmm.mixture.parameters import log_of_weights
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
 from bayesgmm.typing import Array
 
@@ -73,8 +74,7 @@ def overlap(fit_or_posterior: FitOrPosterior, prob: float = 0.89) -> xr.Dataset:
 def _pairs(draws: MixtureDraws) -> Iterator[tuple[int, int, Array, Array]]:
     """Yield k, l, and of each draw their Bhattacharyya coefficient and misclassification."""
     weights, means, _, _, covariances = draws.parameters
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(weights)
+    log_weights = log_of_weights(weights)
     means = means / draws.unit
     covariances = covariances / np.multiply.outer(draws.unit, draws.unit)
     factors = np.linalg.cholesky(covariances)

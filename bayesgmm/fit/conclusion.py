@@ -1,0 +1,155 @@
+"""From the distinct optima to one fit, with what chance explains set aside and said."""
+
+import os
+import warnings
+from typing import NoReturn
+
+import numpy as np
+
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConvergenceWarning, DegeneracyWarning, DegenerateFitError
+from bayesgmm.fit.climbs import Candidate, Run, Target, flagged
+from bayesgmm.fit.degeneracy import by_chance
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.point import Climb, FitStatus, Optimum, PointFit
+from bayesgmm.mixture.numbering import number_clusters
+
+__all__ = ["conclude"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+
+
+def conclude(
+    target: Target,
+    rows: Rows,
+    data: Dataset,
+    found: list[Candidate],
+    runs: list[Run],
+    climbed: Rows,
+    seed: int,
+) -> PointFit:
+    """Return the best optimum that is believed, beside all that were found.
+
+    Parameters
+    ----------
+    target : Target
+    rows : Rows
+        All rows.
+    data : Dataset
+    found : list of Candidate
+        The highest first; starts that collapsed among them.
+    runs : list of Run
+        Of each start, on the rows `climbed`.
+    climbed : Rows
+    seed : int
+
+    Raises
+    ------
+    DegenerateFitError
+        When every start collapsed.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the best run stopped before it converged.
+    DegeneracyWarning
+        When chance explains every optimum.
+    """
+    shift = target.data_units(data.n_obs)
+    optima = [c for c in found if c.run.status is not FitStatus.COLLAPSED]
+    if not optima:
+        _refuse(target, found[0], data)
+    flags = [flagged(target, rows, candidate.run) for candidate in optima]
+    best = next((c for c, flag in zip(optima, flags, strict=True) if not flag), optima[0])
+    if all(flags):
+        _warn_of_chance(target, best, data)
+    if best.run.status is FitStatus.MAX_ITER:
+        warnings.warn(
+            f"the fit with K = {target.resolved.n_components} stopped at max_iter after "
+            f"{len(best.run.path)} iterations; raise max_iter or tol.",
+            ConvergenceWarning,
+            skip_file_prefixes=(_PACKAGE,),
+        )
+    status = best.run.status
+    if status is FitStatus.CONVERGED and best is not optima[0]:
+        status = FitStatus.SET_ASIDE
+    point = target.point(best.run.x)
+    return PointFit(
+        resolved=target.resolved,
+        parameters=best.parameters,
+        log_likelihood=rows.expectation(point).log_likelihood
+        - data.n_obs * target.resolved.log_unit,
+        log_posterior=target.log_posterior(best.run.objective + shift),
+        log_certainty=rows.log_certainty(point),
+        path=np.array(best.run.path) + shift,
+        status=status,
+        flagged=all(flags),
+        optima=tuple(
+            Optimum(c.run.objective + shift, len(c.starts), flag, c.parameters)
+            for c, flag in zip(optima, flags, strict=True)
+        ),
+        n_collapsed=sum(len(c.starts) for c in found if c.run.status is FitStatus.COLLAPSED),
+        climbs=_climbs(target, optima, runs, climbed.n_rows),
+        order_feature=target.resolved.features[best.feature],
+        n_obs=data.n_obs,
+        data_hash=data.hash,
+        seed=seed,
+    )
+
+
+def _climbs(
+    target: Target, optima: list[Candidate], runs: list[Run], n_rows: int
+) -> tuple[Climb, ...]:
+    """Return the path of every start, and the optimum it reached."""
+    reached = {start: i for i, candidate in enumerate(optima) for start in candidate.starts}
+    shift = target.data_units(n_rows)
+    return tuple(
+        Climb(
+            np.array(run.path) + shift,
+            n_rows,
+            reached.get(start),
+            run.status is FitStatus.COLLAPSED,
+        )
+        for start, run in enumerate(runs)
+    )
+
+
+def _cure(target: Target) -> str:
+    """Say what can be done that is not done already."""
+    resolved = target.resolved
+    cures = ["fewer components"]
+    if not resolved.structure.shared:
+        cures.append("a structure with shared covariances (covariance='tied')")
+    exact = [
+        name for name, h in zip(resolved.features, resolved.resolution, strict=True) if h == 0.0
+    ]
+    if exact:
+        cures.append(
+            f"a recording step for {', '.join(map(repr, exact)):.60} (resolution=, one a feature)"
+        )
+    return f"Ask for {' or '.join(cures)}."
+
+
+def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
+    resolved, component = target.resolved, candidate.run.component
+    order, _ = number_clusters(target.parameters(candidate.run.x).means, resolved.spread)
+    k = int(np.flatnonzero(order == component)[0])
+    rows = float(candidate.parameters.weights[k] * data.n_obs)
+    raise DegenerateFitError(
+        f"every start collapsed: {data.n_obs} rows in {resolved.n_features} features do not carry "
+        f"K = {resolved.n_components} ({resolved.structure.name}). In the best, component {k} "
+        f"holds {rows:.2f} effective rows and its covariance is singular. {_cure(target)}",
+        component=k,
+        effective_rows=rows,
+    )
+
+
+def _warn_of_chance(target: Target, candidate: Candidate, data: Dataset) -> None:
+    k = int(by_chance(candidate.parameters, target.resolved.structure, data.n_obs).argmax())
+    rows = candidate.parameters.weights[k] * data.n_obs
+    warnings.warn(
+        f"chance explains every solution that was found: in the best, component {k} of "
+        f"{rows:.1f} effective rows is as narrow as chance makes some. {_cure(target)}",
+        DegeneracyWarning,
+        skip_file_prefixes=(_PACKAGE,),
+    )

@@ -1,0 +1,110 @@
+"""Which optima chance explains: narrow components on the few rows that always lie near a plane.
+
+McLachlan and Peel (2000), Finite Mixture Models, section 3.10, call them spurious maximisers.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammainc, gammaln
+
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.structures import Structure
+from bayesgmm.typing import Array
+
+__all__ = ["by_chance", "log_expected_slabs", "narrowest"]
+
+_NARROW = 0.01  # of the pooled variance: a tenth of the pooled standard deviation
+_LOG_CHANCE = math.log(1e-3)
+
+
+def narrowest(parameters: Parameters) -> Array:
+    """Return each component's smallest variance in any direction, relative to the pooled one.
+
+    An affine map of the data leaves it alone.
+
+    References
+    ----------
+    Rocci, Gattone and Di Mari (2018), Advances in Data Analysis and Classification 12:235, who
+    bound the same ratio.
+    """
+    return np.linalg.eigvalsh(_whitened(parameters)[1])[:, 0]
+
+
+def by_chance(parameters: Parameters, structure: Structure, n_obs: int) -> NDArray[np.bool_]:
+    """Which components chance explains: narrow ones, and more than 0.001 such slabs are expected.
+
+    Narrow is a component with less than a tenth of the pooled standard deviation in some direction.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    structure : Structure
+    n_obs : int
+
+    Returns
+    -------
+    array of shape (cluster,), bool
+    """
+    slim = narrowest(parameters) < _NARROW
+    if not slim.any():
+        return slim
+    return slim & (log_expected_slabs(parameters, structure, n_obs) > _LOG_CHANCE)
+
+
+def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int) -> Array:
+    """Return the log of the number of slabs as full as each component that chance offers.
+
+    A slab is fixed by D + 1 of the n rows: D lie in a plane, one more sets its width. The other
+    rows of component k must have fallen into it, where the components j expect
+
+        e_k = sum_j n_j integral(f_k f_j) / integral(f_k^2)
+
+    rows. C(n, D + 1) P(Poisson(e_k) >= n_k - D - 1) slabs as full as that are expected. Without
+    correlations slabs lie across the features: two rows fix one, and a component that is narrow in
+    m features is one of C(D, m) C(n, 2 m). A small cluster that stands apart is believed however
+    narrow, as e_k is 0 there.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    structure : Structure
+    n_obs : int
+
+    Returns
+    -------
+    array of shape (cluster,)
+
+    References
+    ----------
+    Glaz, Naus and Wallenstein (2001), Scan Statistics: clusters of points by chance.
+    """
+    means, covariances = _whitened(parameters)
+    rows, n_features = parameters.weights * n_obs, means.shape[1]
+    gaps = means[:, None] - means
+    sums = covariances[:, None] + covariances
+    distances = (gaps * np.linalg.solve(sums, gaps[..., None])[..., 0]).sum(axis=-1)
+    log_ratios = np.linalg.slogdet(2.0 * covariances)[1][:, None] - np.linalg.slogdet(sums)[1]
+    shares = np.exp(0.5 * (log_ratios - distances)) * rows
+    np.fill_diagonal(shares, 0.0)
+    if structure.correlated or structure.scalar:
+        fixed, log_ways = np.full(len(rows), n_features + 1), np.zeros(len(rows))
+    else:
+        narrow = (np.einsum("kdd->kd", covariances) < _NARROW).sum(axis=1)
+        fixed, log_ways = 2 * np.maximum(narrow, 1), _log_choices(n_features, narrow)
+    free = rows - fixed
+    tails = np.where(free > 0.0, gammainc(np.maximum(free, 1e-3), shares.sum(axis=1)), 1.0)
+    log_tails = np.log(np.maximum(tails, 1e-300))
+    return np.asarray(log_ways + _log_choices(n_obs, fixed) + log_tails)
+
+
+def _log_choices(of: int, chosen: Array) -> Array:
+    return gammaln(of + 1) - gammaln(chosen + 1) - gammaln(np.maximum(of - chosen, 0) + 1)
+
+
+def _whitened(parameters: Parameters) -> tuple[Array, Array]:
+    """Return means and covariances where the pooled covariance is the identity."""
+    pooled = np.einsum("k,kij->ij", parameters.weights, parameters.covariances)
+    inverse = np.linalg.inv(np.linalg.cholesky(pooled))
+    return parameters.means @ inverse.T, inverse @ parameters.covariances @ inverse.T

@@ -1,0 +1,181 @@
+"""Short climbs from starts of three kinds: drawn, built on fewer components, and rearranged."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+
+import numpy as np
+
+from bayesgmm.fit.additions import added_component, splits_of, tied_groups
+from bayesgmm.fit.climbs import Run, Target
+from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit.point import FitStatus
+from bayesgmm.fit.starts import draw_starts, swap_component
+from bayesgmm.resources import available_cores
+from bayesgmm.typing import Array
+
+__all__ = ["ShortClimbs", "short_runs"]
+
+_ROUNDS = 3  # of drawn starts, until one is believed
+_REARRANGED, _ADDED = 3, 6  # one start in so many
+_AT_ONCE = 4  # starts made from the same optima: fixed, so that results do not depend on threads
+_THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
+_LIGHTER, _LEAST = 4, 8  # starts for each smaller number of components
+_GLANCE = 4  # EM steps after which splits are compared
+
+
+@dataclass(frozen=True)
+class ShortClimbs:
+    """What the starts of one fit share.
+
+    Parameters
+    ----------
+    target : Target
+    rows : Rows
+    scaled : array of shape (obs, feature)
+        The same rows in fitting coordinates.
+    floor : array of shape (feature,)
+    tol : float
+    max_iter : int
+    """
+
+    target: Target
+    rows: Rows
+    scaled: Array
+    floor: Array
+    tol: float
+    max_iter: int
+
+    def climb(self, point: Array, wide: bool = False, max_iter: int | None = None) -> Run:
+        """Climb from a point of EM; `wide` takes the first steps with components kept wide."""
+        x = self.target.start(point)
+        if wide:
+            x = self.target.widened(self.rows, x, self.floor)
+        return self.target.climb(self.rows, x, self.floor, self.tol, max_iter or self.max_iter)
+
+    def leaders(self, runs: list[Run]) -> list[Run]:
+        """Return the two highest runs that differ and are believed, and a higher one that is not.
+
+        No run that collapsed is among them.
+        """
+        believed: list[Run] = []
+        doubted: list[Run] = []
+        near = self.tol * self.rows.n_rows + 1e-3
+        for run in sorted(runs, key=lambda run: -run.objective):
+            if run.status is FitStatus.COLLAPSED:
+                continue
+            if believed and believed[0].objective - run.objective < near:
+                continue
+            if not self.target.by_chance(self.rows, run):
+                believed.append(run)
+            elif not believed and not doubted:
+                doubted.append(run)
+            if len(believed) == 2:
+                break
+        return believed + doubted
+
+    def fewer(self) -> "ShortClimbs | None":
+        """Return the same with one component less; None where that is no help."""
+        target = self.target.fewer()
+        if target is None:
+            return None
+        return replace(self, target=target, rows=self.rows.with_components(target.resolved))
+
+
+def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int) -> list[Run]:
+    """Climb from `n_starts` starts.
+
+    Half of them are drawn. A sixth add a component to the best optima with one fewer, which a
+    lighter search of the same kind finds: on rows that share a value, or by splitting one; so the
+    likelihood seldom falls when a component is added. A third take a component away from one of
+    the best optima found so far and set it down elsewhere.
+
+    Parameters
+    ----------
+    climbs : ShortClimbs
+    seed : SeedSequence
+    n_starts : int
+
+    Returns
+    -------
+    list of Run
+        More where no drawn start is believed: they are drawn anew, at most twice.
+    """
+    k = climbs.target.resolved.n_components
+    if k == 1:
+        n_starts = 1
+    *drawn, nested, swapped = seed.spawn(_ROUNDS + 2)
+    n_swaps, smaller = n_starts // _REARRANGED, climbs.fewer()
+    n_added = n_starts // _ADDED if smaller is not None else 0
+    threads = available_cores() if climbs.scaled.size * k > _THREADED else 1
+    with ThreadPoolExecutor(threads) as pool:
+        runs: list[Run] = []
+        for child in drawn:
+            points = draw_starts(
+                climbs.scaled,
+                k,
+                climbs.target.resolved.structure,
+                n_starts - n_swaps - n_added,
+                child,
+            )
+            runs += _over(pool, climbs, points)
+            leaders = climbs.leaders(runs)
+            if leaders and not climbs.target.by_chance(climbs.rows, leaders[0]):
+                break
+        if smaller is not None and n_added:
+            base = short_runs(smaller, nested, max(_LEAST, n_starts // _LIGHTER))
+            points = _additions(climbs, smaller, smaller.leaders(base), n_added)
+            n_swaps += n_added - len(points)
+            runs += _over(pool, climbs, points)
+            leaders = climbs.leaders(runs)
+        rng = np.random.default_rng(swapped)
+        for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
+            points = [
+                swap_component(
+                    climbs.target.point(leaders[i % len(leaders)].x), climbs.scaled, k, rng
+                )
+                for i in range(min(_AT_ONCE, n_swaps - start))
+            ]
+            swaps = _over(pool, climbs, points)
+            runs += swaps
+            leaders = climbs.leaders(leaders + swaps)
+    return runs
+
+
+def _over(pool: Executor, climbs: ShortClimbs, points: Iterable[Array]) -> list[Run]:
+    return list(pool.map(climbs.climb, points, cycle((False, True))))
+
+
+def _additions(
+    climbs: ShortClimbs, smaller: ShortClimbs, leaders: list[Run], number: int
+) -> list[Array]:
+    """Return points with a component added to the leaders: on ties and by splits, in turn."""
+    points = [smaller.target.point(run.x) for run in leaders]
+    on_ties, by_splits = _on_ties(climbs, points), iter(_best_splits(climbs, points))
+    taken: list[Array] = []
+    for source in islice(cycle((on_ties, by_splits)), 2 * number):
+        point = next(source, None)
+        if point is not None and len(taken) < number:
+            taken.append(point)
+    return taken
+
+
+def _on_ties(climbs: ShortClimbs, points: list[Array]) -> Iterator[Array]:
+    resolved = climbs.target.resolved
+    error = resolved.resolution / resolved.unit
+    for feature, members in tied_groups(climbs.scaled, error):
+        for point in points[:1]:
+            yield added_component(
+                point, climbs.scaled, resolved.n_components - 1, feature, members, error
+            )
+
+
+def _best_splits(climbs: ShortClimbs, points: list[Array]) -> list[Array]:
+    """Return the splits of all points, what promises most after a few steps first."""
+    resolved = climbs.target.resolved
+    splits = splits_of(points, resolved.n_components - 1, resolved.n_features)
+    runs = [climbs.climb(point, max_iter=_GLANCE) for point in splits]
+    runs = [run for run in runs if run.status is not FitStatus.COLLAPSED]
+    runs.sort(key=lambda run: -run.objective)
+    return [climbs.target.point(run.x) for run in runs]
