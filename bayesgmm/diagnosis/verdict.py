@@ -1,6 +1,6 @@
 """The one verdict on a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +91,13 @@ class Diagnosis:
     def more_draws_help(self) -> bool:
         """Whether a longer run is the cure."""
         return self.status is RunStatus.TOO_FEW_DRAWS
+
+    def with_finding(self, finding: Finding) -> "Diagnosis":
+        """Return the verdict with one finding more, which may be the gravest."""
+        gravity = list(RunStatus)
+        if gravity.index(finding.status) > gravity.index(self.status):
+            return replace(self, reasons=(*self.reasons, finding.sentence))
+        return replace(self, status=finding.status, reasons=(finding.sentence, *self.reasons))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
