@@ -12,9 +12,10 @@ from simulated_runs import clustered
 from bayesgmm.criteria import log_evidence
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import diagnose
+from bayesgmm.fit import fit_em
 from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
 from bayesgmm.result import load, save
-from bayesgmm.sampling import sample
+from bayesgmm.sampling import mode_search, sample
 from bayesgmm.sampling.dispersion import chains_of
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.posterior_modes import (
@@ -126,6 +127,26 @@ def test_a_climb_leaves_the_saddle_where_all_components_are_one():
     assert mode.log_density > value + 50.0 and mode.multiplicity == 2
     means = np.sort(target.constrain(mode.x[None]).means[0], axis=0)
     np.testing.assert_allclose(means, truth.means, atol=0.6)
+
+
+def test_climbs_start_from_every_optimum_believed_or_not(monkeypatch):
+    """Of partitions none may lead to the mode that a list of believed optima would lack."""
+    data = Dataset.from_csv(CASES / "months3.csv")
+    target = target_of(data, MixtureSpec(2))
+    fit = fit_em(data, target.resolved.spec, seed=1, n_starts=24)
+    monkeypatch.setattr(mode_search, "_partitions", lambda *args: [])
+    started = []
+
+    def record(log_posterior, data, points, known=()):
+        started.extend(points)
+        return []
+
+    monkeypatch.setattr(mode_search, "modes_from", record)
+    mode_search.find_modes(target, data, 1)
+    means = [target.constrain(x[None]).means[0] for x in started]
+    for optimum in fit.optima:
+        assert any(np.allclose(m, optimum.parameters.means) for m in means)
+    assert len(fit.optima) > 1
 
 
 def test_without_recording_error_spikes_on_ties_are_no_modes(iris):
