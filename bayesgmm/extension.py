@@ -1,7 +1,9 @@
 """Go on from a run with moves that cross between its modes."""
 
 import logging
+import math
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
@@ -11,15 +13,18 @@ import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.criteria.bridge import coordinates_of, log_ratios
+from bayesgmm.criteria.missed_modes import missed_modes
 from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import DataWarning, SamplingError
 from bayesgmm.labels import best_orders, relabel
 from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.resources import available_cores
+from bayesgmm.resources import available_cores, one_blas_thread
 from bayesgmm.result.layout import attribute, rows_of, with_attributes
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws
+from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
+from bayesgmm.sampling.stored_modes import GROUP, modes_of
 from bayesgmm.sampling.tempering import log_densities, sweep_chains
 from bayesgmm.typing import Array
 
@@ -34,6 +39,8 @@ _TARGET_ACCEPTANCE = 0.8
 _TRIALS = 20
 _PROBES = 1000
 _BLOCK = 500
+_TO_MODES = 0.3  # share of the jumps that lead to modes which the run does not visit
+_MODES_APART = 10.0  # a mode's part of them is at least a tenth of an equal one
 
 
 def extend(
@@ -45,7 +52,8 @@ def extend(
     labels have changed places its metric, learned in the old labelling, fits no more: it diverges.
     Here Gaussians are fitted to the run, and each chain goes on from its last draw with proposals
     drawn from them, accepted as Metropolis and Hastings say, between Gibbs sweeps, which need no
-    metric and go where the Gaussians do not reach. The new draws stand for themselves: those to
+    metric and go where the Gaussians do not reach. Modes that are known and that the run does not
+    visit have a Gaussian each, of the curvature there. The new draws stand for themselves: those to
     which the Gaussians were fitted are not kept.
 
     Parameters
@@ -74,8 +82,8 @@ def extend(
     Notes
     -----
     Both kinds of move treat all labellings alike: the proposal's density is symmetric over all K!
-    of them, less the terms that count at none of its probes. Modes that no chain found are reached
-    by the sweeps only, that is seldom.
+    of them, less the terms that count at none of its probes. A mode that no chain and no search
+    found is reached by the sweeps only, that is seldom.
 
     References
     ----------
@@ -92,6 +100,7 @@ def extend(
     (4, 200, 2, 1)
     """
     target, run = coordinates_of(posterior)
+    modes = modes_of(posterior, target)
     draws = run.shape[1] if draws is None else check_count("draws", draws)
     broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))
     if broken.size:
@@ -101,7 +110,7 @@ def extend(
         )
     seed = seed_of(seed)
     rng = np.random.default_rng(seed)
-    points, accepted = _walk(target, run, draws, rng)
+    points, accepted = _walk(target, run, modes, draws, rng)
     logger.info("extended by %d draws, %.1f %% of jumps accepted", draws, 100.0 * accepted)
     return _laid_out(
         posterior, target, points, {"draws": draws, "seed": seed, "accepted": accepted}
@@ -109,7 +118,11 @@ def extend(
 
 
 def _walk(
-    target: LogPosterior, run: Array, n_draws: int, rng: np.random.Generator
+    target: LogPosterior,
+    run: Array,
+    modes: list[PosteriorMode],
+    n_draws: int,
+    rng: np.random.Generator,
 ) -> tuple[Array, float]:
     """Return draws (chain, draw, dim) that follow a run's, and the share of jumps accepted."""
     n_chains, dim = len(run), target.dim
@@ -117,6 +130,8 @@ def _walk(
     labelling = _Labelling(target, visited)
     visited = labelling.fold(visited)
     fit = fit_proposal(visited, int(rng.integers(2**32)))
+    with one_blas_thread():
+        fit = _with_modes(fit, labelling, missed_modes(target, modes, run))
     proposed = labelling.fold(fit.draw(_PROBES, rng))
     symmetric = fit.symmetrised(
         target, np.concatenate([visited[:: -(-len(visited) // _PROBES)], proposed])
@@ -134,6 +149,27 @@ def _walk(
             raise
     accepted = sum(count for _, count in chains)
     return np.stack([draws for draws, _ in chains]), accepted / (n_draws * _JUMPS * n_chains)
+
+
+def _with_modes(fit: Proposal, labelling: "_Labelling", modes: Sequence[PosteriorMode]) -> Proposal:
+    """Add to Gaussians fitted to a run one at each mode that it does not visit."""
+    if not modes:
+        return fit
+    shares = np.maximum(laplace_shares(modes), 1.0 / len(modes) / _MODES_APART)
+    weights = _TO_MODES * shares / shares.sum()
+    means = labelling.fold(np.stack([mode.x for mode in modes]))
+    factors = np.stack([np.linalg.cholesky(np.linalg.inv(mode.precision)) for mode in modes])
+    inverses = np.linalg.inv(factors)
+    constants = np.log(weights) - 0.5 * means.shape[1] * math.log(2.0 * math.pi)
+    constants -= np.log(np.einsum("gdd->gd", factors)).sum(axis=1)
+    return Proposal(
+        weights=np.concatenate([(1.0 - _TO_MODES) * fit.weights, weights]),
+        means=np.concatenate([fit.means, means]),
+        factors=np.concatenate([fit.factors, factors]),
+        whitenings=np.concatenate([fit.whitenings, inverses]),
+        shifts=np.concatenate([fit.shifts, np.einsum("gij,gj->gi", inverses, means)]),
+        constants=np.concatenate([fit.constants + math.log(1.0 - _TO_MODES), constants]),
+    )
 
 
 def _chain(
@@ -240,6 +276,8 @@ def _laid_out(
         attributes={"extension": extension},
     )
     tree = with_attributes(tree, **{**kept, "status": "complete"})
+    if GROUP in posterior:
+        tree[GROUP] = posterior[GROUP]
     method = (attribute(posterior, "relabelling") or {}).get("method")
     raw = attribute(posterior, "relabelling") is None
     return tree if raw else relabel(tree, method or "stephens")

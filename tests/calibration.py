@@ -31,7 +31,7 @@ from scipy.stats import binom, multivariate_normal
 from bayesgmm.data import as_dataset
 from bayesgmm.mixture import LogPosterior, Parameters, resolve
 from bayesgmm.result.layout import parameters_of
-from bayesgmm.sampling import posterior_sampling, sample
+from bayesgmm.sampling import mode_search, sample
 from bayesgmm.spec import MixtureSpec, Priors
 
 SEED = 20261121
@@ -142,7 +142,7 @@ def run_study(design: Design, n_fits: int, length: Length, seed: int = SEED) -> 
 
     On so few rows the search for starting points is most of the work, and needs few starts itself.
     """
-    with mock.patch.object(posterior_sampling, "_STARTS", 4):
+    with mock.patch.object(mode_search, "_EM_STARTS", 4):
         children = np.random.SeedSequence(seed).spawn(n_fits)
         fits = [_fit(design, length, child) for child in children]
     ranks, r_hat, sample_size, divergences = zip(*fits, strict=True)

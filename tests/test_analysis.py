@@ -358,7 +358,7 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
             raise KeyboardInterrupt
         return sample(data, spec, **options)
 
-    monkeypatch.setattr("bayesgmm.comparison.sample", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.comparing.sample", interrupt)
     with pytest.raises(
         SamplingInterrupted, match="K = 1: all draws were made and are in"
     ) as caught:
@@ -377,7 +377,7 @@ def test_ctrl_c_during_a_criterion_keeps_every_posterior(
             raise KeyboardInterrupt
         return evidences_of(posterior, "none", converged=True, seed=1)
 
-    monkeypatch.setattr("bayesgmm.comparison.evidences_of", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.comparing.evidences_of", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=50, tune=100)
     assert list(caught.value.finished) == [1, 2]
@@ -389,7 +389,7 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesgmm.comparison.extend", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.comparing.extend", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
     assert attribute(caught.value.partial, "status") == "complete"

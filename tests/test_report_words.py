@@ -26,6 +26,7 @@ def comparison(**changed):
             "probability": [0.1, 0.9],
             "probability_error": [0.02, 0.02],
             "n_bad_pareto": [0, 0],
+            "log_evidence": [-20.0, -10.0],
             "log_evidence_smc": [np.nan, np.nan],
             "log_likelihood": [-10.0, -5.0],
             "elpd_loo": [-12.0, -6.5],
@@ -39,8 +40,13 @@ def comparison(**changed):
         "probability_note": "",
         "data": SimpleNamespace(n_obs=500),
         "verdicts": {1: SimpleNamespace(ok=True), 2: SimpleNamespace(ok=True)},
+        "shortfalls": lambda chosen: (),
     }
     return SimpleNamespace(**facts | changed)
+
+
+def cautions(given):
+    return _cautions(given, 2)
 
 
 def test_criteria_that_agree_need_no_argument():
@@ -68,10 +74,10 @@ def test_criteria_that_part_are_explained():
 
 
 def test_cautions_are_given_where_there_is_cause():
-    assert _cautions(comparison(columns={"probability": [np.nan, np.nan]})) == ""
+    assert cautions(comparison(columns={"probability": [np.nan, np.nan]})) == ""
     bad = {1: SimpleNamespace(ok=False), 2: SimpleNamespace(ok=True)}
     columns = {"n_bad_pareto": [1, 3], "log_evidence_smc": [-20.0, np.nan]}
-    said = _cautions(
+    said = cautions(
         comparison(
             verdicts=bad,
             columns=columns,
@@ -89,7 +95,7 @@ def test_cautions_are_given_where_there_is_cause():
     ):
         assert part in said
     both = {1: SimpleNamespace(ok=False), 2: SimpleNamespace(ok=False)}
-    assert "The runs of K = 1, 2 have a bad verdict" in _cautions(comparison(verdicts=both))
+    assert "The runs of K = 1, 2 have a bad verdict" in cautions(comparison(verdicts=both))
 
 
 def test_what_has_no_value_or_no_error_is_said_so():
@@ -184,6 +190,7 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
         columns=filled | {"verdict": ["converged"] * 2}, data=data, probability_note="A note."
     )
     result.choice.reason = "K = 2 by LOO."
+    result.shortfalls, result.ok = ("K = 3 failed: sampling failed.",), False
     result.unmet, result.files = (
         ["the smallest BIC is at K = 2, expected K = 1"],
         {"report": "r.html"},
@@ -197,6 +204,7 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
         "lakes.csv: 60 rows of depth; not used: name; 3 rows with missing values left out",
         "A note.",
         "Chosen: K = 2 by LOO.",
+        "K = 3 failed: sampling failed.",
         "Not as [expect] says: the smallest BIC is at K = 2, expected K = 1",
         "Verdict for K = 2: not converged - R-hat 1.3.",
         "report r.html",

@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import arviz as az
 import numpy as np
@@ -22,7 +21,6 @@ from bayesgmm.errors import (
     ConfigError,
     DataError,
     DataWarning,
-    DegenerateFitError,
     ResourceError,
     SamplingInterrupted,
 )
@@ -243,13 +241,25 @@ def test_wrong_arguments(faithful, options, error, message):
         sample(faithful, **{"spec": 2, **options})
 
 
-@pytest.mark.parametrize("collapsed", [False, True], ids=["spikes only", "all collapsed"])
-def test_chains_start_from_the_prior_where_no_mode_is_regular(collapsed, galaxies, monkeypatch):
-    def search(*args, **options):
-        if collapsed:
-            raise DegenerateFitError("collapsed")
-        return SimpleNamespace(optima=(SimpleNamespace(flagged=True),))
-
-    monkeypatch.setattr(posterior_sampling, "fit_map", search)
+def test_chains_start_from_the_prior_where_no_mode_is_found(galaxies, monkeypatch):
+    monkeypatch.setattr(posterior_sampling, "find_modes", lambda *args: [])
     tree = sample(galaxies, 1, draws=50, tune=300, seed=1)
     assert tree["posterior"]["means"].mean().item() == pytest.approx(20.8, abs=1.0)
+
+
+def test_a_concentration_below_one_is_sampled():
+    """In the unconstrained coordinates a weight of 0 is no pole; `fit_map` has no mode there.
+
+    One group of 40 rows, two components: by sequential Monte Carlo the smaller weight is below
+    0.02 in as many draws.
+    """
+    rows = np.random.default_rng(3).normal(size=(40, 1))
+    spec = MixtureSpec(2, priors=Priors(concentration=0.3))
+    shares, errors = [], []
+    for method in ("nuts", "smc"):
+        tree = sample(rows, spec, draws=2000, seed=1, method=method, relabel=None)
+        emptied = (tree["posterior"]["weights"].min("cluster") < 0.02).astype(float)
+        shares.append(float(emptied.mean()))
+        errors.append(float(az.mcse(emptied)))
+    assert abs(shares[0] - shares[1]) < 4.0 * np.hypot(*errors)
+    assert 0.2 < shares[0] < 0.9

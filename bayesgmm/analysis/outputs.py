@@ -144,6 +144,8 @@ def _record(spec: AnalysisSpec, comparison: Comparison, choice: Choice) -> dict[
         "best": {criterion: int(k) for criterion, k in comparison.best.items()},
         "status": attribute(posterior, "status"),
         "verdict": comparison.verdicts[choice.k].to_dict(),
+        "failures": {str(k): why for k, why in comparison.failures.items()},
+        "shortfalls": list(comparison.shortfalls(choice.k)),
         "hashes": {"data": comparison.data.hash, "configuration": spec.config_hash},
         "data": attribute(posterior, "data"),
         "configuration": spec.config,

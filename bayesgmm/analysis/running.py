@@ -44,6 +44,16 @@ class AnalysisResult:
     files: dict[str, Path]
 
     @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """Sentences on what keeps the comparison from being complete: a K that failed, say."""
+        return self.comparison.shortfalls(self.choice.k)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the reported run may be used, and nothing that bears on the choice is missing."""
+        return self.verdict.ok and not self.shortfalls
+
+    @property
     def unmet(self) -> list[str]:
         """Sentences on what [expect] in the model file asks for and the result does not hold."""
         return [*_unmet_choices(self), *_unmet_numbers(self)]
@@ -218,7 +228,7 @@ def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupte
 
 def _unmet_choices(result: AnalysisResult) -> list[str]:
     expected, unmet = result.spec.expect, []
-    best = result.comparison.best["bic"]
+    best = result.comparison.best.get("bic")
     if expected.best_bic not in (None, best):
         unmet.append(f"the smallest BIC is at K = {best}, expected K = {expected.best_bic}")
     if expected.chosen is not None and result.choice.k not in expected.chosen:

@@ -195,9 +195,11 @@ def _told(result: "AnalysisResult", json: bool) -> int:
             "best": result.comparison.best,
             "verdict": result.verdict.to_dict(),
             "table": records(result.comparison.table),
+            "failures": {str(k): why for k, why in result.comparison.failures.items()},
+            "shortfalls": list(result.shortfalls),
             "unmet": result.unmet,
             "seed": result.comparison.seed,
             "files": {kind: str(path) for kind, path in result.files.items()},
         }
     )
-    return Exit.OK if result.verdict.ok else Exit.BAD_VERDICT
+    return Exit.OK if result.ok else Exit.BAD_VERDICT

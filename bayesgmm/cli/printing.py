@@ -89,27 +89,31 @@ def print_analysis(result: "AnalysisResult") -> int:
     if result.comparison.probability_note:
         print_line(result.comparison.probability_note)
     print_line(f"Chosen: {result.choice.reason}")
+    for line in result.shortfalls:
+        print_line(line)
     for line in result.unmet:
         print_line(f"Not as [expect] says: {line}")
-    code = print_verdict(result.verdict, f"Verdict for K = {result.choice.k}")
+    print_verdict(result.verdict, f"Verdict for K = {result.choice.k}")
     for kind, path in result.files.items():
         print_line(f"{kind:<11}{path}")
-    return code
+    return Exit.OK if result.ok else Exit.BAD_VERDICT
 
 
 def _print_comparison(table: "pd.DataFrame") -> None:
     """Print one row a K; a terminal too narrow for all columns shows those that matter most."""
+    from bayesgmm.criteria import probability_heading, shown_probability
+
     columns: dict[str, Any] = {
-        "log lik.": table["log_likelihood"].map("{:.2f}".format),
-        "BIC": table["bic"].map("{:.2f}".format),
-        "ICL": table["icl"].map("{:.2f}".format),
+        "log lik.": table["log_likelihood"].map(_two_digits),
+        "BIC": table["bic"].map(_two_digits),
+        "ICL": table["icl"].map(_two_digits),
         "elpd LOO": _with_error(table, "elpd_loo", "se_loo", 1),
-        "elpd WAIC": table["elpd_waic"].map("{:.1f}".format),
-        "weight": table["weight"].map("{:.2f}".format),
+        "elpd WAIC": table["elpd_waic"].map(lambda v: _known(v, 1)),
+        "weight": table["weight"].map(_two_digits),
         "log evidence": _with_error(table, "log_evidence", "log_evidence_error", 2),
         "by": table["evidence_method"].map(_route),
-        "p(K)": {
-            k: _probability(row["probability"], row["probability_error"])
+        probability_heading(table).replace(", given", " given\n").replace("\n ", "\n"): {
+            k: shown_probability(row["probability"], row["probability_error"])
             for k, row in table.iterrows()
         },
         "verdict": table["verdict"],
@@ -129,7 +133,7 @@ def _print_comparison(table: "pd.DataFrame") -> None:
 
 def _width(columns: Mapping[str, Sequence[str]]) -> int:
     """Return the width of a table with two spaces between columns, its verdicts wrapped."""
-    widths = {name: max(map(len, (name, *cells))) for name, cells in columns.items()}
+    widths = {name: max(map(len, (*name.split("\n"), *cells))) for name, cells in columns.items()}
     widths["verdict"] = min(widths["verdict"], _WRAPPED)
     return sum(widths.values()) + 2 * len(widths)
 
@@ -177,6 +181,8 @@ def _cell(value: Any, digits: int) -> str:
 
 def _with_error(table: "pd.DataFrame", value: str, error: str, digits: int) -> Mapping[Any, str]:
     def shown(k: Any) -> str:
+        if math.isnan(table[value][k]):
+            return "-"
         uncertainty = table[error][k]
         known = f"{uncertainty:.{digits}f}" if math.isfinite(uncertainty) else "unknown"
         return f"{table[value][k]:.{digits}f} ± {known}"
@@ -190,8 +196,12 @@ def _route(method: str) -> str:
     return names.get(method.split(" ", maxsplit=1)[0], "-")
 
 
-def _probability(value: float, error: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f} ± {error:.3f}"
+def _two_digits(value: float) -> str:
+    return _known(value, 2)
+
+
+def _known(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -11,7 +11,12 @@ from bayesgmm.criteria.routes import (
     Evidences,
     evidence_note,
     evidences_of,
+    no_evidences,
     probabilities_of,
+    probability_heading,
+    shown_probability,
+    undecided,
+    unserved_of,
 )
 from bayesgmm.criteria.tempered import reconciled, tempered_evidence
 
@@ -29,11 +34,16 @@ __all__ = [
     "log_evidence",
     "loo",
     "loo_with_refits",
+    "no_evidences",
     "nobile_step",
     "posterior_over_k",
     "probabilities_of",
+    "probability_heading",
     "rank",
     "reconciled",
+    "shown_probability",
     "tempered_evidence",
+    "undecided",
+    "unserved_of",
     "waic",
 ]

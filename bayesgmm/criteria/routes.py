@@ -3,14 +3,15 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import xarray as xr
 
 from bayesgmm.criteria.bridge import Evidence, log_evidence
 from bayesgmm.criteria.model_posterior import posterior_over_k
+from bayesgmm.criteria.refinement import AGREEMENT
 from bayesgmm.criteria.tempered import reconciled, tempered_evidence
-from bayesgmm.errors import ConfigError, SamplingError
+from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,12 +21,18 @@ __all__ = [
     "Evidences",
     "evidence_note",
     "evidences_of",
+    "no_evidences",
     "probabilities_of",
+    "probability_heading",
+    "shown_probability",
+    "undecided",
+    "unserved_of",
 ]
 
 logger = logging.getLogger(__name__)
 
 EvidenceRoutes = Literal["both", "bridge", "none"]
+_LEFT_OUT = math.log(100.0)  # nats
 
 
 class Evidences(NamedTuple):
@@ -34,6 +41,24 @@ class Evidences(NamedTuple):
     quoted: Evidence
     bridge: Evidence
     smc: Evidence
+
+    @property
+    def contradiction(self) -> str | None:
+        """A sentence where both routes have an error and still do not agree; else None."""
+        if math.isfinite(self.quoted.error) or not (
+            math.isfinite(self.bridge.error) and math.isfinite(self.smc.error)
+        ):
+            return None
+        apart = abs(self.bridge.value - self.smc.value)
+        errors = apart / math.hypot(self.bridge.error, self.smc.error)
+        fewer = "draws" if self.bridge.value < self.smc.value else "particles"
+        return (
+            f"two independent estimates of the log evidence differ by {apart:.2f} nats, "
+            f"{errors:.0f} errors: bridge sampling from the draws {self.bridge.value:.2f} (error "
+            f"{self.bridge.error:.2g}), sequential Monte Carlo from the prior {self.smc.value:.2f} "
+            f"(error {self.smc.error:.2g}). The {fewer} seem to leave a mode out; sample with "
+            'method="smc" and more draws, or with more chains, and see whether the evidence moves.'
+        )
 
     def columns(self) -> dict[str, float | str]:
         """Return the columns of the K table, nats."""
@@ -80,9 +105,17 @@ def evidences_of(
 def _attempt(estimate: Callable[[], Evidence], seed: int) -> Evidence:
     try:
         return estimate()
-    except (ConfigError, SamplingError) as error:
+    except SamplingInterrupted:
+        raise
+    except BayesGMMError as error:
         logger.info("no evidence: %s", error)
         return _missing(str(error), seed)
+
+
+def no_evidences(why: str) -> Evidences:
+    """Return what stands for the evidences of a K that has none."""
+    missing = _missing(why, 0)
+    return Evidences(missing, missing, missing)
 
 
 def _missing(why: str, seed: int) -> Evidence:
@@ -128,6 +161,54 @@ def evidence_note(table: "pd.DataFrame") -> str:
                 f"At K = {listed} the evidence is that of sequential Monte Carlo alone: {why}."
             )
     return " ".join(sentences)
+
+
+def unserved_of(table: "pd.DataFrame") -> tuple[int, ...]:
+    """Return the K that no evidence serves, where evidences were asked for at all."""
+    if table["log_evidence"].isna().all():
+        return ()
+    return tuple(int(k) for k in table.index[table["probability"].isna()])
+
+
+def undecided(table: "pd.DataFrame") -> tuple[int, ...]:
+    """Return the K that no evidence serves and that may hold the largest.
+
+    An estimate that serves no p(K) still bounds the evidence: three errors above it, or a factor of
+    100 where it comes from draws that may have left modes out.
+    """
+    served = table["log_evidence"][table["probability"].notna()]
+    best = served.max() if len(served) else -math.inf
+    rows = table.to_dict("index")
+    return tuple(k for k in unserved_of(table) if not _highest(rows[k]) < best)
+
+
+def _highest(row: Mapping[Any, Any]) -> float:
+    """Return how large the evidence of a K may be; inf where nothing is known."""
+    bounds = []
+    for route in ("log_evidence_bridge", "log_evidence_smc"):
+        value, error = float(row[route]), float(row[f"{route}_error"])
+        if not math.isnan(value):
+            bounds.append(value + (AGREEMENT * error if math.isfinite(error) else _LEFT_OUT))
+    return max(bounds, default=math.inf)
+
+
+def probability_heading(table: "pd.DataFrame") -> str:
+    """Return the heading of the column of p(K), which says on what it is conditional."""
+    without = unserved_of(table)
+    if not without:
+        return "p(K)"
+    return f"p(K), given K not in {{{', '.join(map(str, without))}}}"
+
+
+def shown_probability(value: float, error: float | None = None) -> str:
+    """Return a probability as text: never as 1.000 or 0.000, which no posterior over K is."""
+    if math.isnan(value):
+        return "-"
+    if value >= 0.9995:
+        return "> 0.999"
+    if value < 0.0005:
+        return "< 0.001"
+    return f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
 
 
 def _reason(row: "pd.Series") -> str:

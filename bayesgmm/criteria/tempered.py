@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from scipy.stats import norm, t
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.criteria.bridge import MIN_DRAWS_PER_DIM, Evidence, target_of
@@ -17,6 +18,7 @@ __all__ = ["reconciled", "tempered_evidence"]
 
 NEGLIGIBLE = 0.1  # nats: the probability of a K moves by less than a tenth of itself
 MIN_RUNS = 4
+ENOUGH_RUNS = 16
 
 
 def tempered_evidence(
@@ -61,11 +63,12 @@ def tempered_evidence(
     Notes
     -----
     The error is that of the bridges from two halves of the runs, or half the difference of these
-    halves where that is more, as where only one half has met a mode. The mean of the runs' own
-    evidences, skewed as it is, lies too low more often than too high: where it is more than 3
-    errors above the refined value, the error is the whole distance. A mode that all runs have
-    missed is not in it, nor one with a hundredth of the mass or less, which moves the value as
-    little: compare with `log_evidence` by `reconciled`.
+    halves where that is more, as where only one half has met a mode. With fewer than 16 runs it is
+    widened as Student's t asks, so that three errors are passed by chance as seldom as with many.
+    The mean of the runs' own evidences, skewed as it is, lies too low more often than too high:
+    where it is more than 3 errors above the refined value, the error is the whole distance. A mode
+    that all runs have missed is not in it, nor one with a hundredth of the mass or less, which
+    moves the value as little: compare with `log_evidence` by `reconciled`.
 
     References
     ----------
@@ -104,6 +107,7 @@ def tempered_evidence(
     )
     particles = np.concatenate([run.particles, scouts.particles])
     value, error = refine(target, particles, run.step, for_bridge, cores)
+    error *= _widening(n_runs)
     above = run.log_evidence - value
     return Evidence(
         value=value,
@@ -112,6 +116,17 @@ def tempered_evidence(
         n_draws=n_particles * n_runs,
         seed=seed,
     )
+
+
+def _widening(n_runs: int) -> float:
+    """Return by how much an error from few runs is too small for three of it to be a rare distance.
+
+    Three errors of 16 runs or more are taken as those of a Normal; those of fewer are widened to
+    the same probability under Student's t.
+    """
+    if n_runs >= ENOUGH_RUNS:
+        return 1.0
+    return float(t(n_runs - 1).ppf(norm.cdf(AGREEMENT)) / AGREEMENT)
 
 
 def _without_empty_components(target: LogPosterior) -> LogPosterior:

@@ -1,6 +1,6 @@
 """The verdict on a run."""
 
-from bayesgmm.diagnosis.status import RunStatus
+from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.diagnosis.verdict import Diagnosis, diagnose
 
-__all__ = ["Diagnosis", "RunStatus", "diagnose"]
+__all__ = ["Diagnosis", "Finding", "RunStatus", "diagnose"]

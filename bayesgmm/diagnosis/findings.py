@@ -12,6 +12,7 @@ from bayesgmm.labels import IDENTIFIED, Mode, Precision, Quantity
 from bayesgmm.result.layout import attribute
 
 if TYPE_CHECKING:
+    from bayesgmm.criteria.missed_modes import LeftOut, MissedMode
     from bayesgmm.modes import WeighedModes
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "labels",
     "mixing",
     "modes_apart",
+    "modes_missed",
     "notes",
     "sampler",
 ]
@@ -99,6 +101,45 @@ def modes_apart(
         RunStatus.CHAINS_DISAGREE,
         f"the chains stay in {len(modes)} modes and never cross: {'; '.join(parts)}. {cure}",
     )
+
+
+def modes_missed(left_out: "LeftOut | None", chains: int) -> Iterator[Finding]:
+    """Name the modes that hold more than 1 % together and that no draw comes near."""
+    if left_out is None or not left_out.grave:
+        return
+    modes = left_out.modes
+    named = "; ".join(_mode_in_words(mode) for mode in modes[:_EXAMPLES])
+    others = f"; and {len(modes) - _EXAMPLES} smaller ones" if len(modes) > _EXAMPLES else ""
+    crowd = (
+        f" {left_out.visible} modes hold at least 1 % each by Laplace's approximation, and there "
+        f"are {chains} chains."
+        if left_out.visible > chains
+        else ""
+    )
+    yield Finding(
+        RunStatus.MODES_LEFT_OUT,
+        f"the draws never visit {len(modes)} known mode{'s' if len(modes) > 1 else ''} with "
+        f"{_share(left_out.share, left_out.error)} of the posterior probability: {named}{others}."
+        f"{crowd} Continue with extend(posterior), which proposes jumps to these modes, or sample "
+        'with method="smc".',
+    )
+
+
+def _mode_in_words(mode: "MissedMode") -> str:
+    weights = ", ".join(f"{weight:.3g}" for weight in mode.weights)
+    means = ", ".join(f"({', '.join(f'{m:.4g}' for m in row[:_EXAMPLES])})" for row in mode.means)
+    first = " of the first features" if len(mode.means[0]) > _EXAMPLES else ""
+    known = "" if mode.error is not None else " by Laplace's approximation alone"
+    return (
+        f"one with {_share(mode.share, mode.error)}{known}, log posterior density "
+        f"{mode.log_posterior:.2f}, weights {weights} and means{first} {means}"
+    )
+
+
+def _share(share: float, error: float | None) -> str:
+    digits = 1 if share < 0.995 else 2
+    shown = f"{100.0 * share:.{digits}f} %"
+    return shown if error is None else f"{shown} (error {100.0 * error:.2g} %)"
 
 
 def mixing(judged: dict[str, Precision]) -> Iterator[Finding]:

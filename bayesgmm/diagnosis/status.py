@@ -10,6 +10,7 @@ class RunStatus(Enum):
     """What a run is worth, the gravest first; the value is the message."""
 
     INTERRUPTED = "interrupted"
+    MODES_LEFT_OUT = "not converged: modes left out"
     CHAINS_DISAGREE = "not converged: chains disagree"
     SAMPLER_TROUBLE = "not converged: the sampler had trouble"
     TOO_FEW_DRAWS = "not converged: too few draws"

@@ -1,6 +1,6 @@
 """The one verdict on a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from bayesgmm.diagnosis.findings import (
     labels,
     mixing,
     modes_apart,
+    modes_missed,
     notes,
     sampler,
 )
@@ -30,6 +31,7 @@ from bayesgmm.labels import (
 from bayesgmm.result.layout import attribute
 
 if TYPE_CHECKING:
+    from bayesgmm.criteria.missed_modes import LeftOut
     from bayesgmm.modes import WeighedModes
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -60,6 +62,8 @@ class Diagnosis:
     weighed : WeighedModes or None
         Evidence and weight of each of several modes; None for one mode, or where they cannot be
         weighed, for which a reason is then given.
+    left_out : LeftOut or None
+        Known modes that the draws do not visit, and what they hold; None for no such mode.
 
     Examples
     --------
@@ -76,6 +80,7 @@ class Diagnosis:
     figures: dict[str, Any]
     modes: tuple[Mode, ...]
     weighed: "WeighedModes | None" = None
+    left_out: "LeftOut | None" = None
 
     @property
     def ok(self) -> bool:
@@ -86,6 +91,13 @@ class Diagnosis:
     def more_draws_help(self) -> bool:
         """Whether a longer run is the cure."""
         return self.status is RunStatus.TOO_FEW_DRAWS
+
+    def with_finding(self, finding: Finding) -> "Diagnosis":
+        """Return the verdict with one finding more, which may be the gravest."""
+        gravity = list(RunStatus)
+        if gravity.index(finding.status) > gravity.index(self.status):
+            return replace(self, reasons=(*self.reasons, finding.sentence))
+        return replace(self, status=finding.status, reasons=(finding.sentence, *self.reasons))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -100,6 +112,7 @@ class Diagnosis:
                 {**mode.to_dict(), **shares}
                 for mode, shares in zip(self.modes, self._shares(), strict=True)
             ],
+            "left_out": None if self.left_out is None else self.left_out.to_dict(),
         }
 
     def _shares(self) -> list[dict[str, float | None]]:
@@ -147,10 +160,12 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
     doubtful = doubtful_clusters(figures)
     clear = [q.name for q in [*free, *own] if q.cluster not in doubtful and not _settled(q)]
     weighed, refusal = _weighed(posterior, modes)
+    missed = _left_out(posterior)
     findings = _by_gravity(
         [
             *completeness(posterior, figures),
             *broken_chains([free[0], *own]),
+            *modes_missed(missed, figures["chains"]),
             *modes_apart(modes, weighed, refusal),
             *mixing({name: judged[name] for name in clear}),
             *sampler(posterior, figures),
@@ -164,7 +179,17 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
         figures=figures,
         modes=modes,
         weighed=weighed,
+        left_out=missed,
     )
+
+
+def _left_out(posterior: xr.DataTree) -> "LeftOut | None":
+    """Return the known modes that the draws do not visit."""
+    if "posterior_modes" not in posterior:
+        return None
+    from bayesgmm.criteria.missed_modes import left_out  # as the bridge below
+
+    return left_out(posterior, seed=attribute(posterior, "seed") or 0)
 
 
 def _weighed(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bayesgmm.criteria import probability_heading, shown_probability
 from bayesgmm.errors import ConfigError
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
@@ -132,14 +133,15 @@ def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     values = table["probability"].to_numpy(dtype=float)
     errors = table["probability_error"].to_numpy(dtype=float)
     known = np.isfinite(values)
-    ax.bar(ks[known], values[known], width=0.5, color=_BLUE, label="p(K | data), uniform prior")
+    label = f"{probability_heading(table)}; uniform prior"
+    ax.bar(ks[known], values[known], width=0.5, color=_BLUE, label=label)
     shown = known & (values >= 1e-3)
     ax.errorbar(
         ks[shown], values[shown], yerr=2 * errors[shown], fmt="none", color="black", lw=1.1,
         capsize=3, label="bars: 2 Monte Carlo errors",
     )  # fmt: skip
     for k, value, error in zip(ks, values, errors, strict=True):
-        text = "not given" if np.isnan(value) else "< 0.001" if value < 1e-3 else f"{value:.3f}"
+        text = "not given" if np.isnan(value) else shown_probability(value)
         height = 0.0 if np.isnan(value) else value + 2 * error
         ax.text(k, height + 0.03, text, ha="center", va="bottom", fontsize=8)
     ax.set_ylim(0, 1.35)

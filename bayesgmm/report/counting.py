@@ -1,10 +1,12 @@
 """The section on the number of components."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from bayesgmm.comparison import Comparison
+from bayesgmm.criteria import probability_heading, shown_probability, unserved_of
 from bayesgmm.plots import criteria, pareto_k
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import fixed, percent, significant
@@ -57,15 +59,18 @@ def components(subject: Subject) -> Section | None:
         ),
         Text(_ANSWERS),
         Text(_PENALTY),
-        Text(_cautions(comparison)),
-        picture(
-            "pareto_k",
-            pareto_k(comparison.elpds["loo"][choice.k]),
-            f"Pareto k of each row for K = {choice.k}. Above 0.7 the importance sampling behind "
-            "LOO cannot be trusted for that row.",
-            "Pareto k diagnostic against row number with the limit 0.7 marked.",
-        ),
+        Text(_cautions(comparison, choice.k)),
     ]
+    if choice.k in comparison.elpds["loo"]:
+        blocks.append(
+            picture(
+                "pareto_k",
+                pareto_k(comparison.elpds["loo"][choice.k]),
+                f"Pareto k of each row for K = {choice.k}. Above 0.7 the importance sampling "
+                "behind LOO cannot be trusted for that row.",
+                "Pareto k diagnostic against row number with the limit 0.7 marked.",
+            )
+        )
     return Section("components", "The number of components", tuple(blocks))
 
 
@@ -81,17 +86,17 @@ def _argument(comparison: Comparison) -> str:
     table = comparison.table
     parts = [opening]
     best = comparison.best
-    if best["icl"] < best["bic"]:
+    if best.get("icl", 0) < best.get("bic", 0):
         parts.append(
             "ICL asks for fewer components than BIC, which says that some components of the "
             "larger model overlap: they shape the density without being separate clusters."
         )
-    if best["loo"] != best.get("evidence", best["loo"]):
+    if best.get("loo") != best.get("evidence", best.get("loo")):
         parts.append(
             "The predictive criteria and the evidence part because the evidence also charges for "
             "the width of the prior, while prediction of a new row hardly does."
         )
-    ahead = comparison.differences["elpd_diff"].drop(best["loo"], errors="ignore")
+    ahead = comparison.differences["elpd_diff"].drop(best.get("loo"), errors="ignore")
     if len(ahead) and ahead.max() > -4:
         close = ", ".join(str(k) for k in ahead.index[ahead > -4])
         parts.append(
@@ -100,11 +105,14 @@ def _argument(comparison: Comparison) -> str:
         )
     if table["probability"].notna().any():
         likely = table.index.to_numpy()[table["probability"].argmax()]
-        share = percent(float(table["probability"].max()))
+        largest = float(table["probability"].max())
+        share = percent(largest) if largest < 0.9995 else "above 99.9 %"
         error = percent(float(table.loc[likely, "probability_error"]))
+        without = unserved_of(table)
+        given = f", given that K is not {_either(without)}" if without else ""
         parts.append(
             f"K = {likely} has posterior probability {share} (Monte Carlo error {error}) among "
-            "the K that have one."
+            f"the K that have one{given}."
         )
     return " ".join(parts)
 
@@ -114,9 +122,14 @@ def _joined(names: list[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _cautions(comparison: Comparison) -> str:
+def _either(numbers: Sequence[int]) -> str:
+    *rest, last = map(str, numbers)
+    return f"{', '.join(rest)} or {last}" if rest else last
+
+
+def _cautions(comparison: Comparison, chosen: int) -> str:
     table, n = comparison.table, comparison.data.n_obs
-    parts = []
+    parts = [*comparison.shortfalls(chosen)]
     if comparison.probability_note:
         parts.append(comparison.probability_note)
     if table["probability"].notna().any():
@@ -151,7 +164,7 @@ def _likelihood_table(comparison: Comparison, chosen: int) -> Table:
         (
             str(k),
             fixed(row["log_likelihood"], 2),
-            str(int(row["n_parameters"])),
+            fixed(row["n_parameters"], 0),
             *(fixed(row[name], 2) for name in ("aic", "bic", "icl")),
         )
         for k, row in comparison.table.iterrows()
@@ -165,10 +178,11 @@ def _likelihood_table(comparison: Comparison, chosen: int) -> Table:
 
 
 def _posterior_table(comparison: Comparison, chosen: int) -> Table:
-    differences = comparison.differences
+    differences = comparison.differences.reindex(comparison.table.index)
     rows = []
-    for k, (_, row) in zip(differences.index, comparison.table.iterrows(), strict=True):
-        behind = differences.loc[k]
+    for (k, row), behind in zip(
+        comparison.table.iterrows(), differences.to_dict("records"), strict=True
+    ):
         rows.append(
             (
                 str(k),
@@ -176,8 +190,8 @@ def _posterior_table(comparison: Comparison, chosen: int) -> Table:
                 f"{fixed(row['elpd_loo'], 1)} ({fixed(row['se_loo'], 1)})",
                 f"{fixed(behind['elpd_diff'], 1)} ({fixed(behind['se_diff'], 1)})",
                 fixed(row["p_loo"], 1),
-                str(int(row["n_bad_pareto"])),
-                f"{row['weight']:.2f}",
+                fixed(row["n_bad_pareto"], 0),
+                fixed(row["weight"], 2),
                 significant(row["occupied"], 3),
                 str(row["verdict"]),
             )
@@ -215,15 +229,14 @@ def _evidence_table(comparison: Comparison, chosen: int) -> Table:
         "within 3 errors, the other where the chains have a bad verdict; a K where they contradict "
         "each other has no p(K). p(K) too is given with its Monte Carlo error."
     )
-    header = ("K", "bridge", "sequential Monte Carlo", "quoted", "p(K)", "quoted from")
+    heading = probability_heading(comparison.table)
+    header = ("K", "bridge", "sequential Monte Carlo", "quoted", heading, "quoted from")
     place = _place(comparison.table, chosen)
     return Table(caption, header, rows, marked=place, words=(len(header) - 1,))
 
 
 def _probability(value: float, error: float) -> str:
-    if not math.isfinite(value):
-        return "not given"
-    return f"{fixed(value, 3)} ± {fixed(error, 3)}"
+    return shown_probability(value, error) if math.isfinite(value) else "not given"
 
 
 def _evidence(value: float, error: float) -> str:

@@ -56,7 +56,8 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
         call = f"posterior = bayesgmm.sample(data, bayesgmm.MixtureSpec({', '.join(arguments)}), "
         return f"import bayesgmm\n\n{read}\n{call}{', '.join(settings)})"
     ks = [int(k) for k in subject.comparison.table.index]
-    settings[0] = f"draws={int(subject.comparison.table['draws'].min())}"
+    draws = subject.comparison.table["draws"]
+    settings[0] = f"draws={int(draws[draws > 0].min())}"
     arguments = [f"n_components={ks}", f"covariance={spec.covariance!r}", *options, *settings]
     return f"import bayesgmm\n\n{read}\ncomparison = bayesgmm.compare(data, {', '.join(arguments)})"
 

@@ -1,19 +1,17 @@
-"""Where chains start: dispersed over the optima found, so that R-hat can fail."""
+"""Where chains start: dispersed over the modes found, so that R-hat can fail."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import one_blas_thread
 from bayesgmm.sampling.frames import Frame, local_root, whitens
-from bayesgmm.typing import Array
+from bayesgmm.sampling.posterior_modes import VISIBLE, PosteriorMode, laplace_shares
+from bayesgmm.typing import Array, IntArray
 
-__all__ = ["ChainStart", "dispersed_starts", "plain_starts"]
-
-_WINDOW = 12.0  # nats below the best optimum beyond which a mode could not hold visible mass
+__all__ = ["ChainStart", "chains_of", "dispersed_starts", "plain_starts"]
 
 
 class ChainStart(NamedTuple):
@@ -30,44 +28,57 @@ def plain_starts(points: Array) -> list[ChainStart]:
 
 def dispersed_starts(
     log_posterior: LogPosterior,
-    optima: Sequence[Parameters],
+    modes: Sequence[PosteriorMode],
     n_chains: int,
     rng: np.random.Generator,
 ) -> list[ChainStart]:
-    """Deal the chains out over the optima and jitter each by the local curvature.
+    """Deal the chains out over the modes and jitter each by the local curvature.
 
-    They move in frames whitened at their optima where that serves at all of these: a chain may
+    They move in frames whitened at their modes where that serves at all of these: a chain may
     wander to another one.
 
     Parameters
     ----------
     log_posterior : LogPosterior
-    optima : sequence of Parameters
-        Distinct optima in one labelling, data units, the best first.
+    modes : sequence of PosteriorMode
+        At least one.
     n_chains : int
     rng : numpy.random.Generator
 
     Returns
     -------
     list of ChainStart
-        Optima more than 12 nats below the best are not used.
+        As many at each mode as `chains_of` says.
     """
-    points = [log_posterior.unconstrain(parameters) for parameters in optima]
-    values = np.array([log_posterior.evaluate(x).value for x in points])
-    kept = [x for x, value in zip(points, values, strict=True) if value > values.max() - _WINDOW]
-    used = kept[:n_chains]
+    counts = chains_of(laplace_shares(modes), n_chains)
+    used = [mode.x for mode, count in zip(modes, counts, strict=True) if count]
+    owner = np.repeat(np.arange(len(used)), counts[counts > 0])
     starts = []
     with one_blas_thread():
         roots = [local_root(log_posterior, x) for x in used]
         whitened = [whitens(log_posterior, *pair, rng) for pair in zip(used, roots, strict=True)]
-        for chain in range(n_chains):
-            mode, root = used[chain % len(used)], roots[chain % len(used)]
+        for i in owner:
+            mode, root = used[i], roots[i]
             u = _jitter(log_posterior, mode, root, rng)
             if all(whitened):
                 starts.append(ChainStart(u, Frame(mode, root)))
             else:
                 starts.append(ChainStart(mode + root @ u, Frame.plain(len(mode))))
     return starts
+
+
+def chains_of(shares: Array, n_chains: int) -> IntArray:
+    """Return how many chains start at each mode (mode,), given the modes' shares of the mass.
+
+    One at each that holds 1 %, the largest first; each further one goes where there are fewest for
+    the mass (d'Hondt's method).
+    """
+    counts = np.zeros(len(shares), dtype=np.int64)
+    visible = [i for i in np.argsort(-shares, kind="stable") if shares[i] >= VISIBLE]
+    counts[visible[:n_chains]] = 1
+    for _ in range(n_chains - int(counts.sum())):
+        counts[np.argmax(shares / (counts + 1))] += 1
+    return counts
 
 
 def _jitter(

@@ -16,11 +16,11 @@ from bayesgmm.compiling import compiled, compiled_fast
 from bayesgmm.mixture.fused import TERMS, log_posterior
 from bayesgmm.mixture.memory import part
 from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.sampling.climbing import curvature_at
 from bayesgmm.typing import Array
 
 __all__ = ["Frame", "framed_log_posterior", "local_root", "unframed", "whitens"]
 
-_STEP = 1e-4
 _PROBES = 32
 _UNEXPLAINED = 0.25  # share of the squared gradient that the quadratic may leave over
 _N_TERMS = len(TERMS)
@@ -51,12 +51,8 @@ def local_root(log_posterior: LogPosterior, x: Array) -> Array:
     No direction gets a standard deviation above 1, the order of the prior's.
     """
     hessian = np.empty((len(x), len(x)))
-    for i in range(len(x)):
-        step = np.zeros(len(x))
-        step[i] = _STEP
-        below, above = log_posterior.evaluate(x - step), log_posterior.evaluate(x + step)
-        hessian[i] = (below.gradient - above.gradient) / (2.0 * _STEP)
-    curvatures, axes = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    curvature_at(x, log_posterior.flat, hessian)
+    curvatures, axes = np.linalg.eigh(hessian)
     root = (axes / np.sqrt(np.maximum(curvatures, 1.0))) @ axes.T
     return 0.5 * (root + root.T)
 

@@ -12,30 +12,29 @@ from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import (
     ConfigError,
-    ConvergenceWarning,
     DataWarning,
-    DegeneracyWarning,
-    DegenerateFitError,
     SamplingInterrupted,
 )
-from bayesgmm.fit import fit_em, fit_map
-from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
+from bayesgmm.mixture import LogPosterior, ResolvedSpec, resolve
 from bayesgmm.progress import Progress, reporting
 from bayesgmm.resources import available_cores, require_bytes
 from bayesgmm.result.layout import attribute
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.dispersion import dispersed_starts, plain_starts
+from bayesgmm.sampling.mode_search import find_modes, modes_from
+from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.smc import draw_prior, temper
+from bayesgmm.sampling.stored_modes import with_modes
 from bayesgmm.sampling.user_model import sample_user_model
 from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.typing import Array
 
 __all__ = ["sample"]
 
 logger = logging.getLogger(__name__)
 
-_STARTS = 24
-_CLIMBS = 8  # the best optima of the likelihood, from which posterior modes are sought
+_CLIMBED = 32  # draws of all chains together from which further modes are sought
 
 
 def sample(
@@ -64,7 +63,8 @@ def sample(
     draws, tune : int
         Draws kept, and draws of warm-up, of each chain.
     chains : int
-        Each starts from another optimum where several are found.
+        One starts at each mode that holds 1 % of the posterior, as far as they reach; the others
+        in proportion to the modes' mass.
     seed : int, optional
         Drawn when None; stored either way. The same seed gives the same draws for any `cores`.
     target_accept : float
@@ -87,7 +87,9 @@ def sample(
     Returns
     -------
     xarray.DataTree
-        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data.
+        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data,
+        and posterior_modes: the modes that a search before sampling and climbs from some draws
+        found, with what each holds by Laplace's approximation.
 
     Raises
     ------
@@ -135,8 +137,11 @@ def sample(
     check_components(dataset, spec.n_components)
     log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
     _warn_of_ties(log_posterior.resolved, dataset)
+    for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
+    modes = find_modes(log_posterior, dataset, _number(for_modes))
     with reporting(progress, chains) as report:
-        drawn = run(log_posterior, dataset, settings, chains, seed, report)
+        drawn = run(log_posterior, modes, settings, chains, for_draws, report)
+    modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
     tree = assemble(
         log_posterior,
@@ -146,6 +151,7 @@ def sample(
         cores=settings.cores,
         attributes=attributes,
     )
+    tree = with_modes(tree, log_posterior, modes)
     if relabel is not None:
         tree = _relabelled(tree, relabel)
     if drawn.interrupted:
@@ -164,18 +170,17 @@ def _settings(draws: int, tune: int, target_accept: float, cores: int | None) ->
 
 def _run_nuts(
     log_posterior: LogPosterior,
-    data: Dataset,
+    modes: list[PosteriorMode],
     settings: ChainSettings,
     chains: int,
-    seed: int,
+    seed: np.random.SeedSequence,
     report: Progress | None,
 ) -> ChainDraws:
-    for_starts, for_jitter, *for_chains = np.random.SeedSequence(seed).spawn(2 + chains)
-    optima = _regular_optima(data, log_posterior.resolved, _number(for_starts))
+    for_jitter, *for_chains = seed.spawn(1 + chains)
     rng = np.random.default_rng(for_jitter)
     starts = (
-        dispersed_starts(log_posterior, optima, chains, rng)
-        if optima
+        dispersed_starts(log_posterior, modes, chains, rng)
+        if modes
         else plain_starts(draw_prior(log_posterior, chains, rng))
     )
     logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
@@ -183,44 +188,12 @@ def _run_nuts(
     return run_chains(log_posterior.flat, starts, seeds, settings, report)
 
 
-def _regular_optima(data: Dataset, resolved: ResolvedSpec, seed: int) -> list[Parameters]:
-    """Return the optima of the posterior density that are no spikes, the best first.
-
-    There may be none: without h a density has poles, which hold little mass of a posterior that
-    is proper all the same. So its spikes are no news here.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegeneracyWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        try:
-            starts = _likely_optima(data, resolved, seed)
-            modes = fit_map(data, resolved.spec, seed=seed, n_starts=_STARTS, starts=starts)
-        except DegenerateFitError:
-            return []
-    return [optimum.parameters for optimum in modes.optima if not optimum.flagged]
-
-
-def _likely_optima(data: Dataset, resolved: ResolvedSpec, seed: int) -> list[Parameters] | None:
-    """Return optima of the likelihood to climb on from; None where the search must start anew.
-
-    EM takes a hundredth of the time of a climb to a posterior mode. Where the prior tells the
-    labels apart, each labelling of an optimum may be a mode of its own.
-    """
-    if not resolved.exchangeable:
-        return None
-    try:
-        peaks = fit_em(data, resolved.spec, seed=seed, n_starts=_STARTS)
-    except DegenerateFitError:
-        return None
-    return [peak.parameters for peak in peaks.optima if not peak.flagged][:_CLIMBS] or None
-
-
 def _run_smc(
     log_posterior: LogPosterior,
-    data: Dataset,
+    modes: list[PosteriorMode],
     settings: ChainSettings,
     chains: int,
-    seed: int,
+    seed: np.random.SeedSequence,
     report: Progress | None,
 ) -> ChainDraws:
     runs = temper(
@@ -235,6 +208,14 @@ def _run_smc(
 
 
 _METHODS = {"nuts": _run_nuts, "smc": _run_smc}
+
+
+def _some_draws(drawn: ChainDraws) -> Array:
+    """Return finite draws (draw, dim) spread over all chains: they know modes of their own."""
+    each = max(1, _CLIMBED // drawn.x.shape[0])
+    places = np.linspace(0, drawn.x.shape[1] - 1, each).astype(np.int64)
+    points = drawn.x[:, np.unique(places)].reshape(-1, drawn.x.shape[2])
+    return points[np.isfinite(points).all(axis=1)]
 
 
 def _relabelled(tree: xr.DataTree, method: Literal["stephens", "ecr", "pivot"]) -> xr.DataTree:

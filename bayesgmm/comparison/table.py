@@ -1,0 +1,67 @@
+"""The K table: one row a K, every criterion side by side, NaN for what a K does not have."""
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesgmm.comparison.choosing import PARETO_LIMIT
+from bayesgmm.comparison.parts import Parts
+from bayesgmm.criteria import no_evidences, probabilities_of, rank
+from bayesgmm.diagnosis import Diagnosis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["table_of"]
+
+_ML = ("log_likelihood", "n_parameters", "aic", "bic", "icl")
+
+
+def table_of(numbers: Iterable[int], parts: Parts) -> "pd.DataFrame":
+    """Return the table, index K; the columns are those of `Comparison`."""
+    import pandas as pd
+
+    nothing = no_evidences("the run failed")
+    evidences = {k: parts.evidences.get(k, nothing) for k in numbers}
+    by_waic, by_loo = parts.elpds["waic"], parts.elpds["loo"]
+    weights = dict(rank(by_loo)["weight"]) if by_loo else {}
+    probabilities = probabilities_of(evidences)
+    rows = {}
+    for k, evidence in evidences.items():
+        fit, verdict = parts.fits.get(k), parts.verdicts.get(k)
+        rows[k] = {
+            **{name: math.nan if fit is None else getattr(fit, name) for name in _ML},
+            **_predictive(by_waic.get(k), by_loo.get(k)),
+            "weight": weights.get(k, math.nan),
+            **evidence.columns(),
+            "probability": probabilities["probability"][k],
+            "probability_error": probabilities["error"][k],
+            "verdict": _verdict(verdict, parts.failures.get(k)),
+            "occupied": math.nan if verdict is None else verdict.figures["occupied"],
+            "draws": 0 if verdict is None else parts.posteriors[k]["posterior"].sizes["draw"],
+            "seconds": parts.seconds[k],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
+
+
+def _predictive(by_waic: Any, by_loo: Any) -> dict[str, float]:
+    names = [f"{what}_{name}" for name in ("waic", "loo") for what in ("elpd", "se", "p")]
+    row = dict.fromkeys(names, math.nan)
+    for name, elpd in (("waic", by_waic), ("loo", by_loo)):
+        if elpd is not None:
+            row |= {f"{what}_{name}": getattr(elpd, what) for what in ("elpd", "se", "p")}
+    row |= dict.fromkeys(("pareto_k_max", "n_bad_pareto", "n_matched", "n_refitted"), math.nan)
+    if by_loo is not None:
+        pareto = np.asarray(by_loo.pareto_k)
+        row["pareto_k_max"] = float(pareto.max())
+        row["n_bad_pareto"] = int((pareto > PARETO_LIMIT).sum())
+        row |= {"n_matched": by_loo.n_matched, "n_refitted": by_loo.n_refitted}
+    return row
+
+
+def _verdict(verdict: Diagnosis | None, failure: str | None) -> str:
+    if verdict is None:
+        return f"failed: {failure}"
+    return verdict.status.value + (f"; {failure}" if failure else "")

@@ -1,0 +1,159 @@
+"""Search for the modes of a posterior: climbs from optima of the likelihood and from partitions."""
+
+import itertools
+import logging
+import math
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConvergenceWarning, DegeneracyWarning, DegenerateFitError
+from bayesgmm.fit import fit_em
+from bayesgmm.fit.maximisation import split
+from bayesgmm.fit.starts import draw_starts
+from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.mixture.resolved import ERROR_PER_STEP
+from bayesgmm.resources import one_blas_thread
+from bayesgmm.sampling.posterior_modes import (
+    Labelling,
+    PosteriorMode,
+    climbed_mode,
+    distinct_modes,
+)
+from bayesgmm.typing import Array
+
+__all__ = ["find_modes", "modes_from"]
+
+logger = logging.getLogger(__name__)
+
+_EM_STARTS = 24
+_PARTITIONS = 12
+_PARTITIONED_ROWS = 5_000
+_NARROWEST = 0.01  # of the pooled scatter: scales of a start at the bound of the recording error
+_MOST_LABELLINGS = 24
+
+
+def find_modes(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[PosteriorMode]:
+    """Return the modes of the posterior that climbs reach, the largest Laplace mass first.
+
+    Climbs start from every distinct optimum of the likelihood, whether it is believed or not, and
+    from partitions of the rows, where EM may end at a bound.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    data : Dataset
+        Its rows.
+    seed : int
+        Of the optima's search and the partitions.
+
+    Returns
+    -------
+    list of PosteriorMode
+        None where all climbs lead to poles, which only a model without recording error has.
+    """
+    with one_blas_thread():
+        starts = [*_optima(log_posterior, data, seed), *_partitions(log_posterior, data, seed)]
+        points = [_coordinates(log_posterior, start) for start in starts]
+        if not log_posterior.resolved.exchangeable:
+            points = _under_other_labels(log_posterior, points, seed)
+        found = modes_from(log_posterior, data, points)
+    logger.info("%d modes from %d climbs", len(found), len(points))
+    return found
+
+
+def modes_from(
+    log_posterior: LogPosterior,
+    data: Dataset,
+    points: Iterable[Array],
+    known: Iterable[PosteriorMode] = (),
+) -> list[PosteriorMode]:
+    """Return the modes to which climbs from points (dim,) lead, merged with those known."""
+    climbed = [climbed_mode(log_posterior, x) for x in points]
+    new = [mode for mode in climbed if mode is not None and _regular(log_posterior, data, mode)]
+    return distinct_modes(log_posterior, [*known, *new])
+
+
+def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegeneracyWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            fit = fit_em(data, log_posterior.resolved.spec, seed=seed, n_starts=_EM_STARTS)
+        except DegenerateFitError:
+            return []
+    return [optimum.parameters for optimum in fit.optima]
+
+
+def _partitions(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:
+    """Return the mixtures of partitions of the rows, data units."""
+    resolved, k = log_posterior.resolved, log_posterior.resolved.n_components
+    if k == 1:
+        return []
+    for_rows, for_starts = np.random.SeedSequence(seed).spawn(2)
+    rows = (data.values - resolved.centre) / resolved.unit
+    if len(rows) > _PARTITIONED_ROWS:
+        rng = np.random.default_rng(for_rows)
+        rows = rows[np.sort(rng.choice(len(rows), _PARTITIONED_ROWS, replace=False))]
+    points = draw_starts(rows, k, resolved.structure, _PARTITIONS, for_starts)
+    outer = np.multiply.outer(resolved.unit, resolved.unit)
+    starts = []
+    for weights, means, covariances in (split(p, k, resolved.n_features) for p in points):
+        means, covariances = resolved.centre + resolved.unit * means, covariances * outer
+        unused = np.empty_like(means)
+        starts.append(Parameters(weights, means, unused, covariances, covariances))
+    return starts
+
+
+def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
+    """Return x of weights, means and covariances; the latter give up the recording error.
+
+    What is left of a covariance is raised to a hundredth of the pooled one in every direction.
+    """
+    resolved = log_posterior.resolved
+    pooled = np.einsum("k,kij->ij", start.weights, start.covariances)
+    root = np.linalg.cholesky(pooled + np.diag(resolved.resolution**2))
+    inverse = np.linalg.inv(root)
+    free = start.covariances - np.diag(resolved.resolution**2)
+    variances, axes = np.linalg.eigh(inverse @ free @ inverse.T)
+    raised = (axes * np.maximum(variances, _NARROWEST)[:, None]) @ axes.swapaxes(1, 2)
+    free = root @ raised @ root.T
+    scales = np.sqrt(np.einsum("kdd->kd", free))
+    if resolved.structure.scalar:
+        mean = np.sqrt((scales**2).mean(axis=1, keepdims=True))
+        scales = np.broadcast_to(mean, scales.shape)
+    outer = np.sqrt(np.einsum("kd,ke->kde", *[np.einsum("kdd->kd", free)] * 2))
+    tiny = np.finfo(float).tiny
+    return log_posterior.unconstrain(
+        start._replace(
+            weights=np.maximum(start.weights, tiny), scales=scales, correlations=free / outer
+        )
+    )
+
+
+def _under_other_labels(log_posterior: LogPosterior, points: list[Array], seed: int) -> list[Array]:
+    """Add each point under other labels: where the prior tells them apart, modes of their own."""
+    k = log_posterior.resolved.n_components
+    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
+    if math.factorial(k) <= _MOST_LABELLINGS:
+        orders = [np.array(order) for order in itertools.permutations(range(k))]
+    else:
+        orders = [np.arange(k), *(rng.permutation(k) for _ in range(_MOST_LABELLINGS - 1))]
+    labelling = Labelling(log_posterior)
+    return [labelling.permuted(x, order) for x in points for order in orders]
+
+
+def _regular(log_posterior: LogPosterior, data: Dataset, mode: PosteriorMode) -> bool:
+    """Whether no component is narrower than the recording error of ties that the model leaves out.
+
+    A model without recording error on tied data is said to be that of its regular modes alone.
+    """
+    resolved = log_posterior.resolved
+    left_out = np.where(resolved.resolution == 0.0, ERROR_PER_STEP * data.smallest_gaps(), 0.0)
+    if not left_out.any():
+        return True
+    covariances = log_posterior.constrain(mode.x[None]).covariances[0]
+    return bool(np.linalg.eigvalsh(covariances - np.diag(left_out**2)).min() >= 0.0)

@@ -1,0 +1,245 @@
+"""Modes of the posterior in its unconstrained coordinates, each with its Laplace mass.
+
+With the Jacobian included the density has no pole where a weight is 0, whatever the concentration,
+and none at a scale of 0 that the recording error or a log-normal prior bounds.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.special import logsumexp
+
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.sampling.climbing import ascend, curvature_at
+from bayesgmm.typing import Array, IntArray
+
+__all__ = [
+    "Labelling",
+    "PosteriorMode",
+    "VISIBLE",
+    "climb",
+    "climbed_mode",
+    "distinct_modes",
+    "laplace_shares",
+    "local_covariance",
+    "mode_at",
+]
+
+VISIBLE = 0.01  # share of the mass from which on a mode must not be missed
+_EVALUATIONS = 2000
+_LARGEST = 40.0  # of log weights, log scales and log odds: further out lie poles, not modes
+_CURVED = 1e-6  # smallest curvature of a maximum; that of every prior is far above
+_OFF_SADDLE = 0.1
+_SADDLES = 4
+_SAME_VALUE, _SAME_PLACE = 1e-3, 1e-2  # nats, squared standard deviations
+_TWINS = 1e-3  # largest difference of two clusters that are one
+_APART = 1e12  # cost of labels that the prior tells apart
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorMode:
+    """A local maximum of the log posterior density in x, all its labellings taken together.
+
+    Parameters
+    ----------
+    x : array of shape (dim,)
+        Unconstrained coordinates, fitting units, in one labelling.
+    log_density : float
+        Log posterior density in x there, nats, fitting units.
+    precision : array of shape (dim, dim)
+        Minus the Hessian.
+    multiplicity : int
+        Number of distinct labellings: K! over the permutations that leave x unchanged.
+    """
+
+    x: Array
+    log_density: float
+    precision: Array
+    multiplicity: int
+
+    @property
+    def log_mass(self) -> float:
+        """Laplace's approximation of the log of its mass, nats, fitting units."""
+        log_volume = len(self.x) * math.log(2.0 * math.pi) - np.linalg.slogdet(self.precision)[1]
+        return float(self.log_density + 0.5 * log_volume + math.log(self.multiplicity))
+
+
+class Labelling:
+    """How points compare with one another where labels mean nothing.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    """
+
+    def __init__(self, log_posterior: LogPosterior) -> None:
+        resolved = log_posterior.resolved
+        self.n_clusters = resolved.n_components
+        moved = ("means",) if resolved.structure.shared else ("means", "scales", "pairs")
+        index = np.arange(log_posterior.dim)
+        own = [index[log_posterior.slices[n]] for n in moved if n in log_posterior.slices]
+        self._own = np.hstack([part.reshape(self.n_clusters, -1) for part in own])
+        self._told_apart = not resolved.exchangeable
+
+    def blocks(self, points: Array) -> Array:
+        """Return what belongs to each cluster: centred log weight and its own coordinates.
+
+        Parameters
+        ----------
+        points : array of shape (point, dim)
+
+        Returns
+        -------
+        array of shape (point, cluster, coordinate)
+        """
+        free = points[:, : self.n_clusters - 1]
+        weights = np.concatenate([free, -free.sum(axis=1, keepdims=True)], axis=1)
+        return np.concatenate([weights[:, :, None], points[:, self._own]], axis=2)
+
+    def permuted(self, x: Array, order: IntArray) -> Array:
+        """Return x (dim,) with cluster k taken from `order[k]`."""
+        out = x.copy()
+        out[: self.n_clusters - 1] = self.blocks(x[None])[0, order[:-1], 0]
+        out[self._own] = x[self._own[order]]
+        return out
+
+    def costs(self, mode: PosteriorMode, points: Array) -> Array:
+        """Return how far each label of each point is from each cluster of a mode.
+
+        Squared differences in standard deviations, those of a cluster's coordinates where all
+        others are held. A permutation of the mode permutes them, so that the points to which the
+        identity is the cheapest assignment are one of K! equal parts of the space.
+
+        Returns
+        -------
+        array of shape (point, cluster, label)
+        """
+        reference = self.blocks(mode.x[None])[0]
+        sharpness = np.maximum(np.diag(mode.precision), 1.0)
+        weights = np.concatenate([np.ones((self.n_clusters, 1)), sharpness[self._own]], axis=1)
+        gaps = reference[:, None] - self.blocks(points)[:, None]
+        costs = (weights[:, None] * gaps**2).sum(axis=3)
+        if self._told_apart:
+            costs[:, ~np.eye(self.n_clusters, dtype=bool)] += _APART
+        return costs
+
+    def matched(self, mode: PosteriorMode, points: Array) -> tuple[Array, Array]:
+        """Return points with the labels that bring them nearest to a mode, and who had them.
+
+        Returns
+        -------
+        points : array of shape (point, dim)
+        own : array of shape (point,), bool
+            The points whose labels were the nearest as they are.
+        """
+        costs = self.costs(mode, points)
+        as_they_are = np.einsum("pkk->p", costs)
+        out, own = points.copy(), np.ones(len(points), dtype=bool)
+        settled = (costs.argmin(axis=2) == np.arange(self.n_clusters)).all(axis=1)
+        for i in np.flatnonzero(~settled):
+            rows, order = linear_sum_assignment(costs[i])
+            own[i] = as_they_are[i] <= costs[i][rows, order].sum() * (1.0 + 1e-9) + 1e-12
+            if not own[i]:
+                out[i] = self.permuted(points[i], order)
+        return out, own
+
+    def distances(self, mode: PosteriorMode, points: Array) -> Array:
+        """Return squared distances (point,) from a mode in its own standard deviations."""
+        gaps = self.matched(mode, points)[0] - mode.x
+        return np.einsum("pi,ij,pj->p", gaps, mode.precision, gaps)
+
+    def is_at(self, mode: PosteriorMode, x: Array, log_density: float) -> bool:
+        """Whether a climb that ended at x (dim,) has ended at this mode, in any labelling."""
+        near = abs(mode.log_density - log_density) < _SAME_VALUE
+        return near and bool(self.distances(mode, x[None])[0] < _SAME_PLACE)
+
+    def multiplicity(self, x: Array) -> int:
+        """Return the number of distinct labellings of x (dim,)."""
+        if self._told_apart:
+            return 1
+        blocks = self.blocks(x[None])[0]
+        twins = (np.abs(blocks[:, None] - blocks) < _TWINS).all(axis=2)
+        sizes = np.unique(twins, axis=0).sum(axis=1)
+        return math.factorial(self.n_clusters) // math.prod(math.factorial(int(s)) for s in sizes)
+
+
+def climb(log_posterior: LogPosterior, x: Array) -> tuple[Array, float]:
+    """Climb from x (dim,), fitting units; return where the climb ended and the density there."""
+    end, gradient = np.clip(x, *_bounds(log_posterior)), np.empty(len(x))
+    metric = local_covariance(log_posterior, end)
+    return end, ascend(end, log_posterior.flat, metric, _EVALUATIONS, gradient)
+
+
+def climbed_mode(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
+    """Climb from x (dim,) to a mode; a saddle on the way is left along its rising direction.
+
+    None is returned where the climb leads to a pole.
+    """
+    for _ in range(_SADDLES):
+        x, value = climb(log_posterior, x)
+        low, high = _bounds(log_posterior)
+        if not math.isfinite(value) or (x <= low + 1.0).any() or (x >= high - 1.0).any():
+            return None
+        mode = mode_at(log_posterior, x)
+        if mode is None:
+            return None
+        curvatures, axes = np.linalg.eigh(mode.precision)
+        if curvatures[0] > _CURVED:
+            return mode
+        sides = [x + side * _OFF_SADDLE * axes[:, 0] for side in (1.0, -1.0)]
+        x = max(sides, key=lambda side: log_posterior.evaluate(side).value)
+    return None
+
+
+def mode_at(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
+    """Return the mode whose place x (dim,) is known; None where the density is not finite."""
+    precision = np.empty((len(x), len(x)))
+    curvature_at(x, log_posterior.flat, precision)
+    if not np.isfinite(precision).all():
+        return None
+    return PosteriorMode(
+        x=x,
+        log_density=log_posterior.evaluate(x).value,
+        precision=precision,
+        multiplicity=Labelling(log_posterior).multiplicity(x),
+    )
+
+
+def local_covariance(log_posterior: LogPosterior, x: Array) -> Array:
+    """Return the inverse of minus the Hessian at x (dim, dim), no standard deviation above 1.
+
+    That is the order of the prior's. Directions of negative curvature count with its size.
+    """
+    hessian = np.empty((len(x), len(x)))
+    curvature_at(x, log_posterior.flat, hessian)
+    if not np.isfinite(hessian).all():
+        return np.eye(len(x))
+    curvatures, axes = np.linalg.eigh(hessian)
+    return np.ascontiguousarray((axes / np.maximum(np.abs(curvatures), 1.0)) @ axes.T)
+
+
+def distinct_modes(
+    log_posterior: LogPosterior, modes: Iterable[PosteriorMode]
+) -> list[PosteriorMode]:
+    """Merge modes that are one but for their labels; the one of largest Laplace mass first."""
+    labelling = Labelling(log_posterior)
+    kept: list[PosteriorMode] = []
+    for mode in sorted(modes, key=lambda mode: -mode.log_density):
+        if not any(labelling.is_at(other, mode.x, mode.log_density) for other in kept):
+            kept.append(mode)
+    return sorted(kept, key=lambda mode: -mode.log_mass)
+
+
+def laplace_shares(modes: Sequence[PosteriorMode]) -> Array:
+    """Return the share of each mode (mode,) in the sum of their Laplace masses."""
+    masses = np.array([mode.log_mass for mode in modes])
+    return np.exp(masses - logsumexp(masses))
+
+
+def _bounds(log_posterior: LogPosterior) -> tuple[Array, Array]:
+    high = np.full(log_posterior.dim, _LARGEST)
+    high[log_posterior.slices["means"]] = np.inf
+    return -high, high

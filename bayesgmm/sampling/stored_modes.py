@@ -1,0 +1,86 @@
+"""The modes of a posterior as a group of its result: parameters in data units, read by anyone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.mixture.numbering import number_clusters
+from bayesgmm.mixture.parameters import Parameters, covariances_from
+from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares, mode_at
+from bayesgmm.typing import Array
+
+__all__ = ["GROUP", "modes_of", "parameters_of_modes", "with_modes"]
+
+GROUP = "posterior_modes"
+_SQUARE = ("mode", "cluster", "feature", "feature_bis")
+
+
+def with_modes(
+    tree: xr.DataTree, log_posterior: LogPosterior, modes: Sequence[PosteriorMode]
+) -> xr.DataTree:
+    """Return the tree with a group that holds the modes, the largest mass first.
+
+    Its variables: weights, means, scales and correlations, in data units, clusters numbered by
+    their means; log_posterior, the density in x that sample_stats/lp has too, log_mass, Laplace's
+    approximation of the integral of prior times likelihood over the mode in all its labellings,
+    both in nats and data units; share, of the sum of these; multiplicity, the number of labellings.
+    """
+    if not modes:
+        return tree
+    resolved, n_obs = log_posterior.resolved, len(log_posterior.values)
+    each = [parameters_of_modes(log_posterior, [mode])[0] for mode in modes]
+    each = [p.permuted(number_clusters(p.means, resolved.spread)[0]) for p in each]
+    stacked = Parameters(*(np.stack(values) for values in zip(*each, strict=True)))
+    log_mass = np.array([mode.log_mass for mode in modes]) - n_obs * resolved.log_unit
+    density = np.array([mode.log_density for mode in modes]) + log_posterior.value_shift
+    features = list(resolved.features)
+    group = xr.Dataset(
+        {
+            "weights": (_SQUARE[:2], stacked.weights),
+            "means": (_SQUARE[:3], stacked.means),
+            "scales": (_SQUARE[:3], stacked.scales),
+            "correlations": (_SQUARE, stacked.correlations),
+            "log_posterior": ("mode", density),
+            "log_mass": ("mode", log_mass),
+            "share": ("mode", laplace_shares(modes)),
+            "multiplicity": ("mode", np.array([mode.multiplicity for mode in modes])),
+        },
+        {
+            "mode": np.arange(len(modes)),
+            "cluster": np.arange(resolved.n_components),
+            "feature": features,
+            "feature_bis": features,
+        },
+    )
+    new = tree.copy()
+    new[GROUP] = xr.DataTree(group)
+    return new
+
+
+def modes_of(tree: xr.DataTree, log_posterior: LogPosterior) -> list[PosteriorMode]:
+    """Read the modes of a tree back; there are none in trees of other programs."""
+    if GROUP not in tree:
+        return []
+    group = tree[GROUP].to_dataset()
+    points = log_posterior.unconstrain(_parameters(group, log_posterior))
+    modes = [mode_at(log_posterior, np.ascontiguousarray(x)) for x in points]
+    return [mode for mode in modes if mode is not None]
+
+
+def parameters_of_modes(
+    log_posterior: LogPosterior, modes: Sequence[PosteriorMode]
+) -> list[Parameters]:
+    """Return the parameters of each mode, data units."""
+    many = log_posterior.constrain(np.stack([mode.x for mode in modes]))
+    return [Parameters(*(value[i] for value in many)) for i in range(len(modes))]
+
+
+def _parameters(group: xr.Dataset, log_posterior: LogPosterior) -> Parameters:
+    names = ("weights", "means", "scales", "correlations")
+    arrays: dict[str, Array] = {name: group[name].values for name in names}
+    covariances = covariances_from(
+        arrays["scales"], arrays["correlations"], log_posterior.resolved.resolution
+    )
+    return Parameters(**arrays, covariances=covariances)
