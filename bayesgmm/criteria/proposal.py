@@ -21,6 +21,7 @@ from bayesgmm.errors import (
 )
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.spec import MixtureSpec
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Proposal", "fit_proposal", "permutation_matrix", "unwarned"]
@@ -206,7 +207,8 @@ def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:
     """Fit so many Gaussians; None where the draws do not carry them."""
     with unwarned():
         try:
-            return fit_em(draws, number, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
+            spec = MixtureSpec(number, resolution=0.0)
+            return fit_em(draws, spec, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
         except (DataError, DegenerateFitError):
             return None
 
