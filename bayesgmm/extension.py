@@ -116,7 +116,7 @@ def _walk(
     visited = np.ascontiguousarray(run.reshape(-1, dim))
     labelling = _Labelling(target, visited)
     visited = labelling.fold(visited)
-    fit = fit_proposal(visited, int(rng.integers(2**32)))
+    fit = fit_proposal(target, visited, int(rng.integers(2**32)))
     proposed = labelling.fold(fit.draw(_PROBES, rng))
     symmetric = fit.symmetrised(
         target, np.concatenate([visited[:: -(-len(visited) // _PROBES)], proposed])

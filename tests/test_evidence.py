@@ -159,7 +159,7 @@ def test_the_proposal_is_normalised_and_symmetric():
     rng = np.random.default_rng(2)
     offsets = rng.choice([-1.0, 1.0], (800, 1))
     draws = 0.4 * rng.standard_normal((800, target.dim)) + offsets
-    fit = fit_proposal(draws, seed=1)
+    fit = fit_proposal(target, draws, seed=1)
     swap = permutation_matrix(target, np.array([1, 0]))
     wide = [
         multivariate_normal(order @ mean, 1.5 * order @ factor @ factor.T @ order.T)
@@ -181,7 +181,7 @@ def test_every_point_gets_its_ratio(size):
     data = as_dataset(FAITHFUL)
     target = LogPosterior(resolve(MixtureSpec(1), data), data.values)
     rng = np.random.default_rng(3)
-    proposal = fit_proposal(0.1 * rng.standard_normal((400, target.dim)), seed=1)
+    proposal = fit_proposal(target, 0.1 * rng.standard_normal((400, target.dim)), seed=1)
     points = 0.1 * rng.standard_normal((size, target.dim))
     ratios = log_ratios(target, proposal, points)
     some = np.unique([0, size // 2, size - 2, size - 1]) % size
