@@ -160,14 +160,17 @@ def test_ten_features_agree_with_sequential_monte_carlo():
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("n_features", "allowed"), [(4, 0.02), (6, 0.02), (10, 0.04)])
-def test_the_stated_error_is_the_spread_of_fresh_runs(n_features, allowed):
-    """Fresh chains and proposals 20 times; the sum of squares about their mean is a chi2."""
+@pytest.mark.parametrize(("n_features", "usual"), [(4, 0.01), (6, 0.015), (10, 0.03)])
+def test_the_stated_error_is_the_spread_of_fresh_runs(n_features, usual):
+    """Fresh chains and proposals 20 times; the sum of squares about their mean is a chi2.
+
+    An error is at least half the difference of two halves: one in twenty is twice the usual one.
+    """
     rows = simulated_rows(1000, n_features, 3)
     results = [log_evidence(sample(rows, 3, seed=100 + r), seed=r) for r in range(20)]
     values, errors = np.array([(result.value, result.error) for result in results]).T
     distances = (values - values.mean()) / errors
-    assert errors.max() < allowed
+    assert np.median(errors) < usual and errors.max() < 0.1
     assert np.abs(distances).max() < 3.5
     assert (distances**2).sum() < chi2(19).ppf(0.999)
     assert errors.mean() < 2.0 * values.std(ddof=1)
