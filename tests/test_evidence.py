@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bayesgmm.criteria import log_evidence, nobile_step
 from bayesgmm.criteria.bridge import _BLOCK, bridge, coordinates_of, log_ratio, log_ratios
-from bayesgmm.criteria.proposal import fit_proposal, permutation_matrix
+from bayesgmm.criteria.proposal import _gaussians, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.mixture import LogPosterior, resolve
@@ -174,6 +174,14 @@ def test_the_proposal_is_normalised_and_symmetric():
     assert ratio.std() < 1.0
     assert abs(ratio.mean() - 1.0) < 4 * ratio.std() / 200.0
     np.testing.assert_allclose(proposal.log_density(points @ swap.T), log_density, rtol=1e-9)
+
+
+def test_draws_have_no_recording_error():
+    """A coordinate that takes two values has a variance below that of rounding to them."""
+    draws = np.random.default_rng(5).standard_normal((400, 3))
+    draws[:, 1] = np.arange(400) < 8
+    fit = _gaussians(draws, 1, seed=1)
+    np.testing.assert_allclose(fit.covariances[0], np.cov(draws.T, ddof=0), rtol=1e-9)
 
 
 @pytest.mark.parametrize("size", [1, _BLOCK, _BLOCK + 2])
