@@ -129,7 +129,7 @@ def _walk(
     visited = np.ascontiguousarray(run.reshape(-1, dim))
     labelling = _Labelling(target, visited)
     visited = labelling.fold(visited)
-    fit = fit_proposal(visited, int(rng.integers(2**32)))
+    fit = fit_proposal(target, visited, int(rng.integers(2**32)))
     with one_blas_thread():
         fit = _with_modes(fit, labelling, missed_modes(target, modes, run))
     proposed = labelling.fold(fit.draw(_PROBES, rng))

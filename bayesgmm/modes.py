@@ -246,7 +246,7 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
     """Fit each mode's proposal and refuse those that reach into another's region."""
     rng = np.random.default_rng(seed)
     own = [draws[list(mode.chains)].reshape(-1, target.dim) for mode in modes]
-    fits = [fit_proposal(points, seed) for points in own]
+    fits = [fit_proposal(target, points, seed) for points in own]
     proposed = [fit.draw(_PROPOSED, rng) for fit in fits]
     probes = np.concatenate([points[:: -(-len(points) // _PROBES)] for points in own + proposed])
     regions = _Regions(tuple(fit.symmetrised(target, probes) for fit in fits))

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bayesgmm.criteria import log_evidence, nobile_step
 from bayesgmm.criteria.bridge import _BLOCK, bridge, coordinates_of, log_ratio, log_ratios
-from bayesgmm.criteria.proposal import fit_proposal, permutation_matrix
+from bayesgmm.criteria.proposal import _gaussians, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.mixture import LogPosterior, resolve
@@ -159,7 +159,7 @@ def test_the_proposal_is_normalised_and_symmetric():
     rng = np.random.default_rng(2)
     offsets = rng.choice([-1.0, 1.0], (800, 1))
     draws = 0.4 * rng.standard_normal((800, target.dim)) + offsets
-    fit = fit_proposal(draws, seed=1)
+    fit = fit_proposal(target, draws, seed=1)
     swap = permutation_matrix(target, np.array([1, 0]))
     wide = [
         multivariate_normal(order @ mean, 1.5 * order @ factor @ factor.T @ order.T)
@@ -176,12 +176,20 @@ def test_the_proposal_is_normalised_and_symmetric():
     np.testing.assert_allclose(proposal.log_density(points @ swap.T), log_density, rtol=1e-9)
 
 
+def test_draws_have_no_recording_error():
+    """A coordinate that takes two values has a variance below that of rounding to them."""
+    draws = np.random.default_rng(5).standard_normal((400, 3))
+    draws[:, 1] = np.arange(400) < 8
+    fit = _gaussians(draws, 1, seed=1)
+    np.testing.assert_allclose(fit.covariances[0], np.cov(draws.T, ddof=0), rtol=1e-9)
+
+
 @pytest.mark.parametrize("size", [1, _BLOCK, _BLOCK + 2])
 def test_every_point_gets_its_ratio(size):
     data = as_dataset(FAITHFUL)
     target = LogPosterior(resolve(MixtureSpec(1), data), data.values)
     rng = np.random.default_rng(3)
-    proposal = fit_proposal(0.1 * rng.standard_normal((400, target.dim)), seed=1)
+    proposal = fit_proposal(target, 0.1 * rng.standard_normal((400, target.dim)), seed=1)
     points = 0.1 * rng.standard_normal((size, target.dim))
     ratios = log_ratios(target, proposal, points)
     some = np.unique([0, size // 2, size - 2, size - 1]) % size

@@ -78,7 +78,9 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     """Estimate the log marginal likelihood by bridge sampling.
 
     One half of each chain fits a mixture of Gaussians on the unconstrained coordinates, the other
-    half estimates; then the halves change places, and the mean of both results is taken. Where the
+    half estimates; then the halves change places, and the mean of both results is taken. The
+    Gaussians' covariances are shrunk towards the shape of the posterior's curvature, as far as that
+    serves draws left out of the fit: hundreds of coordinates need few more draws. Where the
     labels are exchangeable the proposal is symmetrised over all K! permutations (those that
     contribute nothing at draws and proposals are left out, the divisor stays K!): both sides of
     the bridge are then symmetric functions, so that the result does not depend on how the draws
@@ -216,7 +218,7 @@ def _half_bridge(
     """Fit the proposal to some draws and bridge with others, fitting units."""
     rng = np.random.default_rng(seed)
     dim = target.dim
-    fit = fit_proposal(fitted.reshape(-1, dim), int(rng.integers(2**32)))
+    fit = fit_proposal(target, fitted.reshape(-1, dim), int(rng.integers(2**32)))
     visited = np.ascontiguousarray(kept.reshape(-1, dim))
     proposed = rng.permutation(fit.draw(PROPOSALS_PER_DRAW * len(visited), rng))
     probes = np.concatenate([visited[:: max(1, len(visited) // PROBES)], proposed[:PROBES]])

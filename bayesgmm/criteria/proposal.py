@@ -10,7 +10,9 @@ from typing import Self
 
 import numpy as np
 from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
 
+from bayesgmm.criteria.shrinkage import shrunk_moments
 from bayesgmm.errors import (
     ConvergenceWarning,
     DataError,
@@ -21,6 +23,8 @@ from bayesgmm.errors import (
 )
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.sampling.frames import local_root
+from bayesgmm.spec import MixtureSpec
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Proposal", "fit_proposal", "permutation_matrix", "unwarned"]
@@ -107,13 +111,18 @@ class Proposal:
         )
 
 
-def fit_proposal(draws: Array, seed: int) -> Proposal:
+def fit_proposal(target: LogPosterior, draws: Array, seed: int) -> Proposal:
     """Fit Gaussians to draws by EM, twice as many again as long as BIC falls.
+
+    Each covariance is then shrunk towards the shape that the posterior's curvature has at its mean:
+    in hundreds of coordinates that of the draws alone is mostly noise.
 
     Parameters
     ----------
+    target : LogPosterior
+        Of which the draws are.
     draws : array of shape (draw, dim)
-        Unconstrained coordinates, in one labelling as far as there is one.
+        Unconstrained coordinates, in one labelling as far as there is one, chain after chain.
     seed : int
 
     Raises
@@ -133,17 +142,31 @@ def fit_proposal(draws: Array, seed: int) -> Proposal:
         if fit is None or fit.bic >= best.bic:
             break
         best, number = fit, 2 * number
-    factors = np.linalg.cholesky(best.covariances)
-    dim = draws.shape[1]
+    free = _of_moments(best.weights, best.means, best.covariances)
+    terms = [
+        _log_gaussian(draws, *term)
+        for term in zip(free.whitenings, free.shifts, free.constants, strict=True)
+    ]
+    moments = [
+        shrunk_moments(draws, shares, local_root(target, mean))
+        for shares, mean in zip(np.exp(terms - logsumexp(terms, axis=0)), free.means, strict=True)
+    ]
+    return _of_moments(free.weights, *(np.stack(each) for each in zip(*moments, strict=True)))
+
+
+def _of_moments(weights: Array, means: Array, covariances: Array) -> Proposal:
+    """Return the density of Gaussians (gaussian,), in the one labelling that they have."""
+    factors = np.linalg.cholesky(covariances)
+    dim = means.shape[1]
     inverses = np.stack([solve_triangular(f, np.eye(dim), lower=True) for f in factors])
-    constants = np.log(best.weights) - 0.5 * dim * math.log(2.0 * math.pi)
+    constants = np.log(weights) - 0.5 * dim * math.log(2.0 * math.pi)
     constants -= np.log(np.einsum("gdd->gd", factors)).sum(axis=1)
     return Proposal(
-        weights=best.weights / best.weights.sum(),
-        means=best.means,
+        weights=weights / weights.sum(),
+        means=means,
         factors=factors,
         whitenings=inverses,
-        shifts=np.einsum("gij,gj->gi", inverses, best.means),
+        shifts=np.einsum("gij,gj->gi", inverses, means),
         constants=constants,
     )
 
@@ -206,7 +229,8 @@ def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:
     """Fit so many Gaussians; None where the draws do not carry them."""
     with unwarned():
         try:
-            return fit_em(draws, number, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
+            spec = MixtureSpec(number, resolution=0.0)
+            return fit_em(draws, spec, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
         except (DataError, DegenerateFitError):
             return None
 

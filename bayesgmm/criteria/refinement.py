@@ -84,7 +84,7 @@ def _half(target: LogPosterior, step: float, cover: Array, seed: np.random.SeedS
     """Return the log evidence from points (point, dim) that cover the posterior."""
     rng = np.random.default_rng(seed)
     points = _relabelled(target, cover)
-    fit = fit_proposal(points, int(rng.integers(2**32)))
+    fit = fit_proposal(target, points, int(rng.integers(2**32)))
     proposed = fit.draw(2 * len(points), rng)
     every = max(1, len(points) // PROBES)
     proposal = fit.symmetrised(target, np.concatenate([points[::every], proposed[:: 2 * every]]))
