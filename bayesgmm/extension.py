@@ -14,7 +14,7 @@ from bayesgmm.criteria.bridge import coordinates_of, log_ratios
 from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import DataWarning, SamplingError
-from bayesgmm.labels import best_orders, relabel
+from bayesgmm.labels import relabel
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
 from bayesgmm.result.layout import attribute, rows_of, with_attributes
@@ -73,9 +73,9 @@ def extend(
 
     Notes
     -----
-    Both kinds of move treat all labellings alike: the proposal's density is symmetric over all K!
-    of them, less the terms that count at none of its probes. Modes that no chain found are reached
-    by the sweeps only, that is seldom.
+    Both kinds of move treat all labellings alike: the proposal's density is symmetric over all of
+    them that the prior does not tell apart, less the terms that count at none of its probes. Modes
+    that no chain found are reached by the sweeps only, that is seldom.
 
     References
     ----------
@@ -186,11 +186,12 @@ class _Labelling:
 
     def fold(self, points: Array) -> Array:
         """Return points (point, dim) with their clusters in this labelling."""
-        if not self._target.resolved.exchangeable:
+        groups = self._target.resolved.groups
+        if not groups.exchangeable:
             return points
         apart = (self._means(points)[:, :, None] - self._centres) / self._deviations
         scores = -(0.5 * apart**2 + np.log(self._deviations)).sum(axis=3)
-        out, orders = points.copy(), best_orders(scores)
+        out, orders = points.copy(), groups.best_orders(scores)
         moved = (orders != np.arange(orders.shape[1])).any(axis=1)
         for i in np.flatnonzero(moved):
             key = orders[i].tobytes()

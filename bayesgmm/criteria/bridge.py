@@ -79,8 +79,9 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
 
     One half of each chain fits a mixture of Gaussians on the unconstrained coordinates, the other
     half estimates; then the halves change places, and the mean of both results is taken. Where the
-    labels are exchangeable the proposal is symmetrised over all K! permutations (those that
-    contribute nothing at draws and proposals are left out, the divisor stays K!): both sides of
+    labels are exchangeable the proposal is symmetrised over all permutations within their groups,
+    K! where all are alike (those that contribute nothing at draws and proposals are left out, the
+    divisor stays the number of all): both sides of
     the bridge are then symmetric functions, so that the result does not depend on how the draws
     are labelled, and overlapping labellings are counted right. Relabelled draws make the Gaussians
     fit, and the error small.

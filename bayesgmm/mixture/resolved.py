@@ -8,6 +8,7 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.mixture.structures import STRUCTURES, Structure
 from bayesgmm.spec import MixtureSpec
 from bayesgmm.typing import Array
@@ -63,9 +64,9 @@ class ResolvedSpec:
         return len(self.features)
 
     @property
-    def exchangeable(self) -> bool:
-        """Whether the prior leaves the labels exchangeable."""
-        return bool(np.all(self.concentration == self.concentration[0]))
+    def groups(self) -> LabelGroups:
+        """The groups of labels that the prior does not tell apart."""
+        return LabelGroups.of_rows(self.concentration[:, None])
 
     @property
     def unit(self) -> Array:

@@ -122,7 +122,7 @@ def drawn(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Drawn:
     """
     if isinstance(source, xr.DataTree) and "posterior" in source:
         source = _thinned(source, n_draws)
-    draws = draws_of(source)
+    draws = draws_of(source, gaussian=False)
     own = draws.observed if rows is None else checked_rows(rows, draws.features)
     return Drawn(source, draws.parameters, draws.features, own)
 
@@ -133,7 +133,9 @@ def _thinned(tree: xr.DataTree, n_draws: int) -> xr.DataTree:
     groups = {"posterior": posterior.isel(draw=evenly(posterior.sizes["draw"], a_chain))}
     if "observed_data" in tree:
         groups["observed_data"] = tree["observed_data"].to_dataset()
-    return xr.DataTree.from_dict(groups)
+    thinned = xr.DataTree.from_dict(groups)
+    thinned.attrs = dict(tree.attrs)
+    return thinned
 
 
 def evenly(size: int, most: int) -> IntArray:

@@ -100,7 +100,7 @@ def _priors(resolved: ResolvedSpec) -> Table:
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
     caption = "The priors in the units of the data. A shared factor has its prior once. " + (
         "All clusters have the same prior, so that it prefers no numbering of them."
-        if resolved.exchangeable
+        if len(resolved.groups.groups) == 1
         else "The concentrations differ, so that the prior does tell the clusters apart."
     )
     return Table(caption, ("parameter", "prior", "what it says"), tuple(rows), words=(1, 2))
