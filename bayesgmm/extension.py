@@ -13,11 +13,11 @@ from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.criteria.bridge import coordinates_of, log_ratios
 from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
-from bayesgmm.errors import DataWarning, SamplingError
+from bayesgmm.errors import ConfigError, DataWarning, SamplingError
 from bayesgmm.labels import relabel
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores
-from bayesgmm.result.layout import attribute, rows_of, with_attributes
+from bayesgmm.result.layout import attribute, resolved_of, rows_of, with_attributes
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws
 from bayesgmm.sampling.tempering import log_densities, sweep_chains
@@ -91,6 +91,12 @@ def extend(
     >>> tree.posterior.means.shape
     (4, 200, 2, 1)
     """
+    if resolved_of(posterior) is None:
+        raise ConfigError(
+            "extend goes on from draws of the built-in model, and these are of a model of your "
+            "own; sample it again with more draws: sample(data, model=model, draws=...).",
+            group="posterior",
+        )
     target, run = coordinates_of(posterior)
     draws = run.shape[1] if draws is None else check_count("draws", draws)
     broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))

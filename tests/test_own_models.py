@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from scipy import stats
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
@@ -267,3 +269,124 @@ def test_what_no_sampler_takes_is_one_error(monkeypatch):
 def test_what_the_model_says_of_labels_is_stored_as_json():
     shown = json.loads(result_of("named_clusters").attrs["labels"])
     assert shown["groups"] == [[0], [1]]
+
+
+def test_extend_says_that_it_cannot_and_the_verdict_does_not_advise_it(t_result):
+    with pytest.raises(ConfigError, match="sample it again with more draws"):
+        bg.extend(t_result)
+    apart = t_result.copy()
+    said = apart["sample_stats"].to_dataset()
+    apart["sample_stats"] = xr.DataTree(
+        said.assign(log_likelihood=said["log_likelihood"] + 900.0 * said["chain"])
+    )
+    for tree in (t_result, apart):
+        verdict = bg.diagnose(tree)
+        assert not verdict.ok
+        for advice in ("extend", "smc", "combine_modes", "weigh"):
+            assert not any(advice + "(" in reason for reason in verdict.reasons)
+            assert 'method="smc"' not in str(verdict)
+
+
+def test_none_texts_objects_and_dates_are_saved(tmp_path, t_result):
+    dims, shape = ("chain", "draw"), (2, 60)
+    none, texts, mixed = (np.full(shape, None, dtype=object) for _ in range(3))
+    texts[0, 0], mixed[0, 1], mixed[1, 2] = "diverged", {"a": [1, None]}, 3.5
+    dates = np.full(shape, "2026-11-28", dtype="M8[ns]")
+    tree = t_result.copy()
+    said = tree["sample_stats"].to_dataset()
+    added = {"none": none, "texts": texts, "mixed": mixed, "dates": dates}
+    tree["sample_stats"] = xr.DataTree(said.assign({k: (dims, v) for k, v in added.items()}))
+    tree["sample_stats"].attrs["settings"] = {"max_depth": None, "adapt": True}
+    again = bg.load(bg.save(tree, tmp_path / "tree.nc"))["sample_stats"]
+    assert (again["none"].values == "").all()
+    assert again["texts"].values[0, 0] == "diverged" and (again["texts"].values[1] == "").all()
+    assert json.loads(again["mixed"].values[0, 1]) == {"a": [1, None]}
+    assert again["mixed"].values[1, 2] == "3.5"
+    assert again["dates"].values[0, 0].startswith("2026-11-28")
+    assert json.loads(again.attrs["settings"]) == {"max_depth": None, "adapt": True}
+
+
+@pytest.mark.parametrize("name", ["t_components", "named_clusters"])
+def test_a_report_of_each_says_what_it_can(tmp_path, name):
+    path = bg.write_report(bg.relabel(result_of(name)), tmp_path / "report.html")
+    page = path.read_text(encoding="utf-8")
+    said = "is not that of a mixture of Gaussians with its weights" in page
+    assert said is (name == "t_components")
+    assert ("Separation and membership" in page) is (name == "named_clusters")
+    assert ("means[background, x1]" in page) is (name == "named_clusters")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", [*GAUSSIAN, "ordered_with_initval"])
+@pytest.mark.filterwarnings("ignore:'first' depend on the labels")
+def test_each_model_is_sampled_judged_saved_and_reported(name, tmp_path):
+    rows, model = own_models.BUILDERS[name]()
+    tree = bg.sample(rows, model=model, seed=1, draws=400, tune=500, chains=2)
+    assert attribute(tree, "sampler")["engine"] == "nutpie"
+    assert attribute(tree, "components")["gaussian"] is GAUSSIAN.get(name, True)
+    verdict = bg.diagnose(tree)
+    assert verdict.figures["draws"] == 400 and verdict.figures["divergences"] is not None
+    again = bg.load(bg.save(tree, tmp_path / "tree.nc"))
+    assert again["posterior"].to_dataset().equals(tree["posterior"].to_dataset())
+    assert bg.write_report(again, tmp_path / "report.html").stat().st_size > 20_000
+    if name == "own_vectors":
+        draws = tree["posterior"]
+        np.testing.assert_array_equal(draws["mu"].values, draws["means"].values[..., 0])
+    if name == "named_clusters":
+        centres = tree["posterior"]["means"].mean(("chain", "draw")).values.ravel()
+        assert centres[0] == pytest.approx(9.0, abs=0.7)
+        assert centres[1] == pytest.approx(0.0, abs=0.7)
+        assert float(tree["posterior"]["excess"].mean()) == pytest.approx(9.0, abs=0.9)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_discrete_variables_go_to_pymc(tmp_path):
+    """A discrete variable that labels no row: which of two error models holds."""
+    y = own_models.line(60)
+    with pm.Model(coords=own_models.coords(y, 3)) as model:
+        wide = pm.Bernoulli("wide", 0.5)
+        w = pm.Dirichlet("weights", np.ones(3), dims="cluster")
+        mu = pm.Normal("mu", np.array([0.0, 4.0, 9.0]), 1.0, dims="cluster")
+        sd = pm.LogNormal("sd", 0.5 * wide, 0.3, dims="cluster")
+        own_models.on_a_line(w, mu, sd, y)
+    tree = bg.sample(y[:, None], model=model, seed=1, draws=200, tune=300, chains=2)
+    assert attribute(tree, "sampler")["engine"] == "pymc"
+    assert set(np.unique(tree["posterior"]["wide"].values)) <= {0, 1}
+    assert bg.load(bg.save(tree, tmp_path / "tree.nc"))["posterior"].sizes["draw"] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_overlapping_named_clusters_by_quadrature():
+    """Diseased and healthy with informative priors: moments within 4 Monte Carlo errors."""
+    rng = np.random.default_rng(12)
+    n = 60
+    y = np.where(rng.random(n) < 0.15, rng.normal(1.0, 1, n), rng.normal(0, 1, n))
+    with pm.Model(coords=own_models.coords(y, ["diseased", "healthy"])) as model:
+        w = pm.Dirichlet("weights", np.array([1.5, 8.5]), dims="cluster")
+        mu = pm.Normal("means", np.array([[1.0], [0.0]]), 0.5, dims=("cluster", "feature"))
+        cov = pm.Deterministic("covariances", pt.ones((2, 1, 1)), dims=own_models.SQUARE)
+        components = pm.MvNormal.dist(mu=mu, cov=cov)
+        pm.Mixture("x", w=w, comp_dists=components, observed=y[:, None], dims=("obs", "feature"))
+    tree = bg.sample(y[:, None], model=model, seed=1)
+    verdict = bg.diagnose(tree)
+    assert verdict.ok and not any("relabel" in reason for reason in verdict.reasons)
+    weight, means = np.linspace(0.0005, 0.9995, 400), np.linspace(-2.5, 3.5, 121)
+    density = stats.norm.pdf(y[:, None], means, 1)
+    log = stats.beta.logpdf(weight, 1.5, 8.5)[:, None, None]
+    log = log + stats.norm.logpdf(means, 1, 0.5)[:, None] + stats.norm.logpdf(means, 0, 0.5)
+    for row in density:
+        first, second = weight[:, None, None] * row[:, None], (1 - weight[:, None, None]) * row
+        log = log + np.log(first + second)
+    p = np.exp(log - log.max())
+    p /= p.sum()
+    table = bg.summarize(tree)
+    for key, exact in (
+        ("weights[diseased]", (p.sum((1, 2)) * weight).sum()),
+        ("means[diseased, x1]", (p.sum((0, 2)) * means).sum()),
+        ("means[healthy, x1]", (p.sum((0, 1)) * means).sum()),
+    ):
+        row = table.loc[key]
+        assert abs(row["mean"] - exact) < 4.0 * row["mcse_mean"], key

@@ -28,8 +28,8 @@ _SMALLEST = 0.001  # of an overlap that is told
 
 
 def separation(subject: Subject) -> Section | None:
-    """Say how far the clusters are apart; nothing where there is one component."""
-    if subject.n_clusters == 1:
+    """Say how far the clusters are apart; nothing where there is one, or none is Gaussian."""
+    if subject.n_clusters == 1 or not subject.gaussian:
         return None
     blocks: list[Block] = []
     if subject.named:

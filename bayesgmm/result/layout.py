@@ -23,6 +23,7 @@ __all__ = [
     "check_tree",
     "data_attribute",
     "moved_along",
+    "package_versions",
     "pair_names",
     "parameters_of",
     "permuted_tree",
@@ -109,14 +110,15 @@ def posterior_tree(
         spec=resolved.spec.to_dict(),
         resolved=resolved.to_dict(),
         data=data_attribute(data),
-        versions=_versions(),
+        versions=package_versions(),
         **attributes,
     )
     return tree
 
 
 @cache
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages behind a result."""
     return {name: version(name) for name in _PACKAGES}
 
 

@@ -11,7 +11,13 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.labels.exchangeability import LabelMoves, shown_moves
 from bayesgmm.result.components import COMPONENTS, held_against_gaussians, some_draws
-from bayesgmm.result.layout import LABELS, SCHEMA_VERSION, data_attribute, with_attributes
+from bayesgmm.result.layout import (
+    LABELS,
+    SCHEMA_VERSION,
+    data_attribute,
+    package_versions,
+    with_attributes,
+)
 from bayesgmm.sampling.contract import PART_DIMS
 from bayesgmm.sampling.model_density import ModelDensity
 from bayesgmm.typing import Array
@@ -84,6 +90,7 @@ def completed(
         tree,
         schema_version=SCHEMA_VERSION,
         data=data_attribute(data),
+        versions=package_versions(),
         **{LABELS: moves.to_dict(), COMPONENTS: held_against_gaussians(tree, by_row, samples)},
         **attributes,
     )
