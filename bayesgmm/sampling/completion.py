@@ -22,7 +22,7 @@ from bayesgmm.sampling.contract import PART_DIMS
 from bayesgmm.sampling.model_density import ModelDensity
 from bayesgmm.typing import Array
 
-__all__ = ["completed", "free_values", "laid_out"]
+__all__ = ["completed", "laid_out", "numeric"]
 
 _SAMPLE = ("chain", "draw")
 _CANONICAL = {
@@ -66,7 +66,7 @@ def completed(
         Where the draws lack a free variable.
     """
     shape = tuple(posterior.sizes[name] for name in _SAMPLE)
-    free = free_values(posterior, density)
+    free = _free_values(posterior, density)
     found = density.evaluate(free)
     rows = found.terms["x"].reshape(*shape, data.n_obs, -1).sum(axis=-1)
     prior = {
@@ -96,7 +96,7 @@ def completed(
     )
 
 
-def free_values(posterior: xr.Dataset, density: ModelDensity) -> dict[str, Array]:
+def _free_values(posterior: xr.Dataset, density: ModelDensity) -> dict[str, Array]:
     """Return the free variables (sample, ...) of draws, their axes in the model's order."""
     values = {}
     for name in density.free:
@@ -136,7 +136,7 @@ def laid_out(
     coords = {name: posterior[name] for name in _SAMPLE}
     groups = {
         "posterior": posterior,
-        "sample_stats": _numeric(stats).assign(log_likelihood=(_SAMPLE, rows.sum(axis=2))),
+        "sample_stats": numeric(stats).assign(log_likelihood=(_SAMPLE, rows.sum(axis=2))),
         "observed_data": xr.Dataset(
             {"x": (("obs", "feature"), data.values)},
             {"obs": np.arange(data.n_obs), "feature": features},
@@ -149,7 +149,7 @@ def laid_out(
     return groups
 
 
-def _numeric(stats: xr.Dataset) -> xr.Dataset:
+def numeric(stats: xr.Dataset) -> xr.Dataset:
     """Return the numbers that a sampler gives, under our names; texts and objects are left out."""
     names = {"logp": "lp", "reached_max_treedepth": "maxdepth_reached", "tree_depth": "depth"}
     kept = {name: value for name, value in stats.data_vars.items() if value.dtype.kind in "biuf"}
