@@ -117,7 +117,7 @@ def _broadcast_scales(resolved: ResolvedSpec) -> Any:
         for name, absent in (("cluster", structure.shared), ("feature", structure.scalar))
         if not absent
     )
-    scale = resolved.scale[0] if structure.scalar else resolved.scale
+    scale = resolved.free_scale
     if priors.scale_family == "halfnormal":
         free = pm.HalfNormal("scales_free", scale, dims=dims or None)
     else:

@@ -65,9 +65,6 @@ def centres_apart(resolved: ResolvedSpec, values: Array) -> Array:
         return resolved.centre + resolved.unit * (scaled.mean(axis=0) + steps)
     found = KMeans(k, n_init=_STARTS, random_state=0).fit(scaled).cluster_centers_
     centres = resolved.centre + resolved.unit * found[np.argsort(found[:, 0], kind="stable")]
-    shape = (k, resolved.n_features)
-    location, scale = (
-        np.broadcast_to(value, shape) for value in (resolved.mean_location, resolved.mean_scale)
-    )
+    location, scale = resolved.mean_rows
     apart = ((centres - location[:, None]) / scale[:, None]) ** 2
     return centres[linear_sum_assignment(apart.sum(axis=2))[1]]

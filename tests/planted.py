@@ -80,9 +80,8 @@ BUGS = (
     Bug(
         "wrong alpha in model and density alike",
         "mixture/resolved.py",
-        'concentration=_per(priors.concentration, spec.n_components, "concentration", "cluster"),',
-        'concentration=_per(priors.concentration, spec.n_components, "concentration", "cluster")'
-        " + 1.0,",
+        'concentration=_per(priors.concentration, k, "concentration", "cluster"),',
+        'concentration=_per(priors.concentration, k, "concentration", "cluster") + 1.0,',
         (ENUMERATION,),
     ),
     Bug(
@@ -102,8 +101,8 @@ BUGS = (
     Bug(
         "prior in the wrong units",
         "mixture/resolved.py",
-        'scale = _per(priors.scale, size, "scale", "feature") * unit',
-        'scale = _per(priors.scale, size, "scale", "feature")',
+        'scale = _by_feature(priors.scale, k, size, "scale", "feature") * unit',
+        'scale = _by_feature(priors.scale, k, size, "scale", "feature")',
         ("test_fit_map.py::test_affine_equivariance",),
     ),
     Bug(
@@ -123,8 +122,8 @@ BUGS = (
     Bug(
         "constant missing",
         "mixture/posterior.py",
-        "means = -k * (np.log(resolved.mean_scale / resolved.unit).sum() + d * half_log_2pi)",
-        "means = -k * np.log(resolved.mean_scale / resolved.unit).sum()",
+        "means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi",
+        "means = -np.log(resolved.mean_rows[1] / resolved.unit).sum()",
         _density("2-2-full-lognormal-exact"),
     ),
     Bug(
