@@ -93,8 +93,8 @@ def extend(
     """
     if resolved_of(posterior) is None:
         raise ConfigError(
-            "extend goes on from draws of the built-in model, and these are of a model of your "
-            "own; sample it again with more draws: sample(data, model=model, draws=...).",
+            "extend goes on from draws of the built-in model, and these are of a user's own model; "
+            "sample it again with more draws: sample(data, model=model, draws=...).",
             group="posterior",
         )
     target, run = coordinates_of(posterior)
