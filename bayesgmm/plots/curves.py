@@ -35,12 +35,15 @@ class Drawn:
         Arrays of shape (sample, ...), data units.
     features : tuple of str
     rows : array of shape (obs, feature) or None, data units
+    clusters : tuple of str
+        What each cluster is called: "cluster 0", or by the name that a user's own model gives it.
     """
 
     source: PointFit | xr.DataTree
     parameters: Parameters
     features: tuple[str, ...]
     rows: Array | None
+    clusters: tuple[str, ...]
 
     @property
     def sampled(self) -> bool:
@@ -124,7 +127,8 @@ def drawn(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Drawn:
         source = _thinned(source, n_draws)
     draws = draws_of(source, gaussian=False)
     own = draws.observed if rows is None else checked_rows(rows, draws.features)
-    return Drawn(source, draws.parameters, draws.features, own)
+    clusters = tuple(f"cluster {name}" for name in draws.clusters)
+    return Drawn(source, draws.parameters, draws.features, own, clusters)
 
 
 def _thinned(tree: xr.DataTree, n_draws: int) -> xr.DataTree:

@@ -26,7 +26,9 @@ def estimates(subject: Subject) -> Section:
     frame = _summary(subject)
     withheld = frame.attrs.get("withheld", {})
     if withheld:
-        shares = ", ".join(f"cluster {k} in {score:.0%}" for k, score in withheld.items())
+        shares = ", ".join(
+            f"cluster {subject.clusters[k]} in {score:.0%}" for k, score in withheld.items()
+        )
         blocks.append(
             Text(
                 f"Of {len(withheld)} clusters no summary is given, because their label does not "
