@@ -27,6 +27,7 @@ _HOME = {
     "bayesgmm.model": ("build_model",),
     "bayesgmm.fit": ("PointFit", "bic_grid", "bootstrap_lrt", "fit_em", "fit_map"),
     "bayesgmm.sampling": ("sample",),
+    "bayesgmm.adoption": ("adopt",),
     "bayesgmm.extension": ("extend",),
     "bayesgmm.labels": ("agreement", "relabel"),
     "bayesgmm.diagnosis": ("Diagnosis", "diagnose"),

@@ -16,11 +16,11 @@ from bayesgmm.criteria.bridge import coordinates_of, log_ratios
 from bayesgmm.criteria.missed_modes import missed_modes
 from bayesgmm.criteria.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
-from bayesgmm.errors import DataWarning, SamplingError
-from bayesgmm.labels import best_orders, relabel
+from bayesgmm.errors import ConfigError, DataWarning, SamplingError
+from bayesgmm.labels import relabel
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores, one_blas_thread
-from bayesgmm.result.layout import attribute, rows_of, with_attributes
+from bayesgmm.result.layout import attribute, resolved_of, rows_of, with_attributes
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
@@ -81,9 +81,9 @@ def extend(
 
     Notes
     -----
-    Both kinds of move treat all labellings alike: the proposal's density is symmetric over all K!
-    of them, less the terms that count at none of its probes. A mode that no chain and no search
-    found is reached by the sweeps only, that is seldom.
+    Both kinds of move treat all labellings alike: the proposal's density is symmetric over all of
+    them that the prior does not tell apart, less the terms that count at none of its probes. A mode
+    that no chain and no search found is reached by the sweeps only, that is seldom.
 
     References
     ----------
@@ -99,6 +99,12 @@ def extend(
     >>> tree.posterior.means.shape
     (4, 200, 2, 1)
     """
+    if resolved_of(posterior) is None:
+        raise ConfigError(
+            "extend goes on from draws of the built-in model, and these are of a user's own model; "
+            "sample it again with more draws: sample(data, model=model, draws=...).",
+            group="posterior",
+        )
     target, run = coordinates_of(posterior)
     modes = modes_of(posterior, target)
     draws = run.shape[1] if draws is None else check_count("draws", draws)
@@ -222,11 +228,12 @@ class _Labelling:
 
     def fold(self, points: Array) -> Array:
         """Return points (point, dim) with their clusters in this labelling."""
-        if not self._target.resolved.exchangeable:
+        groups = self._target.resolved.groups
+        if not groups.exchangeable:
             return points
         apart = (self._means(points)[:, :, None] - self._centres) / self._deviations
         scores = -(0.5 * apart**2 + np.log(self._deviations)).sum(axis=3)
-        out, orders = points.copy(), best_orders(scores)
+        out, orders = points.copy(), groups.best_orders(scores)
         moved = (orders != np.arange(orders.shape[1])).any(axis=1)
         for i in np.flatnonzero(moved):
             key = orders[i].tobytes()

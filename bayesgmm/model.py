@@ -10,6 +10,7 @@ from bayesgmm.data import as_dataset
 from bayesgmm.mixture.resolved import ResolvedSpec, resolve
 from bayesgmm.result.layout import pair_names
 from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.starting import ApartNormalRV, centres_apart
 
 __all__ = ["build_model", "model_of"]
 
@@ -28,7 +29,10 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     pymc.Model
         Free variables weights (cluster; a constant 1 when K = 1), means (cluster, feature),
         scales_free (axes absent where shared or scalar), partial_correlations_beta (cluster, pair)
-        or (pair); Deterministics scales, correlations, covariances; observed x (obs, feature).
+        or (pair); Deterministics scales, correlations, covariances; observed x (obs, feature), its
+        values in the data ``x_data``: ``pm.set_data({"x_data": rows}, coords={"obs": ...})`` puts
+        new rows in their place. The means start at the centres of k-means, apart from one another,
+        so that `pymc.find_MAP` leaves the point at which all components are the same.
 
     Raises
     ------
@@ -59,9 +63,7 @@ def model_of(resolved: ResolvedSpec, values: np.ndarray) -> pm.Model:
             weights = pm.Deterministic("weights", pt.ones(1), dims="cluster")
         else:
             weights = pm.Dirichlet("weights", resolved.concentration, dims="cluster")
-        means = pm.Normal(
-            "means", resolved.mean_location, resolved.mean_scale, dims=("cluster", "feature")
-        )
+        means = _means(model, resolved, values)
         scales = pm.Deterministic(
             "scales", _broadcast_scales(resolved), dims=("cluster", "feature")
         )
@@ -77,8 +79,23 @@ def model_of(resolved: ResolvedSpec, values: np.ndarray) -> pm.Model:
             "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
         )
         components = pm.MvNormal.dist(mu=means, chol=pt.linalg.cholesky(covariances))
-        pm.Mixture("x", w=weights, comp_dists=components, observed=values, dims=("obs", "feature"))
+        rows = pm.Data("x_data", values, dims=("obs", "feature"))
+        pm.Mixture("x", w=weights, comp_dists=components, observed=rows, dims=("obs", "feature"))
     return model
+
+
+def _means(model: pm.Model, resolved: ResolvedSpec, values: np.ndarray) -> Any:
+    """Declare the means: Normal, and starting apart from one another."""
+    shape = (resolved.n_components, resolved.n_features)
+    start = ApartNormalRV(tuple(map(tuple, centres_apart(resolved, values).tolist())))
+    _, means = start(
+        resolved.mean_location,
+        resolved.mean_scale,
+        size=shape,
+        rng=pt.random.shared_rng(seed=None),
+        return_next_rng=True,
+    )
+    return model.register_rv(means, name="means", dims=("cluster", "feature"))
 
 
 def _coords(resolved: ResolvedSpec, n_obs: int) -> dict[str, Any]:
@@ -100,7 +117,7 @@ def _broadcast_scales(resolved: ResolvedSpec) -> Any:
         for name, absent in (("cluster", structure.shared), ("feature", structure.scalar))
         if not absent
     )
-    scale = resolved.scale[0] if structure.scalar else resolved.scale
+    scale = resolved.free_scale
     if priors.scale_family == "halfnormal":
         free = pm.HalfNormal("scales_free", scale, dims=dims or None)
     else:

@@ -158,9 +158,9 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     """Weigh the modes in which the chains stayed by their evidence.
 
     The evidence of a mode is a bridge whose proposal is fitted to that mode's draws and symmetric
-    over all K! labellings, so that a mode that a permutation leaves unchanged is counted right.
-    Modes are kept apart by which proposal is densest: each bridge covers its own region, and the
-    regions together the whole space.
+    over all labellings that the prior does not tell apart, so that a mode that a permutation leaves
+    unchanged is counted right. Modes are kept apart by which proposal is
+    densest: each bridge covers its own region, and the regions together the whole space.
 
     Parameters
     ----------

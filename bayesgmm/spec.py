@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
 
-__all__ = ["COVARIANCES", "Covariance", "MixtureSpec", "Priors", "as_spec"]
+__all__ = ["COVARIANCES", "Covariance", "MixtureSpec", "Priors", "as_spec", "is_by_cluster"]
 
 Covariance = Literal["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
 ScaleFamily = Literal["lognormal", "halfnormal"]
@@ -40,6 +40,9 @@ def _whole_number(value: Any) -> int:
 
 
 Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1)]
+
+PositiveRows = tuple[tuple[Positive, ...], ...]
+FiniteRows = tuple[tuple[Finite, ...], ...]
 
 _CONFIG: Any = {"extra": "forbid"}
 
@@ -70,7 +73,7 @@ class _Checked:
 
 def _config_error(error: ValidationError, cls: Any) -> ConfigError:
     """Say it in one sentence; pydantic names a positional argument by its place."""
-    first = error.errors()[0]
+    first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union, what came nearest
     place, *rest = first["loc"] or (cls.__name__,)
     outer = fields(cls)[place].name if isinstance(place, int) else place
     key = ".".join([outer, *(p for p in rest if isinstance(p, str) and p.isidentifier())])
@@ -97,25 +100,34 @@ def _raises_config_error(cls: Any) -> Any:
     return cls
 
 
+def is_by_cluster(value: Any) -> bool:
+    """Whether a prior's numbers are rows, one a cluster."""
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], tuple)
+
+
 @_raises_config_error
 @dataclass(frozen=True, config=_CONFIG)
 class Priors(_Checked):
     """Priors of a Gaussian mixture.
 
+    A tuple of numbers is one a feature, a tuple of tuples one row a cluster. Clusters with equal
+    rows and concentrations are exchangeable; the others are told apart by the prior, and keep their
+    places.
+
     Parameters
     ----------
     concentration : float or tuple of float
-        Dirichlet concentration of the weights; one number, or one a cluster (labels are then
-        not exchangeable).
-    mean_location : float, tuple of float or None
+        Dirichlet concentration of the weights; one number, or one a cluster.
+    mean_location : float, tuple of float, tuple of tuple of float or None
         Centre of the Normal prior of the means. ``units="relative"``: an offset from the feature's
         mean in its standard deviations; ``units="data"``: a value. None is the feature's mean.
-    mean_scale : float or tuple of float
+    mean_scale : float, tuple of float or tuple of tuple of float
         Standard deviation of the Normal prior of the means.
     scale_family : {"lognormal", "halfnormal"}
         Family of the prior of the scales (standard deviations) of a component.
-    scale : float or tuple of float
-        The log-normal's median or the half-normal's scale.
+    scale : float, tuple of float or tuple of tuple of float
+        The log-normal's median or the half-normal's scale. Rows (of one number for the spherical
+        structures) only where clusters have scales of their own.
     scale_sigma : float
         Standard deviation of the logarithm of a scale (log-normal family only).
     eta : float
@@ -127,16 +139,25 @@ class Priors(_Checked):
     --------
     >>> Priors(eta=1.0).to_dict()["scale_family"]
     'lognormal'
+    >>> Priors(mean_location=((9.0,), (0.0,)), units="data").mean_location  # two clusters
+    ((9.0,), (0.0,))
     """
 
     concentration: Positive | tuple[Positive, ...] = 1.0
-    mean_location: Finite | tuple[Finite, ...] | None = None
-    mean_scale: Positive | tuple[Positive, ...] = 2.0
+    mean_location: Finite | tuple[Finite, ...] | FiniteRows | None = None
+    mean_scale: Positive | tuple[Positive, ...] | PositiveRows = 2.0
     scale_family: ScaleFamily = "lognormal"
-    scale: Positive | tuple[Positive, ...] = 0.5
+    scale: Positive | tuple[Positive, ...] | PositiveRows = 0.5
     scale_sigma: Positive = 0.8
     eta: Positive = 2.0
     units: Units = "relative"
+
+    @property
+    def by_cluster(self) -> tuple[str, ...]:
+        """Names of the priors that are given cluster by cluster."""
+        rows = ("mean_location", "mean_scale", "scale")
+        given = tuple(name for name in rows if is_by_cluster(getattr(self, name)))
+        return (*(("concentration",) if isinstance(self.concentration, tuple) else ()), *given)
 
 
 @_raises_config_error

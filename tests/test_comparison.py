@@ -143,7 +143,11 @@ def test_without_evidence_nothing_is_said_of_it(faithful):
         ({"n_components": [2, 2]}, ConfigError, "none twice"),
         ({"n_components": [0, 1]}, ConfigError, "n_components must be an integer >= 1, got 0"),
         ({"n_components": [1, 300]}, DataError, "300"),
-        ({"priors": Priors(concentration=(1.0, 2.0))}, ConfigError, "one number in compare"),
+        (
+            {"priors": Priors(concentration=(1.0, 2.0))},
+            ConfigError,
+            "must not differ between",
+        ),
         ({"evidence": "smc"}, ConfigError, "evidence must be one of both, bridge, none, got 'smc'"),
         ({"covariance": "round"}, ConfigError, "covariance must be"),
     ],

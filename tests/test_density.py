@@ -38,6 +38,30 @@ def log_posterior_of(n_features, n_components, covariance, family, step, seed=0)
 def test_equals_the_pymc_model(n_features, n_components, covariance, family, step):
     """Value to 1e-10 and gradient to 1e-8 on the model's own unconstrained vector, data units."""
     fused, rng = log_posterior_of(n_features, n_components, covariance, family, step)
+    check_against_pymc(fused, rng)
+
+
+@pytest.mark.parametrize("family", ["lognormal", "halfnormal"])
+@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_priors_of_single_clusters_equal_the_pymc_model(n_features, covariance, family):
+    rng = np.random.default_rng([n_features, 7])
+    values = 100.0 + rng.normal(size=(40, n_features)) * np.arange(3, 3 + n_features)
+    structure = STRUCTURES[covariance]
+    scale = rng.uniform(0.3, 2.0, size=(3, 1 if structure.scalar else n_features))
+    priors = Priors(
+        concentration=(1.5, 8.5, 2.0),
+        mean_location=tuple(map(tuple, rng.normal(size=(3, n_features)).tolist())),
+        mean_scale=tuple(map(tuple, rng.uniform(0.5, 3.0, size=(3, n_features)).tolist())),
+        scale_family=family,
+        scale=0.7 if structure.shared else tuple(map(tuple, scale.tolist())),
+    )
+    spec = MixtureSpec(3, covariance, priors, resolution=0.5)
+    check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)
+
+
+def check_against_pymc(fused, rng):
+    n_components = fused.resolved.n_components
     model = model_of(fused.resolved, fused.values)
     reference = model.compile_fn(
         [model.logp(), model.dlogp()], inputs=model.value_vars, mode=INTERPRETED, point_fn=False

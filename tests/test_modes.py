@@ -82,7 +82,7 @@ def test_modes_that_cannot_be_weighed_are_listed_with_the_reason(two_modes):
     own.attrs = {name: text for name, text in two_modes.attrs.items() if name != "resolved"}
     verdict = diagnose(own)
     assert verdict.weighed is None and len(verdict.modes) == 2
-    assert "They cannot be weighed: this posterior is of a user's own model" in verdict.reasons[0]
+    assert "Their weights are not known for a model of your own: tune longer" in verdict.reasons[0]
     assert all(mode["weight"] is None for mode in verdict.to_dict()["modes"])
 
 

@@ -137,7 +137,7 @@ def test_the_table_of_priors_states_their_families():
     assert "0.0626" in laws["scale (sd) of x1"][1] and "4.483" in laws["scale (sd) of x1"][1]
     assert "prefers no numbering" in half.caption
     apart = _priors(resolved(concentration=(1.0, 3.0), covariance="spherical"))
-    assert "does tell the clusters apart" in apart.caption
+    assert "tells the clusters apart" in apart.caption
     names = [row[0] for row in apart.rows]
     assert "scale (sd) of all features" in names and "correlation matrix" not in names
 

@@ -183,10 +183,12 @@ def _specs(
             key="n_components",
         )
     specs = {k: MixtureSpec(k, covariance, priors, resolution) for k in sorted(numbers)}
-    if isinstance(specs[numbers[0]].priors.concentration, tuple):
+    if by_cluster := priors.by_cluster:
         raise ConfigError(
-            "concentration must be one number in compare: one a cluster fits a single K only.",
-            key="concentration",
+            f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "
+            "every K: give one number or, but for the concentration, one a feature; sample and "
+            "fit_map take priors of single clusters.",
+            key=by_cluster[0],
         )
     for k in specs:
         check_components(data, k)

@@ -80,9 +80,10 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     One half of each chain fits a mixture of Gaussians on the unconstrained coordinates, the other
     half estimates; then the halves change places, and the mean of both results is taken. The
     Gaussians' covariances are shrunk towards the shape of the posterior's curvature, as far as that
-    serves draws left out of the fit: hundreds of coordinates need few more draws. Where the
-    labels are exchangeable the proposal is symmetrised over all K! permutations (those that
-    contribute nothing at draws and proposals are left out, the divisor stays K!): both sides of
+    serves draws left out of the fit: hundreds of coordinates need few more draws. Where the labels
+    are exchangeable the proposal is symmetrised over all permutations within their groups, K! where
+    all are alike (those that contribute nothing at draws and proposals are left out, the divisor
+    stays the number of all): both sides of
     the bridge are then symmetric functions, so that the result does not depend on how the draws
     are labelled, and overlapping labellings are counted right. Relabelled draws make the Gaussians
     fit, and the error small.

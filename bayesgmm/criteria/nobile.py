@@ -48,7 +48,7 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
 
     With A_m the sum of the first m concentrations the step is lgamma(A_K) + lgamma(n + A_(K-1))
     - lgamma(A_(K-1)) - lgamma(n + A_K) - log P(component K is empty | y, K), and the probability
-    is the mean over draws of prod_i (1 - r_iK), over all components where they are exchangeable.
+    is the mean over draws of prod_i (1 - r_iK), over all components exchangeable with the last.
     It holds when neither the priors of the components nor the first K - 1 concentrations depend
     on K, and says something only about a superfluous component: see `NobileStep.usable`.
 
@@ -76,7 +76,8 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     empty = np.empty((*draws.shape[:2], resolved.n_components))
     for chain, out in zip(draws, empty, strict=True):
         _empty_probabilities(np.ascontiguousarray(chain), target.flat, out)
-    values = empty.mean(axis=2) if resolved.exchangeable else empty[:, :, -1]
+    alike = resolved.groups.group_of(resolved.n_components - 1)
+    values = empty[:, :, alike].mean(axis=2)
     probability = float(values.mean())
     size = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
     size = size if math.isfinite(size) else float(values.size)

@@ -1,6 +1,5 @@
 """The bridge's proposal: Gaussians fitted to draws, made symmetric in the labels."""
 
-import itertools
 import math
 import warnings
 from collections.abc import Iterator
@@ -39,7 +38,10 @@ _VALUES = 2**20  # whitened coordinates at a time: 8 MiB
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A normalised density q(x) = (1 / K!) sum_s sum_g w_g N(P_s x | m_g, F_g F_g').
+    """A normalised density q(x) = (1 / m) sum_s sum_g w_g N(P_s x | m_g, F_g F_g').
+
+    The sum over s is that over the m permutations of the labels within exchangeable groups: K! of
+    them where all labels are exchangeable.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class Proposal:
     shifts : array of shape (term, dim)
         F_g^-1 m_g.
     constants : array of shape (term,)
-        log w_g - log det F_g - dim / 2 log 2 pi - log K!.
+        log w_g - log det F_g - dim / 2 log 2 pi - log m.
     """
 
     weights: Array
@@ -81,7 +83,7 @@ class Proposal:
         return out
 
     def symmetrised(self, target: LogPosterior, points: Array) -> Self:
-        """Return the mean over all K! permutations of the labels.
+        """Return the mean over all permutations of exchangeable labels.
 
         Parameters
         ----------
@@ -89,9 +91,10 @@ class Proposal:
             Where its labels are not exchangeable nothing is done.
         points : array of shape (point, dim)
             What the density is wanted at: permuted Gaussians that contribute nothing there are
-            left out, and the divisor stays K!.
+            left out, and the divisor stays the number of all.
         """
-        if not target.resolved.exchangeable:
+        groups = target.resolved.groups
+        if not groups.exchangeable:
             return self
         reference = self.log_density(points)
         whitenings, shifts, constants = [*self.whitenings], [*self.shifts], [*self.constants]
@@ -107,7 +110,7 @@ class Proposal:
             self,
             whitenings=np.stack(whitenings),
             shifts=np.stack(shifts),
-            constants=np.array(constants) - math.lgamma(target.resolved.n_components + 1),
+            constants=np.array(constants) - groups.log_order,
         )
 
 
@@ -212,7 +215,7 @@ def _within_reach(
     """
     own = _cluster_coordinates(target)
     n_clusters = len(own)
-    orders = np.array(list(itertools.permutations(range(n_clusters)))[1:], dtype=np.int64)
+    orders = list(target.resolved.groups.orders())[1:]
     for gaussian, (mean, factor) in enumerate(zip(proposal.means, proposal.factors, strict=True)):
         least = np.empty((n_clusters, n_clusters, len(points)))  # place, label, point
         for place, index in enumerate(own):

@@ -134,11 +134,12 @@ def _swept(
 
 def _relabelled(target: LogPosterior, points: Array) -> Array:
     """Return points (point, dim) under labels on which their allocations agree."""
-    if not target.resolved.exchangeable:
+    groups = target.resolved.groups
+    if not groups.exchangeable:
         return points
     density = np.empty(len(points))
     log_densities(points, target.flat, density)
     resolved, parameters = target.resolved, target.constrain(points)
-    allocations = Allocations(parameters, target.values, resolved.centre, resolved.unit)
+    allocations = Allocations(parameters, target.values, resolved.centre, resolved.unit, groups)
     orders = stephens(allocations, int(density.argmax()))
     return target.unconstrain(parameters.permuted(orders))

@@ -11,6 +11,7 @@ from bayesgmm.labels import (
     Precision,
     Quantity,
     allocations_of,
+    label_groups,
     largest_share,
     modal_draw,
     precision,
@@ -81,9 +82,12 @@ def _r_hat_as_sampled(posterior: xr.DataTree) -> float:
 
 
 def _switched(posterior: xr.DataTree) -> float | None:
-    """Return the share of draws in other labels than most; None where they were relabelled."""
-    several = posterior["posterior"].sizes["cluster"] > 1
-    if not several or attribute(posterior, "relabelling") is not None:
+    """Return the share of draws in other labels than most.
+
+    None where they were relabelled, and where the model tells all labels apart.
+    """
+    exchangeable = label_groups(posterior).exchangeable
+    if not exchangeable or attribute(posterior, "relabelling") is not None:
         return None
     return 1.0 - largest_share(stephens(allocations_of(posterior), modal_draw(posterior)))
 

@@ -75,7 +75,11 @@ def broken_chains(quantities: list[Quantity]) -> Iterator[Finding]:
 
 
 def modes_apart(
-    modes: tuple[Mode, ...], weighed: "WeighedModes | None", refusal: str | None
+    modes: tuple[Mode, ...],
+    weighed: "WeighedModes | None",
+    refusal: str | None,
+    *,
+    own_model: bool = False,
 ) -> Iterator[Finding]:
     """List the modes that no chain leaves, and what each is worth."""
     if len(modes) < 2:
@@ -85,7 +89,12 @@ def modes_apart(
         f"(sd {mode.log_likelihood_sd:.2f})"
         for mode in modes
     ]
-    if weighed is None:
+    if own_model:
+        cure = (
+            "Their weights are not known for a model of your own: tune longer, or give its "
+            "variables start values (initval) or narrower priors."
+        )
+    elif weighed is None:
         cure = f"They cannot be weighed: {refusal} Or go on with extend(posterior)."
     else:
         parts = [
@@ -142,7 +151,7 @@ def _share(share: float, error: float | None) -> str:
     return shown if error is None else f"{shown} (error {100.0 * error:.2g} %)"
 
 
-def mixing(judged: dict[str, Precision]) -> Iterator[Finding]:
+def mixing(judged: dict[str, Precision], *, own_model: bool = False) -> Iterator[Finding]:
     """Judge whether the chains agree, and whether their draws suffice."""
     r_hats = {name: p.r_hat for name, p in judged.items() if p.r_hat > R_HAT}
     if r_hats:
@@ -153,10 +162,10 @@ def mixing(judged: dict[str, Precision]) -> Iterator[Finding]:
             + ("the chains have not mixed: tune longer" if apart else "sample more draws")
             + ", or take fewer components.",
         )
-    yield from _short(judged)
+    yield from _short(judged, own_model)
 
 
-def _short(judged: dict[str, Precision]) -> Iterator[Finding]:
+def _short(judged: dict[str, Precision], own_model: bool) -> Iterator[Finding]:
     sizes = {name: min(p.ess_bulk, p.ess_tail) for name, p in judged.items()}
     sizes = {name: size for name, size in sizes.items() if size < ESS}
     if sizes:
@@ -164,7 +173,8 @@ def _short(judged: dict[str, Precision]) -> Iterator[Finding]:
         yield Finding(
             RunStatus.TOO_FEW_DRAWS,
             f"the effective sample size is {_worst(sizes, largest=False)} (at least {ESS:.0f}); "
-            f"sample about {times} times as many draws, or go on with extend(posterior).",
+            f"sample about {times} times as many draws"
+            + ("." if own_model else ", or go on with extend(posterior)."),
         )
 
 

@@ -28,7 +28,7 @@ from bayesgmm.labels import (
     label_free_quantities,
     precision,
 )
-from bayesgmm.result.layout import attribute
+from bayesgmm.result.layout import attribute, resolved_of
 
 if TYPE_CHECKING:
     from bayesgmm.criteria.missed_modes import LeftOut
@@ -159,15 +159,16 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
     figures = figures_of(posterior, free, own, judged)
     doubtful = doubtful_clusters(figures)
     clear = [q.name for q in [*free, *own] if q.cluster not in doubtful and not _settled(q)]
-    weighed, refusal = _weighed(posterior, modes)
+    own_model = resolved_of(posterior) is None
+    weighed, refusal = (None, None) if own_model else _weighed(posterior, modes)
     missed = _left_out(posterior)
     findings = _by_gravity(
         [
             *completeness(posterior, figures),
             *broken_chains([free[0], *own]),
             *modes_missed(missed, figures["chains"]),
-            *modes_apart(modes, weighed, refusal),
-            *mixing({name: judged[name] for name in clear}),
+            *modes_apart(modes, weighed, refusal, own_model=own_model),
+            *mixing({name: judged[name] for name in clear}, own_model=own_model),
             *sampler(posterior, figures),
             *labels(figures),
         ]

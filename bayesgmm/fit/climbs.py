@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.point import FitStatus
+from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
@@ -90,7 +91,9 @@ def distinct(
     kept: list[Candidate] = []
     for run, starts in sorted(runs, key=lambda pair: -pair[0].objective):
         parameters = target.parameters(run.x)
-        order, feature = number_clusters(parameters.means, target.resolved.spread)
+        order, feature = number_clusters(
+            parameters.means, target.resolved.spread, groups=_groups(target)
+        )
         new = Candidate(run, parameters.permuted(order), feature, starts)
         for i, old in enumerate(kept):
             if old.run.objective - run.objective < near and _same(old, new, target.resolved.spread):
@@ -99,6 +102,11 @@ def distinct(
         else:
             kept.append(new)
     return kept
+
+
+def _groups(target: Target) -> LabelGroups | None:
+    """Return the groups within which clusters are numbered: a likelihood knows no others."""
+    return None if target.log_posterior(0.0) is None else target.resolved.groups
 
 
 def _same(one: Candidate, other: Candidate, spread: Array) -> bool:

@@ -3,9 +3,9 @@
 from bayesgmm.labels.allocation import (
     Allocations,
     allocations_of,
-    best_orders,
     fitting_coordinates,
 )
+from bayesgmm.labels.exchangeability import label_groups
 from bayesgmm.labels.identification import IDENTIFIED, identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.precision import Precision, precision
@@ -22,11 +22,11 @@ __all__ = [
     "Quantity",
     "agreement",
     "allocations_of",
-    "best_orders",
     "cluster_quantities",
     "fitting_coordinates",
     "group_chains",
     "identification_scores",
+    "label_groups",
     "label_free_quantities",
     "largest_share",
     "modal_draw",

@@ -6,15 +6,16 @@ from functools import cached_property
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import linear_sum_assignment
 
 from bayesgmm.compiling import compiled, compiled_fast
+from bayesgmm.labels.exchangeability import label_groups
+from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.streams import over_draws, responsibilities
 from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Allocations", "allocations_of", "best_orders", "fitting_coordinates"]
+__all__ = ["Allocations", "allocations_of", "fitting_coordinates"]
 
 _HELD_VALUES = 2**23  # probabilities kept between passes: 64 MiB
 
@@ -32,12 +33,15 @@ class Allocations:
     rows : array of shape (obs, feature), data units
     centre, unit : arrays of shape (feature,), data units
         Coordinates in which the arithmetic is done; no result depends on them.
+    groups : LabelGroups
+        Within which labels may change places.
     """
 
     parameters: Parameters
     rows: Array
     centre: Array
     unit: Array
+    groups: LabelGroups
 
     @property
     def n_draws(self) -> int:
@@ -87,7 +91,7 @@ class Allocations:
         orders = np.empty((self.n_draws, self.n_clusters), dtype=np.int64)
 
         def match(block: Array, part: slice) -> tuple[Array, int]:
-            orders[part] = best_orders(_projected(block, targets))
+            orders[part] = self.groups.best_orders(_projected(block, targets))
             return _permuted_sum(block, orders[part])
 
         return orders, _mean(self._reduced(match))
@@ -108,7 +112,10 @@ class Allocations:
 def allocations_of(posterior: xr.DataTree) -> Allocations:
     """Return the allocations of a tree's draws, chains one after another."""
     return Allocations(
-        parameters_of(posterior), rows_of(posterior), *fitting_coordinates(posterior)
+        parameters_of(posterior),
+        rows_of(posterior),
+        *fitting_coordinates(posterior),
+        label_groups(posterior),
     )
 
 
@@ -119,28 +126,6 @@ def fitting_coordinates(posterior: xr.DataTree) -> tuple[Array, Array]:
         return resolved.centre, resolved.unit
     rows = rows_of(posterior)
     return rows.mean(axis=0), rows.std(axis=0, ddof=1)
-
-
-def best_orders(scores: Array) -> IntArray:
-    """Return the assignment of labels to clusters that has the highest sum of scores.
-
-    Parameters
-    ----------
-    scores : array of shape (sample, label, cluster)
-
-    Returns
-    -------
-    array of shape (sample, cluster)
-        The label that becomes each cluster; labels as they are where scores are not finite.
-    """
-    best = scores.argmax(axis=1)
-    labels = np.arange(scores.shape[1])
-    for draw in np.flatnonzero((np.sort(best, axis=1) != labels).any(axis=1)):
-        if np.isfinite(scores[draw]).all():
-            best[draw] = linear_sum_assignment(scores[draw].T, maximize=True)[1]
-        else:
-            best[draw] = labels
-    return best
 
 
 def _mean(sums: Iterable[tuple[Array, int]]) -> Array:

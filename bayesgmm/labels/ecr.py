@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesgmm.labels.allocation import Allocations, best_orders
+from bayesgmm.labels.allocation import Allocations
 from bayesgmm.typing import IntArray
 
 __all__ = ["ecr"]
@@ -31,4 +31,4 @@ def ecr(allocations: Allocations, pivot: int) -> IntArray:
     """
     nearest = allocations.at(pivot).argmax(axis=0)
     indicator = (np.arange(allocations.n_clusters)[:, None] == nearest).astype(float)
-    return best_orders(allocations.scores(indicator))
+    return allocations.groups.best_orders(allocations.scores(indicator))

@@ -19,7 +19,8 @@ def identification_scores(allocations: Allocations, orders: IntArray) -> Array:
     """Return the share of draws in which each cluster is identified.
 
     A draw identifies cluster k when its order beats every order that moves k by more than log 20
-    nats of Stephens' cost, sum_ik r_ik log(r_ik / q_ik).
+    nats of Stephens' cost, sum_ik r_ik log(r_ik / q_ik). Only orders within exchangeable groups
+    count: a cluster that the model tells from all others has score 1.
 
     Parameters
     ----------
@@ -35,9 +36,13 @@ def identification_scores(allocations: Allocations, orders: IntArray) -> Array:
     scores = allocations.scores(log_allocations(allocations.average(orders)))
     scores = np.take_along_axis(scores, orders[:, :, None], axis=1)
     finite = scores[np.isfinite(scores).all(axis=(1, 2))]
-    if allocations.n_clusters == 1 or not len(finite):
-        return np.ones(allocations.n_clusters)
-    return (_margins(finite) > _MARGIN).mean(axis=0)
+    out = np.ones(allocations.n_clusters)
+    if len(finite):
+        for group in allocations.groups.groups:
+            if len(group) > 1:
+                inside = finite[:, group][:, :, group]
+                out[list(group)] = (_margins(inside) > _MARGIN).mean(axis=0)
+    return out
 
 
 def _margins(scores: Array) -> Array:

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.labels.quantities import Quantity, label_free_quantities
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
+from bayesgmm.result.components import gaussian_components
 from bayesgmm.result.layout import parameters_of, rows_of
 from bayesgmm.typing import Array
 
@@ -67,10 +68,9 @@ def group_chains(
         The highest log likelihood first; chains that are not finite belong to none.
     """
     quantities = label_free_quantities(posterior) if quantities is None else quantities
-    values = np.concatenate(
-        [np.stack([q.values for q in quantities], axis=-1), _row_log_likelihoods(posterior)],
-        axis=-1,
-    )
+    values = np.stack([q.values for q in quantities], axis=-1)
+    rows = _row_log_likelihoods(posterior)
+    values = values if rows is None else np.concatenate([values, rows], axis=-1)
     finite = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)))
     values = values[finite]
     _, labels = connected_components(_near(values), directed=False)
@@ -100,10 +100,18 @@ def _near(values: Array) -> NDArray[np.bool_]:
     return (differences <= _APART * within + 1e-12 * np.abs(means)).all(axis=2)
 
 
-def _row_log_likelihoods(posterior: xr.DataTree) -> Array:
-    """Return log p(x_i) of rows spread over the data, shape (chain, draw, row), nats."""
+def _row_log_likelihoods(posterior: xr.DataTree) -> Array | None:
+    """Return log p(x_i) of rows spread over the data, shape (chain, draw, row), nats.
+
+    Where the components are not Gaussian, what is stored; None where nothing is.
+    """
     rows = rows_of(posterior)
-    rows = np.ascontiguousarray(rows[:: -(-len(rows) // _ROWS)])
+    every = -(-len(rows) // _ROWS)
+    if not gaussian_components(posterior):
+        if "log_likelihood" not in posterior:
+            return None
+        return posterior["log_likelihood"].to_dataset()["x"].values[:, :, ::every]
+    rows = np.ascontiguousarray(rows[::every])
     values = pointwise_log_likelihood(
         parameters_of(posterior), rows, *fitting_coordinates(posterior)
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesgmm.labels.allocation import Allocations, best_orders
+from bayesgmm.labels.allocation import Allocations
 from bayesgmm.mixture.parameters import log_of_weights
 from bayesgmm.typing import Array, IntArray
 
@@ -35,7 +35,7 @@ def reorder_by_pivot(allocations: Allocations, pivot: int) -> IntArray:
     scores = np.empty((len(vectors), allocations.n_clusters, allocations.n_clusters))
     for cluster, target in enumerate(vectors[pivot]):
         scores[:, :, cluster] = -((vectors - target) ** 2).sum(axis=-1)
-    return best_orders(scores)
+    return allocations.groups.best_orders(scores)
 
 
 def _cluster_vectors(allocations: Allocations) -> Array:

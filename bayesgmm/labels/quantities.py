@@ -10,6 +10,7 @@ from bayesgmm.compiling import compiled
 from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.streams import over_draws
+from bayesgmm.result.components import gaussian_components
 from bayesgmm.result.layout import check_posterior, parameters_of, resolved_of, rows_of
 from bayesgmm.typing import Array
 
@@ -49,7 +50,8 @@ def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
     list of Quantity
         log_likelihood (nats, data units); for two clusters and more also sorted_weights[j] (the
         largest first), entropy (sum over rows of that of their allocation, nats) and occupied (the
-        expected number of clusters that hold at least one row).
+        expected number of clusters that hold at least one row); these two only where the components
+        are Gaussian.
     """
     check_posterior(posterior)
     check_posterior(posterior, "sample_stats")
@@ -61,6 +63,8 @@ def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
     decreasing = -np.sort(-weights, axis=2)
     for rank in range(weights.shape[2]):
         quantities.append(Quantity(f"sorted_weights[{rank}]", decreasing[:, :, rank]))
+    if not gaussian_components(posterior):
+        return quantities
     sums = np.concatenate(
         list(
             over_draws(
@@ -95,15 +99,17 @@ def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
     shape = (draws.sizes["chain"], draws.sizes["draw"])
     parameters = Parameters(*(value.reshape(*shape, *value.shape[1:]) for value in flat))
     features = [str(name) for name in draws["feature"].values]
-    n_clusters = draws.sizes["cluster"]
+    clusters = [str(name) for name in draws["cluster"].values]
     quantities = []
-    if n_clusters > 1:
-        for k in range(n_clusters):
-            quantities.append(Quantity(f"weights[{k}]", parameters.weights[:, :, k], k))
-    for k in range(n_clusters):
+    if len(clusters) > 1:
+        for k, cluster in enumerate(clusters):
+            quantities.append(Quantity(f"weights[{cluster}]", parameters.weights[:, :, k], k))
+    for k, cluster in enumerate(clusters):
         for d, feature in enumerate(features):
-            quantities.append(Quantity(f"means[{k}, {feature}]", parameters.means[:, :, k, d], k))
-    return [*quantities, *_of_covariances(parameters, features, _form(posterior, parameters))]
+            name = f"means[{cluster}, {feature}]"
+            quantities.append(Quantity(name, parameters.means[:, :, k, d], k))
+    form = _form(posterior, parameters)
+    return [*quantities, *_of_covariances(parameters, clusters, features, form)]
 
 
 @dataclass(frozen=True)
@@ -128,12 +134,14 @@ def _form(posterior: xr.DataTree, parameters: Parameters) -> _Form:
     )
 
 
-def _of_covariances(parameters: Parameters, features: list[str], form: _Form) -> Iterator[Quantity]:
-    n_clusters = parameters.weights.shape[2]
-    clusters: list[int | None] = [None] if form.shared and n_clusters > 1 else [*range(n_clusters)]
+def _of_covariances(
+    parameters: Parameters, names: list[str], features: list[str], form: _Form
+) -> Iterator[Quantity]:
+    shared = form.shared and len(names) > 1
+    clusters: list[int | None] = [None] if shared else [*range(len(names))]
     for k in clusters:
         for d in range(1 if form.scalar else len(features)):
-            index = ([] if k is None else [str(k)]) + ([] if form.scalar else [features[d]])
+            index = ([] if k is None else [names[k]]) + ([] if form.scalar else [features[d]])
             name = f"scales[{', '.join(index)}]" if index else "scales"
             yield Quantity(name, parameters.scales[:, :, k or 0, d], k)
     if not form.correlated:
@@ -141,7 +149,7 @@ def _of_covariances(parameters: Parameters, features: list[str], form: _Form) ->
     for k in clusters:
         for i in range(len(features)):
             for j in range(i):
-                index = ([] if k is None else [str(k)]) + [features[j], features[i]]
+                index = ([] if k is None else [names[k]]) + [features[j], features[i]]
                 values = parameters.correlations[:, :, k or 0, i, j]
                 yield Quantity(f"correlations[{', '.join(index)}]", values, k, correlation=True)
 

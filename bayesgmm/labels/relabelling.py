@@ -14,11 +14,11 @@ from bayesgmm.labels.ecr import ecr
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.pivot import reorder_by_pivot
 from bayesgmm.labels.stephens import stephens
+from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.result.layout import (
     check_posterior,
     permuted_tree,
-    resolved_of,
     rows_of,
     with_attributes,
 )
@@ -39,9 +39,10 @@ def relabel(
 ) -> xr.DataTree:
     """Give every draw the labels under which the draws agree, and number the clusters.
 
-    Every draw is kept. Clusters are numbered from 0 by increasing posterior mean of the first
-    feature, or of the feature that separates them best where the first does not. Where the prior
-    tells the labels apart (one concentration a cluster) the draws stay as they are.
+    Every draw is kept. Labels change places within exchangeable groups only (`label_groups`), and
+    clusters that the model tells from all others stay as they are. Within a group, clusters are
+    numbered by increasing posterior mean of the first feature, or of the feature that separates
+    them best where the first does not.
 
     Parameters
     ----------
@@ -77,13 +78,12 @@ def relabel(
     """
     check_one_of("method", method, METHODS)
     allocations = allocations_of(posterior)
-    resolved = resolved_of(posterior)
-    if resolved is not None and not resolved.exchangeable:
-        as_sampled = np.tile(np.arange(allocations.n_clusters), (allocations.n_draws, 1))
+    groups = allocations.groups
+    if not groups.exchangeable and groups.n_clusters > 1:
         return with_attributes(
             posterior,
-            relabelling={"method": None, "reason": "the prior tells the labels apart"},
-            identification=identification_scores(allocations, as_sampled).tolist(),
+            relabelling={"method": None, "reason": "the model tells the labels apart"},
+            identification=[1.0] * groups.n_clusters,
         )
     pivot = modal_draw(posterior)
     orders = METHODS[method](allocations, pivot)
@@ -96,7 +96,8 @@ def relabel(
     draws = posterior["posterior"].to_dataset()
     orders = orders.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)
     relabelled = np.take_along_axis(draws["means"].values, orders[..., None], axis=2)
-    numbers, feature = _numbers(relabelled, rows_of(posterior).std(axis=0, ddof=1))
+    spread = rows_of(posterior).std(axis=0, ddof=1)
+    numbers, feature = _numbers(relabelled, spread, groups)
     orders = orders[..., numbers]
     return with_attributes(
         permuted_tree(posterior, orders),
@@ -110,7 +111,9 @@ def relabel(
     )
 
 
-def _numbers(means: Array, spread: Array) -> tuple[IntArray, int]:
+def _numbers(
+    means: Array, spread: Array, groups: LabelGroups | None = None
+) -> tuple[IntArray, int]:
     """Order relabelled clusters by the posterior mean of their means (chain, draw, ...)."""
     means = means[np.isfinite(means).all(axis=(1, 2, 3))]
     if not means.size:
@@ -119,7 +122,7 @@ def _numbers(means: Array, spread: Array) -> tuple[IntArray, int]:
     neighbours = np.argsort(centres[:, 0], kind="stable")
     gaps = np.diff(means[:, :, neighbours, 0], axis=2)
     errors = np.nan_to_num(array_stats.mcse(gaps, chain_axis=0, draw_axis=1))
-    return number_clusters(centres, spread, errors)
+    return number_clusters(centres, spread, errors, groups)
 
 
 def agreement(posterior: xr.DataTree) -> dict[str, float]:

@@ -51,9 +51,9 @@ class Problem(NamedTuple):
     sigma: float
     constants: Array  # (4,) normalising constants of weights, means, scales, pairs
     concentration: Array  # (cluster,)
-    mean_location: Array  # (feature,)
-    mean_scale: Array  # (feature,)
-    prior_scale: Array  # (feature,)
+    mean_location: Array  # (cluster, feature)
+    mean_scale: Array  # (cluster, feature)
+    prior_scale: Array  # (group, feature)
     resolution: Array  # (feature,)
     blocks: Array  # (blocks, feature, BLOCK)
 
@@ -75,8 +75,8 @@ class Point(NamedTuple):
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
     header = [*problem[:10], *problem.constants]
-    before_rows = np.concatenate([header, *problem[11:16]])
-    start = _rows_start(problem.n_clusters, problem.n_features)
+    before_rows = np.concatenate([header, *(part.ravel() for part in problem[11:16])])
+    start = _rows_start(problem.n_clusters, problem.n_groups, problem.n_features)
     flat = aligned_empty((start + problem.blocks.size,))
     flat[: len(before_rows)] = before_rows
     flat[len(before_rows) : start] = 0.0
@@ -85,22 +85,24 @@ def flatten(problem: Problem) -> Array:
 
 
 @compiled
-def _rows_start(n_clusters: int, n_features: int) -> int:
+def _rows_start(n_clusters: int, n_groups: int, n_features: int) -> int:
     """Return where the rows begin: after the numbers, at a whole cache line."""
-    return (_HEADER + n_clusters + 4 * n_features + 7) // 8 * 8
+    numbers = n_clusters + (2 * n_clusters + n_groups + 1) * n_features
+    return (_HEADER + numbers + 7) // 8 * 8
 
 
 @compiled
 def read(flat: Array) -> Problem:
     """View the flat array, which must outlive the view, as a problem; nothing is copied."""
     n_rows, n_features, n_clusters = int(flat[0]), int(flat[1]), int(flat[2])
-    n_blocks = (n_rows + BLOCK - 1) // BLOCK
-    priors = _HEADER + n_clusters
+    n_blocks, n_groups = (n_rows + BLOCK - 1) // BLOCK, int(flat[3])
+    means = _HEADER + n_clusters
+    scales = means + 2 * n_clusters * n_features
     return Problem(
         n_rows,
         n_features,
         n_clusters,
-        int(flat[3]),
+        n_groups,
         flat[4] > 0.0,
         flat[5] > 0.0,
         flat[6] > 0.0,
@@ -109,11 +111,11 @@ def read(flat: Array) -> Problem:
         flat[9],
         part(flat, 10, (4,)),
         part(flat, _HEADER, (n_clusters,)),
-        part(flat, priors, (n_features,)),
-        part(flat, priors + n_features, (n_features,)),
-        part(flat, priors + 2 * n_features, (n_features,)),
-        part(flat, priors + 3 * n_features, (n_features,)),
-        part(flat, _rows_start(n_clusters, n_features), (n_blocks, n_features, BLOCK)),
+        part(flat, means, (n_clusters, n_features)),
+        part(flat, means + n_clusters * n_features, (n_clusters, n_features)),
+        part(flat, scales, (n_groups, n_features)),
+        part(flat, scales + n_groups * n_features, (n_features,)),
+        part(flat, _rows_start(n_clusters, n_groups, n_features), (n_blocks, n_features, BLOCK)),
     )
 
 

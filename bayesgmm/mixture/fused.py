@@ -230,9 +230,10 @@ def _add_means(
             s = 0.0
             for m in range(d, problem.n_features):
                 s += sums.whitening[k, m, d] * sums.first[k, m]
-            z = (point.means[k, d] - problem.mean_location[d]) / problem.mean_scale[d]
+            scale = problem.mean_scale[k, d]
+            z = (point.means[k, d] - problem.mean_location[k, d]) / scale
             terms[2] -= 0.5 * z * z
-            gradient[o] = s - z / problem.mean_scale[d]
+            gradient[o] = s - z / scale
             o += 1
     return o
 
@@ -286,7 +287,9 @@ def _add_scales(
                 collected += root_gradient[g, d, j] * point.roots[g, d, j]
             if problem.scalar and d < problem.n_features - 1:
                 continue
-            value, slope = _scale_prior(x[o], point.scales[g, d], problem.prior_scale[d], problem)
+            value, slope = _scale_prior(
+                x[o], point.scales[g, d], problem.prior_scale[g, d], problem
+            )
             terms[3] += value
             terms[5] += x[o]
             gradient[o] = collected + slope + jacobian

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["number_clusters"]
@@ -11,7 +12,7 @@ ERRORS = 3.0
 
 
 def number_clusters(
-    means: Array, spread: Array, errors: Array | float = 0.0
+    means: Array, spread: Array, errors: Array | float = 0.0, groups: LabelGroups | None = None
 ) -> tuple[IntArray, int]:
     """Order clusters by their means in the first feature that tells them apart.
 
@@ -24,6 +25,8 @@ def number_clusters(
     spread : array of shape (feature,), data units
     errors : array of shape (cluster - 1,) or float, data units
         Monte Carlo standard errors of the gaps between neighbours in the first feature.
+    groups : LabelGroups, optional
+        Clusters change places within these only; all are one group by default.
 
     Returns
     -------
@@ -38,4 +41,5 @@ def number_clusters(
         feature = 0
     else:
         feature = int((gaps / spread).min(axis=0).argmax())
-    return np.argsort(means[:, feature], kind="stable"), feature
+    order = np.argsort(means[:, feature], kind="stable")
+    return (order if groups is None else groups.sorted_within(order)), feature

@@ -54,7 +54,7 @@ class LogPosterior:
         resolved, unit = self.resolved, self.resolved.unit
         structure = resolved.structure
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
-        prior_scale = np.broadcast_to(resolved.scale, unit.shape) / unit
+        location, spread = resolved.mean_rows
         return flatten(
             Problem(
                 n_rows=len(self.values),
@@ -67,11 +67,11 @@ class LogPosterior:
                 resolved=bool(resolved.resolution.any()),
                 eta=resolved.spec.priors.eta,
                 sigma=resolved.spec.priors.scale_sigma,
-                constants=_constants(resolved, prior_scale),
+                constants=_constants(resolved),
                 concentration=resolved.concentration,
-                mean_location=(resolved.mean_location - resolved.centre) / unit,
-                mean_scale=resolved.mean_scale / unit,
-                prior_scale=prior_scale,
+                mean_location=(location - resolved.centre) / unit,
+                mean_scale=spread / unit,
+                prior_scale=resolved.scale_rows / unit,
                 resolution=resolved.resolution / unit,
                 blocks=blocked(self.values, resolved.centre, unit),
             )
@@ -207,17 +207,18 @@ class LogPosterior:
         return np.concatenate([part.reshape(*lead, -1) for part in parts], axis=-1)
 
 
-def _constants(resolved: ResolvedSpec, prior_scale: Array) -> Array:
+def _constants(resolved: ResolvedSpec) -> Array:
     """Normalising constants of the four priors, fitting units."""
     k, d = resolved.n_components, resolved.n_features
     structure, priors = resolved.structure, resolved.spec.priors
     half_log_2pi = 0.5 * math.log(2.0 * math.pi)
     weights = gammaln(resolved.concentration.sum()) - gammaln(resolved.concentration).sum()
-    means = -k * (np.log(resolved.mean_scale / resolved.unit).sum() + d * half_log_2pi)
+    means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi
     n_scales = math.prod(structure.scales_shape(k, d))
     if priors.scale_family == "halfnormal":
-        free = prior_scale[:1] if structure.scalar else prior_scale
-        scales = n_scales * (math.log(2.0) - half_log_2pi - float(np.log(free).mean()))
+        unit = resolved.unit[0] if structure.scalar else resolved.unit
+        free = resolved.free_scale / unit
+        scales = n_scales * (math.log(2.0) - half_log_2pi) - float(np.log(free).sum())
     else:
         scales = -n_scales * (math.log(priors.scale_sigma) + half_log_2pi)
     columns = np.tril_indices(d, -1)[1]

@@ -8,8 +8,9 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.mixture.structures import STRUCTURES, Structure
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.spec import MixtureSpec, is_by_cluster
 from bayesgmm.typing import Array
 
 __all__ = ["ResolvedSpec", "resolve"]
@@ -33,9 +34,10 @@ class ResolvedSpec:
         Standard deviation h of the recording error, 0.4 recording steps; the largest for all
         features of the spherical structures, which are not spherical with unequal ones.
     concentration : array of shape (cluster,)
-    mean_location, mean_scale : arrays of shape (feature,), data units
-    scale : array of shape (feature,), or (1,) for the spherical structures, data units
-        Median (log-normal) or scale (half-normal) of the prior of the scales.
+    mean_location, mean_scale : arrays of shape (feature,) or (cluster, feature), data units
+    scale : array of shape (feature,) or (cluster, feature), data units
+        Median (log-normal) or scale (half-normal) of the prior of the scales; one number in place
+        of the features for the spherical structures.
     """
 
     spec: MixtureSpec
@@ -64,9 +66,36 @@ class ResolvedSpec:
         return len(self.features)
 
     @property
-    def exchangeable(self) -> bool:
-        """Whether the prior leaves the labels exchangeable."""
-        return bool(np.all(self.concentration == self.concentration[0]))
+    def groups(self) -> LabelGroups:
+        """The groups of labels that the prior does not tell apart."""
+        k = self.n_components
+        rows = [
+            self.concentration[:, None],
+            *self.mean_rows,
+            np.broadcast_to(self.scale, (k, self.scale.shape[-1])),
+        ]
+        return LabelGroups.of_rows(np.concatenate(rows, axis=1))
+
+    @property
+    def mean_rows(self) -> tuple[Array, Array]:
+        """Location and scale of the prior of every mean (cluster, feature), data units."""
+        shape = (self.n_components, self.n_features)
+        return np.broadcast_to(self.mean_location, shape), np.broadcast_to(self.mean_scale, shape)
+
+    @property
+    def scale_rows(self) -> Array:
+        """Median or scale of the prior of the scales (group, feature), data units.
+
+        A group is a cluster, or all that share.
+        """
+        groups = 1 if self.structure.shared else self.n_components
+        return np.broadcast_to(self.scale, (groups, self.n_features))
+
+    @property
+    def free_scale(self) -> Array:
+        """The same for each free scale, in their own shape: shared or scalar axes absent."""
+        rows = self.scale_rows[:, 0] if self.structure.scalar else self.scale_rows
+        return rows[0] if self.structure.shared else rows
 
     @property
     def unit(self) -> Array:
@@ -80,8 +109,13 @@ class ResolvedSpec:
 
     def with_fewer_components(self) -> "ResolvedSpec":
         """Return the same with the last component left out."""
+        rows = {
+            name: getattr(self, name)[:-1]
+            for name in ("mean_location", "mean_scale", "scale")
+            if getattr(self, name).ndim == 2
+        }
         spec = replace(self.spec, n_components=self.n_components - 1)
-        return replace(self, spec=spec, concentration=self.concentration[:-1])
+        return replace(self, spec=spec, concentration=self.concentration[:-1], **rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; `from_dict` reads them."""
@@ -119,6 +153,19 @@ def _per(value: Any, size: int, name: str, what: str) -> Array:
     return np.broadcast_to(array, (size,)).copy()
 
 
+def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) -> Array:
+    """Spread a prior's numbers over features, in a row for each cluster where there are rows."""
+    if not is_by_cluster(value):
+        return _per(value, size, name, what)
+    if len(value) != n_clusters:
+        raise ConfigError(
+            f"{name} must have one row a cluster ({n_clusters}), got {len(value)} rows.",
+            key=name,
+            value=value,
+        )
+    return np.stack([_per(row, size, f"each row of {name}", what) for row in value])
+
+
 def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     """Turn relative priors and the automatic resolution into numbers in data units.
 
@@ -133,21 +180,28 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     ConfigError
         Where a prior has the wrong number of entries for this K and these features.
     """
-    priors, size = spec.priors, data.n_features
+    priors, size, k = spec.priors, data.n_features, spec.n_components
     centre, spread = data.centre(), data.spread()
-    scalar = STRUCTURES[spec.covariance].scalar
+    structure = STRUCTURES[spec.covariance]
     relative = priors.units == "relative"
     unit = spread if relative else np.ones(size)
     if priors.mean_location is None:
         location = centre.copy()
     else:
-        location = _per(priors.mean_location, size, "mean_location", "feature") * unit
+        location = _by_feature(priors.mean_location, k, size, "mean_location", "feature") * unit
         location += centre if relative else 0.0
-    if scalar:
-        scale = _per(priors.scale, 1, "scale (spherical structures)", "model")
+    if structure.shared and is_by_cluster(priors.scale):
+        raise ConfigError(
+            f"covariance={spec.covariance!r} has one set of scales for all clusters, so that scale "
+            "takes no rows by cluster; give one number or one a feature, or another covariance.",
+            key="scale",
+            value=priors.scale,
+        )
+    if structure.scalar:
+        scale = _by_feature(priors.scale, k, 1, "scale (spherical structures)", "model")
         scale = scale * (_common(spread)[:1] if relative else 1.0)
     else:
-        scale = _per(priors.scale, size, "scale", "feature") * unit
+        scale = _by_feature(priors.scale, k, size, "scale", "feature") * unit
     steps = (
         data.smallest_gaps()
         if isinstance(spec.resolution, str)
@@ -161,8 +215,8 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         centre=centre,
         spread=spread,
         resolution=ERROR_PER_STEP * steps,
-        concentration=_per(priors.concentration, spec.n_components, "concentration", "cluster"),
+        concentration=_per(priors.concentration, k, "concentration", "cluster"),
         mean_location=location,
-        mean_scale=_per(priors.mean_scale, size, "mean_scale", "feature") * unit,
+        mean_scale=_by_feature(priors.mean_scale, k, size, "mean_scale", "feature") * unit,
         scale=scale,
     )

@@ -16,6 +16,7 @@ from bayesgmm.plots.theme import (
     cluster_colour,
     finish,
     new_axes,
+    printable,
     units_of,
 )
 from bayesgmm.prediction.allocation import membership as membership_of
@@ -90,8 +91,8 @@ def membership(
         pair = _pair(mixture, features)
         _draw_rows(ax, shown[:, pair], soft, unsure)
         labels = [axis_label(mixture.features[place], known) for place in pair]
-    for k in range(mixture.n_clusters):
-        ax.plot([], [], "o", color=cluster_colour(k), ms=5, label=f"cluster {k}")
+    for k, name in enumerate(mixture.clusters):
+        ax.plot([], [], "o", color=cluster_colour(k), ms=5, label=printable(name))
     ax.plot(
         [], [], "o", mfc="none", mec=HIGHLIGHT, ms=8,
         label=f"largest probability < {ambiguous:g} ({unsure.sum()} rows)",

@@ -35,12 +35,15 @@ class Drawn:
         Arrays of shape (sample, ...), data units.
     features : tuple of str
     rows : array of shape (obs, feature) or None, data units
+    clusters : tuple of str
+        What each cluster is called: "cluster 0", or by the name that a user's own model gives it.
     """
 
     source: PointFit | xr.DataTree
     parameters: Parameters
     features: tuple[str, ...]
     rows: Array | None
+    clusters: tuple[str, ...]
 
     @property
     def sampled(self) -> bool:
@@ -122,9 +125,10 @@ def drawn(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Drawn:
     """
     if isinstance(source, xr.DataTree) and "posterior" in source:
         source = _thinned(source, n_draws)
-    draws = draws_of(source)
+    draws = draws_of(source, gaussian=False)
     own = draws.observed if rows is None else checked_rows(rows, draws.features)
-    return Drawn(source, draws.parameters, draws.features, own)
+    clusters = tuple(f"cluster {name}" for name in draws.clusters)
+    return Drawn(source, draws.parameters, draws.features, own, clusters)
 
 
 def _thinned(tree: xr.DataTree, n_draws: int) -> xr.DataTree:
@@ -133,7 +137,9 @@ def _thinned(tree: xr.DataTree, n_draws: int) -> xr.DataTree:
     groups = {"posterior": posterior.isel(draw=evenly(posterior.sizes["draw"], a_chain))}
     if "observed_data" in tree:
         groups["observed_data"] = tree["observed_data"].to_dataset()
-    return xr.DataTree.from_dict(groups)
+    thinned = xr.DataTree.from_dict(groups)
+    thinned.attrs = dict(tree.attrs)
+    return thinned
 
 
 def evenly(size: int, most: int) -> IntArray:

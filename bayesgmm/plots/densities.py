@@ -107,7 +107,8 @@ def _draw_curves(ax: Axes, mixture: Drawn, place: int, prob: float, components: 
     ax.plot(points, grid["mean"], color="black", lw=1.6, label=what)
     if components and mixture.n_clusters > 1:
         for k, curve in enumerate(grid["components"].values):
-            ax.plot(points, curve, color=cluster_colour(k), lw=1.5, ls="--", label=f"cluster {k}")
+            name = printable(mixture.clusters[k])
+            ax.plot(points, curve, color=cluster_colour(k), lw=1.5, ls="--", label=name)
     ax.set_xlim(points[0], points[-1])
     ax.set_ylim(bottom=0)
 
@@ -195,8 +196,8 @@ def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
     what = "half of a cluster, one line a draw" if mixture.sampled else "half of a cluster"
     return [
         *(
-            Line2D([], [], color=cluster_colour(k), lw=1.6, label=f"cluster {k}")
-            for k in range(mixture.n_clusters)
+            Line2D([], [], color=cluster_colour(k), lw=1.6, label=printable(name))
+            for k, name in enumerate(mixture.clusters)
         ),
         Line2D([], [], color=MUTED, lw=0.8, marker="o", mfc="none", ms=7, label=what),
     ]

@@ -66,21 +66,21 @@ def forest(
     axes = new_grid(n_rows, columns, 2.6 * columns + 0.8, height, sharey=True).ravel()
     for ax in axes[n_panels:]:
         ax.set_visible(False)
-    _draw_panel(axes[0], mixture.parameters.weights, prob)
+    _draw_panel(axes[0], mixture.parameters.weights, mixture.clusters, prob)
     finish(axes[0], x="weight", legend=None)
     axes[0].set_xlim(0, None)
     for ax, place in zip(axes[1:n_panels], places, strict=True):
-        _draw_panel(ax, mixture.parameters.means[..., place], prob)
+        _draw_panel(ax, mixture.parameters.means[..., place], mixture.clusters, prob)
         finish(ax, x=f"mean of {axis_label(mixture.features[place], known)}", legend=None)
     _title(axes[0], mixture, "Weights and means of the clusters", prob)
     return axes[:n_panels]
 
 
-def _draw_panel(ax: Axes, values: Array, prob: float) -> None:
+def _draw_panel(ax: Axes, values: Array, clusters: tuple[str, ...], prob: float) -> None:
     """Draw one row a cluster from values (sample, cluster)."""
     for k in range(values.shape[1]):
         _draw_interval(ax, values[:, k], k, prob, cluster_colour(k))
-    ax.set_yticks(range(values.shape[1]), [f"cluster {k}" for k in range(values.shape[1])])
+    ax.set_yticks(range(values.shape[1]), [printable(name) for name in clusters])
     ax.set_ylim(values.shape[1] - 0.5, -0.5)
     ax.grid(axis="x", color="#e6e6e6", lw=0.7)
     ax.set_axisbelow(True)
@@ -163,7 +163,7 @@ def correlations(source: Any, *, prob: float = 0.89, ax: Axes | None = None) -> 
     ax.grid(axis="x", color="#e6e6e6", lw=0.7)
     ax.set_axisbelow(True)
     for k in range(shown):
-        label = "all clusters" if shared else f"cluster {k}"
+        label = "all clusters" if shared else printable(mixture.clusters[k])
         ax.plot([], [], color="black" if shared else cluster_colour(k), lw=2.5, label=label)
     what = f"; medians, 50 and {percent(prob)} intervals" if mixture.sampled else ""
     finish(

@@ -102,41 +102,49 @@ def _resolved(posterior: Any) -> ResolvedSpec:
 
 
 def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
-    """Return the marginal prior of each kind of parameter as frozen distributions of SciPy."""
+    """Return the marginal priors of each kind of parameter, one of each that are equal."""
     from scipy import stats
 
     total = resolved.concentration.sum()
-    first = resolved.concentration[0]
     shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
 
-    def means(place: int) -> Any:
-        return stats.norm(resolved.mean_location[place], resolved.mean_scale[place])
+    def weights() -> list[Any]:
+        own = np.unique(resolved.concentration)
+        return [stats.beta(a, total - a) for a in own] if total > own.max() else []
 
-    def scales(place: int) -> Any:
-        scale = resolved.scale[0 if resolved.structure.scalar else place]
+    def means(place: int) -> list[Any]:
+        numbers = np.stack([rows[:, place] for rows in resolved.mean_rows], axis=1)
+        return [stats.norm(*pair) for pair in np.unique(numbers, axis=0)]
+
+    def scales(place: int) -> list[Any]:
+        own = np.unique(resolved.scale_rows[:, place])
         if resolved.spec.priors.scale_family == "halfnormal":
-            return stats.halfnorm(scale=scale)
-        return stats.lognorm(resolved.spec.priors.scale_sigma, scale=scale)
+            return [stats.halfnorm(scale=scale) for scale in own]
+        return [stats.lognorm(resolved.spec.priors.scale_sigma, scale=scale) for scale in own]
 
     return {
-        "weights": stats.beta(first, total - first) if total > first else None,
-        "correlations": stats.beta(shape, shape, loc=-1, scale=2),
+        "weights": weights(),
+        "correlations": [stats.beta(shape, shape, loc=-1, scale=2)],
         "means": means,
         "scales": scales,
     }
 
 
 def _draw_against(
-    ax: Axes, values: Array, law: Any, name: str, support: tuple[float, float] | None = None
+    ax: Axes, values: Array, laws: list[Any], name: str, support: tuple[float, float] | None = None
 ) -> None:
-    """Draw histograms of values (sample, cluster) as outlines over the density of the prior."""
+    """Draw histograms of values (sample, cluster) as outlines over the densities of the priors."""
     if support is None:
-        low, high = law.ppf(0.005), law.ppf(0.985)
+        low = min(law.ppf(0.005) for law in laws)
+        high = max(law.ppf(0.985) for law in laws)
         support = (min(low, float(values.min())), max(high, float(values.max())))
     points = np.linspace(*support, 400)
-    if law is not None:
+    for number, law in enumerate(laws):
         density = law.pdf(points)
-        ax.fill_between(points, density / density.max(), color="#cfcfcf", lw=0, label="prior")
+        label = None if number else "prior"
+        alpha = 1.0 if len(laws) == 1 else 0.6
+        height = density / density.max()
+        ax.fill_between(points, height, color="#cfcfcf", lw=0, alpha=alpha, label=label)
     for k in range(values.shape[1]):
         counts, edges = np.histogram(values[:, k], bins=40)
         heights = counts / counts.max()

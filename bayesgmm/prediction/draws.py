@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
@@ -17,6 +19,7 @@ from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.streams import over_draws
 from bayesgmm.prediction.rows import checked_rows
 from bayesgmm.resources import available_cores
+from bayesgmm.result.components import refuse_unless_gaussian
 from bayesgmm.result.layout import parameters_of, rows_of
 from bayesgmm.typing import Array, IntArray
 
@@ -38,11 +41,14 @@ class MixtureDraws:
         Arrays of shape (sample, ...), data units.
     features : tuple of str
     observed : array of shape (obs, feature), data units, or None
+    names : array of shape (cluster,), optional
+        Of the clusters, where a user's own model names them.
     """
 
     parameters: Parameters
     features: tuple[str, ...]
     observed: Array | None
+    names: NDArray[Any] | None = None
 
     @property
     def n_samples(self) -> int:
@@ -53,6 +59,11 @@ class MixtureDraws:
     def n_components(self) -> int:
         """Number of components K."""
         return self.parameters.weights.shape[1]
+
+    @property
+    def clusters(self) -> NDArray[Any]:
+        """The clusters' names, or their numbers."""
+        return np.arange(self.n_components) if self.names is None else self.names
 
     @cached_property
     def centre(self) -> Array:
@@ -87,12 +98,13 @@ class MixtureDraws:
             covariances[(..., *square)],
         )
         observed = None if self.observed is None else self.observed[:, index]
-        return MixtureDraws(marginal, tuple(self.features[i] for i in index), observed)
+        features = tuple(self.features[i] for i in index)
+        return MixtureDraws(marginal, features, observed, self.names)
 
     def taken(self, samples: IntArray) -> "MixtureDraws":
         """Return some of the draws."""
         chosen = Parameters(*(value[samples] for value in self.parameters))
-        return MixtureDraws(chosen, self.features, self.observed)
+        return MixtureDraws(chosen, self.features, self.observed, self.names)
 
     def thinned(self, most: int) -> "MixtureDraws":
         """Return at most so many draws, evenly spaced."""
@@ -144,13 +156,19 @@ class MixtureDraws:
         return (slice(start, start + size) for start in range(0, self.n_samples, size))
 
 
-def draws_of(fit_or_posterior: FitOrPosterior) -> MixtureDraws:
+def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> MixtureDraws:
     """Take the draws out of a posterior, or a point fit as one draw.
+
+    Parameters
+    ----------
+    fit_or_posterior : PointFit or xarray.DataTree
+    gaussian : bool
+        Whether their density will be asked for, which must then be that of Gaussians.
 
     Raises
     ------
     ConfigError
-        When it is neither.
+        When it is neither, or the components are not Gaussian.
     """
     if isinstance(fit_or_posterior, PointFit):
         fit = fit_or_posterior
@@ -159,8 +177,12 @@ def draws_of(fit_or_posterior: FitOrPosterior) -> MixtureDraws:
         )
     if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
         tree = fit_or_posterior
-        features = tuple(map(str, tree["posterior"].to_dataset()["feature"].values))
-        return MixtureDraws(parameters_of(tree), features, rows_of(tree))
+        if gaussian:
+            refuse_unless_gaussian(tree)
+        posterior = tree["posterior"].to_dataset()
+        features = tuple(map(str, posterior["feature"].values))
+        clusters = posterior["cluster"].values
+        return MixtureDraws(parameters_of(tree), features, rows_of(tree), clusters)
     raise ConfigError(
         "a PointFit or a DataTree with a posterior group is needed, got "
         f"{type(fit_or_posterior).__name__}; both come from fit_em, fit_map and sample.",

@@ -84,9 +84,7 @@ def density_grid(
         dim: (dim, axis, {"long_name": name})
         for dim, axis, name in zip(AXES, axes, names, strict=False)
     }
-    return xr.Dataset(
-        variables, {**coords, "cluster": np.arange(draws.n_components)}, {"prob": prob}
-    )
+    return xr.Dataset(variables, {**coords, "cluster": draws.clusters}, {"prob": prob})
 
 
 def _names(features: str | Sequence[str] | None, available: tuple[str, ...]) -> list[str]:

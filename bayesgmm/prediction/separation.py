@@ -63,7 +63,7 @@ def overlap(fit_or_posterior: FitOrPosterior, prob: float = 0.89) -> xr.Dataset:
         affinity[:, k, m] = coefficient.mean(), *interval(coefficient, prob)
         mistaken[:, k, m] = probability.mean(), *interval(probability, prob)
     dims = ("statistic", "cluster", "cluster_bis")
-    cluster = np.arange(draws.n_components)
+    cluster = draws.clusters
     return xr.Dataset(
         {"bhattacharyya": (dims, affinity), "misclassification": (dims, mistaken)},
         {"statistic": ["mean", "lower", "upper"], "cluster": cluster, "cluster_bis": cluster},

@@ -138,6 +138,8 @@ def _listed(values: Any, digits: int) -> str:
 
 
 def _predictive(subject: Subject) -> list[Block]:
+    if not subject.gaussian:
+        return []
     replicated = posterior_predictive(subject.posterior, _DATA_SETS, seed=subject.seed)
     group = replicated["posterior_predictive"].to_dataset()["x"]
     values = group.values.reshape(-1, *group.shape[2:])

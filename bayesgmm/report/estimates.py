@@ -12,14 +12,23 @@ from bayesgmm.summary import label_free, summarize
 
 __all__ = ["estimates"]
 
+_NOT_GAUSSIAN = (
+    "The log likelihood of this model is not that of a mixture of Gaussians with its weights, "
+    "means and covariances. Density, membership, overlap and data sets drawn from the posterior "
+    "are therefore not given here; the summaries, the verdict and LOO rest on the model's own log "
+    "likelihood."
+)
+
 
 def estimates(subject: Subject) -> Section:
     """Give the parameters with intervals and Monte Carlo errors, and the density."""
-    blocks: list[Block] = [_density(subject)]
+    blocks: list[Block] = [_density(subject) if subject.gaussian else Text(_NOT_GAUSSIAN)]
     frame = _summary(subject)
     withheld = frame.attrs.get("withheld", {})
     if withheld:
-        shares = ", ".join(f"cluster {k} in {score:.0%}" for k, score in withheld.items())
+        shares = ", ".join(
+            f"cluster {subject.clusters[k]} in {score:.0%}" for k, score in withheld.items()
+        )
         blocks.append(
             Text(
                 f"Of {len(withheld)} clusters no summary is given, because their label does not "

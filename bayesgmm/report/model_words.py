@@ -8,6 +8,7 @@ from bayesgmm.report.document import Block, Formula, Section, Table, Text
 from bayesgmm.report.numbers import plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+from bayesgmm.typing import Array
 
 __all__ = ["model"]
 
@@ -80,30 +81,56 @@ def _priors(resolved: ResolvedSpec) -> Table:
             "every set of weights is equally probable" if flat else "see the formula",
         )
     ]
-    for name, location, scale in zip(
-        resolved.features, resolved.mean_location, resolved.mean_scale, strict=True
-    ):
-        low, high = (significant(location + sign * 1.96 * scale) for sign in (-1, 1))
-        law = f"Normal({significant(location)}, sd {significant(scale)})"
-        rows.append((f"mean of {name}", law, f"95 % between {low} and {high}"))
-    names = ("all features",) if structure.scalar else resolved.features
-    for name, scale in zip(names, resolved.scale, strict=True):
-        if priors.scale_family == "halfnormal":
-            law = f"half-normal({significant(scale)})"
-            ends = (0.0313 * scale, 2.2414 * scale)
-        else:
-            law = f"log-normal(median {significant(scale)}, log sd {priors.scale_sigma:g})"
-            ends = tuple(scale * np.exp(sign * 1.96 * priors.scale_sigma) for sign in (-1, 1))
-        low, high = (significant(end) for end in ends)
-        rows.append((f"scale (sd) of {name}", law, f"95 % between {low} and {high}"))
+    rows += _mean_priors(resolved)
+    rows += _scale_priors(resolved)
     if structure.correlated and resolved.n_features > 1:
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
     caption = "The priors in the units of the data. A shared factor has its prior once. " + (
         "All clusters have the same prior, so that it prefers no numbering of them."
-        if resolved.exchangeable
-        else "The concentrations differ, so that the prior does tell the clusters apart."
+        if len(resolved.groups.groups) == 1
+        else f"The prior tells the clusters apart{_alike(resolved)}."
     )
     return Table(caption, ("parameter", "prior", "what it says"), tuple(rows), words=(1, 2))
+
+
+def _alike(resolved: ResolvedSpec) -> str:
+    """Name the clusters whose priors are equal all the same."""
+    groups = [group for group in resolved.groups.groups if len(group) > 1]
+    named = " and ".join(f"those of {', '.join(map(str, group))}" for group in groups)
+    return f", but for {named}, which are equal" if groups else ""
+
+
+def _by_cluster(rows: Array) -> list[tuple[str, Array]]:
+    """Return the rows (cluster, feature) of a prior with their cluster's name; one if all agree."""
+    if (rows == rows[:1]).all():
+        return [("", rows[0])]
+    return [(f", cluster {k}", row) for k, row in enumerate(rows)]
+
+
+def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, numbers in _by_cluster(np.stack(resolved.mean_rows, axis=-1)):
+        for feature, (location, scale) in zip(resolved.features, numbers, strict=True):
+            low, high = (significant(location + sign * 1.96 * scale) for sign in (-1, 1))
+            law = f"Normal({significant(location)}, sd {significant(scale)})"
+            rows.append((f"mean of {feature}{name}", law, f"95 % between {low} and {high}"))
+    return rows
+
+
+def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
+    priors, structure, rows = resolved.spec.priors, resolved.structure, []
+    features = ("all features",) if structure.scalar else resolved.features
+    for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)]):
+        for feature, scale in zip(features, numbers, strict=True):
+            if priors.scale_family == "halfnormal":
+                law = f"half-normal({significant(scale)})"
+                ends = (0.0313 * scale, 2.2414 * scale)
+            else:
+                law = f"log-normal(median {significant(scale)}, log sd {priors.scale_sigma:g})"
+                ends = tuple(scale * np.exp(sign * 1.96 * priors.scale_sigma) for sign in (-1, 1))
+            low, high = (significant(end) for end in ends)
+            rows.append((f"scale (sd) of {feature}{name}", law, f"95 % between {low} and {high}"))
+    return rows
 
 
 def _correlation_range(resolved: ResolvedSpec) -> str:

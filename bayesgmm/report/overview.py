@@ -72,10 +72,10 @@ def _weights_in_words(subject: Subject) -> str:
     if subject.n_clusters == 1:
         return "One component describes all rows."
     parts = [
-        f"cluster {k}{centre} holds {percent(mean)} of the population ({percent(a)} to "
+        f"cluster {name}{centre} holds {percent(mean)} of the population ({percent(a)} to "
         f"{percent(b)})"
-        for k, (mean, a, b, centre) in enumerate(
-            zip(weights.mean(axis=0), low, high, _centres(subject), strict=True)
+        for name, mean, a, b, centre in zip(
+            subject.clusters, weights.mean(axis=0), low, high, _centres(subject), strict=True
         )
     ]
     return (

@@ -28,8 +28,8 @@ _SMALLEST = 0.001  # of an overlap that is told
 
 
 def separation(subject: Subject) -> Section | None:
-    """Say how far the clusters are apart; nothing where there is one component."""
-    if subject.n_clusters == 1:
+    """Say how far the clusters are apart; nothing where there is one, or none is Gaussian."""
+    if subject.n_clusters == 1 or not subject.gaussian:
         return None
     blocks: list[Block] = []
     if subject.named:
@@ -41,7 +41,7 @@ def separation(subject: Subject) -> Section | None:
 
 def _overlap_table(posterior: xr.DataTree) -> Table:
     apart = overlap(posterior)
-    size = apart.sizes["cluster"]
+    size, names = apart.sizes["cluster"], apart["cluster"].values
     rows = []
     for k in range(size):
         for m in range(k + 1, size):
@@ -49,7 +49,7 @@ def _overlap_table(posterior: xr.DataTree) -> Table:
             there, back = (apart["misclassification"].values[:, i, j] for i, j in ((k, m), (m, k)))
             rows.append(
                 (
-                    f"{k} and {m}",
+                    f"{names[k]} and {names[m]}",
                     _with_interval(coefficient),
                     _with_interval(there, share=True),
                     _with_interval(back, share=True),
@@ -134,9 +134,9 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         (
             subject.row_name(obs),
             *(plain(value) for value in values[obs, : len(shown)]),
-            str(int(row["cluster"])),
+            subject.clusters[int(row["cluster"])],
             f"{row['probability']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})",
-            str(int(row["runner_up"])),
+            subject.clusters[int(row["runner_up"])],
             f"{row['runner_up_probability']:.3f}",
         )
         for obs, (_, row) in zip(listed.index.tolist(), listed.iterrows(), strict=True)

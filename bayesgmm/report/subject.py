@@ -10,6 +10,7 @@ from bayesgmm.comparison import Choice, Comparison, Criterion
 from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.result.components import gaussian_components
 from bayesgmm.result.layout import attribute, resolved_of
 
 __all__ = ["Subject", "subject_of"]
@@ -46,6 +47,12 @@ class Subject:
         return int(self.posterior["posterior"].sizes["cluster"])
 
     @property
+    def clusters(self) -> tuple[str, ...]:
+        """Numbers of the clusters, or the names that a user's own model gives them."""
+        names = self.posterior["posterior"].to_dataset()["cluster"].values
+        return tuple(str(name) for name in names)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
         names = self.posterior["posterior"].to_dataset()["feature"].values
@@ -60,6 +67,11 @@ class Subject:
     def named(self) -> bool:
         """Whether clusters may be shown one by one under their numbers."""
         return self.verdict.status not in _UNNAMED
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether density and memberships are those of Gaussians, as the sections on them need."""
+        return gaussian_components(self.posterior)
 
     @property
     def units(self) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.result.layout import SCHEMA_VERSION, attribute, with_attributes
 from bayesgmm.result.signals import holding_ctrl_c
+from bayesgmm.result.storable import storable, text_encoding
 
 __all__ = ["check_writable", "keep_interrupted", "load", "save", "strict_json", "write_text"]
 
@@ -73,11 +74,12 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
             f"save takes the DataTree that sample returns, got {type(posterior).__name__}.",
             value=posterior,
         )
+    posterior = storable(posterior)
     with _replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
         marked = with_attributes(posterior, schema_version=SCHEMA_VERSION, **hashes)
         with holding_ctrl_c():
-            marked.to_netcdf(temporary, engine="netcdf4", encoding=_texts_as_characters(marked))
+            marked.to_netcdf(temporary, engine="netcdf4", encoding=text_encoding(marked))
         with temporary.open("ab") as file:
             file.write(_LINE % _bytes_hash(temporary, temporary.stat().st_size))
         _check_bytes(temporary)
@@ -235,22 +237,6 @@ def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
             path=str(path),
         )
     return final
-
-
-def _texts_as_characters(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
-    """Return the encoding that stores text variables as arrays of characters, in UTF-8.
-
-    Strings of variable length have crashed the process: HDF5 2.0 keeps the conversion of their
-    fill values, with a pointer to its file, after that file was closed, and uses it for the next.
-    """
-    return {
-        node.path: {
-            str(name): {"dtype": "S1"}
-            for name, variable in node.to_dataset(inherit=False).variables.items()
-            if variable.dtype.kind not in "biufc"
-        }
-        for node in tree.subtree
-    }
 
 
 def _with_texts(tree: xr.DataTree) -> xr.DataTree:

@@ -16,11 +16,14 @@ from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
+    "LABELS",
     "SCHEMA_VERSION",
     "attribute",
     "check_posterior",
     "check_tree",
     "data_attribute",
+    "moved_along",
+    "package_versions",
     "pair_names",
     "parameters_of",
     "permuted_tree",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+LABELS = "labels"  # the attribute that says what moves with the labels of a user's own model
 _SQUARE = ("cluster", "feature", "feature_bis")
 _PARAMETER_DIMS = {
     "weights": ("cluster",),
@@ -106,14 +110,15 @@ def posterior_tree(
         spec=resolved.spec.to_dict(),
         resolved=resolved.to_dict(),
         data=data_attribute(data),
-        versions=_versions(),
+        versions=package_versions(),
         **attributes,
     )
     return tree
 
 
 @cache
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages behind a result."""
     return {name: version(name) for name in _PACKAGES}
 
 
@@ -220,37 +225,46 @@ def rows_of(tree: xr.DataTree) -> Array:
 def parameters_of(tree: xr.DataTree) -> Parameters:
     """Return the draws with chains one after another: arrays of shape (sample, ...).
 
-    Where there are no correlations they are identity matrices; where a user's model has no scales
-    they are the square roots of the covariances' diagonals.
+    Scales and correlations that a model does not name are those of its covariances.
     """
     check_posterior(tree)
     posterior = tree["posterior"].to_dataset()
     arrays = {
         name: posterior[name].values.reshape(-1, *posterior[name].shape[2:])
-        for name in _PARAMETER_DIMS
-        if name in posterior
+        for name, dims in _PARAMETER_DIMS.items()
+        if name in posterior and posterior[name].dims[2:] == dims
     }
     covariances = arrays["covariances"]
-    diagonal = np.sqrt(np.einsum("...dd->...d", covariances))
-    arrays.setdefault("scales", diagonal)
-    arrays.setdefault(
-        "correlations", np.broadcast_to(np.eye(diagonal.shape[-1]), covariances.shape)
-    )
+    deviations = np.sqrt(np.einsum("...dd->...d", covariances))
+    arrays.setdefault("scales", deviations)
+    if "correlations" not in arrays:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            outer = deviations[..., :, None] * deviations[..., None, :]
+            arrays["correlations"] = covariances / outer
     return Parameters(**arrays)
 
 
 def permuted_tree(tree: xr.DataTree, order: IntArray) -> xr.DataTree:
     """Return the tree with cluster k of each draw taken from `order[chain, draw, k]`.
 
-    Everything with a cluster axis moves; sample_stats' ``permutation`` records the way from the
-    labels in which the draws were sampled.
+    Everything that belongs to clusters moves: what has an axis named cluster, or what a user's own
+    model was seen to move. sample_stats' ``permutation`` records the way from the labels in which
+    the draws were sampled.
     """
     posterior = tree["posterior"].to_dataset()
+    shown = attribute(tree, LABELS)
+    axes = {n: "cluster" for n, v in posterior.data_vars.items() if "cluster" in v.dims}
+    axes = axes if shown is None else shown["axes"]
     moved = {
-        name: variable.copy(data=permute(variable.values, order, 2))
-        for name, variable in posterior.data_vars.items()
-        if "cluster" in variable.dims
+        name: posterior[name].copy(
+            data=moved_along(posterior[name].values, order, posterior[name].dims.index(axis))
+        )
+        for name, axis in axes.items()
     }
+    for family in [] if shown is None else shown["families"]:
+        stacked = np.stack([posterior[name].values for name in family], axis=2)
+        for k, name in enumerate(family):
+            moved[name] = posterior[name].copy(data=moved_along(stacked, order, 2)[:, :, k])
     stats = tree["sample_stats"].to_dataset()
     dims = ("chain", "draw", "cluster")
     earlier = stats["permutation"].values if "permutation" in stats else None
@@ -259,3 +273,20 @@ def permuted_tree(tree: xr.DataTree, order: IntArray) -> xr.DataTree:
     new["posterior"] = xr.DataTree(posterior.assign(moved))
     new["sample_stats"] = xr.DataTree(stats.assign(permutation=(dims, permutation)))
     return new
+
+
+def moved_along(values: Array, order: IntArray, axis: int) -> Array:
+    """Return values with the entries along one axis, wherever it stands, in the order given.
+
+    Parameters
+    ----------
+    values : array
+    order : array of shape (cluster,) or (..., cluster)
+        One order for all, or one for each of the leading axes of `values`.
+    axis : int
+        Of values; after the leading axes.
+    """
+    lead = order.ndim - 1
+    if lead == 0:
+        return np.take(values, order, axis)
+    return np.moveaxis(permute(np.moveaxis(values, axis, lead), order, lead), lead, axis)

@@ -58,7 +58,7 @@ def find_modes(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Po
     with one_blas_thread():
         starts = [*_optima(log_posterior, data, seed), *_partitions(log_posterior, data, seed)]
         points = [_coordinates(log_posterior, start) for start in starts]
-        if not log_posterior.resolved.exchangeable:
+        if len(log_posterior.resolved.groups.groups) > 1:
             points = _under_other_labels(log_posterior, points, seed)
         found = modes_from(log_posterior, data, points)
     logger.info("%d modes from %d climbs", len(found), len(points))

@@ -52,7 +52,8 @@ class PosteriorMode:
     precision : array of shape (dim, dim)
         Minus the Hessian.
     multiplicity : int
-        Number of distinct labellings: K! over the permutations that leave x unchanged.
+        Number of distinct labellings: the permutations within exchangeable groups (K! where all are
+        alike) over those that leave x unchanged.
     """
 
     x: Array
@@ -82,7 +83,7 @@ class Labelling:
         index = np.arange(log_posterior.dim)
         own = [index[log_posterior.slices[n]] for n in moved if n in log_posterior.slices]
         self._own = np.hstack([part.reshape(self.n_clusters, -1) for part in own])
-        self._told_apart = not resolved.exchangeable
+        self._groups = resolved.groups
 
     def blocks(self, points: Array) -> Array:
         """Return what belongs to each cluster: centred log weight and its own coordinates.
@@ -111,7 +112,8 @@ class Labelling:
 
         Squared differences in standard deviations, those of a cluster's coordinates where all
         others are held. A permutation of the mode permutes them, so that the points to which the
-        identity is the cheapest assignment are one of K! equal parts of the space.
+        identity is the cheapest assignment are one of as many equal parts of the space as there
+        are permutations.
 
         Returns
         -------
@@ -122,8 +124,7 @@ class Labelling:
         weights = np.concatenate([np.ones((self.n_clusters, 1)), sharpness[self._own]], axis=1)
         gaps = reference[:, None] - self.blocks(points)[:, None]
         costs = (weights[:, None] * gaps**2).sum(axis=3)
-        if self._told_apart:
-            costs[:, ~np.eye(self.n_clusters, dtype=bool)] += _APART
+        costs[:, ~self._groups.allowed] += _APART
         return costs
 
     def matched(self, mode: PosteriorMode, points: Array) -> tuple[Array, Array]:
@@ -158,12 +159,15 @@ class Labelling:
 
     def multiplicity(self, x: Array) -> int:
         """Return the number of distinct labellings of x (dim,)."""
-        if self._told_apart:
-            return 1
         blocks = self.blocks(x[None])[0]
-        twins = (np.abs(blocks[:, None] - blocks) < _TWINS).all(axis=2)
-        sizes = np.unique(twins, axis=0).sum(axis=1)
-        return math.factorial(self.n_clusters) // math.prod(math.factorial(int(s)) for s in sizes)
+        twins = (np.abs(blocks[:, None] - blocks) < _TWINS).all(axis=2) & self._groups.allowed
+        stabiliser = _orders(np.unique(twins, axis=0).sum(axis=1))
+        return _orders(len(group) for group in self._groups.groups) // stabiliser
+
+
+def _orders(sizes: Iterable[int]) -> int:
+    """Return how many permutations move labels within groups of these sizes."""
+    return math.prod(math.factorial(int(size)) for size in sizes)
 
 
 def climb(log_posterior: LogPosterior, x: Array) -> tuple[Array, float]:

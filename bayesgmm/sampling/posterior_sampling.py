@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from bayesgmm.sampling.mode_search import find_modes, modes_from
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.stored_modes import with_modes
-from bayesgmm.sampling.user_model import sample_user_model
+from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
 from bayesgmm.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
 
@@ -50,6 +51,7 @@ def sample(
     method: Literal["nuts", "smc"] = "nuts",
     relabel: Literal["stephens", "ecr", "pivot"] | None = "stephens",
     model: Any = None,
+    cluster_variables: Sequence[str] = (),
     log_likelihood: bool = True,
     progress: bool | Progress = False,
 ) -> xr.DataTree:
@@ -78,7 +80,12 @@ def sample(
     relabel : {"stephens", "ecr", "pivot"} or None
         How label switching is undone; None leaves the labels as sampled.
     model : pymc.Model, optional
-        Sample this model instead; it needs weights, means, covariances and x with our dims.
+        Sample this model instead; it needs weights, means, covariances and x with our dims. Its
+        labels are kept unless an exchange of two clusters leaves log prior and log likelihood as
+        they are. spec, method and a callable progress are refused beside it.
+    cluster_variables : sequence of str
+        Variables of `model` that belong to clusters though they lack the dim cluster. Those that
+        are seen to move with the clusters need not be named.
     log_likelihood : bool
         Whether to keep the log likelihood of every row and draw (8 bytes each).
     progress : bool or callable of (chain, done, total)
@@ -123,6 +130,7 @@ def sample(
         "status": "complete",
     }
     if model is not None:
+        refuse_beside_model(spec, method, progress)
         tree = sample_user_model(
             model,
             dataset,
@@ -130,6 +138,8 @@ def sample(
             chains=chains,
             seed=seed,
             progress=progress is True,
+            keep_log_likelihood=log_likelihood,
+            cluster_variables=cluster_variables,
             attributes=attributes,
         )
         return tree if relabel is None else labels.relabel(tree, relabel)

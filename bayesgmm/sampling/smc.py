@@ -253,14 +253,11 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     log_gamma = np.log(rng.standard_gamma(concentration + 1.0, (size, n_clusters)))
     log_gamma += np.log1p(-rng.random((size, n_clusters))) / concentration
     weights = (log_gamma - log_gamma.mean(axis=1, keepdims=True))[:, :-1]
+    location, spread = resolved.mean_rows
     means = rng.normal(
-        (resolved.mean_location - resolved.centre) / unit,
-        resolved.mean_scale / unit,
-        (size, n_clusters, n_features),
+        (location - resolved.centre) / unit, spread / unit, (size, n_clusters, n_features)
     )
-    prior_scale = np.broadcast_to(resolved.scale, unit.shape) / unit
-    if structure.scalar:
-        prior_scale = prior_scale[0]
+    prior_scale = resolved.free_scale / (unit[0] if structure.scalar else unit)
     noise = rng.standard_normal((size, *structure.scales_shape(n_clusters, n_features)))
     half_normal = priors.scale_family == "halfnormal"
     log_scales = np.log(prior_scale) + (

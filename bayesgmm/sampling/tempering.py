@@ -193,12 +193,12 @@ def _draw_means(
                 precision[i, j] = mass[k] * s
                 precision[j, i] = precision[i, j]
         for i in range(size):
-            prior = 1.0 / (problem.mean_scale[i] * problem.mean_scale[i])
-            solved[i] = prior * problem.mean_location[i]
+            prior = 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
+            solved[i] = prior * problem.mean_location[k, i]
             for j in range(size):
                 solved[i] += precision[i, j] * centres[k, j]
         for i in range(size):
-            precision[i, i] += 1.0 / (problem.mean_scale[i] * problem.mean_scale[i])
+            precision[i, i] += 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
         if not cholesky(precision, factor):
             continue
         for i in range(size):

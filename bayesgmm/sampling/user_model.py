@@ -1,23 +1,35 @@
 """The general route: NUTS on a PyMC model of the user's own."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayesgmm.data import Dataset
-from bayesgmm.errors import ConfigError
-from bayesgmm.result.layout import SCHEMA_VERSION, data_attribute, with_attributes
+from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.sampling.chains import ChainSettings
+from bayesgmm.sampling.completion import completed
+from bayesgmm.sampling.contract import check_contract
+from bayesgmm.sampling.model_density import ModelDensity, without_blas_warning
+from bayesgmm.typing import Array
 
-__all__ = ["sample_user_model"]
+__all__ = ["refuse_beside_model", "sample_user_model"]
 
-_WANTED = {
-    "weights": ("cluster",),
-    "means": ("cluster", "feature"),
-    "covariances": ("cluster", "feature", "feature_bis"),
-    "x": ("obs", "feature"),
-}
+_TRIED = 64
+
+
+def refuse_beside_model(spec: Any, method: str, progress: Any) -> None:
+    """Raise ConfigError for arguments that have no effect on a user's own model."""
+    given = {
+        "spec": (spec is not None, "the model says what is fitted"),
+        "method": (method != "nuts", "a PyMC model is sampled by NUTS"),
+        "progress": (callable(progress), "True shows PyMC's progress bar"),
+    }
+    for name, (refused, why) in given.items():
+        if refused:
+            raise ConfigError(f"{name} has no effect beside model=: {why}. Leave it out.", key=name)
 
 
 def sample_user_model(
@@ -28,73 +40,136 @@ def sample_user_model(
     chains: int,
     seed: int,
     progress: bool,
+    keep_log_likelihood: bool,
+    cluster_variables: Sequence[str],
     attributes: dict[str, Any],
 ) -> xr.DataTree:
-    """Sample a PyMC model with nutpie and lay the result out as ours.
+    """Sample a PyMC model and lay the result out as ours.
+
+    nutpie samples it where it can; models with discrete variables, and others that it does not
+    take, go to PyMC's own samplers.
 
     Parameters
     ----------
     model : pymc.Model
         With weights (cluster), means (cluster, feature), covariances (cluster, feature,
-        feature_bis) and the observed x (obs, feature).
+        feature_bis) and the observed x (obs, feature), axes in any order.
     data : Dataset
         The rows observed as x.
     settings : ChainSettings
     chains, seed : int
     progress : bool
         Show PyMC's progress bar.
+    keep_log_likelihood : bool
+    cluster_variables : sequence of str
+        Variables that belong to clusters though they lack the dim.
     attributes : dict
 
     Raises
     ------
     ConfigError
-        When the model lacks one of these variables or dims, or observes other data.
+        When the model lacks one of these variables or dims, observes other data, or has no log
+        density, before anything is sampled.
+    SamplingError
+        When no chain can start.
+    """
+    check_contract(model, data)
+    density = ModelDensity(model)
+    start = _start(model, density, seed)
+    tree, engine = _drawn(model, settings, chains, seed, progress, start)
+    posterior = tree["posterior"].to_dataset()
+    whole = np.isfinite(posterior["weights"].values.reshape(posterior.sizes["chain"], -1))
+    finished = whole.all(axis=1)
+    stopped = not finished.all() or posterior.sizes["draw"] < settings.draws
+    if not finished.any():
+        raise SamplingInterrupted("sampling was interrupted: no chain has draws.", partial=None)
+    attributes["sampler"] = {**attributes["sampler"], "engine": engine}
+    result = completed(
+        posterior.isel(chain=finished),
+        tree["sample_stats"].to_dataset().isel(chain=finished),
+        density,
+        data,
+        keep_log_likelihood=keep_log_likelihood,
+        cluster_variables=cluster_variables,
+        attributes={**attributes, "status": "interrupted" if stopped else "complete"},
+    )
+    if stopped:
+        raise SamplingInterrupted(
+            "sampling was interrupted; the draws made are in the error's .partial.",
+            partial=result,
+        )
+    return result
+
+
+def _start(model: Any, density: ModelDensity, seed: int) -> dict[str, Array]:
+    """Return starts of variables that an ordered transform keeps from their usual ones.
+
+    All entries of these are equal, which no order admits. Draws from the prior are sorted, and
+    those of highest density taken. That looks at the log density too: what PyMC cannot evaluate is
+    known before anything is sampled.
     """
     import pymc as pm
 
-    _check(model, data)
-    tree = pm.sample(
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=chains,
-        cores=settings.cores,
-        random_seed=seed,
-        nuts_sampler="nutpie",
-        nuts={"target_accept": settings.target_accept},
-        progressbar=progress,
-        quiet=not progress,
-        compute_convergence_checks=False,
+    free = model.free_RVs
+    with without_blas_warning():
+        drawn = pm.draw(free, draws=_TRIED, random_seed=seed, mode="FAST_COMPILE")
+    values = dict(zip(density.free, drawn, strict=True))
+    held = [
+        variable.name
+        for variable in free
+        if model.rvs_to_initial_values.get(variable) is None
+        and _keeps_order(model.rvs_to_transforms[variable])
+    ]
+    values |= {name: np.sort(values[name], axis=-1) for name in held}
+    found = density.values(values)
+    total = found.log_prior + found.log_likelihood
+    best = int(np.where(np.isfinite(total), total, -np.inf).argmax())
+    return {name: values[name][best] for name in held}
+
+
+def _keeps_order(transform: Any) -> bool:
+    parts = getattr(transform, "transform_list", [transform])
+    return any(getattr(part, "name", "") == "ordered" for part in parts)
+
+
+def _drawn(
+    model: Any,
+    settings: ChainSettings,
+    chains: int,
+    seed: int,
+    progress: bool,
+    start: dict[str, Array],
+) -> tuple[xr.DataTree, str]:
+    """Return PyMC's tree, and by which sampler it was made."""
+    import pymc as pm
+
+    options: dict[str, Any] = {
+        "draws": settings.draws,
+        "tune": settings.tune,
+        "chains": chains,
+        "random_seed": seed,
+        "initvals": start or None,
+        "nuts": {"target_accept": settings.target_accept},
+        "progressbar": progress,
+        "quiet": not progress,
+        "compute_convergence_checks": False,
+        "model": model,
+    }
+    discrete = any(v.dtype.startswith(("int", "uint", "bool")) for v in model.free_RVs)
+    reason = ""
+    # PyMC's own sampler runs its chains one after another: its processes would be forked from one
+    # that has threads.
+    for engine, cores in (("nutpie", settings.cores), ("pymc", 1)):
+        if engine == "nutpie" and discrete:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return pm.sample(nuts_sampler=engine, cores=cores, **options), engine
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error!s}".splitlines()[0]
+    raise SamplingError(
+        f"neither nutpie nor PyMC could sample the model ({reason:.160}). Give its variables start "
+        "values with initval= at which the log density is finite, or look at model.debug().",
         model=model,
     )
-    tree = pm.compute_log_likelihood(tree, model=model, progressbar=False)
-    tree = pm.stats.compute_log_prior(tree, model=model, progressbar=False)
-    stats = tree["sample_stats"].to_dataset()
-    total = tree["log_likelihood"]["x"].sum(dim="obs")
-    if "logp" in stats:
-        stats = stats.rename(logp="lp")
-    tree["sample_stats"] = xr.DataTree(stats.assign(log_likelihood=total))
-    return with_attributes(
-        tree,
-        schema_version=SCHEMA_VERSION,
-        data=data_attribute(data),
-        **attributes,
-    )
-
-
-def _check(model: Any, data: Dataset) -> None:
-    if not hasattr(model, "named_vars_to_dims"):
-        raise ConfigError(f"model must be a pymc.Model, got {type(model).__name__}.", key="model")
-    for name, dims in _WANTED.items():
-        got = model.named_vars_to_dims.get(name)
-        if got is None or tuple(got) != dims:
-            raise ConfigError(
-                f"the model needs a variable {name!r} with dims {dims}, got "
-                f"{'no such variable' if name not in model.named_vars else f'dims {got}'}.",
-                variable=name,
-            )
-    observed = model.rvs_to_values[model["x"]].eval()
-    if observed.shape != data.values.shape or not np.array_equal(observed, data.values):
-        raise ConfigError(
-            f"the model observes other rows {observed.shape} than data {data.values.shape}; "
-            "pass the data that x observes."
-        )

@@ -1,0 +1,5 @@
+"""Draws made by other programs, taken in."""
+
+from bayesgmm.adoption.adopting import adopt
+
+__all__ = ["adopt"]

@@ -1,0 +1,187 @@
+"""Draws of a user's own model made a result: checked, completed, and what they serve for found."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConfigError, DataWarning
+from bayesgmm.labels.exchangeability import LabelMoves, shown_moves
+from bayesgmm.result.components import COMPONENTS, held_against_gaussians, some_draws
+from bayesgmm.result.layout import (
+    LABELS,
+    SCHEMA_VERSION,
+    data_attribute,
+    package_versions,
+    with_attributes,
+)
+from bayesgmm.sampling.contract import PART_DIMS
+from bayesgmm.sampling.model_density import ModelDensity
+from bayesgmm.typing import Array
+
+__all__ = ["completed", "laid_out", "numeric"]
+
+_SAMPLE = ("chain", "draw")
+_CANONICAL = {
+    **PART_DIMS,
+    "scales": ("cluster", "feature"),
+    "correlations": ("cluster", "feature", "feature_bis"),
+}
+_TEST_DRAWS = 6
+
+
+def completed(
+    posterior: xr.Dataset,
+    stats: xr.Dataset,
+    density: ModelDensity,
+    data: Dataset,
+    *,
+    keep_log_likelihood: bool,
+    cluster_variables: Sequence[str],
+    attributes: Mapping[str, Any],
+) -> xr.DataTree:
+    """Lay draws of a PyMC model out as a result.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Every free variable, dims chain and draw first.
+    stats : xarray.Dataset
+        What the sampler says of the draws; may be empty.
+    density : ModelDensity
+    data : Dataset
+    keep_log_likelihood : bool
+        Whether the tree gets one value a row and draw.
+    cluster_variables : sequence of str
+        Variables that belong to clusters though they lack the dim.
+    attributes : mapping
+        Plain JSON values.
+
+    Raises
+    ------
+    ConfigError
+        Where the draws lack a free variable.
+    """
+    shape = tuple(posterior.sizes[name] for name in _SAMPLE)
+    free = _free_values(posterior, density)
+    found = density.evaluate(free)
+    rows = found.terms["x"].reshape(*shape, data.n_obs, -1).sum(axis=-1)
+    prior = {
+        name: (_SAMPLE, found.terms[name].reshape(*shape, -1).sum(axis=-1))
+        for name in (*density.free, *density.potentials)
+    }
+    posterior = posterior.assign(
+        {
+            name: ((*_SAMPLE, *density.dims[name]), value.reshape(*shape, *value.shape[1:]))
+            for name, value in found.variables.items()
+            if name not in posterior
+        }
+    )
+    groups = laid_out(posterior, stats, data, rows, keep_log_likelihood)
+    groups["log_prior"] = xr.Dataset(prior, {name: posterior[name] for name in _SAMPLE})
+    tree = xr.DataTree.from_dict(groups)
+    moves = _moves(density, free, cluster_variables)
+    samples = some_draws(shape[0] * shape[1])
+    by_row = rows.reshape(-1, data.n_obs)[samples]
+    return with_attributes(
+        tree,
+        schema_version=SCHEMA_VERSION,
+        data=data_attribute(data),
+        versions=package_versions(),
+        **{LABELS: moves.to_dict(), COMPONENTS: held_against_gaussians(tree, by_row, samples)},
+        **attributes,
+    )
+
+
+def _free_values(posterior: xr.Dataset, density: ModelDensity) -> dict[str, Array]:
+    """Return the free variables (sample, ...) of draws, their axes in the model's order."""
+    values = {}
+    for name in density.free:
+        if name not in posterior:
+            raise ConfigError(
+                f"the draws lack the variable {name!r} of the model; they have "
+                f"{', '.join(map(repr, list(posterior.data_vars)[:8]))}. Keep every free variable.",
+                variable=name,
+            )
+        variable, dims = posterior[name], density.dims[name]
+        if set(dims) == set(variable.dims) - set(_SAMPLE):
+            variable = variable.transpose(*_SAMPLE, *dims)
+        values[name] = variable.values.reshape(-1, *variable.shape[2:])
+    return values
+
+
+def laid_out(
+    posterior: xr.Dataset, stats: xr.Dataset, data: Dataset, rows: Array, keep: bool
+) -> dict[str, xr.Dataset]:
+    """Return the groups of a result, its parts with their axes in our order.
+
+    Parameters
+    ----------
+    rows : array of shape (chain, draw, obs), nats
+        Log likelihood of each row.
+    keep : bool
+        Whether it becomes a group.
+    """
+    parts = {
+        name: posterior[name].transpose(*_SAMPLE, *dims)
+        for name, dims in _CANONICAL.items()
+        if name in posterior and set(posterior[name].dims) == {*_SAMPLE, *dims}
+    }
+    posterior = posterior.assign(parts)
+    features = [str(name) for name in posterior["feature"].values]
+    posterior = posterior.assign_coords(feature=features, feature_bis=features)
+    coords = {name: posterior[name] for name in _SAMPLE}
+    groups = {
+        "posterior": posterior,
+        "sample_stats": numeric(stats).assign(log_likelihood=(_SAMPLE, rows.sum(axis=2))),
+        "observed_data": xr.Dataset(
+            {"x": (("obs", "feature"), data.values)},
+            {"obs": np.arange(data.n_obs), "feature": features},
+        ),
+    }
+    if keep:
+        groups["log_likelihood"] = xr.Dataset(
+            {"x": ((*_SAMPLE, "obs"), rows)}, {**coords, "obs": np.arange(data.n_obs)}
+        )
+    return groups
+
+
+def numeric(stats: xr.Dataset) -> xr.Dataset:
+    """Return the numbers that a sampler gives, under our names; texts and objects are left out."""
+    names = {"logp": "lp", "reached_max_treedepth": "maxdepth_reached", "tree_depth": "depth"}
+    kept = {name: value for name, value in stats.data_vars.items() if value.dtype.kind in "biuf"}
+    return xr.Dataset({names.get(str(name), str(name)): v for name, v in kept.items()})
+
+
+def _moves(
+    density: ModelDensity, free: Mapping[str, Array], cluster_variables: Sequence[str]
+) -> LabelMoves:
+    """Find out what moves with the labels, and warn of what does so in no simple way."""
+    unknown = [name for name in cluster_variables if name not in density.dims]
+    if unknown:
+        raise ConfigError(
+            f"cluster_variables names {unknown[0]!r}, which the model does not have; it has "
+            f"{', '.join(map(repr, list(density.dims)[:8]))}.",
+            variable=unknown[0],
+        )
+    n_samples = len(next(iter(free.values())))
+    few = some_draws(n_samples, _TEST_DRAWS)
+    moves = shown_moves(
+        density.values,
+        {name: value[few] for name, value in free.items()},
+        density.dims,
+        density.n_clusters,
+        cluster_variables,
+    )
+    if moves.unclear:
+        warnings.warn(
+            f"{', '.join(map(repr, moves.unclear[:6]))} depend on the labels and do not move with "
+            "them: after relabelling they hold what they had under the labels as sampled. Compute "
+            "them anew from the relabelled draws, or give the clusters different priors.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return moves
