@@ -207,7 +207,7 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         if isinstance(spec.resolution, str)
         else _per(spec.resolution, size, "resolution", "feature")
     )
-    if scalar:
+    if structure.scalar:
         steps = np.full_like(steps, steps.max())
     return ResolvedSpec(
         spec=spec,
