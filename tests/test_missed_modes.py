@@ -30,7 +30,8 @@ CASES = Path(__file__).parent / "cases"
 def run_in(target, data, stayed, known, *, draws=500, seed=1):
     """A run of a perfect sampler whose chains, one a mode of `stayed` in turn, never leave it.
 
-    Draws of a t at the mode are resampled by their weights; the run is told of the modes `known`.
+    Draws of a t at the mode are resampled by their weights and moved on, so that none is tied; the
+    run is told of the modes `known`.
     """
     rng, chains = np.random.default_rng(seed), []
     for chain in range(4):
@@ -40,9 +41,21 @@ def run_in(target, data, stayed, known, *, draws=500, seed=1):
         ratios = np.array([target.evaluate(x).value for x in points])
         ratios -= multivariate_t(mode.x, covariance, df=5.0).logpdf(points)
         weights = np.exp(ratios - ratios.max())
-        chains.append(points[rng.choice(len(points), draws, p=weights / weights.sum())])
+        drawn = points[rng.choice(len(points), draws, p=weights / weights.sum())]
+        chains.append(moved_on(target, drawn, np.linalg.cholesky(covariance), rng))
     tree = tree_of(target, np.stack(chains), data, seed=seed)
     return with_modes(relabel(tree), target, known)
+
+
+def moved_on(target, points, root, rng, steps=10):
+    """Move each point by short steps of Metropolis."""
+    values = np.array([target.evaluate(x).value for x in points])
+    for _ in range(steps):
+        there = points + 0.4 * rng.normal(size=points.shape) @ root.T
+        theirs = np.array([target.evaluate(x).value for x in there])
+        taken = np.log(rng.random(len(points))) < theirs - values
+        points, values = np.where(taken[:, None], there, points), np.where(taken, theirs, values)
+    return points
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,7 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
     clear = [q.name for q in [*free, *own] if q.cluster not in doubtful and not _settled(q)]
     own_model = resolved_of(posterior) is None
     weighed, refusal = (None, None) if own_model else _weighed(posterior, modes)
-    missed = _left_out(posterior)
+    missed = None if own_model else _left_out(posterior)
     findings = _by_gravity(
         [
             *completeness(posterior, figures),

@@ -127,7 +127,6 @@ def sample(
     attributes: dict[str, Any] = {
         "seed": seed,
         "sampler": {"method": method, "chains": chains, **vars(settings)},
-        "status": "complete",
     }
     if model is not None:
         refuse_beside_model(spec, method, progress)
