@@ -6,7 +6,7 @@ import numpy as np
 from narwhals import dependencies
 
 from bayesgmm.data import Dataset
-from bayesgmm.data.checking import real_array
+from bayesgmm.data.arrays import real_array
 from bayesgmm.data.frames import read_frame
 from bayesgmm.errors import DataError
 from bayesgmm.typing import Array

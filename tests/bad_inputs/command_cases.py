@@ -33,7 +33,7 @@ COMMANDS = [
     command("compare d.csv --target-accept 1", "--target-accept must be less than 1, got 1.0"),
     command("compare d.csv -k 1 --out new/results --draws 100000000000", "GiB"),
     command("compare gap.csv", "line 3 ('width')", "--drop-missing"),
-    command("compare packed.csv", "'packed.csv' is compressed by gzip"),
+    command("compare packed.csv", "'packed.csv' is compressed by bzip2"),
     command("compare /dev/null", "'/dev/null' is not a file"),
     command("compare d.csv -k 6-1", "between 1 and 200", "got '6-1'"),
     command("compare d.csv -k -1", "got '-1'"),

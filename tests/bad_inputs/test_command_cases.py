@@ -1,4 +1,4 @@
-import gzip
+import bz2
 import shlex
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, posterior: bytes, monkeypatch) -> Path:
     (tmp_path / "latin.csv").write_bytes("ä,b\n1,2\n2,4\n".encode("latin-1"))
     (tmp_path / "semicolon.csv").write_text("a;b\n1,5;2\n2,5;4\n")
     (tmp_path / "gap.csv").write_text("a,width\n1,2\n2,\n3,5\n4,4\n")
-    (tmp_path / "packed.csv").write_bytes(gzip.compress(b"a,b\n1,2\n2,4\n"))
+    (tmp_path / "packed.csv").write_bytes(bz2.compress(b"a,b\n1,2\n2,4\n"))
     for name in ("gap", "semicolon"):
         (tmp_path / f"{name}.toml").write_text(DATA.replace("d.csv", f"{name}.csv"))
     (tmp_path / "m.toml").write_text(DATA + "[model]\nn_components = 1\n")
