@@ -125,8 +125,9 @@ class Dialect:
 
     @cached_property
     def _marked(self) -> tuple[frozenset[str], frozenset[float]]:
-        bare = self.but(na=())
-        numbers = [cell.value for text in self.na if (cell := bare.read(text)) is not None]
+        bare = (self.but(na=()), Dialect())
+        cells = [dialect.read(text) for text in self.na for dialect in bare]
+        numbers = [cell.value for cell in cells if cell is not None]
         return frozenset(self.na), frozenset(number for number in numbers if number == number)
 
     @property

@@ -16,7 +16,7 @@ __all__ = ["STANDARD_INPUT", "Source", "check_text", "codec_of", "read_bytes", "
 
 STANDARD_INPUT = "-"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_ADDRESS = re.compile(r"[a-z][a-z0-9+]+://", re.I)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+]+:/", re.I)
 _OTHER_FORMATS = {
     b"BZh": "compressed by bzip2: unpack it first (bunzip2)",
     b"\xfd7zXZ": "compressed by xz: unpack it first (unxz)",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.mixture.parameters import Parameters, permute
 from bayesgmm.mixture.resolved import ResolvedSpec
@@ -20,7 +20,6 @@ __all__ = [
     "attribute",
     "check_posterior",
     "check_tree",
-    "data_attribute",
     "pair_names",
     "parameters_of",
     "permuted_tree",
@@ -105,7 +104,7 @@ def posterior_tree(
         schema_version=SCHEMA_VERSION,
         spec=resolved.spec.to_dict(),
         resolved=resolved.to_dict(),
-        data=data_attribute(data),
+        data=facts_of(data),
         versions=_versions(),
         **attributes,
     )
@@ -115,17 +114,6 @@ def posterior_tree(
 @cache
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
-
-
-def data_attribute(data: Dataset) -> dict[str, Any]:
-    """Say which rows a result rests on."""
-    return {
-        "hash": data.hash,
-        "source": data.source,
-        "rows": data.n_obs,
-        "dropped": data.n_dropped,
-        "columns": list(data.features),
-    }
 
 
 def _posterior(

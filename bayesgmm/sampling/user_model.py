@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.result.layout import SCHEMA_VERSION, data_attribute, with_attributes
+from bayesgmm.result.layout import SCHEMA_VERSION, with_attributes
 from bayesgmm.sampling.chains import ChainSettings
 
 __all__ = ["sample_user_model"]
@@ -76,7 +76,7 @@ def sample_user_model(
     return with_attributes(
         tree,
         schema_version=SCHEMA_VERSION,
-        data=data_attribute(data),
+        data=facts_of(data),
         **attributes,
     )
 
