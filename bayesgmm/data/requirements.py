@@ -12,7 +12,7 @@ __all__ = ["check_components"]
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
-def check_components(data: Dataset, n_components: int) -> None:
+def check_components(data: Dataset, n_components: int, *, bounded: bool = False) -> None:
     """Check that the data can carry this number of components.
 
     Parameters
@@ -21,6 +21,9 @@ def check_components(data: Dataset, n_components: int) -> None:
         The data.
     n_components : int
         Number of components K.
+    bounded : bool
+        Whether variances are kept above 0, so that a component may hold a single row: then K may
+        be the number of rows.
 
     Raises
     ------
@@ -34,7 +37,7 @@ def check_components(data: Dataset, n_components: int) -> None:
     """
     n_obs, n_features = data.n_obs, data.n_features
     facts = {"n_obs": n_obs, "n_distinct": data.n_distinct, "n_components": n_components}
-    if n_obs <= n_components:
+    if n_obs < n_components + (not bounded):
         raise DataError(
             f"{plural(n_components, 'component')} need more than {plural(n_components, 'row')}, "
             f"got {n_obs}; ask for fewer components.",
