@@ -204,7 +204,7 @@ def predict(
         _, wanted = read_data(rows, {**reading, "columns": names})
         tell_data(wanted)
     table = _membership_table(membership(tree, wanted, prob))
-    if wanted is not None and wanted.kept is not None:
+    if wanted is not None and wanted.row_labels is None and wanted.kept is not None:
         table = table.set_index(wanted.kept).rename_axis("row")
     _give(table, out, overwrite, json)
     return warn_of(tree)
@@ -280,7 +280,7 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
     for k in range(found["mean"].shape[1]):
         for name in ("mean", "lower", "upper"):
             columns[f"{name}_{k}"] = found[name].values[:, k]
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(columns["cluster"]), name="row"))
+    return pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
 
 
 def _give(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:

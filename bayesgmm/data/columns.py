@@ -1,6 +1,7 @@
 """The columns of a table while it is read: numbers, and an account of all other cells."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ __all__ = [
     "Column",
     "Table",
     "chosen_columns",
+    "distinct_labels",
     "left_out",
     "listed",
     "plural",
@@ -156,6 +158,20 @@ def listed(names: Iterable[str]) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun, such as "3 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def distinct_labels(labels: tuple[str, ...] | None, asked: bool) -> tuple[str, ...] | None:
+    """Return labels that name each row once; others are refused where they were asked for."""
+    if labels is None or len(set(labels)) == len(labels):
+        return labels
+    if not asked:
+        return None
+    twice, count = Counter(labels).most_common(1)[0]
+    raise DataError(
+        f"the row labels name {count} rows {shown(twice)}: they must differ; choose another "
+        "column, or leave out row_labels.",
+        value=twice,
+    )
 
 
 def wanted(columns: Sequence[str] | None, available: Sequence[str], where: str) -> list[str]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesgmm.data.arrow_csv import read_quickly
 from bayesgmm.data.checking import (
@@ -22,7 +23,7 @@ from bayesgmm.data.checking import (
     frozen,
     smallest_gap,
 )
-from bayesgmm.data.columns import Table
+from bayesgmm.data.columns import Table, distinct_labels
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.frames import read_frame
 from bayesgmm.data.parquet import ParquetRows, read_parquet
@@ -51,8 +52,8 @@ class Dataset:
     features : tuple of str
         Names of the columns; bare arrays get x1 ... xD.
     row_labels : tuple of str or None
-        The names of the rows: a column that was named, or the index of a pandas frame where it
-        is not the plain row number.
+        The names of the rows, the coordinate obs of all results: a column that was named, or the
+        index of a pandas frame where it is not the row number and names each row once.
     hash : str
         SHA-256 of shape, features and values.
     source : str
@@ -261,7 +262,8 @@ class Dataset:
         *,
         named: bool,
     ) -> Self:
-        values, labels, lines = table.values, table.row_labels, table.lines
+        values, lines = table.values, table.lines
+        labels = distinct_labels(table.row_labels, "row_labels" in options)
         n_rows, kept, missing = len(values), None, np.isnan(values)
         if drop_missing and missing.any():
             keep = ~missing.any(axis=1)
@@ -327,7 +329,7 @@ class Dataset:
         return isinstance(other, Dataset) and self.hash == other.hash
 
     def __hash__(self) -> int:
-        """Hash of the content hash."""
+        """Hash of the hash."""
         return hash(self.hash)
 
     @property
@@ -364,6 +366,10 @@ class Dataset:
         for block in self._rows.blocks(max_rows):
             yield start, frozen(block)
             start += len(block)
+
+    def obs(self) -> NDArray[Any]:
+        """Return the names of the rows: their labels, or where there are none 0, 1, 2, ..."""
+        return np.arange(self.n_obs) if self.row_labels is None else np.array(self.row_labels)
 
     def centre(self) -> Array:
         """Return the means: array of shape (feature,), data units."""

@@ -19,7 +19,7 @@ from bayesgmm.data.columns import (
 from bayesgmm.data.dialect import Cell, Dialect
 from bayesgmm.errors import ConfigError, DataError
 
-__all__ = ["frame_column", "read_frame"]
+__all__ = ["frame_column", "index_labels", "read_frame"]
 
 _PLAIN = Dialect()
 
@@ -104,17 +104,22 @@ def read_frame(
     )
 
 
+def index_labels(table: Any) -> tuple[str, ...] | None:
+    """Return the index of a pandas frame as labels, where it is not the plain row number."""
+    import narwhals as nw
+
+    index: Any = nw.maybe_get_index(nw.from_native(table, eager_only=True, pass_through=True))
+    labelled = index is not None and type(index).__name__ != "RangeIndex"
+    return tuple(map(str, index)) if labelled else None
+
+
 def _labels_of(
     table: Any, by_name: dict[str, Any], dialect: Dialect, where: str
 ) -> tuple[str | None, tuple[str, ...] | None]:
     """Return the column of row labels, if it is one, and the labels; else those of the index."""
-    import narwhals as nw
-
     given = dialect.row_labels
     if given is None:
-        index: Any = nw.maybe_get_index(table)
-        labelled = index is not None and type(index).__name__ != "RangeIndex"
-        return None, tuple(map(str, index)) if labelled else None
+        return None, index_labels(table)
     names = list(by_name)
     if isinstance(given, int) and given > len(names):
         raise ConfigError(

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
@@ -15,9 +17,9 @@ from bayesgmm.mixture.kernels import BLOCK
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.streams import over_draws
-from bayesgmm.prediction.rows import checked_rows
+from bayesgmm.prediction.rows import checked_rows, row_names
 from bayesgmm.resources import available_cores
-from bayesgmm.result.layout import parameters_of, rows_of
+from bayesgmm.result.layout import obs_of, parameters_of, rows_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["FitOrPosterior", "MixtureDraws", "draws_of", "interval"]
@@ -38,11 +40,14 @@ class MixtureDraws:
         Arrays of shape (sample, ...), data units.
     features : tuple of str
     observed : array of shape (obs, feature), data units, or None
+    obs : array of shape (obs,) or None
+        Names of the observed rows.
     """
 
     parameters: Parameters
     features: tuple[str, ...]
     observed: Array | None
+    obs: NDArray[Any] | None = None
 
     @property
     def n_samples(self) -> int:
@@ -75,6 +80,12 @@ class MixtureDraws:
             )
         return self.observed
 
+    def names(self, rows: object) -> NDArray[Any]:
+        """Return the names of the rows that `rows` returns for the same argument."""
+        if rows is None and self.obs is not None:
+            return self.obs
+        return row_names(rows, len(self.rows(rows)))
+
     def marginal(self, index: list[int]) -> "MixtureDraws":
         """Return the draws of the exact marginal mixture of some features, in that order."""
         weights, means, scales, correlations, covariances = self.parameters
@@ -87,12 +98,13 @@ class MixtureDraws:
             covariances[(..., *square)],
         )
         observed = None if self.observed is None else self.observed[:, index]
-        return MixtureDraws(marginal, tuple(self.features[i] for i in index), observed)
+        features = tuple(self.features[i] for i in index)
+        return MixtureDraws(marginal, features, observed, self.obs)
 
     def taken(self, samples: IntArray) -> "MixtureDraws":
         """Return some of the draws."""
         chosen = Parameters(*(value[samples] for value in self.parameters))
-        return MixtureDraws(chosen, self.features, self.observed)
+        return MixtureDraws(chosen, self.features, self.observed, self.obs)
 
     def thinned(self, most: int) -> "MixtureDraws":
         """Return at most so many draws, evenly spaced."""
@@ -160,7 +172,7 @@ def draws_of(fit_or_posterior: FitOrPosterior) -> MixtureDraws:
     if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
         tree = fit_or_posterior
         features = tuple(map(str, tree["posterior"].to_dataset()["feature"].values))
-        return MixtureDraws(parameters_of(tree), features, rows_of(tree))
+        return MixtureDraws(parameters_of(tree), features, rows_of(tree), obs_of(tree))
     raise ConfigError(
         "a PointFit or a DataTree with a posterior group is needed, got "
         f"{type(fit_or_posterior).__name__}; both come from fit_em, fit_map and sample.",

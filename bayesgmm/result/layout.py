@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, ResultFileError
@@ -21,6 +22,7 @@ __all__ = [
     "check_posterior",
     "check_tree",
     "pair_names",
+    "obs_of",
     "parameters_of",
     "permuted_tree",
     "posterior_tree",
@@ -82,7 +84,7 @@ def posterior_tree(
     """
     shape = parameters.weights.shape
     numbered = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-    features, obs = list(resolved.features), np.arange(data.n_obs)
+    features, obs = list(resolved.features), data.obs()
     groups = {
         "posterior": _posterior(parameters, free, resolved, numbered),
         "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
@@ -203,6 +205,13 @@ def rows_of(tree: xr.DataTree) -> Array:
     """Return the observed rows (obs, feature), data units."""
     check_posterior(tree, "observed_data")
     return np.ascontiguousarray(tree["observed_data"]["x"].values)
+
+
+def obs_of(tree: xr.DataTree) -> NDArray[Any]:
+    """Return the names of the observed rows: labels, or numbers from 0."""
+    check_posterior(tree, "observed_data")
+    observed = tree["observed_data"].to_dataset()["x"]
+    return np.asarray(observed["obs"].values)
 
 
 def parameters_of(tree: xr.DataTree) -> Parameters:
