@@ -78,7 +78,9 @@ def _open(path: str) -> tuple[Any, _Stamp]:
     try:
         state = Path(path).stat()
         # pre-buffering would hold the whole file while its batches are read one by one
-        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER)
+        file = parquet.ParquetFile(
+            path, pre_buffer=False, buffer_size=_READ_BUFFER, page_checksum_verification=True
+        )
     except (OSError, ArrowException) as error:
         raise DataError(f"{path!r} is not a Parquet file: {error}", path=path) from None
     rows = int(file.metadata.num_rows)
@@ -112,6 +114,14 @@ def _names(file: Any, dialect: Dialect) -> list[str]:
     index = [] if isinstance(dialect.row_labels, str) else _index_of(file)
     unnamed = "__index_level_"
     return [n for n in file.schema_arrow.names if n not in index and not n.startswith(unnamed)]
+
+
+def _asked(names: list[str], columns: Sequence[str] | None, dialect: Dialect) -> list[str]:
+    """Return the columns to read; all where one that is asked for is not there, to say so."""
+    if columns is None or isinstance(columns, str) or isinstance(dialect.row_labels, int):
+        return names
+    asked = {*map(str, columns), *([] if dialect.row_labels is None else [dialect.row_labels])}
+    return [name for name in names if name in asked] if asked <= set(names) else names
 
 
 class ParquetRows:
@@ -233,7 +243,7 @@ def read_parquet(path: str, columns: Sequence[str] | None, dialect: Dialect) -> 
     tables, index = [], []
     for name in _files_of(path):
         file, _ = _open(name)
-        own = _names(file, dialect)
+        own = _asked(_names(file, dialect), columns, dialect)
         if dialect.row_labels is None:
             index = _index_of(file)
             own += index if len(index) == 1 else []
