@@ -1,6 +1,6 @@
 """scikit-learn's own tests of its mixture, with ours in its place.
 
-Run as ``python -m tests.sklearn_drop_in``.
+Run as ``python -m tests.sklearn_drop_in``; with SCIPY_ARRAY_API=1 tests of array dispatch run too.
 
 The installed test files are run as they are; nothing is copied. A test may fail only for a reason
 listed here, and a listed one must fail.
@@ -29,6 +29,9 @@ REASONS = {
     "test_gaussian_mixture_all_init_does_not_estimate_gaussian_parameters": _PRIVATE,
     "test_gaussian_mixture_fit_convergence_warning": _WORDING,
     "test_gaussian_mixture_precisions_init": _PRIVATE,
+    "test_gaussian_mixture_raises_where_array_api_not_implemented": (
+        "asks for an error where scikit-learn's own code does not yet take some arrays"
+    ),
     "test_gaussian_mixture_setting_best_params": (
         "a component on one row without reg_covar has an unbounded likelihood: DegenerateFitError, "
         "where scikit-learn returns the last step before it fails"
@@ -81,19 +84,22 @@ def run(*options: str) -> Outcomes:
 
 def table(outcomes: Outcomes) -> list[str]:
     """Return the lines of the table in tests/README.md."""
-    lines = ["| test | passed | failed | reason |", "|---|---|---|---|"]
+    lines = ["| test | passed | skipped | failed | reason |", "|---|---|---|---|---|"]
     for name, ended in sorted(outcomes.ended.items()):
         if failed := ended.count("failed"):
             reason = REASONS.get(name, f"NOT LISTED: {outcomes.said[name]}")
-            lines.append(f"| {name} | {ended.count('passed')} | {failed} | {reason} |")
-    whole = [name for name, ended in outcomes.ended.items() if "failed" not in ended]
-    lines.append(f"| {len(whole)} others | {sum(len(outcomes.ended[n]) for n in whole)} | 0 | |")
+            passed, skipped = ended.count("passed"), ended.count("skipped")
+            lines.append(f"| {name} | {passed} | {skipped} | {failed} | {reason} |")
+    whole = [ended for ended in outcomes.ended.values() if "failed" not in ended]
+    passed, skipped = (sum(one.count(how) for one in whole) for how in ("passed", "skipped"))
+    lines.append(f"| {len(whole)} others | {passed} | {skipped} | 0 | |")
     return lines
 
 
 def unexpected(outcomes: Outcomes) -> list[str]:
     """Return tests that fail without a listed reason, and listed ones that pass."""
-    listed = set(REASONS) & set(outcomes.ended)
+    run = {name for name, ended in outcomes.ended.items() if set(ended) != {"skipped"}}
+    listed = set(REASONS) & run
     failed = {name for name, ended in outcomes.ended.items() if "failed" in ended}
     return sorted(failed ^ listed)
 
