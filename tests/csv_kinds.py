@@ -169,6 +169,10 @@ COMMENTS = [
         [[1.5], [2.5], [4.5]],
         ("a",),
     ),  # fmt: skip
+    Kind("title", lines("Export of Monday", "a,b", *ROWS), SHORT),
+    Kind(
+        "title with a comma", lines("Export, of Monday", "a,b,c", *(f"{r},x" for r in ROWS)), SHORT
+    ),
     Kind("slashes", lines("// logger", "a,b", *ROWS), SHORT),
 ]
 MISSING = [
@@ -177,7 +181,9 @@ MISSING = [
     Kind("-99.0", coded("-99.0", 1), _CODED),
     Kind("-999.25", coded("-999.25", 1), _CODED),
     Kind("1e20", coded("1e20", 0), _CODED),
+    Kind("float32's least", coded("-3.4028234663852886e+38", 1), _CODED),
     Kind("-32768", coded("-32768", 0), _CODED),
+    Kind("a line of units", lines("a,b", "cm,kg", *ROWS), SHORT),
     Kind("question mark", coded("?", 1), _CODED),
     Kind("point", coded(".", 0), _CODED),
     Kind("hyphen", coded("-", 1), _CODED),
@@ -220,6 +226,7 @@ SEPARATORS = [
     Kind("aligned right", lines("    a  b", "  1.5  7", " 2.50  3", "  4.5  5", "  3.5  9"), SHORT),
     Kind("blanks and tabs", lines("a \t b", "1.5\t 7", "2.5 3", "4.5\t\t5", "3.5  9"), SHORT),
     Kind("one blank", lines("a b", "1.5 7", "2.5 3", "4.5 5", "3.5 9"), SHORT),
+    Kind("blanks, decimal commas", lines("a b", "1,5 7", "2,5 3", "4,5 5", "3,5 9"), SHORT),
     Kind("bars", lines("a|b", "1.5|7", "2.5|3", "4.5|5", "3.5|9"), SHORT),
     Kind("decimal commas", lines("a;b", "1,5;7", "2,5;3", "4,5;5", "3,5;9"), SHORT),
     Kind("decimal commas, tabs", lines("a\tb", "1,5\t7", "2,5\t3", "4,5\t5", "3,5\t9"), SHORT),

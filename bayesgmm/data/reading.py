@@ -61,7 +61,7 @@ def read_strictly(source: Source, columns: Sequence[str] | None, dialect: Dialec
             for column, place in zip(read, layout.places, strict=True):
                 _add_cells(column, cells[place], lines, dialect)
             labels += [] if layout.labels is None else cells[layout.labels]
-    refuse_uneven(wrong, n_rows, len(header), dialect, path)
+    refuse_uneven(wrong, n_rows, header, dialect, path)
     if not starts:
         raise DataError(f"{path!r} has a header but no rows.", path=path)
     return table_of(read, layout, columns, dialect, path, labels, np.concatenate(starts))

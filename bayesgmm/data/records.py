@@ -240,22 +240,42 @@ def _refuse_names(names: Sequence[str], labels: set[int], path: str) -> None:
 
 
 def refuse_uneven(
-    wrong: Sequence[Record], n_rows: int, width: int, dialect: Dialect, path: str
+    wrong: Sequence[Record], n_rows: int, header: Sequence[str], dialect: Dialect, path: str
 ) -> None:
     """Refuse records that have more or fewer fields than the header, with their likely cause."""
     if not wrong:
         return
+    width = len(header)
     named = ", ".join(f"line {line} has {len(fields)}" for line, fields in wrong[:3])
     raise DataError(
         f"{path!r}: the header has {plural(width, 'field')}, but {plural(len(wrong), 'line')} "
-        f"longer or shorter: {named}; {_uneven_cure(wrong, n_rows, width, dialect)}",
+        f"longer or shorter: {named}; {_uneven_cure(wrong, n_rows, header, dialect)}",
         path=path,
         rows=tuple(line for line, _ in wrong[:3]),
     )
 
 
-def _uneven_cure(wrong: Sequence[Record], n_rows: int, width: int, dialect: Dialect) -> str:
-    fields = [record for _, record in wrong]
+def _is_title(header: Sequence[str], records: Sequence[Sequence[str]], dialect: Dialect) -> bool:
+    """Whether the line taken for the header stands above the header."""
+    first, rest = records[0], records[1:]
+    numbers = [any(map(dialect.read, cells)) for cells in (first, *rest[:HEAD])]
+    return (
+        len(header) < len(first)
+        and len({len(cells) for cells in records}) == 1
+        and all(cell.strip(PADDING) for cell in first)
+        and not numbers[0]
+        and len(rest) > 1
+        and all(numbers[1:])
+        and '"' not in header[0]
+    )
+
+
+def _uneven_cure(
+    wrong: Sequence[Record], n_rows: int, header: Sequence[str], dialect: Dialect
+) -> str:
+    width, fields = len(header), [record for _, record in wrong]
+    if dialect.comment is None and len(fields) == n_rows and _is_title(header, fields, dialect):
+        return f"if the first line is a title, pass comment={header[0][:30]!r}."
     for mark in _COMMENT_MARKS:
         if dialect.comment is None and all(
             record[:1] and record[0].lstrip(PADDING).startswith(mark) for record in fields

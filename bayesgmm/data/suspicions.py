@@ -107,11 +107,16 @@ class Suspicions:
             )
         for j, (value, count) in self.codes().items():
             said.append(
-                f"column {features[j]!r} holds {value:.15g} in {count} rows, far from all its "
-                f"other values: if it stands for missing values, pass na=['{value:.15g}'] where "
-                "the file or frame is read."
+                f"column {features[j]!r} holds {_exact(value)} in {count} rows, far from all its "
+                f"other values: if it stands for missing values, pass na=['{_exact(value)}'] "
+                "where the file or frame is read."
             )
         return said
+
+
+def _exact(value: float) -> str:
+    """Return the shortest text that is this number."""
+    return repr(value).removesuffix(".0")
 
 
 def _is_code(value: float) -> bool:
