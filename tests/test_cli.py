@@ -122,7 +122,7 @@ def test_wrong_usage_config_and_data_exit_2_with_one_line(
     monkeypatch.chdir(ROOT)
     code, out, err = run(*arguments)
     assert code == 2
-    assert out == ""
+    assert all(line.startswith(("data  ", "columns  ", "left out  ")) for line in out.splitlines())
     assert err.startswith("error: ") and err.count("\n") == 1
     assert "Traceback" not in err
     assert not (ROOT / "results" / "iris").exists()
@@ -165,7 +165,7 @@ def test_check_says_what_would_be_run(run: Run, monkeypatch: pytest.MonkeyPatch)
     code, out, err = run("check", "models/iris.toml")
     assert (code, err) == (0, "")
     assert "150 rows, 4 columns" in out and "sepal_length (cm)" in out
-    assert "left out   'species' holds no number: 'setosa' in line 2" in out
+    assert "left out   1 column that was not asked for: species" in out
     assert "K = 1, 2, 3, 4" in out
     found = json.loads(run("check", "models/iris.toml", "--json")[1])
     assert found["rows"] == 150 and found["configuration"]["model"]["covariance"] == "full"
@@ -242,7 +242,8 @@ def test_the_acceptance_asked_for_reaches_the_sampler(
         given[0].write_text(
             "data.file = 'd.csv'\nmodel.n_components = 1\nsampler.target_accept = 0.8\n"
         )
-    assert run(command, *given, "--out", tmp_path / "out") == (2, "", "error: stop\n")
+    code, out, err = run(command, *given, "--out", tmp_path / "out")
+    assert (code, err) == (2, "error: stop\n") and out.startswith("data  ")
     assert seen == [0.8] and not (tmp_path / "out").exists()
 
 
@@ -302,7 +303,8 @@ def test_predict_gives_memberships_with_intervals(
     new = tmp_path / "new.csv"
     new.write_text("id,size\nx,-1.0\ny,4.0\nz,12.0\n")
     code, out, err = run("predict", posterior, new)
-    assert (code, err) == (0, "")
+    told = f"data       {new}: 3 rows, 1 column\ncolumns    size\n"
+    assert (code, err) == (0, told + "left out   1 column that was not asked for: id\n")
     table = pd.read_csv(io.StringIO(out), index_col="row")
     expected = membership(load(posterior), [[-1.0], [4.0], [12.0]])
     for k in (0, 1):

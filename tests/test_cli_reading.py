@@ -13,7 +13,7 @@ from bayesgmm.analysis import read_model_file
 from bayesgmm.cli import main
 from bayesgmm.cli.reading import data_name
 
-_OPTION = re.compile(r"--[a-z][a-z-]+(?: '(?:[^']|'\\'')*')?")
+_OPTION = re.compile(r"--[a-z][a-z-]+(?: (?:tab|blank)\b| '(?:[^']|'\\'')*')?")
 _IN_FILE = re.compile(r"(\w+) = ('[^']*'|\"[^\"]*\"|\[[^\]]*\]|true|false|\d+) in \[data\]")
 
 

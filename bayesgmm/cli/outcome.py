@@ -119,7 +119,8 @@ def _on_command_line(name: str, value: str) -> str:
     if name == "columns":
         return f"{_option(name)} {_quoted(','.join(map(_csv_cell, given)))}"
     named = {("sep", "\t"): "tab", ("thousands", " "): "blank"}
-    return f"{_option(name)} {_quoted(named.get((name, given), str(given)))}"
+    word = named.get((name, given))
+    return f"{_option(name)} {word or _quoted(str(given))}"
 
 
 def _quoted(value: str) -> str:

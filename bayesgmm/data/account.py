@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.data.columns import plural, shown
+from bayesgmm.data.columns import NOT_ASKED_FOR, plural, shown
 from bayesgmm.data.dataset import Dataset
 
 __all__ = ["account", "facts_of"]
@@ -66,11 +66,15 @@ def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) ->
         yield "row names", ", ".join(labels[:3]) + (", ..." if rows > 3 else "")
     if reading := facts.get("reading"):
         yield "read with", ", ".join(f"{name}={value!r}" for name, value in reading.items())
-    left_out = facts.get("left_out") or {}
+    reasons = facts.get("left_out") or {}
+    left_out = {name: reason for name, reason in reasons.items() if reason != NOT_ASKED_FOR}
     for name, reason in list(left_out.items())[:_MOST_NAMES]:
         yield "left out", f"{shown(name)} {reason}"
     if len(left_out) > _MOST_NAMES:
         yield "left out", f"{plural(len(left_out) - _MOST_NAMES, 'more column')}"
+    if rest := [name for name in reasons if name not in left_out]:
+        asked = "was" if len(rest) == 1 else "were"
+        yield "left out", f"{plural(len(rest), 'column')} that {asked} not asked for: {_cut(rest)}"
     if dropped:
         which = facts.get("dropped_rows") or []
         places = f": row{'s' * (dropped > 1)} {_cut(which, _MOST_ROWS, dropped)}" if which else ""

@@ -16,6 +16,7 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = [
     "MAX_EXACT_INTEGER",
+    "NOT_ASKED_FOR",
     "Column",
     "Table",
     "chosen_columns",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 MAX_EXACT_INTEGER = 2**53
+NOT_ASKED_FOR = "is not asked for"
 _EXAMPLES = 200
 
 

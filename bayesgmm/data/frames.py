@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesgmm.data.columns import (
     MAX_EXACT_INTEGER,
+    NOT_ASKED_FOR,
     Column,
     Table,
     chosen_columns,
@@ -99,7 +100,7 @@ def read_frame(
     return Table(
         np.stack([column.chunks[0] for column in chosen], axis=1),
         features,
-        {name: reasons.get(name, "is not asked for") for name in available if name not in features},
+        {name: reasons.get(name, NOT_ASKED_FOR) for name in available if name not in features},
         row_labels=labels,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bayesgmm.data.columns import (
     MAX_EXACT_INTEGER,
+    NOT_ASKED_FOR,
     Column,
     Table,
     chosen_columns,
@@ -146,7 +147,7 @@ def table_of(
     rest = [column for column in read if column.name not in features]
     reasons, curable = left_out(rest, dialect)
     ignored = {
-        name: reasons.get(name, "is not asked for")
+        name: reasons.get(name, NOT_ASKED_FOR)
         for place, name in enumerate(layout.header)
         if name not in features and place != layout.labels
     }
