@@ -10,6 +10,8 @@ import bayesgmm
 from bayesgmm import Dataset, MixtureSpec
 from bayesgmm.cli import main
 from bayesgmm.errors import DataError
+from bayesgmm.report import overview
+from bayesgmm.report.document import Facts
 from bayesgmm.report.separation import _ambiguous_table
 from bayesgmm.report.subject import subject_of
 
@@ -86,6 +88,21 @@ def test_the_model_and_the_report_name_the_rows(posterior):
         assert float(row[1].replace("\N{MINUS SIGN}", "-")) == pytest.approx(
             FRAME["size"][row[0]], rel=1e-2, abs=1e-2
         )
+
+
+def test_the_report_repeats_what_was_read(tmp_path):
+    rows = [f"{name},{size:.3f},${mass:.2f}" for name, size, mass in FRAME.itertuples()]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["id,size,price", *rows, "x,,$1", ""]))
+    with pytest.warns(bayesgmm.DataWarning, match="currency=True reads it"):
+        data = Dataset.from_csv(path, row_labels="id", drop_missing=True)
+    tree = bayesgmm.sample(data, 1, seed=1, draws=20, tune=20, chains=2)
+    told = dict(next(b for b in overview.data(subject_of(tree, "loo", None)).blocks
+                     if isinstance(b, Facts)).items)  # fmt: skip
+    assert told["Read from"] == str(path) and told["Row names"].startswith("plot 0, plot 1")
+    assert told["Read with"] == "row_labels='id', drop_missing=True"
+    assert "'price' holds no number: '$0.00' in line 2" in told["Left out"]
+    assert "1 row with a missing value: row 25" in told["Left out"]
 
 
 def test_commands_name_the_rows(stored, tmp_path, capsys):
