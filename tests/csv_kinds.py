@@ -209,6 +209,9 @@ ROW_LABELS = [
          COUNTED, labels=tuple(map(str, range(12)))),  # fmt: skip
     Kind("identifier", lines("CustomerID,a,b", *(f"{i + 1},{r}" for i, r in enumerate(COLUMNS))),
          COUNTED, labels=tuple(str(i + 1) for i in range(12))),  # fmt: skip
+    Kind("identifier, sorted otherwise",
+         lines("a,id,b", *(f"{x:g},{5 * i % 12 + 1},{y:g}" for i, (x, y) in enumerate(COUNTED))),
+         COUNTED, labels=tuple(str(5 * i % 12 + 1) for i in range(12))),  # fmt: skip
     Kind("from 1001", lines("id,a,b", *(f"{i + 1001},{r}" for i, r in enumerate(COLUMNS))),
          COUNTED, labels=tuple(str(i + 1001) for i in range(12))),  # fmt: skip
 ]  # fmt: skip

@@ -231,7 +231,7 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
         )
     centre = first.origin + first.total / n_obs
     rest, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    suspicions = Suspicions(first.low, first.high)
+    suspicions = Suspicions(first.low, first.high, n_obs)
     for block in rows.blocks(size):
         suspicions.add(block)
         scaled = _columns(block)

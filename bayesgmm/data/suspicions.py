@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayesgmm.data.columns import listed
 from bayesgmm.typing import Array, IntArray
@@ -45,40 +44,40 @@ class Suspicions:
     ----------
     low, high : array of shape (feature,)
         The least and the greatest values of all rows.
+    n_obs : int
+        Number of rows.
 
     Examples
     --------
-    >>> found = Suspicions(np.array([1.0, -999.0]), np.array([4.0, 4.1]))
-    >>> found.add(np.array([[1.0, 3.5], [2.0, -999.0], [3.0, 4.1], [4.0, -999.0]]))
+    >>> found = Suspicions(np.array([1.0, -999.0]), np.array([4.0, 4.1]), 4)
+    >>> found.add(np.array([[1.0, 3.5], [3.0, -999.0], [2.0, 4.1], [4.0, -999.0]]))
     >>> found.codes()
     {1: (-999.0, 2)}
     """
 
-    def __init__(self, low: Array, high: Array) -> None:
+    def __init__(self, low: Array, high: Array, n_obs: int) -> None:
         self._ends = (1.0, _End(low, high)), (-1.0, _End(-high, -low))
-        self._first: Array | None = None
-        self._counting: NDArray[np.bool] = np.ones(len(low), dtype=bool)
-        self.n_rows = 0
+        self._low, self._high = low, high
+        # which of the integers from low to high were seen, where there is one for each row
+        whole = (low % 1.0 == 0.0) & (high - low == n_obs - 1.0)
+        counting = np.flatnonzero(whole & (n_obs >= LEAST_ROWS)).tolist()
+        self._seen = {j: np.zeros(n_obs, dtype=bool) for j in counting}
 
     def add(self, block: Array) -> None:
         """Take in the next rows."""
         for sign, end in self._ends:
             if end.apart.size:
                 end.add(sign * block)
-        if self._first is None:
-            self._first = block[0].copy()
-        places = np.flatnonzero(self._counting)
-        if places.size:
-            numbers = np.arange(self.n_rows, self.n_rows + len(block), dtype=np.float64)[:, None]
-            steps = block[:, places] - self._first[places]
-            self._counting[places] = (steps == numbers).all(axis=0)
-        self.n_rows += len(block)
+        for j, seen in list(self._seen.items()):
+            steps = block[:, j] - self._low[j]
+            if np.all(steps % 1.0 == 0.0):
+                seen[steps.astype(np.int64)] = True
+            else:
+                del self._seen[j]
 
     def counters(self) -> list[int]:
-        """Return the places of columns that hold consecutive integers, row by row."""
-        if self.n_rows < LEAST_ROWS or self._first is None:
-            return []
-        return np.flatnonzero(self._counting & (self._first % 1.0 == 0.0)).tolist()
+        """Return the places of columns that hold consecutive integers, each once."""
+        return [j for j, seen in self._seen.items() if seen.all()]
 
     def codes(self) -> dict[int, tuple[float, int]]:
         """Return the value, and its number of rows, that lies far from all others of a column."""
@@ -97,11 +96,10 @@ class Suspicions:
         """Say what was found; columns that were asked for by name may count the rows."""
         said = []
         for j in [] if named else self.counters():
-            first = 0.0 if self._first is None else self._first[j]
             rest = [name for name in features if name != features[j]]
             said.append(
-                f"column {features[j]!r} counts the rows ({first:.15g} to "
-                f"{first + self.n_rows - 1:.15g}): it numbers them and measures nothing; if it "
+                f"column {features[j]!r} counts the rows ({self._low[j]:.15g} to "
+                f"{self._high[j]:.15g}): it numbers them and measures nothing; if it "
                 f"names the rows, pass row_labels={features[j]!r}"
                 + (f"; to leave it out, pass columns={listed(rest)}." if rest else ".")
             )
