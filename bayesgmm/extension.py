@@ -9,6 +9,7 @@ from functools import partial
 from threading import Event
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
@@ -20,7 +21,7 @@ from bayesgmm.errors import ConfigError, DataWarning, SamplingError
 from bayesgmm.labels import relabel
 from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.resources import available_cores, one_blas_thread
-from bayesgmm.result.layout import attribute, resolved_of, rows_of, with_attributes
+from bayesgmm.result.layout import attribute, obs_of, resolved_of, rows_of, with_attributes
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chains import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
@@ -272,7 +273,13 @@ def _laid_out(
     log_densities(points.reshape(-1, target.dim), target.flat, lp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
-        data = as_dataset(rows_of(posterior))
+        labelled = obs_of(posterior).dtype.kind not in "iu"
+        frame = pd.DataFrame(
+            rows_of(posterior),
+            index=obs_of(posterior) if labelled else None,
+            columns=list(target.resolved.features),
+        )
+        data = as_dataset(frame)
     kept = {name: attribute(posterior, name) for name in ("seed", "sampler", "status", "data")}
     tree = assemble(
         target,

@@ -52,13 +52,18 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
     dataset = as_dataset(data)
-    return model_of(resolve(as_spec(spec), dataset), dataset.values)
+    return model_of(resolve(as_spec(spec), dataset), dataset.values, dataset.obs())
 
 
-def model_of(resolved: ResolvedSpec, values: np.ndarray) -> pm.Model:
-    """Build the PyMC model of a resolved spec for rows `values` (obs, feature), data units."""
+def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None = None) -> pm.Model:
+    """Build the PyMC model of a resolved spec for rows `values` (obs, feature), data units.
+
+    `obs` names the rows; None counts them from 0.
+    """
     k, d = resolved.n_components, resolved.n_features
-    with pm.Model(coords=_coords(resolved, len(values))) as model:
+    with pm.Model(
+        coords=_coords(resolved, np.arange(len(values)) if obs is None else obs)
+    ) as model:
         if k == 1:
             weights = pm.Deterministic("weights", pt.ones(1), dims="cluster")
         else:
@@ -98,14 +103,14 @@ def _means(model: pm.Model, resolved: ResolvedSpec, values: np.ndarray) -> Any:
     return model.register_rv(means, name="means", dims=("cluster", "feature"))
 
 
-def _coords(resolved: ResolvedSpec, n_obs: int) -> dict[str, Any]:
+def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
     features = list(resolved.features)
     return {
         "cluster": range(resolved.n_components),
         "feature": features,
         "feature_bis": features,
         "pair": pair_names(features),
-        "obs": range(n_obs),
+        "obs": obs.tolist(),
     }
 
 

@@ -8,12 +8,19 @@ from tests.benchmarks import __main__ as table
 from tests.benchmarks.kernel import against_floor
 from tests.benchmarks.peers import lines as peer_lines
 from tests.benchmarks.peers import tree_of
+from tests.benchmarks.reading import against_pandas
 from tests.benchmarks.sampling import effective
 
 
 def test_the_kernel_stays_near_its_floor():
     # 0.3 to 0.45 when the machine is quiet or not: the two are measured in turn
     assert 1.0 / against_floor((1000, 2, 3)).ratio < 1.2
+
+
+def test_reading_stays_near_a_compiled_reader():
+    # 2.5 times pandas' CPU time in the long benchmark; cell by cell it would be 25 times
+    theirs, ours = against_pandas(200_000, 2, rounds=2)
+    assert ours[0] < 6.0 * theirs[0]
 
 
 def test_a_part_that_fails_is_a_line_and_the_others_go_on(monkeypatch, capsys):

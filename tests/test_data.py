@@ -17,9 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayesgmm.data.checking
+import bayesgmm.data.conversion
+import bayesgmm.data.cures
 import bayesgmm.data.dataset
+import bayesgmm.data.dialect
+import bayesgmm.data.suspicions
 from bayesgmm.data import Dataset, as_dataset, check_components
-from bayesgmm.errors import ConfigError, DataError, DataWarning
+from bayesgmm.errors import DataError, DataWarning
 
 MODELS = Path(__file__).parents[1] / "models" / "data"
 WHOLE = np.random.default_rng(1).integers(0, 1000, size=(60, 3))
@@ -250,12 +254,6 @@ def test_parquet_columns_and_the_index_of_pandas(tmp_path):
         assert data == as_dataset(frame[["c", "a"]])
 
 
-def test_parquet_without_pyarrow(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match="pip install pyarrow"):
-        Dataset.from_parquet(tmp_path / "x.parquet")
-
-
 def test_steps_of_rows_left_in_a_file_come_from_an_even_sample(tmp_path, monkeypatch):
     monkeypatch.setattr(bayesgmm.data.dataset, "_SAMPLED_VALUES", 20_000)
     array = np.random.default_rng(0).integers(0, 50, size=(50_000, 2)) * [0.5, 2.0]
@@ -448,6 +446,7 @@ def test_reading_imports_no_frame_library():
     assert done.stdout.strip() == "[]"
 
 
-def test_examples_of_the_docstrings():
-    result = doctest.testmod(bayesgmm.data.dataset)
-    assert result.attempted >= 3 and result.failed == 0
+@pytest.mark.parametrize("module", ["conversion", "cures", "dataset", "dialect", "suspicions"])
+def test_examples_of_the_docstrings(module):
+    result = doctest.testmod(getattr(bayesgmm.data, module))
+    assert result.attempted and not result.failed

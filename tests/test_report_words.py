@@ -201,7 +201,6 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
     assert print_analysis(result) == 3
     said = " ".join(capsys.readouterr().out.split())
     for part in (
-        "lakes.csv: 60 rows of depth; not used: name; 3 rows with missing values left out",
         "A note.",
         "Chosen: K = 2 by LOO.",
         "K = 3 failed: sampling failed.",

@@ -17,7 +17,7 @@ from bayesgmm.adoption.reading import (
     posterior_of,
     stats_of,
 )
-from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.data import Dataset, as_dataset, facts_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels.exchangeability import LabelMoves
 from bayesgmm.mixture.groups import LabelGroups
@@ -25,7 +25,6 @@ from bayesgmm.result.components import COMPONENTS, held_against_gaussians, some_
 from bayesgmm.result.layout import (
     LABELS,
     SCHEMA_VERSION,
-    data_attribute,
     package_versions,
     with_attributes,
 )
@@ -185,7 +184,7 @@ def _of_none(
     return with_attributes(
         tree,
         schema_version=SCHEMA_VERSION,
-        data=data_attribute(data),
+        data=facts_of(data),
         versions=package_versions(),
         **{LABELS: moves.to_dict(), COMPONENTS: shown},
         **attributes_of(posterior),

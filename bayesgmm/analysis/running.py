@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from bayesgmm.comparison import Choice, Comparison
     from bayesgmm.diagnosis import Diagnosis
 
-__all__ = ["AnalysisResult", "analyse", "check_model_file", "run_analysis"]
+__all__ = [
+    "AnalysisResult",
+    "analyse",
+    "check_model_file",
+    "checked_data",
+    "run_analysis",
+    "with_sampler",
+]
 
 PathLike = str | os.PathLike[str]
 
@@ -80,7 +87,7 @@ def check_model_file(path: PathLike) -> AnalysisSpec:
     (1, 2, 3, 4)
     """
     spec = read_model_file(path)
-    _checked_data(spec)
+    checked_data(spec)
     return spec
 
 
@@ -143,7 +150,7 @@ def run_analysis(
     """
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
-    return analyse(_with_sampler(read_model_file(path), changes), out, overwrite, progress=progress)
+    return analyse(with_sampler(read_model_file(path), changes), out, overwrite, progress=progress)
 
 
 def analyse(
@@ -151,11 +158,15 @@ def analyse(
     out: PathLike | None = None,
     overwrite: bool = False,
     *,
+    data: Dataset | None = None,
     progress: Any = False,
 ) -> AnalysisResult:
-    """Run an analysis; as `run_analysis`, from a spec instead of a file."""
+    """Run an analysis; as `run_analysis`, from a spec instead of a file.
+
+    `data` are those of the spec where `checked_data` has read them before.
+    """
     folder = Path("results", spec.name) if out is None else path_of(out, "out")
-    return _analysed(spec, _checked_data(spec), folder, overwrite, progress)
+    return _analysed(spec, data or checked_data(spec), folder, overwrite, progress)
 
 
 def _analysed(
@@ -184,7 +195,8 @@ def _analysed(
     return AnalysisResult(spec, comparison, choice, verdict, files)
 
 
-def _checked_data(spec: AnalysisSpec) -> Dataset:
+def checked_data(spec: AnalysisSpec) -> Dataset:
+    """Read the data of an analysis and check that they allow what it asks for."""
     data = spec.data.read()
     for column in spec.data.units:
         if column not in data.features:
@@ -199,7 +211,8 @@ def _checked_data(spec: AnalysisSpec) -> Dataset:
     return data
 
 
-def _with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
+def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
+    """Return the analysis with other counts of draws, or another seed."""
     changes = {
         name: check_count(name, value, least=int(name != "seed")) for name, value in changes.items()
     }

@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
-from bayesgmm.data import Dataset
+from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
 from bayesgmm.spec import Covariance, Priors
 
@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 MOST_COMPONENTS = 200
+_OF_TABLES = ("na", "row_labels", "drop_missing")
+_OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}
 _RANGE = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
 
@@ -115,28 +117,31 @@ class DataSection:
     columns: tuple[str, ...] | None = None
     sep: str = ","
     decimal: str = "."
+    thousands: str | None = None
     encoding: str = "utf-8"
+    comment: str | None = None
+    header: Flag | None = None
+    row_labels: str | AtLeastOne | None = None
+    na: tuple[str | Number, ...] = ()
+    percent: Flag = False
+    currency: Flag = False
     drop_missing: Flag = False
     units: dict[str, str] = field(default_factory=dict)
 
     def read(self) -> Dataset:
         """Read the data, every check of the reader applied."""
-        if self.file.endswith(".parquet"):
-            if self != DataSection(self.file, self.columns, units=self.units):
-                raise ConfigError(
-                    "sep, decimal, encoding and drop_missing are for CSV files, and "
-                    f"{self.file!r} is Parquet; leave them out.",
-                    path=self.file,
-                )
-            return Dataset.from_parquet(self.file, self.columns)
-        return Dataset.from_csv(
-            self.file,
-            self.columns,
-            sep=self.sep,
-            decimal=self.decimal,
-            encoding=self.encoding,
-            drop_missing=self.drop_missing,
-        )
+        table: dict[str, Any] = {name: getattr(self, name) for name in _OF_TABLES}
+        text: dict[str, Any] = {name: getattr(self, name) for name in _OF_TEXT}
+        if not is_parquet(self.file):
+            return Dataset.from_csv(self.file, self.columns, **table, **text)
+        usual = DataSection(self.file)
+        if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
+            raise ConfigError(
+                f"{', '.join(wrong)}: of CSV files only, and {self.file!r} is Parquet; leave out.",
+                path=self.file,
+                keys=wrong,
+            )
+        return Dataset.from_parquet(self.file, self.columns, **table)
 
 
 @dataclass(frozen=True, config=_CONFIG)

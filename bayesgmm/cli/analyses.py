@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayesgmm.cli.options import (
-    Columns,
     Components,
     CovarianceOption,
     DataFile,
-    Decimal,
     Draws,
-    DropMissing,
-    Encoding,
     Evidence,
     Json,
     Overwrite,
     Seed,
-    Separator,
     TargetAccept,
     Tune,
-    Units,
-    names_in,
-    separator_in,
-    units_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -38,9 +29,17 @@ from bayesgmm.cli.printing import (
     records,
     watched,
 )
+from bayesgmm.cli.reading import (
+    data_name,
+    data_section,
+    is_data,
+    read_data,
+    reads_data,
+    refuse_reading,
+)
 
 if TYPE_CHECKING:
-    from bayesgmm.analysis import AnalysisResult
+    from bayesgmm.analysis import AnalysisSpec
 
 __all__ = ["register"]
 
@@ -53,9 +52,9 @@ OutFolder = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command(epilog="Example: bayesgmm run models/faithful.toml")(run)
-    app.command(epilog="Example: bayesgmm check models/faithful.toml")(check)
+    app.command(epilog="Example: bayesgmm check models/faithful.toml")(reads_data(check))
     app.command(epilog="Example: bayesgmm compare data.csv -k 1-6 --columns eruptions,waiting")(
-        compare
+        reads_data(compare)
     )
     app.command(epilog="Example: bayesgmm datasets models")(datasets)
 
@@ -70,20 +69,32 @@ def run(
     json: Json = False,
 ) -> int:
     """Run the analysis of a model file: report, posterior, tables and verdict."""
-    from bayesgmm.analysis import run_analysis
+    from bayesgmm.analysis import read_model_file, with_sampler
 
-    result = run_analysis(
-        file, out, overwrite, draws=draws, tune=tune, seed=seed, progress=watched()
-    )
-    return _told(result, json)
+    given = {"draws": draws, "tune": tune, "seed": seed}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return _analysed(with_sampler(read_model_file(file), changes), out, overwrite, json)
 
 
-def check(file: ModelFile, json: Json = False) -> int:
-    """Check a model file and its data without fitting anything."""
-    from bayesgmm.analysis import check_model_file
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Model file (TOML), or data.")],
+    reading: dict[str, Any],
+    json: Json = False,
+) -> int:
+    """Check a model file and its data, or data alone, without fitting anything."""
+    from bayesgmm.analysis import checked_data, read_model_file
+    from bayesgmm.data import facts_of
 
-    spec = check_model_file(file)
-    data = spec.data.read()
+    if is_data(file):
+        section, data = read_data(file, reading)
+        if json:
+            print_json({"data": facts_of(data), "units": section.units})
+        else:
+            print_data(data, section.units)
+        return Exit.OK
+    refuse_reading(file, reading)
+    spec = read_model_file(file)
+    data = checked_data(spec)
     if json:
         print_json(
             {
@@ -93,28 +104,24 @@ def check(file: ModelFile, json: Json = False) -> int:
                 "rows": data.n_obs,
                 "dropped": data.n_dropped,
                 "columns": data.features,
+                "data": facts_of(data),
             }
         )
         return Exit.OK
     numbers = ", ".join(map(str, spec.model.n_components))
     sampler = spec.sampler
-    print_data(data)
-    print_line(f"model: K = {numbers}, covariance {spec.model.covariance}")
-    print_line(f"sampler: {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
-    print_line(f"{file}: nothing wrong")
+    print_data(data, spec.data.units)
+    print_line(f"model      K = {numbers}, covariance {spec.model.covariance}")
+    print_line(f"sampler    {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
+    print_line(f"{file} is valid")
     return Exit.OK
 
 
 def compare(
     data: DataFile,
+    reading: dict[str, Any],
     components: Components = "1-6",
-    columns: Columns = None,
     covariance: CovarianceOption = "full",
-    sep: Separator = ",",
-    decimal: Decimal = ".",
-    encoding: Encoding = "utf-8",
-    drop_missing: DropMissing = False,
-    unit: Units = None,
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -125,24 +132,21 @@ def compare(
     json: Json = False,
 ) -> int:
     """Compare numbers of components on a data file; writes what run writes."""
-    from bayesgmm.analysis import AnalysisSpec, analyse
+    from bayesgmm.analysis import AnalysisSpec
 
-    table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
-    table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": names_in(columns)}
-    table["units"] = units_in(unit)
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     sampler |= {"evidence": evidence, "seed": seed}
     spec = AnalysisSpec.from_dict(
         {
-            "name": data.stem or "data",
+            "name": data_name(data),
             "command": shlex.join(["bayesgmm", *sys.argv[1:]]),
-            "data": table,
+            "data": data_section(data, reading),
             "model": {"n_components": components, "covariance": covariance},
             "sampler": {name: value for name, value in sampler.items() if value is not None},
         },
         "the command",
     )
-    return _told(analyse(spec, out, overwrite, progress=watched()), json)
+    return _analysed(spec, out, overwrite, json)
 
 
 def datasets(
@@ -183,8 +187,14 @@ def datasets(
     return Exit.OK
 
 
-def _told(result: "AnalysisResult", json: bool) -> int:
-    """Print the result; return its exit code."""
+def _analysed(spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: bool) -> int:
+    """Print what was read, run the analysis, and print the result; return its exit code."""
+    from bayesgmm.analysis import analyse, checked_data
+
+    data = checked_data(spec)
+    if not json:
+        print_data(data, spec.data.units)
+    result = analyse(spec, out, overwrite, data=data, progress=watched())
     if not json:
         return print_analysis(result)
     print_json(

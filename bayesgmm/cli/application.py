@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bayesgmm.cli.outcome import Exit, exit_code, one_line, sentence
+from bayesgmm.cli.outcome import Exit, as_options, exit_code, one_line, sentence
 from bayesgmm.errors import BayesGMMError
 
 __all__ = ["main"]
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             ours = isinstance(error, BayesGMMError)
             what = KeyboardInterrupt() if pressed and not ours else error
-            if message := sentence(what, given[0]):
+            if message := sentence(what, _command_in(given)):
                 print(f"error: {message}", file=sys.stderr)
             return Exit.INTERRUPTED if pressed else exit_code(error)
     return code if isinstance(code, int) else Exit.OK
@@ -82,14 +82,21 @@ def _run(arguments: list[str], debug: bool) -> Any:
     from bayesgmm.cli.commands import app
 
     with warnings.catch_warnings():
-        _listen(debug)
+        _listen(debug, _command_in(arguments))
         code = app(arguments, standalone_mode=False)
     if code == Exit.INTERRUPTED:  # typer turns Ctrl-C into the code, without a word
         raise KeyboardInterrupt
     return code
 
 
-def _listen(debug: bool) -> None:
+def _command_in(arguments: list[str]) -> str:
+    """Return the command; `check` only where it reads a model file."""
+    if arguments[0] == "check" and not any(text.endswith(".toml") for text in arguments):
+        return ""
+    return arguments[0]
+
+
+def _listen(debug: bool, command: str) -> None:
     """Show our warnings as lines on stderr, and our log where somebody watches."""
     import logging
 
@@ -101,7 +108,7 @@ def _listen(debug: bool) -> None:
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        text = one_line(str(message))
+        text = one_line(as_options(str(message), command))
         if text not in shown:
             shown.add(text)
             print(f"warning: {text}", file=sys.stderr)

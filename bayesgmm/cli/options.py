@@ -13,10 +13,7 @@ __all__ = [
     "Components",
     "CovarianceOption",
     "DataFile",
-    "Decimal",
     "Draws",
-    "DropMissing",
-    "Encoding",
     "Evidence",
     "Json",
     "OneComponentCount",
@@ -24,17 +21,19 @@ __all__ = [
     "PosteriorFile",
     "Prob",
     "Seed",
-    "Separator",
     "TargetAccept",
     "Tune",
     "Units",
     "names_in",
-    "separator_in",
     "units_in",
 ]
 
 DataFile = Annotated[
-    Path, typer.Argument(metavar="DATA", help="CSV file with a header line, or a Parquet file.")
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV file, or Parquet: a file, a folder or a pattern; - is standard input.",
+    ),
 ]
 PosteriorFile = Annotated[
     Path, typer.Argument(metavar="POSTERIOR", help="Posterior written by run, compare or sample.")
@@ -54,12 +53,6 @@ CovarianceOption = Annotated[
     typer.Option(
         help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical."
     ),
-]
-Separator = Annotated[str, typer.Option(help='Field separator of the CSV file; "tab" for a tab.')]
-Decimal = Annotated[str, typer.Option(help='Decimal sign of the CSV file: "." or ",".')]
-Encoding = Annotated[str, typer.Option(help="Text encoding of the CSV file.")]
-DropMissing = Annotated[
-    bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
 ]
 Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
 TargetAccept = Annotated[
@@ -108,8 +101,3 @@ def units_in(given: list[str] | None) -> dict[str, str]:
                 param_hint="--unit",
             )
     return dict(pairs)
-
-
-def separator_in(text: str) -> str:
-    """Return the separator that an option's value stands for."""
-    return "\t" if text in ("tab", r"\t") else text

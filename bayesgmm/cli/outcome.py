@@ -1,5 +1,6 @@
 """How a command ends: exit codes, and the sentence for each error."""
 
+import ast
 import re
 from enum import IntEnum
 
@@ -7,9 +8,14 @@ from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 
 __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
+_NAMES = (
+    "sep|decimal|encoding|thousands|comment|na|row_labels|header|percent|currency|drop_missing"
+    "|columns|overwrite"
+)
 _ARGUMENT = re.compile(
-    r"\b(?:(?P<flag>drop_missing|overwrite)=True|(?P<name>sep|decimal|encoding)=(?P<value>'[^']*')"
-    r"|columns=(?P<columns>\[[^\]]*\])|(?P<key>\w+) in \[\w+\] of the command)"
+    rf"\b(?P<name>{_NAMES})="
+    r"(?P<value>True|False|\d+|'[^']*'|\"[^\"]*\"|\[(?:'[^']*'|\"[^\"]*\"|[^\]'\"])*\])"
+    r"|(?P<key>\w+) in \[\w+\] of the command"
 )
 _BY_FILE = frozenset({"run", "check", "datasets"})
 
@@ -72,6 +78,8 @@ def as_options(text: str, command: str = "") -> str:
     "pass --sep ';' and --decimal ',', or --drop-missing."
     >>> as_options("choose numeric columns: columns=['a', 'b c']")
     "choose numeric columns: --columns 'a,b c'"
+    >>> as_options("na=['?', '-999'], header=False")
+    "--na '?' --na '-999', --no-header"
     >>> as_options("drop_missing=True or sep=';'; overwrite=True", "run")
     "drop_missing = true in [data] or sep = ';' in [data]; --overwrite"
     >>> as_options("n_components in [model] of the command must be an integer")
@@ -79,23 +87,48 @@ def as_options(text: str, command: str = "") -> str:
     """
 
     def option(found: re.Match[str]) -> str:
-        if found["key"]:
-            return "--components (-k)" if found["key"] == "n_components" else _option(found["key"])
-        if found["flag"] == "overwrite":
-            return "--overwrite"
-        name, value = (
-            found["flag"] or found["name"] or "columns",
-            found["value"] or found["columns"],
-        )
-        if command in _BY_FILE:
-            return f"{name} = {value or 'true'} in [data]"
-        if name == "columns":
-            names = re.findall(r"'([^']*)'", value)
-            value = repr(",".join(names)) if names else "..."
-        value = "tab" if value == r"'\t'" else value
-        return f"{_option(name)} {value or ''}".rstrip()
+        if key := found["key"]:
+            return "--components (-k)" if key == "n_components" else _option(key)
+        name, value = found["name"], found["value"]
+        if command in _BY_FILE and name != "overwrite":
+            return f"{name} = {_toml(value)} in [data]"
+        return _on_command_line(name, value)
 
     return _ARGUMENT.sub(option, text)
+
+
+def _toml(value: str) -> str:
+    """Return a Python literal as TOML has it."""
+    if value in ("True", "False"):
+        return value.lower()
+    return value.replace("'", '"') if "\\" in value and '"' not in value else value
+
+
+def _on_command_line(name: str, value: str) -> str:
+    """Return an option and its value, quoted for a shell."""
+    try:
+        given = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        given = None
+    if given is True or given is False:
+        return _option(name if given else f"no_{name}")
+    if given is None or given == [...]:
+        return f"{_option(name)} ..."
+    if name == "na":
+        return " ".join(f"{_option(name)} {_quoted(one)}" for one in given)
+    if name == "columns":
+        return f"{_option(name)} {_quoted(','.join(map(_csv_cell, given)))}"
+    named = {("sep", "\t"): "tab", ("thousands", " "): "blank"}
+    word = named.get((name, given))
+    return f"{_option(name)} {word or _quoted(str(given))}"
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def _csv_cell(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name
 
 
 def _option(name: str) -> str:

@@ -7,24 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayesgmm.cli.options import (
-    Columns,
     CovarianceOption,
     DataFile,
-    Decimal,
     Draws,
-    DropMissing,
-    Encoding,
     Json,
     OneComponentCount,
     Overwrite,
     PosteriorFile,
     Prob,
     Seed,
-    Separator,
     TargetAccept,
     Tune,
-    names_in,
-    separator_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -34,10 +27,11 @@ from bayesgmm.cli.printing import (
     print_line,
     print_verdict,
     records,
-    tell_dropped,
+    tell_data,
     warn_of,
     watched,
 )
+from bayesgmm.cli.reading import read_data, reads_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +62,13 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command(epilog="Example: bayesgmm fit data.csv -k 3 --covariance tied")(fit)
-    app.command(epilog="Example: bayesgmm sample data.csv -k 3 --out posterior.nc")(sample)
+    app.command(epilog="Example: bayesgmm fit data.csv -k 3 --covariance tied")(reads_data(fit))
+    app.command(epilog="Example: bayesgmm sample data.csv -k 3 --out posterior.nc")(
+        reads_data(sample)
+    )
     app.command(epilog="Example: bayesgmm report posterior.nc --out report.html")(report)
     app.command(epilog="Example: bayesgmm predict posterior.nc new.csv --out memberships.csv")(
-        predict
+        reads_data(predict)
     )
     app.command(epilog="Example: bayesgmm simulate posterior.nc -n 500 --out rows.csv")(simulate)
 
@@ -80,26 +76,23 @@ def register(app: typer.Typer) -> None:
 def fit(
     data: DataFile,
     components: OneComponentCount,
+    reading: dict[str, Any],
     posterior_mode: Annotated[
         bool, typer.Option("--map", help="Fit the posterior mode instead of the likelihood.")
     ] = False,
-    columns: Columns = None,
     covariance: CovarianceOption = "full",
-    sep: Separator = ",",
-    decimal: Decimal = ".",
-    encoding: Encoding = "utf-8",
-    drop_missing: DropMissing = False,
     seed: Seed = None,
     json: Json = False,
 ) -> int:
     """Fit a mixture by maximum likelihood (EM) or at its posterior mode."""
     from bayesgmm.fit import fit_em, fit_map
 
-    dataset = _read(data, names_in(columns), sep, decimal, encoding, drop_missing)
+    section, dataset = read_data(data, reading)
+    if not json:
+        print_data(dataset, section.units)
     spec = _spec(components, covariance)
     found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
     if not json:
-        print_data(dataset)
         print_line(str(found))
         return Exit.OK
     print_json(
@@ -123,12 +116,8 @@ def fit(
 def sample(
     data: DataFile,
     components: OneComponentCount,
-    columns: Columns = None,
+    reading: dict[str, Any],
     covariance: CovarianceOption = "full",
-    sep: Separator = ",",
-    decimal: Decimal = ".",
-    encoding: Encoding = "utf-8",
-    drop_missing: DropMissing = False,
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
     draws: Draws = None,
     tune: Tune = None,
@@ -143,7 +132,9 @@ def sample(
     """Draw from the posterior of one mixture, and write the draws."""
     from bayesgmm.result.files import check_writable
 
-    dataset = _read(data, names_in(columns), sep, decimal, encoding, drop_missing)
+    section, dataset = read_data(data, reading)
+    if not json:
+        print_data(dataset, section.units)
     spec = _spec(components, covariance)
     path = out or Path(f"posterior_k{components}.nc")
     check_writable(path, overwrite)
@@ -155,7 +146,6 @@ def sample(
         found = {"verdict": verdict.to_dict(), "summary": records(table), "file": str(path)}
         print_json({**found, "seed": int(tree.attrs["seed"])})
         return Exit.OK if verdict.ok else Exit.BAD_VERDICT
-    print_data(dataset)
     print_frame(table)
     code = print_verdict(verdict)
     print_line(f"posterior  {path}")
@@ -190,16 +180,13 @@ def report(
 
 def predict(
     posterior: PosteriorFile,
+    reading: dict[str, Any],
     rows: Annotated[
         Path | None,
         typer.Argument(metavar="ROWS", help="New rows (CSV or Parquet); the posterior's own."),
     ] = None,
     out: CsvFile = None,
     prob: Prob = 0.89,
-    sep: Separator = ",",
-    decimal: Decimal = ".",
-    encoding: Encoding = "utf-8",
-    drop_missing: DropMissing = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
@@ -214,10 +201,10 @@ def predict(
     wanted = None
     if rows is not None:
         names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
-        wanted = _read(rows, names, sep, decimal, encoding, drop_missing)
-        tell_dropped(wanted)
+        _, wanted = read_data(rows, {**reading, "columns": names})
+        tell_data(wanted)
     table = _membership_table(membership(tree, wanted, prob))
-    if wanted is not None and wanted.kept is not None:
+    if wanted is not None and wanted.row_labels is None and wanted.kept is not None:
         table = table.set_index(wanted.kept).rename_axis("row")
     _give(table, out, overwrite, json)
     return warn_of(tree)
@@ -243,21 +230,6 @@ def simulate(
     table = drawn["x"].to_pandas().assign(cluster=drawn["cluster"].values)
     _give(table.rename_axis("row"), out, overwrite, json)
     return warn_of(tree)
-
-
-def _read(
-    data: Path,
-    columns: list[str] | None,
-    sep: str,
-    decimal: str,
-    encoding: str,
-    drop_missing: bool,
-) -> "Dataset":
-    from bayesgmm.analysis import AnalysisSpec
-
-    table: dict[str, Any] = {"file": str(data), "sep": separator_in(sep), "decimal": decimal}
-    table |= {"encoding": encoding, "drop_missing": drop_missing, "columns": columns}
-    return AnalysisSpec.from_dict({"name": "data", "data": table}, "the command").data.read()
 
 
 def _spec(components: int, covariance: str) -> "MixtureSpec":
@@ -308,7 +280,7 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
     for k in range(found["mean"].shape[1]):
         for name in ("mean", "lower", "upper"):
             columns[f"{name}_{k}"] = found[name].values[:, k]
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(columns["cluster"]), name="row"))
+    return pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
 
 
 def _give(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bayesgmm.cli.outcome import Exit
+from bayesgmm.cli.outcome import Exit, as_options, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ __all__ = [
     "print_rows",
     "print_verdict",
     "records",
-    "tell_dropped",
+    "tell_data",
     "warn_of",
     "watched",
 ]
@@ -62,29 +62,27 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
 
 
-def print_data(data: "Dataset") -> None:
-    """Say which rows and columns are used, and which are not."""
-    parts = [f"{data.source}: {data.n_obs} rows of {', '.join(data.features)}"]
-    if ignored := data.options.get("ignored_columns"):
-        parts.append(f"not used: {', '.join(ignored)}")
-    if data.n_dropped:
-        parts.append(f"{data.n_dropped} rows with missing values left out")
-    print_line("; ".join(parts))
+def print_data(data: "Dataset", units: Mapping[str, str] | None = None) -> None:
+    """Say what was understood: rows, columns, units, and what was left out and why."""
+    for line in _account(data, units):
+        print_line(line)
 
 
-def tell_dropped(data: "Dataset") -> None:
-    """Say on stderr that rows were left out, where stdout holds the answer."""
-    if data.n_dropped:
-        print(
-            f"warning: {data.n_dropped} of {data.n_dropped + data.n_obs} rows with missing values "
-            "left out; the others keep their numbers.",
-            file=sys.stderr,
-        )
+def tell_data(data: "Dataset") -> None:
+    """Say it on stderr, where stdout holds the answer."""
+    for line in _account(data, None):
+        print(line, file=sys.stderr)
+
+
+def _account(data: "Dataset", units: Mapping[str, str] | None) -> list[str]:
+    from bayesgmm.data import account, facts_of
+
+    lines = account(facts_of(data), units)
+    return [f"{head:<11}" + one_line(as_options(text)) for head, text in lines]
 
 
 def print_analysis(result: "AnalysisResult") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
-    print_data(result.comparison.data)
     _print_comparison(result.comparison.table)
     if result.comparison.probability_note:
         print_line(result.comparison.probability_note)

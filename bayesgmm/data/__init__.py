@@ -1,5 +1,9 @@
 """Data: strict reading of files and frames, and the checked, frozen data set."""
 
-from bayesgmm.data.dataset import Dataset, as_dataset, check_components
+from bayesgmm.data.account import account, facts_of
+from bayesgmm.data.conversion import as_dataset
+from bayesgmm.data.dataset import Dataset
+from bayesgmm.data.parquet import is_parquet
+from bayesgmm.data.requirements import check_components
 
-__all__ = ["Dataset", "as_dataset", "check_components"]
+__all__ = ["Dataset", "account", "as_dataset", "check_components", "facts_of", "is_parquet"]

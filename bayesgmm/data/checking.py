@@ -5,13 +5,13 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesgmm.data.reading import MAX_EXACT_INTEGER, plural, shown
+from bayesgmm.data.columns import plural
+from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.errors import DataError
 from bayesgmm.typing import Array, IntArray
 
@@ -23,8 +23,6 @@ __all__ = [
     "Rows",
     "examine",
     "frozen",
-    "immutable",
-    "real_array",
     "smallest_gap",
 ]
 
@@ -34,6 +32,7 @@ MAX_ABSOLUTE = 1e150
 MAX_CONDITION = 1e10
 GAP_FLOOR = 1e-9
 BLOCK = 16_384
+_BLOCK_VALUES = 2**17
 _KEPT_HASHES = 2**21
 _SAMPLED_VALUES = 2**20
 
@@ -73,6 +72,7 @@ class Facts(NamedTuple):
     centre: Array
     spread: Array
     n_distinct: int
+    suspicions: Suspicions
 
 
 def frozen(array: Array) -> Array:
@@ -125,9 +125,11 @@ class _FirstPass:
         if np.abs(block).max() <= MAX_ABSOLUTE:
             if not self.n_rows:
                 self.origin = block[0].copy()
-            self.total += (block - self.origin).sum(axis=0)
-            self.low = np.minimum(self.low, block.min(axis=0))
-            self.high = np.maximum(self.high, block.max(axis=0))
+            columns = _columns(block)
+            self.low = np.minimum(self.low, columns.min(axis=1))
+            self.high = np.maximum(self.high, columns.max(axis=1))
+            columns -= self.origin[:, None]
+            self.total += columns.sum(axis=1)
             self.digest.update(block.astype("<f8", copy=False).tobytes())
             self.distinct.add(block)
         else:
@@ -214,8 +216,8 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
     n_obs, n_features = rows.shape
     if n_obs < 2:
         raise DataError(f"at least 2 rows are needed, got {n_obs}.", n_obs=n_obs)
-    first = _FirstPass(n_obs, features)
-    for block in rows.blocks(BLOCK):
+    first, size = _FirstPass(n_obs, features), max(1, min(BLOCK, _BLOCK_VALUES // n_features))
+    for block in rows.blocks(size):
         first.add(block)
     first.refuse_bad_cells(lines)
     span = first.high - first.low
@@ -229,10 +231,14 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
         )
     centre = first.origin + first.total / n_obs
     rest, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    for block in rows.blocks(BLOCK):
-        scaled = (block - centre) / span
-        rest += scaled.sum(axis=0)
-        products += scaled.T @ scaled
+    suspicions = Suspicions(first.low, first.high, n_obs)
+    for block in rows.blocks(size):
+        suspicions.add(block)
+        scaled = _columns(block)
+        scaled -= centre[:, None]
+        scaled /= span[:, None]
+        rest += scaled.sum(axis=1)
+        products += scaled @ scaled.T
     rest /= n_obs
     products -= n_obs * np.outer(rest, rest)
     deviations = np.sqrt(np.diag(products))
@@ -243,7 +249,13 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
         frozen(centre + span * rest),
         frozen(span * deviations / math.sqrt(n_obs - 1)),
         first.distinct.count(),
+        suspicions,
     )
+
+
+def _columns(block: Array) -> Array:
+    """Return a copy by columns: reducing along contiguous memory is five times as fast."""
+    return np.array(block.T, order="C")
 
 
 def _refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
@@ -310,83 +322,3 @@ def _refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
         column=involved[-1],
         columns=involved,
     )
-
-
-def immutable(array: NDArray[Any]) -> bool:
-    """Whether this is float64 in C order that no view of it can change."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        if owner.flags.writeable:
-            return False
-        owner = owner.base
-    plain = array.dtype == np.float64 and array.dtype.isnative and array.flags.c_contiguous
-    return plain and (owner is None or isinstance(owner, bytes))
-
-
-def real_array(data: Any) -> NDArray[Any]:
-    """Return a two-dimensional array of a real type."""
-    if hasattr(data, "toarray"):
-        raise DataError("data is a sparse matrix; pass the dense data.toarray().")
-    try:
-        array = data if isinstance(data, np.ndarray) else np.asarray(data)
-    except (ValueError, TypeError, OverflowError):
-        raise DataError(
-            "data is ragged: its rows do not all have the same number of values; pass one list "
-            "of equal length a row."
-        ) from None
-    if array.ndim != 2:
-        cures = {1: "one feature is data.reshape(-1, 1)", 3: "data.reshape(len(data), -1)"}
-        raise DataError(
-            f"data must be two-dimensional (rows by features), got {type(data).__name__} of "
-            f"shape {array.shape}; {cures.get(array.ndim, 'pass an array or a data frame')}."
-        )
-    if not array.shape[1]:
-        raise DataError(f"data has no columns (shape {array.shape}).")
-    if isinstance(array, np.ma.MaskedArray):
-        array = np.ma.filled(array.astype(np.float64), np.nan)
-    elif not isinstance(array, np.memmap):
-        array = np.asarray(array)
-    if array.dtype == object:
-        array = _from_objects(array)
-    if array.dtype.kind not in "fiu":
-        others = [cell for cell in array.ravel().tolist() if not _is_real(cell)]
-        examples = ", ".join(map(shown, (others or array.ravel().tolist())[:3]))
-        raise DataError(
-            f"data must hold real numbers, got dtype {array.dtype}: {examples}; leave out what "
-            "is not a number, and convert the rest with .astype(float).",
-            dtype=str(array.dtype),
-        )
-    _refuse_inexact(array, data)
-    return array
-
-
-def _is_real(cell: Any) -> bool:
-    return isinstance(cell, Real) and not isinstance(cell, bool | np.bool)
-
-
-def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array as float64 when it holds only real numbers and missing cells."""
-    cells = array.ravel().tolist()
-    missing = [c is None or type(c).__name__ in ("NAType", "NaTType") for c in cells]
-    if not any(missing) or not all(m or _is_real(c) for c, m in zip(cells, missing, strict=True)):
-        return array
-    filled = [math.nan if m else float(c) for c, m in zip(cells, missing, strict=True)]
-    return np.array(filled).reshape(array.shape)
-
-
-def _refuse_inexact(array: NDArray[Any], data: Any) -> None:
-    """Refuse integers that float64 cannot hold, also those that a list mixes with floats."""
-    if array.dtype.kind == "f" and not isinstance(data, list | tuple):
-        return
-    if not array.size or (array.max() < MAX_EXACT_INTEGER and array.min() > -MAX_EXACT_INTEGER):
-        return
-    large = (array >= MAX_EXACT_INTEGER) | (array <= -MAX_EXACT_INTEGER)
-    for i, j in np.argwhere(large).tolist():
-        if isinstance(data[i][j], Integral) and abs(int(data[i][j])) > MAX_EXACT_INTEGER:
-            raise DataError(
-                f"column 'x{j + 1}' holds the integer {shown(int(data[i][j]))} (row {i + 1}), "
-                "above 2**53: it has no exact float64 value. An identifier is the usual cause: "
-                "leave the column out, or convert it to float yourself.",
-                column=f"x{j + 1}",
-                rows=(i + 1,),
-            )

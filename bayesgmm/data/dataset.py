@@ -4,12 +4,15 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bayesgmm.data.arrow_csv import read_quickly
 from bayesgmm.data.checking import (
     BLOCK,
     ArrayRows,
@@ -18,20 +21,23 @@ from bayesgmm.data.checking import (
     Rows,
     examine,
     frozen,
-    immutable,
-    real_array,
     smallest_gap,
 )
-from bayesgmm.data.frames import ParquetRows, read_frame, read_parquet
-from bayesgmm.data.reading import Table, plural, read_csv, shown
-from bayesgmm.errors import DataError, DataWarning, ResourceError
+from bayesgmm.data.columns import Table, distinct_labels
+from bayesgmm.data.dialect import Dialect, markers
+from bayesgmm.data.frames import read_frame
+from bayesgmm.data.parquet import ParquetRows, read_parquet
+from bayesgmm.data.reading import read_strictly
+from bayesgmm.data.sources import Source
+from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Dataset", "as_dataset", "check_components"]
+__all__ = ["Dataset"]
 
 PathLike = str | os.PathLike[str]
 
 _SAMPLED_VALUES = 2**24
+_QUICK_BYTES = 2**16
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
@@ -46,7 +52,8 @@ class Dataset:
     features : tuple of str
         Names of the columns; bare arrays get x1 ... xD.
     row_labels : tuple of str or None
-        The index of a pandas frame, where it is not the plain row number.
+        The names of the rows, the coordinate obs of all results: a column that was named, or the
+        index of a pandas frame where it is not the row number and names each row once.
     hash : str
         SHA-256 of shape, features and values.
     source : str
@@ -56,12 +63,13 @@ class Dataset:
     kept : array of int or None
         The numbers, from 0, of the rows that were not left out; None where all are there.
     options : mapping
-        How the data were read, ``ignored_columns`` among it: plain JSON types.
+        How the data were read, ``left_out`` among it, the reason by column: plain JSON types.
     n_distinct : int
         Number of distinct rows; estimated (to about 0.1 %) above 1.5 million.
 
     Examples
     --------
+    >>> from bayesgmm.data import as_dataset
     >>> data = as_dataset([[1.0, 20.0], [2.0, 10.0], [4.0, 15.0]])
     >>> data.features, data.n_obs, data.spread().tolist()
     (('x1', 'x2'), 3, [1.5275252316519468, 5.0])
@@ -87,23 +95,49 @@ class Dataset:
         sep: str = ",",
         decimal: str = ".",
         encoding: str = "utf-8",
+        thousands: str | None = None,
+        comment: str | None = None,
+        na: Any = (),
+        row_labels: str | int | None = None,
+        header: bool | None = None,
+        percent: bool = False,
+        currency: bool = False,
         drop_missing: bool = False,
     ) -> Self:
         """Read a CSV file with a header line; nothing is guessed and nothing is repaired.
 
+        A file packed by gzip or zstd is unpacked. A first line such as ``sep=;``, which Excel
+        writes, is skipped where it names the separator in use.
+
         Parameters
         ----------
         path : path
-            The file.
+            The file; "-" is standard input.
         columns : sequence of str or None
             The columns that become features, in this order. None takes the numeric ones: those
             where at least half of the cells that hold anything hold a number. If such a column
-            has other cells, that is an error; the remaining columns are listed in
-            ``options["ignored_columns"]``.
+            has other cells, that is an error; the remaining columns and the reasons are listed
+            in ``options["left_out"]``.
         sep, decimal : str
-            Field separator (one character) and decimal sign ("." or ",").
+            Field separator (one character, or "blank" for any run of blanks and tabs) and
+            decimal sign ("." or ",").
         encoding : str
             Text encoding; a UTF-8 byte-order mark is understood.
+        thousands : {",", ".", "'", "_", " "} or None
+            Sign between groups of digits, as in 2,148.
+        comment : str or None
+            Lines that start with it are skipped.
+        na : str, number or sequence of these
+            Texts or numbers that stand for missing values, besides those under `drop_missing`.
+        row_labels : str, int or None
+            The column that names the rows, by its name or its number from 1. With 1 the header
+            may lack a name for it, as R writes it.
+        header : bool or None
+            False: the first line is data, and the columns are named x1 ... xD. True: it is the
+            header. None: it is the header, and one that looks like data is an error.
+        percent, currency : bool
+            Read cells such as "12 %" as 12 and "$9.50" as 9.5. A column with several signs, or
+            with signs in some cells only, is an error.
         drop_missing : bool
             Leave out rows with a missing cell (empty, NA, NaN, N/A, null or None in any case)
             instead of refusing them.
@@ -114,14 +148,41 @@ class Dataset:
             When the file cannot be read, is malformed, or its values fail a check.
         ConfigError
             When an argument is not of the allowed kind.
+
+        Warns
+        -----
+        DataWarning
+            For a column that one of the options would make a feature, one that counts the rows,
+            one whose numbers may have been misread, and a repeated value far from all others.
         """
-        table = read_csv(os.fspath(path), columns, sep, decimal, encoding)
-        options = {"sep": sep, "decimal": decimal, "encoding": encoding}
-        return cls._from_table(table, os.fspath(path), options, drop_missing)
+        dialect = Dialect(
+            sep,
+            decimal,
+            encoding,
+            thousands,
+            comment,
+            markers(na),
+            row_labels,
+            header,
+            percent,
+            currency,
+        )
+        source, options, named = Source(os.fspath(path)), dialect.options(), columns is not None
+        if source.size >= _QUICK_BYTES and (table := read_quickly(source, columns, dialect)):
+            with suppress(DataError):  # raised again with the line
+                return cls._from_table(table, source.path, options, drop_missing, named=named)
+        table = read_strictly(source, columns, dialect)
+        return cls._from_table(table, source.path, options, drop_missing, named=named)
 
     @classmethod
     def from_frame(
-        cls, df: Any, columns: Sequence[str] | None = None, *, drop_missing: bool = False
+        cls,
+        df: Any,
+        columns: Sequence[str] | None = None,
+        *,
+        na: Any = (),
+        row_labels: str | int | None = None,
+        drop_missing: bool = False,
     ) -> Self:
         """Take a pandas, polars or pyarrow table.
 
@@ -129,67 +190,99 @@ class Dataset:
         ----------
         df : data frame
             A table in memory; it is not changed.
-        columns, drop_missing
-            As for ``from_csv``; null, None, NA and NaN are missing.
+        columns, na, row_labels, drop_missing
+            As for ``from_csv``; null, None, NA and NaN are missing. The rows of a pandas frame
+            are named by its index where no column is named.
 
         Raises
         ------
         DataError
             When a chosen column is not numeric or its values fail a check.
         """
-        return cls._from_table(read_frame(df, columns), "frame", {}, drop_missing)
+        dialect = Dialect(na=markers(na), row_labels=row_labels)
+        table, options = read_frame(df, columns, dialect=dialect), dialect.options(text=False)
+        return cls._from_table(table, "frame", options, drop_missing, named=columns is not None)
 
     @classmethod
     def from_parquet(
-        cls, path: PathLike, columns: Sequence[str] | None = None, in_memory: bool = True
+        cls,
+        path: PathLike,
+        columns: Sequence[str] | None = None,
+        in_memory: bool = True,
+        *,
+        na: Any = (),
+        row_labels: str | int | None = None,
+        drop_missing: bool = False,
     ) -> Self:
-        """Read a Parquet file (needs pyarrow).
+        """Read Parquet.
 
         Parameters
         ----------
         path : path
-            The file.
-        columns : sequence of str or None
-            As for ``from_csv``; an index without a name is never a feature.
+            A file, a folder of ``.parquet`` files, or a pattern such as ``"part-*.parquet"``;
+            several files are read in the order of their names.
+        columns, na, row_labels, drop_missing
+            As for ``from_csv``. The index of a pandas frame is never a feature; it names the
+            rows where no column is named.
         in_memory : bool
             False leaves the rows in the file and computes every fact block by block; ``values``
-            is then refused, and the file must not change.
+            is then refused, and the files must not change.
 
         Raises
         ------
         DataError
-            When the file cannot be read or its values fail a check.
+            When a file cannot be read, is damaged, or its values fail a check; also later, when
+            rows left in a file are read and the file is no longer what it was.
         ConfigError
-            When pyarrow is not installed.
+            When an option needs the rows in memory.
         """
+        dialect = Dialect(na=markers(na), row_labels=row_labels)
+        source, options, named = os.fspath(path), dialect.options(text=False), columns is not None
         if in_memory:
-            return cls._from_table(
-                read_parquet(os.fspath(path), columns), os.fspath(path), {}, False
+            table = read_parquet(source, columns, dialect)
+            return cls._from_table(table, source, options, drop_missing, named=named)
+        if drop_missing or dialect != Dialect():
+            raise ConfigError(
+                "na, row_labels and drop_missing need the rows in memory; pass in_memory=True, or "
+                "write a file without these rows.",
+                key="in_memory",
             )
-        rows = ParquetRows(os.fspath(path), columns)
+        rows = ParquetRows(source, columns)
         options = {"in_memory": False, "ignored_columns": list(rows.ignored)}
-        return cls._checked(rows, rows.features, os.fspath(path), options=options)
+        options["left_out"] = dict(rows.ignored)
+        return cls._checked(rows, rows.features, source, options=options, named=named)
 
     @classmethod
     def _from_table(
-        cls, table: Table, source: str, options: dict[str, Any], drop_missing: bool
+        cls,
+        table: Table,
+        source: str,
+        options: dict[str, Any],
+        drop_missing: bool,
+        *,
+        named: bool,
     ) -> Self:
-        values, labels, lines = table.values, table.row_labels, table.lines
-        keep, kept = ~np.isnan(values).any(axis=1), None
-        if drop_missing and not keep.all():
+        values, lines = table.values, table.lines
+        labels = distinct_labels(table.row_labels, "row_labels" in options)
+        n_rows, kept, missing = len(values), None, np.isnan(values)
+        if drop_missing and missing.any():
+            keep = ~missing.any(axis=1)
             kept = np.flatnonzero(keep)
             values, lines = values[keep], lines if lines is None else lines[keep]
             labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)
         options |= {"drop_missing": drop_missing, "ignored_columns": list(table.ignored)}
+        options["left_out"] = dict(table.ignored)
         return cls._checked(
             ArrayRows(frozen(values)),
             table.features,
             source,
             row_labels=labels,
             kept=kept,
-            n_dropped=len(keep) - len(values),
+            n_dropped=n_rows - len(values),
             options=options,
             lines=lines,
+            named=named,
+            notes=table.notes,
         )
 
     @classmethod
@@ -204,17 +297,20 @@ class Dataset:
         n_dropped: int = 0,
         options: Mapping[str, Any] | None = None,
         lines: Lines = None,
+        named: bool = True,
+        notes: tuple[str, ...] = (),
     ) -> Self:
         facts = examine(rows, features, lines)
         n_obs = rows.shape[0]
         duplicated = n_obs - facts.n_distinct
+        told = [*notes, *facts.suspicions.sentences(features, named)]
         if 2 * duplicated > n_obs:
-            warnings.warn(
+            told.append(
                 f"{duplicated} of {n_obs} rows are duplicates of an earlier row: check that rows "
-                "are separate observations, and not a table of counts or a repeated join.",
-                DataWarning,
-                skip_file_prefixes=(_PACKAGE,),
+                "are separate observations, and not a table of counts or a repeated join."
             )
+        for sentence in told:
+            warnings.warn(sentence, DataWarning, skip_file_prefixes=(_PACKAGE,))
         return cls(
             features,
             row_labels,
@@ -233,7 +329,7 @@ class Dataset:
         return isinstance(other, Dataset) and self.hash == other.hash
 
     def __hash__(self) -> int:
-        """Hash of the content hash."""
+        """Hash of the hash."""
         return hash(self.hash)
 
     @property
@@ -271,6 +367,10 @@ class Dataset:
             yield start, frozen(block)
             start += len(block)
 
+    def obs(self) -> NDArray[Any]:
+        """Return the names of the rows: their labels, or where there are none 0, 1, 2, ..."""
+        return np.arange(self.n_obs) if self.row_labels is None else np.array(self.row_labels)
+
     def centre(self) -> Array:
         """Return the means: array of shape (feature,), data units."""
         return self._facts.centre
@@ -297,97 +397,3 @@ class Dataset:
             return self.values
         stride = math.ceil(self.n_obs * self.n_features / _SAMPLED_VALUES)
         return np.concatenate([block[-start % stride :: stride] for start, block in self.blocks()])
-
-
-def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
-    """Return the data set itself, or check what was given and make one of it.
-
-    Parameters
-    ----------
-    data : Dataset, array, memory map, nested lists or data frame of shape (obs, feature)
-        Every column of a frame is a feature; ``Dataset.from_frame`` chooses among them. A
-        float64 memory map is not copied and must not change; anything else is copied unless it
-        is float64 in C order and read-only.
-    copy : bool
-        False reads an array where it lies, block by block: for a data set that lives no longer
-        than one call, as later changes of the array would show in it.
-
-    Raises
-    ------
-    DataError
-        When it is not a table of finite numbers or fails another check.
-
-    Examples
-    --------
-    >>> as_dataset([[1], [2], [4]]).values.tolist()
-    [[1.0], [2.0], [4.0]]
-    """
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, str | os.PathLike):
-        raise DataError(f"got the path {shown(data)}: read it with Dataset.from_csv(path).")
-    if _is_frame(data):
-        return Dataset._from_table(read_frame(data, None, every=True), "frame", {}, False)
-    array = real_array(data)
-    if copy and not isinstance(array, np.memmap) and not immutable(array):
-        array = np.array(array, dtype=np.float64, order="C")
-    features = tuple(f"x{j + 1}" for j in range(array.shape[1]))
-    return Dataset._checked(ArrayRows(array), features, "array")
-
-
-def _is_frame(data: Any) -> bool:
-    if isinstance(data, np.ndarray | list | tuple):
-        return False
-    from narwhals import dependencies
-
-    return dependencies.is_into_dataframe(data) or type(data).__name__ == "LazyFrame"
-
-
-def check_components(data: Dataset, n_components: int, *, prior: bool = True) -> None:
-    """Check that the data can carry this number of components.
-
-    Parameters
-    ----------
-    data : Dataset
-        The data.
-    n_components : int
-        Number of components K.
-    prior : bool
-        Whether a prior stands in where rows are few.
-
-    Raises
-    ------
-    DataError
-        When there are not more rows than components, or fewer distinct rows.
-
-    Warns
-    -----
-    DataWarning
-        When there are fewer than ``K (D + 1)`` rows.
-    """
-    n_obs, n_features = data.n_obs, data.n_features
-    facts = {"n_obs": n_obs, "n_distinct": data.n_distinct, "n_components": n_components}
-    if n_obs <= n_components:
-        raise DataError(
-            f"{plural(n_components, 'component')} need more than {plural(n_components, 'row')}, "
-            f"got {n_obs}; ask for fewer components.",
-            **facts,
-        )
-    if data.n_distinct < n_components:
-        raise DataError(
-            f"{n_components} components need as many distinct rows, got {data.n_distinct} among "
-            f"{n_obs}; ask for at most {data.n_distinct} components.",
-            **facts,
-        )
-    enough = n_components * (n_features + 1)
-    if n_obs < enough:
-        danger = "the prior dominates" if prior else "they may fit no more than chance"
-        simpler = "'tied', 'diag', 'spherical', 'tied_diag' or 'tied_spherical'"
-        warnings.warn(
-            f"{n_obs} rows are few for {plural(n_components, 'component')} in "
-            f"{plural(n_features, 'feature')} (fewer than K (D + 1) = {enough}): "
-            f"{danger}. Take fewer components or a simpler covariance structure: "
-            f"{simpler if n_features > 1 else repr('tied')}.",
-            DataWarning,
-            skip_file_prefixes=(_PACKAGE,),
-        )

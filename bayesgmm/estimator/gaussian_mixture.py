@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.exceptions import NotFittedError as SklearnNotFittedError
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from bayesgmm.arguments import check_count, check_one_of
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.errors import ConfigError, ConvergenceWarning, NotFittedError
+from bayesgmm.errors import ConfigError, ConvergenceWarning
+from bayesgmm.estimator.refusals import check_fitted, check_rows, seed_from
 from bayesgmm.estimator.shapes import compact, expand, inverse, precision_cholesky
 from bayesgmm.estimator.starting import given_start, starting_parameters
+from bayesgmm.estimator.telling import tell
 from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
 from bayesgmm.fit.information import aic, bic
 from bayesgmm.fit.simulated import draw_rows
 from bayesgmm.fit.starts import START_KINDS
 from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import resolve
+from bayesgmm.mixture.resolved import ResolvedSpec, resolve
 from bayesgmm.mixture.structures import STRUCTURES, Structure
 from bayesgmm.prediction.draws import MixtureDraws
 from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
@@ -55,22 +55,27 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         The tied three share one covariance among all components: any matrix, a diagonal one, one
         variance.
     tol : float
-        A run has converged when what it can still be expected to gain is below `tol` nats a row;
-        0 <= tol < 1.
+        A run has converged when what it can still be expected to gain is below `tol` nats a row.
+        scikit-learn asks the last step to gain less, which may be a hundredth of it. Above 1 it
+        counts as 1.
     reg_covar : float
         Added to every variance at each step, in multiples of the variance of its column in the
         data (of their mean for the spherical types), so that the fit does not depend on the units.
         scikit-learn adds it in squared data units. It plays no part in ``method="map"``, where
-        the prior keeps covariances regular.
+        the prior keeps covariances regular. As many components as rows need it above 0.
     max_iter : int
-        Largest number of iterations of a run; for ``method="em"`` these are EM steps.
+        Largest number of iterations of a run; for ``method="em"`` these are EM steps. 0 keeps
+        the first start as it is.
     n_init : int
         Number of starts, each followed to its end on all rows; the best is kept.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}
-        A start is one M-step on a partition of at most 5,000 sampled rows (by k-means, or by the
-        nearest k-means++ seed or random row), or on random responsibilities.
+        The first start is one M-step on a partition of at most 5,000 sampled rows (by k-means, or
+        by the nearest k-means++ seed or random row), or on random responsibilities. The others
+        are those of `fit_em`, of several kinds: k-means alone never finds clusters longer than
+        they are far apart.
     weights_init : array of shape (cluster,) or None
-        Weights of every start, in place of what is drawn.
+        Weights of every start, in place of what is drawn. A weight of 0, which no EM step would
+        change, starts at a hundredth of a row.
     means_init : array of shape (cluster, feature) or None
         Means of every start, data units.
     precisions_init : array or None
@@ -81,12 +86,18 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Start the next fit from the last one's solution, where it has the same numbers of
         components and features; then nothing is drawn and `n_init` plays no part. With
         ``max_iter=1`` each fit is one EM step.
+    verbose : int
+        1 logs how the fit ended, by the logger "bayesgmm" at level INFO; 2 also its path.
+        Nothing is printed.
+    verbose_interval : int
+        With ``verbose=2``, the number of iterations from one logged bound to the next.
     method : {"em", "map"}
         Maximum likelihood, or the posterior mode under `priors`.
     priors : Priors or None
         For ``method="map"``; None is the default ``Priors()``.
-    resolution : "auto", float or tuple of float
-        Recording step of the data for ``method="map"``, see `MixtureSpec`.
+    resolution : "auto", float, tuple of float or None
+        Recording step of the data, see `MixtureSpec`. None is 0 for ``method="em"``, recorded
+        values taken as exact as scikit-learn takes them, and "auto" for ``method="map"``.
 
     Attributes
     ----------
@@ -96,6 +107,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Of shape (cluster, feature, feature) for "full", (feature, feature) for "tied", (cluster,
         feature) for "diag", (cluster,) for "spherical", (feature,) for "tied_diag", () for
         "tied_spherical". precisions_ = U U' with U, upper triangular, in precisions_cholesky_.
+        All are float32 where X was; the fit itself is made in float64.
         With ``method="map"`` variances hold the recording error, except the one variance of the
         spherical types: features may differ in their errors, which `predict` and `sample` add.
     converged_ : bool
@@ -104,11 +116,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Iterations of the best run.
     lower_bounds_ : array of shape (n_iter_,)
         After each iteration of the best run, the log likelihood in nats a row; the log posterior
-        density divided by the number of rows for ``method="map"``.
+        density divided by the number of rows for ``method="map"``. They never fall, but where
+        ``reg_covar`` is above 0: its steps do not climb the likelihood exactly, and it may fall
+        by about `reg_covar` a row, mostly at the end of a run.
     lower_bound_ : float
         The last of them.
-    point_fit_ : PointFit
-        The fit as `fit_em` or `fit_map` returned it, with every distinct optimum.
+    point_fit_ : PointFit or None
+        The fit as `fit_em` or `fit_map` returned it, with every distinct optimum; None with
+        ``max_iter=0``.
     n_features_in_ : int
     feature_names_in_ : array of shape (feature,)
         Where X had column names that are all strings.
@@ -148,9 +163,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         precisions_init: Any = None,
         random_state: Any = None,
         warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
         method: str = "em",
         priors: Priors | None = None,
-        resolution: Any = "auto",
+        resolution: Any = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -164,6 +181,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.precisions_init = precisions_init
         self.random_state = random_state
         self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
         self.method = method
         self.priors = priors
         self.resolution = resolution
@@ -171,10 +190,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the mixture to rows X (obs, feature); y is ignored."""
         self._check_parameters()
-        values = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        values = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        check_rows(len(values), self.n_components)
         names = getattr(self, "feature_names_in_", None)
         data = as_dataset(values if names is None else pd.DataFrame(values, columns=names))
-        fit = self._point_fit(data)
+        spec, seed = self._spec(), seed_from(self.random_state)
+        resolved = resolve(spec, data)
+        starts = self._starts(data, resolved, seed)
+        if not self.max_iter:
+            self._keep_start(resolved, starts[0], values.dtype)
+            return self
+        fit = self._point_fit(data, spec, starts, seed)
         if fit.status is FitStatus.MAX_ITER:
             warnings.warn(
                 f"the best of {self.n_init} starts stopped at max_iter = {self.max_iter} before it "
@@ -182,7 +208,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 NotConvergedWarning,
                 stacklevel=2,
             )
-        self._keep(fit)
+        self._keep(fit, values.dtype)
+        tell(self)
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> IntArray:
@@ -195,13 +222,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> Array:
         """Return P(cluster | row): array of shape (obs, cluster)."""
-        draws, rows = self._draws_and_rows(X)
-        return draws.responsibilities(rows)[0].T
+        draws, rows, dtype = self._draws_and_rows(X)
+        return draws.responsibilities(rows)[0].T.astype(dtype, copy=False)
 
     def score_samples(self, X: Any) -> Array:
         """Return the log density of each row, nats: array of shape (obs,)."""
-        draws, rows = self._draws_and_rows(X)
-        return draws.log_densities(rows)[0]
+        draws, rows, dtype = self._draws_and_rows(X)
+        return draws.log_densities(rows)[0].astype(dtype, copy=False)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log density of the rows, nats."""
@@ -219,50 +246,57 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def sample(self, n_samples: int = 1) -> tuple[Array, IntArray]:
         """Draw rows (n_samples, feature) and their clusters (n_samples,), cluster by cluster."""
-        _check_fitted(self)
+        check_fitted(self)
         check_count("n_samples", n_samples)
-        rng = np.random.default_rng(_seed_from(self.random_state))
-        return draw_rows(self._parameters(), n_samples, rng)
+        rng = np.random.default_rng(seed_from(self.random_state))
+        rows, clusters = draw_rows(self._parameters(), n_samples, rng)
+        return rows.astype(self.means_.dtype, copy=False), clusters
 
     @property
     def _structure(self) -> Structure:
         return STRUCTURES[self.covariance_type]
 
     def _check_parameters(self) -> None:
-        for name in ("n_components", "max_iter", "n_init"):
-            check_count(name, getattr(self, name))
+        for name in ("n_components", "max_iter", "n_init", "verbose", "verbose_interval"):
+            check_count(name, getattr(self, name), least=int(name not in ("max_iter", "verbose")))
         for name, allowed in (
             ("covariance_type", COVARIANCES),
             ("init_params", tuple(START_KINDS)),
             ("method", _METHODS),
         ):
             check_one_of(name, getattr(self, name), allowed)
-        for name, end in (("tol", 1.0), ("reg_covar", np.inf)):
+        for name in ("tol", "reg_covar"):
             value = getattr(self, name)
-            if not isinstance(value, Real) or not 0.0 <= float(value) < end:
-                raise ConfigError(
-                    f"{name} must be a number from 0 to below {end}, got {value!r:.80}.", key=name
-                )
+            if not isinstance(value, Real) or not 0.0 <= float(value) < np.inf:
+                raise ConfigError(f"{name} must be a number >= 0, got {value!r:.80}.", key=name)
 
-    def _point_fit(self, data: Dataset) -> PointFit:
-        spec = MixtureSpec(
+    def _spec(self) -> MixtureSpec:
+        resolution: Any = self.resolution
+        if resolution is None:
+            resolution = 0.0 if self.method == "em" else "auto"
+        return MixtureSpec(
             self.n_components,
             covariance=self.covariance_type,  # type: ignore[arg-type]
             priors=self.priors or Priors(),
-            resolution=self.resolution,
+            resolution=resolution,
         )
-        seed = _seed_from(self.random_state)
-        resolved = resolve(spec, data)
-        given = given_start(resolved, self.weights_init, self.means_init, self.precisions_init)
+
+    def _starts(self, data: Dataset, resolved: ResolvedSpec, seed: int) -> list[Parameters]:
+        given = given_start(
+            resolved, self.weights_init, self.means_init, self.precisions_init, data.n_obs
+        )
         if self.warm_start and self._continues(data.n_features):
-            starts = [self._parameters()]
-        else:
-            starts = starting_parameters(
-                resolved, data.values, given, self.init_params, self.n_init, seed
-            )
+            return [self._parameters()]
+        return starting_parameters(
+            resolved, data.values, given, self.init_params, self.n_init, seed
+        )
+
+    def _point_fit(
+        self, data: Dataset, spec: MixtureSpec, starts: list[Parameters], seed: int
+    ) -> PointFit:
         options: dict[str, Any] = {
             "seed": seed,
-            "tol": max(float(self.tol), np.finfo(float).tiny),
+            "tol": min(max(float(self.tol), np.finfo(float).tiny), np.nextafter(1.0, 0.0)),
             "max_iter": self.max_iter,
             "starts": starts,
         }
@@ -276,39 +310,57 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Whether the last solution is a start for this fit."""
         return (
             hasattr(self, "point_fit_")
-            and self.point_fit_.spec.covariance == self.covariance_type
+            and self._covariance_type == self.covariance_type
             and self.means_.shape == (self.n_components, n_features)
         )
 
-    def _keep(self, fit: PointFit) -> None:
-        structure = self._structure
-        self.point_fit_ = fit
-        self.weights_, self.means_ = fit.weights, fit.means
-        covariances = fit.covariances
-        if structure.scalar:  # one variance holds no recording error, which differs by feature
-            covariances = fit.scales[:, :, None] ** 2 * np.eye(len(fit.features))
-        self.covariances_ = compact(structure, covariances)
-        self.precisions_ = inverse(structure, self.covariances_)
-        self.precisions_cholesky_ = precision_cholesky(structure, self.covariances_)
+    def _keep(self, fit: PointFit, dtype: Any) -> None:
+        self.point_fit_: PointFit | None = fit
+        self._keep_parameters(fit.parameters, fit.resolved, dtype)
         self.converged_ = fit.status.converged
         self.lower_bounds_ = fit.path[1:] / fit.n_obs
         self.lower_bound_ = float(self.lower_bounds_[-1])
         self.n_iter_ = len(self.lower_bounds_)
 
+    def _keep_start(self, resolved: ResolvedSpec, start: Parameters, dtype: Any) -> None:
+        """Keep a start as it is, its clusters in the order of their means."""
+        order = np.argsort(start.means[:, 0], kind="stable")
+        self.point_fit_ = None
+        ordered = Parameters(*(None if value is None else value[order] for value in start))
+        self._keep_parameters(ordered, resolved, dtype)
+        self.converged_, self.n_iter_ = False, 0
+        self.lower_bounds_, self.lower_bound_ = np.empty(0), -np.inf
+
+    def _keep_parameters(self, found: Parameters, resolved: ResolvedSpec, dtype: Any) -> None:
+        structure = self._structure
+        self._covariance_type = self.covariance_type
+        free = compact(structure, found.covariances)
+        for name, value in (
+            ("weights_", found.weights),
+            ("means_", found.means),
+            ("covariances_", free),
+            ("precisions_", inverse(structure, free)),
+            ("precisions_cholesky_", precision_cholesky(structure, free)),
+        ):
+            setattr(self, name, np.asarray(value).astype(dtype, copy=False))
+
     def _parameters(self) -> Parameters:
         n_components, n_features = self.means_.shape
         covariances = expand(self._structure, self.covariances_, n_components, n_features)
-        if self._structure.scalar:
-            covariances += np.diag(self.point_fit_.resolved.resolution**2)
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
-        return Parameters(self.weights_, self.means_, scales, correlations, covariances)
+        weights, means = (np.asarray(v, dtype=float) for v in (self.weights_, self.means_))
+        return Parameters(weights / weights.sum(), means, scales, correlations, covariances)
 
-    def _draws_and_rows(self, X: Any) -> tuple[MixtureDraws, Array]:
-        _check_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, order="C", reset=False)
+    def _draws_and_rows(self, X: Any) -> tuple[MixtureDraws, Array, Any]:
+        """Return the fit, the rows in float64, and the type of what is said of them."""
+        check_fitted(self)
+        dtypes = [np.float64, np.float32]
+        rows = validate_data(self, X, dtype=dtypes, order="C", reset=False)
+        dtype = np.result_type(rows.dtype, self.means_.dtype)
+        rows = rows.astype(np.float64, copy=False)
         one_draw = Parameters(*(value[None] for value in self._parameters()))
-        return MixtureDraws(one_draw, tuple(map(str, range(rows.shape[1]))), None), rows
+        return MixtureDraws(one_draw, tuple(map(str, range(rows.shape[1]))), None), rows, dtype
 
     def _scored(self, criterion: str, X: Any) -> Array:
         if self.method == "map":
@@ -321,18 +373,3 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _n_parameters(self) -> int:
         return self._structure.n_parameters(*self.means_.shape)
-
-
-class _NotFitted(NotFittedError, SklearnNotFittedError):
-    """Both ours and scikit-learn's, so that either is caught."""
-
-
-def _check_fitted(estimator: GaussianMixture) -> None:
-    try:
-        check_is_fitted(estimator)
-    except SklearnNotFittedError as error:
-        raise _NotFitted(str(error)) from None
-
-
-def _seed_from(random_state: Any) -> int:
-    return int(check_random_state(random_state).randint(2**31 - 1))

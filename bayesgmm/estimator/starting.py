@@ -8,12 +8,14 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.estimator.shapes import compact_shape, expand, inverse
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.search import SAMPLED_ROWS
-from bayesgmm.fit.starts import draw_start
+from bayesgmm.fit.starts import draw_start, draw_starts
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["GivenStart", "given_start", "starting_parameters"]
+
+_LEAST_ROWS = 0.01  # EM leaves a weight of 0 where it is
 
 
 class GivenStart(NamedTuple):
@@ -25,23 +27,26 @@ class GivenStart(NamedTuple):
 
 
 def given_start(
-    resolved: ResolvedSpec, weights_init: Any, means_init: Any, precisions_init: Any
+    resolved: ResolvedSpec, weights_init: Any, means_init: Any, precisions_init: Any, n_obs: int
 ) -> GivenStart:
-    """Check what the user gave of a start.
+    """Check what the user gave of a start for `n_obs` rows.
 
     Raises
     ------
     ConfigError
-        For a wrong shape, weights that are not positive with sum 1, or precisions that are not
+        For a wrong shape, weights below 0 or without sum 1, or precisions that are not
         positive definite.
     """
     k, d, structure = resolved.n_components, resolved.n_features, resolved.structure
     weights = _checked("weights_init", weights_init, (k,))
-    if weights is not None and not (np.all(weights > 0.0) and np.isclose(weights.sum(), 1.0)):
-        raise ConfigError(
-            f"weights_init must be positive numbers with sum 1, got {weights_init!r:.80}.",
-            key="weights_init",
-        )
+    if weights is not None:
+        if not (np.all(weights >= 0.0) and np.isclose(weights.sum(), 1.0, rtol=1e-6)):
+            raise ConfigError(
+                f"weights_init must be numbers >= 0 with sum 1, got {weights_init!r:.80}.",
+                key="weights_init",
+            )
+        weights = np.maximum(weights, _LEAST_ROWS / n_obs)
+        weights /= weights.sum()
     means = _checked("means_init", means_init, (k, d))
     precisions = _checked("precisions_init", precisions_init, compact_shape(structure, k, d))
     covariances = None
@@ -63,7 +68,7 @@ def starting_parameters(
     n_init: int,
     seed: int,
 ) -> list[Parameters]:
-    """Return `n_init` starts, each from its own child of the seed.
+    """Return `n_init` starts: the first of the kind asked for, the others as `fit_em` draws them.
 
     Parameters
     ----------
@@ -73,22 +78,20 @@ def starting_parameters(
     given : GivenStart
         Takes the place of what is drawn.
     init_params : str
-        A key of `bayesgmm.fit.starts.START_KINDS`.
+        A key of `bayesgmm.fit.starts.START_KINDS`, the kind of the first start.
     n_init, seed : int
     """
-    sample_seed, *children = np.random.SeedSequence(seed).spawn(n_init + 1)
+    sample_seed, first, rest = np.random.SeedSequence(seed).spawn(3)
     if len(values) > SAMPLED_ROWS:
         rng = np.random.default_rng(sample_seed)
         values = values[rng.choice(len(values), SAMPLED_ROWS, replace=False)]
     rows = (values - resolved.centre) / resolved.unit
-    target, starts = Likelihood(resolved), []
-    for child in children:
-        rng = np.random.default_rng(child)
-        point = draw_start(init_params, rows, resolved.n_components, resolved.structure, rng)
-        drawn = target.parameters(point)
-        replaced = {name: value for name, value in given._asdict().items() if value is not None}
-        starts.append(drawn._replace(**replaced))
-    return starts
+    k, structure = resolved.n_components, resolved.structure
+    points = [draw_start(init_params, rows, k, structure, np.random.default_rng(first))]
+    points += draw_starts(rows, k, structure, n_init - 1, rest)
+    replaced = {name: value for name, value in given._asdict().items() if value is not None}
+    target = Likelihood(resolved)
+    return [target.parameters(point)._replace(**replaced) for point in points]
 
 
 def _checked(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:

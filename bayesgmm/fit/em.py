@@ -108,9 +108,9 @@ def fit_em(
     [0.6, 0.4]
     """
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
-    check_components(dataset, spec.n_components, prior=False)
     if not 0.0 <= ridge < math.inf:
         raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")
+    check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
     target = Likelihood(resolve(spec, dataset), float(ridge))
     return best_of_starts(
         target,

@@ -14,6 +14,7 @@ __all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
 
 _LINKED_ROWS = 500  # linkage takes their square
 _PSEUDO_ROWS = 0.3
+_LEAST_VARIANCE = 1e-8  # in units of the whole data's
 _TIGHT = 0.5  # of another component's variance: what is set down at a row starts smaller
 
 
@@ -64,9 +65,12 @@ def draw_starts(
 def draw_start(
     kind: str, rows: Array, n_clusters: int, structure: Structure, rng: np.random.Generator
 ) -> Array:
-    """Return one starting point of EM of a kind named in `START_KINDS`; see `draw_starts`."""
+    """Return one starting point of EM of a kind named in `START_KINDS`; see `draw_starts`.
+
+    It is the M-step itself where each cluster has rows enough for its covariance.
+    """
     total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
-    return _point(rows, START_KINDS[kind](rows, n_clusters, rng), structure, total)
+    return _point(rows, START_KINDS[kind](rows, n_clusters, rng), structure, total, exact=True)
 
 
 def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
@@ -95,12 +99,25 @@ def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Ge
     return point_of(weights, means, covariances)
 
 
-def _point(rows: Array, responsibilities: Array, structure: Structure, total: Array) -> Array:
-    """One M-step, with a pseudo row of the whole data's covariance in each cluster."""
+def _point(
+    rows: Array,
+    responsibilities: Array,
+    structure: Structure,
+    total: Array,
+    exact: bool = False,
+) -> Array:
+    """One M-step, with a pseudo row of the whole data's covariance in each cluster.
+
+    With `exact` without it, where each cluster has rows enough for its covariance.
+    """
     mass = responsibilities.sum(axis=0)
     means = (responsibilities.T @ rows) / mass[:, None]
     offsets = rows[:, None, :] - means
     scatters = np.einsum("nk,nki,nkj->kij", responsibilities, offsets, offsets, optimize=True)
+    if exact and mass.min() > rows.shape[1] + 1:
+        covariances = structure.covariances(mass, scatters)
+        if np.linalg.eigvalsh(covariances).min() > _LEAST_VARIANCE:
+            return point_of(mass / mass.sum(), means, covariances)
     covariances = structure.covariances(mass + _PSEUDO_ROWS, scatters + _PSEUDO_ROWS * total)
     return point_of(mass / mass.sum(), means, covariances)
 

@@ -75,7 +75,7 @@ def membership(
             "entropy": ("obs", entr(mean).sum(axis=1)),
             "most_probable": ("obs", mean.argmax(axis=1)),
         },
-        {"obs": np.arange(shape[0]), "cluster": draws.clusters},
+        {"obs": draws.names(rows), "cluster": draws.clusters},
         {"prob": prob},
     )
 

@@ -17,10 +17,10 @@ from bayesgmm.mixture.kernels import BLOCK
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.pointwise import pointwise_log_likelihood
 from bayesgmm.mixture.streams import over_draws
-from bayesgmm.prediction.rows import checked_rows
+from bayesgmm.prediction.rows import checked_rows, row_names
 from bayesgmm.resources import available_cores
 from bayesgmm.result.components import refuse_unless_gaussian
-from bayesgmm.result.layout import parameters_of, rows_of
+from bayesgmm.result.layout import obs_of, parameters_of, rows_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["FitOrPosterior", "MixtureDraws", "draws_of", "interval"]
@@ -41,14 +41,17 @@ class MixtureDraws:
         Arrays of shape (sample, ...), data units.
     features : tuple of str
     observed : array of shape (obs, feature), data units, or None
-    names : array of shape (cluster,), optional
-        Of the clusters, where a user's own model names them.
+    cluster_names : array of shape (cluster,), optional
+        Names of the clusters, where a user's own model names them.
+    obs : array of shape (obs,) or None
+        Names of the observed rows.
     """
 
     parameters: Parameters
     features: tuple[str, ...]
     observed: Array | None
-    names: NDArray[Any] | None = None
+    cluster_names: NDArray[Any] | None = None
+    obs: NDArray[Any] | None = None
 
     @property
     def n_samples(self) -> int:
@@ -63,7 +66,8 @@ class MixtureDraws:
     @property
     def clusters(self) -> NDArray[Any]:
         """The clusters' names, or their numbers."""
-        return np.arange(self.n_components) if self.names is None else self.names
+        names = self.cluster_names
+        return np.arange(self.n_components) if names is None else names
 
     @cached_property
     def centre(self) -> Array:
@@ -86,6 +90,12 @@ class MixtureDraws:
             )
         return self.observed
 
+    def names(self, rows: object) -> NDArray[Any]:
+        """Return the names of the rows that `rows` returns for the same argument."""
+        if rows is None and self.obs is not None:
+            return self.obs
+        return row_names(rows, len(self.rows(rows)))
+
     def marginal(self, index: list[int]) -> "MixtureDraws":
         """Return the draws of the exact marginal mixture of some features, in that order."""
         weights, means, scales, correlations, covariances = self.parameters
@@ -99,12 +109,12 @@ class MixtureDraws:
         )
         observed = None if self.observed is None else self.observed[:, index]
         features = tuple(self.features[i] for i in index)
-        return MixtureDraws(marginal, features, observed, self.names)
+        return MixtureDraws(marginal, features, observed, self.cluster_names, self.obs)
 
     def taken(self, samples: IntArray) -> "MixtureDraws":
         """Return some of the draws."""
         chosen = Parameters(*(value[samples] for value in self.parameters))
-        return MixtureDraws(chosen, self.features, self.observed, self.names)
+        return MixtureDraws(chosen, self.features, self.observed, self.cluster_names, self.obs)
 
     def thinned(self, most: int) -> "MixtureDraws":
         """Return at most so many draws, evenly spaced."""
@@ -182,7 +192,7 @@ def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Mixt
         posterior = tree["posterior"].to_dataset()
         features = tuple(map(str, posterior["feature"].values))
         clusters = posterior["cluster"].values
-        return MixtureDraws(parameters_of(tree), features, rows_of(tree), clusters)
+        return MixtureDraws(parameters_of(tree), features, rows_of(tree), clusters, obs_of(tree))
     raise ConfigError(
         "a PointFit or a DataTree with a posterior group is needed, got "
         f"{type(fit_or_posterior).__name__}; both come from fit_em, fit_map and sample.",

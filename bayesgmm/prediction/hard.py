@@ -87,7 +87,8 @@ def hard_comparison(
     {'kmeans, mixture': 1.0}
     """
     seed = seed_of(seed)
-    values = draws_of(fit).rows(data)
+    draws = draws_of(fit)
+    values, names = draws.rows(data), draws.names(data)
     soft = membership(fit, values)
     mixture, n_clusters = soft["most_probable"].values, soft.sizes["cluster"]
     kmeans = _kmeans(values, n_clusters, seed)
@@ -103,7 +104,7 @@ def hard_comparison(
             "probability": soft["mean"].values.max(axis=1),
             "differs": kmeans != mixture,
         },
-        index=pd.Index(soft["obs"].values, name="obs"),
+        index=pd.Index(names, name="obs"),
     )
     adjusted_rand = {"kmeans, mixture": float(adjusted_rand_score(mixture, kmeans))}
     if classes is not None:

@@ -89,6 +89,6 @@ def log_density(
     draws.over_row_blocks(len(values), summarise)
     return xr.Dataset(
         {"mean": ("obs", mean), "lower": ("obs", lower), "upper": ("obs", upper)},
-        {"obs": np.arange(len(values))},
+        {"obs": draws.names(rows)},
         {"prob": prob},
     )

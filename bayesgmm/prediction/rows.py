@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 from narwhals import dependencies
+from numpy.typing import NDArray
 
 from bayesgmm.data import Dataset
-from bayesgmm.data.checking import real_array
-from bayesgmm.data.frames import read_frame
+from bayesgmm.data.arrays import real_array
+from bayesgmm.data.columns import distinct_labels
+from bayesgmm.data.frames import index_labels, read_frame
 from bayesgmm.errors import DataError
 from bayesgmm.typing import Array
 
-__all__ = ["checked_rows"]
+__all__ = ["checked_rows", "row_names"]
 
 MAX_ABSOLUTE = 1e150
 
@@ -48,6 +50,17 @@ def checked_rows(rows: Any, features: tuple[str, ...]) -> Array:
         raise DataError("rows is empty; pass at least one row.")
     _refuse_unusable(values, features)
     return np.ascontiguousarray(values)
+
+
+def row_names(rows: Any, n_rows: int) -> NDArray[Any]:
+    """Return the names of new rows: labels of a data set, the index of a frame, or 0, 1, 2, ..."""
+    if isinstance(rows, Dataset):
+        return rows.obs()
+    if dependencies.is_pandas_dataframe(rows):
+        labels = distinct_labels(index_labels(rows), asked=False)
+        if labels is not None:
+            return np.array(labels)
+    return np.arange(n_rows)
 
 
 def _by_name(rows: Dataset, features: tuple[str, ...]) -> Array:

@@ -59,7 +59,7 @@ def coclustering(fit_or_posterior: FitOrPosterior, rows: Any = None) -> xr.DataA
         together += flat.T @ flat
     together /= draws.n_samples
     np.fill_diagonal(together, 1.0)
-    obs = np.arange(n_rows)
+    obs = draws.names(rows)
     return xr.DataArray(
         together,
         {"obs": obs, "obs_bis": obs},

@@ -130,7 +130,7 @@ def posterior_predictive(
         {
             "chain": coordinates["chain"].values,
             "draw": coordinates["draw"].values[position],
-            "obs": np.arange(len(rows)),
+            "obs": draws.names(None),
             "feature": list(draws.features),
         },
         {"seed": seed},

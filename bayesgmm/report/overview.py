@@ -1,7 +1,11 @@
 """The first sections: the result in brief, the question and the data."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
 from bayesgmm.report.numbers import percent, plain, significant
@@ -110,26 +114,27 @@ def data(subject: Subject) -> Section:
         if subject.about.get(name):
             blocks.append(Text(f"{lead}{subject.about[name]}"))
     facts = subject.data
-    dropped = int(facts.get("dropped", 0))
     items = [("Read from", str(facts.get("source", "not stored")))]
     if subject.about.get("source"):
         items.append(("Origin", str(subject.about["source"])))
     items += [
         ("Rows used", str(subject.n_obs)),
-        ("Rows dropped", f"{dropped} with a missing value" if dropped else "none"),
         ("Columns used", ", ".join(subject.features)),
     ]
-    ignored = facts.get("ignored_columns") or _ignored(subject)
-    if ignored:
-        items.append(("Columns left out", ", ".join(map(str, ignored))))
+    items += _reading(facts)
     items.append(("SHA-256 of the data", str(facts.get("hash", "not stored"))))
     return Section("data", "Question and data", (*blocks, Facts(tuple(items)), _columns(subject)))
 
 
-def _ignored(subject: Subject) -> list[str]:
-    if subject.comparison is None:
-        return []
-    return list(subject.comparison.data.options.get("ignored_columns", ()))
+def _reading(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Repeat what was said when the data were read: how, and what was left out and why."""
+    told: dict[str, list[str]] = {"row names": [], "read with": [], "left out": []}
+    known = {"source": "", "rows": 0, "columns": (), **facts}
+    for head, text in account(known):
+        if head in told:
+            told[head].append(text)
+    told["left out"] = told["left out"] or ["nothing"]
+    return [(head.capitalize(), "; ".join(texts)) for head, texts in told.items() if texts]
 
 
 def _columns(subject: Subject) -> Table:

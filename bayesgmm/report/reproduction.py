@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
+from bayesgmm.data import is_parquet
 from bayesgmm.report.document import Block, Code, Facts, Section, Text
 from bayesgmm.report.subject import Subject
 from bayesgmm.result.layout import attribute
@@ -42,7 +43,7 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     if source in ("", "array", "frame"):
         read = "data = bayesgmm.Dataset.from_frame(frame)  # the rows with the hash below"
     else:
-        reader = "from_parquet" if source.endswith(".parquet") else "from_csv"
+        reader = "from_parquet" if is_parquet(source) else "from_csv"
         arguments = [repr(source), f"columns={list(subject.features)!r}", *_reading(subject)]
         read = f"data = bayesgmm.Dataset.{reader}({', '.join(arguments)})"
     options = [
@@ -64,13 +65,8 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
 
 def _reading(subject: Subject) -> list[str]:
     """Return the options of reading that differ from the defaults."""
-    given = {} if subject.comparison is None else subject.comparison.data.options
-    usual = {"sep": ",", "decimal": ".", "encoding": "utf-8", "drop_missing": False}
-    return [
-        f"{name}={given[name]!r}"
-        for name, value in usual.items()
-        if given.get(name, value) != value
-    ]
+    given = subject.data.get("reading") or {}
+    return [f"{name}={value!r}" for name, value in given.items()]
 
 
 def _changed(priors: Priors) -> str:

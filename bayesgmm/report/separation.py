@@ -1,6 +1,7 @@
 """The section on clusters of rows: how far apart, who belongs where, who is ambiguous."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayesgmm.plots import coclustering as draw_coclustering
@@ -130,16 +131,17 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
     shown = subject.features[:6]
     doubtful = int((soft["mean"].max("cluster").values < 0.99).sum())
     listed = most_ambiguous(soft, min(max(doubtful, _FEWEST), _LISTED))
+    places = pd.Index(soft["obs"].values).get_indexer(listed.index)
     rows = tuple(
         (
-            subject.row_name(obs),
-            *(plain(value) for value in values[obs, : len(shown)]),
+            str(obs),
+            *(plain(value) for value in values[place, : len(shown)]),
             subject.clusters[int(row["cluster"])],
             f"{row['probability']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})",
             subject.clusters[int(row["runner_up"])],
             f"{row['runner_up_probability']:.3f}",
         )
-        for obs, (_, row) in zip(listed.index.tolist(), listed.iterrows(), strict=True)
+        for place, (obs, row) in zip(places, listed.iterrows(), strict=True)
     )
     header = (
         "row",
@@ -149,9 +151,8 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         "runner\N{NON-BREAKING HYPHEN}up",
         "probability",
     )
-    caption = (
-        f"The {len(rows)} most ambiguous rows, by the entropy of their membership. Rows are "
-        "counted from 0."
+    caption = f"The {len(rows)} most ambiguous rows, by the entropy of their membership. " + (
+        "Rows are named by their labels." if subject.labelled else "Rows are counted from 0."
     )
     return Table(caption, header, rows)
 

@@ -11,7 +11,7 @@ from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.result.components import gaussian_components
-from bayesgmm.result.layout import attribute, resolved_of
+from bayesgmm.result.layout import attribute, obs_of, resolved_of
 
 __all__ = ["Subject", "subject_of"]
 
@@ -91,10 +91,10 @@ class Subject:
             return self.comparison.seed
         return attribute(self.posterior, "seed")
 
-    def row_name(self, obs: int) -> str:
-        """Return a row's label where the data have labels, else its number from 0."""
-        labels = None if self.comparison is None else self.comparison.data.row_labels
-        return str(obs) if labels is None else f"{obs} ({labels[obs]})"
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have names of their own."""
+        return obs_of(self.posterior).dtype.kind not in "iu"
 
 
 def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | None) -> Subject:

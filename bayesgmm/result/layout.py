@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.mixture.parameters import Parameters, permute
 from bayesgmm.mixture.resolved import ResolvedSpec
@@ -21,10 +22,10 @@ __all__ = [
     "attribute",
     "check_posterior",
     "check_tree",
-    "data_attribute",
     "moved_along",
     "package_versions",
     "pair_names",
+    "obs_of",
     "parameters_of",
     "permuted_tree",
     "posterior_tree",
@@ -87,7 +88,7 @@ def posterior_tree(
     """
     shape = parameters.weights.shape
     numbered = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-    features, obs = list(resolved.features), np.arange(data.n_obs)
+    features, obs = list(resolved.features), data.obs()
     groups = {
         "posterior": _posterior(parameters, free, resolved, numbered),
         "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
@@ -109,7 +110,7 @@ def posterior_tree(
         schema_version=SCHEMA_VERSION,
         spec=resolved.spec.to_dict(),
         resolved=resolved.to_dict(),
-        data=data_attribute(data),
+        data=facts_of(data),
         versions=package_versions(),
         **attributes,
     )
@@ -120,17 +121,6 @@ def posterior_tree(
 def package_versions() -> dict[str, str]:
     """Return the versions of the packages behind a result."""
     return {name: version(name) for name in _PACKAGES}
-
-
-def data_attribute(data: Dataset) -> dict[str, Any]:
-    """Say which rows a result rests on."""
-    return {
-        "hash": data.hash,
-        "source": data.source,
-        "rows": data.n_obs,
-        "dropped": data.n_dropped,
-        "columns": list(data.features),
-    }
 
 
 def _posterior(
@@ -220,6 +210,13 @@ def rows_of(tree: xr.DataTree) -> Array:
     """Return the observed rows (obs, feature), data units."""
     check_posterior(tree, "observed_data")
     return np.ascontiguousarray(tree["observed_data"]["x"].values)
+
+
+def obs_of(tree: xr.DataTree) -> NDArray[Any]:
+    """Return the names of the observed rows: labels, or numbers from 0."""
+    check_posterior(tree, "observed_data")
+    observed = tree["observed_data"].to_dataset()["x"]
+    return np.asarray(observed["obs"].values)
 
 
 def parameters_of(tree: xr.DataTree) -> Parameters:

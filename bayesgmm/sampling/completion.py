@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.labels.exchangeability import LabelMoves, shown_moves
 from bayesgmm.result.components import COMPONENTS, held_against_gaussians, some_draws
 from bayesgmm.result.layout import (
     LABELS,
     SCHEMA_VERSION,
-    data_attribute,
     package_versions,
     with_attributes,
 )
@@ -89,7 +88,7 @@ def completed(
     return with_attributes(
         tree,
         schema_version=SCHEMA_VERSION,
-        data=data_attribute(data),
+        data=facts_of(data),
         versions=package_versions(),
         **{LABELS: moves.to_dict(), COMPONENTS: held_against_gaussians(tree, by_row, samples)},
         **attributes,

@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g]`."""
 
 import os
 import sys
@@ -15,6 +15,7 @@ PARTS = {
     "d": ("kernel", "floor_lines"),
     "e": ("kernel", "growth_lines"),
     "f": ("whole", "lines"),
+    "g": ("reading", "lines"),
 }
 
 

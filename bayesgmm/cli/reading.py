@@ -1,0 +1,141 @@
+"""The options with which a command reads its data file, and the first lines that it prints."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayesgmm.cli.options import Columns, Units, names_in, units_in
+
+if TYPE_CHECKING:
+    from bayesgmm.analysis.schema import DataSection
+    from bayesgmm.data import Dataset
+
+__all__ = ["data_name", "data_section", "is_data", "read_data", "reads_data", "refuse_reading"]
+
+_DATA_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".gz", ".zst")
+
+
+def _options(
+    columns: Columns = None,
+    sep: Annotated[
+        str,
+        typer.Option(
+            help='Field separator of the CSV file; "tab" for a tab, "blank" for runs of blanks.'
+        ),
+    ] = ",",
+    decimal: Annotated[str, typer.Option(help='Decimal sign of the CSV file: "." or ",".')] = ".",
+    thousands: Annotated[
+        str | None,
+        typer.Option(help='Sign between groups of digits: one of , . \' _ or "blank".'),
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Text encoding of the CSV file.")] = "utf-8",
+    comment: Annotated[
+        str | None, typer.Option(help='Skip lines that start with this, such as "#".')
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            show_default=False,
+            help="Whether the first line holds names; one that looks like data is an error.",
+        ),
+    ] = None,
+    row_labels: Annotated[
+        str | None,
+        typer.Option(help="Column that names the rows, by its name or its number from 1."),
+    ] = None,
+    na: Annotated[
+        list[str] | None,
+        typer.Option(help="Text or number that stands for missing values; repeatable."),
+    ] = None,
+    percent: Annotated[bool, typer.Option("--percent", help='Read cells such as "12 %".')] = False,
+    currency: Annotated[
+        bool, typer.Option("--currency", help='Read cells such as "$9.50".')
+    ] = False,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
+    ] = False,
+    unit: Units = None,
+) -> dict[str, Any]:
+    """Return the section [data] of a model file that says the same."""
+    blank = {"blank": " "}
+    return {
+        "columns": names_in(columns),
+        "sep": "\t" if sep in ("tab", r"\t") else sep,
+        "decimal": decimal,
+        "thousands": thousands if thousands is None else blank.get(thousands, thousands),
+        "encoding": encoding,
+        "comment": comment,
+        "header": header,
+        "row_labels": row_labels,
+        "na": na or [],
+        "percent": percent,
+        "currency": currency,
+        "drop_missing": drop_missing,
+        "units": units_in(unit),
+    }
+
+
+def reads_data(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of reading; it gets them as one mapping, ``reading``."""
+    own = inspect.signature(command, eval_str=True)
+    added = inspect.signature(_options, eval_str=True).parameters
+    kept = [p for p in own.parameters.values() if p.name not in ("reading", *added)]
+    ends = [p for p in added.values() if p.name not in {q.name for q in kept}]
+
+    @wraps(command)
+    def with_options(**given: Any) -> int:
+        reading = _options(**{name: given.pop(name) for name in added})
+        return command(**given, reading=reading)
+
+    required = [p for p in kept if p.default is inspect.Parameter.empty]
+    parameters = required + ends + [p for p in kept if p not in required]
+    with_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
+    del with_options.__wrapped__
+    return with_options
+
+
+def refuse_reading(path: Path, reading: dict[str, Any]) -> None:
+    """Refuse options of reading where a model file holds its own."""
+    from bayesgmm.errors import ConfigError
+
+    usual = _options()
+    if given := [name for name, value in reading.items() if value != usual[name]]:
+        raise ConfigError(
+            f"{str(path)!r} is read as a model file, which says under [data] how its data are "
+            f"read; leave out {', '.join('--' + name.replace('_', '-') for name in given)}.",
+            keys=given,
+        )
+
+
+def is_data(path: Path) -> bool:
+    """Whether a path names data and not a model file."""
+    return str(path) == "-" or path.suffix.lower() in _DATA_ENDINGS or path.is_dir()
+
+
+def data_name(path: Path) -> str:
+    """Return a name for an analysis of this file, fit for a folder."""
+    stem = path.name
+    while Path(stem).suffix.lower() in _DATA_ENDINGS:
+        stem = Path(stem).stem
+    plain = "".join(c if c.isalnum() or c in "-_. " else "_" for c in stem).strip("_. -")
+    return plain or "data"
+
+
+def data_section(path: Path, reading: dict[str, Any]) -> dict[str, Any]:
+    """Return the section [data] that reads this file."""
+    return {"file": str(path), **reading}
+
+
+def read_data(path: Path, reading: dict[str, Any]) -> "tuple[DataSection, Dataset]":
+    """Read the data file of a command."""
+    from bayesgmm.analysis import AnalysisSpec
+
+    values = {"name": "data", "data": data_section(path, reading)}
+    section = AnalysisSpec.from_dict(values, "the command").data
+    return section, section.read()

@@ -1,0 +1,88 @@
+"""What was understood of a data set, for people: rows, columns, units, and what was left out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.data.columns import NOT_ASKED_FOR, plural, shown
+from bayesgmm.data.dataset import Dataset
+
+__all__ = ["account", "facts_of"]
+
+_MOST_NAMES = 12
+_MOST_ROWS = 5
+_NOT_READING = ("ignored_columns", "left_out", "in_memory")
+_USUAL = {"sep": ",", "decimal": ".", "encoding": "utf-8", "drop_missing": False}
+
+
+def facts_of(data: Dataset) -> dict[str, Any]:
+    """Return which rows a result rests on and how they were read, as plain JSON types."""
+    dropped: list[int] = []
+    if data.kept is not None:
+        rows = np.arange(data.n_obs + data.n_dropped)
+        dropped = (np.setdiff1d(rows, data.kept)[:_MOST_ROWS] + 1).tolist()
+    options = {name: value for name, value in data.options.items() if name not in _NOT_READING}
+    return {
+        "hash": data.hash,
+        "source": data.source,
+        "rows": data.n_obs,
+        "dropped": data.n_dropped,
+        "dropped_rows": dropped,
+        "columns": list(data.features),
+        "left_out": dict(data.options.get("left_out", {})),
+        "row_labels": None if data.row_labels is None else list(data.row_labels[:_MOST_ROWS]),
+        "reading": {k: v for k, v in options.items() if k not in _USUAL or v != _USUAL[k]},
+    }
+
+
+def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) -> Iterator[
+    tuple[str, str]
+]:  # fmt: skip
+    """Yield what was understood, each line as its heading and its text.
+
+    Parameters
+    ----------
+    facts : mapping
+        As `facts_of` returns it, or a result stores it.
+    units : mapping of str to str or None
+        Units by column.
+
+    Examples
+    --------
+    >>> facts = {"source": "a.csv", "rows": 9, "columns": ["x"], "left_out": {"id": "holds ..."}}
+    >>> for head, text in account(facts, {"x": "cm"}):
+    ...     print(head, "|", text)
+    data | a.csv: 9 rows, 1 column
+    columns | x (cm)
+    left out | 'id' holds ...
+    """
+    columns, rows, dropped = facts["columns"], facts["rows"], facts.get("dropped", 0)
+    source = {"-": "standard input"}.get(facts["source"], facts["source"])
+    yield "data", f"{source}: {plural(rows, 'row')}, {plural(len(columns), 'column')}"
+    named = [f"{name} ({units[name]})" if units and name in units else name for name in columns]
+    yield "columns", _cut(named)
+    if labels := facts.get("row_labels"):
+        yield "row names", ", ".join(labels[:3]) + (", ..." if rows > 3 else "")
+    if reading := facts.get("reading"):
+        yield "read with", ", ".join(f"{name}={value!r}" for name, value in reading.items())
+    reasons = facts.get("left_out") or {}
+    left_out = {name: reason for name, reason in reasons.items() if reason != NOT_ASKED_FOR}
+    for name, reason in list(left_out.items())[:_MOST_NAMES]:
+        yield "left out", f"{shown(name)} {reason}"
+    if len(left_out) > _MOST_NAMES:
+        yield "left out", f"{plural(len(left_out) - _MOST_NAMES, 'more column')}"
+    if rest := [name for name in reasons if name not in left_out]:
+        asked = "was" if len(rest) == 1 else "were"
+        yield "left out", f"{plural(len(rest), 'column')} that {asked} not asked for: {_cut(rest)}"
+    if dropped:
+        which = facts.get("dropped_rows") or []
+        places = f": row{'s' * (dropped > 1)} {_cut(which, _MOST_ROWS, dropped)}" if which else ""
+        yield "left out", f"{plural(dropped, 'row')} with a missing value{places}"
+
+
+def _cut(names: list[Any], most: int = _MOST_NAMES, total: int | None = None) -> str:
+    """Return names separated by commas, and how many more there are."""
+    total = len(names) if total is None else total
+    text = ", ".join(map(str, names[:most]))
+    return text if total <= most else f"{text} and {total - most} more"

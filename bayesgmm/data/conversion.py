@@ -1,0 +1,60 @@
+"""A data set of whatever is given where data are taken."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.data.arrays import immutable, real_array
+from bayesgmm.data.checking import ArrayRows
+from bayesgmm.data.columns import shown
+from bayesgmm.data.dataset import Dataset
+from bayesgmm.data.frames import read_frame
+from bayesgmm.errors import DataError
+
+__all__ = ["as_dataset"]
+
+
+def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
+    """Return the data set itself, or check what was given and make one of it.
+
+    Parameters
+    ----------
+    data : Dataset, array, memory map, nested lists or data frame of shape (obs, feature)
+        Every column of a frame is a feature; ``Dataset.from_frame`` chooses among them. A
+        float64 memory map is not copied and must not change; anything else is copied unless it
+        is float64 in C order and read-only.
+    copy : bool
+        False reads an array where it lies, block by block: for a data set that lives no longer
+        than one call, as later changes of the array would show in it.
+
+    Raises
+    ------
+    DataError
+        When it is not a table of finite numbers or fails another check.
+
+    Examples
+    --------
+    >>> as_dataset([[1], [2], [4]]).values.tolist()
+    [[1.0], [2.0], [4.0]]
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        raise DataError(f"got the path {shown(data)}: read it with Dataset.from_csv(path).")
+    if _is_frame(data):
+        table = read_frame(data, None, every=True)
+        return Dataset._from_table(table, "frame", {}, False, named=False)
+    array = real_array(data)
+    if copy and not isinstance(array, np.memmap) and not immutable(array):
+        array = np.array(array, dtype=np.float64, order="C")
+    features = tuple(f"x{j + 1}" for j in range(array.shape[1]))
+    return Dataset._checked(ArrayRows(array), features, "array")
+
+
+def _is_frame(data: Any) -> bool:
+    if isinstance(data, np.ndarray | list | tuple):
+        return False
+    from narwhals import dependencies
+
+    return dependencies.is_into_dataframe(data) or type(data).__name__ == "LazyFrame"

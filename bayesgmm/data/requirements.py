@@ -1,0 +1,67 @@
+"""What a number of components asks of the data."""
+
+import os
+import warnings
+
+from bayesgmm.data.columns import plural
+from bayesgmm.data.dataset import Dataset
+from bayesgmm.errors import DataError, DataWarning
+
+__all__ = ["check_components"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+
+
+def check_components(
+    data: Dataset, n_components: int, *, bounded: bool = False, prior: bool = True
+) -> None:
+    """Check that the data can carry this number of components.
+
+    Parameters
+    ----------
+    data : Dataset
+        The data.
+    n_components : int
+        Number of components K.
+    bounded : bool
+        Whether variances are kept above 0, so that a component may hold a single row: then K may
+        be the number of rows.
+    prior : bool
+        Whether a prior stands in where rows are few.
+
+    Raises
+    ------
+    DataError
+        When there are not more rows than components, or fewer distinct rows.
+
+    Warns
+    -----
+    DataWarning
+        When there are fewer than ``K (D + 1)`` rows.
+    """
+    n_obs, n_features = data.n_obs, data.n_features
+    facts = {"n_obs": n_obs, "n_distinct": data.n_distinct, "n_components": n_components}
+    if n_obs < n_components + (not bounded):
+        raise DataError(
+            f"{plural(n_components, 'component')} need more than {plural(n_components, 'row')}, "
+            f"got {n_obs}; ask for fewer components.",
+            **facts,
+        )
+    if data.n_distinct < n_components:
+        raise DataError(
+            f"{n_components} components need as many distinct rows, got {data.n_distinct} among "
+            f"{n_obs}; ask for at most {data.n_distinct} components.",
+            **facts,
+        )
+    enough = n_components * (n_features + 1)
+    if n_obs < enough:
+        danger = "the prior dominates" if prior else "they may fit no more than chance"
+        simpler = "'tied', 'diag', 'spherical', 'tied_diag' or 'tied_spherical'"
+        warnings.warn(
+            f"{n_obs} rows are few for {plural(n_components, 'component')} in "
+            f"{plural(n_features, 'feature')} (fewer than K (D + 1) = {enough}): "
+            f"{danger}. Take fewer components or a simpler covariance structure: "
+            f"{simpler if n_features > 1 else repr('tied')}.",
+            DataWarning,
+            skip_file_prefixes=(_PACKAGE,),
+        )

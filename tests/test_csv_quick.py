@@ -1,0 +1,142 @@
+"""The compiled reader of CSV files reads as the strict one does, or leaves the file to it."""
+
+import gzip
+import warnings
+
+import numpy as np
+import pyarrow
+import pytest
+from bad_inputs.data_cases import TEXTS
+from csv_kinds import KINDS, followed
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bayesgmm.data.arrow_csv
+from bayesgmm.data import Dataset, arrow_csv, dataset, reading
+from bayesgmm.data.dialect import Dialect, markers
+from bayesgmm.data.sources import Source
+from bayesgmm.errors import DataError
+
+SIZES = (40, 2**20)  # bytes of a block
+
+
+def both(path, columns, dialect):
+    """Read a file either way; an error is None."""
+    source = Source(str(path))
+    try:
+        strict = reading.read_strictly(source, columns, dialect)
+    except DataError:
+        strict = None
+    return arrow_csv.read_quickly(source, columns, dialect), strict
+
+
+def assert_alike(path, columns=None, dialect=None, *, may_leave=True):
+    quick, strict = both(path, columns, dialect or Dialect())
+    if quick is None:
+        assert may_leave
+        return
+    assert strict is not None, "read what is refused cell by cell"
+    np.testing.assert_array_equal(quick.values, strict.values)
+    assert quick.features == strict.features and quick.row_labels == strict.row_labels
+    assert quick.notes == strict.notes
+    assert quick.ignored == strict.ignored
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_the_kinds_of_files_are_read_alike(kind, size, tmp_path, monkeypatch):
+    monkeypatch.setattr(bayesgmm.data.arrow_csv, "BLOCK_BYTES", size)
+    path = tmp_path / "table.csv"
+    path.write_bytes(kind.content if isinstance(kind.content, bytes) else kind.content.encode())
+    for end in followed(path):
+        options = {k: v for k, v in end.options.items() if k not in ("columns", "drop_missing")}
+        dialect = Dialect(**options | {"na": markers(options.get("na"))})
+        assert_alike(path, end.options.get("columns"), dialect)
+
+
+@pytest.mark.parametrize("size", SIZES[:1])
+@pytest.mark.parametrize("case", TEXTS, ids=lambda case: case.name)
+def test_bad_files_are_left_to_the_strict_reader(case, size, tmp_path, monkeypatch):
+    monkeypatch.setattr(bayesgmm.data.arrow_csv, "BLOCK_BYTES", size)
+    with pytest.raises(case.error), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        case.run(tmp_path)
+    if (path := tmp_path / "table.csv").exists():
+        assert_alike(path)
+
+
+_NUMBERS = "1 -2.5 +3 4. .5 1e3 1E-2 inf -Infinity 1e400 0x1F 1_0 1e16 1d5 007 -0 1,5 '1' 2\u00a05"
+_WHOLE = "9007199254740993 9007199254740992 -9007199254740995 \u0661"
+_WORDS = "NA nan null -nan nan(1) x $5 5% true T 2020-01-01"
+_PADDED = ["", " ", " 7", "8\t", "\t", '"6"', '"a b"', '"x""y"', '"a,b"', ' "3"', '4"']
+CELLS = st.sampled_from([*f"{_NUMBERS} {_WHOLE} {_WORDS}".split(" "), *_PADDED])
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12), st.booleans())
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_cells_are_read_alike(tmp_path, rows, crlf):
+    end = "\r\n" if crlf else "\n"
+    path = tmp_path / "table.csv"
+    body = [",".join(row) for row in (*[("1", "2", "s")] * 12, *rows)]
+    path.write_bytes(end.join(["a,b,c", *body, ""]).encode())
+    for columns in (None, ["b", "a"]):
+        for na in ((), ("-999", "x")):
+            assert_alike(path, columns, Dialect(na=na, header=True))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_plain_files_are_read_by_the_compiled_reader(tmp_path, monkeypatch, encoding, decimal):
+    monkeypatch.setattr(bayesgmm.data.arrow_csv, "BLOCK_BYTES", 2**14)
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(3_000, 3)) * 10.0 ** rng.integers(-3, 5, size=(1, 3))
+    rows = [";".join(map(repr, row)).replace(".", decimal) for row in values.tolist()]
+    text = "näme;a;b;c\n" + "".join(f'"r {i}";{row}\r\n' for i, row in enumerate(rows))
+    (path := tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    dialect = Dialect(sep=";", decimal=decimal, encoding=encoding)
+    for labels in (None, 1):
+        assert_alike(path, None, dialect.but(row_labels=labels), may_leave=False)
+    quick, _ = both(path, None, dialect)
+    np.testing.assert_array_equal(quick.values, values)
+
+
+@pytest.mark.parametrize("late", ["NA,1", "7,?", "x,y"])
+def test_a_cell_far_down_is_found(tmp_path, late):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{i % 97}.5,{i % 89}\n" for i in range(20_000)) + late)
+    with pytest.raises(DataError, match="line 20002"):
+        Dataset.from_csv(path)
+
+
+def test_large_files_take_the_compiled_way(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    rows = [f"{i % 997}.25,{i % 889},n{i}" for i in range(20_000)]
+    path.write_text("\n".join(["a,b,name", *rows, ""]))
+    expected = Dataset.from_csv(path)
+
+    def refuse(*arguments):
+        raise AssertionError("read cell by cell")
+
+    monkeypatch.setattr(dataset, "read_strictly", refuse)
+    assert Dataset.from_csv(path) == expected
+    assert expected.options["left_out"] == {"name": "holds no number: 'n0' in line 2"}
+    assert Dataset.from_csv(path, row_labels="name").row_labels[19_999] == "n19999"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda raw: pyarrow.compress(raw, "zstd")])
+@pytest.mark.parametrize("n", [30, 30_000])
+def test_packed_files_are_read(tmp_path, pack, n):
+    text = "a,b\n" + "".join(f"{(7 * i) % 997}.5,{(i * i) % 889}\n" for i in range(n))
+    (tmp_path / "plain.csv").write_text(text)
+    packed = pack(text.encode())
+    packed = packed if isinstance(packed, bytes) else packed.to_pybytes()
+    (tmp_path / "packed.csv.gz").write_bytes(packed)
+    assert Dataset.from_csv(tmp_path / "packed.csv.gz") == Dataset.from_csv(tmp_path / "plain.csv")
+    (tmp_path / "cut.csv.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match="compressed by (gzip|zstd) and damaged"):
+        Dataset.from_csv(tmp_path / "cut.csv.gz")
