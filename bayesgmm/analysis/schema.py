@@ -137,7 +137,8 @@ class DataSection:
         usual = DataSection(self.file)
         if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
             raise ConfigError(
-                f"{', '.join(wrong)}: of CSV files only, and {self.file!r} is Parquet; leave out.",
+                f"some options are for CSV files, and {self.file!r} is Parquet; leave out "
+                f"{', '.join(wrong)}.",
                 path=self.file,
                 keys=wrong,
             )

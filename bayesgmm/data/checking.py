@@ -72,7 +72,6 @@ class Facts(NamedTuple):
     centre: Array
     spread: Array
     n_distinct: int
-    suspicions: Suspicions
 
 
 def frozen(array: Array) -> Array:
@@ -211,7 +210,7 @@ def _place(row: int, lines: Lines) -> tuple[str, int]:
     return ("row", row + 1) if lines is None else ("line", int(lines[row]))
 
 
-def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
+def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts, Suspicions]:
     """Check the rows in two passes, the second centred by the first; blocks bound the memory."""
     n_obs, n_features = rows.shape
     if n_obs < 2:
@@ -244,13 +243,13 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
     deviations = np.sqrt(np.diag(products))
     if _condition(products / np.outer(deviations, deviations)) > MAX_CONDITION:
         _refuse_collinear(_bounded_correlation(rows, span), features)
-    return Facts(
+    facts = Facts(
         first.digest.hexdigest(),
         frozen(centre + span * rest),
         frozen(span * deviations / math.sqrt(n_obs - 1)),
         first.distinct.count(),
-        suspicions,
     )
+    return facts, suspicions
 
 
 def _columns(block: Array) -> Array:

@@ -300,10 +300,10 @@ class Dataset:
         named: bool = True,
         notes: tuple[str, ...] = (),
     ) -> Self:
-        facts = examine(rows, features, lines)
+        facts, suspicions = examine(rows, features, lines)
         n_obs = rows.shape[0]
         duplicated = n_obs - facts.n_distinct
-        told = [*notes, *facts.suspicions.sentences(features, named)]
+        told = [*notes, *suspicions.sentences(features, named)]
         if 2 * duplicated > n_obs:
             told.append(
                 f"{duplicated} of {n_obs} rows are duplicates of an earlier row: check that rows "

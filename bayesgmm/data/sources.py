@@ -107,7 +107,8 @@ def refuse_address(path: str) -> None:
     """Refuse the address of a file on a network."""
     if _ADDRESS.match(path):
         raise DataError(
-            f"{path!r:.90} is an address: download it first, and give the path of the file.",
+            f"{re.sub(':/+', '://', path)!r:.90} is an address: download it first, and give the "
+            "path of the file.",
             path=path,
         )
 
