@@ -71,6 +71,13 @@ def test_every_verb_takes_adopted_draws(own_run, faithful, tmp_path):
     assert bg.write_report(again, tmp_path / "adopted.html").stat().st_size > 20_000
 
 
+def test_draws_that_were_not_adopted_are_refused_with_the_cure(own_run):
+    given = foreign(own_run, ("weights", "means", "covariances"))
+    for verb in (bg.relabel, bg.diagnose, bg.summarize, bg.loo, bg.log_evidence):
+        with pytest.raises(ConfigError, match=r"adopt\(tree, data, spec"):
+            verb(bg.relabel(given) if verb is bg.summarize else given)
+
+
 def test_single_precision_is_good_enough(own_run, faithful):
     given = foreign(own_run, ("weights", "means", "covariances"), single=True, log_likelihood=True)
     tree = bg.adopt(given, faithful, 2)
