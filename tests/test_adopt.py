@@ -181,6 +181,7 @@ def test_find_map_reaches_the_mode_of_fit_map():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")  # PyMC's own, of short runs and coming changes
 def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
     model = bg.build_model(faithful, 2)
     options = {"model": model, "progressbar": False, "random_seed": 1}
@@ -192,10 +193,11 @@ def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
         "smc": pm.sample_smc(300, chains=2, cores=1, **options),
         "advi": approximation.sample(300),
     }
+    reference = bg.loo(bg.sample(faithful, 2, seed=1)).elpd
     for name, tree in made.items():
         result = bg.relabel(bg.adopt(tree, faithful, 2))
         elpd = bg.loo(result).elpd
-        assert elpd == pytest.approx(-1149.0, abs=12.0 if name == "advi" else 3.0), name
+        assert elpd == pytest.approx(reference, abs=10.0 if name == "advi" else 1.5), name
         assert bg.diagnose(result).figures["draws"] == 300
     rows = faithful.values[:7] + 0.1
     with model:
