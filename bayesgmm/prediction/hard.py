@@ -89,7 +89,7 @@ def hard_comparison(
     seed = seed_of(seed)
     values = draws_of(fit).rows(data)
     soft = membership(fit, values)
-    mixture, n_clusters = soft["most_probable"].values, soft.sizes["cluster"]
+    mixture, n_clusters = soft["mean"].values.argmax(axis=1), soft.sizes["cluster"]
     kmeans = _kmeans(values, n_clusters, seed)
     counts = contingency_matrix(
         np.append(mixture, np.arange(n_clusters)), np.append(kmeans, np.arange(n_clusters))

@@ -134,9 +134,9 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         (
             subject.row_name(obs),
             *(plain(value) for value in values[obs, : len(shown)]),
-            subject.clusters[int(row["cluster"])],
+            str(row["cluster"]),
             f"{row['probability']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})",
-            subject.clusters[int(row["runner_up"])],
+            str(row["runner_up"]),
             f"{row['runner_up_probability']:.3f}",
         )
         for obs, (_, row) in zip(listed.index.tolist(), listed.iterrows(), strict=True)
