@@ -8,6 +8,7 @@ import xarray as xr
 
 import bayesgmm as bg
 from bayesgmm.errors import ConfigError
+from bayesgmm.mixture import resolve
 from bayesgmm.result.layout import attribute
 from tests import own_models
 from tests.test_own_models import result_of
@@ -69,6 +70,13 @@ def test_every_verb_takes_adopted_draws(own_run, faithful, tmp_path):
     again = bg.load(bg.save(tree, tmp_path / "adopted.nc"))
     assert attribute(again, "sampler")["method"] == "adopted"
     assert bg.write_report(again, tmp_path / "adopted.html").stat().st_size > 20_000
+
+
+def test_draws_that_were_not_adopted_are_refused_with_the_cure(own_run):
+    given = foreign(own_run, ("weights", "means", "covariances"))
+    for verb in (bg.relabel, bg.diagnose, bg.summarize, bg.loo, bg.log_evidence):
+        with pytest.raises(ConfigError, match=r"adopt\(tree, data, spec"):
+            verb(bg.relabel(given) if verb is bg.summarize else given)
 
 
 def test_single_precision_is_good_enough(own_run, faithful):
@@ -173,6 +181,7 @@ def test_find_map_reaches_the_mode_of_fit_map():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")  # PyMC's own, of short runs and coming changes
 def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
     model = bg.build_model(faithful, 2)
     options = {"model": model, "progressbar": False, "random_seed": 1}
@@ -184,10 +193,11 @@ def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
         "smc": pm.sample_smc(300, chains=2, cores=1, **options),
         "advi": approximation.sample(300),
     }
+    reference = bg.loo(bg.sample(faithful, 2, seed=1)).elpd
     for name, tree in made.items():
         result = bg.relabel(bg.adopt(tree, faithful, 2))
         elpd = bg.loo(result).elpd
-        assert elpd == pytest.approx(-1149.0, abs=12.0 if name == "advi" else 3.0), name
+        assert elpd == pytest.approx(reference, abs=10.0 if name == "advi" else 1.5), name
         assert bg.diagnose(result).figures["draws"] == 300
     rows = faithful.values[:7] + 0.1
     with model:
@@ -199,3 +209,43 @@ def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
     ours = bg.log_density(bg.adopt(made["nutpie"], faithful, 2), rows)["mean"].values
     theirs = new["log_likelihood"]["x"].values.reshape(-1, 7)
     np.testing.assert_allclose(np.logaddexp.reduce(theirs) - np.log(len(theirs)), ours, rtol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")
+def test_numpyro_samples_the_same_model(faithful):
+    """Written by hand in NumPyro, in its names of axes; the log likelihood must agree with ours."""
+    import jax
+    import numpyro
+    import numpyro.distributions as dist
+    from jax import numpy as jnp
+
+    numpyro.enable_x64()
+    prior = resolve(bg.MixtureSpec(2), faithful)
+    noise = jnp.diag(jnp.asarray(prior.resolution) ** 2)
+
+    def model(rows):
+        w = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+        normal = dist.Normal(jnp.asarray(prior.mean_location), jnp.asarray(prior.mean_scale))
+        mu = numpyro.sample("means", normal.expand([2, 2]).to_event(2))
+        scale = dist.LogNormal(jnp.log(jnp.asarray(prior.scale)), 0.8)
+        s = numpyro.sample("scales", scale.expand([2, 2]).to_event(2))
+        factor = numpyro.sample("factor", dist.LKJCholesky(2, 2.0).expand([2]).to_event(1))
+        omega = numpyro.deterministic("correlations", factor @ jnp.swapaxes(factor, -1, -2))
+        cov = s[..., :, None] * omega * s[..., None, :] + noise
+        components = dist.MultivariateNormal(mu, cov)
+        mixture = dist.MixtureSameFamily(dist.Categorical(probs=w), components)
+        numpyro.sample("x", mixture, obs=rows)
+
+    run = numpyro.infer.MCMC(
+        numpyro.infer.NUTS(model), num_warmup=500, num_samples=500, num_chains=2,
+        chain_method="sequential", progress_bar=False,
+    )  # fmt: skip
+    run.run(jax.random.PRNGKey(0), jnp.asarray(faithful.values))
+    tree = bg.relabel(bg.adopt(az.from_numpyro(run, log_likelihood=True), faithful, 2))
+    ours = bg.summarize(bg.sample(faithful, 2, seed=1))
+    theirs = bg.summarize(tree)
+    gap = (theirs["mean"] - ours["mean"]).abs()
+    error = np.hypot(theirs["mcse_mean"], ours["mcse_mean"])
+    assert (gap <= 4.0 * error).all()

@@ -149,6 +149,25 @@ def test_the_mode_keeps_the_places_of_its_priors():
     np.testing.assert_allclose(centres, [9.0, 0.0], atol=0.5)
 
 
+@pytest.mark.parametrize(
+    ("priors", "expected"),
+    [
+        ({"mean_location": ((9.0,), (0.0,)), "mean_scale": 1.0}, [9.0, 0.0]),
+        ({"concentration": (2.0, 9.0)}, [9.0, 0.0]),  # 30 rows and 70
+        ({"scale": ((0.5,), (3.0,))}, [9.0, 0.0]),  # sd 1 and 1.5
+        ({"scale": ((3.0,), (0.5,)), "scale_family": "halfnormal"}, [0.0, 9.0]),
+        ({}, [0.0, 9.0]),
+    ],
+)
+def test_the_likelihood_fit_takes_the_names_of_its_prior(priors, expected):
+    rng = np.random.default_rng(5)
+    rows = np.concatenate([rng.normal(9.0, 1.0, 30), rng.normal(0.0, 1.5, 70)])[:, None]
+    spec = MixtureSpec(2, priors=Priors(**priors, units="data"))
+    fit = bg.fit_em(rows, spec, seed=1)
+    np.testing.assert_allclose(fit.means.ravel(), expected, atol=0.5)
+    np.testing.assert_allclose(fit.weights, [0.3, 0.7][:: 1 if expected[0] else -1], atol=0.02)
+
+
 def test_specs_survive_their_texts(tmp_path, rows):
     assert MixtureSpec.from_dict(SPEC.to_dict()) == SPEC
     resolved = resolve(SPEC, as_dataset(rows))

@@ -174,7 +174,11 @@ def test_names_stay_where_priors_tell_the_clusters_apart():
     np.testing.assert_array_equal(relabelled["posterior"]["means"], tree["posterior"]["means"])
     assert attribute(relabelled, "relabelling")["method"] is None
     assert bg.summarize(relabelled).index[0] == "weights[signal]"
-    assert bg.membership(relabelled)["cluster"].values.tolist() == ["signal", "background"]
+    soft = bg.membership(relabelled)
+    assert soft["cluster"].values.tolist() == ["signal", "background"]
+    largest = soft["mean"].sel(cluster=soft["most_probable"])
+    np.testing.assert_array_equal(largest, soft["mean"].max("cluster"))
+    assert set(bg.most_ambiguous(soft)["runner_up"]) <= {"signal", "background"}
     for result in (tree, relabelled):
         verdict = bg.diagnose(result)
         assert verdict.figures["switched"] is None

@@ -145,7 +145,8 @@ def target_of(posterior: xr.DataTree) -> LogPosterior:
     if resolved is None:
         raise ConfigError(
             "this posterior is of a user's own model, whose normalised density is not known here; "
-            "the evidence needs draws of the built-in model: sample(data, spec) without model=.",
+            "the evidence needs draws of the built-in model: sample(data, spec) without model=, or "
+            "adopt(tree, data, spec).",
             group="posterior",
         )
     return LogPosterior(resolved, rows_of(posterior))

@@ -175,7 +175,7 @@ def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
     if "log_likelihood" not in check_tree(posterior) or "x" not in posterior["log_likelihood"]:
         raise ConfigError(
             "the posterior holds no log likelihood of each row (log_likelihood/x), which WAIC and "
-            "LOO need; sample with log_likelihood=True.",
+            "LOO need; sample with log_likelihood=True, or adopt(tree, data, spec_or_model).",
             group="log_likelihood",
         )
     values = posterior["log_likelihood"].to_dataset()["x"]

@@ -6,8 +6,7 @@ import numpy as np
 
 from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.point import FitStatus
-from bayesgmm.mixture.groups import LabelGroups
-from bayesgmm.mixture.numbering import number_clusters
+from bayesgmm.mixture.numbering import matched_to_prior, number_clusters
 from bayesgmm.mixture.parameters import Parameters
 from bayesgmm.mixture.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -91,10 +90,8 @@ def distinct(
     kept: list[Candidate] = []
     for run, starts in sorted(runs, key=lambda pair: -pair[0].objective):
         parameters = target.parameters(run.x)
-        order, feature = number_clusters(
-            parameters.means, target.resolved.spread, groups=_groups(target)
-        )
-        new = Candidate(run, parameters.permuted(order), feature, starts)
+        parameters, feature = _numbered(target, parameters)
+        new = Candidate(run, parameters, feature, starts)
         for i, old in enumerate(kept):
             if old.run.objective - run.objective < near and _same(old, new, target.resolved.spread):
                 kept[i] = old._replace(starts=old.starts + starts)
@@ -104,9 +101,16 @@ def distinct(
     return kept
 
 
-def _groups(target: Target) -> LabelGroups | None:
-    """Return the groups within which clusters are numbered: a likelihood knows no others."""
-    return None if target.log_posterior(0.0) is None else target.resolved.groups
+def _numbered(target: Target, parameters: Parameters) -> tuple[Parameters, int]:
+    """Give clusters their numbers, within the groups of the prior; return by which feature too.
+
+    A likelihood has no priors of its own: its clusters are first matched to those of the spec.
+    """
+    resolved = target.resolved
+    if len(resolved.groups.groups) > 1 and target.log_posterior(0.0) is None:
+        parameters = parameters.permuted(matched_to_prior(parameters, resolved))
+    order, feature = number_clusters(parameters.means, resolved.spread, groups=resolved.groups)
+    return parameters.permuted(order), feature
 
 
 def _same(one: Candidate, other: Candidate, spread: Array) -> bool:

@@ -9,6 +9,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 
 from bayesgmm.arguments import check_one_of
+from bayesgmm.errors import ConfigError
 from bayesgmm.labels.allocation import Allocations, allocations_of
 from bayesgmm.labels.ecr import ecr
 from bayesgmm.labels.identification import identification_scores
@@ -17,8 +18,11 @@ from bayesgmm.labels.stephens import stephens
 from bayesgmm.mixture.groups import LabelGroups
 from bayesgmm.mixture.numbering import number_clusters
 from bayesgmm.result.layout import (
+    LABELS,
+    attribute,
     check_posterior,
     permuted_tree,
+    resolved_of,
     rows_of,
     with_attributes,
 )
@@ -64,7 +68,7 @@ def relabel(
     Raises
     ------
     ConfigError
-        For an unknown method.
+        For an unknown method, or draws made elsewhere that were not adopted.
 
     Examples
     --------
@@ -77,6 +81,12 @@ def relabel(
     True
     """
     check_one_of("method", method, METHODS)
+    if resolved_of(posterior) is None and attribute(posterior, LABELS) is None:
+        raise ConfigError(
+            "it is not known which labels of these draws are exchangeable; "
+            "adopt(tree, data, spec_or_model) finds out.",
+            group="posterior",
+        )
     allocations = allocations_of(posterior)
     groups = allocations.groups
     if not groups.exchangeable and groups.n_clusters > 1:

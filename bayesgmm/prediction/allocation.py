@@ -33,8 +33,9 @@ def membership(
     -------
     xarray.Dataset
         mean, lower, upper (obs, cluster): of P(cluster | row, draw) over draws; entropy (obs): of
-        the mean probabilities, nats, from 0 (certain) to log K; most_probable (obs): the cluster.
-        Coordinates obs and cluster: ``result["mean"].sel(cluster=0)`` is a column.
+        the mean probabilities, nats, from 0 (certain) to log K; most_probable (obs): the cluster,
+        its number or its name. Coordinates obs and cluster: ``result["mean"].sel(cluster=0)`` is
+        a column.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def membership(
             "lower": (dims, lower),
             "upper": (dims, upper),
             "entropy": ("obs", entr(mean).sum(axis=1)),
-            "most_probable": ("obs", mean.argmax(axis=1)),
+            "most_probable": ("obs", draws.clusters[mean.argmax(axis=1)]),
         },
         {"obs": draws.names(rows), "cluster": draws.clusters},
         {"prob": prob},
@@ -112,15 +113,15 @@ def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
         )
     order = np.argsort(-membership["entropy"].values, kind="stable")[:count]
     part = membership.isel(obs=order)
-    row = np.arange(len(order))
+    row, names = np.arange(len(order)), part["cluster"].values
     ranked = np.argsort(-part["mean"].values, axis=1, kind="stable")
     table = pd.DataFrame(
-        {"entropy": part["entropy"].values, "cluster": ranked[:, 0]},
+        {"entropy": part["entropy"].values, "cluster": names[ranked[:, 0]]},
         index=pd.Index(part["obs"].values, name="obs"),
     )
     for column, variable in (("probability", "mean"), ("lower", "lower"), ("upper", "upper")):
         table[column] = part[variable].values[row, ranked[:, 0]]
     if ranked.shape[1] > 1:
-        table["runner_up"] = ranked[:, 1]
+        table["runner_up"] = names[ranked[:, 1]]
         table["runner_up_probability"] = part["mean"].values[row, ranked[:, 1]]
     return table

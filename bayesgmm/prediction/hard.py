@@ -90,7 +90,7 @@ def hard_comparison(
     draws = draws_of(fit)
     values, names = draws.rows(data), draws.names(data)
     soft = membership(fit, values)
-    mixture, n_clusters = soft["most_probable"].values, soft.sizes["cluster"]
+    mixture, n_clusters = soft["mean"].values.argmax(axis=1), soft.sizes["cluster"]
     kmeans = _kmeans(values, n_clusters, seed)
     counts = contingency_matrix(
         np.append(mixture, np.arange(n_clusters)), np.append(kmeans, np.arange(n_clusters))

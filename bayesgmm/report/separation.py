@@ -136,9 +136,9 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         (
             str(obs),
             *(plain(value) for value in values[place, : len(shown)]),
-            subject.clusters[int(row["cluster"])],
+            str(row["cluster"]),
             f"{row['probability']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})",
-            subject.clusters[int(row["runner_up"])],
+            str(row["runner_up"]),
             f"{row['runner_up_probability']:.3f}",
         )
         for place, (obs, row) in zip(places, listed.iterrows(), strict=True)

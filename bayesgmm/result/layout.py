@@ -193,7 +193,8 @@ def check_posterior(tree: Any, group: str = "posterior") -> None:
     for name in _NEEDED[group]:
         if group not in check_tree(tree) or name not in tree[group]:
             raise ConfigError(
-                f"the posterior has no {group}/{name}: a DataTree as sample returns it is needed.",
+                f"the posterior has no {group}/{name}: a DataTree as sample returns it is needed; "
+                "adopt(tree, data, spec_or_model) makes one of draws made elsewhere.",
                 group=group,
                 name=name,
             )
