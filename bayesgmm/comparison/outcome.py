@@ -61,12 +61,13 @@ class Comparison:
 
     Examples
     --------
+    >>> from bayesgmm.comparison import compare
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> comparison = compare(rows, [1, 2], draws=200, seed=1)
     >>> comparison.best["bic"], sorted(comparison.verdicts)
     (2, [1, 2])
-    >>> comparison.chosen("bic").reason
-    'K = 2 has the best bic.'
+    >>> comparison.chosen("bic").reason[:24]
+    'K = 2 has the best bic. '
     """
 
     data: Dataset
