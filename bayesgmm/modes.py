@@ -135,8 +135,8 @@ def combine_modes(posterior: xr.DataTree, *, seed: int | None = None) -> xr.Data
     --------
     >>> import numpy as np
     >>> from bayesgmm.sampling import sample
-    >>> rows = np.random.default_rng(1).normal(size=(90, 1)) + [[0], [8], [16]] * 30
-    >>> tree = sample(rows, 2, draws=300, seed=1)
+    >>> half = np.random.default_rng(1).normal(size=(45, 1)) + [[0], [0], [8]] * 15
+    >>> tree = sample(np.concatenate([half, 16 - half]), 2, draws=300, seed=1)
     >>> combine_modes(tree, seed=1).posterior.weights.shape
     (4, 300, 2)
     """
@@ -190,8 +190,8 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     --------
     >>> import numpy as np
     >>> from bayesgmm.sampling import sample
-    >>> rows = np.random.default_rng(1).normal(size=(90, 1)) + [[0], [8], [16]] * 30
-    >>> tree = sample(rows, 2, draws=300, seed=1)
+    >>> half = np.random.default_rng(1).normal(size=(45, 1)) + [[0], [0], [8]] * 15
+    >>> tree = sample(np.concatenate([half, 16 - half]), 2, draws=300, seed=1)
     >>> len(weigh_modes(tree, seed=1).modes)
     2
     """

@@ -241,6 +241,22 @@ def test_a_k_that_leaves_modes_out_is_not_chosen(complete):
     assert "K = 2 has a better one, but its run does not count" in found.chosen("bic").reason
 
 
+def test_p_of_k_says_what_it_depends_on(complete, without_three):
+    assert complete.probability_basis.startswith("p(K) takes K = 1, 2, 3 as equally probable")
+    assert "(here 60)" in complete.probability_basis
+    assert complete.probability_basis in repr(complete)
+    assert without_three.probability_basis.startswith("p(K) takes K = 1, 2 as equally probable")
+
+
+@pytest.mark.slow
+def test_few_rows_of_three_groups():
+    """Figures that two seeds and both routes gave: 100 rows do not settle K under this prior."""
+    found = compare(Dataset.from_csv(CASES / "k3n100.csv"), range(1, 7), seed=1)
+    known = found.table["probability"][[3, 4, 5]] / found.table["probability"][[3, 4, 5]].sum()
+    np.testing.assert_allclose(known, [0.17, 0.43, 0.40], atol=0.06)
+    assert "(here 100)" in repr(found)
+
+
 @pytest.mark.slow
 def test_customers_of_a_mall():
     """K = 3 was said to have the highest elpd while K = 5 was 66 nats ahead."""

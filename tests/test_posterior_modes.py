@@ -230,6 +230,8 @@ def test_zeros_are_a_component_of_their_own():
     posterior = tree["posterior"].mean(("chain", "draw"))
     np.testing.assert_allclose(posterior["means"].values[:, 0], [0.0, 30.0], atol=0.5)
     np.testing.assert_allclose(posterior["weights"].values, [0.4, 0.6], atol=0.02)
+    modes = tree["posterior_modes"].to_dataset()
+    assert float(modes["log_mass"][0]) == pytest.approx(log_evidence(tree, seed=1).value, abs=1.5)
     h = tree["constant_data"]["resolution"].item()
     assert tree["posterior"]["scales"].values[..., 0, 0].mean() < h
 

@@ -41,6 +41,7 @@ def comparison(**changed):
         "data": SimpleNamespace(n_obs=500),
         "verdicts": {1: SimpleNamespace(ok=True), 2: SimpleNamespace(ok=True)},
         "shortfalls": lambda chosen: (),
+        "probability_basis": "K = 1, 2 are equally probable beforehand.",
     }
     return SimpleNamespace(**facts | changed)
 

@@ -84,8 +84,9 @@ def _account(data: "Dataset", units: Mapping[str, str] | None) -> list[str]:
 def print_analysis(result: "AnalysisResult") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
     _print_comparison(result.comparison.table)
-    if result.comparison.probability_note:
-        print_line(result.comparison.probability_note)
+    for line in (result.comparison.probability_note, result.comparison.probability_basis):
+        if line:
+            print_line(line)
     print_line(f"Chosen: {result.choice.reason}")
     for line in result.shortfalls:
         print_line(line)

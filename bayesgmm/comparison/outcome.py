@@ -61,12 +61,13 @@ class Comparison:
 
     Examples
     --------
+    >>> from bayesgmm.comparison import compare
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> comparison = compare(rows, [1, 2], draws=200, seed=1)
     >>> comparison.best["bic"], sorted(comparison.verdicts)
     (2, [1, 2])
-    >>> comparison.chosen("bic").reason
-    'K = 2 has the best bic.'
+    >>> comparison.chosen("bic").reason[:24]
+    'K = 2 has the best bic. '
     """
 
     data: Dataset
@@ -182,6 +183,18 @@ class Comparison:
         """What p(K) leaves out and why, and where it rests on one route; empty if nothing."""
         return evidence_note(self.table)
 
+    @property
+    def probability_basis(self) -> str:
+        """What p(K) assumes and depends on, in a sentence; empty where there is none."""
+        known = self.table.index[self.table["probability"].notna()]
+        if not len(known):
+            return ""
+        return (
+            f"p(K) takes K = {listed(map(int, known))} as equally probable beforehand. It also "
+            "depends on the priors of means, scales and weights, and the more so the fewer rows "
+            f"there are (here {self.data.n_obs})."
+        )
+
     def __repr__(self) -> str:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
@@ -189,6 +202,6 @@ class Comparison:
         shown = shown.assign(probability=[shown_probability(p) for p in shown["probability"]])
         shown = shown.rename(columns={"probability": probability_heading(self.table)})
         choice = self.chosen()
-        lines = [shown.to_string(), self.probability_note, choice.reason]
+        lines = [shown.to_string(), self.probability_note, self.probability_basis, choice.reason]
         lines += self.shortfalls(choice.k)
         return "\n".join(line for line in lines if line)

@@ -133,10 +133,7 @@ def _cautions(comparison: Comparison, chosen: int) -> str:
     if comparison.probability_note:
         parts.append(comparison.probability_note)
     if table["probability"].notna().any():
-        parts.append(
-            "The probabilities of K assume that each K that has one is equally probable "
-            "beforehand; they are normalised over these K only."
-        )
+        parts.append(f"{comparison.probability_basis} It is normalised over these K only.")
     if n < 100:
         parts.append(
             f"With n = {n} rows the standard error of a difference in elpd is itself unreliable."

@@ -10,9 +10,10 @@ import numpy as np
 
 from bayesgmm.compiling import compiled
 from bayesgmm.mixture.fused import TERMS, log_posterior
+from bayesgmm.mixture.posterior import LogPosterior
 from bayesgmm.typing import Array
 
-__all__ = ["ascend", "curvature_at"]
+__all__ = ["ascend", "curvature"]
 
 _STEP = 1e-4
 _LONGEST = 1.0  # largest move of a coordinate in one step, so that a climb stays in its basin
@@ -74,19 +75,35 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
     return value
 
 
+def curvature(target: LogPosterior, x: Array) -> Array:
+    """Return minus the Hessian (dim, dim) of the log posterior at x, by central differences.
+
+    Steps of a mean are in proportion to the width of its component in that feature given the
+    others, which may be that of a recording error: a longer one would leave its rows behind.
+    """
+    steps, out = np.full(len(x), _STEP), np.empty((len(x), len(x)))
+    unit = target.resolved.unit
+    covariances = target.constrain(x[None]).covariances[0] / np.multiply.outer(unit, unit)
+    with np.errstate(all="ignore"):
+        widths = 1.0 / np.sqrt(np.einsum("kdd->kd", np.linalg.pinv(covariances)))
+    steps[target.slices["means"]] *= np.clip(np.nan_to_num(widths.ravel()), 1e-9, 1.0)
+    _curvature_at(x, target.flat, steps, out)
+    return out
+
+
 @compiled
-def curvature_at(x: Array, flat: Array, out: Array) -> None:
-    """Write minus the Hessian (dim, dim) of the log posterior at x, by central differences."""
+def _curvature_at(x: Array, flat: Array, steps: Array, out: Array) -> None:
+    """Write minus the Hessian at x, from steps (dim,) to both sides."""
     moved, terms = x.copy(), np.empty(_N_TERMS)
     slope = np.empty_like(x)
     for i in range(x.shape[0]):
         out[i] = 0.0
         for side in (1.0, -1.0):
-            moved[i] = x[i] + side * _STEP
+            moved[i] = x[i] + side * steps[i]
             value = log_posterior(moved, flat, 1.0, 1.0, terms, slope)
             if not math.isfinite(value):
                 out[i] = math.nan
-            out[i] -= side * slope / (2.0 * _STEP)
+            out[i] -= side * slope / (2.0 * steps[i])
         moved[i] = x[i]
     for i in range(x.shape[0]):
         for j in range(i):

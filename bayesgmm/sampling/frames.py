@@ -16,7 +16,7 @@ from bayesgmm.compiling import compiled, compiled_fast
 from bayesgmm.mixture.fused import TERMS, log_posterior
 from bayesgmm.mixture.memory import part
 from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.sampling.climbing import curvature_at
+from bayesgmm.sampling.climbing import curvature
 from bayesgmm.typing import Array
 
 __all__ = ["Frame", "framed_log_posterior", "local_root", "unframed", "whitens"]
@@ -50,9 +50,7 @@ def local_root(log_posterior: LogPosterior, x: Array) -> Array:
 
     No direction gets a standard deviation above 1, the order of the prior's.
     """
-    hessian = np.empty((len(x), len(x)))
-    curvature_at(x, log_posterior.flat, hessian)
-    curvatures, axes = np.linalg.eigh(hessian)
+    curvatures, axes = np.linalg.eigh(curvature(log_posterior, x))
     root = (axes / np.sqrt(np.maximum(curvatures, 1.0))) @ axes.T
     return 0.5 * (root + root.T)
 

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.sampling.climbing import ascend, curvature_at
+from bayesgmm.sampling.climbing import ascend, curvature
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
@@ -200,8 +200,7 @@ def climbed_mode(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
 
 def mode_at(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
     """Return the mode whose place x (dim,) is known; None where the density is not finite."""
-    precision = np.empty((len(x), len(x)))
-    curvature_at(x, log_posterior.flat, precision)
+    precision = curvature(log_posterior, x)
     if not np.isfinite(precision).all():
         return None
     return PosteriorMode(
@@ -217,8 +216,7 @@ def local_covariance(log_posterior: LogPosterior, x: Array) -> Array:
 
     That is the order of the prior's. Directions of negative curvature count with its size.
     """
-    hessian = np.empty((len(x), len(x)))
-    curvature_at(x, log_posterior.flat, hessian)
+    hessian = curvature(log_posterior, x)
     if not np.isfinite(hessian).all():
         return np.eye(len(x))
     curvatures, axes = np.linalg.eigh(hessian)
