@@ -133,10 +133,13 @@ def assert_both_agree(ours, theirs):
 def test_few_draws_in_many_coordinates_have_a_small_error():
     """55 coordinates, 1,000 draws: free covariances had errors of 0.08 to 0.16 nats."""
     rows = simulated_rows(300, 6, 2)
-    one, other = (sample(rows, 2, draws=250, seed=seed) for seed in (1, 2))
-    result = log_evidence(one, seed=1)
-    assert result.error < 0.04
-    assert_both_agree((result.value, result.error), by_a_t_at_the_mode(other, 1))
+    *runs, other = (sample(rows, 2, draws=250, seed=seed) for seed in (1, 2, 3, 4))
+    results = [log_evidence(run, seed=1) for run in runs]
+    errors = sorted(result.error for result in results)
+    assert errors[1] < 0.04 and errors[2] < 0.08  # an error is at least half the halves' difference
+    theirs = by_a_t_at_the_mode(other, 1)
+    for result in results:
+        assert_both_agree((result.value, result.error), theirs)
 
 
 @pytest.mark.slow

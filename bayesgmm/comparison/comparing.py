@@ -14,7 +14,14 @@ from bayesgmm.comparison.choosing import PARETO_LIMIT
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.table import table_of
-from bayesgmm.criteria import EvidenceRoutes, Evidences, evidences_of, loo_with_refits, waic
+from bayesgmm.criteria import (
+    EvidenceRoutes,
+    Evidences,
+    check_enough_draws,
+    evidences_of,
+    loo_with_refits,
+    waic,
+)
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingInterrupted
@@ -101,11 +108,12 @@ def compare(
     """
     check_one_of("evidence", evidence, get_args(EvidenceRoutes))
     dataset = as_dataset(data)
-    draws = check_count("draws", draws)
+    draws, chains = check_count("draws", draws), check_count("chains", chains)
+    check_enough_draws(draws * chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
     options = {
         "tune": check_count("tune", tune),
-        "chains": check_count("chains", chains),
+        "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "cores": cores,
     }

@@ -3,7 +3,7 @@
 from bayesgmm.criteria.bridge import Evidence, log_evidence
 from bayesgmm.criteria.model_posterior import PosteriorOverK, PriorOverK, posterior_over_k
 from bayesgmm.criteria.nobile import NobileStep, nobile_step
-from bayesgmm.criteria.predictive import WAIC, loo, waic
+from bayesgmm.criteria.predictive import WAIC, check_enough_draws, loo, waic
 from bayesgmm.criteria.ranking import rank
 from bayesgmm.criteria.refits import RepairedLOO, loo_with_refits
 from bayesgmm.criteria.routes import (
@@ -29,6 +29,7 @@ __all__ = [
     "PosteriorOverK",
     "PriorOverK",
     "RepairedLOO",
+    "check_enough_draws",
     "evidence_note",
     "evidences_of",
     "log_evidence",

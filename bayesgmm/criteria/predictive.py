@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from bayesgmm.errors import ConfigError
 from bayesgmm.result.layout import check_tree
 
-__all__ = ["WAIC", "loo", "relative_efficiency", "waic"]
+__all__ = ["WAIC", "check_enough_draws", "loo", "relative_efficiency", "waic"]
 
 VARIANCE_LIMIT = 0.4
 MIN_DRAWS = 25  # a fifth of them make the tail, and its fit takes five
@@ -160,14 +160,19 @@ def loo(posterior: xr.DataTree) -> Any:
 def relative_efficiency(posterior: xr.DataTree) -> float:
     """Return the effective share of the draws for the mean of the total log likelihood."""
     total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
-    if total.size < MIN_DRAWS:
-        raise ConfigError(
-            f"PSIS-LOO needs at least {MIN_DRAWS} draws to fit the tail of its weights, got "
-            f"{total.size}; sample with more draws.",
-            n_draws=total.size,
-        )
+    check_enough_draws(total.size)
     size = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))
     return min(1.0, size / total.size) if np.isfinite(size) else 1.0
+
+
+def check_enough_draws(n_draws: int) -> None:
+    """Refuse draws of all chains together that are too few for PSIS-LOO."""
+    if n_draws < MIN_DRAWS:
+        raise ConfigError(
+            f"PSIS-LOO needs at least {MIN_DRAWS} draws to fit the tail of its weights, got "
+            f"{n_draws}; sample with more draws.",
+            n_draws=n_draws,
+        )
 
 
 def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:

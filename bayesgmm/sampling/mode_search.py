@@ -9,7 +9,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.errors import ConvergenceWarning, DegeneracyWarning, DegenerateFitError
+from bayesgmm.errors import (
+    ConvergenceWarning,
+    DataWarning,
+    DegeneracyWarning,
+    DegenerateFitError,
+)
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.maximisation import split
 from bayesgmm.fit.starts import draw_starts
@@ -79,8 +84,8 @@ def modes_from(
 
 def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegeneracyWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
+            warnings.simplefilter("ignore", category)
         try:
             fit = fit_em(data, log_posterior.resolved.spec, seed=seed, n_starts=_EM_STARTS)
         except DegenerateFitError:

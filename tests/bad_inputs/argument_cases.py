@@ -108,7 +108,7 @@ OPTIONS = [
     *(option("sample", "target_accept", v, "between 0 and 1") for v in (0, 1, NAN, "a", None)),
     option("sample", "method", "hmc", "method must be one of nuts, smc, got 'hmc'."),
     option("sample", "relabel", "x", "stephens, ecr, pivot", "got 'x'"),
-    option("sample", "model", 3, "pymc.Model", "int"),
+    call("sample(model=3)", lambda: bayesgmm.sample(ROWS, model=3), "pymc.Model", "int"),
     option("sample", "progress", "x", "True, False or a function", "'x'"),
     option("compare", "covariance", "VVV", "'tied_spherical'", "got 'VVV'"),
     option("compare", "priors", 3, "priors", "got 3"),
@@ -117,7 +117,7 @@ OPTIONS = [
     option("compare", "target_accept", 1, "between 0 and 1", "got 1"),
     option("compare", "draws", 0, "draws must be an integer >= 1, got 0."),
     option("compare", "draws", 5, "LOO needs at least 25 draws", "got 10"),
-    option("compare", "priors", bayesgmm.Priors(concentration=(1.0, 2.0)), "one number in compare"),
+    option("compare", "priors", bayesgmm.Priors(concentration=(1.0, 2.0)), "in compare"),
     call(
         "sample(draws=10**12)",
         lambda: bayesgmm.sample(ROWS, 2, draws=10**12),
