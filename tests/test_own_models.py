@@ -44,7 +44,7 @@ REFUSED = {
 }
 
 
-def result_of(name, n_draws=30, **options):
+def result_of(name, n_draws=30, *, keep=True, **options):
     """A result of a model without a sampler: draws close to one of the prior, relabelled."""
     rows, model = own_models.BUILDERS[name](**options)
     data = as_dataset(rows)
@@ -69,7 +69,7 @@ def result_of(name, n_draws=30, **options):
         xr.Dataset({"divergence_message": (sample, np.full((2, n_draws), None, dtype=object))}),
         density,
         data,
-        keep_log_likelihood=True,
+        keep_log_likelihood=keep,
         cluster_variables=(),
         attributes={"seed": 1, "sampler": {"method": "nuts"}, "status": "complete"},
     )
@@ -268,6 +268,17 @@ def test_what_no_sampler_takes_is_one_error(monkeypatch):
     with pytest.raises(bg.SamplingError, match=r"NotImplementedError: no such thing\). Give"):
         bg.sample(rows, model=model, seed=1)
     assert tried == ["nutpie", "pymc"]
+
+
+def test_rows_of_the_log_likelihood_need_not_be_kept():
+    kept, summed = (result_of("normal_mixture", keep=keep) for keep in (True, False))
+    assert "log_likelihood" not in summed
+    assert attribute(summed, "components") == attribute(kept, "components")
+    total = kept["log_likelihood"]["x"].sum("obs")
+    for tree in (kept, summed):
+        np.testing.assert_allclose(tree["sample_stats"]["log_likelihood"], total, rtol=1e-13)
+    with pytest.raises(ConfigError, match="sample with log_likelihood=True"):
+        bg.loo(summed)
 
 
 def test_what_the_model_says_of_labels_is_stored_as_json():

@@ -175,7 +175,7 @@ def _of_none(
             "feature_bis": list(data.features),
         },
     )
-    tree = xr.DataTree.from_dict(laid_out(plain, stats, data, given, keep=True))
+    tree = xr.DataTree.from_dict(laid_out(plain, stats, data, given.sum(axis=2), given))
     groups = LabelGroups.of_all(shape[0]) if exchangeable else LabelGroups.of_none(shape[0])
     moves = LabelMoves(groups, dict.fromkeys(parts, "cluster"))
     samples = some_draws(given.shape[0] * given.shape[1])

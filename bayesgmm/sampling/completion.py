@@ -66,8 +66,8 @@ def completed(
     """
     shape = tuple(posterior.sizes[name] for name in _SAMPLE)
     free = _free_values(posterior, density)
-    found = density.evaluate(free)
-    rows = found.terms["x"].reshape(*shape, data.n_obs, -1).sum(axis=-1)
+    found = density.evaluate(free, by_row=keep_log_likelihood)
+    total = found.terms["x"].reshape(*shape, -1).sum(axis=-1)
     prior = {
         name: (_SAMPLE, found.terms[name].reshape(*shape, -1).sum(axis=-1))
         for name in (*density.free, *density.potentials)
@@ -79,18 +79,20 @@ def completed(
             if name not in posterior
         }
     )
-    groups = laid_out(posterior, stats, data, rows, keep_log_likelihood)
+    rows = _by_row(found.terms["x"], data).reshape(*shape, -1) if keep_log_likelihood else None
+    groups = laid_out(posterior, stats, data, total, rows)
     groups["log_prior"] = xr.Dataset(prior, {name: posterior[name] for name in _SAMPLE})
     tree = xr.DataTree.from_dict(groups)
     moves = _moves(density, free, cluster_variables)
     samples = some_draws(shape[0] * shape[1])
-    by_row = rows.reshape(-1, data.n_obs)[samples]
+    few = density.evaluate({name: value[samples] for name, value in free.items()})
+    shown = held_against_gaussians(tree, _by_row(few.terms["x"], data), samples)
     return with_attributes(
         tree,
         schema_version=SCHEMA_VERSION,
         data=facts_of(data),
         versions=package_versions(),
-        **{LABELS: moves.to_dict(), COMPONENTS: held_against_gaussians(tree, by_row, samples)},
+        **{LABELS: moves.to_dict(), COMPONENTS: shown},
         **attributes,
     )
 
@@ -112,17 +114,22 @@ def _free_values(posterior: xr.Dataset, density: ModelDensity) -> dict[str, Arra
     return values
 
 
+def _by_row(term: Array, data: Dataset) -> Array:
+    """Return the log likelihood of rows (draw, obs): axes of features are summed."""
+    return term.reshape(len(term), data.n_obs, -1).sum(axis=-1)
+
+
 def laid_out(
-    posterior: xr.Dataset, stats: xr.Dataset, data: Dataset, rows: Array, keep: bool
+    posterior: xr.Dataset, stats: xr.Dataset, data: Dataset, total: Array, rows: Array | None
 ) -> dict[str, xr.Dataset]:
     """Return the groups of a result, its parts with their axes in our order.
 
     Parameters
     ----------
-    rows : array of shape (chain, draw, obs), nats
-        Log likelihood of each row.
-    keep : bool
-        Whether it becomes a group.
+    total : array of shape (chain, draw), nats
+        Log likelihood of all rows.
+    rows : array of shape (chain, draw, obs) or None, nats
+        That of each row, where it is kept.
     """
     parts = {
         name: posterior[name].transpose(*_SAMPLE, *dims)
@@ -135,13 +142,13 @@ def laid_out(
     coords = {name: posterior[name] for name in _SAMPLE}
     groups = {
         "posterior": posterior,
-        "sample_stats": numeric(stats).assign(log_likelihood=(_SAMPLE, rows.sum(axis=2))),
+        "sample_stats": numeric(stats).assign(log_likelihood=(_SAMPLE, total)),
         "observed_data": xr.Dataset(
             {"x": (("obs", "feature"), data.values)},
             {"obs": np.arange(data.n_obs), "feature": features},
         ),
     }
-    if keep:
+    if rows is not None:
         groups["log_likelihood"] = xr.Dataset(
             {"x": ((*_SAMPLE, "obs"), rows)}, {**coords, "obs": np.arange(data.n_obs)}
         )

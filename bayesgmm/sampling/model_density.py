@@ -76,13 +76,15 @@ class ModelDensity:
             for variable in [*self.model.free_RVs, *self.model.deterministics]
         }
 
-    def evaluate(self, values: Mapping[str, Array]) -> ModelTerms:
+    def evaluate(self, values: Mapping[str, Array], *, by_row: bool = True) -> ModelTerms:
         """Evaluate at draws.
 
         Parameters
         ----------
         values : mapping of str to array of shape (draw, ...)
             Every free variable, natural scale.
+        by_row : bool
+            Whether terms keep their axes; else they are summed, a few draws at a time.
 
         Raises
         ------
@@ -92,12 +94,13 @@ class ModelDensity:
         given = [np.asarray(values[name]) for name in self.free]
         n_draws = len(given[0]) if given else 1
         step = max(1, _VALUES_AT_ONCE // self._row_values)
-        parts = [
-            self._function([value[start : start + step] for value in given])
-            for start in range(0, max(n_draws, 1), step)
-        ]
+        n_terms, parts = len(self._terms), []
+        for start in range(0, max(n_draws, 1), step):
+            found = self._function([value[start : start + step] for value in given])
+            if not by_row:
+                found[:n_terms] = [t.reshape(len(t), -1).sum(axis=1) for t in found[:n_terms]]
+            parts.append(found)
         joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-        n_terms = len(self._terms)
         return ModelTerms(
             dict(zip(self._terms, joined[:n_terms], strict=True)),
             {
@@ -108,10 +111,8 @@ class ModelDensity:
 
     def values(self, values: Mapping[str, Array]) -> ModelValues:
         """Evaluate at draws as `bayesgmm.labels.exchangeability.shown_moves` asks for it."""
-        found = self.evaluate(values)
-        totals = {
-            name: term.reshape(len(term), -1).sum(axis=1) for name, term in found.terms.items()
-        }
+        found = self.evaluate(values, by_row=False)
+        totals = found.terms
         zero = np.zeros(len(next(iter(totals.values()))))
         return ModelValues(
             sum((totals[name] for name in (*self.free, *self.potentials)), zero),
