@@ -65,7 +65,7 @@ def test_threads_are_as_before_also_after_an_error() -> None:
         assert blas_threads() == before
         tied = np.repeat([[0.0], [1.0], [5.0]], 4, axis=0)
         with pytest.raises(DegenerateFitError), pytest.warns(match="duplicates"):
-            bayesgmm.fit_em(tied, 3, seed=1, n_starts=2)
+            bayesgmm.fit_em(tied, bayesgmm.MixtureSpec(3, resolution=0.0), seed=1, n_starts=2)
         assert blas_threads() == before
 
 
