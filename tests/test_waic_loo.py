@@ -174,11 +174,14 @@ def test_moment_matching_agrees_with_quadrature(outlying):
     assert "Moment matching mended 1 rows." in str(result)
 
 
+def two_groups_and_one():
+    rng = np.random.default_rng(5)
+    return np.concatenate([rng.normal(0.0, 1.0, (30, 1)), rng.normal(9.0, 1.0, (30, 1)), [[16.0]]])
+
+
 @pytest.fixture(scope="module")
 def two_clusters():
-    rng = np.random.default_rng(5)
-    rows = np.concatenate([rng.normal(0.0, 1.0, (30, 1)), rng.normal(9.0, 1.0, (30, 1)), [[16.0]]])
-    return sample(rows, 2, seed=3)
+    return sample(two_groups_and_one(), 2, seed=3)
 
 
 def test_moment_matching_agrees_with_a_refit_of_two_clusters(two_clusters):
@@ -188,7 +191,9 @@ def test_moment_matching_agrees_with_a_refit_of_two_clusters(two_clusters):
     error = np.hypot(float(matched.error[-1]), float(refitted.error[-1]))
     assert error < 0.15
     assert abs(float(matched.elpd_i[-1] - refitted.elpd_i[-1])) < 4 * error
-    assert float(loo(two_clusters).elpd_i[-1] - refitted.elpd_i[-1]) > 0.5
+    unmended = [loo(sample(two_groups_and_one(), 2, seed=seed)) for seed in range(5)]
+    above = [float(result.elpd_i[-1] - refitted.elpd_i[-1]) for result in unmended]
+    assert np.median(above) > 0.5  # one run may be right by luck
 
 
 def test_moments_are_matched_only_where_every_cluster_is_identified(two_clusters):
