@@ -115,11 +115,12 @@ class LabelGroups:
             The label that becomes each cluster, of its own group; labels as they are where scores
             are not finite.
         """
-        held = np.where(self.allowed, scores, -np.inf)
+        alike = len(self.groups) == 1
+        held = scores if alike else np.where(self.allowed, scores, -np.inf)
         best = held.argmax(axis=1)
         labels = np.arange(scores.shape[1])
         for draw in np.flatnonzero((np.sort(best, axis=1) != labels).any(axis=1)):
-            if np.isfinite(scores[draw][self.allowed]).all():
+            if np.isfinite(scores[draw] if alike else scores[draw][self.allowed]).all():
                 best[draw] = linear_sum_assignment(held[draw].T, maximize=True)[1]
             else:
                 best[draw] = labels

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class ResolvedSpec:
         """Number of features D."""
         return len(self.features)
 
-    @property
+    @cached_property
     def groups(self) -> LabelGroups:
         """The groups of labels that the prior does not tell apart."""
         k = self.n_components
