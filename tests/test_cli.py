@@ -197,6 +197,21 @@ def test_fit_prints_the_fit(run: Run, csv: Path) -> None:
     assert mode["columns"] == ["b"] and mode["log_posterior"] is not None and "bic" not in mode
 
 
+def test_the_recording_step_is_an_option(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "zeros.csv"
+    path.write_text("x\n" + "0\n" * 8 + "".join(f"{30 + i / 7:.2f}\n" for i in range(12)))
+    found = {}
+    for steps in ("auto", "2", "0.5"):
+        arguments = ("--resolution", steps, "--seed", 1, "--json")
+        code, out, _ = run("fit", path, "-k", 2, *arguments)
+        assert code == 0
+        found[steps] = json.loads(out)["covariances"][0][0][0]
+    assert found["2"] == pytest.approx(0.8**2) and found["0.5"] == pytest.approx(0.2**2)
+    assert 0.0 < found["auto"] < 0.01
+    code, _, err = run("fit", path, "-k", 2, "--resolution", "x")
+    assert code == 2 and "auto, a number" in err
+
+
 def test_warnings_are_lines_on_stderr(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "twice.csv"
     path.write_text("a\n" + "1\n2\n3.5\n" * 4)

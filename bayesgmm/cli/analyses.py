@@ -15,9 +15,11 @@ from bayesgmm.cli.options import (
     Evidence,
     Json,
     Overwrite,
+    ResolutionOption,
     Seed,
     TargetAccept,
     Tune,
+    resolution_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -122,6 +124,7 @@ def compare(
     reading: dict[str, Any],
     components: Components = "1-6",
     covariance: CovarianceOption = "full",
+    resolution: ResolutionOption = "auto",
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -141,7 +144,11 @@ def compare(
             "name": data_name(data),
             "command": shlex.join(["bayesgmm", *sys.argv[1:]]),
             "data": data_section(data, reading),
-            "model": {"n_components": components, "covariance": covariance},
+            "model": {
+                "n_components": components,
+                "covariance": covariance,
+                "resolution": resolution_in(resolution),
+            },
             "sampler": {name: value for name, value in sampler.items() if value is not None},
         },
         "the command",

@@ -20,11 +20,13 @@ __all__ = [
     "Overwrite",
     "PosteriorFile",
     "Prob",
+    "ResolutionOption",
     "Seed",
     "TargetAccept",
     "Tune",
     "Units",
     "names_in",
+    "resolution_in",
     "units_in",
 ]
 
@@ -52,6 +54,14 @@ CovarianceOption = Annotated[
     str,
     typer.Option(
         help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical."
+    ),
+]
+ResolutionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|STEPS",
+        help="Recording step of the data: auto, one number, or one a column, with commas; 0 takes "
+        "recorded values as exact.",
     ),
 ]
 Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
@@ -89,6 +99,20 @@ def names_in(columns: str | None) -> list[str] | None:
             key="columns",
             value=columns,
         ) from None
+
+
+def resolution_in(text: str) -> str | float | list[float]:
+    """Return the recording steps in an option's value: "auto", a number, or several."""
+    if text == "auto":
+        return text
+    try:
+        steps = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"the recording step is auto, a number, or numbers with commas, got {text!r:.80}.",
+            param_hint="--resolution",
+        ) from None
+    return steps[0] if len(steps) == 1 else steps
 
 
 def units_in(given: list[str] | None) -> dict[str, str]:

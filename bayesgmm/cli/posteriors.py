@@ -15,9 +15,11 @@ from bayesgmm.cli.options import (
     Overwrite,
     PosteriorFile,
     Prob,
+    ResolutionOption,
     Seed,
     TargetAccept,
     Tune,
+    resolution_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -81,6 +83,7 @@ def fit(
         bool, typer.Option("--map", help="Fit the posterior mode instead of the likelihood.")
     ] = False,
     covariance: CovarianceOption = "full",
+    resolution: ResolutionOption = "auto",
     seed: Seed = None,
     json: Json = False,
 ) -> int:
@@ -90,7 +93,7 @@ def fit(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    spec = _spec(components, covariance)
+    spec = _spec(components, covariance, resolution)
     found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
     if not json:
         print_line(str(found))
@@ -118,6 +121,7 @@ def sample(
     components: OneComponentCount,
     reading: dict[str, Any],
     covariance: CovarianceOption = "full",
+    resolution: ResolutionOption = "auto",
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
     draws: Draws = None,
     tune: Tune = None,
@@ -135,7 +139,7 @@ def sample(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    spec = _spec(components, covariance)
+    spec = _spec(components, covariance, resolution)
     path = out or Path(f"posterior_k{components}.nc")
     check_writable(path, overwrite)
     given = {"draws": draws, "tune": tune, "target_accept": target_accept}
@@ -232,10 +236,13 @@ def simulate(
     return warn_of(tree)
 
 
-def _spec(components: int, covariance: str) -> "MixtureSpec":
+def _spec(components: int, covariance: str, resolution: str) -> "MixtureSpec":
     from bayesgmm.spec import MixtureSpec
 
-    return MixtureSpec.from_dict({"n_components": components, "covariance": covariance})
+    steps = resolution_in(resolution)
+    return MixtureSpec.from_dict(
+        {"n_components": components, "covariance": covariance, "resolution": steps}
+    )
 
 
 def _reported(tree: "xr.DataTree", path: Path, **options: Any) -> "Diagnosis":

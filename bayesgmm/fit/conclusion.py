@@ -125,7 +125,7 @@ def _cure(target: Target) -> str:
     ]
     if exact:
         cures.append(
-            f"a recording step for {', '.join(map(repr, exact)):.60} (resolution=, one a feature)"
+            f"a recording step for {', '.join(map(repr, exact)):.60} (resolution, one a feature)"
         )
     return f"Ask for {' or '.join(cures)}."
 

@@ -239,13 +239,14 @@ class PointFit:
                 f"log posterior {self.log_posterior:.3f}, log likelihood "
                 f"{self.log_likelihood:.3f}, {self.n_parameters} parameters"
             )
+        collapsed = "1 start" if self.n_collapsed == 1 else f"{self.n_collapsed} starts"
         return [
             f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.name} "
             f"({resolved.structure.mclust}), {self.n_obs} rows, {resolved.n_features} features",
             figures,
             f"{self.status.value}, in {self.n_iter} iterations; {found}; {len(own)} distinct "
             f"{'optimum' if len(own) == 1 else 'optima'}, {len(own) - len(regular)} of them by "
-            f"chance; {self.n_collapsed} starts collapsed",
+            f"chance; {collapsed} collapsed",
             *self._higher(),
         ]
 
