@@ -72,7 +72,8 @@ def test_never_below_mclust_and_its_criteria_at_the_same_optimum(request, name):
     for row in GRID:
         if row["data"] != name:
             continue
-        fit = fit_em(data, MixtureSpec(row["G"], NAMES[row["model"]], resolution=0.0), seed=2)
+        spec = MixtureSpec(row["G"], NAMES[row["model"]], resolution=0.0)
+        fit = fit_em(data, spec, seed=2, tol=1e-13)  # ICL hangs on where a flat climb stops
         reference = row.get("loglik", row["loglik_default"])  # null: mclust ran into a spike
         assert not fit.flagged
         assert fit.log_likelihood > reference - 0.01, row
