@@ -49,7 +49,7 @@ def fit_map(
 
     The density is that in (weights, means, scales, partial correlations), without the Jacobian
     of any other coordinates: what `pymc.find_MAP` maximises on `build_model`. With resolution 0
-    it can have poles; they are flagged as spikes and never returned.
+    it can have poles; starts that climb into one are counted and never returned.
 
     Parameters
     ----------

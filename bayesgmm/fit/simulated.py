@@ -26,15 +26,7 @@ def draw_rows(
     rows : array of shape (obs, feature), data units
     clusters : array of shape (obs,), increasing
     """
-    weights = parameters.weights / parameters.weights.sum()
-    clusters = np.repeat(np.arange(len(weights)), rng.multinomial(n_rows, weights))
-    factors = np.linalg.cholesky(parameters.covariances)
-    noise = rng.standard_normal((n_rows, parameters.means.shape[1]))
-    rows = np.empty_like(noise)
-    for k, factor in enumerate(factors):
-        inside = clusters == k
-        rows[inside] = parameters.means[k] + noise[inside] @ factor.T
-    return rows, clusters
+    return _drawn(parameters, np.linalg.cholesky(parameters.covariances), n_rows, rng)
 
 
 def draw_recorded_rows(
@@ -63,19 +55,28 @@ def draw_recorded_rows(
     -------
     array of shape (obs, feature), data units
     """
-    weights = parameters.weights / parameters.weights.sum()
-    clusters = np.repeat(np.arange(len(weights)), rng.multinomial(n_rows, weights))
     excess = parameters.covariances - np.diag(resolution**2)
     unit = np.sqrt(np.einsum("kdd->kd", parameters.covariances))
     outer = unit[:, :, None] * unit[:, None, :]
     variances, axes = np.linalg.eigh(excess / outer)
-    roots = axes * np.sqrt(np.maximum(variances, 0.0))[:, None, :]
-    noise = rng.standard_normal((n_rows, len(origin)))
-    rows = parameters.means[clusters] + unit[clusters] * np.einsum(
-        "nij,nj->ni", roots[clusters], noise
-    )
+    roots = unit[:, :, None] * axes * np.sqrt(np.maximum(variances, 0.0))[:, None, :]
+    rows, _ = _drawn(parameters, roots, n_rows, rng)
     rounded = resolution > 0.0
     steps = resolution[rounded] / ERROR_PER_STEP
     offsets = (rows[:, rounded] - origin[rounded]) / steps
     rows[:, rounded] = origin[rounded] + steps * np.rint(offsets)
     return rows
+
+
+def _drawn(
+    parameters: Parameters, roots: Array, n_rows: int, rng: np.random.Generator
+) -> tuple[Array, IntArray]:
+    """Draw rows and their clusters; root root' is each cluster's covariance."""
+    weights = parameters.weights / parameters.weights.sum()
+    clusters = np.repeat(np.arange(len(weights)), rng.multinomial(n_rows, weights))
+    noise = rng.standard_normal((n_rows, parameters.means.shape[1]))
+    rows = np.empty_like(noise)
+    for k, root in enumerate(roots):
+        inside = clusters == k
+        rows[inside] = parameters.means[k] + noise[inside] @ root.T
+    return rows, clusters
