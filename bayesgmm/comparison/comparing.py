@@ -27,6 +27,7 @@ from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.extension import extend
 from bayesgmm.fit import fit_em
+from bayesgmm.resources import one_blas_thread
 from bayesgmm.result.layout import with_attributes
 from bayesgmm.sampling import carrying, sample
 from bayesgmm.spec import Covariance, MixtureSpec, Priors
@@ -127,7 +128,11 @@ def compare(
     for k, spec in specs.items():
         start = time.perf_counter()
         _, for_draws, for_evidence, for_refits = seeds[k]
-        with carrying(parts.posteriors), parts.attempt(k, "sampling"):
+        with (
+            one_blas_thread(),
+            carrying(parts.posteriors),
+            parts.attempt(k, "sampling"),
+        ):
             tree, verdict = _sample_until_good(
                 dataset, spec, draws, most_draws, seed=for_draws, progress=progress, **options
             )

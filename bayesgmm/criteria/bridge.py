@@ -15,6 +15,7 @@ from bayesgmm.arguments import seed_of
 from bayesgmm.criteria.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.resources import one_blas_thread
 from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
 from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array
@@ -129,7 +130,8 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     """
     seed = seed_of(seed)
     target, draws = coordinates_of(posterior)
-    value, error = bridge(target, draws, seed)
+    with one_blas_thread():
+        value, error = bridge(target, draws, seed)
     return Evidence(
         value=value,
         error=error,

@@ -31,7 +31,7 @@ __all__ = ["Proposal", "fit_proposal", "permutation_matrix", "unwarned"]
 MAX_GAUSSIANS = 8
 NEGLIGIBLE = -16.0
 PROBES = 200
-_STARTS = 3
+_STARTS = 1
 _TOLERANCE = 1e-4
 _VALUES = 2**20  # whitened coordinates at a time: 8 MiB
 

@@ -11,7 +11,7 @@ from bayesgmm.criteria.bridge import crossed, log_ratios
 from bayesgmm.criteria.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
 from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.resources import available_cores
+from bayesgmm.resources import available_cores, one_blas_thread
 from bayesgmm.sampling.smc import MAX_STEPS, resample
 from bayesgmm.sampling.tempering import log_densities, sweep_chains
 from bayesgmm.typing import Array
@@ -60,8 +60,9 @@ def refine(
     """
     half = partial(_half, target, step)
     covers = [part.reshape(-1, target.dim) for part in (particles[::2], particles[1::2])]
+    n_threads = min(2, cores or available_cores())
     for child in seed.spawn(ROUNDS):
-        with unwarned(), ThreadPoolExecutor(min(2, cores or available_cores())) as pool:
+        with unwarned(), one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
             one, other = pool.map(half, covers, child.spawn(2))
         if abs(one.value - other.value) <= AGREEMENT * math.hypot(one.error, other.error):
             break

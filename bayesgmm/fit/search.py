@@ -25,7 +25,7 @@ __all__ = ["SAMPLED_ROWS", "best_of_starts"]
 SAMPLED_ROWS = 5_000
 _MIDDLE_ROWS = 80_000
 _ON_MIDDLE, _ON_ALL = 8, 2  # candidates that climb on the larger sample, and on all rows
-_SHORT_TOL, _SHORT_ITER = 1e-7, 300
+_SHORT_TOL, _SHORT_ITER = 1e-7, 300  # a short climb is never finer than the one that follows
 _SAMPLED_TOL, _SAMPLED_ITER = 1e-5, 100  # on sampled rows, where the climb goes on later
 _CLEAR = 3.0  # standard errors, for differences with sd 1 a row: far behind, left behind
 FLOOR = 1e-12
@@ -120,7 +120,7 @@ def _search(
     rows = Rows(resolved, data)
     sample = _sampled(data, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
-    tolerance = _SHORT_TOL if few is rows else _SAMPLED_TOL
+    tolerance = max(tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
     scaled = (sample - resolved.centre) / resolved.unit
     floor = _floor(scaled, resolved)
     most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)

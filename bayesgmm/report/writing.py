@@ -26,6 +26,7 @@ from bayesgmm.report.overview import brief, data, verdict
 from bayesgmm.report.reproduction import reproduction
 from bayesgmm.report.separation import separation
 from bayesgmm.report.subject import Subject, subject_of
+from bayesgmm.resources import one_blas_thread
 from bayesgmm.result.files import check_writable, write_text
 
 __all__ = ["write_report"]
@@ -95,7 +96,8 @@ def write_report(
     if about is not None and not isinstance(about, Mapping):
         raise ConfigError(f"about must be a mapping, got {about!r:.80}.", key="about", value=about)
     check_writable(path, overwrite)
-    document = _document(subject_of(comparison_or_posterior, criterion, about), title)
+    with one_blas_thread():
+        document = _document(subject_of(comparison_or_posterior, criterion, about), title)
     if format == "html":
         return write_text(path, _html(document), overwrite)
     final = Path(path)
