@@ -11,15 +11,10 @@ from arviz_stats.base import array_stats
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
-from bayesgmm.labels import (
-    IDENTIFIED,
-    Quantity,
-    cluster_quantities,
-    label_free_quantities,
-    precision,
-)
+from bayesgmm.labels import IDENTIFIED, Quantity, cluster_quantities, label_free_quantities
+from bayesgmm.posterior.mcmc_error import precision
+from bayesgmm.posterior.tree import attribute, check_posterior
 from bayesgmm.prediction.draws import draws_of
-from bayesgmm.result.layout import attribute, check_posterior
 
 __all__ = ["label_free", "summarize"]
 

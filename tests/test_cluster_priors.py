@@ -10,8 +10,9 @@ from bayesgmm import MixtureSpec, Priors
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import label_groups
-from bayesgmm.mixture import LogPosterior, ResolvedSpec, resolve
-from bayesgmm.result.layout import attribute
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling.smc import draw_prior
 from bayesgmm.sampling.tempering import sweep_chains
 

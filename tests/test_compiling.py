@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bayesgmm import compiling
+from bayesgmm.runtime import compiling
 
 _ROOT = Path(compiling.__file__).parents[1]
 
@@ -37,7 +37,7 @@ def test_a_changed_source_of_compiled_code_discards_all_of_it_and_no_other_does(
 
 def test_a_folder_that_takes_no_stamp_is_no_error(package, monkeypatch, caplog):
     monkeypatch.setattr(compiling, "_STAMP", package / "source.py" / "stamp")
-    with caplog.at_level(logging.DEBUG, "bayesgmm.compiling"):
+    with caplog.at_level(logging.DEBUG, "bayesgmm.runtime.compiling"):
         compiling._discard_stale_code()
     assert "numba caches elsewhere" in caplog.text
 
@@ -46,7 +46,7 @@ def test_only_what_takes_long_is_announced_once_with_its_callees(monkeypatch, ca
     function = SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=SimpleNamespace())})
     function.data["dispatcher"].py_func.__name__ = "log_posterior"
     announcer = compiling._Announcer()
-    with caplog.at_level(logging.INFO, "bayesgmm.compiling"):
+    with caplog.at_level(logging.INFO, "bayesgmm.runtime.compiling"):
         for times in ([0.0, 0.05], [0.0, 3.0]):
             monkeypatch.setattr(compiling.time, "perf_counter", iter(times).__next__)
             announcer.on_start(function)
@@ -68,7 +68,7 @@ def test_compiled_code_uses_nothing_of_modules_without_compiled_code():
             for node in tree.body
             if isinstance(node, ast.ImportFrom)
             and (node.module or "").startswith("bayesgmm")
-            and node.module not in {*own, "bayesgmm.compiling"}
+            and node.module not in {*own, "bayesgmm.runtime.compiling"}
             for alias in node.names
         }
         for function in tree.body:

@@ -10,13 +10,16 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import STRUCTURES, LogPosterior, Parameters, resolve
-from bayesgmm.mixture.exponential import exp_nonpositive
-from bayesgmm.mixture.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.whitening import cholesky, whiten
-from bayesgmm.model import model_of
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.likelihood.compiled.exponential import exp_nonpositive
+from bayesgmm.likelihood.compiled.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
+from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.pymc_model import model_of
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.model.structures import STRUCTURES
 
 REFERENCE = Path(__file__).parent / "reference"
 INTERPRETED = Mode(linker="py", optimizer="fast_compile")

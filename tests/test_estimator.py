@@ -27,9 +27,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from bayesgmm.errors import ConfigError, ConvergenceWarning, DataError
 from bayesgmm.estimator import GaussianMixture, NotConvergedWarning
 from bayesgmm.fit import fit_em, fit_map
-from bayesgmm.mixture.structures import STRUCTURES
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.model.structures import STRUCTURES
 from bayesgmm.prediction import density
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 
 PEER_TYPES = ("full", "tied", "diag", "spherical")
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")

@@ -20,12 +20,12 @@ from bayesgmm.errors import (
 from bayesgmm.fit import FitStatus, Optimum, PointFit, fit_em
 from bayesgmm.fit.degeneracy import by_chance, log_expected_slabs, narrowest
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.maximisation import maximise, point_of, split
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import resolve
-from bayesgmm.mixture.structures import STRUCTURES
-from bayesgmm.spec import COVARIANCES, MixtureSpec
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec
+from bayesgmm.model.structures import STRUCTURES
 
 ROOT = Path(__file__).parent
 GRID = json.loads((ROOT / "reference" / "mclust_grid.json").read_text())["rows"]

@@ -9,12 +9,12 @@ from pytensor.compile.mode import Mode
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import FitStatus, fit_map
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.posterior_mode import Posterior
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.mixture.resolved import resolve
-from bayesgmm.model import build_model
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.fit.map import Posterior
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.pymc_model import build_model
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)

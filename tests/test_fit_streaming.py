@@ -8,11 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.fit import expectation, fit_em, fit_map, search
-from bayesgmm.fit.expectation import Rows
+from bayesgmm.fit import fit_em, fit_map
+from bayesgmm.fit import multistart as search
 from bayesgmm.fit.maximisation import point_of
-from bayesgmm.mixture.resolved import resolve
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.likelihood import rows as expectation
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,21 @@ import pytest
 
 from bayesgmm.data import as_dataset
 from bayesgmm.fit import fit_map
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.mixture.memory import aligned_empty, part
+from bayesgmm.likelihood.compiled.memory import aligned_empty, part
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import nutpie_door
-from bayesgmm.sampling.chains import ChainSettings, run_chains
-from bayesgmm.sampling.dispersion import ChainStart, dispersed_starts, plain_starts
-from bayesgmm.sampling.frames import Frame, framed_log_posterior, local_root, unframed, whitens
+from bayesgmm.sampling.chain_starts import ChainStart, dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.sampling.nuts import ChainSettings, run_chains
+from bayesgmm.sampling.preconditioning import (
+    Frame,
+    framed_log_posterior,
+    local_root,
+    unframed,
+    whitens,
+)
 
 
 def posterior_of(data, n_components):
@@ -184,7 +191,7 @@ SCRIPT = """
 import numpy as np
 from bayesgmm.data import as_dataset
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.model.spec import MixtureSpec
 rng = np.random.default_rng(1)
 rows = rng.normal(size=(2000, 5)) + 8.0 * rng.integers(2, size=(2000, 1)) * np.eye(5)[:1]
 rows += 8.0 * rng.integers(2, size=(2000, 1)) * np.eye(5)[1:2]

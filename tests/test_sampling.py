@@ -24,12 +24,14 @@ from bayesgmm.errors import (
     ResourceError,
     SamplingInterrupted,
 )
-from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
-from bayesgmm.model import build_model
-from bayesgmm.result.layout import attribute
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.pymc_model import build_model
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.model.structures import STRUCTURES
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import nutpie_door, posterior_sampling, sample
-from bayesgmm.sampling.dispersion import plain_starts
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.sampling.chain_starts import plain_starts
 
 REFERENCE = Path(__file__).parent / "reference"
 STAN_PRIORS = Priors(

@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 from bayesgmm.adoption.reading import ROUNDED, SAMPLE, attributes_of, check_agreement, named
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
-from bayesgmm.mixture.parameters import covariances_from
-from bayesgmm.resources import available_cores
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters, covariances_from
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.sampling.assembly import assemble
-from bayesgmm.sampling.chains import ChainDraws
 from bayesgmm.sampling.completion import numeric
 from bayesgmm.sampling.contract import PART_DIMS
+from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.tempering import log_densities
-from bayesgmm.spec import MixtureSpec
 from bayesgmm.typing import Array
 
 __all__ = ["adopted_by_spec"]

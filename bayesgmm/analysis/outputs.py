@@ -19,10 +19,10 @@ from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ResultFileError
+from bayesgmm.posterior import save
+from bayesgmm.posterior.files import check_writable, strict_json, write_text
+from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.report import write_report
-from bayesgmm.result import save
-from bayesgmm.result.files import check_writable, strict_json, write_text
-from bayesgmm.result.layout import attribute, with_attributes
 from bayesgmm.summary import summarize
 
 __all__ = ["VERDICT_FILE", "check_outputs", "make_folder", "write_outputs"]

@@ -22,7 +22,7 @@ from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
-from bayesgmm.spec import Covariance, Priors
+from bayesgmm.model.spec import Covariance, Priors
 
 __all__ = [
     "About",

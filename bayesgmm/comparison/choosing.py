@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bayesgmm.criteria import rank
+from bayesgmm.elpd import rank
 
 if TYPE_CHECKING:
     import pandas as pd

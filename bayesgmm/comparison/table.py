@@ -8,8 +8,9 @@ import numpy as np
 
 from bayesgmm.comparison.choosing import PARETO_LIMIT
 from bayesgmm.comparison.parts import Parts
-from bayesgmm.criteria import no_evidences, probabilities_of, rank
 from bayesgmm.diagnosis import Diagnosis
+from bayesgmm.elpd import rank
+from bayesgmm.evidence import no_evidences, probabilities_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.diagnosis.status import Finding, RunStatus
-from bayesgmm.labels import IDENTIFIED, Mode, Precision, Quantity
-from bayesgmm.result.layout import attribute
+from bayesgmm.labels import IDENTIFIED, Mode, Quantity
+from bayesgmm.posterior.mcmc_error import Precision
+from bayesgmm.posterior.tree import attribute
 
 if TYPE_CHECKING:
-    from bayesgmm.criteria.missed_modes import LeftOut, MissedMode
-    from bayesgmm.modes import WeighedModes
+    from bayesgmm.evidence.missed_modes import LeftOut, MissedMode
+    from bayesgmm.evidence.modes import WeighedModes
 
 __all__ = [
     "broken_chains",

@@ -21,11 +21,11 @@ from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
 from bayesgmm.fit.information import aic, bic
 from bayesgmm.fit.simulated import draw_rows
 from bayesgmm.fit.starts import START_KINDS
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import ResolvedSpec, resolve
-from bayesgmm.mixture.structures import STRUCTURES, Structure
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.model.structures import STRUCTURES, Structure
 from bayesgmm.prediction.draws import MixtureDraws
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["GaussianMixture", "NotConvergedWarning"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesgmm.mixture.structures import Structure
+from bayesgmm.model.structures import Structure
 from bayesgmm.typing import Array
 
 __all__ = ["compact", "compact_shape", "expand", "inverse", "precision_cholesky"]

@@ -4,11 +4,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import FitStatus
-from bayesgmm.mixture.numbering import matched_to_prior, number_clusters
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.fit.result import FitStatus
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.numbering import matched_to_prior, number_clusters
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["Candidate", "Run", "Target", "distinct", "flagged"]

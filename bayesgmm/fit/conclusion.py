@@ -10,9 +10,9 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConvergenceWarning, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.climbs import Candidate, Run, Target, flagged
 from bayesgmm.fit.degeneracy import by_chance
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import Climb, FitStatus, Optimum, PointFit
-from bayesgmm.mixture.numbering import number_clusters
+from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.numbering import number_clusters
 
 __all__ = ["conclude"]
 

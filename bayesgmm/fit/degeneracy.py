@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln
 
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.structures import Structure
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.structures import Structure
 from bayesgmm.typing import Array
 
 __all__ = ["by_chance", "log_expected_slabs", "narrowest"]

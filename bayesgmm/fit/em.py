@@ -12,13 +12,13 @@ from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
-from bayesgmm.fit.expectation import Rows, Sums
 from bayesgmm.fit.maximisation import bound_point, maximise, point_of, split
-from bayesgmm.fit.point import FitStatus, PointFit
-from bayesgmm.fit.search import best_of_starts
-from bayesgmm.mixture.parameters import Parameters, without_error
-from bayesgmm.mixture.resolved import ResolvedSpec, resolve
-from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.fit.multistart import best_of_starts
+from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.rows import Rows, Sums
+from bayesgmm.model.parameters import Parameters, without_error
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
 
 __all__ = ["Likelihood", "fit_em"]

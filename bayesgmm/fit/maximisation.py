@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from bayesgmm.compiling import compiled
-from bayesgmm.mixture.coordinates import empty_point, read, unpack
-from bayesgmm.mixture.kernels import sum_blocks
-from bayesgmm.mixture.whitening import cholesky, whiten
+from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = [
@@ -60,7 +60,7 @@ def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor:
 
 @compiled
 def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> None:
-    """Write what the passes over the rows need; see `bayesgmm.mixture.kernels`."""
+    """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`."""
     n_clusters, n_features = shift.shape
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
     factors = np.empty((n_clusters, n_features, n_features))
@@ -127,7 +127,7 @@ def moments(
 def _shape(
     mass: Array, scatters: Array, shared: bool, scalar: bool, correlated: bool, out: Array
 ) -> None:
-    """Write the covariances of `bayesgmm.mixture.structures.Structure.covariances`."""
+    """Write the covariances of `bayesgmm.model.structures.Structure.covariances`."""
     n_clusters, n_features = out.shape[0], out.shape[1]
     total = 0.0
     for k in range(n_clusters):
@@ -278,7 +278,7 @@ def maximise(
     ----------
     point, out : arrays, see the module
     mass, first, second : arrays
-        The whitened sums at `point`, `bayesgmm.mixture.kernels`.
+        The whitened sums at `point`, `bayesgmm.likelihood.compiled.kernels`.
     shared, scalar, correlated : bool
         The covariance structure.
     floor : array of shape (feature,), fitting coordinates

@@ -9,10 +9,10 @@ import numpy as np
 
 from bayesgmm.fit.additions import added_component, splits_of, tied_groups
 from bayesgmm.fit.climbs import Run, Target
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import FitStatus
+from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.starts import draw_starts, swap_component
-from bayesgmm.resources import available_cores
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.typing import Array
 
 __all__ = ["ShortClimbs", "short_runs"]

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from bayesgmm.compiling import compiled, compiled_fast
 from bayesgmm.labels.exchangeability import label_groups
-from bayesgmm.mixture.groups import LabelGroups
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.streams import over_draws, responsibilities
-from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
+from bayesgmm.likelihood.responsibilities import over_draws, responsibilities
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
+from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Allocations", "allocations_of", "fitting_coordinates"]

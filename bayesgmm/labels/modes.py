@@ -10,9 +10,9 @@ from scipy.sparse.csgraph import connected_components
 
 from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.labels.quantities import Quantity, label_free_quantities
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.result.components import gaussian_components
-from bayesgmm.result.layout import parameters_of, rows_of
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.posterior.gaussian import gaussian_components
+from bayesgmm.posterior.tree import parameters_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["Mode", "group_chains"]

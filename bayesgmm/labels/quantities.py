@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesgmm.compiling import compiled
 from bayesgmm.labels.allocation import fitting_coordinates
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.streams import over_draws
-from bayesgmm.result.components import gaussian_components
-from bayesgmm.result.layout import check_posterior, parameters_of, resolved_of, rows_of
+from bayesgmm.likelihood.responsibilities import over_draws
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.gaussian import gaussian_components
+from bayesgmm.posterior.tree import check_posterior, parameters_of, resolved_of, rows_of
+from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]

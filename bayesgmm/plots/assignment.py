@@ -19,7 +19,7 @@ from bayesgmm.plots.theme import (
     printable,
     units_of,
 )
-from bayesgmm.prediction.allocation import membership as membership_of
+from bayesgmm.prediction._membership import membership as membership_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["coclustering", "membership"]

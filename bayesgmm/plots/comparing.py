@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayesgmm.criteria import probability_heading, shown_probability
 from bayesgmm.errors import ConfigError
+from bayesgmm.evidence import probability_heading, shown_probability
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
 

@@ -10,9 +10,9 @@ import xarray as xr
 from bayesgmm.data.checking import smallest_gap
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.prediction._density_grid import density_grid
 from bayesgmm.prediction.draws import draws_of
-from bayesgmm.prediction.grids import density_grid
 from bayesgmm.prediction.rows import checked_rows
 from bayesgmm.typing import Array, IntArray
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 
 from bayesgmm.plots.curves import bin_edges
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
-from bayesgmm.prediction.simulation import posterior_predictive as replicate
-from bayesgmm.result.layout import rows_of
+from bayesgmm.posterior.tree import rows_of
+from bayesgmm.prediction._simulate import posterior_predictive as replicate
 from bayesgmm.typing import Array
 
 __all__ = ["posterior_predictive"]

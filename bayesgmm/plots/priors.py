@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.mixture.resolved import ResolvedSpec, resolve
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, drawn, evenly
 from bayesgmm.plots.theme import (
     DATA,
@@ -24,8 +25,7 @@ from bayesgmm.plots.theme import (
     percent,
     units_of,
 )
-from bayesgmm.result.layout import resolved_of, rows_of
-from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.posterior.tree import resolved_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["prior_posterior", "prior_predictive"]

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.mixture.kernels import BLOCK
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.streams import over_draws
+from bayesgmm.likelihood.compiled.kernels import BLOCK
+from bayesgmm.likelihood.responsibilities import over_draws
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.gaussian import refuse_unless_gaussian
+from bayesgmm.posterior.tree import obs_of, parameters_of, rows_of
 from bayesgmm.prediction.rows import checked_rows, row_names
-from bayesgmm.resources import available_cores
-from bayesgmm.result.components import refuse_unless_gaussian
-from bayesgmm.result.layout import obs_of, parameters_of, rows_of
+from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["FitOrPosterior", "MixtureDraws", "draws_of", "interval"]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from bayesgmm.compiling import compiled
-from bayesgmm.resources import available_cores
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["LOSSES", "Loss", "best_partition", "losses"]

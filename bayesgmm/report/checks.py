@@ -10,13 +10,13 @@ from scipy import stats
 
 from bayesgmm.plots import posterior_predictive as draw_predictive
 from bayesgmm.plots import ranks, traces
+from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
 from bayesgmm.report.numbers import by_error, fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
-from bayesgmm.result.layout import rows_of
 from bayesgmm.summary import label_free
 from bayesgmm.typing import Array
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bayesgmm.comparison import Comparison
-from bayesgmm.criteria import probability_heading, shown_probability, unserved_of
+from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
 from bayesgmm.plots import criteria, pareto_k
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import fixed, percent, significant

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesgmm.mixture.resolved import ERROR_PER_STEP, ResolvedSpec
+from bayesgmm.model.resolved import ERROR_PER_STEP, ResolvedSpec
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
 from bayesgmm.report.numbers import plain, significant

@@ -7,10 +7,10 @@ import numpy as np
 
 from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
+from bayesgmm.posterior.tree import parameters_of, rows_of
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
 from bayesgmm.report.numbers import percent, plain, significant
 from bayesgmm.report.subject import Subject
-from bayesgmm.result.layout import parameters_of, rows_of
 
 __all__ = ["brief", "data", "verdict"]
 

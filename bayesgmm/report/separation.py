@@ -6,6 +6,7 @@ import xarray as xr
 
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
+from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import (
     coclustering,
     hard_comparison,
@@ -18,7 +19,6 @@ from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import NO_BREAK, percent, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
-from bayesgmm.result.layout import rows_of
 
 __all__ = ["separation"]
 

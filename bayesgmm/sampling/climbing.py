@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from bayesgmm.compiling import compiled
-from bayesgmm.mixture.fused import TERMS, log_posterior
-from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["ascend", "curvature"]
@@ -32,7 +32,7 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
     x : array of shape (dim,), written
         Unconstrained coordinates, fitting units; the climb ends at the last accepted point.
     flat : array
-        The problem, `bayesgmm.mixture.coordinates.flatten`.
+        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
     metric : array of shape (dim, dim), written
         A positive definite guess at the inverse of minus the Hessian.
     most : int

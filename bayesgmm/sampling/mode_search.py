@@ -18,10 +18,10 @@ from bayesgmm.errors import (
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.maximisation import split
 from bayesgmm.fit.starts import draw_starts
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.mixture.resolved import ERROR_PER_STEP
-from bayesgmm.resources import one_blas_thread
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ERROR_PER_STEP
+from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
     Labelling,
     PosteriorMode,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.sampling.climbing import ascend, curvature
 from bayesgmm.typing import Array, IntArray
 

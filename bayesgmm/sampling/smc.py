@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.progress import Progress
-from bayesgmm.resources import available_cores
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.progress import Progress
 from bayesgmm.sampling.tempering import log_densities, sweep_chains, window_log_likelihoods
 from bayesgmm.typing import Array, IntArray
 
@@ -110,7 +110,7 @@ def temper(
     Notes
     -----
     With 16 runs an error of several tenths is itself uncertain and the evidence skewed:
-    `bayesgmm.criteria.tempered_evidence` refines it.
+    `bayesgmm.evidence.tempered_evidence` refines it.
 
     References
     ----------

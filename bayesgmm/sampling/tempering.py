@@ -16,11 +16,11 @@ import math
 
 import numpy as np
 
-from bayesgmm.compiling import compiled
-from bayesgmm.mixture.coordinates import Problem, empty_point, read, unpack_whitened
-from bayesgmm.mixture.fused import expected_log_posterior, log_posterior
-from bayesgmm.mixture.kernels import BLOCK, row_log_likelihoods, row_responsibilities
-from bayesgmm.mixture.whitening import cholesky
+from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.fused import expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
+from bayesgmm.likelihood.compiled.whitening import cholesky
+from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]
@@ -44,7 +44,7 @@ def window_log_likelihoods(particles: Array, flat: Array, first: int, out: Array
     ----------
     particles : array of shape (particle, dim)
     flat : array
-        The problem with all rows, `bayesgmm.mixture.coordinates.flatten`.
+        The problem with all rows, `coordinates.flatten`.
     first : int
         The first row of the window.
     out : array of shape (particle, window), written
@@ -74,7 +74,7 @@ def sweep_chains(
     states : array of shape (chain, state, dim), written but for `states[:, 0]`
         Unconstrained coordinates, fitting units.
     flat : array
-        The problem, `bayesgmm.mixture.coordinates.flatten`; its number of rows may have been
+        The problem, `coordinates.flatten`; its number of rows may have been
         lowered, and the rows after are then not seen.
     step : float
         Median step size of the Hamiltonian moves of scales and correlations; it is jittered.

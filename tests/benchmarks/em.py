@@ -13,11 +13,11 @@ from bayesgmm.errors import ConvergenceWarning as NotConverged
 from bayesgmm.errors import DegeneracyWarning
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.expectation import Rows
 from bayesgmm.fit.maximisation import point_of
-from bayesgmm.mixture import resolve
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn
 

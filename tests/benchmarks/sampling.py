@@ -18,12 +18,13 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import LogPosterior, resolve
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling import sample
-from bayesgmm.sampling.dispersion import ChainStart
-from bayesgmm.sampling.frames import Frame
-from bayesgmm.sampling.nutpie_door import direct_model
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.sampling.chain_starts import ChainStart
+from bayesgmm.sampling.nutpie import direct_model
+from bayesgmm.sampling.preconditioning import Frame
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn
 

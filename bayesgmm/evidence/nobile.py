@@ -1,0 +1,115 @@
+"""Nobile's identity: the evidence of K from that of K - 1 by how often a component is empty."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
+from scipy.special import gammaln
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.evidence.bridge import coordinates_of
+from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.kernels import row_responsibilities
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = ["NobileStep", "nobile_step"]
+
+MIN_EMPTY_DRAWS = 20.0
+
+
+@dataclass(frozen=True)
+class NobileStep:
+    """The step from K - 1 to K components by Nobile's identity.
+
+    Parameters
+    ----------
+    value : float
+        log p(y | K) - log p(y | K - 1), nats; -inf .. inf, and inf only where no draw shows an
+        empty component.
+    error : float
+        Monte Carlo standard error, nats; inf where the step is not usable.
+    empty_probability : float
+        Posterior probability that a given component holds no row.
+    usable : bool
+        Whether that probability exceeds 20 / ESS.
+    """
+
+    value: float
+    error: float
+    empty_probability: float
+    usable: bool
+
+
+def nobile_step(posterior: xr.DataTree) -> NobileStep:
+    """Estimate log p(y | K) - log p(y | K - 1) from the draws with K components.
+
+    With A_m the sum of the first m concentrations the step is lgamma(A_K) + lgamma(n + A_(K-1))
+    - lgamma(A_(K-1)) - lgamma(n + A_K) - log P(component K is empty | y, K), and the probability
+    is the mean over draws of prod_i (1 - r_iK), over all components exchangeable with the last.
+    It holds when neither the priors of the components nor the first K - 1 concentrations depend
+    on K, and says something only about a superfluous component: see `NobileStep.usable`.
+
+    Parameters
+    ----------
+    posterior : DataTree
+        As `bayesgmm.sample` returns it, K >= 2.
+
+    Raises
+    ------
+    ConfigError
+        For one component, or the draws of a user's own model.
+
+    References
+    ----------
+    Nobile (2004), Annals of Statistics 32:2044.
+    """
+    target, draws = coordinates_of(posterior)
+    resolved = target.resolved
+    if resolved.n_components < 2:
+        raise ConfigError(
+            "Nobile's identity needs at least 2 components, got 1.",
+            n_components=resolved.n_components,
+        )
+    empty = np.empty((*draws.shape[:2], resolved.n_components))
+    for chain, out in zip(draws, empty, strict=True):
+        _empty_probabilities(np.ascontiguousarray(chain), target.flat, out)
+    alike = resolved.groups.group_of(resolved.n_components - 1)
+    values = empty[:, :, alike].mean(axis=2)
+    probability = float(values.mean())
+    size = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
+    size = size if math.isfinite(size) else float(values.size)
+    usable = probability > MIN_EMPTY_DRAWS / size
+    before, last = resolved.concentration[:-1].sum(), resolved.concentration[-1]
+    n_obs = len(target.values)
+    step = gammaln(before + last) + gammaln(n_obs + before)
+    step -= gammaln(before) + gammaln(n_obs + before + last)
+    return NobileStep(
+        value=float(step) - (math.log(probability) if probability > 0.0 else -math.inf),
+        error=float(values.std(ddof=1)) / (probability * math.sqrt(size)) if usable else math.inf,
+        empty_probability=probability,
+        usable=usable,
+    )
+
+
+@compiled
+def _empty_probabilities(draws: Array, flat: Array, out: Array) -> None:
+    """Write prod_i (1 - r_ik) of each draw, out (draw, cluster); 1 - r is the others' sum."""
+    problem = read(flat)
+    point = empty_point(problem)
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    whitening, shift = np.empty((n_clusters, n_features, n_features)), np.empty(point.means.shape)
+    constant, shares = np.empty(n_clusters), np.empty((n_clusters, problem.n_rows))
+    for s in range(draws.shape[0]):
+        unpack_whitened(draws[s], problem, point, whitening, shift, constant)
+        row_responsibilities(problem.blocks, whitening, shift, constant, shares)
+        for k in range(n_clusters):
+            log_empty = 0.0
+            for i in range(problem.n_rows):
+                others = 0.0
+                for j in range(n_clusters):
+                    others += shares[j, i] if j != k else 0.0
+                log_empty += math.log(others)
+            out[s, k] = math.exp(log_empty)

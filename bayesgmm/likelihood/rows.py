@@ -1,0 +1,140 @@
+"""The E-step's pass over all rows: held in memory in blocks, or streamed chunk by chunk."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.data import Dataset
+from bayesgmm.fit.maximisation import sum_at, whiten_point
+from bayesgmm.likelihood.compiled.kernels import BLOCK, blocked, row_responsibilities, sum_rows
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.typing import Array
+
+__all__ = ["Rows", "Sums"]
+
+CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
+HELD_BYTES = 2**25
+_LOOK_AHEAD = 2
+
+
+class Sums(NamedTuple):
+    """Log likelihood (nats, fitting coordinates) and the whitened sums over all rows."""
+
+    log_likelihood: float
+    mass: Array
+    first: Array
+    second: Array
+
+
+class _Whitened(NamedTuple):
+    whitening: Array
+    shift: Array
+    constant: Array
+
+
+class Rows:
+    """Rows as the E-step reads them.
+
+    Data of at most 32 MiB are laid out once in blocks; larger data are read where they lie,
+    65,536 rows at a time. Several chunks are shared out among threads and merged in their order.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+        Gives the fitting coordinates.
+    data : Dataset or array of shape (obs, feature), data units
+    n_threads : int or None
+        None is the number of processors. The sums do not depend on it.
+    """
+
+    def __init__(
+        self, resolved: ResolvedSpec, data: Dataset | Array, n_threads: int | None = None
+    ) -> None:
+        self.n_rows, n_features = (
+            (data.n_obs, data.n_features) if isinstance(data, Dataset) else data.shape
+        )
+        self._data = data
+        self._size = (resolved.n_components, n_features)
+        self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
+        self._n_threads = n_threads or available_cores()
+        self._held: list[tuple[Array, int]] | None = None
+        if 8 * self.n_rows * n_features <= HELD_BYTES:
+            self._held = [(self._blocked(chunk), len(chunk)) for chunk in self._chunks()]
+
+    def with_components(self, resolved: ResolvedSpec) -> "Rows":
+        """Return the same rows for another number of components."""
+        other = copy(self)
+        other._size = (resolved.n_components, resolved.n_features)
+        return other
+
+    def expectation(self, point: Array) -> Sums:
+        """Return the sums over all rows at a point of EM."""
+        if self._held is None:
+            results = self._in_order(point, ((chunk, -1) for chunk in self._chunks()))
+        elif len(self._held) == 1:
+            return self._sum(point, *self._held[0])
+        else:
+            results = self._in_order(point, self._held)
+        log_likelihood, mass, first, second = next(results)
+        for part in results:
+            log_likelihood += part.log_likelihood
+            mass += part.mass
+            first += part.first
+            second += part.second
+        return Sums(log_likelihood, mass, first, second)
+
+    def log_certainty(self, point: Array) -> float:
+        """Return sum_i log max_k r_ik, nats: 0 where every row is certain of its cluster."""
+        whitened, total = self._whitened(point), 0.0
+        for chunk in self._chunks(CHUNK // 8):
+            responsibilities = np.empty((self._size[0], len(chunk)))
+            row_responsibilities(self._blocked(chunk), *whitened, responsibilities)
+            total += float(np.log(responsibilities.max(axis=0)).sum())
+        return total
+
+    def _chunks(self, size: int = CHUNK) -> Iterator[Array]:
+        if isinstance(self._data, Dataset):
+            return (chunk for _, chunk in self._data.blocks(size))
+        values = self._data
+        return (values[start : start + size] for start in range(0, len(values), size))
+
+    def _blocked(self, chunk: Array) -> Array:
+        return blocked(chunk, self._centre, self._unit)
+
+    def _whitened(self, point: Array) -> _Whitened:
+        n_clusters, n_features = self._size
+        square = (n_clusters, n_features, n_features)
+        whitened = _Whitened(np.empty(square), np.empty(self._size), np.empty(n_clusters))
+        whiten_point(point, *whitened)
+        return whitened
+
+    def _sum(self, point: Array, chunk: Array, n_rows: int) -> Sums:
+        n_clusters, n_features = self._size
+        mass, first = np.zeros(n_clusters), np.zeros(self._size)
+        second = np.zeros((n_clusters, n_features, n_features))
+        if n_rows >= 0:
+            value = sum_at(point, chunk, n_rows, mass, first, second)
+        else:
+            whitened = self._whitened(point)
+            value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, mass, first, second)
+        return Sums(value, mass, first, second)
+
+    @cached_property
+    def _executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._n_threads)
+
+    def _in_order(self, point: Array, chunks: Iterable[tuple[Array, int]]) -> Iterator[Sums]:
+        """Sum chunks in threads, a few ahead of the merge, so that few are in memory at once."""
+        pending: deque[Future[Sums]] = deque()
+        for chunk, n_rows in chunks:
+            pending.append(self._executor.submit(self._sum, point, chunk, n_rows))
+            if len(pending) >= self._n_threads + _LOOK_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
