@@ -34,6 +34,7 @@ from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import BayesGMMError
 from bayesgmm.evidence.bridge import bridge, coordinates_of
 from bayesgmm.labels import relabel
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
@@ -43,7 +44,6 @@ from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import Labelling, PosteriorMode, climb
 from bayesgmm.sampling.stored_modes import with_modes
-from bayesgmm.sampling.tempering import log_densities
 
 ROOT = Path(__file__).parents[1]
 SEED = 20261128

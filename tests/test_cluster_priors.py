@@ -10,11 +10,11 @@ from bayesgmm import MixtureSpec, Priors
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import label_groups
+from bayesgmm.likelihood.compiled.gibbs import sweep_chains
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling.smc import draw_prior
-from bayesgmm.sampling.tempering import sweep_chains
 
 NARROW = 1e-3  # of the log scales: they are 1 but for that
 PRIORS = Priors(

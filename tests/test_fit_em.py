@@ -20,7 +20,8 @@ from bayesgmm.errors import (
 from bayesgmm.fit import FitStatus, Optimum, PointFit, fit_em
 from bayesgmm.fit.degeneracy import by_chance, log_expected_slabs, narrowest
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.maximisation import maximise, point_of, split
+from bayesgmm.fit.points import point_of, split
+from bayesgmm.likelihood.compiled.m_step import maximise
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve

@@ -10,7 +10,7 @@ import pytest
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.fit import fit_em, fit_map
 from bayesgmm.fit import multistart as search
-from bayesgmm.fit.maximisation import point_of
+from bayesgmm.fit.points import point_of
 from bayesgmm.likelihood import rows as expectation
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.resolved import resolve

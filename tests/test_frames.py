@@ -14,6 +14,7 @@ import pytest
 
 from bayesgmm.data import as_dataset
 from bayesgmm.fit import fit_map
+from bayesgmm.likelihood.compiled.framed import framed_log_posterior, unframed
 from bayesgmm.likelihood.compiled.memory import aligned_empty, part
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
@@ -22,13 +23,7 @@ from bayesgmm.sampling import nutpie_door
 from bayesgmm.sampling.chain_starts import ChainStart, dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
-from bayesgmm.sampling.preconditioning import (
-    Frame,
-    framed_log_posterior,
-    local_root,
-    unframed,
-    whitens,
-)
+from bayesgmm.sampling.preconditioning import Frame, local_root, whitens
 
 
 def posterior_of(data, n_components):

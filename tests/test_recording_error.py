@@ -17,8 +17,9 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import DataWarning, DegeneracyWarning
 from bayesgmm.fit import FitStatus, bic_grid, bootstrap_lrt, fit_em, fit_map
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.maximisation import bound, bound_point, point_of, split
+from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.saddles import off_saddles
+from bayesgmm.likelihood.compiled.m_step import bound, bound_point
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.model.resolved import resolve

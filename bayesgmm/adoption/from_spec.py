@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from bayesgmm.adoption.reading import ROUNDED, SAMPLE, attributes_of, check_agreement, named
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.model.resolved import ResolvedSpec, resolve
@@ -16,7 +17,6 @@ from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.completion import numeric
 from bayesgmm.sampling.contract import PART_DIMS
 from bayesgmm.sampling.nuts import ChainDraws
-from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array
 
 __all__ = ["adopted_by_spec"]

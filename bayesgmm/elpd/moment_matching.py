@@ -9,9 +9,9 @@ import xarray as xr
 
 from bayesgmm.elpd.predictive import relative_efficiency
 from bayesgmm.evidence.bridge import coordinates_of
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.posterior.tree import attribute, resolved_of
-from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["MatchedRows", "match_moments", "may_match_moments"]

@@ -19,6 +19,7 @@ from bayesgmm.evidence.bridge import coordinates_of, log_ratios
 from bayesgmm.evidence.missed_modes import missed_modes
 from bayesgmm.evidence.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.labels import relabel
+from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.tree import attribute, obs_of, resolved_of, rows_of, with_attributes
 from bayesgmm.runtime.parallel import available_cores, one_blas_thread
@@ -26,7 +27,6 @@ from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
-from bayesgmm.sampling.tempering import log_densities, sweep_chains
 from bayesgmm.typing import Array
 
 __all__ = ["extend"]

@@ -14,10 +14,10 @@ from scipy.special import logsumexp
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.runtime.parallel import one_blas_thread
-from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array
 
 __all__ = [

@@ -18,6 +18,7 @@ from scipy.special import gammaln, logsumexp
 
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.bridge import bridge, coordinates_of
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.tree import resolved_of
 from bayesgmm.runtime.parallel import one_blas_thread
@@ -30,7 +31,6 @@ from bayesgmm.sampling.posterior_modes import (
 )
 from bayesgmm.sampling.smc import resample
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
-from bayesgmm.sampling.tempering import log_densities
 from bayesgmm.typing import Array
 
 __all__ = ["LeftOut", "MissedMode", "left_out", "missed_modes", "mode_mass"]

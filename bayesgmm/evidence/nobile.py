@@ -10,10 +10,7 @@ from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import coordinates_of
-from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
-from bayesgmm.likelihood.compiled.kernels import row_responsibilities
-from bayesgmm.runtime.compiling import compiled
-from bayesgmm.typing import Array
+from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 
 __all__ = ["NobileStep", "nobile_step"]
 
@@ -75,7 +72,7 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
         )
     empty = np.empty((*draws.shape[:2], resolved.n_components))
     for chain, out in zip(draws, empty, strict=True):
-        _empty_probabilities(np.ascontiguousarray(chain), target.flat, out)
+        empty_probabilities(np.ascontiguousarray(chain), target.flat, out)
     alike = resolved.groups.group_of(resolved.n_components - 1)
     values = empty[:, :, alike].mean(axis=2)
     probability = float(values.mean())
@@ -92,24 +89,3 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
         empty_probability=probability,
         usable=usable,
     )
-
-
-@compiled
-def _empty_probabilities(draws: Array, flat: Array, out: Array) -> None:
-    """Write prod_i (1 - r_ik) of each draw, out (draw, cluster); 1 - r is the others' sum."""
-    problem = read(flat)
-    point = empty_point(problem)
-    n_clusters, n_features = problem.n_clusters, problem.n_features
-    whitening, shift = np.empty((n_clusters, n_features, n_features)), np.empty(point.means.shape)
-    constant, shares = np.empty(n_clusters), np.empty((n_clusters, problem.n_rows))
-    for s in range(draws.shape[0]):
-        unpack_whitened(draws[s], problem, point, whitening, shift, constant)
-        row_responsibilities(problem.blocks, whitening, shift, constant, shares)
-        for k in range(n_clusters):
-            log_empty = 0.0
-            for i in range(problem.n_rows):
-                others = 0.0
-                for j in range(n_clusters):
-                    others += shares[j, i] if j != k else 0.0
-                log_empty += math.log(others)
-            out[s, k] = math.exp(log_empty)

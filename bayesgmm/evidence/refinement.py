@@ -10,10 +10,10 @@ import numpy as np
 from bayesgmm.evidence.bridge import crossed, log_ratios
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
+from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.parallel import available_cores, one_blas_thread
 from bayesgmm.sampling.smc import MAX_STEPS, resample
-from bayesgmm.sampling.tempering import log_densities, sweep_chains
 from bayesgmm.typing import Array
 
 __all__ = ["AGREEMENT", "refine"]

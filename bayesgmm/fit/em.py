@@ -12,9 +12,10 @@ from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
-from bayesgmm.fit.maximisation import bound_point, maximise, point_of, split
 from bayesgmm.fit.multistart import best_of_starts
+from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
 from bayesgmm.likelihood.rows import Rows, Sums
 from bayesgmm.model.parameters import Parameters, without_error
 from bayesgmm.model.resolved import ResolvedSpec, resolve

@@ -12,10 +12,11 @@ from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import narrowest
-from bayesgmm.fit.maximisation import bound_point, constrained_point, moments, split
 from bayesgmm.fit.multistart import best_of_starts
+from bayesgmm.fit.points import split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
+from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, moments
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows, Sums
 from bayesgmm.model.parameters import Parameters

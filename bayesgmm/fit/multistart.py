@@ -10,7 +10,7 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Candidate, Run, Target, distinct, flagged
 from bayesgmm.fit.conclusion import conclude
-from bayesgmm.fit.maximisation import point_of
+from bayesgmm.fit.points import point_of
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.fit.saddles import off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs

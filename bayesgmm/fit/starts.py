@@ -6,7 +6,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from bayesgmm.fit.maximisation import point_of, split
+from bayesgmm.fit.points import point_of, split
 from bayesgmm.model.structures import Structure
 from bayesgmm.typing import Array, IntArray
 
@@ -40,7 +40,7 @@ def draw_starts(
 
     Returns
     -------
-    list of arrays, points as in `bayesgmm.fit.maximisation`
+    list of arrays, points as in `bayesgmm.fit.points`
     """
     total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
     random: tuple[Callable[[Array, int, np.random.Generator], Array], ...] = (
@@ -78,7 +78,7 @@ def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Ge
 
     Parameters
     ----------
-    point : array, as in `bayesgmm.fit.maximisation`
+    point : array, as in `bayesgmm.fit.points`
         Usually an optimum: K - 1 of its components are then in good places already.
     rows : array of shape (obs, feature), fitting coordinates
     n_clusters : int

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.labels.allocation import fitting_coordinates
+from bayesgmm.likelihood.compiled.allocations import row_sums
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.gaussian import gaussian_components
 from bayesgmm.posterior.tree import check_posterior, parameters_of, resolved_of, rows_of
-from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
@@ -155,20 +155,4 @@ def _of_covariances(
 
 
 def _entropy_and_occupied(block: Array, part: slice) -> Array:
-    return _row_sums(block)
-
-
-@compiled
-def _row_sums(block: Array) -> Array:
-    """Return of each draw - sum r log r and sum_k (1 - prod_i (1 - r_ik)), shape (draw, 2)."""
-    out = np.zeros((block.shape[0], 2))
-    for s in range(block.shape[0]):
-        for k in range(block.shape[1]):
-            empty = 1.0
-            for i in range(block.shape[2]):
-                r = block[s, k, i]
-                empty *= 1.0 - r
-                if r != 0.0 and r != 1.0:
-                    out[s, 0] -= r * np.log(r)
-            out[s, 1] += 1.0 - empty
-    return out
+    return row_sums(block)

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
-from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, flatten, read, unpack
+from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
+from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["Evaluation", "LogPosterior"]
@@ -117,7 +117,7 @@ class LogPosterior:
             "means": self.resolved.n_components * log_unit,
             "scales": n_scales / self.resolved.n_features * log_unit,
         }
-        terms = _terms_without_rows(np.ascontiguousarray(draws), self.flat)
+        terms = terms_without_rows(np.ascontiguousarray(draws), self.flat)
         terms[:, 0] = values - terms[:, 1:].sum(axis=1)
         return {name: terms[:, i] - shifts.get(name, 0.0) for i, name in enumerate(TERMS[:5])}
 
@@ -176,7 +176,7 @@ class LogPosterior:
 
     def constrain(self, draws: Array) -> Parameters:
         """Return the parameters, data units, at draws of shape (draw, dim), fitting units."""
-        weights, means, scales, factors = _constrain_draws(np.ascontiguousarray(draws), self.flat)
+        weights, means, scales, factors = constrain_draws(np.ascontiguousarray(draws), self.flat)
         resolved = self.resolved
         shape = (len(draws), resolved.n_components, resolved.n_features)
         scales = np.broadcast_to(scales * resolved.unit, shape)
@@ -239,40 +239,3 @@ def _log_odds(correlations: Array) -> Array:
             pairs.append(entry / np.sqrt(remaining))
             remaining = remaining - entry**2
     return 2.0 * np.arctanh(np.stack(pairs, axis=-1))
-
-
-@compiled
-def _constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array]:
-    """Unpack many draws: weights, means, scales and correlation factors, fitting units."""
-    problem = read(flat)
-    point = empty_point(problem)
-    n_draws, n_features = draws.shape[0], problem.n_features
-    weights = np.empty((n_draws, problem.n_clusters))
-    means = np.empty((n_draws, problem.n_clusters, n_features))
-    scales = np.empty((n_draws, problem.n_groups, n_features))
-    factors = np.empty((n_draws, problem.n_groups, n_features, n_features))
-    for s in range(n_draws):
-        unpack(draws[s], problem, point)
-        for k in range(problem.n_clusters):
-            weights[s, k] = math.exp(point.log_weights[k])
-            for i in range(n_features):
-                means[s, k, i] = point.means[k, i]
-        for g in range(problem.n_groups):
-            for i in range(n_features):
-                scales[s, g, i] = point.scales[g, i]
-                for j in range(n_features):
-                    factors[s, g, i, j] = point.correlation_factors[g, i, j]
-    return weights, means, scales, factors
-
-
-@compiled
-def _terms_without_rows(draws: Array, flat: Array) -> Array:
-    """Return the parts of the log posterior (draw, 6), fitting units, the likelihood left out."""
-    problem = read(flat)
-    n_clusters, n_features = problem.n_clusters, problem.n_features
-    mass, centres = np.zeros(n_clusters), np.zeros((n_clusters, n_features))
-    scatters = np.zeros((n_clusters, n_features, n_features))
-    terms, gradient = np.empty((draws.shape[0], 6)), np.empty(draws.shape[1])
-    for s in range(draws.shape[0]):
-        expected_log_posterior(draws[s], flat, mass, centres, scatters, terms[s], gradient)
-    return terms

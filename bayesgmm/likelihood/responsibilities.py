@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.kernels import blocked, row_responsibilities
-from bayesgmm.likelihood.compiled.whitening import whiten_draw
+from bayesgmm.likelihood.compiled.draws import fill_responsibilities
+from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.model.parameters import Parameters, in_fitting_units
-from bayesgmm.runtime.compiling import compiled
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.typing import Array
 
@@ -92,24 +91,8 @@ def over_draws[Result](
     def task(start: int) -> Result:
         part = slice(start, min(start + step, n_draws))
         block = np.empty((part.stop - start, n_clusters, len(rows)))
-        _fill(blocks, log_weights[part], means[part], covariances[part], block)
+        fill_responsibilities(blocks, log_weights[part], means[part], covariances[part], block)
         return reduce(block, part)
 
     with ThreadPoolExecutor(cores or available_cores()) as pool:
         yield from pool.map(task, range(0, n_draws, step))
-
-
-@compiled
-def _fill(blocks: Array, log_weights: Array, means: Array, covariances: Array, out: Array) -> None:
-    n_clusters, n_features = means.shape[1], means.shape[2]
-    factors = np.empty((n_clusters, n_features, n_features))
-    whitening = np.empty((n_clusters, n_features, n_features))
-    shift = np.empty((n_clusters, n_features))
-    constant = np.empty(n_clusters)
-    for s in range(out.shape[0]):
-        if whiten_draw(
-            log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
-        ):
-            row_responsibilities(blocks, whitening, shift, constant, out[s])
-        else:
-            out[s] = np.nan

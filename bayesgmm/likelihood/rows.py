@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.fit.maximisation import sum_at, whiten_point
 from bayesgmm.likelihood.compiled.kernels import BLOCK, blocked, row_responsibilities, sum_rows
+from bayesgmm.likelihood.compiled.m_step import sum_at, whiten_point
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.typing import Array

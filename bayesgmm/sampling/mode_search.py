@@ -16,7 +16,7 @@ from bayesgmm.errors import (
     DegenerateFitError,
 )
 from bayesgmm.fit import fit_em
-from bayesgmm.fit.maximisation import split
+from bayesgmm.fit.points import split
 from bayesgmm.fit.starts import draw_starts
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters

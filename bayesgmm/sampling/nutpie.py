@@ -6,24 +6,19 @@ else; where it has moved, the public door for Python functions serves, slower.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, types
 from nutpie.compiled_pyfunc import from_pyfunc
 from nutpie.sample import CompiledModel
 
-from bayesgmm.likelihood.compiled.memory import array_at
+from bayesgmm.likelihood.compiled.framed import c_functions, framed_log_posterior, unframed
+from bayesgmm.runtime.compiling import INTERPRETED
 from bayesgmm.sampling.chain_starts import ChainStart
-from bayesgmm.sampling.preconditioning import framed_log_posterior, unframed
 from bayesgmm.typing import Array
 
 __all__ = ["direct_model", "has_direct_door", "nutpie_model", "python_model"]
 
-_DOUBLES = types.CPointer(types.double)
-_ADDRESSES = types.CPointer(types.int64)
-_NOT_FINITE = 1
 _DIMS = {"x": ("coordinate",)}
 
 
@@ -44,7 +39,8 @@ def has_direct_door() -> bool:
     from nutpie import _lib
 
     wanted = ("LogpFunc", "ExpandFunc", "PyMcModel", "PySampler", "PyVariable")
-    return all(hasattr(_lib, name) for name in wanted) and hasattr(_lib.PySampler, "from_pymc")
+    there = all(hasattr(_lib, name) for name in wanted)
+    return there and hasattr(_lib.PySampler, "from_pymc") and not INTERPRETED
 
 
 def python_model(flat: Array, start: ChainStart) -> CompiledModel:
@@ -90,7 +86,7 @@ def direct_model(flat: Array, start: ChainStart) -> CompiledModel:
     frame = start.frame
     arrays = (flat, *frame)
     addresses = [*(array.ctypes.data for array in arrays), len(flat), len(frame.root)]
-    log_density, expand = _compiled()
+    log_density, expand = c_functions()
     return _DirectModel(
         dims={},
         start=start.u,
@@ -99,41 +95,6 @@ def direct_model(flat: Array, start: ChainStart) -> CompiledModel:
         log_density=log_density,
         expand=expand,
     )
-
-
-@cache
-def _compiled() -> tuple[Any, Any]:
-    """Compile, or load from the cache on disk, the two C functions."""
-    log_density_type = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, _ADDRESSES)
-    expand_type = types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, _ADDRESSES)
-    return (
-        cfunc(log_density_type, cache=True)(_log_density),
-        cfunc(expand_type, cache=True)(_expand),
-    )
-
-
-def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
-    flat, centre, root, flat_size, root_size = carray(data, (5,))
-    out = carray(value, (1,))
-    out[0] = framed_log_posterior(
-        carray(u, (size,)),
-        array_at(flat, (flat_size,)),
-        array_at(centre, (size,)),
-        array_at(root, (root_size, root_size)),
-        carray(gradient, (size,)),
-    )
-    return 0 if np.isfinite(out[0]) else _NOT_FINITE
-
-
-def _expand(size: int, expanded_size: int, u: Any, out: Any, data: Any) -> int:
-    _, centre, root, _, root_size = carray(data, (5,))
-    unframed(
-        carray(u, (size,)),
-        array_at(centre, (size,)),
-        array_at(root, (root_size, root_size)),
-        carray(out, (expanded_size,)),
-    )
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
+from bayesgmm.likelihood.compiled.climbing import ascend
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.sampling.climbing import ascend, curvature
+from bayesgmm.sampling.climbing import curvature
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
+from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains, window_log_likelihoods
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.progress import Progress
-from bayesgmm.sampling.tempering import log_densities, sweep_chains, window_log_likelihoods
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "resample", "temper"]

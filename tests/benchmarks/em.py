@@ -13,7 +13,7 @@ from bayesgmm.errors import ConvergenceWarning as NotConverged
 from bayesgmm.errors import DegeneracyWarning
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.maximisation import point_of
+from bayesgmm.fit.points import point_of
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve

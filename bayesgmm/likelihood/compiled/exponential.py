@@ -1,10 +1,13 @@
 """What else becomes vector code in compiled loops: an exponential, and the larger of two."""
 
+import math
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from bayesgmm.runtime.compiling import INTERPRETED, compiled_rounding
 
 __all__ = ["exp_nonpositive", "larger"]
 
@@ -50,7 +53,7 @@ def larger(typing_context: Any, one: Any, other: Any) -> Any:
     return types.float64(types.float64, types.float64), generate
 
 
-@njit(cache=True, fastmath={"contract", "nnan", "ninf"})
+@compiled_rounding
 def exp_nonpositive(x: float) -> float:
     """Return exp(x) for x <= 0, to 2 units in the last place; below -708 it stays at exp(-708).
 
@@ -78,3 +81,11 @@ def exp_nonpositive(x: float) -> float:
     p = p * r + 1.0
     p = p * r + 1.0
     return p * _as_float((_as_bits(shifted) << 52) + _ONE_BITS)
+
+
+if INTERPRETED:
+    larger = max
+
+    def exp_nonpositive(x: float) -> float:
+        """Return exp(x) for x <= 0 where functions are left to Python."""
+        return math.exp(max(x, -708.0))

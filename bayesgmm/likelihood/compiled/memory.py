@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
-from bayesgmm.runtime.compiling import compiled
+from bayesgmm.runtime.compiling import INTERPRETED, compiled
 from bayesgmm.typing import Array
 
 __all__ = ["aligned_empty", "array_at", "part"]
@@ -59,3 +59,10 @@ def aligned_empty(shape: tuple[int, ...]) -> Array:
     memory = np.empty(size + _LINE)
     start = -(memory.ctypes.data // 8) % _LINE
     return memory[start : start + size].reshape(shape)
+
+
+if INTERPRETED:
+
+    def part(memory: Array, start: int, shape: Any) -> Array:
+        """Return a part of the memory where functions are left to Python."""
+        return memory[start : start + math.prod(shape)].reshape(shape)
