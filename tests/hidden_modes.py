@@ -34,7 +34,6 @@ from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import BayesGMMError
 from bayesgmm.evidence.bridge import bridge, coordinates_of
 from bayesgmm.labels import relabel
-from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
@@ -85,9 +84,7 @@ def held_in(target: LogPosterior, mode: PosteriorMode, seed: int) -> np.ndarray:
     covariance = 0.5 * (covariance + covariance.T)
     student = multivariate_t(mode.x, covariance, df=5.0, seed=seed)
     proposed = np.atleast_2d(student.rvs(_PROPOSED))
-    ratios = np.empty(len(proposed))
-    log_densities(proposed, target.flat, ratios)
-    ratios -= student.logpdf(proposed)
+    ratios = target.log_densities(proposed) - student.logpdf(proposed)
     weights = np.exp(ratios - ratios[np.isfinite(ratios)].max())
     weights = np.where(np.isfinite(weights), weights, 0.0)
     rng = np.random.default_rng(seed)

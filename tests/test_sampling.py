@@ -171,7 +171,7 @@ def test_falls_back_to_the_public_door(monkeypatch, faithful):
     posterior = LogPosterior(resolve(MixtureSpec(1), faithful), faithful.values)
     monkeypatch.setattr(nutpie_door, "has_direct_door", lambda: False)
     (start,) = plain_starts(np.zeros((1, posterior.dim)))
-    model = nutpie_door.nutpie_model(posterior.flat, start)
+    model = nutpie_door.nutpie_model(posterior, start)
     assert type(model).__name__ == "PyFuncModel"
 
 

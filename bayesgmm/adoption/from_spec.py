@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from bayesgmm.adoption.reading import ROUNDED, SAMPLE, attributes_of, check_agreement, named
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.model.resolved import ResolvedSpec, resolve
@@ -45,14 +44,11 @@ def adopted_by_spec(
     check_components(data, spec.n_components)
     target = LogPosterior(resolve(spec, data), data.values)
     parameters = _parameters(posterior, target.resolved)
-    shape = parameters.weights.shape[:2]
     points = target.unconstrain(parameters)
-    lp = np.empty(shape[0] * shape[1])
-    log_densities(np.ascontiguousarray(points.reshape(-1, target.dim)), target.flat, lp)
     kept = {str(n): v.values for n, v in numeric(stats).items() if n != "log_likelihood"}
     tree = assemble(
         target,
-        ChainDraws(points, {**kept, "lp": lp.reshape(shape)}, interrupted=False),
+        ChainDraws(points, {**kept, "lp": target.log_densities(points)}, interrupted=False),
         data,
         keep_log_likelihood=True,
         cores=available_cores(),

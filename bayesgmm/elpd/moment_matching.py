@@ -9,7 +9,6 @@ import xarray as xr
 
 from bayesgmm.elpd.predictive import relative_efficiency
 from bayesgmm.evidence.bridge import coordinates_of
-from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.posterior.tree import attribute, resolved_of
 from bayesgmm.typing import Array, IntArray
@@ -80,9 +79,7 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
     part = xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"x": values.isel(obs=rows)})})
 
     def log_posterior(points: xr.DataArray) -> xr.DataArray:
-        out = np.empty(points.shape[:2])
-        log_densities(_flat(points), target.flat, out.reshape(-1))
-        return xr.DataArray(out, coords, _SAMPLE)
+        return xr.DataArray(target.log_densities(points.values), coords, _SAMPLE)
 
     def log_likelihood(points: xr.DataArray, place: int) -> xr.DataArray:
         row = int(rows[place])

@@ -290,7 +290,7 @@ def _left_out(
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
     rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
     drawn = run_chains(
-        rest.flat, plain_starts(starts), [_number(child) for child in for_chains], settings
+        rest, plain_starts(starts), [_number(child) for child in for_chains], settings
     )
     if drawn.interrupted:
         raise KeyboardInterrupt

@@ -19,8 +19,8 @@ from bayesgmm.evidence.bridge import coordinates_of, log_ratios
 from bayesgmm.evidence.missed_modes import missed_modes
 from bayesgmm.evidence.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.labels import relabel
-from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.tree import attribute, obs_of, resolved_of, rows_of, with_attributes
 from bayesgmm.runtime.parallel import available_cores, one_blas_thread
 from bayesgmm.sampling.assembly import assemble
@@ -259,18 +259,14 @@ def _tuned_step(target: LogPosterior, states: Array, rng: np.random.Generator) -
 
 def _sweep(target: LogPosterior, states: Array, step: float, rng: np.random.Generator) -> float:
     """Move each chain of states (chain, state, dim) on; return the mean acceptance probability."""
-    acceptance = np.empty(len(states))
     states[:, 0] = states[:, -1]
-    sweep_chains(states, target.flat, step, _MAX_STEPS, int(rng.integers(2**32)), acceptance)
-    return float(acceptance.mean())
+    return float(sweep(target, states, step, _MAX_STEPS, int(rng.integers(2**32))).mean())
 
 
 def _laid_out(
     posterior: xr.DataTree, target: LogPosterior, points: Array, extension: dict[str, float]
 ) -> xr.DataTree:
     """Return the draws as a tree like the run's."""
-    lp = np.empty(points.shape[0] * points.shape[1])
-    log_densities(points.reshape(-1, target.dim), target.flat, lp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
         labelled = obs_of(posterior).dtype.kind not in "iu"
@@ -283,7 +279,7 @@ def _laid_out(
     kept = {name: attribute(posterior, name) for name in ("seed", "sampler", "status", "data")}
     tree = assemble(
         target,
-        ChainDraws(points, {"lp": lp.reshape(points.shape[:2])}, interrupted=False),
+        ChainDraws(points, {"lp": target.log_densities(points)}, interrupted=False),
         data,
         keep_log_likelihood="log_likelihood" in posterior,
         cores=available_cores(),

@@ -14,7 +14,6 @@ from scipy.special import logsumexp
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
-from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.runtime.parallel import one_blas_thread
@@ -239,8 +238,7 @@ def log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array
     out = np.empty(len(points))
     for start in range(0, len(points), _BLOCK):
         part = slice(start, start + _BLOCK)
-        log_densities(points[part], target.flat, out[part])
-        out[part] -= proposal.log_density(points[part])
+        out[part] = target.log_densities(points[part]) - proposal.log_density(points[part])
     return out
 
 

@@ -18,7 +18,6 @@ from scipy.special import gammaln, logsumexp
 
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.bridge import bridge, coordinates_of
-from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.tree import resolved_of
 from bayesgmm.runtime.parallel import one_blas_thread
@@ -230,9 +229,7 @@ def mode_mass(target: LogPosterior, mode: PosteriorMode, seed: int) -> ModeMass:
     """
     rng, labelling = np.random.default_rng(seed), Labelling(target)
     proposed, log_proposal = _students(mode, rng)
-    ratios = np.empty(_PROPOSED)
-    log_densities(proposed, target.flat, ratios)
-    ratios -= log_proposal
+    ratios = target.log_densities(proposed) - log_proposal
     own = labelling.matched(mode, proposed)[1] & np.isfinite(ratios)
     ratios = np.where(own, ratios, -math.inf)
     if not np.isfinite(ratios).any():

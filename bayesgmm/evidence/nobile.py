@@ -3,14 +3,12 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import coordinates_of
-from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 
 __all__ = ["NobileStep", "nobile_step"]
 
@@ -70,9 +68,7 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
             "Nobile's identity needs at least 2 components, got 1.",
             n_components=resolved.n_components,
         )
-    empty = np.empty((*draws.shape[:2], resolved.n_components))
-    for chain, out in zip(draws, empty, strict=True):
-        empty_probabilities(np.ascontiguousarray(chain), target.flat, out)
+    empty = target.empty_probabilities(draws)
     alike = resolved.groups.group_of(resolved.n_components - 1)
     values = empty[:, :, alike].mean(axis=2)
     probability = float(values.mean())

@@ -10,8 +10,8 @@ import numpy as np
 from bayesgmm.evidence.bridge import crossed, log_ratios
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
-from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.runtime.parallel import available_cores, one_blas_thread
 from bayesgmm.sampling.smc import MAX_STEPS, resample
 from bayesgmm.typing import Array
@@ -127,8 +127,7 @@ def _swept(
     """Return `KEPT` states (chain, state, dim), evenly spaced, of chains of so many sweeps."""
     states = np.empty((len(starts), length + 1, target.dim))
     states[:, 0] = starts
-    acceptance = np.empty(len(starts))
-    sweep_chains(states, target.flat, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
+    sweep(target, states, step, MAX_STEPS, int(rng.integers(2**32)))
     every = length // KEPT
     return np.ascontiguousarray(states[:, every::every])
 
@@ -138,8 +137,7 @@ def _relabelled(target: LogPosterior, points: Array) -> Array:
     groups = target.resolved.groups
     if not groups.exchangeable:
         return points
-    density = np.empty(len(points))
-    log_densities(points, target.flat, density)
+    density = target.log_densities(points)
     resolved, parameters = target.resolved, target.constrain(points)
     allocations = Allocations(parameters, target.values, resolved.centre, resolved.unit, groups)
     orders = stephens(allocations, int(density.argmax()))

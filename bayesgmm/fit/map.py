@@ -15,8 +15,7 @@ from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import split
 from bayesgmm.fit.result import FitStatus, PointFit
-from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
-from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, moments
+from bayesgmm.likelihood.compiled.m_step import bound_point, moments
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows, Sums
 from bayesgmm.model.parameters import Parameters
@@ -30,7 +29,6 @@ _EM_STEPS = 2
 _M_STEP_ITERATIONS = 10
 _LARGEST = 40.0  # of log weights, log scales and log odds: beyond, their exponentials overflow
 _MEMORY = 20
-_PRIOR = slice(1, 5)
 _NARROW = 5e-3
 _OPENED = 0.01
 _WEAK = 1e3  # times the floor: the climb into a pole slows down long before it
@@ -196,10 +194,7 @@ class Posterior:
 
     def point(self, x: Array) -> Array:
         """Return the point of EM at x."""
-        k, d = self.resolved.n_components, self.resolved.n_features
-        point = np.empty(k * (1 + d + d * d))
-        constrained_point(x, self._prior.flat, point)
-        return point
+        return self._prior.em_point(x)
 
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
@@ -246,26 +241,16 @@ class Posterior:
         centres, scatters = self._moments(x, sums)
 
         def expected(x: Array) -> tuple[float, Array]:
-            value, _, gradient = self._expected(x, sums.mass, centres, scatters)
-            return value, gradient
+            there = self._prior.evaluate_expected(x, sums.mass, centres, scatters)
+            return there.value, there.gradient
 
         return _ascend(expected, x, self._bounds, [expected(x)[0]], _M_STEP_ITERATIONS)
 
     def value_and_gradient(self, rows: Rows, x: Array) -> tuple[float, Array]:
         """Return the log posterior density at x and its gradient, by Fisher's identity."""
         sums = rows.expectation(self.point(x))
-        _, terms, gradient = self._expected(x, sums.mass, *self._moments(x, sums))
-        return sums.log_likelihood + float(terms[_PRIOR].sum()), gradient
-
-    def _expected(
-        self, x: Array, mass: Array, centres: Array, scatters: Array
-    ) -> tuple[float, Array, Array]:
-        """Return value, terms and gradient of the M-step's objective."""
-        terms, gradient = np.empty(len(TERMS)), np.empty(len(x))
-        value = expected_log_posterior(
-            x, self._prior.flat, mass, centres, scatters, terms, gradient
-        )
-        return value, terms, gradient
+        there = self._prior.evaluate_expected(x, sums.mass, *self._moments(x, sums))
+        return sums.log_likelihood + there.log_prior, there.gradient
 
     def _value(self, rows: Rows, x: Array) -> float:
         return self.value_and_gradient(rows, x)[0]

@@ -7,10 +7,13 @@ from functools import cached_property
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
+from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
-from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.kernels import blocked
+from bayesgmm.likelihood.compiled.m_step import constrained_point
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -25,6 +28,11 @@ class Evaluation:
     value: float
     gradient: Array
     terms: dict[str, float]
+
+    @property
+    def log_prior(self) -> float:
+        """The log density of all priors, each on its natural scale."""
+        return float(np.sum([self.terms[name] for name in PRIORS]))
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,27 @@ class LogPosterior:
         terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
         value = log_posterior(x, self.flat, inverse_temperature, float(jacobian), terms, gradient)
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
+
+    def log_densities(self, points: Array) -> Array:
+        """Return the log posterior density in x at points (..., dim), nats, fitting units."""
+        out = np.empty(points.shape[:-1])
+        flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
+        log_densities(flat_points, self.flat, out.reshape(-1))
+        return out
+
+    def empty_probabilities(self, draws: Array) -> Array:
+        """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""
+        out = np.empty((*draws.shape[:-1], self.resolved.n_components))
+        points = np.ascontiguousarray(draws.reshape(-1, self.dim))
+        empty_probabilities(points, self.flat, out.reshape(len(points), -1))
+        return out
+
+    def em_point(self, x: Array) -> Array:
+        """Return the point of EM (`bayesgmm.fit.points`) at x (dim,)."""
+        k, d = self.resolved.n_components, self.resolved.n_features
+        point = np.empty(k * (1 + d + d * d))
+        constrained_point(x, self.flat, point)
+        return point
 
     def evaluate_expected(
         self, x: Array, mass: Array, centres: Array, scatters: Array

@@ -16,11 +16,16 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.typing import Array
 
-__all__ = ["Rows", "Sums"]
+__all__ = ["Rows", "Sums", "whole_blocks"]
 
 CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
 HELD_BYTES = 2**25
 _LOOK_AHEAD = 2
+
+
+def whole_blocks(n_rows: int) -> int:
+    """Return the largest number of rows up to `n_rows` that leaves no block of a pass half full."""
+    return n_rows - n_rows % BLOCK if n_rows > BLOCK else n_rows
 
 
 class Sums(NamedTuple):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.likelihood.compiled.kernels import BLOCK
 from bayesgmm.likelihood.responsibilities import over_draws
+from bayesgmm.likelihood.rows import whole_blocks
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.gaussian import refuse_unless_gaussian
@@ -153,8 +153,7 @@ class MixtureDraws:
         The blocks do not depend on the number of threads, and K values a draw and row fill 64 MiB.
         """
         size = max(BLOCK_BYTES // (8 * self.n_samples * self.n_components), 1)
-        if size > BLOCK:
-            size -= size % BLOCK
+        size = whole_blocks(size)
         blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
         cores = available_cores()
         with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:

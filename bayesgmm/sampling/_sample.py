@@ -196,7 +196,7 @@ def _run_nuts(
     )
     logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
     seeds = [_number(child) for child in for_chains]
-    return run_chains(log_posterior.flat, starts, seeds, settings, report)
+    return run_chains(log_posterior, starts, seeds, settings, report)
 
 
 def _run_smc(

@@ -12,7 +12,8 @@ import numpy as np
 from nutpie.compiled_pyfunc import from_pyfunc
 from nutpie.sample import CompiledModel
 
-from bayesgmm.likelihood.compiled.framed import c_functions, framed_log_posterior, unframed
+from bayesgmm.likelihood.chain_density import ChainDensity
+from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.compiling import INTERPRETED
 from bayesgmm.sampling.chain_starts import ChainStart
 from bayesgmm.typing import Array
@@ -22,16 +23,9 @@ __all__ = ["direct_model", "has_direct_door", "nutpie_model", "python_model"]
 _DIMS = {"x": ("coordinate",)}
 
 
-def nutpie_model(flat: Array, start: ChainStart) -> CompiledModel:
-    """Make a model of one chain that `nutpie.sample` runs.
-
-    Parameters
-    ----------
-    flat : array
-        The problem (`LogPosterior.flat`).
-    start : ChainStart
-    """
-    return direct_model(flat, start) if has_direct_door() else python_model(flat, start)
+def nutpie_model(target: LogPosterior, start: ChainStart) -> CompiledModel:
+    """Make a model of one chain that `nutpie.sample` runs."""
+    return direct_model(target, start) if has_direct_door() else python_model(target, start)
 
 
 def has_direct_door() -> bool:
@@ -43,13 +37,13 @@ def has_direct_door() -> bool:
     return there and hasattr(_lib.PySampler, "from_pymc") and not INTERPRETED
 
 
-def python_model(flat: Array, start: ChainStart) -> CompiledModel:
+def python_model(target: LogPosterior, start: ChainStart) -> CompiledModel:
     """Pass the density through nutpie's public door for Python functions."""
+    density = ChainDensity(target, *start.frame)
 
     def make_log_density() -> Any:
         def log_density(u: Array) -> tuple[float, Array]:
-            gradient = np.empty_like(u)
-            value = framed_log_posterior(u, flat, *start.frame, gradient)
+            value, gradient = density.value_and_gradient(u)
             if value == -np.inf:
                 raise _OutOfRange("the log posterior is not finite")
             return value, gradient
@@ -58,9 +52,7 @@ def python_model(flat: Array, start: ChainStart) -> CompiledModel:
 
     def make_expand(seed: int, other_seed: int, chain: int) -> Any:
         def expand(u: Array) -> dict[str, Array]:
-            x = np.empty_like(u)
-            unframed(u, *start.frame, x)
-            return {"x": x}
+            return {"x": density.unframed(u)}
 
         return expand
 
@@ -81,29 +73,15 @@ class _OutOfRange(ValueError):
     is_recoverable = True
 
 
-def direct_model(flat: Array, start: ChainStart) -> CompiledModel:
+def direct_model(target: LogPosterior, start: ChainStart) -> CompiledModel:
     """Pass the addresses of the compiled functions through nutpie's private door."""
-    frame = start.frame
-    arrays = (flat, *frame)
-    addresses = [*(array.ctypes.data for array in arrays), len(flat), len(frame.root)]
-    log_density, expand = c_functions()
-    return _DirectModel(
-        dims={},
-        start=start.u,
-        arrays=arrays,
-        addresses=np.array(addresses, dtype=np.int64),
-        log_density=log_density,
-        expand=expand,
-    )
+    return _DirectModel(dims={}, start=start.u, density=ChainDensity(target, *start.frame))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _DirectModel(CompiledModel):
     start: Array  # u
-    arrays: tuple[Array, ...]  # kept while their addresses are in use
-    addresses: Array
-    log_density: Any
-    expand: Any
+    density: ChainDensity
 
     @property
     def n_dim(self) -> int:
@@ -120,12 +98,13 @@ class _DirectModel(CompiledModel):
     def _make_model(self, init_mean: Any) -> Any:
         from nutpie import _lib
 
-        address = self.addresses.ctypes.data
+        address = self.density.c_data.ctypes.data
+        log_density, expand = self.density.c_functions
         size = self.n_dim
         sizes = {"coordinate": size}
         return _lib.PyMcModel(
-            _lib.LogpFunc(self.log_density.address, address, self),
-            _lib.ExpandFunc(size, size, self.expand.address, address, self),
+            _lib.LogpFunc(log_density.address, address, self),
+            _lib.ExpandFunc(size, size, expand.address, address, self),
             _lib.PyVariable.new_variables(["x"], ["float64"], [(size,)], sizes, _DIMS),
             size,
             sizes,

@@ -11,6 +11,7 @@ import nutpie
 import pyarrow
 
 from bayesgmm.errors import SamplingError, SamplingInterrupted
+from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.sampling.chain_starts import ChainStart
 from bayesgmm.sampling.nutpie import nutpie_model
@@ -68,7 +69,7 @@ class ChainDraws:
 
 
 def run_chains(
-    flat: Array,
+    target: LogPosterior,
     starts: Sequence[ChainStart],
     seeds: Sequence[int],
     settings: ChainSettings,
@@ -78,8 +79,7 @@ def run_chains(
 
     Parameters
     ----------
-    flat : array
-        The problem (`LogPosterior.flat`).
+    target : LogPosterior
     starts : sequence of ChainStart
     seeds : sequence of int
         One a chain.
@@ -97,7 +97,7 @@ def run_chains(
     stop = Event()
 
     def run(chain: int) -> Any:
-        sampler = _start(flat, starts[chain], seeds[chain], chain, settings, progress)
+        sampler = _start(target, starts[chain], seeds[chain], chain, settings, progress)
         try:
             return _finish(sampler, stop)
         except RuntimeError as error:
@@ -119,7 +119,7 @@ def run_chains(
 
 
 def _start(
-    flat: Array,
+    target: LogPosterior,
     start: ChainStart,
     seed: int,
     chain: int,
@@ -131,7 +131,7 @@ def _start(
             progress(chain, chains[0].finished_draws, chains[0].total_draws)
 
     return nutpie.sample(
-        nutpie_model(flat, start),
+        nutpie_model(target, start),
         draws=settings.draws,
         tune=settings.tune,
         chains=1,

@@ -12,9 +12,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from bayesgmm.likelihood.compiled.climbing import ascend
+from bayesgmm.likelihood.climbing import ascend_from, curvature
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.sampling.climbing import curvature
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
@@ -173,9 +172,9 @@ def _orders(sizes: Iterable[int]) -> int:
 
 def climb(log_posterior: LogPosterior, x: Array) -> tuple[Array, float]:
     """Climb from x (dim,), fitting units; return where the climb ended and the density there."""
-    end, gradient = np.clip(x, *_bounds(log_posterior)), np.empty(len(x))
-    metric = local_covariance(log_posterior, end)
-    return end, ascend(end, log_posterior.flat, metric, _EVALUATIONS, gradient)
+    start = np.clip(x, *_bounds(log_posterior))
+    metric = local_covariance(log_posterior, start)
+    return ascend_from(log_posterior, start, metric, _EVALUATIONS)
 
 
 def climbed_mode(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:

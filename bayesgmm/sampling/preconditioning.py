@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.likelihood.climbing import curvature
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.sampling.climbing import curvature
 from bayesgmm.typing import Array
 
 __all__ = ["Frame", "local_root", "whitens"]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains, window_log_likelihoods
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.sweeps import FirstRows
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.typing import Array, IntArray
@@ -130,8 +130,7 @@ def temper(
     evidences = np.array([run.log_evidence for run in runs]) - shift
     log_evidence, error = _pooled(evidences)
     draws = _combined(runs, n_particles, np.random.default_rng(for_draws))
-    log_density = np.empty(len(draws))
-    log_densities(draws, log_posterior.flat, log_density)
+    log_density = log_posterior.log_densities(draws)
     return TemperedRun(
         draws=draws.reshape(n_runs, n_particles, -1),
         log_density=log_density.reshape(n_runs, n_particles),
@@ -165,21 +164,18 @@ def _run(
     rng = np.random.default_rng(seed)
     n_obs = len(log_posterior.values)
     values = log_posterior.values[_spread_order(log_posterior, rng)]
-    flat = LogPosterior(log_posterior.resolved, values).flat
+    first_rows = FirstRows(log_posterior, values)
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
-    acceptance = np.empty(chains)
     log_evidence, step, rows = 0.0, 1.0, [0]
     while rows[-1] < n_obs:
-        window = np.empty((len(particles), min(n_obs - rows[-1], max(WINDOW, rows[-1] // 2))))
-        window_log_likelihoods(particles, flat, rows[-1], window)
+        stop = min(n_obs, rows[-1] + max(WINDOW, rows[-1] // 2))
+        window = first_rows.log_likelihoods(particles, rows[-1], stop)
         taken, weights, gain = _next_step(window)
         log_evidence += gain
         rows.append(rows[-1] + taken)
         states = np.empty((chains, CHAIN_LENGTH, log_posterior.dim))
         states[:, 0] = particles[resample(weights, chains, rng)]
-        seen = flat.copy()
-        seen[0] = rows[-1]
-        sweep_chains(states, seen, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
+        acceptance = first_rows.sweep(states, rows[-1], step, MAX_STEPS, int(rng.integers(2**32)))
         step *= math.exp(acceptance.mean() - TARGET_ACCEPTANCE)
         particles = states.reshape(-1, log_posterior.dim)
         if progress is not None:

@@ -112,8 +112,8 @@ def gradient_pair(rows, n_components, compiled):
     start = ChainStart(
         np.zeros(posterior.dim), Frame(np.zeros(posterior.dim), np.eye(posterior.dim))
     )
-    model = direct_model(posterior.flat, start)
-    ours = repeated(model.log_density, posterior.dim, model.addresses)
+    model = direct_model(posterior, start)
+    ours = repeated(model.density.c_functions[0], posterior.dim, model.density.c_data)
     theirs = repeated(compiled.compiled_logp_func, compiled.n_dim, compiled.user_data)
     times = max(20, 1_000_000 // len(rows))
     pair = in_turn(lambda: ours(times), lambda: theirs(times))

@@ -18,9 +18,10 @@ from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["TERMS", "expected_log_posterior", "log_posterior"]
+__all__ = ["PRIORS", "TERMS", "expected_log_posterior", "log_posterior"]
 
-TERMS = ("log_likelihood", "weights", "means", "scales", "pairs", "jacobian")
+PRIORS = ("weights", "means", "scales", "pairs")
+TERMS = ("log_likelihood", *PRIORS, "jacobian")
 
 
 class _Sums(NamedTuple):

@@ -1,14 +1,29 @@
-"""The curvature of the log posterior in its unconstrained coordinates."""
+"""Climbs of the log posterior in its unconstrained coordinates, and its curvature there."""
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.climbing import curvature_at
+from bayesgmm.likelihood.compiled.climbing import ascend, curvature_at
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array
 
-__all__ = ["curvature"]
+__all__ = ["ascend_from", "curvature"]
 
 _STEP = 1e-4
+
+
+def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tuple[Array, float]:
+    """Climb from x (dim,), fitting units; return where the climb ended and the density there.
+
+    Parameters
+    ----------
+    target : LogPosterior
+    x : array of shape (dim,), written
+    metric : array of shape (dim, dim), written
+        A positive definite guess at the inverse of minus the Hessian.
+    most : int
+        Largest number of evaluations.
+    """
+    return x, ascend(x, target.flat, metric, most, np.empty(len(x)))
 
 
 def curvature(target: LogPosterior, x: Array) -> Array:
