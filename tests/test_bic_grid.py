@@ -12,8 +12,8 @@ import pytest
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import bic_grid, fit_em
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
-from bayesgmm.model.structures import STRUCTURES
 
 MCLUST = json.loads((Path(__file__).parent / "reference" / "mclust.json").read_text())
 NAMES = {s.mclust: s.name for s in STRUCTURES.values()} | {"V": "full", "E": "tied"}

@@ -15,11 +15,11 @@ from bayesgmm.likelihood.compiled.kernels import blocked, row_responsibilities, 
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.pymc_model import model_of
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
-from bayesgmm.model.structures import STRUCTURES
 
 REFERENCE = Path(__file__).parent / "reference"
 INTERPRETED = Mode(linker="py", optimizer="fast_compile")

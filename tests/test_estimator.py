@@ -27,8 +27,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from bayesgmm.errors import ConfigError, ConvergenceWarning, DataError
 from bayesgmm.estimator import GaussianMixture, NotConvergedWarning
 from bayesgmm.fit import fit_em, fit_map
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
-from bayesgmm.model.structures import STRUCTURES
 from bayesgmm.prediction import density
 
 PEER_TYPES = ("full", "tied", "diag", "spherical")

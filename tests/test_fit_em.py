@@ -23,10 +23,10 @@ from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.points import point_of, split
 from bayesgmm.likelihood.compiled.m_step import maximise
 from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
-from bayesgmm.model.structures import STRUCTURES
 
 ROOT = Path(__file__).parent
 GRID = json.loads((ROOT / "reference" / "mclust_grid.json").read_text())["rows"]

@@ -14,9 +14,9 @@ from bayesgmm.diagnosis import diagnose
 from bayesgmm.evidence import log_evidence
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
-from bayesgmm.model.structures import STRUCTURES
 from bayesgmm.posterior import load, save
 from bayesgmm.sampling import mode_search, sample
 from bayesgmm.sampling.chain_starts import chains_of

@@ -25,10 +25,10 @@ from bayesgmm.errors import (
     SamplingInterrupted,
 )
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
-from bayesgmm.model.structures import STRUCTURES
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import nutpie_door, posterior_sampling, sample
 from bayesgmm.sampling.chain_starts import plain_starts

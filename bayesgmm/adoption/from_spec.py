@@ -94,7 +94,7 @@ def _factors(
 ) -> tuple[Array, Array]:
     """Return scales (chain, draw, cluster, feature) and correlations of the draws."""
     square = (*shape, shape[-1])
-    correlated = resolved.structure.correlated and resolved.n_features > 1
+    correlated = resolved.structure.has_correlations(resolved.n_features)
     if "scales" in posterior and ("correlations" in posterior or not correlated):
         scales = _shaped(posterior, "scales", shape)
         if not correlated:
@@ -143,24 +143,11 @@ def _check_range(name: str, good: NDArray[np.bool_], allowed: str) -> None:
 
 def _check_structure(parameters: Parameters, resolved: ResolvedSpec) -> None:
     """Raise where draws do not share what the structure shares."""
-    structure, scales = resolved.structure, parameters.scales
-    off = ~np.eye(resolved.n_features, dtype=bool)
-    lacks = {
-        "one set of covariances": structure.shared
-        and not _alike(parameters.covariances, parameters.covariances[:, :, :1]),
-        "one scale for all features": structure.scalar and not _alike(scales, scales[..., :1]),
-        "no correlations": not structure.correlated
-        and not _alike(1.0 + parameters.correlations[..., off], np.ones(1)),
-    }
-    for what, lacking in lacks.items():
-        if lacking:
-            raise ConfigError(
-                f"the draws do not have {what}, as covariance={structure.name!r} says; give the "
-                "spec of the model that was sampled.",
-                key="covariance",
-                value=structure.name,
-            )
-
-
-def _alike(one: Array, other: Array) -> bool:
-    return bool(np.allclose(one, other, rtol=ROUNDED, atol=0.0))
+    structure = resolved.structure
+    for what in structure.lacking_in(parameters, ROUNDED):
+        raise ConfigError(
+            f"the draws do not have {what}, as covariance={structure.name!r} says; give the "
+            "spec of the model that was sampled.",
+            key="covariance",
+            value=structure.name,
+        )

@@ -14,17 +14,17 @@ from bayesgmm.arguments import check_count, check_one_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, ConvergenceWarning
 from bayesgmm.estimator.refusals import check_fitted, check_rows, seed_from
-from bayesgmm.estimator.shapes import compact, expand, inverse, precision_cholesky
 from bayesgmm.estimator.starting import given_start, starting_parameters
 from bayesgmm.estimator.telling import tell
 from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
 from bayesgmm.fit.information import aic, bic
 from bayesgmm.fit.simulated import draw_rows
 from bayesgmm.fit.starts import START_KINDS
+from bayesgmm.model.components import STRUCTURES, Structure
+from bayesgmm.model.components.compact import compact, expand, inverse, precision_cholesky
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
-from bayesgmm.model.structures import STRUCTURES, Structure
 from bayesgmm.prediction.draws import MixtureDraws
 from bayesgmm.typing import Array, IntArray
 

@@ -199,8 +199,7 @@ def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
 
 def _cluster_coordinates(target: LogPosterior) -> IntArray:
     """Return which coordinates are each cluster's own (cluster, coordinate), weights aside."""
-    moved = ("means",) if target.resolved.structure.shared else ("means", "scales", "pairs")
-    index = np.arange(target.dim)
+    index, moved = np.arange(target.dim), target.resolved.structure.own_blocks
     blocks = [index[target.slices[name]] for name in moved if name in target.slices]
     return np.hstack([block.reshape(target.resolved.n_components, -1) for block in blocks])
 

@@ -11,8 +11,8 @@ from bayesgmm.arguments import seed_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
+from bayesgmm.model.components import STRUCTURES, distinct_structure
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
-from bayesgmm.model.structures import STRUCTURES, distinct_structure
 
 __all__ = ["bic_grid"]
 

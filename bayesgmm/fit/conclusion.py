@@ -118,7 +118,7 @@ def _cure(target: Target) -> str:
     """Say what can be done that is not done already."""
     resolved = target.resolved
     cures = ["fewer components"]
-    if not resolved.structure.shared:
+    if resolved.structure.has_poles:
         cures.append("a structure with shared covariances (covariance='tied')")
     exact = [
         name for name, h in zip(resolved.features, resolved.resolution, strict=True) if h == 0.0

@@ -157,7 +157,7 @@ class Likelihood:
 
         Shared covariances have no spikes.
         """
-        if self.resolved.structure.shared:
+        if not self.resolved.structure.has_poles:
             return x
         wide = replace(self, ridge=max(self.ridge, _WIDE_RIDGE))
         return wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
@@ -207,9 +207,7 @@ class Likelihood:
         collapsed = maximise(
             x,
             *sums[1:],
-            structure.shared,
-            structure.scalar,
-            structure.correlated,
+            *structure.engine_flags,
             floor,
             self.error,
             out,

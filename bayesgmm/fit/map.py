@@ -179,8 +179,7 @@ class Posterior:
             covariances = covariances - np.diag(error**2) + _OPENED * pooled
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
-        if resolved.structure.scalar:
-            scales = np.broadcast_to(scales.mean(axis=1, keepdims=True), scales.shape)
+        scales = resolved.structure.pooled_scales(scales)
         x = self._prior.unconstrain(
             Parameters(
                 weights=weights,

@@ -7,7 +7,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from bayesgmm.fit.points import point_of, split
-from bayesgmm.model.structures import Structure
+from bayesgmm.model.components import Structure
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]

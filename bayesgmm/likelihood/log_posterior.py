@@ -68,8 +68,8 @@ class LogPosterior:
                 n_rows=len(self.values),
                 n_features=resolved.n_features,
                 n_clusters=resolved.n_components,
-                n_groups=1 if structure.shared else resolved.n_components,
-                scalar=structure.scalar,
+                n_groups=structure.n_groups(resolved.n_components),
+                scalar=structure.scale_width(resolved.n_features) == 1,
                 has_pairs=pairs != (0,),
                 half_normal=resolved.spec.priors.scale_family == "halfnormal",
                 resolved=bool(resolved.resolution.any()),
@@ -177,7 +177,7 @@ class LogPosterior:
         """Return scales_free and partial_correlations_beta (if any) in their own shapes."""
         k, d = self.resolved.n_components, self.resolved.n_features
         structure = self.resolved.structure
-        unit = self.resolved.unit[0] if structure.scalar else self.resolved.unit
+        unit = structure.free_unit(self.resolved.unit)
         scales = np.exp(draws[:, self.slices["scales"]])
         values = {"scales_free": scales.reshape(-1, *structure.scales_shape(k, d)) * unit}
         if "pairs" in self.slices:
@@ -199,8 +199,8 @@ class LogPosterior:
         k, structure = self.resolved.n_components, self.resolved.structure
         moved[..., self.slices["means"]] *= np.tile(factor, k)
         moved[..., self.slices["means"]] += np.tile(offset, k)
-        step = np.log(factor[:1] if structure.scalar else factor)
-        moved[..., self.slices["scales"]] += np.tile(step, 1 if structure.shared else k)
+        step = np.log(factor[: structure.scale_width(len(factor))])
+        moved[..., self.slices["scales"]] += np.tile(step, structure.n_scale_sets(k))
         return moved
 
     def constrain(self, draws: Array) -> Parameters:
@@ -228,11 +228,12 @@ class LogPosterior:
         centred = log_weights - log_weights.mean(axis=-1, keepdims=True)
         means = (parameters.means - resolved.centre) / resolved.unit
         log_scales = np.log(parameters.scales / resolved.unit)
-        groups = slice(0, 1) if structure.shared else slice(None)
-        kept = slice(0, 1) if structure.scalar else slice(None)
-        parts = [centred[..., :-1], means, log_scales[..., groups, kept]]
-        if structure.pairs_shape(resolved.n_components, resolved.n_features) != (0,):
-            parts.append(_log_odds(parameters.correlations[..., groups, :, :]))
+        k, d = resolved.n_components, resolved.n_features
+        kept = log_scales[..., : structure.n_scale_sets(k), : structure.scale_width(d)]
+        parts = [centred[..., :-1], means, kept]
+        if structure.has_correlations(d):
+            sets = structure.n_pair_sets(k)
+            parts.append(_log_odds(parameters.correlations[..., :sets, :, :]))
         return np.concatenate([part.reshape(*lead, -1) for part in parts], axis=-1)
 
 
@@ -245,15 +246,14 @@ def _constants(resolved: ResolvedSpec) -> Array:
     means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi
     n_scales = math.prod(structure.scales_shape(k, d))
     if priors.scale_family == "halfnormal":
-        unit = resolved.unit[0] if structure.scalar else resolved.unit
-        free = resolved.free_scale / unit
+        free = resolved.free_scale / structure.free_unit(resolved.unit)
         scales = n_scales * (math.log(2.0) - half_log_2pi) - float(np.log(free).sum())
     else:
         scales = -n_scales * (math.log(priors.scale_sigma) + half_log_2pi)
     columns = np.tril_indices(d, -1)[1]
     shapes = priors.eta + 0.5 * (d - 2 - columns)
-    groups = 1 if structure.shared else k
-    pairs = -groups * betaln(shapes, shapes).sum() if structure.correlated else 0.0
+    sets = structure.n_pair_sets(k) if structure.has_correlations(d) else 0
+    pairs = -sets * betaln(shapes, shapes).sum()
     return np.array([weights, means, scales, pairs])
 
 

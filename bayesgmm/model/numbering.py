@@ -70,8 +70,8 @@ def matched_to_prior(parameters: Parameters, resolved: ResolvedSpec) -> IntArray
     means = parameters.means[:, None]
     scores = -(0.5 * ((means - location) / spread) ** 2 + np.log(spread)).sum(axis=2)
     scores += (resolved.concentration - 1.0) * np.log(parameters.weights)[:, None]
-    if not resolved.structure.shared:
-        width = 1 if resolved.structure.scalar else resolved.n_features
+    if "scales" in resolved.structure.own_blocks:
+        width = resolved.structure.scale_width(resolved.n_features)
         own, prior = parameters.scales[:, None, :width], resolved.scale_rows[:, :width]
         if resolved.spec.priors.scale_family == "halfnormal":
             scores -= (0.5 * (own / prior) ** 2 + np.log(prior)).sum(axis=2)

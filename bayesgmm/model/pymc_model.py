@@ -74,7 +74,7 @@ def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None 
         )
         square = ("cluster", "feature", "feature_bis")
         outer = scales[:, :, None] * scales[:, None, :]
-        if resolved.structure.correlated and d > 1:
+        if resolved.structure.has_correlations(d):
             factors = _correlation_factors(resolved)
             correlations = pt.broadcast_to(factors @ factors.mT, (k, d, d))
             correlations = pm.Deterministic("correlations", correlations, dims=square)
@@ -117,17 +117,13 @@ def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
 def _broadcast_scales(resolved: ResolvedSpec) -> Any:
     """Declare scales_free and broadcast it to (cluster, feature)."""
     structure, priors = resolved.structure, resolved.spec.priors
-    dims = tuple(
-        name
-        for name, absent in (("cluster", structure.shared), ("feature", structure.scalar))
-        if not absent
-    )
+    dims = structure.scale_dims
     scale = resolved.free_scale
     if priors.scale_family == "halfnormal":
         free = pm.HalfNormal("scales_free", scale, dims=dims or None)
     else:
         free = pm.LogNormal("scales_free", np.log(scale), priors.scale_sigma, dims=dims or None)
-    if structure.scalar:
+    if "feature" not in dims:
         free = free[..., None]
     return pt.broadcast_to(free, (resolved.n_components, resolved.n_features))
 
@@ -137,8 +133,7 @@ def _correlation_factors(resolved: ResolvedSpec) -> Any:
     size = resolved.n_features
     rows, columns = np.tril_indices(size, -1)
     shape = resolved.spec.priors.eta + 0.5 * (size - 2 - columns)
-    dims = ("pair",) if resolved.structure.shared else ("cluster", "pair")
-    beta = pm.Beta("partial_correlations_beta", shape, shape, dims=dims)
+    beta = pm.Beta("partial_correlations_beta", shape, shape, dims=resolved.structure.pair_dims)
     flat = pt.atleast_2d(beta)
     empty = pt.zeros((flat.shape[0], size, size))
     partial = empty[:, rows, columns].set(2.0 * flat - 1.0)

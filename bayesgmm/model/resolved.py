@@ -1,6 +1,5 @@
 """A specification with every prior as a number in the units of the data."""
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,9 +8,9 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.spec import MixtureSpec, is_by_cluster
-from bayesgmm.model.structures import STRUCTURES, Structure
 from bayesgmm.typing import Array
 
 __all__ = ["ResolvedSpec", "resolve"]
@@ -89,19 +88,19 @@ class ResolvedSpec:
 
         A group is a cluster, or all that share.
         """
-        groups = 1 if self.structure.shared else self.n_components
+        groups = self.structure.n_scale_sets(self.n_components)
         return np.broadcast_to(self.scale, (groups, self.n_features))
 
     @property
     def free_scale(self) -> Array:
         """The same for each free scale, in their own shape: shared or scalar axes absent."""
-        rows = self.scale_rows[:, 0] if self.structure.scalar else self.scale_rows
-        return rows[0] if self.structure.shared else rows
+        rows = self.scale_rows[:, : self.structure.scale_width(self.n_features)]
+        return rows.reshape(self.structure.scales_shape(self.n_components, self.n_features))
 
     @property
     def unit(self) -> Array:
         """Unit of the fitting coordinates (feature,): one for all features if spherical."""
-        return _common(self.spread) if self.structure.scalar else self.spread
+        return self.structure.unit(self.spread)
 
     @property
     def log_unit(self) -> float:
@@ -136,10 +135,6 @@ class ResolvedSpec:
         return cls(
             spec=MixtureSpec.from_dict(values["spec"]), features=tuple(values["features"]), **arrays
         )
-
-
-def _common(spread: Array) -> Array:
-    return np.full_like(spread, math.sqrt(np.mean(spread**2)))
 
 
 def _per(value: Any, size: int, name: str, what: str) -> Array:
@@ -191,31 +186,28 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     else:
         location = _by_feature(priors.mean_location, k, size, "mean_location", "feature") * unit
         location += centre if relative else 0.0
-    if structure.shared and is_by_cluster(priors.scale):
+    if "scales" not in structure.own_blocks and is_by_cluster(priors.scale):
         raise ConfigError(
             f"covariance={spec.covariance!r} has one set of scales for all clusters, so that scale "
             "takes no rows by cluster; give one number or one a feature, or another covariance.",
             key="scale",
             value=priors.scale,
         )
-    if structure.scalar:
-        scale = _by_feature(priors.scale, k, 1, "scale (spherical structures)", "model")
-        scale = scale * (_common(spread)[:1] if relative else 1.0)
-    else:
-        scale = _by_feature(priors.scale, k, size, "scale", "feature") * unit
+    width = structure.scale_width(size)
+    name, what = ("scale", "feature") if width == size else (f"scale ({spec.covariance})", "model")
+    scale = _by_feature(priors.scale, k, width, name, what)
+    scale = scale * (structure.unit(spread)[:width] if relative else 1.0)
     steps = (
         data.smallest_gaps()
         if isinstance(spec.resolution, str)
         else _per(spec.resolution, size, "resolution", "feature")
     )
-    if structure.scalar:
-        steps = np.full_like(steps, steps.max())
     return ResolvedSpec(
         spec=spec,
         features=data.features,
         centre=centre,
         spread=spread,
-        resolution=ERROR_PER_STEP * steps,
+        resolution=ERROR_PER_STEP * structure.steps(steps),
         concentration=_per(priors.concentration, k, "concentration", "cluster"),
         mean_location=location,
         mean_scale=_by_feature(priors.mean_scale, k, size, "mean_scale", "feature") * unit,

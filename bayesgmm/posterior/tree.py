@@ -130,12 +130,11 @@ def _posterior(
 ) -> xr.Dataset:
     """Lay out the parameters and the free variables; what the structure lacks is left out."""
     structure, features = resolved.structure, list(resolved.features)
-    has_correlations = structure.correlated and resolved.n_features > 1
-    clusters = () if structure.shared else ("cluster",)
+    has_correlations = structure.has_correlations(resolved.n_features)
     dims = {
         **_PARAMETER_DIMS,
-        "scales_free": clusters if structure.scalar else (*clusters, "feature"),
-        "partial_correlations_beta": (*clusters, "pair"),
+        "scales_free": structure.scale_dims,
+        "partial_correlations_beta": structure.pair_dims,
     }
     values = {**parameters._asdict(), **free}
     if not has_correlations:

@@ -105,7 +105,7 @@ def _pictures(subject: Subject) -> list[Block]:
         )
     ]
     resolved = subject.resolved
-    if resolved is not None and resolved.structure.correlated and resolved.n_features > 1:
+    if resolved is not None and resolved.structure.has_correlations(resolved.n_features):
         blocks.append(
             picture(
                 "correlations",

@@ -12,18 +12,6 @@ from bayesgmm.typing import Array
 
 __all__ = ["model"]
 
-_STRUCTURES = {
-    "full": "Each cluster has its own scales and its own correlations.",
-    "tied": "All clusters share one set of scales and correlations.",
-    "diag": "Each cluster has its own scales; within a cluster the features are independent.",
-    "spherical": "Each cluster has one scale of its own for all features, which are independent "
-    "within a cluster.",
-    "tied_diag": "All clusters share one set of scales; within a cluster the features are "
-    "independent.",
-    "tied_spherical": "One scale serves all clusters and features, which are independent within a "
-    "cluster.",
-}
-
 
 def model(subject: Subject) -> Section:
     """State the model and its priors, and show what they say before the data do."""
@@ -35,7 +23,7 @@ def model(subject: Subject) -> Section:
         )
         return Section("model", "The model", (Text(text),))
     structure = resolved.structure
-    correlated = structure.correlated and resolved.n_features > 1
+    correlated = structure.has_correlations(resolved.n_features)
     blocks: list[Block] = [
         Text(
             f"Each of the n = {subject.n_obs} rows is a draw from a mixture of "
@@ -47,7 +35,7 @@ def model(subject: Subject) -> Section:
         Formula("covariance" if correlated else "covariance_diagonal"),
         Text(
             f"The covariance structure is “{structure.name}” ({structure.mclust} in mclust). "
-            f"{_STRUCTURES[structure.name]}"
+            f"{structure.words}"
         ),
         Text(_symbols(correlated)),
         Formula("halfnormal" if resolved.spec.priors.scale_family == "halfnormal" else "lognormal"),
@@ -83,7 +71,7 @@ def _priors(resolved: ResolvedSpec) -> Table:
     ]
     rows += _mean_priors(resolved)
     rows += _scale_priors(resolved)
-    if structure.correlated and resolved.n_features > 1:
+    if structure.has_correlations(resolved.n_features):
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
     caption = "The priors in the units of the data. A shared factor has its prior once. " + (
         "All clusters have the same prior, so that it prefers no numbering of them."
@@ -119,7 +107,7 @@ def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
 
 def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     priors, structure, rows = resolved.spec.priors, resolved.structure, []
-    features = ("all features",) if structure.scalar else resolved.features
+    features = structure.scale_names(resolved.features)
     for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)]):
         for feature, scale in zip(features, numbers, strict=True):
             if priors.scale_family == "halfnormal":

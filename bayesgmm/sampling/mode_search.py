@@ -127,9 +127,7 @@ def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
     raised = (axes * np.maximum(variances, _NARROWEST)[:, None]) @ axes.swapaxes(1, 2)
     free = root @ raised @ root.T
     scales = np.sqrt(np.einsum("kdd->kd", free))
-    if resolved.structure.scalar:
-        mean = np.sqrt((scales**2).mean(axis=1, keepdims=True))
-        scales = np.broadcast_to(mean, scales.shape)
+    scales = resolved.structure.pooled_scales(scales)
     outer = np.sqrt(np.einsum("kd,ke->kde", *[np.einsum("kdd->kd", free)] * 2))
     tiny = np.finfo(float).tiny
     return log_posterior.unconstrain(

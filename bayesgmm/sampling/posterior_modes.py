@@ -79,7 +79,7 @@ class Labelling:
     def __init__(self, log_posterior: LogPosterior) -> None:
         resolved = log_posterior.resolved
         self.n_clusters = resolved.n_components
-        moved = ("means",) if resolved.structure.shared else ("means", "scales", "pairs")
+        moved = resolved.structure.own_blocks
         index = np.arange(log_posterior.dim)
         own = [index[log_posterior.slices[n]] for n in moved if n in log_posterior.slices]
         self._own = np.hstack([part.reshape(self.n_clusters, -1) for part in own])

@@ -253,7 +253,7 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     means = rng.normal(
         (location - resolved.centre) / unit, spread / unit, (size, n_clusters, n_features)
     )
-    prior_scale = resolved.free_scale / (unit[0] if structure.scalar else unit)
+    prior_scale = resolved.free_scale / structure.free_unit(unit)
     noise = rng.standard_normal((size, *structure.scales_shape(n_clusters, n_features)))
     half_normal = priors.scale_family == "halfnormal"
     log_scales = np.log(prior_scale) + (

@@ -105,7 +105,7 @@ def moments(
 def _shape(
     mass: Array, scatters: Array, shared: bool, scalar: bool, correlated: bool, out: Array
 ) -> None:
-    """Write the covariances of `bayesgmm.model.structures.Structure.covariances`."""
+    """Write the covariances of `bayesgmm.model.components.Structure.covariances`."""
     n_clusters, n_features = out.shape[0], out.shape[1]
     total = 0.0
     for k in range(n_clusters):
