@@ -85,7 +85,7 @@ def test_wrong_arguments(faithful):
 
 
 def test_failed_replicates_are_counted(faithful, monkeypatch):
-    from bayesgmm.fit import bootstrap
+    from bayesgmm.fit import _bootstrap_lrt as bootstrap
 
     calls = []
 

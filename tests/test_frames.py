@@ -19,7 +19,7 @@ from bayesgmm.likelihood.compiled.memory import aligned_empty, part
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
-from bayesgmm.sampling import nutpie_door
+from bayesgmm.sampling import nutpie as nutpie_door
 from bayesgmm.sampling.chain_starts import ChainStart, dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.nuts import ChainSettings, run_chains

@@ -11,7 +11,8 @@ import pytest
 from bayesgmm.analysis import AnalysisSpec, analyse
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import print_analysis
-from bayesgmm.comparison import compare, comparing
+from bayesgmm.comparison import _compare as comparing
+from bayesgmm.comparison import compare
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.errors import ConfigError, DegenerateFitError, ResourceError, SamplingError

@@ -30,7 +30,9 @@ from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
-from bayesgmm.sampling import nutpie_door, posterior_sampling, sample
+from bayesgmm.sampling import _sample as posterior_sampling
+from bayesgmm.sampling import nutpie as nutpie_door
+from bayesgmm.sampling import sample
 from bayesgmm.sampling.chain_starts import plain_starts
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -123,11 +123,7 @@ def compare(
     for k, spec in specs.items():
         start = time.perf_counter()
         _, for_draws, for_evidence, for_refits = seeds[k]
-        with (
-            one_blas_thread(),
-            carrying(parts.posteriors),
-            parts.attempt(k, "sampling"),
-        ):
+        with one_blas_thread(), carrying(parts.posteriors), parts.attempt(k, "sampling"):
             tree, verdict = _sample_until_good(
                 dataset, spec, draws, most_draws, seed=for_draws, progress=progress, **options
             )
