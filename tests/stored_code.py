@@ -1,7 +1,7 @@
 """A package of two tiny compiled functions with the real cache, and caches damaged on purpose.
 
-Run as a script with that package on the path: it damages what is stored there, again and again,
-runs the functions in a fresh child each time, and prints one JSON line for each damage.
+Run as a script it serves orders, one JSON object a line: numba is loaded and warm there, and each
+use of the functions is a fork of its own, which loads the package anew. A crash is seen, too.
 """
 
 import json
@@ -11,9 +11,12 @@ import pickle
 import random
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numba
 
 RUNTIME = Path(__file__).parents[1] / "bayesgmm" / "runtime"
 TINY = """
@@ -64,20 +67,29 @@ def used() -> dict[str, Any]:
     return {"numbers": numbers, "loaded": loaded, "said": said, "folder": str(kept_in())}
 
 
-def _in_child() -> dict[str, Any]:
-    """Return what `used` finds in a fork of this process, which has not loaded the functions."""
-    receive, send = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.write(send, json.dumps(used()).encode())
-        finally:
+def forked(action: Callable[[], Any], times: int = 1) -> list[Any]:
+    """Return what an action returns in forks of this process that run at the same time."""
+    children = []
+    for _ in range(times):
+        receive, send = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                found = action()
+            except BaseException:
+                found = {"error": traceback.format_exc()}
+            with open(send, "w") as answer:
+                json.dump(found, answer)
             os._exit(0)
-    os.close(send)
-    with open(receive, "rb") as answer:
-        found = answer.read()
-    _, status = os.waitpid(child, 0)
-    return json.loads(found) if found else {"died": status}
+        os.close(send)
+        children.append((child, receive))
+    results = []
+    for child, receive in children:
+        with open(receive) as answer:
+            text = answer.read()
+        _, status = os.waitpid(child, 0)
+        results.append(json.loads(text) if text else {"error": f"ended with status {status}"})
+    return results
 
 
 def _flipped(path: Path, chance: random.Random) -> None:
@@ -164,24 +176,39 @@ def damages(folder: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "old sources", lambda: _rewritten(index, _set(1, "bayesgmm-code-old"))
 
 
-def main(folder: Path) -> None:
-    """Print what becomes of each damage: the first run after it, and the second."""
+def damaged(folder: Path) -> list[dict[str, Any]]:
+    """Return what becomes of each damage: in the first run after it, and in the second."""
     good = {path: path.read_bytes() for path in folder.iterdir()}
+    results = []
     for name, damage in damages(folder):
         shutil.rmtree(folder)
         folder.mkdir()
         for path, content in good.items():
             path.write_bytes(content)
         damage()
-        found = {"name": name, "first": _in_child(), "second": _in_child()}
-        print(json.dumps(found), flush=True)
+        first, second = (forked(used)[0] for _ in range(2))
+        results.append({"name": name, "first": first, "second": second})
+    return results
+
+
+def _obeyed(root: str, before: str, environment: dict[str, str], damage: str | None) -> Any:
+    sys.dont_write_bytecode = True  # sources change faster than time stamps
+    sys.path.insert(0, root)
+    os.chdir(root)
+    os.environ.update(environment)
+    numba.core.config.reload_config()
+    exec(before, {})
+    return damaged(Path(damage)) if damage else used()
+
+
+def serve() -> None:
+    """Obey the orders on stdin: keywords of `_obeyed`, and how many times at once."""
+    numba.njit(lambda x: x + 1.0)(1.0)  # what every child would do once more
+    for line in sys.stdin:
+        order = json.loads(line)
+        times = order.pop("times")
+        print(json.dumps(forked(lambda given=order: _obeyed(**given), times)), flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        from bayesgmm.runtime import compiling
-
-        compiling.compiled(lambda x: x + 1.0)(1.0)  # what every child would do once more
-        main(Path(sys.argv[1]))
-    else:
-        print(json.dumps(used()))
+    serve()
