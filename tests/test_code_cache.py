@@ -126,7 +126,7 @@ def test_code_is_kept_wherever_there_is_room_and_never_old(tiny: Tiny, place: st
     source = tiny.compiled / "tiny.py"
     source.write_text(source.read_text().replace("3.0", "7.0"))
     found = tiny.run(**environment)
-    assert (found["numbers"], found["loaded"]) == ([14.0, 28.0, 9.0], 0)
+    assert (found["numbers"], found["loaded"]) == ([14.0, 28.0, 1.0], 0)
     n_folders = len(list(expected.glob("bayesgmm-code-*")))
     assert n_folders == (1 if place == "package" else 2)  # elsewhere another checkout needs it
 
@@ -142,7 +142,7 @@ from bayesgmm.runtime.code_folders import kept_in; kept_in()
 Path({str(source)!r}).write_text({text.replace("3.0", "7.0")!r})
 """
     found = tiny.run(edit)
-    assert (found["numbers"], found["loaded"]) == ([14.0, 28.0, 9.0], 0)
+    assert (found["numbers"], found["loaded"]) == ([14.0, 28.0, 1.0], 0)
     source.write_text(text)
     found = tiny.run()
     assert (found["numbers"], found["loaded"]) == (EXPECTED, N_LOADED)
@@ -264,10 +264,11 @@ def test_code_of_other_modules_is_not_kept() -> None:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The folders in which code is looked for, in other places."""
-    found = [tmp_path / name / "bayesgmm-code-now" for name in ("first", "second")]
-    monkeypatch.setattr(code_folders, "_candidates", lambda: found)
+    found = [tmp_path / name for name in ("first", "second")]
+    monkeypatch.setattr(code_folders, "_places", lambda: found)
+    name = code_folders.kept_in().name
     code_folders.kept_in.cache_clear()
-    yield found
+    yield [place / name for place in found]
     monkeypatch.undo()
     code_folders.kept_in.cache_clear()
 

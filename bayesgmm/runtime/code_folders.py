@@ -45,17 +45,18 @@ def kept_in() -> Path | None:
     read and holds this version's code is the next best.
     """
     try:
-        found = _candidates()
+        name = _NAME + _digest()
     except OSError as error:  # a package without its sources
         logger.info("compiled code is not kept: %s", error)
         return None
+    found = [place / name for place in _places()]
     for usable in (_is_writable, Path.is_dir):
         for folder in found:
             if usable(folder) and _is_trusted(folder):
                 return folder
     logger.info(
-        "no folder for compiled code can be written; each run compiles again. "
-        "Set NUMBA_CACHE_DIR to a folder that can."
+        "no folder for compiled code can be written, so each run compiles again; "
+        "set NUMBA_CACHE_DIR to a folder that can be written"
     )
     return None
 
@@ -88,7 +89,7 @@ def make(folder: Path) -> None:
 
 def folders() -> list[Path]:
     """Return every folder of compiled code, of this version or another, in the places known."""
-    found = [folder.parent.glob(_ANY_NAME) for folder in _candidates()]
+    found = [place.glob(_ANY_NAME) for place in _places()]
     return sorted({path for paths in found for path in paths if path.is_dir()})
 
 
@@ -130,14 +131,13 @@ def user_folder() -> Path | None:
     return home / ".cache" / "bayesgmm" if home.is_absolute() else None
 
 
-def _candidates() -> list[Path]:
+def _places() -> list[Path]:
     places = [_SOURCES / "__pycache__"]
     if config.CACHE_DIR:
         places.insert(0, Path(config.CACHE_DIR).absolute())
     if (user := user_folder()) is not None:
         places.append(user)
-    name = _NAME + _digest()
-    return [place / name for place in places]
+    return places
 
 
 def _digest() -> str:
