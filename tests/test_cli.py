@@ -73,6 +73,7 @@ def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> No
 def test_all_commands_are_there() -> None:
     assert set(COMMANDS) == {
         "run", "check", "compare", "datasets", "fit", "sample", "report", "predict", "simulate",
+        "cache",
     }  # fmt: skip
 
 

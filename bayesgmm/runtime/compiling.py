@@ -14,7 +14,7 @@ from numba import njit
 from numba.core import config, event
 from numba.core.ccallback import CFunc
 
-from bayesgmm.runtime.code_cache import CodeCache, kept_in
+from bayesgmm.runtime.code_cache import keep_code
 
 __all__ = ["INTERPRETED", "c_function", "compiled", "compiled_fast", "compiled_rounding"]
 
@@ -47,16 +47,15 @@ def c_function(signature: Any, function: Callable[..., Any]) -> Any:
     """Compile a function that C code calls, or load it."""
     arguments = (signature.args, signature.return_type)
     made: Any = CFunc(function, arguments, locals={}, options={})
-    if (folder := kept_in()) is not None:
-        made._cache = CodeCache(function, folder)
+    keep_code(made, function)
     made.compile()
     return made
 
 
 def _cached[**P, R](function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R]:
     dispatcher = njit(**options)(function)
-    if not INTERPRETED and (folder := kept_in()) is not None:
-        dispatcher._cache = CodeCache(function, folder)
+    if not INTERPRETED:
+        keep_code(dispatcher, function)
     return cast(Callable[P, R], dispatcher)
 
 
