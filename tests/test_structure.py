@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
 LAYERS = [
-    {"errors", "typing"},
+    {"errors", "limits", "typing"},
     {"arguments", "runtime"},
     {"data"},
     {"model"},

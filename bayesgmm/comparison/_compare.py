@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
-from bayesgmm.comparison.choosing import PARETO_LIMIT
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.table import table_of
@@ -21,6 +20,7 @@ from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingI
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of
 from bayesgmm.evidence._extend import extend
 from bayesgmm.fit import fit_em
+from bayesgmm.limits import MOST_REFITS, PARETO_K
 from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.runtime.interruption import carrying
@@ -30,8 +30,6 @@ from bayesgmm.sampling import sample
 __all__ = ["compare"]
 
 logger = logging.getLogger(__name__)
-
-_MOST_REFITS = 10
 
 
 def compare(
@@ -157,9 +155,9 @@ def compare(
 
 def _loo(posterior: xr.DataTree, seed: int, cores: int | None) -> Any:
     """Return LOO with its unreliable rows mended, as far as they can be."""
-    mend = partial(loo_with_refits, posterior, PARETO_LIMIT, seed=seed, cores=cores)
+    mend = partial(loo_with_refits, posterior, PARETO_K, seed=seed, cores=cores)
     try:
-        return mend(max_refits=_MOST_REFITS)
+        return mend(max_refits=MOST_REFITS)
     except SamplingInterrupted:
         raise
     except BayesGMMError as error:

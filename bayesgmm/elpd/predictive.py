@@ -12,12 +12,11 @@ from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.tree import check_tree
 
 __all__ = ["WAIC", "check_enough_draws", "loo", "relative_efficiency", "waic"]
 
-VARIANCE_LIMIT = 0.4
-MIN_DRAWS = 25  # a fifth of them make the tail, and its fit takes five
 _BLOCK_VALUES = 2**22
 
 
@@ -48,7 +47,7 @@ class WAIC(ELPDData):
             return ""
         share = 100.0 * self.n_high_variance / self.n_data_points
         return (
-            f"\n\nThe posterior variance of the log likelihood exceeds {VARIANCE_LIMIT} in "
+            f"\n\nThe posterior variance of the log likelihood exceeds {ROW_VARIANCE} in "
             f"{self.n_high_variance} rows ({share:.1f} %): prefer LOO."
         )
 
@@ -97,7 +96,7 @@ def waic(posterior: xr.DataTree) -> WAIC:
         predictive[part] = logsumexp(samples[:, part], axis=0) - np.log(len(samples))
         variance[part] = samples[:, part].var(axis=0, ddof=1)
     pointwise = predictive - variance
-    high = int((variance > VARIANCE_LIMIT).sum())
+    high = int((variance > ROW_VARIANCE).sum())
     coords = {"obs": values["obs"]}
     return WAIC(
         elpd=float(pointwise.sum()),
@@ -167,9 +166,9 @@ def relative_efficiency(posterior: xr.DataTree) -> float:
 
 def check_enough_draws(n_draws: int) -> None:
     """Refuse draws of all chains together that are too few for PSIS-LOO."""
-    if n_draws < MIN_DRAWS:
+    if n_draws < TAIL_DRAWS:
         raise ConfigError(
-            f"PSIS-LOO needs at least {MIN_DRAWS} draws to fit the tail of its weights, got "
+            f"PSIS-LOO needs at least {TAIL_DRAWS} draws to fit the tail of its weights, got "
             f"{n_draws}; sample with more draws.",
             n_draws=n_draws,
         )

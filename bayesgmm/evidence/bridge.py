@@ -16,12 +16,12 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import DRAWS_PER_COORDINATE
 from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.typing import Array
 
 __all__ = [
-    "MIN_DRAWS_PER_DIM",
     "Evidence",
     "bridge",
     "coordinates_of",
@@ -32,7 +32,6 @@ __all__ = [
     "target_of",
 ]
 
-MIN_DRAWS_PER_DIM = 4
 PROPOSALS_PER_DRAW = 2
 TOLERANCE = 1e-10
 MAX_ITERATIONS = 1000
@@ -185,9 +184,9 @@ def bridge(
     """
     n_chains, n_draws, dim = draws.shape
     half = n_draws // 2
-    if n_chains * half < MIN_DRAWS_PER_DIM * dim:
+    if n_chains * half < DRAWS_PER_COORDINATE * dim:
         raise ConfigError(
-            f"bridge sampling of {dim} coordinates needs at least {2 * MIN_DRAWS_PER_DIM * dim} "
+            f"bridge sampling of {dim} coordinates needs at least {2 * DRAWS_PER_COORDINATE * dim} "
             f"draws, got {n_chains * n_draws}; sample with more draws.",
             n_draws=n_chains * n_draws,
         )

@@ -18,12 +18,12 @@ from bayesgmm.evidence.bridge import bridge, coordinates_of
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
 from bayesgmm.labels import Mode, group_chains, relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ABROAD
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["WeighedMode", "WeighedModes", "combine_modes", "weigh_modes"]
 
-ABROAD = 0.01  # share of a mode's draws, or of its proposal, that may lie in another mode
 _PROPOSED = 4000
 _PROBES = 200
 

@@ -11,10 +11,9 @@ from scipy.special import gammaln
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import coordinates_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
+from bayesgmm.limits import EMPTY_DRAWS
 
 __all__ = ["NobileStep", "nobile_step"]
-
-MIN_EMPTY_DRAWS = 20.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     probability = float(values.mean())
     size = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
     size = size if math.isfinite(size) else float(values.size)
-    usable = probability > MIN_EMPTY_DRAWS / size
+    usable = probability > EMPTY_DRAWS / size
     before, last = resolved.concentration[:-1].sum(), resolved.concentration[-1]
     n_obs = len(target.values)
     step = gammaln(before + last) + gammaln(n_obs + before)

@@ -12,13 +12,13 @@ from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
 from bayesgmm.likelihood.compiled.gibbs import log_densities, sweep_chains
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import AGREEMENT
 from bayesgmm.runtime.parallel import available_cores, one_blas_thread
 from bayesgmm.sampling.smc import MAX_STEPS, resample
 from bayesgmm.typing import Array
 
-__all__ = ["AGREEMENT", "refine"]
+__all__ = ["refine"]
 
-AGREEMENT = 3.0
 ROUNDS = 3
 CHAINS = 128
 KEPT = 32

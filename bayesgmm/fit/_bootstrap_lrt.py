@@ -19,7 +19,7 @@ from bayesgmm.errors import (
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.result import PointFit
 from bayesgmm.fit.simulated import draw_recorded_rows
-from bayesgmm.model.resolved import ERROR_PER_STEP
+from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.spec import Covariance, MixtureSpec
 from bayesgmm.typing import Array
 
