@@ -25,6 +25,7 @@ from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.seeds import integer, integers
 from bayesgmm.sampling import sample
 
 __all__ = ["compare"]
@@ -113,7 +114,7 @@ def compare(
     }
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
-    seeds = {k: np.random.SeedSequence([seed, k]).generate_state(4).tolist() for k in specs}
+    seeds = {k: integers(np.random.SeedSequence([seed, k]), 4) for k in specs}
     parts = Parts()
     for k, spec in specs.items():
         with parts.attempt(k, "the maximum likelihood fit"):
@@ -212,7 +213,7 @@ def _sample_until_good(
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
-                tree = extend(tree, longer, seed=int(seeds.spawn(1)[0].generate_state(1)[0]))
+                tree = extend(tree, longer, seed=integer(seeds.spawn(1)[0]))
             except SamplingError as error:
                 logger.info("K = %d stays as it is: %s", spec.n_components, error)
                 break

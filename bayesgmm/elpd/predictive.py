@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import arviz as az
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
+from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree
 
 __all__ = ["WAIC", "check_enough_draws", "loo", "relative_efficiency", "waic"]
@@ -160,8 +160,7 @@ def relative_efficiency(posterior: xr.DataTree) -> float:
     """Return the effective share of the draws for the mean of the total log likelihood."""
     total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
     check_enough_draws(total.size)
-    size = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))
-    return min(1.0, size / total.size) if np.isfinite(size) else 1.0
+    return min(1.0, effective_size(total) / total.size)
 
 
 def check_enough_draws(n_draws: int) -> None:

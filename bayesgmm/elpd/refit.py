@@ -21,6 +21,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
 from bayesgmm.typing import Array, IntArray
@@ -217,14 +218,14 @@ def _refit(
     states = kept.reshape(-1, target.dim)
     seeds = np.random.SeedSequence(seed)
     children = seeds.spawn(len(rows))
-    of_all = cache(partial(bridge, target, kept, _number(seeds.spawn(1)[0])))
+    of_all = cache(partial(bridge, target, kept, integer(seeds.spawn(1)[0], 64)))
     refits = np.full((len(rows), 3), np.nan)
     for i, child in enumerate(children):
         row = int(rows[i])
         try:
             rest, drawn = _left_out(target, row, states, chains, settings, child)
             predicted = _log_densities_of_row(rest, drawn, target.values[row])
-            of_rest = partial(bridge, rest, drawn, _number(child.spawn(1)[0]))
+            of_rest = partial(bridge, rest, drawn, integer(child.spawn(1)[0], 64))
             refits[i, :2] = _log_predictive(at_draws[i], predicted, of_all, of_rest)
         except SamplingInterrupted:
             raise
@@ -286,7 +287,7 @@ def _left_out(
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
     rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
     drawn = run_chains(
-        rest.flat, plain_starts(starts), [_number(child) for child in for_chains], settings
+        rest.flat, plain_starts(starts), [integer(child, 64) for child in for_chains], settings
     )
     if drawn.interrupted:
         raise KeyboardInterrupt
@@ -299,7 +300,3 @@ def _log_densities_of_row(target: LogPosterior, draws: Array, row: Array) -> Arr
     parameters = target.constrain(draws.reshape(-1, target.dim))
     values = pointwise_log_likelihood(parameters, row[None], resolved.centre, resolved.unit)
     return values.reshape(draws.shape[:2])
-
-
-def _number(seed: np.random.SeedSequence) -> int:
-    return int(seed.generate_state(1, np.uint64)[0])

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -17,8 +16,10 @@ from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import DRAWS_PER_COORDINATE
+from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array
 
 __all__ = [
@@ -221,7 +222,7 @@ def _half_bridge(
     """Fit the proposal to some draws and bridge with others, fitting units."""
     rng = np.random.default_rng(seed)
     dim = target.dim
-    fit = fit_proposal(target, fitted.reshape(-1, dim), int(rng.integers(2**32)))
+    fit = fit_proposal(target, fitted.reshape(-1, dim), drawn_integer(rng))
     visited = np.ascontiguousarray(kept.reshape(-1, dim))
     proposed = rng.permutation(fit.draw(PROPOSALS_PER_DRAW * len(visited), rng))
     probes = np.concatenate([visited[:: max(1, len(visited) // PROBES)], proposed[:PROBES]])
@@ -259,7 +260,7 @@ def log_ratio(at_draws: Array, at_proposals: Array) -> tuple[float, float]:
         log of the integral of p over that of q, and its standard error, nats.
     """
     log_z = float(np.median(at_draws))
-    effective, proposals = _effective_size(at_draws), _effective_size(at_proposals)
+    effective, proposals = effective_size(at_draws), effective_size(at_proposals)
     for _ in range(MAX_ITERATIONS):
         share = effective / (effective + proposals)
         up = at_proposals - _log_mixture(at_proposals - log_z, share)
@@ -292,14 +293,6 @@ def _error(at_draws: Array, at_proposals: Array, share: float) -> float:
     """Return the relative root mean squared error of Z, Gronau et al. (2017), appendix A."""
     first = np.exp(at_proposals - _log_mixture(at_proposals, share))
     second = np.exp(-_log_mixture(at_draws, share))
-    squared = first.var(ddof=1) / (first.mean() ** 2 * _effective_size(first))
-    squared += second.var(ddof=1) / (second.mean() ** 2 * _effective_size(second))
+    squared = first.var(ddof=1) / (first.mean() ** 2 * effective_size(first))
+    squared += second.var(ddof=1) / (second.mean() ** 2 * effective_size(second))
     return float(math.sqrt(squared))
-
-
-def _effective_size(values: Array) -> float:
-    """Return the effective sample size of the mean of values, (chain, draw) or independent."""
-    if values.ndim == 1:
-        return float(values.size)
-    size: Any = array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")
-    return float(size) if np.isfinite(size) else float(values.size)

@@ -29,7 +29,7 @@ from bayesgmm.sampling.posterior_modes import (
     climb,
     laplace_shares,
 )
-from bayesgmm.sampling.smc import resample
+from bayesgmm.sampling.resampling import resample
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
 from bayesgmm.typing import Array
 

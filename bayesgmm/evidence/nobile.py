@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import coordinates_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.limits import EMPTY_DRAWS
+from bayesgmm.posterior.mcmc_error import effective_size
 
 __all__ = ["NobileStep", "nobile_step"]
 
@@ -75,8 +75,7 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     alike = resolved.groups.group_of(resolved.n_components - 1)
     values = empty[:, :, alike].mean(axis=2)
     probability = float(values.mean())
-    size = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
-    size = size if math.isfinite(size) else float(values.size)
+    size = effective_size(values)
     usable = probability > EMPTY_DRAWS / size
     before, last = resolved.concentration[:-1].sum(), resolved.concentration[-1]
     n_obs = len(target.values)

@@ -8,7 +8,7 @@ from arviz_stats.base import array_stats
 from bayesgmm.limits import TAIL_ESS_PROB
 from bayesgmm.typing import Array
 
-__all__ = ["Precision", "precision"]
+__all__ = ["Precision", "effective_size", "precision"]
 
 _AXES = {"chain_axis": 0, "draw_axis": 1}
 _LEAST_DRAWS = 4
@@ -50,3 +50,18 @@ def precision(values: Array) -> Precision:
         mcse_mean=float(array_stats.mcse(kept, **_AXES)),
         mcse_sd=float(array_stats.mcse(kept, method="sd", **_AXES)),
     )
+
+
+def effective_size(values: Array) -> float:
+    """Return the effective sample size for the mean of values.
+
+    Parameters
+    ----------
+    values : array of shape (chain, draw) or (draw,)
+        Independent ones in the second case: their number is returned, as it is where the
+        effective one is not finite.
+    """
+    if values.ndim == 1:
+        return float(values.size)
+    size = float(array_stats.ess(values, method="mean", **_AXES))
+    return size if np.isfinite(size) else float(values.size)
