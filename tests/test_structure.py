@@ -1,6 +1,7 @@
 """The layers of the package, and what importing it costs."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
 LAYERS = [
-    {"errors", "typing"},
-    {"arguments", "runtime"},
+    {"errors", "limits", "typing"},
+    {"runtime"},
+    {"arguments"},
     {"data"},
     {"model"},
     {"likelihood"},
@@ -97,3 +99,19 @@ def test_import_loads_nothing_heavy_and_costs_little():
         )
 
     assert seconds("bayesgmm") <= 3.0 * seconds("numpy")
+
+
+ONE_PLACE = {
+    r"ThreadPoolExecutor|concurrent\.futures|threading\.Thread\b": ["runtime/parallel.py"],
+    r"generate_state|integers\(2 ?\*\* ?(?:\d|bits)": ["runtime/seeds.py"],
+    r"array_stats\.ess\(": ["posterior/mcmc_error.py"],
+    r"searchsorted\(edges": ["sampling/resampling.py"],
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "places"), ONE_PLACE.items(), ids=["threads", "seeds", "ess", "resampling"]
+)
+def test_one_place_each(what, places):
+    found = {str(path.relative_to(PACKAGE)) for path in FILES if re.search(what, path.read_text())}
+    assert sorted(found) == places

@@ -8,7 +8,6 @@ import xarray as xr
 
 from bayesgmm.adoption.from_spec import adopted_by_spec
 from bayesgmm.adoption.reading import (
-    ROUNDED,
     SAMPLE,
     attributes_of,
     check_agreement,
@@ -20,6 +19,7 @@ from bayesgmm.adoption.reading import (
 from bayesgmm.data import Dataset, as_dataset, facts_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels.exchangeability import LabelMoves
+from bayesgmm.limits import ROUNDED
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.posterior.gaussian import COMPONENTS, held_against_gaussians, some_draws

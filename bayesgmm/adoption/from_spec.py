@@ -4,10 +4,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.adoption.reading import ROUNDED, SAMPLE, attributes_of, check_agreement, named
+from bayesgmm.adoption.reading import SAMPLE, attributes_of, check_agreement, named
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ROUNDED
 from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec

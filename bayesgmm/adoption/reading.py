@@ -8,10 +8,10 @@ import xarray as xr
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import ROUNDED
 from bayesgmm.typing import Array
 
 __all__ = [
-    "ROUNDED",
     "SAMPLE",
     "attributes_of",
     "check_agreement",
@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 SAMPLE = ("chain", "draw")
-ROUNDED = 1e-3  # relative: single precision, or the six digits of a text file
 _ROW_AXES = 3
 
 

@@ -10,6 +10,7 @@ from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
 from bayesgmm.arguments import check_count, path_of
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, SamplingInterrupted
+from bayesgmm.limits import REACHED
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Choice, Comparison
@@ -253,7 +254,7 @@ def _unmet_numbers(result: AnalysisResult) -> list[str]:
     expected, table, unmet = result.spec.expect, result.comparison.table, []
     for text, value in expected.log_likelihood.items():
         found = float(table["log_likelihood"][int(text)])
-        if abs(found - value) > 0.01:
+        if abs(found - value) > REACHED:
             unmet.append(f"K = {text}: log likelihood {found:.4f}, expected {value:.4f}")
     for text, (low, high) in expected.elpd_loo.items():
         found = float(table["elpd_loo"][int(text)])

@@ -22,6 +22,7 @@ from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import MOST_COMPONENTS
 from bayesgmm.model.spec import Covariance, Priors
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
     "read_model_file",
 ]
 
-MOST_COMPONENTS = 200
 _OF_TABLES = ("na", "row_labels", "drop_missing")
 _OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}

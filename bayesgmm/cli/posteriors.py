@@ -34,6 +34,7 @@ from bayesgmm.cli.printing import (
     watched,
 )
 from bayesgmm.cli.reading import read_data, reads_data
+from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,7 +191,7 @@ def predict(
         typer.Argument(metavar="ROWS", help="New rows (CSV or Parquet); the posterior's own."),
     ] = None,
     out: CsvFile = None,
-    prob: Prob = 0.89,
+    prob: Prob = INTERVAL,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
-from bayesgmm.comparison.choosing import PARETO_LIMIT
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.table import table_of
@@ -21,17 +20,17 @@ from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingI
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of
 from bayesgmm.evidence._extend import extend
 from bayesgmm.fit import fit_em
+from bayesgmm.limits import MOST_REFITS, PARETO_K
 from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.seeds import integer, integers
 from bayesgmm.sampling import sample
 
 __all__ = ["compare"]
 
 logger = logging.getLogger(__name__)
-
-_MOST_REFITS = 10
 
 
 def compare(
@@ -115,7 +114,7 @@ def compare(
     }
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
     seed = seed_of(seed)
-    seeds = {k: np.random.SeedSequence([seed, k]).generate_state(4).tolist() for k in specs}
+    seeds = {k: integers(np.random.SeedSequence([seed, k]), 4) for k in specs}
     parts = Parts()
     for k, spec in specs.items():
         with parts.attempt(k, "the maximum likelihood fit"):
@@ -153,9 +152,9 @@ def compare(
 
 def _loo(posterior: xr.DataTree, seed: int, cores: int | None) -> Any:
     """Return LOO with its unreliable rows mended, as far as they can be."""
-    mend = partial(loo_with_refits, posterior, PARETO_LIMIT, seed=seed, cores=cores)
+    mend = partial(loo_with_refits, posterior, PARETO_K, seed=seed, cores=cores)
     try:
-        return mend(max_refits=_MOST_REFITS)
+        return mend(max_refits=MOST_REFITS)
     except SamplingInterrupted:
         raise
     except BayesGMMError as error:
@@ -210,7 +209,7 @@ def _sample_until_good(
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
-                tree = extend(tree, longer, seed=int(seeds.spawn(1)[0].generate_state(1)[0]))
+                tree = extend(tree, longer, seed=integer(seeds.spawn(1)[0]))
             except SamplingError as error:
                 logger.info("K = %d stays as it is: %s", spec.n_components, error)
                 break

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bayesgmm.data.columns import plural
 from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.errors import DataError
+from bayesgmm.limits import GAP_FLOOR, MAX_ABSOLUTE, MAX_CONDITION, NAMED_LOAD
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
@@ -28,9 +29,6 @@ __all__ = [
 
 Lines = IntArray | None
 
-MAX_ABSOLUTE = 1e150
-MAX_CONDITION = 1e10
-GAP_FLOOR = 1e-9
 BLOCK = 16_384
 _BLOCK_VALUES = 2**17
 _KEPT_HASHES = 2**21
@@ -313,7 +311,7 @@ def _refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
     if condition <= MAX_CONDITION:
         return
     loads = np.abs(np.linalg.eigh(correlation).eigenvectors[:, 0])
-    involved = tuple(features[j] for j in np.flatnonzero(loads > 0.01 * loads.max()))
+    involved = tuple(features[j] for j in np.flatnonzero(loads > NAMED_LOAD * loads.max()))
     raise DataError(
         f"columns {', '.join(map(repr, involved))} are collinear (condition number of the "
         f"correlation {condition:.1e}, above {MAX_CONDITION:g}): one follows from the others; "

@@ -15,7 +15,6 @@ from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
-    "MAX_EXACT_INTEGER",
     "NOT_ASKED_FOR",
     "Column",
     "Table",
@@ -28,7 +27,6 @@ __all__ = [
     "wanted",
 ]
 
-MAX_EXACT_INTEGER = 2**53
 NOT_ASKED_FOR = "is not asked for"
 _EXAMPLES = 200
 

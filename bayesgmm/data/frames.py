@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.data.columns import (
-    MAX_EXACT_INTEGER,
     NOT_ASKED_FOR,
     Column,
     Table,
@@ -19,6 +18,7 @@ from bayesgmm.data.columns import (
 )
 from bayesgmm.data.dialect import Cell, Dialect
 from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.limits import MAX_EXACT_INTEGER
 
 __all__ = ["frame_column", "index_labels", "read_frame"]
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.data.columns import (
-    MAX_EXACT_INTEGER,
     NOT_ASKED_FOR,
     Column,
     Table,
@@ -23,6 +22,7 @@ from bayesgmm.data.dialect import PADDING, Dialect
 from bayesgmm.data.records import Record, Records, check_separator, header_of, refuse_uneven
 from bayesgmm.data.sources import Source, check_text
 from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.limits import MAX_EXACT_INTEGER
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Layout", "layout_of", "read_strictly", "table_of"]

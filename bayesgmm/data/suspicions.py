@@ -5,14 +5,12 @@ import re
 import numpy as np
 
 from bayesgmm.data.columns import listed
+from bayesgmm.limits import ANY_GAP, CODE_GAP, COUNTING_ROWS, HUGE_CODE
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Suspicions"]
 
-LEAST_ROWS = 10  # fewer may count up by chance
-_CODE_GAP, _ANY_GAP = 0.5, 10.0  # gaps to all other values, in their ranges
 _CODE = re.compile(r"-?(9+|8{2,}|7{2,}|9+\.9+|-?999\.25|32767|32768|2147483647|2147483648)")
-_HUGE = 1e20
 
 
 class _End:
@@ -25,7 +23,7 @@ class _End:
         self.low, self.high, span = low, high, high - low
         self.rows: IntArray = np.zeros(len(low), dtype=np.int64)
         self.following = np.full(len(low), np.inf)
-        self._near = low + span * (_CODE_GAP / (1.0 + _CODE_GAP))
+        self._near = low + span * (CODE_GAP / (1.0 + CODE_GAP))
         self.apart = np.flatnonzero(span > 0.0)
 
     def add(self, block: Array) -> None:
@@ -60,7 +58,7 @@ class Suspicions:
         self._low, self._high = low, high
         # which of the integers from low to high were seen, where there is one for each row
         whole = (low % 1.0 == 0.0) & (high - low == n_obs - 1.0)
-        counting = np.flatnonzero(whole & (n_obs >= LEAST_ROWS)).tolist()
+        counting = np.flatnonzero(whole & (n_obs >= COUNTING_ROWS)).tolist()
         self._seen = {j: np.zeros(n_obs, dtype=bool) for j in counting}
 
     def add(self, block: Array) -> None:
@@ -87,7 +85,7 @@ class Suspicions:
                 value = sign * float(end.low[j])
                 gap = end.following[j] - end.low[j]
                 width = end.high[j] - end.following[j]  # of all other values
-                least = _CODE_GAP if _is_code(value) else _ANY_GAP
+                least = CODE_GAP if _is_code(value) else ANY_GAP
                 if value != 0.0 and width > 0.0 and gap >= least * width:
                     found[j] = (value, int(end.rows[j]))
         return found
@@ -118,4 +116,4 @@ def _exact(value: float) -> str:
 
 
 def _is_code(value: float) -> bool:
-    return abs(value) >= _HUGE or bool(_CODE.fullmatch(f"{value:.15g}"))
+    return abs(value) >= HUGE_CODE or bool(_CODE.fullmatch(f"{value:.15g}"))

@@ -21,6 +21,7 @@ from bayesgmm.diagnosis.findings import (
 from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.labels import Mode, Quantity, cluster_quantities, group_chains, label_free_quantities
+from bayesgmm.limits import SETTLED
 from bayesgmm.posterior.mcmc_error import precision
 from bayesgmm.posterior.tree import attribute, resolved_of
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from bayesgmm.evidence.modes import WeighedModes
 
 __all__ = ["Diagnosis", "diagnose"]
-
-SETTLED = 0.01
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import xarray as xr
 from bayesgmm.elpd.predictive import relative_efficiency
 from bayesgmm.evidence.bridge import coordinates_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.limits import IDENTIFIED_TO_MATCH
 from bayesgmm.posterior.tree import attribute, resolved_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["MatchedRows", "match_moments", "may_match_moments"]
 
-LEAST_IDENTIFICATION = 0.99
 _SAMPLE = ("chain", "draw")
 
 
@@ -48,7 +48,7 @@ def may_match_moments(posterior: xr.DataTree) -> bool:
     if posterior["posterior"].sizes["cluster"] == 1:
         return True
     scores = attribute(posterior, "identification")
-    return bool(scores) and min(scores) >= LEAST_IDENTIFICATION
+    return bool(scores) and min(scores) >= IDENTIFIED_TO_MATCH
 
 
 def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> MatchedRows:

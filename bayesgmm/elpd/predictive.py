@@ -7,17 +7,16 @@ from typing import Any, ClassVar
 import arviz as az
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
+from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree
 
 __all__ = ["WAIC", "check_enough_draws", "loo", "relative_efficiency", "waic"]
 
-VARIANCE_LIMIT = 0.4
-MIN_DRAWS = 25  # a fifth of them make the tail, and its fit takes five
 _BLOCK_VALUES = 2**22
 
 
@@ -48,7 +47,7 @@ class WAIC(ELPDData):
             return ""
         share = 100.0 * self.n_high_variance / self.n_data_points
         return (
-            f"\n\nThe posterior variance of the log likelihood exceeds {VARIANCE_LIMIT} in "
+            f"\n\nThe posterior variance of the log likelihood exceeds {ROW_VARIANCE} in "
             f"{self.n_high_variance} rows ({share:.1f} %): prefer LOO."
         )
 
@@ -97,7 +96,7 @@ def waic(posterior: xr.DataTree) -> WAIC:
         predictive[part] = logsumexp(samples[:, part], axis=0) - np.log(len(samples))
         variance[part] = samples[:, part].var(axis=0, ddof=1)
     pointwise = predictive - variance
-    high = int((variance > VARIANCE_LIMIT).sum())
+    high = int((variance > ROW_VARIANCE).sum())
     coords = {"obs": values["obs"]}
     return WAIC(
         elpd=float(pointwise.sum()),
@@ -161,15 +160,14 @@ def relative_efficiency(posterior: xr.DataTree) -> float:
     """Return the effective share of the draws for the mean of the total log likelihood."""
     total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
     check_enough_draws(total.size)
-    size = float(array_stats.ess(total, chain_axis=0, draw_axis=1, method="mean"))
-    return min(1.0, size / total.size) if np.isfinite(size) else 1.0
+    return min(1.0, effective_size(total) / total.size)
 
 
 def check_enough_draws(n_draws: int) -> None:
     """Refuse draws of all chains together that are too few for PSIS-LOO."""
-    if n_draws < MIN_DRAWS:
+    if n_draws < TAIL_DRAWS:
         raise ConfigError(
-            f"PSIS-LOO needs at least {MIN_DRAWS} draws to fit the tail of its weights, got "
+            f"PSIS-LOO needs at least {TAIL_DRAWS} draws to fit the tail of its weights, got "
             f"{n_draws}; sample with more draws.",
             n_draws=n_draws,
         )

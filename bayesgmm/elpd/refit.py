@@ -19,7 +19,9 @@ from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence.bridge import bridge, coordinates_of, log_ratio
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
 from bayesgmm.typing import Array, IntArray
@@ -28,11 +30,6 @@ __all__ = ["RepairedLOO", "loo_with_refits"]
 
 logger = logging.getLogger(__name__)
 
-R_HAT = 1.05
-# A row that is a cluster by itself frees that component when left out: no affine move gets there,
-# yet the Pareto k fell to 0.68 with a term 1.7 nats too high. Below 0.5 weights have a variance.
-MATCHED_K = 0.5
-_JOINT_ERROR = 0.1  # nats: above, a joint bridge was seen to err by three times what it states
 _TARGET_ACCEPT = 0.9
 _MATCHES_A_REFIT = 5
 
@@ -89,7 +86,7 @@ class RepairedLOO(ELPDData):
             text += f" Moment matching mended {self.n_matched} rows."
         if self.refitted:
             text += f" {self.n_refitted} rows were left out one by one and the model refitted."
-        if self.r_hat and max(self.r_hat) > R_HAT:
+        if self.r_hat and max(self.r_hat) > R_HAT_REFIT:
             text += f" The chains disagree in some: R-hat up to {max(self.r_hat):.2f}."
         n_left = int((~(self.pareto_k <= self.good_k)).sum())
         if n_left:
@@ -99,7 +96,7 @@ class RepairedLOO(ELPDData):
 
 def loo_with_refits(
     posterior: xr.DataTree,
-    limit: float = 0.7,
+    limit: float = PARETO_K,
     *,
     moment_matching: bool = True,
     draws: int = 500,
@@ -173,7 +170,7 @@ def loo_with_refits(
     few = 0 < len(high) <= _MATCHES_A_REFIT * max_refits
     if moment_matching and few and may_match_moments(posterior):
         logger.info("%d rows have a Pareto k above %g: moment matching", len(high), limit)
-        goal = min(limit, MATCHED_K)
+        goal = min(limit, PARETO_K_MATCHED)
         found = match_moments(posterior, high, goal)
         good = found.pareto_k <= goal
         elpd[high[good]], pareto_k[high[good]] = found.elpd[good], found.pareto_k[good]
@@ -189,7 +186,7 @@ def loo_with_refits(
         done = np.isfinite(terms)
         rows, r_hat = rows[done], r_hat[done]
         elpd[rows], error[rows] = terms[done], errors[done]
-        pareto_k[rows[r_hat <= R_HAT]] = 0.0
+        pareto_k[rows[r_hat <= R_HAT_REFIT]] = 0.0
     total = float(elpd.sum())
     return RepairedLOO(
         elpd=total,
@@ -221,14 +218,14 @@ def _refit(
     states = kept.reshape(-1, target.dim)
     seeds = np.random.SeedSequence(seed)
     children = seeds.spawn(len(rows))
-    of_all = cache(partial(bridge, target, kept, _number(seeds.spawn(1)[0])))
+    of_all = cache(partial(bridge, target, kept, integer(seeds.spawn(1)[0], 64)))
     refits = np.full((len(rows), 3), np.nan)
     for i, child in enumerate(children):
         row = int(rows[i])
         try:
             rest, drawn = _left_out(target, row, states, chains, settings, child)
             predicted = _log_densities_of_row(rest, drawn, target.values[row])
-            of_rest = partial(bridge, rest, drawn, _number(child.spawn(1)[0]))
+            of_rest = partial(bridge, rest, drawn, integer(child.spawn(1)[0], 64))
             refits[i, :2] = _log_predictive(at_draws[i], predicted, of_all, of_rest)
         except SamplingInterrupted:
             raise
@@ -263,7 +260,7 @@ def _log_predictive(
         joint = log_ratio(at_draws, predicted)
     except SamplingError:
         return _difference(of_all(), of_rest())
-    if joint[1] <= _JOINT_ERROR:
+    if joint[1] <= JOINT_BRIDGE_ERROR:
         return joint
     try:
         apart = _difference(of_all(), of_rest())
@@ -290,7 +287,7 @@ def _left_out(
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
     rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
     drawn = run_chains(
-        rest, plain_starts(starts), [_number(child) for child in for_chains], settings
+        rest, plain_starts(starts), [integer(child, 64) for child in for_chains], settings
     )
     if drawn.interrupted:
         raise KeyboardInterrupt
@@ -303,7 +300,3 @@ def _log_densities_of_row(target: LogPosterior, draws: Array, row: Array) -> Arr
     parameters = target.constrain(draws.reshape(-1, target.dim))
     values = pointwise_log_likelihood(parameters, row[None], resolved.centre, resolved.unit)
     return values.reshape(draws.shape[:2])
-
-
-def _number(seed: np.random.SeedSequence) -> int:
-    return int(seed.generate_state(1, np.uint64)[0])

@@ -4,7 +4,6 @@ import logging
 import math
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
 
@@ -22,7 +21,8 @@ from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.tree import attribute, obs_of, resolved_of, rows_of, with_attributes
-from bayesgmm.runtime.parallel import available_cores, one_blas_thread
+from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
+from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
@@ -136,7 +136,7 @@ def _walk(
     visited = np.ascontiguousarray(run.reshape(-1, dim))
     labelling = _Labelling(target, visited)
     visited = labelling.fold(visited)
-    fit = fit_proposal(target, visited, int(rng.integers(2**32)))
+    fit = fit_proposal(target, visited, drawn_integer(rng))
     with one_blas_thread():
         fit = _with_modes(fit, labelling, missed_modes(target, modes, run))
     proposed = labelling.fold(fit.draw(_PROBES, rng))
@@ -148,12 +148,7 @@ def _walk(
     step = _tuned_step(target, states, rng)
     stop = Event()
     follow = partial(_chain, target, symmetric, fit, labelling, step, n_draws, stop)
-    with ThreadPoolExecutor(available_cores()) as pool:
-        try:
-            chains = list(pool.map(follow, states, rng.spawn(n_chains)))
-        except BaseException:
-            stop.set()
-            raise
+    chains = list(in_threads(follow, states, rng.spawn(n_chains), stop=stop))
     accepted = sum(count for _, count in chains)
     return np.stack([draws for draws, _ in chains]), accepted / (n_draws * _JUMPS * n_chains)
 
@@ -260,7 +255,7 @@ def _tuned_step(target: LogPosterior, states: Array, rng: np.random.Generator) -
 def _sweep(target: LogPosterior, states: Array, step: float, rng: np.random.Generator) -> float:
     """Move each chain of states (chain, state, dim) on; return the mean acceptance probability."""
     states[:, 0] = states[:, -1]
-    return float(sweep(target, states, step, _MAX_STEPS, int(rng.integers(2**32))).mean())
+    return float(sweep(target, states, step, _MAX_STEPS, drawn_integer(rng)).mean())
 
 
 def _laid_out(

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -15,12 +14,14 @@ from bayesgmm.arguments import seed_of
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import DRAWS_PER_COORDINATE
+from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array
 
 __all__ = [
-    "MIN_DRAWS_PER_DIM",
     "Evidence",
     "bridge",
     "coordinates_of",
@@ -31,7 +32,6 @@ __all__ = [
     "target_of",
 ]
 
-MIN_DRAWS_PER_DIM = 4
 PROPOSALS_PER_DRAW = 2
 TOLERANCE = 1e-10
 MAX_ITERATIONS = 1000
@@ -184,9 +184,9 @@ def bridge(
     """
     n_chains, n_draws, dim = draws.shape
     half = n_draws // 2
-    if n_chains * half < MIN_DRAWS_PER_DIM * dim:
+    if n_chains * half < DRAWS_PER_COORDINATE * dim:
         raise ConfigError(
-            f"bridge sampling of {dim} coordinates needs at least {2 * MIN_DRAWS_PER_DIM * dim} "
+            f"bridge sampling of {dim} coordinates needs at least {2 * DRAWS_PER_COORDINATE * dim} "
             f"draws, got {n_chains * n_draws}; sample with more draws.",
             n_draws=n_chains * n_draws,
         )
@@ -221,7 +221,7 @@ def _half_bridge(
     """Fit the proposal to some draws and bridge with others, fitting units."""
     rng = np.random.default_rng(seed)
     dim = target.dim
-    fit = fit_proposal(target, fitted.reshape(-1, dim), int(rng.integers(2**32)))
+    fit = fit_proposal(target, fitted.reshape(-1, dim), drawn_integer(rng))
     visited = np.ascontiguousarray(kept.reshape(-1, dim))
     proposed = rng.permutation(fit.draw(PROPOSALS_PER_DRAW * len(visited), rng))
     probes = np.concatenate([visited[:: max(1, len(visited) // PROBES)], proposed[:PROBES]])
@@ -258,7 +258,7 @@ def log_ratio(at_draws: Array, at_proposals: Array) -> tuple[float, float]:
         log of the integral of p over that of q, and its standard error, nats.
     """
     log_z = float(np.median(at_draws))
-    effective, proposals = _effective_size(at_draws), _effective_size(at_proposals)
+    effective, proposals = effective_size(at_draws), effective_size(at_proposals)
     for _ in range(MAX_ITERATIONS):
         share = effective / (effective + proposals)
         up = at_proposals - _log_mixture(at_proposals - log_z, share)
@@ -291,14 +291,6 @@ def _error(at_draws: Array, at_proposals: Array, share: float) -> float:
     """Return the relative root mean squared error of Z, Gronau et al. (2017), appendix A."""
     first = np.exp(at_proposals - _log_mixture(at_proposals, share))
     second = np.exp(-_log_mixture(at_draws, share))
-    squared = first.var(ddof=1) / (first.mean() ** 2 * _effective_size(first))
-    squared += second.var(ddof=1) / (second.mean() ** 2 * _effective_size(second))
+    squared = first.var(ddof=1) / (first.mean() ** 2 * effective_size(first))
+    squared += second.var(ddof=1) / (second.mean() ** 2 * effective_size(second))
     return float(math.sqrt(squared))
-
-
-def _effective_size(values: Array) -> float:
-    """Return the effective sample size of the mean of values, (chain, draw) or independent."""
-    if values.ndim == 1:
-        return float(values.size)
-    size: Any = array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")
-    return float(size) if np.isfinite(size) else float(values.size)

@@ -19,16 +19,16 @@ from scipy.special import gammaln, logsumexp
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.bridge import bridge, coordinates_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import LAPLACE_FACTOR, PARETO_K, VISIBLE
 from bayesgmm.posterior.tree import resolved_of
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
-    VISIBLE,
     Labelling,
     PosteriorMode,
     climb,
     laplace_shares,
 )
-from bayesgmm.sampling.smc import resample
+from bayesgmm.sampling.resampling import resample
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
 from bayesgmm.typing import Array
 
@@ -36,8 +36,6 @@ __all__ = ["LeftOut", "MissedMode", "left_out", "missed_modes", "mode_mass"]
 
 logger = logging.getLogger(__name__)
 
-LAPLACE_FACTOR = 20.0  # by which Laplace's shares are wrong where components are superfluous
-PARETO_LIMIT = 0.7
 _DRAWS = 200
 _RARE, _NEAREST = 0.05, 20  # of 200 independent draws none is in such a mode once in 30,000
 _PROPOSED, _RESAMPLED = 2000, 200
@@ -236,7 +234,7 @@ def mode_mass(target: LogPosterior, mode: PosteriorMode, seed: int) -> ModeMass:
         return ModeMass(mode.log_mass, math.inf, math.inf)
     finite = ratios[np.isfinite(ratios)]
     k_hat = float(array_stats.psislw(-finite)[1])  # it takes minus the log ratios
-    if not k_hat <= PARETO_LIMIT:
+    if not k_hat <= PARETO_K:
         return ModeMass(mode.log_mass, math.inf, k_hat)
     weights = np.exp(ratios - finite.max())
     chosen, counts = np.unique(resample(weights, _RESAMPLED, rng), return_counts=True)

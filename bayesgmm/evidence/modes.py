@@ -18,12 +18,14 @@ from bayesgmm.evidence.bridge import bridge, coordinates_of
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
 from bayesgmm.labels import Mode, group_chains, relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ABROAD
 from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.runtime.seeds import integers
+from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["WeighedMode", "WeighedModes", "combine_modes", "weigh_modes"]
 
-ABROAD = 0.01  # share of a mode's draws, or of its proposal, that may lie in another mode
 _PROPOSED = 4000
 _PROBES = 200
 
@@ -205,10 +207,10 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
             "they are.",
             n_modes=len(modes),
         )
-    for_regions, *for_bridges = np.random.SeedSequence(seed).generate_state(1 + len(modes))
-    regions = _regions(target, draws, modes, int(for_regions))
+    for_regions, *for_bridges = integers(np.random.SeedSequence(seed), 1 + len(modes))
+    regions = _regions(target, draws, modes, for_regions)
     estimates = [
-        bridge(target, draws[list(mode.chains)], int(for_bridge), partial(regions.hold, number))
+        bridge(target, draws[list(mode.chains)], for_bridge, partial(regions.hold, number))
         for number, (mode, for_bridge) in enumerate(zip(modes, for_bridges, strict=True))
     ]
     values, errors = np.array(estimates).T
@@ -278,9 +280,8 @@ def _resampled(
 ) -> tuple[IntArray, IntArray]:
     """Return the position (chain x draw) and the mode of each new draw, both (chain, draw)."""
     size = n_chains * n_draws
-    edges = np.cumsum([mode.weight for mode in weighed.modes])
-    modes = np.searchsorted(edges / edges[-1], (rng.random() + np.arange(size)) / size)
-    modes = rng.permutation(modes)
+    weights = np.array([mode.weight for mode in weighed.modes])
+    modes = rng.permutation(resample(weights, size, rng))
     source = np.empty(size, dtype=np.int64)
     for number, weighed_mode in enumerate(weighed.modes):
         chains = np.array(weighed_mode.mode.chains)

@@ -4,15 +4,14 @@ import math
 from dataclasses import dataclass
 
 import xarray as xr
-from arviz_stats.base import array_stats
 from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import coordinates_of
+from bayesgmm.limits import EMPTY_DRAWS
+from bayesgmm.posterior.mcmc_error import effective_size
 
 __all__ = ["NobileStep", "nobile_step"]
-
-MIN_EMPTY_DRAWS = 20.0
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,8 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     alike = resolved.groups.group_of(resolved.n_components - 1)
     values = empty[:, :, alike].mean(axis=2)
     probability = float(values.mean())
-    size = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
-    size = size if math.isfinite(size) else float(values.size)
-    usable = probability > MIN_EMPTY_DRAWS / size
+    size = effective_size(values)
+    usable = probability > EMPTY_DRAWS / size
     before, last = resolved.concentration[:-1].sum(), resolved.concentration[-1]
     n_obs = len(target.values)
     step = gammaln(before + last) + gammaln(n_obs + before)

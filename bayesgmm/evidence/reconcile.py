@@ -11,8 +11,8 @@ import xarray as xr
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence._posterior_over_k import posterior_over_k
 from bayesgmm.evidence.bridge import Evidence, log_evidence
-from bayesgmm.evidence.refinement import AGREEMENT
 from bayesgmm.evidence.smc_evidence import tempered_evidence
+from bayesgmm.limits import AGREEMENT, LEFT_OUT_FACTOR, NEGLIGIBLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +34,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 EvidenceRoutes = Literal["both", "bridge", "none"]
-NEGLIGIBLE = 0.1  # nats: the probability of a K moves by less than a tenth of itself
-_LEFT_OUT = math.log(100.0)  # nats
+_LEFT_OUT = math.log(LEFT_OUT_FACTOR)  # nats
 
 
 class Evidences(NamedTuple):
@@ -251,7 +250,7 @@ def _reason(row: "pd.Series") -> str:
         apart = abs(row["log_evidence_bridge"] - row["log_evidence_smc"])
         return (
             f"where bridge sampling and sequential Monte Carlo differ by {apart:.2f} nats, more "
-            "than 3 errors"
+            f"than {AGREEMENT:g} errors"
         )
     if math.isnan(row["log_evidence"]):
         return "which has no evidence"
@@ -259,7 +258,7 @@ def _reason(row: "pd.Series") -> str:
         below = row["log_evidence_bridge"] - row["log_evidence_smc"]
         return (
             f"where sequential Monte Carlo seems to have missed a mode: it lies {below:.2f} nats, "
-            "more than 3 errors, below the bridge over the modes that the chains met"
+            f"more than {AGREEMENT:g} errors, below the bridge over the modes that the chains met"
         )
     return "whose chains have a bad verdict"
 

@@ -1,7 +1,6 @@
 """The evidence from particles that cover the posterior, whatever the weights of its modes there."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -12,13 +11,15 @@ from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
-from bayesgmm.runtime.parallel import available_cores, one_blas_thread
-from bayesgmm.sampling.smc import MAX_STEPS, resample
+from bayesgmm.limits import AGREEMENT
+from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
+from bayesgmm.runtime.seeds import drawn_integer
+from bayesgmm.sampling.resampling import resample
+from bayesgmm.sampling.smc import MAX_STEPS
 from bayesgmm.typing import Array
 
-__all__ = ["AGREEMENT", "refine"]
+__all__ = ["refine"]
 
-AGREEMENT = 3.0
 ROUNDS = 3
 CHAINS = 128
 KEPT = 32
@@ -62,8 +63,8 @@ def refine(
     covers = [part.reshape(-1, target.dim) for part in (particles[::2], particles[1::2])]
     n_threads = min(2, cores or available_cores())
     for child in seed.spawn(ROUNDS):
-        with unwarned(), one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-            one, other = pool.map(half, covers, child.spawn(2))
+        with unwarned(), one_blas_thread():
+            one, other = in_threads(half, covers, child.spawn(2), cores=n_threads)
         if abs(one.value - other.value) <= AGREEMENT * math.hypot(one.error, other.error):
             break
         covers = [np.concatenate([one.states, other.states])] * 2
@@ -85,7 +86,7 @@ def _half(target: LogPosterior, step: float, cover: Array, seed: np.random.SeedS
     """Return the log evidence from points (point, dim) that cover the posterior."""
     rng = np.random.default_rng(seed)
     points = _relabelled(target, cover)
-    fit = fit_proposal(target, points, int(rng.integers(2**32)))
+    fit = fit_proposal(target, points, drawn_integer(rng))
     proposed = fit.draw(2 * len(points), rng)
     every = max(1, len(points) // PROBES)
     proposal = fit.symmetrised(target, np.concatenate([points[::every], proposed[:: 2 * every]]))
@@ -127,7 +128,7 @@ def _swept(
     """Return `KEPT` states (chain, state, dim), evenly spaced, of chains of so many sweeps."""
     states = np.empty((len(starts), length + 1, target.dim))
     states[:, 0] = starts
-    sweep(target, states, step, MAX_STEPS, int(rng.integers(2**32)))
+    sweep(target, states, step, MAX_STEPS, drawn_integer(rng))
     every = length // KEPT
     return np.ascontiguousarray(states[:, every::every])
 

@@ -9,15 +9,13 @@ from scipy.stats import norm, t
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence.bridge import MIN_DRAWS_PER_DIM, Evidence, target_of
-from bayesgmm.evidence.refinement import AGREEMENT, refine
+from bayesgmm.evidence.bridge import Evidence, target_of
+from bayesgmm.evidence.refinement import refine
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST_RUNS
 from bayesgmm.sampling.smc import temper
 
 __all__ = ["tempered_evidence"]
-
-MIN_RUNS = 4
-ENOUGH_RUNS = 16
 
 
 def tempered_evidence(
@@ -82,12 +80,12 @@ def tempered_evidence(
     >>> evidence.error < 1.0
     True
     """
-    check_count("n_runs", n_runs, least=MIN_RUNS)
+    check_count("n_runs", n_runs, least=FEWEST_RUNS)
     check_count("n_particles", n_particles)
     if cores is not None:
         check_count("cores", cores)
     target = target_of(posterior)
-    least = 2 * MIN_DRAWS_PER_DIM * target.dim
+    least = 2 * DRAWS_PER_COORDINATE * target.dim
     if n_particles * n_runs < least:
         raise ConfigError(
             f"{n_runs} runs of {n_particles} particles are too few for {target.dim} coordinates: "

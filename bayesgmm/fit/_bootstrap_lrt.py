@@ -19,8 +19,9 @@ from bayesgmm.errors import (
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.result import PointFit
 from bayesgmm.fit.simulated import draw_recorded_rows
-from bayesgmm.model.resolved import ERROR_PER_STEP
+from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.spec import Covariance, MixtureSpec
+from bayesgmm.runtime.seeds import integer
 from bayesgmm.typing import Array
 
 __all__ = ["BootstrapTest", "bootstrap_lrt"]
@@ -163,7 +164,7 @@ def _fit_both(
     data: Dataset, spec: MixtureSpec, seed: np.random.SeedSequence, n_starts: int
 ) -> tuple[PointFit, PointFit]:
     options: dict[str, Any] = {
-        "seed": int(seed.generate_state(1)[0]),
+        "seed": integer(seed),
         "n_starts": n_starts,
         "tol": _TOLERANCE,
     }

@@ -18,6 +18,7 @@ from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.compiled.m_step import bound_point, moments
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows, Sums
+from bayesgmm.limits import ON_THE_WAY_TO_A_POLE
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -29,7 +30,6 @@ _EM_STEPS = 2
 _M_STEP_ITERATIONS = 10
 _LARGEST = 40.0  # of log weights, log scales and log odds: beyond, their exponentials overflow
 _MEMORY = 20
-_NARROW = 5e-3
 _OPENED = 0.01
 _WEAK = 1e3  # times the floor: the climb into a pole slows down long before it
 
@@ -156,7 +156,7 @@ class Posterior:
             return False
         parameters = self.parameters(run.x)
         few = parameters.weights * rows.n_rows < self.resolved.n_features + 2
-        return bool((few & (narrowest(parameters) < _NARROW)).any())
+        return bool((few & (narrowest(parameters) < ON_THE_WAY_TO_A_POLE)).any())
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
         """Return x itself: the prior keeps components wide enough."""

@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 
 from bayesgmm.fit.points import point_of, split
 from bayesgmm.model.components import Structure
+from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
@@ -134,7 +135,7 @@ def _nearest(rows: Array, centres: Array) -> Array:
 
 
 def _plus_plus(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
-    centres, _ = kmeans_plusplus(rows, n_clusters, random_state=int(rng.integers(2**31)))
+    centres, _ = kmeans_plusplus(rows, n_clusters, random_state=drawn_integer(rng, 31))
     return _nearest(rows, centres)
 
 
@@ -150,7 +151,7 @@ def _slices(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
 
 
 def _kmeans(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
-    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31)))
+    kmeans = KMeans(n_clusters, n_init=1, random_state=drawn_integer(rng, 31))
     return _one_hot(kmeans.fit_predict(rows), n_clusters)
 
 

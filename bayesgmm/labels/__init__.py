@@ -7,14 +7,13 @@ from bayesgmm.labels.allocation import (
     fitting_coordinates,
 )
 from bayesgmm.labels.exchangeability import label_groups
-from bayesgmm.labels.identification import IDENTIFIED, identification_scores
+from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.labels.stephens import stephens
 from bayesgmm.posterior.mcmc_error import Precision, precision
 
 __all__ = [
-    "IDENTIFIED",
     "METHODS",
     "Allocations",
     "Mode",

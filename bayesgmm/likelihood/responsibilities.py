@@ -1,14 +1,13 @@
 """Responsibilities of many draws, streamed: n x K x draws never lies in memory."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from bayesgmm.likelihood.compiled.draws import fill_responsibilities
 from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.model.parameters import Parameters, in_fitting_units
-from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
 
 __all__ = ["over_draws", "responsibilities"]
@@ -94,5 +93,4 @@ def over_draws[Result](
         fill_responsibilities(blocks, log_weights[part], means[part], covariances[part], block)
         return reduce(block, part)
 
-    with ThreadPoolExecutor(cores or available_cores()) as pool:
-        yield from pool.map(task, range(0, n_draws, step))
+    yield from in_threads(task, range(0, n_draws, step), cores=cores)

@@ -1,10 +1,7 @@
 """The E-step's pass over all rows: held in memory in blocks, or streamed chunk by chunk."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,14 +10,13 @@ from bayesgmm.data import Dataset
 from bayesgmm.likelihood.compiled.kernels import BLOCK, blocked, row_responsibilities, sum_rows
 from bayesgmm.likelihood.compiled.m_step import sum_at, whiten_point
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
 
 __all__ = ["Rows", "Sums", "whole_blocks"]
 
 CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
 HELD_BYTES = 2**25
-_LOOK_AHEAD = 2
 
 
 def whole_blocks(n_rows: int) -> int:
@@ -67,7 +63,7 @@ class Rows:
         self._data = data
         self._size = (resolved.n_components, n_features)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
-        self._n_threads = n_threads or available_cores()
+        self._threads = Threads(n_threads)
         self._held: list[tuple[Array, int]] | None = None
         if 8 * self.n_rows * n_features <= HELD_BYTES:
             self._held = [(self._blocked(chunk), len(chunk)) for chunk in self._chunks()]
@@ -130,16 +126,6 @@ class Rows:
             value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, mass, first, second)
         return Sums(value, mass, first, second)
 
-    @cached_property
-    def _executor(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._n_threads)
-
     def _in_order(self, point: Array, chunks: Iterable[tuple[Array, int]]) -> Iterator[Sums]:
-        """Sum chunks in threads, a few ahead of the merge, so that few are in memory at once."""
-        pending: deque[Future[Sums]] = deque()
-        for chunk, n_rows in chunks:
-            pending.append(self._executor.submit(self._sum, point, chunk, n_rows))
-            if len(pending) >= self._n_threads + _LOOK_AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        """Sum chunks in threads, a few ahead of the merge."""
+        return self._threads.few_at_once(lambda part: self._sum(point, *part), chunks)

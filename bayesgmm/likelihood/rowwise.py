@@ -1,12 +1,13 @@
 """The log likelihood of every row at every draw."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 
 import numpy as np
 
 from bayesgmm.likelihood.compiled.draws import fill_log_likelihoods
 from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.model.parameters import Parameters, in_fitting_units
+from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
 
 __all__ = ["pointwise_log_likelihood"]
@@ -41,7 +42,6 @@ def pointwise_log_likelihood(
         part = slice(start, start + _DRAWS_PER_TASK)
         fill_log_likelihoods(blocks, log_weights[part], means[part], covariances[part], out[part])
 
-    with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(fill, range(0, len(out), _DRAWS_PER_TASK)))
+    deque(in_threads(fill, range(0, len(out), _DRAWS_PER_TASK), cores=cores), maxlen=0)
     out -= np.log(unit).sum()
     return out

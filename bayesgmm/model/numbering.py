@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from bayesgmm.limits import NUMBERED_APART, NUMBERED_ERRORS
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -10,8 +11,6 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = ["matched_to_prior", "number_clusters"]
 
-CLOSE = 0.05  # in standard deviations of the feature
-ERRORS = 3.0
 _FARTHEST = 1e6  # standard deviations of the prior: a scale may be 0
 
 
@@ -41,7 +40,7 @@ def number_clusters(
     if len(means) == 1:
         return np.zeros(1, dtype=np.int64), 0
     gaps = np.diff(np.sort(means, axis=0), axis=0)
-    if (gaps[:, 0] >= np.maximum(ERRORS * errors, CLOSE * spread[0])).all():
+    if (gaps[:, 0] >= np.maximum(NUMBERED_ERRORS * errors, NUMBERED_APART * spread[0])).all():
         feature = 0
     else:
         feature = int((gaps / spread).min(axis=0).argmax())

@@ -8,14 +8,13 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.spec import MixtureSpec, is_by_cluster
 from bayesgmm.typing import Array
 
 __all__ = ["ResolvedSpec", "resolve"]
-
-ERROR_PER_STEP = 0.4  # 1 / sqrt(2 pi): a tied cell's density then never exceeds 1 / step
 
 
 @dataclass(frozen=True)

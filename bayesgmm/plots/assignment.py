@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import AMBIGUOUS, INTERVAL
 from bayesgmm.plots.curves import Drawn, drawn, evenly
 from bayesgmm.plots.theme import (
     HIGHLIGHT,
@@ -24,16 +25,14 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = ["coclustering", "membership"]
 
-_AMBIGUOUS = 0.8
-
 
 def membership(
     source: Any,
     rows: Any = None,
     *,
     features: tuple[str, str] | None = None,
-    prob: float = 0.89,
-    ambiguous: float = _AMBIGUOUS,
+    prob: float = INTERVAL,
+    ambiguous: float = AMBIGUOUS,
     units: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
 from bayesgmm.posterior.tree import rows_of
@@ -21,7 +22,7 @@ def posterior_predictive(
     posterior: xr.DataTree,
     *,
     n_data_sets: int = 200,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
 ) -> np.ndarray:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import INTERVAL
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -163,7 +164,7 @@ def prior_predictive(
     source: Any,
     spec: MixtureSpec | int | None = None,
     *,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
 ) -> np.ndarray:

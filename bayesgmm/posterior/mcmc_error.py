@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from arviz_stats.base import array_stats
 
+from bayesgmm.limits import TAIL_ESS_PROB
 from bayesgmm.typing import Array
 
-__all__ = ["Precision", "precision"]
+__all__ = ["Precision", "effective_size", "precision"]
 
-_TAIL = 0.89  # ArviZ's default: the quantiles 0.11 and 0.89
 _AXES = {"chain_axis": 0, "draw_axis": 1}
 _LEAST_DRAWS = 4
 
@@ -45,8 +45,23 @@ def precision(values: Array) -> Precision:
         return Precision(*[np.nan] * 5)
     return Precision(
         ess_bulk=float(array_stats.ess(kept, **_AXES)),
-        ess_tail=float(array_stats.ess(kept, method="tail", prob=_TAIL, **_AXES)),
+        ess_tail=float(array_stats.ess(kept, method="tail", prob=TAIL_ESS_PROB, **_AXES)),
         r_hat=float(array_stats.rhat(kept, **_AXES)) if len(kept) > 1 else np.nan,
         mcse_mean=float(array_stats.mcse(kept, **_AXES)),
         mcse_sd=float(array_stats.mcse(kept, method="sd", **_AXES)),
     )
+
+
+def effective_size(values: Array) -> float:
+    """Return the effective sample size for the mean of values.
+
+    Parameters
+    ----------
+    values : array of shape (chain, draw) or (draw,)
+        Independent ones in the second case: their number is returned, as it is where the
+        effective one is not finite.
+    """
+    if values.ndim == 1:
+        return float(values.size)
+    size = float(array_stats.ess(values, method="mean", **_AXES))
+    return size if np.isfinite(size) else float(values.size)

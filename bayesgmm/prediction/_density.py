@@ -7,12 +7,15 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from bayesgmm.arguments import check_prob
+from bayesgmm.limits import INTERVAL
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 
 __all__ = ["density", "log_density"]
 
 
-def density(fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = 0.89) -> xr.Dataset:
+def density(
+    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
+) -> xr.Dataset:
     """Return the density of the mixture at rows: posterior mean and interval.
 
     The mean over draws is the posterior predictive density.
@@ -50,7 +53,7 @@ def density(fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = 0.
 
 
 def log_density(
-    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = 0.89
+    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
 ) -> xr.Dataset:
     """Return the logarithm of what `density` returns, nats, safe far from the data.
 

@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
 from bayesgmm.typing import Array
 
@@ -27,7 +28,7 @@ def density_grid(
     *,
     size: int | None = None,
     limits: Limits | None = None,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
 ) -> xr.Dataset:
     """Return the density of one or two features on a regular grid, others integrated out.
 

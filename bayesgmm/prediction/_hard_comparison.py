@@ -14,6 +14,7 @@ from bayesgmm.arguments import seed_of
 from bayesgmm.errors import DataError
 from bayesgmm.prediction._membership import membership
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.runtime.seeds import integer
 from bayesgmm.typing import Array
 
 __all__ = ["HardComparison", "hard_comparison"]
@@ -129,7 +130,7 @@ def _kmeans(values: Array, n_clusters: int, seed: int) -> Any:
         )
     spread = values.std(axis=0, ddof=1)
     scaled = (values - values.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
-    state = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    state = integer(np.random.SeedSequence(seed))
     return KMeans(n_clusters, n_init=KMEANS_STARTS, random_state=state).fit_predict(scaled)
 
 

@@ -9,13 +9,14 @@ from scipy.special import entr
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 
 __all__ = ["membership", "most_ambiguous"]
 
 
 def membership(
-    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = 0.89
+    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
 ) -> xr.Dataset:
     """Return how probably each row belongs to each cluster, and how sure that is.
 

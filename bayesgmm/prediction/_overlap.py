@@ -8,6 +8,7 @@ import xarray as xr
 from scipy.stats import norm, qmc
 
 from bayesgmm.arguments import check_prob
+from bayesgmm.limits import INTERVAL
 from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
 from bayesgmm.typing import Array
@@ -18,7 +19,7 @@ NODES = 1024
 DRAWS_PER_BLOCK = 100
 
 
-def overlap(fit_or_posterior: FitOrPosterior, prob: float = 0.89) -> xr.Dataset:
+def overlap(fit_or_posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
     """Return how much each pair of components overlaps, with intervals.
 
     Parameters

@@ -10,6 +10,7 @@ from scipy.spatial.distance import squareform
 
 from bayesgmm.arguments import check_prob, seed_of
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
 from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
 from bayesgmm.runtime.memory import require_bytes
@@ -97,7 +98,7 @@ def partition(
     loss: Literal["vi", "binder"] = "vi",
     rows: Any = None,
     *,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
     seed: int | None = None,
 ) -> Partition:
     """Return the partition of the rows with the least expected loss found.

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +19,7 @@ from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.gaussian import refuse_unless_gaussian
 from bayesgmm.posterior.tree import obs_of, parameters_of, rows_of
 from bayesgmm.prediction.rows import checked_rows, row_names
-from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.parallel import available_cores, in_threads
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["FitOrPosterior", "MixtureDraws", "draws_of", "interval"]
@@ -155,9 +154,7 @@ class MixtureDraws:
         size = max(BLOCK_BYTES // (8 * self.n_samples * self.n_components), 1)
         size = whole_blocks(size)
         blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-        cores = available_cores()
-        with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
-            list(pool.map(task, blocks))
+        deque(in_threads(task, blocks, cores=min(available_cores(), MOST_THREADS)), maxlen=0)
 
     def sample_blocks(self, n_rows: int) -> Iterator[slice]:
         """Yield blocks of draws for which K values a draw and row fill at most 64 MiB."""

@@ -8,7 +8,6 @@ are exact and need no matrix of pairs.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from bayesgmm.likelihood.compiled.partition_search import count_joint, improve_partition
-from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["LOSSES", "Loss", "best_partition", "losses"]
@@ -91,8 +90,7 @@ def best_partition(
         labels = np.unique(labels, return_inverse=True)[1]
         return float(losses(labels, sampled, loss).mean()), labels
 
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(improve, starts, seed.spawn(len(starts))))
+    found = in_threads(improve, starts, seed.spawn(len(starts)))
     expected, labels = min(found, key=lambda pair: pair[0])
     return labels, expected
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from bayesgmm.model.resolved import ERROR_PER_STEP, ResolvedSpec
+from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
-from bayesgmm.report.numbers import plain, significant
+from bayesgmm.report.numbers import INTERVAL_SHOWN, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.typing import Array
@@ -158,7 +159,7 @@ def _recording(resolved: ResolvedSpec) -> str:
     return (
         "Recorded values are rounded, and a density that took them as exact could shrink a "
         "component onto tied rows. Each component therefore carries a recording error with "
-        f"standard deviation h, 0.4 recording steps, in data units: {listed}."
+        f"standard deviation h, {ERROR_PER_STEP} recording steps, in data units: {listed}."
     )
 
 
@@ -170,8 +171,8 @@ def _pictures(subject: Subject) -> list[Block]:
             prior_predictive(subject.posterior, seed=seed, units=subject.units),
             "What the prior alone predicts. The outline is the histogram of the data, the thick "
             "line the prior predictive density, the thin lines the densities at some draws from "
-            "the prior and the band the middle 89 % of such densities. The last panel is the "
-            "prior probability of the number of components that hold at least one row.",
+            f"the prior and the band the middle {INTERVAL_SHOWN} of such densities. The last panel "
+            "is the prior probability of the number of components that hold at least one row.",
             "Histogram of each column beside the wider density that the prior predicts, and a bar "
             "chart of the number of occupied components under the prior.",
         )

@@ -4,6 +4,7 @@ import os
 import sys
 
 from bayesgmm.errors import ResourceError
+from bayesgmm.limits import MEMORY_SHARE
 
 __all__ = ["available_bytes", "require_bytes"]
 
@@ -36,7 +37,7 @@ def require_bytes(needed: int, what: str, ways_out: str) -> None:
     ResourceError
     """
     available = available_bytes()
-    if needed > 0.9 * available:
+    if needed > MEMORY_SHARE * available:
         raise ResourceError(
             f"{what} would take {needed / 2**30:.2f} GiB and {available / 2**30:.2f} GiB are "
             f"available; {ways_out}.",

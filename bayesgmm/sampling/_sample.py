@@ -23,6 +23,7 @@ from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.progress import Progress, reporting
+from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chain_starts import dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes, modes_from
@@ -149,7 +150,7 @@ def sample(
     log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
     _warn_of_ties(log_posterior.resolved, dataset)
     for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
-    modes = find_modes(log_posterior, dataset, _number(for_modes))
+    modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
     with reporting(progress, chains) as report:
         drawn = run(log_posterior, modes, settings, chains, for_draws, report)
     modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
@@ -195,7 +196,7 @@ def _run_nuts(
         else plain_starts(draw_prior(log_posterior, chains, rng))
     )
     logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
-    seeds = [_number(child) for child in for_chains]
+    seeds = [integer(child, 64) for child in for_chains]
     return run_chains(log_posterior, starts, seeds, settings, report)
 
 
@@ -258,10 +259,6 @@ def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
         f"sampling {data.n_obs} rows with their log likelihood at {n_draws} draws",
         "pass log_likelihood=False, keep fewer draws, or sample a part of the rows",
     )
-
-
-def _number(sequence: np.random.SeedSequence) -> int:
-    return int(sequence.generate_state(1, np.uint64)[0])
 
 
 def _required(spec: MixtureSpec | int | None) -> MixtureSpec:

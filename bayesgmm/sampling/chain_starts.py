@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import VISIBLE
 from bayesgmm.runtime.parallel import one_blas_thread
-from bayesgmm.sampling.posterior_modes import VISIBLE, PosteriorMode, laplace_shares
+from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
 from bayesgmm.sampling.preconditioning import Frame, local_root, whitens
 from bayesgmm.typing import Array, IntArray
 

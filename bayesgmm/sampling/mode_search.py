@@ -19,8 +19,8 @@ from bayesgmm.fit import fit_em
 from bayesgmm.fit.points import split
 from bayesgmm.fit.starts import draw_starts
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import ERROR_PER_STEP
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
     Labelling,

@@ -1,7 +1,6 @@
 """Run NUTS chains on the fused log posterior, each from its own start and seed."""
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow
 
 from bayesgmm.errors import SamplingError, SamplingInterrupted
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.runtime.parallel import until_stopped
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.sampling.chain_starts import ChainStart
 from bayesgmm.sampling.nutpie import nutpie_model
@@ -107,14 +107,7 @@ def run_chains(
                 chain=chain,
             ) from error
 
-    with ThreadPoolExecutor(settings.cores) as pool:
-        futures = [pool.submit(run, chain) for chain in range(len(starts))]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        except KeyboardInterrupt:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-        traces = [future.result() for future in futures if not future.cancelled()]
+    traces = until_stopped(run, len(starts), stop, settings.cores)
     return _gather(traces, len(starts[0].u), stop.is_set())
 
 

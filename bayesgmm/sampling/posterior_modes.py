@@ -19,7 +19,6 @@ from bayesgmm.typing import Array, IntArray
 __all__ = [
     "Labelling",
     "PosteriorMode",
-    "VISIBLE",
     "climb",
     "climbed_mode",
     "distinct_modes",
@@ -28,7 +27,6 @@ __all__ = [
     "mode_at",
 ]
 
-VISIBLE = 0.01  # share of the mass from which on a mode must not be missed
 _EVALUATIONS = 2000
 _LARGEST = 40.0  # of log weights, log scales and log odds: further out lie poles, not modes
 _CURVED = 1e-6  # smallest curvature of a maximum; that of every prior is far above

@@ -1,7 +1,6 @@
 """Sequential Monte Carlo from the prior to the posterior: draws of all modes, and the evidence."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,11 +9,13 @@ from scipy.special import logsumexp
 
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import FirstRows
-from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.runtime.progress import Progress
+from bayesgmm.runtime.seeds import drawn_integer
+from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "resample", "temper"]
+__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "temper"]
 
 CHAIN_LENGTH = 16
 MIN_CHAINS = 4
@@ -124,8 +125,7 @@ def temper(
     def one(number: int) -> _Run:
         return _run(log_posterior, chains, for_runs[number], number, progress)
 
-    with ThreadPoolExecutor(cores or available_cores()) as pool:
-        runs = list(pool.map(one, range(n_runs)))
+    runs = list(in_threads(one, range(n_runs), cores=cores))
     shift = len(log_posterior.values) * log_posterior.resolved.log_unit
     evidences = np.array([run.log_evidence for run in runs]) - shift
     log_evidence, error = _pooled(evidences)
@@ -175,7 +175,7 @@ def _run(
         rows.append(rows[-1] + taken)
         states = np.empty((chains, CHAIN_LENGTH, log_posterior.dim))
         states[:, 0] = particles[resample(weights, chains, rng)]
-        acceptance = first_rows.sweep(states, rows[-1], step, MAX_STEPS, int(rng.integers(2**32)))
+        acceptance = first_rows.sweep(states, rows[-1], step, MAX_STEPS, drawn_integer(rng))
         step *= math.exp(acceptance.mean() - TARGET_ACCEPTANCE)
         particles = states.reshape(-1, log_posterior.dim)
         if progress is not None:
@@ -220,13 +220,6 @@ def _next_step(window: Array) -> tuple[int, Array, float]:
     last = int(enough[-1]) if enough.size else 0
     chosen = weights[:, last]
     return last + 1, chosen / chosen.sum(), float(largest[last] + np.log(chosen.mean()))
-
-
-def resample(weights: Array, size: int, rng: np.random.Generator) -> IntArray:
-    """Choose `size` particles by systematic resampling; the weights need not sum to 1."""
-    edges = np.cumsum(weights)
-    points = (rng.random() + np.arange(size)) / size
-    return np.minimum(np.searchsorted(edges / edges[-1], points), len(weights) - 1)
 
 
 def _combined(runs: list[_Run], n_particles: int, rng: np.random.Generator) -> Array:
