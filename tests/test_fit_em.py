@@ -140,7 +140,7 @@ def test_m_step_matches_the_structure(covariance):
     resolved = resolve(MixtureSpec(k, covariance, resolution=0.0), data)
     rows = (data.values - resolved.centre) / resolved.unit
     start = point_of(np.full(k, 1 / k), rng.normal(size=(k, d)), np.array([np.eye(d)] * k))
-    sums = Rows(resolved, data).expectation(start)
+    sums = Rows(resolved, data).moments(start)
     weights, means, covariances = split(start, k, d)
     joint = np.array([
         w * multivariate_normal(m, c).pdf(rows)
@@ -153,8 +153,7 @@ def test_m_step_matches_the_structure(covariance):
     offsets = rows - centres[:, None]
     scatter = np.einsum("kn,kni,knj->kij", r, offsets, offsets)
     out = np.empty_like(start)
-    flags = (structure.shared, structure.scalar, structure.correlated)
-    assert maximise(start, *sums[1:], *flags, np.full(d, 1e-12), np.zeros(d), out) == -1
+    assert maximise(*sums[1:], *structure.engine_flags, np.full(d, 1e-12), np.zeros(d), out) == -1
     weights, means, covariances = split(out, k, d)
     np.testing.assert_allclose(weights, mass / mass.sum(), rtol=1e-10)
     np.testing.assert_allclose(means, centres, atol=1e-12)
@@ -172,7 +171,7 @@ def test_em_never_falls_and_ends_at_a_fixed_point(faithful, covariance):
         fit.weights, (fit.means - centre) / unit, fit.covariances / np.multiply.outer(unit, unit)
     )
     rows = Rows(fit.resolved, faithful)
-    after, collapsed = target.step(x, rows.expectation(x), np.full(2, 1e-12))
+    after, collapsed = target.step(x, rows.moments(x), np.full(2, 1e-12))
     assert collapsed == -1
     np.testing.assert_allclose(after, x, atol=2e-3)  # a fixed point of the plain step
 

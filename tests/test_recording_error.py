@@ -118,7 +118,7 @@ def test_an_extrapolated_point_is_led_back():
     bound_point(x, 2, 3, target.error)
     excess = split(x, 2, 3)[2] - np.diag(target.error**2)
     assert np.linalg.eigvalsh(excess).min() > -1e-15
-    sums = Rows(target.resolved, data).expectation(x)
+    sums = Rows(target.resolved, data).moments(x)
     assert np.isfinite(sums.log_likelihood)
 
 

@@ -77,8 +77,7 @@ def conclude(
     return PointFit(
         resolved=target.resolved,
         parameters=best.parameters,
-        log_likelihood=rows.expectation(point).log_likelihood
-        - data.n_obs * target.resolved.log_unit,
+        log_likelihood=rows.moments(point).log_likelihood - data.n_obs * target.resolved.log_unit,
         log_posterior=target.log_posterior(best.run.objective + shift),
         log_certainty=rows.log_certainty(point),
         path=np.array(best.run.path) + shift,

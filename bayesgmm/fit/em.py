@@ -16,7 +16,8 @@ from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
-from bayesgmm.likelihood.rows import Rows, Sums
+from bayesgmm.likelihood.moments import Moments
+from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, without_error
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -201,12 +202,11 @@ class Likelihood:
     def log_posterior(self, objective: float) -> None:
         """Return None: there is no prior."""
 
-    def step(self, x: Array, sums: Sums, floor: Array) -> tuple[Array, int]:
+    def step(self, x: Array, moments: Moments, floor: Array) -> tuple[Array, int]:
         """Return the next point of EM and the component that collapsed, or -1."""
         structure, out = self.resolved.structure, np.empty_like(x)
         collapsed = maximise(
-            x,
-            *sums[1:],
+            *moments[1:],
             *structure.engine_flags,
             floor,
             self.error,
@@ -222,15 +222,15 @@ class Likelihood:
         """
         path: list[float] = []
         longest, enough = 1.0, tol * rows.n_rows
-        sums = rows.expectation(x)
+        moments = rows.moments(x)
         while True:
-            path.append(sums.log_likelihood)
-            first, collapsed = self.step(x, sums, floor)
+            path.append(moments.log_likelihood)
+            first, collapsed = self.step(x, moments, floor)
             if collapsed >= 0:
                 return Run(x, path, FitStatus.COLLAPSED, collapsed)
-            sums = rows.expectation(first)
-            path.append(sums.log_likelihood)
-            second, collapsed = self.step(first, sums, floor)
+            moments = rows.moments(first)
+            path.append(moments.log_likelihood)
+            second, collapsed = self.step(first, moments, floor)
             if collapsed >= 0:
                 return Run(first, path, FitStatus.COLLAPSED, collapsed)
             move = first - x
@@ -242,15 +242,15 @@ class Likelihood:
             if len(path) > max_iter:
                 return Run(first, path, FitStatus.MAX_ITER)
             if len(path) == max_iter:
-                path.append(rows.expectation(second).log_likelihood)
+                path.append(rows.moments(second).log_likelihood)
                 return Run(second, path, FitStatus.MAX_ITER)
             length = min(length, longest)
             ahead = x + 2.0 * length * move + length**2 * bend
-            leap = rows.expectation(self._within(ahead)) if length > 1.0 else None
+            leap = rows.moments(self._within(ahead)) if length > 1.0 else None
             if leap is not None and leap.log_likelihood >= path[-1]:
-                x, sums = ahead, leap
+                x, moments = ahead, leap
             else:
-                x, sums = second, rows.expectation(second)
+                x, moments = second, rows.moments(second)
             if len(path) < 2 * _PLAIN_STEPS:
                 continue
             longest = 4.0 * longest if leap is None or x is ahead else max(1.0, longest / 4.0)

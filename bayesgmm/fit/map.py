@@ -15,9 +15,10 @@ from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import split
 from bayesgmm.fit.result import FitStatus, PointFit
-from bayesgmm.likelihood.compiled.m_step import bound_point, moments
+from bayesgmm.likelihood.compiled.m_step import bound_point
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.likelihood.rows import Rows, Sums
+from bayesgmm.likelihood.moments import Moments
+from bayesgmm.likelihood.rows import Rows
 from bayesgmm.limits import ON_THE_WAY_TO_A_POLE
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
@@ -218,7 +219,7 @@ class Posterior:
         while True:
             before = path[-1]
             for _ in range(min(_EM_STEPS, max_iter + 1 - len(path))):
-                x = self.step(x, rows.expectation(self.point(x)))
+                x = self.step(x, rows.moments(self.point(x)))
                 path.append(self._value(rows, x))
             x = self._ascend_all(rows, x, path, max_iter)
             weak = self._weak_component(x, floor)
@@ -235,29 +236,23 @@ class Posterior:
             return x
         return _ascend(lambda x: self.value_and_gradient(rows, x), x, self._bounds, path, left)
 
-    def step(self, x: Array, sums: Sums) -> Array:
-        """M-step: maximise the expected log posterior given the sums taken at x."""
-        centres, scatters = self._moments(x, sums)
+    def step(self, x: Array, moments: Moments) -> Array:
+        """M-step: maximise the expected log posterior given the moments taken at x."""
 
         def expected(x: Array) -> tuple[float, Array]:
-            there = self._prior.evaluate_expected(x, sums.mass, centres, scatters)
+            there = self._prior.evaluate_expected(x, *moments[1:])
             return there.value, there.gradient
 
         return _ascend(expected, x, self._bounds, [expected(x)[0]], _M_STEP_ITERATIONS)
 
     def value_and_gradient(self, rows: Rows, x: Array) -> tuple[float, Array]:
         """Return the log posterior density at x and its gradient, by Fisher's identity."""
-        sums = rows.expectation(self.point(x))
-        there = self._prior.evaluate_expected(x, sums.mass, *self._moments(x, sums))
-        return sums.log_likelihood + there.log_prior, there.gradient
+        moments = rows.moments(self.point(x))
+        there = self._prior.evaluate_expected(x, *moments[1:])
+        return moments.log_likelihood + there.log_prior, there.gradient
 
     def _value(self, rows: Rows, x: Array) -> float:
         return self.value_and_gradient(rows, x)[0]
-
-    def _moments(self, x: Array, sums: Sums) -> tuple[Array, Array]:
-        centres, scatters = np.empty_like(sums.first), np.empty_like(sums.second)
-        moments(self.point(x), *sums[1:], centres, scatters)
-        return centres, scatters
 
     def _weak_component(self, x: Array, floor: Array) -> int:
         """Return the first component with a variance below the floor, or -1."""

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 from copy import copy
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.compiled.kernels import BLOCK, blocked, row_responsibilities, sum_rows
-from bayesgmm.likelihood.compiled.m_step import sum_at, whiten_point
+from bayesgmm.likelihood.compiled.m_step import moments, moments_at, whiten_point
+from bayesgmm.likelihood.moments import Moments
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
 
-__all__ = ["Rows", "Sums", "whole_blocks"]
+__all__ = ["Rows", "whole_blocks"]
 
 CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
 HELD_BYTES = 2**25
@@ -22,15 +24,6 @@ HELD_BYTES = 2**25
 def whole_blocks(n_rows: int) -> int:
     """Return the largest number of rows up to `n_rows` that leaves no block of a pass half full."""
     return n_rows - n_rows % BLOCK if n_rows > BLOCK else n_rows
-
-
-class Sums(NamedTuple):
-    """Log likelihood (nats, fitting coordinates) and the whitened sums over all rows."""
-
-    log_likelihood: float
-    mass: Array
-    first: Array
-    second: Array
 
 
 class _Whitened(NamedTuple):
@@ -74,21 +67,15 @@ class Rows:
         other._size = (resolved.n_components, resolved.n_features)
         return other
 
-    def expectation(self, point: Array) -> Sums:
-        """Return the sums over all rows at a point of EM."""
+    def moments(self, point: Array) -> Moments:
+        """Return the moments of all rows at a point of EM."""
         if self._held is None:
-            results = self._in_order(point, ((chunk, -1) for chunk in self._chunks()))
+            parts = self._in_order(point, ((chunk, -1) for chunk in self._chunks()))
         elif len(self._held) == 1:
-            return self._sum(point, *self._held[0])
+            return self._of_chunk(point, *self._held[0])
         else:
-            results = self._in_order(point, self._held)
-        log_likelihood, mass, first, second = next(results)
-        for part in results:
-            log_likelihood += part.log_likelihood
-            mass += part.mass
-            first += part.first
-            second += part.second
-        return Sums(log_likelihood, mass, first, second)
+            parts = self._in_order(point, self._held)
+        return reduce(Moments.merge, parts)
 
     def log_certainty(self, point: Array) -> float:
         """Return sum_i log max_k r_ik, nats: 0 where every row is certain of its cluster."""
@@ -115,17 +102,19 @@ class Rows:
         whiten_point(point, *whitened)
         return whitened
 
-    def _sum(self, point: Array, chunk: Array, n_rows: int) -> Sums:
+    def _of_chunk(self, point: Array, chunk: Array, n_rows: int) -> Moments:
         n_clusters, n_features = self._size
-        mass, first = np.zeros(n_clusters), np.zeros(self._size)
-        second = np.zeros((n_clusters, n_features, n_features))
+        mass, centres = np.zeros(n_clusters), np.zeros(self._size)
+        scatters = np.zeros((n_clusters, n_features, n_features))
         if n_rows >= 0:
-            value = sum_at(point, chunk, n_rows, mass, first, second)
+            value = moments_at(point, chunk, n_rows, mass, centres, scatters)
         else:
-            whitened = self._whitened(point)
-            value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, mass, first, second)
-        return Sums(value, mass, first, second)
+            whitened, unit = self._whitened(point), 1.0 / self._unit
+            first, second = np.zeros_like(centres), np.zeros_like(scatters)
+            value = sum_rows(chunk, self._centre, unit, *whitened, mass, first, second)
+            moments(point, mass, first, second, centres, scatters)
+        return Moments(value, mass, centres, scatters)
 
-    def _in_order(self, point: Array, chunks: Iterable[tuple[Array, int]]) -> Iterator[Sums]:
-        """Sum chunks in threads, a few ahead of the merge."""
-        return self._threads.few_at_once(lambda part: self._sum(point, *part), chunks)
+    def _in_order(self, point: Array, chunks: Iterable[tuple[Array, int]]) -> Iterator[Moments]:
+        """Go through chunks in threads, a few ahead of the merge."""
+        return self._threads.few_at_once(lambda part: self._of_chunk(point, *part), chunks)

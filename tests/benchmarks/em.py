@@ -48,9 +48,9 @@ def ours(rows, n_components, n_iter):
     def run():
         x = start
         for _ in range(n_iter):
-            x, collapsed = target.step(x, held.expectation(x), floor)
+            x, collapsed = target.step(x, held.moments(x), floor)
             assert collapsed < 0
-        return held.expectation(x).log_likelihood + target.data_units(len(rows))
+        return held.moments(x).log_likelihood + target.data_units(len(rows))
 
     return run
 

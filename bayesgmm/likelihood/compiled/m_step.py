@@ -20,7 +20,7 @@ __all__ = [
     "constrained_point",
     "maximise",
     "moments",
-    "sum_at",
+    "moments_at",
     "whiten_point",
 ]
 
@@ -52,14 +52,26 @@ def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) 
 
 
 @compiled
-def sum_at(
-    point: Array, blocks: Array, n_rows: int, mass: Array, first: Array, second: Array
+def moments_at(
+    point: Array, blocks: Array, n_rows: int, mass: Array, centres: Array, scatters: Array
 ) -> float:
-    """Add the sums of all rows of `blocks` at a point; return their log likelihood, nats."""
-    whitening, shift = np.empty_like(second), np.empty_like(first)
+    """Write the moments of all rows of `blocks` at a point; return their log likelihood, nats.
+
+    Parameters
+    ----------
+    point : array, see the module
+    blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
+    n_rows : int
+    mass, centres, scatters : arrays, zeros, written
+        As in `bayesgmm.likelihood.moments.Moments`.
+    """
+    whitening, shift = np.empty_like(scatters), np.empty_like(centres)
     constant = np.empty_like(mass)
+    first, second = np.zeros_like(centres), np.zeros_like(scatters)
     whiten_point(point, whitening, shift, constant)
-    return sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    moments(point, mass, first, second, centres, scatters)
+    return value
 
 
 @compiled
@@ -235,10 +247,9 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
 
 @compiled
 def maximise(
-    point: Array,
     mass: Array,
-    first: Array,
-    second: Array,
+    centres: Array,
+    scatters: Array,
     shared: bool,
     scalar: bool,
     correlated: bool,
@@ -254,27 +265,25 @@ def maximise(
 
     Parameters
     ----------
-    point, out : arrays, see the module
-    mass, first, second : arrays
-        The whitened sums at `point`, `bayesgmm.likelihood.compiled.kernels`.
+    mass, centres, scatters : arrays
+        As in `bayesgmm.likelihood.moments.Moments`.
     shared, scalar, correlated : bool
         The covariance structure.
     floor : array of shape (feature,), fitting coordinates
         Smallest variance allowed of each feature given those before it.
     error : array of shape (feature,), fitting coordinates
         Standard deviation of the recording error; 0 where values are exact.
+    out : array, written
+        A point, see the module.
     ridge : float, fitting coordinates
         Added to every variance.
     """
-    n_clusters, n_features = first.shape
-    centres = np.empty((n_clusters, n_features))
-    scatters = np.empty((n_clusters, n_features, n_features))
+    n_clusters, n_features = centres.shape
     covariances = np.empty((n_clusters, n_features, n_features))
     factor = np.empty((n_features, n_features))
     for k in range(n_clusters):
         if not mass[k] > EMPTY:
             return k
-    moments(point, mass, first, second, centres, scatters)
     _shape(mass, scatters, shared, scalar, correlated, covariances)
     for k in range(n_clusters):
         for i in range(n_features):
