@@ -127,7 +127,7 @@ def test_shapes_and_precisions(blobs, covariance_type):
              "tied_diag": (3,), "tied_spherical": ()}[covariance_type]  # fmt: skip
     assert fit.covariances_.shape == fit.precisions_.shape == fit.precisions_cholesky_.shape
     assert fit.covariances_.shape == shape
-    if STRUCTURES[covariance_type].correlated:
+    if STRUCTURES[covariance_type].has_correlations(2):
         identity = np.broadcast_to(np.eye(3), shape)
         np.testing.assert_allclose(fit.covariances_ @ fit.precisions_, identity, atol=1e-10)
         upper = fit.precisions_cholesky_

@@ -178,7 +178,7 @@ def test_em_never_falls_and_ends_at_a_fixed_point(faithful, covariance):
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_affine_equivariance(faithful, covariance):
-    scalar = STRUCTURES[covariance].scalar
+    scalar = STRUCTURES[covariance].one_scale
     a, b = (np.array([1e8, 1e8]) if scalar else np.array([1e-8, 1e8])), np.array([3.0, -2e9])
     spec = MixtureSpec(2, covariance)
     fit = fit_em(faithful, spec, seed=1, n_starts=6)

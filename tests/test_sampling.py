@@ -103,16 +103,16 @@ def test_every_structure_samples_and_is_laid_out(covariance, iris):
     structure = STRUCTURES[covariance]
     assert posterior["weights"].dims == ("chain", "draw", "cluster")
     assert posterior["covariances"].dims[2:] == ("cluster", "feature", "feature_bis")
-    assert ("correlations" in posterior) == structure.correlated
-    assert ("cluster" in posterior["scales_free"].dims) != structure.shared
-    assert ("feature" in posterior["scales_free"].dims) != structure.scalar
+    assert ("correlations" in posterior) == structure.has_correlations(2)
+    assert ("cluster" in posterior["scales_free"].dims) == structure.has_poles
+    assert ("feature" in posterior["scales_free"].dims) != structure.one_scale
     covariances = posterior["covariances"].values
     h = tree["constant_data"]["resolution"].values
     variances = np.einsum("...dd->...d", covariances)
     np.testing.assert_allclose(variances, posterior["scales"].values ** 2 + h**2, rtol=1e-12)
-    if structure.shared:
+    if not structure.has_poles:
         np.testing.assert_array_equal(covariances[:, :, 0], covariances[:, :, 1])
-    if structure.scalar:
+    if structure.one_scale:
         assert np.ptp(posterior["scales"].values, axis=-1).max() < 1e-12
     assert tree["log_likelihood"]["x"].shape == (2, 60, 150)
     assert attribute(tree, "seed") == 5
