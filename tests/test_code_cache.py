@@ -273,9 +273,9 @@ def test_code_of_other_modules_is_not_kept() -> None:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The folders in which code is looked for, in other places."""
+    name = code_folders.kept_in().name
     found = [tmp_path / name for name in ("first", "second")]
     monkeypatch.setattr(code_folders, "_places", lambda: found)
-    name = code_folders.kept_in().name
     code_folders.kept_in.cache_clear()
     yield [place / name for place in found]
     monkeypatch.undo()
