@@ -34,7 +34,7 @@ def test_it_says_where_the_code_is_and_how_large(
     told = capsys.readouterr().out.splitlines()
     assert told == [
         f"folder     {folder}",
-        "size       empty; the first call that needs compiled code compiles it",
+        "size       empty; the next fit or sample compiles, which takes about a minute",
         "others     2 folders of other versions, 1.2 MB",
     ]
     folder.mkdir()
@@ -80,6 +80,6 @@ def test_without_a_place_the_cure_is_named(
 ) -> None:
     places[:] = [Path("/dev/null/cache")]
     assert main(["cache"]) == 0
-    assert "none can be written; set NUMBA_CACHE_DIR" in capsys.readouterr().out
+    assert "none is writable; set NUMBA_CACHE_DIR" in capsys.readouterr().out
     assert main(["cache", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["folder"] is None

@@ -243,6 +243,15 @@ def test_a_lock_that_is_a_link_is_not_followed(tiny: Tiny) -> None:
     assert (tiny.compiled / "__pycache__" / "bayesgmm-compiled.lock").exists()
 
 
+def test_a_file_system_without_locks_keeps_code_too(tiny: Tiny) -> None:
+    before = """
+import errno, fcntl
+def flock(*_): raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = flock
+"""
+    assert [tiny.run(before)["loaded"] for _ in range(2)] == [0, N_LOADED]
+
+
 def test_many_processes_that_start_at_once_agree(tiny: Tiny) -> None:
     for found in tiny.order(times=6):
         assert (found["numbers"], found["said"]) == (EXPECTED, [])
@@ -264,9 +273,9 @@ def test_code_of_other_modules_is_not_kept() -> None:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The folders in which code is looked for, in other places."""
+    name = code_folders.kept_in().name
     found = [tmp_path / name for name in ("first", "second")]
     monkeypatch.setattr(code_folders, "_places", lambda: found)
-    name = code_folders.kept_in().name
     code_folders.kept_in.cache_clear()
     yield [place / name for place in found]
     monkeypatch.undo()
@@ -280,6 +289,16 @@ def test_code_that_can_only_be_read_is_used(
     assert code_folders.kept_in() is None
     code_folders.kept_in.cache_clear()
     places[1].mkdir(parents=True)
+    assert code_folders.kept_in() == places[1]
+
+
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_what_is_no_folder_is_passed_over(places: list[Path], what: str) -> None:
+    places[0].parent.mkdir()
+    if what == "file":
+        places[0].write_text("somebody's")
+    else:
+        places[0].symlink_to("nowhere")
     assert code_folders.kept_in() == places[1]
 
 

@@ -1,4 +1,4 @@
-"""The command on compiled code: cache."""
+"""The command for compiled code: cache."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ __all__ = ["register"]
 
 Clear = Annotated[
     bool,
-    typer.Option("--clear", help="Remove the compiled code of all versions, and say what it took."),
+    typer.Option("--clear", help="Remove the compiled code of all versions; it is rebuilt on use."),
 ]
 
 
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cache(clear: Clear = False, json: Json = False) -> int:
-    """Show where compiled code is kept between runs, and its size; or remove it."""
+    """Show where the compiled numerical code is stored and its size, or remove it."""
     from bayesgmm.runtime import code_folders
 
     current = code_folders.kept_in()
@@ -48,14 +48,14 @@ def cache(clear: Clear = False, json: Json = False) -> int:
     if clear and left:
         raise ResultFileError(
             f"cannot remove {_counted(left)} of compiled code, such as {str(left[0])!r}; run the "
-            "command as the user to whom it belongs."
+            "command as the user who owns it."
         )
     return Exit.OK
 
 
 def _lines(found: dict, cleared: bool) -> list[tuple[str, str]]:
-    lines = [("folder", found["folder"] or "none can be written; set NUMBA_CACHE_DIR to one")]
-    empty = "empty; the first call that needs compiled code compiles it"
+    lines = [("folder", found["folder"] or "none is writable; set NUMBA_CACHE_DIR to one that is")]
+    empty = "empty; the next fit or sample compiles, which takes about a minute"
     lines.append(("size", _megabytes(found["bytes"]) if found["bytes"] else empty))
     if others := found["other_folders"]:
         size = _megabytes(found["other_bytes"])
