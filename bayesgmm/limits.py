@@ -105,6 +105,10 @@ NARROW = 0.01
 CHANCE_SLABS = 1e-3
 # The same ratio below which a component on rows that fix no covariance is on the way into a pole.
 ON_THE_WAY_TO_A_POLE = 5e-3
+# Differences of all means, in standard deviations of the feature, and of all weights, below which
+# two runs that climbed equally high are told as one optimum.
+SAME_MEANS = 0.1
+SAME_WEIGHTS = 0.05
 
 # Data ------------------------------------------------------------------------------------------
 
