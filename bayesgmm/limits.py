@@ -27,10 +27,11 @@ SWITCHED = 0.001
 SETTLED = 0.01
 # Least share of draws in which a cluster is identified for a summary of its own to mean something.
 IDENTIFIED = 0.9
-# A draw identifies a cluster whose order is so many times as probable as any that moves it.
+# A draw identifies a cluster when its order beats all that move the cluster by the log of this,
+# nats of Stephens' cost.
 IDENTIFYING_ODDS = 20.0
 # Distance of two chains' means, in standard deviations within a chain, beyond which they stay in
-# two modes: Gaussians as far apart overlap little and have two peaks.
+# two modes: farther apart, two equal Gaussians have two peaks together.
 CHAINS_APART = 2.0
 # Fewest draws of a chain that show where it stays.
 STAYING_DRAWS = 20
@@ -69,7 +70,7 @@ MOST_REFITS = 10
 # Statistics and Computing 27:1413.
 ROW_VARIANCE = 0.4
 # Difference in elpd, nats, that is too small to prefer the larger model, and below which its
-# standard error is unreliable: Sivula, Magnusson, Matamoros and Vehtari (2025), Bayesian Analysis.
+# standard error is unreliable: Sivula, Magnusson, Matamoros and Vehtari (2020), arXiv:2008.10296.
 SMALL_DIFFERENCE = 4.0
 # Standard errors of a difference in elpd within which the smaller K is taken: about 95 % both ways.
 ELPD_ERRORS = 2.0
@@ -105,6 +106,10 @@ NARROW = 0.01
 CHANCE_SLABS = 1e-3
 # The same ratio below which a component on rows that fix no covariance is on the way into a pole.
 ON_THE_WAY_TO_A_POLE = 5e-3
+# Differences of all means, in standard deviations of the feature, and of all weights, below which
+# two runs that climbed equally high are told as one optimum.
+SAME_MEANS = 0.1
+SAME_WEIGHTS = 0.05
 
 # Data ------------------------------------------------------------------------------------------
 
@@ -117,7 +122,7 @@ MAX_ABSOLUTE = 1e150
 MAX_CONDITION = 1e10
 # Gap between two values, in the column's range, below which it is rounding noise and not a step.
 GAP_FLOOR = 1e-9
-# Largest size of an integer that float64 holds with all its neighbours.
+# Size up to which float64 holds every integer.
 MAX_EXACT_INTEGER = 2**53
 # Rows from which on a column that counts up is no chance.
 COUNTING_ROWS = 10

@@ -149,7 +149,7 @@ BUGS = (
     Bug(
         "one bridge for posteriors that hardly overlap",
         "elpd/refit.py",
-        "if joint[1] <= _JOINT_ERROR:",
+        "if joint[1] <= JOINT_BRIDGE_ERROR:",
         "if math.isfinite(joint[1]):",
         ("test_refits.py::test_a_row_that_leaves_the_posteriors_nothing_in_common_is_mended",),
     ),

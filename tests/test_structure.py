@@ -10,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
 LAYERS = [
-    {"errors", "limits", "typing"},
+    {"advice", "limits", "typing"},
+    {"errors"},
     {"runtime"},
     {"arguments"},
     {"data"},

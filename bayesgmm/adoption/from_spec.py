@@ -5,6 +5,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.adoption.reading import SAMPLE, attributes_of, check_agreement, named
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -129,15 +130,14 @@ def _shaped(posterior: xr.Dataset, name: str, shape: tuple[int, ...]) -> Array:
 def _check_range(name: str, good: NDArray[np.bool_], allowed: str) -> None:
     n_bad = int((~good).sum())
     if n_bad:
-        cure = (
-            " With a recording error, covariances must exceed its square on the diagonal "
-            "(resolution=0 leaves it out)."
-            if name == "scales"
-            else ""
+        cure = Advice(
+            " With a recording error, covariances must exceed its square on the diagonal (",
+            Option("resolution", 0),
+            " leaves it out).",
         )
         raise ConfigError(
             f"{name!r} of the draws must be {allowed}; {n_bad} of {good.size} values are not."
-            f"{cure}",
+            + (cure if name == "scales" else ""),
             variable=name,
         )
 
@@ -147,8 +147,11 @@ def _check_structure(parameters: Parameters, resolved: ResolvedSpec) -> None:
     structure = resolved.structure
     for what in structure.lacking_in(parameters, ROUNDED):
         raise ConfigError(
-            f"the draws do not have {what}, as covariance={structure.name!r} says; give the "
-            "spec of the model that was sampled.",
+            Advice(
+                f"the draws do not have {what}, as ",
+                Option("covariance", structure.name),
+                " says; give the spec of the model that was sampled.",
+            ),
             key="covariance",
             value=structure.name,
         )

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
@@ -52,8 +53,14 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
     if differing:
         standing = _standing(folder)[0]
         raise ResultFileError(
-            f"{str(folder)!r} holds results ({standing}) of other {' and '.join(differing)}; "
-            "pass overwrite=True to replace them, or choose another folder (--out).",
+            Advice(
+                f"{str(folder)!r} holds results ({standing}) of other {' and '.join(differing)}; "
+                "pass ",
+                Option("overwrite", True),
+                " to replace them, or choose another folder (",
+                Option("out"),
+                ").",
+            ),
             path=str(folder),
             differing=differing,
         )

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
@@ -137,8 +138,11 @@ class DataSection:
         usual = DataSection(self.file)
         if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
             raise ConfigError(
-                f"some options are for CSV files, and {self.file!r} is Parquet; leave out "
-                f"{', '.join(wrong)}.",
+                Advice(
+                    f"some options are for CSV files, and {self.file!r} is Parquet; leave out ",
+                    Advice.joined(", ", [Option(name) for name in wrong]),
+                    ".",
+                ),
                 path=self.file,
                 keys=wrong,
             )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import plural
 from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.errors import DataError
@@ -96,8 +97,11 @@ class _FirstPass:
     _faults: ClassVar[dict[str, tuple[Callable[[Array], NDArray[np.bool]], str]]] = {
         "missing": (
             np.isnan,
-            "drop these rows (drop_missing=True where a file or frame is read) or impute the "
-            "values before fitting",
+            Advice(
+                "drop these rows (",
+                Option("drop_missing", True),
+                " where a file or frame is read) or impute the values before fitting",
+            ),
         ),
         "infinite": (np.isinf, "correct these cells or drop their rows"),
         "huge": (
@@ -153,7 +157,7 @@ class _FirstPass:
             first = ", ".join(f"{word} {number} ({name!r})" for word, number, name in places)
             raise DataError(
                 f"data has {plural(int(counts.sum()), f'{fault} value')}: {', '.join(shares)}"
-                f"{more}; first in {first}; {cure}.",
+                f"{more}; first in {first}; " + cure + ".",
                 column=places[0][2],
                 rows=tuple(number for _, number, _ in places),
                 counts={self.features[j]: int(counts[j]) for j in columns},

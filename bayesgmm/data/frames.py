@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import (
     NOT_ASKED_FOR,
     Column,
@@ -124,7 +125,10 @@ def _labels_of(
     names = list(by_name)
     if isinstance(given, int) and given > len(names):
         raise ConfigError(
-            f"row_labels={given} is the number of a column{where}, from 1 to {len(names)}.",
+            Advice(
+                Option("row_labels", given),
+                f" is the number of a column{where}, from 1 to {len(names)}.",
+            ),
             key="row_labels",
             value=given,
         )

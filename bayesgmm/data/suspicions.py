@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from bayesgmm.data.columns import listed
+from bayesgmm.advice import Advice, Option
 from bayesgmm.limits import ANY_GAP, CODE_GAP, COUNTING_ROWS, HUGE_CODE
 from bayesgmm.typing import Array, IntArray
 
@@ -92,20 +92,28 @@ class Suspicions:
 
     def sentences(self, features: tuple[str, ...], named: bool) -> list[str]:
         """Say what was found; columns that were asked for by name may count the rows."""
-        said = []
+        said: list[str] = []
         for j in [] if named else self.counters():
             rest = [name for name in features if name != features[j]]
+            leave = Advice("; to leave it out, pass ", Option("columns", rest)) if rest else ""
             said.append(
-                f"column {features[j]!r} counts the rows ({self._low[j]:.15g} to "
-                f"{self._high[j]:.15g}): it numbers them and measures nothing; if it "
-                f"names the rows, pass row_labels={features[j]!r}"
-                + (f"; to leave it out, pass columns={listed(rest)}." if rest else ".")
+                Advice(
+                    f"column {features[j]!r} counts the rows ({self._low[j]:.15g} to "
+                    f"{self._high[j]:.15g}): it numbers them and measures nothing; if it names the "
+                    "rows, pass ",
+                    Option("row_labels", features[j]),
+                    leave,
+                    ".",
+                )
             )
         for j, (value, count) in self.codes().items():
             said.append(
-                f"column {features[j]!r} holds {_exact(value)} in {count} rows, far from all its "
-                f"other values: if it stands for missing values, pass na=['{_exact(value)}'] "
-                "where the file or frame is read."
+                Advice(
+                    f"column {features[j]!r} holds {_exact(value)} in {count} rows, far from all "
+                    "its other values: if it stands for missing values, pass ",
+                    Option("na", [_exact(value)]),
+                    " where the file or frame is read.",
+                )
             )
         return said
 

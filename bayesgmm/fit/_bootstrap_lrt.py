@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import (
@@ -151,8 +152,12 @@ def bootstrap_lrt(
     replicates = np.array([value for value in statistics if value is not None])
     if not len(replicates):
         raise DegenerateFitError(
-            f"none of {n_bootstrap} data sets simulated with K = {k} has a regular fit with "
-            f"{k + 1} components; take a structure with shared covariances (covariance='tied')."
+            Advice(
+                f"none of {n_bootstrap} data sets simulated with K = {k} has a regular fit with "
+                f"{k + 1} components; take a structure with shared covariances (",
+                Option("covariance", "tied"),
+                ").",
+            )
         )
     n_failed = n_bootstrap - len(replicates)
     return BootstrapTest(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ERROR_PER_STEP
@@ -187,8 +188,11 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         location += centre if relative else 0.0
     if "scales" not in structure.own_blocks and is_by_cluster(priors.scale):
         raise ConfigError(
-            f"covariance={spec.covariance!r} has one set of scales for all clusters, so that scale "
-            "takes no rows by cluster; give one number or one a feature, or another covariance.",
+            Advice(
+                Option("covariance", spec.covariance),
+                " has one set of scales for all clusters, so that scale takes no rows by cluster; "
+                "give one number or one a feature, or another covariance.",
+            ),
             key="scale",
             value=priors.scale,
         )

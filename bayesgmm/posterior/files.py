@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.posterior.storable import storable, text_encoding
@@ -233,7 +234,11 @@ def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
         raise ResultFileError(f"{str(path)!r} is a folder; name a file.", path=str(path))
     if final.exists() and not overwrite:
         raise ResultFileError(
-            f"{str(path)!r} exists; pass overwrite=True to replace it, or choose another name.",
+            Advice(
+                f"{str(path)!r} exists; pass ",
+                Option("overwrite", True),
+                " to replace it, or choose another name.",
+            ),
             path=str(path),
         )
     return final

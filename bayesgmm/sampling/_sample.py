@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm import labels
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import (
@@ -280,9 +281,12 @@ def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:
     ]
     if tied and resolved.n_components > 1:
         warnings.warn(
-            f"columns {', '.join(map(repr, tied))} hold ties and resolution is 0: the density has "
-            "poles there, and the draws are those of the regular modes only; "
-            "resolution='auto' models the recording error.",
+            Advice(
+                f"columns {', '.join(map(repr, tied))} hold ties and resolution is 0: the density "
+                "has poles there, and the draws are those of the regular modes only; ",
+                Option("resolution", "auto"),
+                " models the recording error.",
+            ),
             DataWarning,
             stacklevel=3,
         )
