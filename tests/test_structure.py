@@ -8,30 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import structure
+
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
-LAYERS = [
-    {"advice", "limits", "typing"},
-    {"errors"},
-    {"runtime"},
-    {"arguments"},
-    {"data"},
-    {"model"},
-    {"likelihood"},
-    {"posterior"},
-    {"fit", "labels"},
-    {"sampling"},
-    {"evidence"},
-    {"elpd", "prediction"},
-    {"adoption"},
-    {"diagnosis", "summary"},
-    {"comparison"},
-    {"plots"},
-    {"report"},
-    {"analysis"},
-    {"cli", "estimator"},
-    {"__main__"},
-]
-LAYER_OF = {name: i for i, names in enumerate(LAYERS) for name in names}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 HEAVY = {"pymc", "arviz", "xarray", "pandas", "scipy", "matplotlib", "sklearn", "numba"}
 
@@ -53,9 +32,11 @@ def test_imports_go_down_the_layers_only(path):
             parts = name.split(".")
             if parts[0] != "bayesgmm" or len(parts) < 2 or parts[1] == part(path):
                 continue
-            if parts[1] not in LAYER_OF:  # a name of the package itself: its version
+            if parts[1] not in structure.LAYER_OF:  # a name of the package itself: its version
                 continue
-            assert LAYER_OF[parts[1]] < LAYER_OF[part(path)], f"{path.name} imports {name}"
+            assert structure.LAYER_OF[parts[1]] < structure.LAYER_OF[part(path)], (
+                f"{path.name} imports {name}"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -116,3 +97,10 @@ ONE_PLACE = {
 def test_one_place_each(what, places):
     found = {str(path.relative_to(PACKAGE)) for path in FILES if re.search(what, path.read_text())}
     assert sorted(found) == places
+
+
+def test_structures_and_the_engines_memory_are_known_at_home_only():
+    package = structure.Package(structure.ROOT)
+    assert not package.circles()
+    assert not package.flag_readers()
+    assert not package.memory_readers()
