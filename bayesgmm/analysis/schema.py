@@ -24,7 +24,7 @@ from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
-from bayesgmm.model.spec import Covariance, Priors
+from bayesgmm.model.spec import NamedCovariance, Priors
 
 __all__ = [
     "About",
@@ -154,7 +154,7 @@ class ModelSection:
     """[model]: the numbers of components to compare, the covariance structure, the priors."""
 
     n_components: Components = (1, 2, 3, 4, 5, 6)
-    covariance: Covariance = "full"
+    covariance: NamedCovariance = "full"
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     priors: Priors = field(default_factory=Priors)
 

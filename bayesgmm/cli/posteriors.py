@@ -102,7 +102,7 @@ def fit(
     print_json(
         {
             "n_components": components,
-            "covariance": covariance,
+            "covariance": spec.covariance,
             "columns": found.features,
             "log_likelihood": found.log_likelihood,
             "log_posterior": found.log_posterior,

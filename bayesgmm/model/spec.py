@@ -10,8 +10,19 @@ from pydantic.dataclasses import dataclass
 
 from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
+from bayesgmm.model.components.structures import STRUCTURES
 
-__all__ = ["COVARIANCES", "Covariance", "MixtureSpec", "Priors", "as_spec", "is_by_cluster"]
+__all__ = [
+    "COVARIANCES",
+    "MCLUST_NAMES",
+    "Covariance",
+    "MixtureSpec",
+    "NamedCovariance",
+    "Priors",
+    "as_spec",
+    "is_by_cluster",
+    "our_name",
+]
 
 Covariance = Literal["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
 ScaleFamily = Literal["lognormal", "halfnormal"]
@@ -47,6 +58,19 @@ FiniteRows = tuple[tuple[Finite, ...], ...]
 _CONFIG: Any = {"extra": "forbid"}
 
 COVARIANCES: tuple[str, ...] = get_args(Covariance)
+MCLUST_NAMES = {structure.mclust: name for name, structure in STRUCTURES.items()}
+NamedCovariance = Annotated[Covariance, BeforeValidator(lambda name: our_name(name))]
+
+
+def our_name(covariance: Any) -> Any:
+    """Return our name of a covariance structure that mclust names; any other value as it is.
+
+    Examples
+    --------
+    >>> our_name("VVI"), our_name("tied")
+    ('diag', 'tied')
+    """
+    return MCLUST_NAMES.get(covariance, covariance) if isinstance(covariance, str) else covariance
 
 
 class _Checked:
@@ -170,8 +194,8 @@ class MixtureSpec(_Checked):
     n_components : int
         Number of components K, at least 1.
     covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
-        Which factors of the covariances exist and are shared (mclust's VVV, EEE, VVI, VII, EEI,
-        EII).
+        Which factors of the covariances exist and are shared. mclust's names, VVV, EEE, VVI, VII,
+        EEI and EII, are taken too, and become ours.
     priors : Priors
         The priors; the defaults are scaled by the data.
     resolution : "auto", float or tuple of float
@@ -185,12 +209,12 @@ class MixtureSpec(_Checked):
 
     Examples
     --------
-    >>> MixtureSpec(3, covariance="tied").n_components
-    3
+    >>> MixtureSpec(3, covariance="EEE").covariance
+    'tied'
     """
 
     n_components: Count
-    covariance: Covariance = "full"
+    covariance: NamedCovariance = "full"
     priors: Priors = field(default_factory=Priors)
     resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
 
