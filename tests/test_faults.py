@@ -376,7 +376,7 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
         "def assemble(*_, **__):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    while True: pass\n"
-        "sampling.posterior_sampling.assemble = assemble"
+        "sampling._sample.assemble = assemble"
     )
     process = start("-c", pressing(*LONG, draws=300, then=then), cwd=tmp_path)
     _, err = process.communicate(timeout=300)
