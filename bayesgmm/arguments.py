@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.runtime.seeds import integer
 
 __all__ = ["check_between", "check_count", "check_one_of", "check_prob", "path_of", "seed_of"]
 
@@ -82,7 +83,7 @@ def seed_of(seed: Any) -> int:
     3
     """
     if seed is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        return integer(np.random.SeedSequence())
     try:
         return check_count("seed", seed, least=0)
     except ConfigError:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from bayesgmm.advice import Advice, Option
+
 __all__ = [
     "BayesGMMError",
     "ConfigError",
@@ -24,7 +26,8 @@ class BayesGMMError(Exception):
     Parameters
     ----------
     message : str
-        What is wrong, the value got, what is allowed and what to do next.
+        What is wrong, the value got, what is allowed and what to do next. An `Advice` holds the
+        options that it names as data: see ``advised``.
     **details
         The same facts as data; each becomes an attribute (``err.column``, ``err.rows``).
     """
@@ -33,6 +36,12 @@ class BayesGMMError(Exception):
         super().__init__(message)
         self.details = details
         self.__dict__.update(details)
+
+    @property
+    def advised(self) -> tuple[Option, ...]:
+        """Options that the message names, with what to give them."""
+        message = self.args[0]
+        return message.options if isinstance(message, Advice) else ()
 
     def __getattr__(self, name: str) -> Any:
         """Name the details that the error does carry when another is asked for."""

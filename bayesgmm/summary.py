@@ -11,20 +11,16 @@ from arviz_stats.base import array_stats
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
-from bayesgmm.labels import (
-    IDENTIFIED,
-    Quantity,
-    cluster_quantities,
-    label_free_quantities,
-    precision,
-)
+from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
+from bayesgmm.limits import IDENTIFIED, INTERVAL
+from bayesgmm.posterior.mcmc_error import precision
+from bayesgmm.posterior.tree import attribute, check_posterior
 from bayesgmm.prediction.draws import draws_of
-from bayesgmm.result.layout import attribute, check_posterior
 
 __all__ = ["label_free", "summarize"]
 
 
-def summarize(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
+def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
     """Summarise weights, means, scales and correlations of each cluster.
 
     Clusters that are identified in less than 90 % of draws have no row: their label does not mean
@@ -72,7 +68,7 @@ def summarize(posterior: xr.DataTree, prob: float = 0.89) -> pd.DataFrame:
 
 
 def label_free(
-    posterior: xr.DataTree, prob: float = 0.89, rows: Iterable[int] = ()
+    posterior: xr.DataTree, prob: float = INTERVAL, rows: Iterable[int] = ()
 ) -> pd.DataFrame:
     """Summarise what does not depend on labels.
 

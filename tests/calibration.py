@@ -29,10 +29,12 @@ from scipy.special import logsumexp
 from scipy.stats import binom, multivariate_normal
 
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import LogPosterior, Parameters, resolve
-from bayesgmm.result.layout import parameters_of
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.tree import parameters_of
 from bayesgmm.sampling import mode_search, sample
-from bayesgmm.spec import MixtureSpec, Priors
 
 SEED = 20261121
 LEVELS = (0.5, 0.8, 0.95)

@@ -17,7 +17,7 @@ import numpy as np
 from bayesgmm.data import as_dataset
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.degeneracy import narrowest
-from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.model.parameters import Parameters
 
 SHAPES = ("feature", "slanted", "needle")
 LEAD = 20.0  # nats

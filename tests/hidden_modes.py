@@ -29,20 +29,20 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import multivariate_t
 
-from bayesgmm.criteria.bridge import bridge, coordinates_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import BayesGMMError
+from bayesgmm.evidence.bridge import bridge, coordinates_of
 from bayesgmm.labels import relabel
-from bayesgmm.mixture import LogPosterior, resolve
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.assembly import assemble
-from bayesgmm.sampling.chains import ChainDraws
 from bayesgmm.sampling.mode_search import find_modes
+from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import Labelling, PosteriorMode, climb
 from bayesgmm.sampling.stored_modes import with_modes
-from bayesgmm.sampling.tempering import log_densities
-from bayesgmm.spec import MixtureSpec
 
 ROOT = Path(__file__).parents[1]
 SEED = 20261128
@@ -84,9 +84,7 @@ def held_in(target: LogPosterior, mode: PosteriorMode, seed: int) -> np.ndarray:
     covariance = 0.5 * (covariance + covariance.T)
     student = multivariate_t(mode.x, covariance, df=5.0, seed=seed)
     proposed = np.atleast_2d(student.rvs(_PROPOSED))
-    ratios = np.empty(len(proposed))
-    log_densities(proposed, target.flat, ratios)
-    ratios -= student.logpdf(proposed)
+    ratios = target.log_densities(proposed) - student.logpdf(proposed)
     weights = np.exp(ratios - ratios[np.isfinite(ratios)].max())
     weights = np.where(np.isfinite(weights), weights, 0.0)
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from tests.planted import ROOT, copied, is_compiled, planted, run_tests
 
 PARTS = {
     "kernels": (
-        ("mixture/kernels.py", "mixture/whitening.py"),
+        ("likelihood/compiled/kernels.py", "likelihood/compiled/whitening.py"),
         (
             "test_density.py::test_kernels_against_scipy",
             "test_density.py::test_three_hundred_components_do_not_overflow",
@@ -28,7 +28,11 @@ PARTS = {
         ),
     ),
     "density": (
-        ("mixture/fused.py", "mixture/coordinates.py", "mixture/posterior.py"),
+        (
+            "likelihood/compiled/fused.py",
+            "likelihood/compiled/coordinates.py",
+            "likelihood/log_posterior.py",
+        ),
         (
             "test_density.py::test_gradient_by_finite_differences",
             "test_density.py::test_expected_objective_touches_the_log_posterior",
@@ -42,7 +46,7 @@ PARTS = {
         ),
     ),
     "em": (
-        ("fit/em.py", "fit/maximisation.py", "fit/expectation.py"),
+        ("fit/em.py", "likelihood/compiled/m_step.py", "likelihood/rows.py"),
         (
             "test_fit_em.py::test_m_step_matches_the_structure",
             "test_estimator.py::test_the_first_steps_are_scikit_learns",
@@ -53,14 +57,14 @@ PARTS = {
         ),
     ),
     "labels": (
-        ("labels/relabelling.py", "labels/stephens.py", "labels/ecr.py", "labels/pivot.py",
+        ("labels/_relabel.py", "labels/stephens.py", "labels/ecr.py", "labels/pivot.py",
          "labels/identification.py", "labels/allocation.py", "labels/modes.py",
          "labels/quantities.py"),
         ("test_labels.py",),
     ),
     "criteria": (
-        ("criteria/predictive.py", "criteria/refits.py", "criteria/bridge.py",
-         "criteria/proposal.py", "criteria/nobile.py"),
+        ("elpd/predictive.py", "elpd/refit.py", "evidence/bridge.py",
+         "evidence/proposal.py", "evidence/nobile.py"),
         ("test_waic_loo.py", "test_evidence.py"),
     ),
 }  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import multivariate_normal
 
-from bayesgmm.mixture import Parameters
+from bayesgmm.model.parameters import Parameters
 
 SQUARE = ("cluster", "feature", "feature_bis")
 DIMS = {"weights": ("cluster",), "means": ("cluster", "feature"), "scales": ("cluster", "feature")}

@@ -3,10 +3,12 @@
 import numpy as np
 
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.mixture import LogPosterior, Parameters, resolve
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import as_spec
 from bayesgmm.sampling.assembly import assemble
-from bayesgmm.sampling.chains import ChainDraws
-from bayesgmm.spec import as_spec
+from bayesgmm.sampling.nuts import ChainDraws
 
 
 def clustered(n_clusters, n_features=2, n_obs=40, distance=6.0, seed=0):

@@ -8,8 +8,8 @@ import xarray as xr
 
 import bayesgmm as bg
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture import resolve
-from bayesgmm.result.layout import attribute
+from bayesgmm.model.resolved import resolve
+from bayesgmm.posterior.tree import attribute
 from tests import own_models
 from tests.test_own_models import result_of
 

@@ -22,12 +22,12 @@ from bayesgmm.analysis import (
     run_analysis,
 )
 from bayesgmm.analysis.schema import Expectation, read_model_file
-from bayesgmm.criteria import evidences_of
 from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInterrupted
-from bayesgmm.result import load
-from bayesgmm.result.layout import attribute, with_attributes
+from bayesgmm.evidence import evidences_of
+from bayesgmm.model.spec import Priors
+from bayesgmm.posterior import load
+from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.sampling import sample
-from bayesgmm.spec import Priors
 from bayesgmm.summary import summarize
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -358,7 +358,7 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
             raise KeyboardInterrupt
         return sample(data, spec, **options)
 
-    monkeypatch.setattr("bayesgmm.comparison.comparing.sample", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison._compare.sample", interrupt)
     with pytest.raises(
         SamplingInterrupted, match="K = 1: all draws were made and are in"
     ) as caught:
@@ -377,7 +377,7 @@ def test_ctrl_c_during_a_criterion_keeps_every_posterior(
             raise KeyboardInterrupt
         return evidences_of(posterior, "none", converged=True, seed=1)
 
-    monkeypatch.setattr("bayesgmm.comparison.comparing.evidences_of", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison._compare.evidences_of", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=50, tune=100)
     assert list(caught.value.finished) == [1, 2]
@@ -389,7 +389,7 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesgmm.comparison.comparing.extend", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
     assert attribute(caught.value.partial, "status") == "complete"

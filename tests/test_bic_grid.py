@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bayesgmm.analysis.schema import ModelSection
 from bayesgmm.errors import ConfigError
+from bayesgmm.estimator import GaussianMixture
 from bayesgmm.fit import bic_grid, fit_em
-from bayesgmm.mixture.structures import STRUCTURES
-from bayesgmm.spec import COVARIANCES, MixtureSpec
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES, MixtureSpec
 
 MCLUST = json.loads((Path(__file__).parent / "reference" / "mclust.json").read_text())
 NAMES = {s.mclust: s.name for s in STRUCTURES.values()} | {"V": "full", "E": "tied"}
@@ -57,7 +59,7 @@ def test_never_worse_than_mclust_and_equal_at_the_same_optimum(request, name):
 
 
 def test_the_same_model_is_fitted_once_and_carries_its_names(faithful, galaxies, monkeypatch):
-    from bayesgmm.fit import structure_grid
+    from bayesgmm.fit import _bic_grid as structure_grid
 
     fitted = []
 
@@ -124,3 +126,21 @@ def test_where_every_start_collapses_there_is_no_rank():
 def test_wrong_arguments(faithful, arguments, message):
     with pytest.raises(ConfigError, match=message):
         bic_grid(faithful, *arguments)
+
+
+@pytest.mark.parametrize("name", sorted(MCLUST_NAMES))
+def test_mclusts_names_are_taken_everywhere(faithful, name, tmp_path):
+    ours = MCLUST_NAMES[name]
+    assert MixtureSpec(2, covariance=name) == MixtureSpec(2, covariance=ours)
+    assert MixtureSpec.from_dict({"n_components": 2, "covariance": name}).covariance == ours
+    assert bic_grid(faithful, [2], [name], seed=1).equals(bic_grid(faithful, [2], [ours], seed=1))
+    fitted = GaussianMixture(2, covariance_type=name, random_state=0).fit(faithful.values)
+    same = GaussianMixture(2, covariance_type=ours, random_state=0).fit(faithful.values)
+    np.testing.assert_array_equal(fitted.covariances_, same.covariances_)
+    assert fitted.get_params()["covariance_type"] == name
+    assert ModelSection(covariance=name).covariance == ours
+
+
+def test_a_name_that_is_neither_is_refused():
+    with pytest.raises(ConfigError, match="full"):
+        MixtureSpec(2, covariance="EVE")

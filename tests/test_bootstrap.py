@@ -14,8 +14,8 @@ import pytest
 from bayesgmm.errors import ConfigError, DegenerateFitError
 from bayesgmm.fit import BootstrapTest, bootstrap_lrt, fit_em
 from bayesgmm.fit.simulated import draw_rows
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.spec import MixtureSpec
 
 MCLUST = json.loads((Path(__file__).parent / "reference" / "mclust.json").read_text())
 
@@ -85,7 +85,7 @@ def test_wrong_arguments(faithful):
 
 
 def test_failed_replicates_are_counted(faithful, monkeypatch):
-    from bayesgmm.fit import bootstrap
+    from bayesgmm.fit import _bootstrap_lrt as bootstrap
 
     calls = []
 

@@ -25,9 +25,9 @@ from bayesgmm.errors import (
     SamplingError,
     SamplingInterrupted,
 )
+from bayesgmm.posterior import load
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.prediction import membership
-from bayesgmm.result import load
-from bayesgmm.result.layout import attribute
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [command.callback.__name__ for command in app.registered_commands if command.callback]
@@ -73,6 +73,7 @@ def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> No
 def test_all_commands_are_there() -> None:
     assert set(COMMANDS) == {
         "run", "check", "compare", "datasets", "fit", "sample", "report", "predict", "simulate",
+        "cache",
     }  # fmt: skip
 
 
@@ -250,7 +251,7 @@ def test_the_acceptance_asked_for_reaches_the_sampler(
         raise ConfigError("stop")
 
     monkeypatch.setattr("bayesgmm.sampling.sample", stop)
-    monkeypatch.setattr("bayesgmm.comparison.comparing.sample", stop)
+    monkeypatch.setattr("bayesgmm.comparison._compare.sample", stop)
     given = [csv, "-k", 1, "--target-accept", 0.8]
     if command == "run":
         given = [tmp_path / "m.toml"]

@@ -100,7 +100,7 @@ def test_standard_input_is_read(monkeypatch, capsys):
 def test_what_no_csv_file_has_is_refused_of_parquet(tmp_path, capsys):
     pd.DataFrame({"a": [1.5, 2.5, 4.5, 3.5], "b": [7, 3, -9, 4]}).to_parquet(tmp_path / "t.parquet")
     code, err = said(capsys, "check", tmp_path / "t.parquet", "--comment", "#")
-    assert code == 2 and "are for CSV files" in err and "leave out comment" in err
+    assert code == 2 and "are for CSV files" in err and "leave out --comment" in err
     code, _ = said(capsys, "check", tmp_path / "t.parquet", "--na", "-9", "--drop-missing")
     assert code == 0
     code, _ = said(capsys, "check", tmp_path / "*.parquet")

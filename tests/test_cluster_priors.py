@@ -10,10 +10,11 @@ from bayesgmm import MixtureSpec, Priors
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import label_groups
-from bayesgmm.mixture import LogPosterior, ResolvedSpec, resolve
-from bayesgmm.result.layout import attribute
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.sweeps import FirstRows
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling.smc import draw_prior
-from bayesgmm.sampling.tempering import sweep_chains
 
 NARROW = 1e-3  # of the log scales: they are 1 but for that
 PRIORS = Priors(
@@ -121,11 +122,9 @@ def test_sweeps_without_rows_leave_the_prior():
     )
     rows = np.random.default_rng(1).normal(size=(30, 1))
     target = LogPosterior(resolve(MixtureSpec(2, priors=priors), as_dataset(rows)), rows)
-    flat = target.flat.copy()
-    flat[0] = 0  # rows seen
     states = np.empty((200, 101, target.dim))
     states[:, 0] = draw_prior(target, 200, np.random.default_rng(5))
-    sweep_chains(states, flat, 0.7, 2, 11, np.empty(200))
+    FirstRows(target, rows).sweep(states, 0, 0.7, 2, 11)
     after = target.constrain(np.ascontiguousarray(states[:, 1:].reshape(-1, target.dim)))
     np.testing.assert_allclose(after.weights.mean(axis=0), [0.25, 0.75], atol=0.01)
     np.testing.assert_allclose(after.means.mean(axis=0), priors.mean_location, atol=0.08)

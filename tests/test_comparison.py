@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from bayesgmm.comparison import compare
-from bayesgmm.criteria import rank
+from bayesgmm.elpd import rank
 from bayesgmm.errors import ConfigError, DataError
-from bayesgmm.spec import Priors
+from bayesgmm.model.spec import Priors
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,16 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import STRUCTURES, LogPosterior, Parameters, resolve
-from bayesgmm.mixture.exponential import exp_nonpositive
-from bayesgmm.mixture.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.whitening import cholesky, whiten
-from bayesgmm.model import model_of
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.likelihood.compiled.exponential import exp_nonpositive
+from bayesgmm.likelihood.compiled.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
+from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.pymc_model import model_of
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
 
 REFERENCE = Path(__file__).parent / "reference"
 INTERPRETED = Mode(linker="py", optimizer="fast_compile")
@@ -53,13 +56,13 @@ def test_priors_of_single_clusters_equal_the_pymc_model(n_features, covariance, 
     rng = np.random.default_rng([n_features, 7])
     values = 100.0 + rng.normal(size=(40, n_features)) * np.arange(3, 3 + n_features)
     structure = STRUCTURES[covariance]
-    scale = rng.uniform(0.3, 2.0, size=(3, 1 if structure.scalar else n_features))
+    scale = rng.uniform(0.3, 2.0, size=(3, 1 if structure.one_scale else n_features))
     priors = Priors(
         concentration=(1.5, 8.5, 2.0),
         mean_location=tuple(map(tuple, rng.normal(size=(3, n_features)).tolist())),
         mean_scale=tuple(map(tuple, rng.uniform(0.5, 3.0, size=(3, n_features)).tolist())),
         scale_family=family,
-        scale=0.7 if structure.shared else tuple(map(tuple, scale.tolist())),
+        scale=0.7 if not structure.has_poles else tuple(map(tuple, scale.tolist())),
     )
     spec = MixtureSpec(3, covariance, priors, resolution=0.5)
     check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)

@@ -9,7 +9,7 @@ from simulated_runs import clustered, run_about
 
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.labels import relabel
-from bayesgmm.result.layout import attribute, permuted_tree, with_attributes
+from bayesgmm.posterior.tree import attribute, permuted_tree, with_attributes
 
 
 def good_run(seed=0, n_clusters=2, relabelled=True, **options):

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from bayesgmm.mixture import LogPosterior, Parameters, resolve
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.streams import responsibilities
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.responsibilities import responsibilities
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
 
 CENTRE, UNIT = np.array([1.0, -2.0]), np.array([2.0, 0.5])
 

@@ -27,9 +27,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from bayesgmm.errors import ConfigError, ConvergenceWarning, DataError
 from bayesgmm.estimator import GaussianMixture, NotConvergedWarning
 from bayesgmm.fit import fit_em, fit_map
-from bayesgmm.mixture.structures import STRUCTURES
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.prediction import density
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 
 PEER_TYPES = ("full", "tied", "diag", "spherical")
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
@@ -127,7 +127,7 @@ def test_shapes_and_precisions(blobs, covariance_type):
              "tied_diag": (3,), "tied_spherical": ()}[covariance_type]  # fmt: skip
     assert fit.covariances_.shape == fit.precisions_.shape == fit.precisions_cholesky_.shape
     assert fit.covariances_.shape == shape
-    if STRUCTURES[covariance_type].correlated:
+    if STRUCTURES[covariance_type].has_correlations(2):
         identity = np.broadcast_to(np.eye(3), shape)
         np.testing.assert_allclose(fit.covariances_ @ fit.precisions_, identity, atol=1e-10)
         upper = fit.precisions_cholesky_

@@ -8,15 +8,16 @@ import pytest
 from scipy.special import betaln, logsumexp
 from scipy.stats import multivariate_normal, norm
 
-from bayesgmm.criteria import log_evidence, nobile_step
-from bayesgmm.criteria.bridge import _BLOCK, bridge, coordinates_of, log_ratio, log_ratios
-from bayesgmm.criteria.proposal import _gaussians, fit_proposal, permutation_matrix
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.result.layout import permuted_tree
+from bayesgmm.evidence import log_evidence, nobile_step
+from bayesgmm.evidence.bridge import _BLOCK, bridge, coordinates_of, log_ratio, log_ratios
+from bayesgmm.evidence.proposal import _gaussians, fit_proposal, permutation_matrix
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.posterior.tree import permuted_tree
 from bayesgmm.sampling import sample
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 
 ROOT = Path(__file__).parents[1]
 FAITHFUL = np.loadtxt(ROOT / "models/data/faithful.csv", delimiter=",", skiprows=1)

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from bayesgmm.labels.exchangeability import label_groups, shown_moves
-from bayesgmm.mixture.groups import LabelGroups
-from bayesgmm.result.layout import moved_along, permuted_tree
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.posterior.tree import moved_along, permuted_tree
 from bayesgmm.sampling.model_density import ModelDensity, without_blas_warning
 from tests import own_models
 

@@ -10,11 +10,12 @@ from test_modes import in_small_mode
 
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import ConfigError, SamplingError
-from bayesgmm.extension import extend
-from bayesgmm.labels import cluster_quantities, label_free_quantities, precision
-from bayesgmm.result.layout import attribute
+from bayesgmm.evidence._extend import extend
+from bayesgmm.labels import cluster_quantities, label_free_quantities
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.mcmc_error import precision
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec, Priors
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/galaxies_modes.json").read_text())
 

@@ -24,14 +24,15 @@ import pytest
 from test_files import small_tree
 
 from bayesgmm.cli import main
-from bayesgmm.criteria import loo_with_refits, refits
 from bayesgmm.data import Dataset
+from bayesgmm.elpd import loo_with_refits
+from bayesgmm.elpd import refit as refits
 from bayesgmm.errors import DataError, ResultFileError
-from bayesgmm.result import load, save
-from bayesgmm.result.files import check_writable
-from bayesgmm.result.layout import attribute
+from bayesgmm.posterior import load, save
+from bayesgmm.posterior.files import check_writable
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import sample
-from bayesgmm.sampling.chains import ChainDraws, run_chains
+from bayesgmm.sampling.nuts import ChainDraws, run_chains
 
 ROOT = Path(__file__).parents[1]
 FAITHFUL = ROOT / "models/data/faithful.csv"
@@ -40,7 +41,7 @@ SAVER = textwrap.dedent("""
     sys.path.insert(0, {tests!r})
     from test_files import small_tree
     from bayesgmm.errors import ResultFileError
-    from bayesgmm.result import load, save
+    from bayesgmm.posterior import load, save
     tree = small_tree(2000)
     load({path!r})
     print("ready", flush=True)
@@ -375,7 +376,7 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
         "def assemble(*_, **__):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    while True: pass\n"
-        "sampling.posterior_sampling.assemble = assemble"
+        "sampling._sample.assemble = assemble"
     )
     process = start("-c", pressing(*LONG, draws=300, then=then), cwd=tmp_path)
     _, err = process.communicate(timeout=300)

@@ -14,12 +14,13 @@ import xarray as xr
 
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, ResultFileError
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.result import load, save
-from bayesgmm.result.files import check_writable, strict_json, write_text
-from bayesgmm.result.layout import SCHEMA_VERSION, posterior_tree, with_attributes
-from bayesgmm.result.signals import holding_ctrl_c
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior import load, save
+from bayesgmm.posterior.files import check_writable, strict_json, write_text
+from bayesgmm.posterior.tree import SCHEMA_VERSION, posterior_tree, with_attributes
+from bayesgmm.runtime.interruption import holding_ctrl_c
 
 RNG = np.random.default_rng
 
@@ -176,7 +177,7 @@ def test_no_such_file_and_a_folder(tmp_path: Path) -> None:
 def test_newer_version_is_named(
     tree: xr.DataTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bayesgmm.result.files.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setattr("bayesgmm.posterior.files.SCHEMA_VERSION", SCHEMA_VERSION + 1)
     path = save(tree, tmp_path / "x.nc")
     monkeypatch.undo()
     with pytest.raises(ResultFileError, match="update bayesgmm") as caught:
@@ -188,7 +189,7 @@ def test_arrays_that_do_not_match_their_hash(
     tree: xr.DataTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong content hash is refused when writing: the file is read back before it counts."""
-    monkeypatch.setattr("bayesgmm.result.files.with_attributes", lambda t, **v: _spoilt(t, v))
+    monkeypatch.setattr("bayesgmm.posterior.files.with_attributes", lambda t, **v: _spoilt(t, v))
     with pytest.raises(ResultFileError, match="do not match their hash"):
         save(tree, tmp_path / "x.nc")
     assert os.listdir(tmp_path) == []

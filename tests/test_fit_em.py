@@ -20,12 +20,13 @@ from bayesgmm.errors import (
 from bayesgmm.fit import FitStatus, Optimum, PointFit, fit_em
 from bayesgmm.fit.degeneracy import by_chance, log_expected_slabs, narrowest
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.maximisation import maximise, point_of, split
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import resolve
-from bayesgmm.mixture.structures import STRUCTURES
-from bayesgmm.spec import COVARIANCES, MixtureSpec
+from bayesgmm.fit.points import point_of, split
+from bayesgmm.likelihood.compiled.m_step import maximise
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 
 ROOT = Path(__file__).parent
 GRID = json.loads((ROOT / "reference" / "mclust_grid.json").read_text())["rows"]
@@ -139,7 +140,7 @@ def test_m_step_matches_the_structure(covariance):
     resolved = resolve(MixtureSpec(k, covariance, resolution=0.0), data)
     rows = (data.values - resolved.centre) / resolved.unit
     start = point_of(np.full(k, 1 / k), rng.normal(size=(k, d)), np.array([np.eye(d)] * k))
-    sums = Rows(resolved, data).expectation(start)
+    sums = Rows(resolved, data).moments(start)
     weights, means, covariances = split(start, k, d)
     joint = np.array([
         w * multivariate_normal(m, c).pdf(rows)
@@ -152,8 +153,7 @@ def test_m_step_matches_the_structure(covariance):
     offsets = rows - centres[:, None]
     scatter = np.einsum("kn,kni,knj->kij", r, offsets, offsets)
     out = np.empty_like(start)
-    flags = (structure.shared, structure.scalar, structure.correlated)
-    assert maximise(start, *sums[1:], *flags, np.full(d, 1e-12), np.zeros(d), out) == -1
+    assert maximise(*sums[1:], *structure.engine_flags, np.full(d, 1e-12), np.zeros(d), out) == -1
     weights, means, covariances = split(out, k, d)
     np.testing.assert_allclose(weights, mass / mass.sum(), rtol=1e-10)
     np.testing.assert_allclose(means, centres, atol=1e-12)
@@ -171,14 +171,14 @@ def test_em_never_falls_and_ends_at_a_fixed_point(faithful, covariance):
         fit.weights, (fit.means - centre) / unit, fit.covariances / np.multiply.outer(unit, unit)
     )
     rows = Rows(fit.resolved, faithful)
-    after, collapsed = target.step(x, rows.expectation(x), np.full(2, 1e-12))
+    after, collapsed = target.step(x, rows.moments(x), np.full(2, 1e-12))
     assert collapsed == -1
     np.testing.assert_allclose(after, x, atol=2e-3)  # a fixed point of the plain step
 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_affine_equivariance(faithful, covariance):
-    scalar = STRUCTURES[covariance].scalar
+    scalar = STRUCTURES[covariance].one_scale
     a, b = (np.array([1e8, 1e8]) if scalar else np.array([1e-8, 1e8])), np.array([3.0, -2e9])
     spec = MixtureSpec(2, covariance)
     fit = fit_em(faithful, spec, seed=1, n_starts=6)

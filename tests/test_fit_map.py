@@ -9,12 +9,12 @@ from pytensor.compile.mode import Mode
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import FitStatus, fit_map
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.posterior_mode import Posterior
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.mixture.resolved import resolve
-from bayesgmm.model import build_model
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.fit.map import Posterior
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.pymc_model import build_model
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
@@ -37,7 +37,7 @@ def test_each_em_step_raises_the_log_posterior(faithful, covariance):
     path = []
     for _ in range(8):
         path.append(target.value_and_gradient(rows, x)[0])
-        x = target.step(x, rows.expectation(target.point(x)))
+        x = target.step(x, rows.moments(target.point(x)))
     assert np.diff(path).min() > -1e-9
     assert path[-1] > path[0] + 1.0
 

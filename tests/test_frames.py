@@ -14,14 +14,16 @@ import pytest
 
 from bayesgmm.data import as_dataset
 from bayesgmm.fit import fit_map
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.mixture.memory import aligned_empty, part
-from bayesgmm.sampling import nutpie_door
-from bayesgmm.sampling.chains import ChainSettings, run_chains
-from bayesgmm.sampling.dispersion import ChainStart, dispersed_starts, plain_starts
-from bayesgmm.sampling.frames import Frame, framed_log_posterior, local_root, unframed, whitens
+from bayesgmm.likelihood.chain_density import ChainDensity
+from bayesgmm.likelihood.compiled.memory import aligned_empty, part
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.sampling import nutpie as nutpie_door
+from bayesgmm.sampling.chain_starts import ChainStart, dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.sampling.nuts import ChainSettings, run_chains
+from bayesgmm.sampling.preconditioning import Frame, local_root, whitens
 
 
 def posterior_of(data, n_components):
@@ -50,25 +52,23 @@ def test_the_gradient_in_a_frame_is_that_of_its_value(two, plain):
     target, x = two
     frame = Frame.plain(target.dim) if plain else Frame(x, symmetric(target.dim))
     u = 0.02 * np.sin(np.arange(target.dim)) + plain * x
-    gradient, unused = np.empty(target.dim), np.empty(target.dim)
-    value = framed_log_posterior(u, target.flat, *frame, gradient)
-    there = np.empty(target.dim)
-    unframed(u, *frame, there)
+    density = ChainDensity(target, *frame)
+    value, gradient = density.value_and_gradient(u)
+    there = density.unframed(u)
     assert value == pytest.approx(target.evaluate(there).value, rel=1e-13)
     for i in range(target.dim):
         step = 1e-5 * np.eye(target.dim)[i]
-        above = framed_log_posterior(u + step, target.flat, *frame, unused)
-        below = framed_log_posterior(u - step, target.flat, *frame, unused)
+        above = density.value_and_gradient(u + step)[0]
+        below = density.value_and_gradient(u - step)[0]
         assert gradient[i] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-4)
 
 
 def test_a_frame_is_affine(two):
-    _, x = two
-    u, there = np.linspace(-1.0, 1.0, len(x)), np.empty(len(x))
-    root = symmetric(len(x))
-    unframed(u, x, root, there)
+    target, x = two
+    u, root = np.linspace(-1.0, 1.0, len(x)), symmetric(len(x))
+    there = ChainDensity(target, x, root).unframed(u)
     np.testing.assert_allclose(there, x + root @ u, rtol=1e-12, atol=1e-12)
-    unframed(u, *Frame.plain(len(x)), there)
+    there = ChainDensity(target, *Frame.plain(len(x))).unframed(u)
     np.testing.assert_array_equal(there, u)
 
 
@@ -117,8 +117,7 @@ def test_all_chains_are_framed_or_none(faithful, n_components, framed):
     starts = dispersed_starts(target, modes, 4, np.random.default_rng(1))
     assert [len(start.frame.root) > 0 for start in starts] == [framed] * 4
     for start in starts:
-        x = np.empty(target.dim)
-        unframed(start.u, *start.frame, x)
+        x = ChainDensity(target, *start.frame).unframed(start.u)
         assert np.isfinite(target.evaluate(x).value)
 
 
@@ -129,7 +128,7 @@ def test_a_frame_changes_the_road_and_not_the_posterior(iris):
     framed = ChainStart(np.zeros(target.dim), Frame(mode, local_root(target, mode)))
     settings = ChainSettings(draws=1000, tune=500, target_accept=0.9, cores=2)
     drawn = [
-        run_chains(target.flat, starts, [1, 2, 3, 4], settings)
+        run_chains(target, starts, [1, 2, 3, 4], settings)
         for starts in ([framed] * 4, plain_starts(np.stack([mode] * 4)))
     ]
     ess = np.array([[float(az.ess(d.x[..., i])) for i in range(target.dim)] for d in drawn])
@@ -151,7 +150,7 @@ def test_both_doors_of_nutpie_give_the_same_draws(two, plain):
     start = ChainStart(x if plain else np.full(target.dim, 0.1), frame)
     draws = [
         nutpie.sample(
-            door(target.flat, start),
+            door(target, start),
             draws=30,
             tune=100,
             chains=1,
@@ -184,7 +183,7 @@ SCRIPT = """
 import numpy as np
 from bayesgmm.data import as_dataset
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.model.spec import MixtureSpec
 rng = np.random.default_rng(1)
 rows = rng.normal(size=(2000, 5)) + 8.0 * rng.integers(2, size=(2000, 1)) * np.eye(5)[:1]
 rows += 8.0 * rng.integers(2, size=(2000, 1)) * np.eye(5)[1:2]

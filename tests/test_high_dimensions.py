@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2, multivariate_t
 
-from bayesgmm.criteria import log_evidence, tempered_evidence
-from bayesgmm.criteria.bridge import coordinates_of, log_ratio
-from bayesgmm.criteria.shrinkage import _SHARES, shrunk_moments
+from bayesgmm.evidence import log_evidence, tempered_evidence
+from bayesgmm.evidence.bridge import coordinates_of, log_ratio
+from bayesgmm.evidence.shrinkage import _SHARES, shrunk_moments
 from bayesgmm.sampling import sample
 from tests.benchmarks.simulated import simulated_rows
 

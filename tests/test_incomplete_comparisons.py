@@ -11,11 +11,12 @@ import pytest
 from bayesgmm.analysis import AnalysisSpec, analyse
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import print_analysis
-from bayesgmm.comparison import compare, comparing
-from bayesgmm.criteria import Evidence, Evidences, probability_heading, shown_probability
+from bayesgmm.comparison import _compare as comparing
+from bayesgmm.comparison import compare
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.errors import ConfigError, DegenerateFitError, ResourceError, SamplingError
+from bayesgmm.evidence import Evidence, Evidences, probability_heading, shown_probability
 from bayesgmm.plots import criteria
 from bayesgmm.report import write_report
 
@@ -163,7 +164,7 @@ def test_two_routes_that_contradict_make_the_run_bad(monkeypatch):
 
 @pytest.mark.parametrize(("apart", "grave"), [(0.05, False), (0.09, False), (0.5, True)])
 def test_a_tenth_of_a_nat_is_no_contradiction(apart, grave):
-    from bayesgmm.criteria import reconciled
+    from bayesgmm.evidence import reconciled
 
     smc = replace(SMC, value=BRIDGE.value + apart, error=0.001)
     bridge = replace(BRIDGE, error=0.001)

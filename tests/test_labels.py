@@ -20,23 +20,23 @@ from bayesgmm.labels import (
     relabel,
     stephens,
 )
+from bayesgmm.labels._relabel import _numbers
 from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.identification import _margins, identification_scores
 from bayesgmm.labels.modes import _near
 from bayesgmm.labels.pivot import _cluster_vectors
-from bayesgmm.labels.relabelling import _numbers
-from bayesgmm.mixture import Parameters
-from bayesgmm.mixture.groups import LabelGroups
-from bayesgmm.mixture.numbering import number_clusters
-from bayesgmm.mixture.streams import over_draws, responsibilities
-from bayesgmm.result.layout import (
+from bayesgmm.likelihood.responsibilities import over_draws, responsibilities
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.model.numbering import number_clusters
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.tree import (
     attribute,
     parameters_of,
     permuted_tree,
     rows_of,
     with_attributes,
 )
-from bayesgmm.spec import MixtureSpec, Priors
 
 
 def random_orders(tree, seed=1):

@@ -10,19 +10,20 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_t
 from simulated_runs import tree_of
 
-from bayesgmm.criteria import log_evidence
-from bayesgmm.criteria.bridge import coordinates_of
-from bayesgmm.criteria.missed_modes import left_out, missed_modes, mode_mass
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import RunStatus, diagnose
-from bayesgmm.extension import extend
+from bayesgmm.evidence import log_evidence
+from bayesgmm.evidence._extend import extend
+from bayesgmm.evidence.bridge import coordinates_of
+from bayesgmm.evidence.missed_modes import left_out, missed_modes, mode_mass
+from bayesgmm.evidence.modes import weigh_modes
 from bayesgmm.labels import relabel
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.modes import weigh_modes
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.stored_modes import with_modes
-from bayesgmm.spec import MixtureSpec
 
 CASES = Path(__file__).parent / "cases"
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from scipy.special import beta
 
-from bayesgmm.criteria import Evidence, posterior_over_k
-from bayesgmm.criteria.model_posterior import shares
 from bayesgmm.errors import ConfigError
+from bayesgmm.evidence import Evidence, posterior_over_k
+from bayesgmm.evidence._posterior_over_k import shares
 
 
 def evidences(errors=(0.02, 0.05, 0.1)):

@@ -7,12 +7,12 @@ from test_evidence import EIGHT, FIXED
 
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import ConfigError, SamplingError
-from bayesgmm.modes import _taken, combine_modes, weigh_modes
+from bayesgmm.evidence.modes import _taken, combine_modes, weigh_modes
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.checks import _modes
 from bayesgmm.report.subject import subject_of
-from bayesgmm.result.layout import attribute
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/galaxies_modes.json").read_text())
 

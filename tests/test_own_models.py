@@ -12,7 +12,7 @@ from scipy import stats
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
-from bayesgmm.result.layout import attribute, permuted_tree
+from bayesgmm.posterior.tree import attribute, permuted_tree
 from bayesgmm.sampling import user_model
 from bayesgmm.sampling.completion import completed
 from bayesgmm.sampling.contract import check_contract

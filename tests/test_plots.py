@@ -16,13 +16,14 @@ from bayesgmm import plots
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import Climb, Optimum, PointFit, fit_em
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots.curves import bin_edges, mass_levels
 from bayesgmm.plots.theme import printable
+from bayesgmm.posterior.tree import permuted_tree, posterior_tree, rows_of
 from bayesgmm.prediction import coclustering, membership
-from bayesgmm.result.layout import permuted_tree, posterior_tree, rows_of
-from bayesgmm.spec import MixtureSpec
 
 CHAINS, DRAWS = 2, 60
 
@@ -434,7 +435,7 @@ def test_em_path_draws_every_start_and_tells_those_set_aside_apart(
 def test_em_path_says_where_starts_were_compared_on_a_sample(
     monkeypatch: pytest.MonkeyPatch, faithful: Dataset
 ) -> None:
-    monkeypatch.setattr("bayesgmm.fit.search.SAMPLED_ROWS", 200)
+    monkeypatch.setattr("bayesgmm.fit.multistart.SAMPLED_ROWS", 200)
     paths, ends = plots.em_path(fit_em(faithful, 2, seed=1, n_starts=4))
     assert "on a sample of 200 rows" in paths.get_title(loc="left").replace("\n", " ")
     assert paths.get_ylim() != ends.get_ylim()

@@ -9,14 +9,17 @@ import pytest
 from scipy.special import logsumexp
 from simulated_runs import clustered
 
-from bayesgmm.criteria import log_evidence
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import diagnose
+from bayesgmm.evidence import log_evidence
 from bayesgmm.fit import fit_em
-from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
-from bayesgmm.result import load, save
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior import load, save
 from bayesgmm.sampling import mode_search, sample
-from bayesgmm.sampling.dispersion import chains_of
+from bayesgmm.sampling.chain_starts import chains_of
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.posterior_modes import (
     Labelling,
@@ -27,7 +30,6 @@ from bayesgmm.sampling.posterior_modes import (
     mode_at,
 )
 from bayesgmm.sampling.stored_modes import modes_of, with_modes
-from bayesgmm.spec import MixtureSpec, Priors
 
 CASES = Path(__file__).parent / "cases"
 

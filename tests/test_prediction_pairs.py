@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score, mutual_info_score
 
 from bayesgmm.errors import ConfigError, DataError, ResourceError
 from bayesgmm.fit import fit_em
-from bayesgmm.mixture import Parameters
+from bayesgmm.model.parameters import Parameters
 from bayesgmm.prediction import (
     coclustering,
     draws,
@@ -53,7 +53,7 @@ def test_coclustering_does_not_depend_on_labels(posterior, parameters, rows):
 
 
 def test_a_matrix_too_large_is_refused_with_ways_out(posterior, monkeypatch):
-    monkeypatch.setattr("bayesgmm.resources.available_bytes", lambda: 2**14)
+    monkeypatch.setattr("bayesgmm.runtime.memory.available_bytes", lambda: 2**14)
     with pytest.raises(ResourceError, match=r"40 rows would take .* take partition") as caught:
         coclustering(posterior)
     assert caught.value.needed == 2 * 8 * 40**2

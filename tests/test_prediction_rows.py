@@ -239,7 +239,7 @@ def test_posterior_predictive_replicates_come_from_their_draws(parameters, rows)
 
 
 def test_replicates_that_would_not_fit_are_refused(posterior, monkeypatch):
-    monkeypatch.setattr("bayesgmm.resources.available_bytes", lambda: 1000)
+    monkeypatch.setattr("bayesgmm.runtime.memory.available_bytes", lambda: 1000)
     with pytest.raises(ResourceError, match="replicates of 300 rows would take"):
         posterior_predictive(posterior)
 

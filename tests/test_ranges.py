@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import bayesgmm
 from bayesgmm.errors import DataError, DataWarning
-from bayesgmm.spec import COVARIANCES, MixtureSpec
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 
 FEW = settings(derandomize=True, deadline=None, max_examples=12)
 MANY = settings(derandomize=True, deadline=None, max_examples=200)

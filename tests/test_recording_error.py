@@ -17,14 +17,15 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import DataWarning, DegeneracyWarning
 from bayesgmm.fit import FitStatus, bic_grid, bootstrap_lrt, fit_em, fit_map
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.maximisation import bound, bound_point, point_of, split
+from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.saddles import off_saddles
-from bayesgmm.mixture.parameters import Parameters, covariances_from
-from bayesgmm.mixture.resolved import resolve
+from bayesgmm.likelihood.compiled.m_step import bound, bound_point
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.parameters import Parameters, covariances_from
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 from bayesgmm.prediction import membership
 from bayesgmm.sampling import sample
-from bayesgmm.spec import COVARIANCES, MixtureSpec
 
 ROOT = Path(__file__).parent
 CASES = {path.stem: path for path in (ROOT / "cases").glob("*.csv")}
@@ -117,7 +118,7 @@ def test_an_extrapolated_point_is_led_back():
     bound_point(x, 2, 3, target.error)
     excess = split(x, 2, 3)[2] - np.diag(target.error**2)
     assert np.linalg.eigvalsh(excess).min() > -1e-15
-    sums = Rows(target.resolved, data).expectation(x)
+    sums = Rows(target.resolved, data).moments(x)
     assert np.isfinite(sums.log_likelihood)
 
 

@@ -8,10 +8,11 @@ from test_evidence import FIXED, evidence_by_enumeration
 from test_waic_loo import OUTLYING
 
 from bayesgmm.comparison import compare
-from bayesgmm.criteria import loo, loo_with_refits, refits
+from bayesgmm.elpd import loo, loo_with_refits
+from bayesgmm.elpd import refit as refits
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec
 
 
 @pytest.mark.parametrize("far", [14.0, 20.0, 1000.0])
@@ -48,7 +49,7 @@ def test_quadrature_over_the_scale_is_that_over_both():
 def test_a_row_that_cannot_be_refitted_is_left_standing(far_out, caplog):
     """Three draws a chain are too few for any bridge: the row keeps what PSIS said."""
     plain = loo(far_out)
-    with caplog.at_level("INFO", logger="bayesgmm.criteria.refits"):
+    with caplog.at_level("INFO", logger="bayesgmm.elpd.refit"):
         result = loo_with_refits(far_out, moment_matching=False, draws=3, tune=200, seed=4)
     assert result.n_refitted == 0 and result.r_hat == () and result.warning
     np.testing.assert_array_equal(result.pareto_k, plain.pareto_k)

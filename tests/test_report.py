@@ -20,10 +20,10 @@ from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.report import write_report
+from bayesgmm.report._write_report import _html, _markdown
 from bayesgmm.report.document import Code, Document, Facts, Notice, Picture, Section, Table, Text
 from bayesgmm.report.numbers import NO_BREAK, by_error, significant
 from bayesgmm.report.separation import _with_interval
-from bayesgmm.report.writing import _html, _markdown
 from bayesgmm.summary import summarize
 
 ABOUT = {
@@ -209,7 +209,7 @@ def test_a_bad_verdict_is_not_dressed_up(comparison: Comparison, tmp_path: Path)
 def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
     comparison: Comparison, tmp_path: Path
 ) -> None:
-    from bayesgmm.result.layout import with_attributes
+    from bayesgmm.posterior.tree import with_attributes
 
     vague = replace(comparison.verdicts[2], status=RunStatus.NOT_IDENTIFIED, reasons=())
     tree = with_attributes(comparison.posteriors[2], identification=[0.5, 0.6])

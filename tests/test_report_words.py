@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayesgmm.analysis.running import _unmet_choices, _unmet_numbers
+from bayesgmm.analysis._run_analysis import _unmet_choices, _unmet_numbers
 from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import resolve
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.report.counting import _argument, _cautions, _evidence, _probability
 from bayesgmm.report.model_words import _origin, _priors, _recording
 from bayesgmm.report.numbers import NO_BREAK, frame_rows, percent
-from bayesgmm.spec import MixtureSpec, Priors
 
 ROWS = np.random.default_rng(1).normal(size=(60, 2)) * [1.0, 3.0]
 

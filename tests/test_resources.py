@@ -10,9 +10,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import bayesgmm
-from bayesgmm import resources
 from bayesgmm.errors import DegenerateFitError
-from bayesgmm.result.layout import attribute
+from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime import memory as resources
 
 ROWS = np.random.default_rng(3).normal(size=(60, 2)) + np.repeat([[0.0], [6.0]], 30, axis=0)
 SHORT = {"draws": 40, "tune": 60, "chains": 2, "seed": 7}

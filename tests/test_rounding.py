@@ -12,8 +12,10 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 
 from bayesgmm.fit import fit_map
-from bayesgmm.mixture import LogPosterior, Parameters, resolve
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 
 
 def climb(posterior, x):

@@ -5,9 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from bayesgmm.criteria import Evidence, evidence_note, routes
-from bayesgmm.criteria.routes import evidences_of, probabilities_of
 from bayesgmm.errors import ConfigError, SamplingError
+from bayesgmm.evidence import Evidence, evidence_note
+from bayesgmm.evidence import reconcile as routes
+from bayesgmm.evidence.reconcile import evidences_of, probabilities_of
 
 GOOD = Evidence(-10.0, 0.01, "bridge sampling, here", 4000, 1)
 SMC = Evidence(-10.02, 0.02, "sequential Monte Carlo from the prior", 8192, 1)

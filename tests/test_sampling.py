@@ -24,12 +24,16 @@ from bayesgmm.errors import (
     ResourceError,
     SamplingInterrupted,
 )
-from bayesgmm.mixture import STRUCTURES, LogPosterior, resolve
-from bayesgmm.model import build_model
-from bayesgmm.result.layout import attribute
-from bayesgmm.sampling import nutpie_door, posterior_sampling, sample
-from bayesgmm.sampling.dispersion import plain_starts
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.pymc_model import build_model
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.tree import attribute
+from bayesgmm.sampling import _sample as posterior_sampling
+from bayesgmm.sampling import nutpie as nutpie_door
+from bayesgmm.sampling import sample
+from bayesgmm.sampling.chain_starts import plain_starts
 
 REFERENCE = Path(__file__).parent / "reference"
 STAN_PRIORS = Priors(
@@ -99,16 +103,16 @@ def test_every_structure_samples_and_is_laid_out(covariance, iris):
     structure = STRUCTURES[covariance]
     assert posterior["weights"].dims == ("chain", "draw", "cluster")
     assert posterior["covariances"].dims[2:] == ("cluster", "feature", "feature_bis")
-    assert ("correlations" in posterior) == structure.correlated
-    assert ("cluster" in posterior["scales_free"].dims) != structure.shared
-    assert ("feature" in posterior["scales_free"].dims) != structure.scalar
+    assert ("correlations" in posterior) == structure.has_correlations(2)
+    assert ("cluster" in posterior["scales_free"].dims) == structure.has_poles
+    assert ("feature" in posterior["scales_free"].dims) != structure.one_scale
     covariances = posterior["covariances"].values
     h = tree["constant_data"]["resolution"].values
     variances = np.einsum("...dd->...d", covariances)
     np.testing.assert_allclose(variances, posterior["scales"].values ** 2 + h**2, rtol=1e-12)
-    if structure.shared:
+    if not structure.has_poles:
         np.testing.assert_array_equal(covariances[:, :, 0], covariances[:, :, 1])
-    if structure.scalar:
+    if structure.one_scale:
         assert np.ptp(posterior["scales"].values, axis=-1).max() < 1e-12
     assert tree["log_likelihood"]["x"].shape == (2, 60, 150)
     assert attribute(tree, "seed") == 5
@@ -169,7 +173,7 @@ def test_falls_back_to_the_public_door(monkeypatch, faithful):
     posterior = LogPosterior(resolve(MixtureSpec(1), faithful), faithful.values)
     monkeypatch.setattr(nutpie_door, "has_direct_door", lambda: False)
     (start,) = plain_starts(np.zeros((1, posterior.dim)))
-    model = nutpie_door.nutpie_model(posterior.flat, start)
+    model = nutpie_door.nutpie_model(posterior, start)
     assert type(model).__name__ == "PyFuncModel"
 
 

@@ -7,15 +7,16 @@ import pytest
 from scipy.stats import beta, chi2, kstest, norm
 from test_evidence import EIGHT, FIXED, evidence_by_enumeration
 
-from bayesgmm.criteria import Evidence, log_evidence, reconciled, refinement, tempered_evidence
-from bayesgmm.criteria.refinement import refine
-from bayesgmm.criteria.tempered import _without_empty_components
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture import LogPosterior, resolve
+from bayesgmm.evidence import Evidence, log_evidence, reconciled, refinement, tempered_evidence
+from bayesgmm.evidence.refinement import refine
+from bayesgmm.evidence.smc_evidence import _without_empty_components
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.smc import draw_prior, temper
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 
 ROOT = Path(__file__).parents[1]
 FAITHFUL = np.loadtxt(ROOT / "models/data/faithful.csv", delimiter=",", skiprows=1)

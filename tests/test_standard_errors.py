@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from bayesgmm.errors import DataWarning
+from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec, Priors
 
 MCLUST = json.loads((Path(__file__).parent / "reference/mclust_bootstrap.json").read_text())
 

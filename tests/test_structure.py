@@ -1,32 +1,16 @@
 """The layers of the package, and what importing it costs."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import structure
+
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
-LAYERS = [
-    {"errors", "typing"},
-    {"arguments", "compiling", "progress", "resources"},
-    {"spec", "data"},
-    {"mixture"},
-    {"result", "starting"},
-    {"model", "fit", "labels"},
-    {"sampling"},
-    {"criteria", "prediction"},
-    {"adoption", "extension", "modes"},
-    {"diagnosis", "summary"},
-    {"comparison"},
-    {"plots"},
-    {"report"},
-    {"analysis"},
-    {"cli", "estimator"},
-    {"__main__"},
-]
-LAYER_OF = {name: i for i, names in enumerate(LAYERS) for name in names}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 HEAVY = {"pymc", "arviz", "xarray", "pandas", "scipy", "matplotlib", "sklearn", "numba"}
 
@@ -48,9 +32,11 @@ def test_imports_go_down_the_layers_only(path):
             parts = name.split(".")
             if parts[0] != "bayesgmm" or len(parts) < 2 or parts[1] == part(path):
                 continue
-            if parts[1] not in LAYER_OF:  # a name of the package itself: its version
+            if parts[1] not in structure.LAYER_OF:  # a name of the package itself: its version
                 continue
-            assert LAYER_OF[parts[1]] < LAYER_OF[part(path)], f"{path.name} imports {name}"
+            assert structure.LAYER_OF[parts[1]] < structure.LAYER_OF[part(path)], (
+                f"{path.name} imports {name}"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -95,3 +81,26 @@ def test_import_loads_nothing_heavy_and_costs_little():
         )
 
     assert seconds("bayesgmm") <= 3.0 * seconds("numpy")
+
+
+ONE_PLACE = {
+    r"ThreadPoolExecutor|concurrent\.futures|threading\.Thread\b": ["runtime/parallel.py"],
+    r"generate_state|integers\(2 ?\*\* ?(?:\d|bits)": ["runtime/seeds.py"],
+    r"array_stats\.ess\(": ["posterior/mcmc_error.py"],
+    r"searchsorted\(edges": ["sampling/resampling.py"],
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "places"), ONE_PLACE.items(), ids=["threads", "seeds", "ess", "resampling"]
+)
+def test_one_place_each(what, places):
+    found = {str(path.relative_to(PACKAGE)) for path in FILES if re.search(what, path.read_text())}
+    assert sorted(found) == places
+
+
+def test_structures_and_the_engines_memory_are_known_at_home_only():
+    package = structure.Package(structure.ROOT)
+    assert not package.circles()
+    assert not package.flag_readers()
+    assert not package.memory_readers()

@@ -7,9 +7,9 @@ from simulated_runs import clustered, run_about
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import relabel
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import coclustering
-from bayesgmm.result.layout import rows_of
-from bayesgmm.spec import MixtureSpec
 from bayesgmm.summary import label_free, summarize
 
 

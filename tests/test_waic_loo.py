@@ -7,13 +7,13 @@ import pytest
 import xarray as xr
 from test_evidence import EIGHT, FIXED, evidence_by_enumeration
 
-from bayesgmm.criteria import WAIC, loo, loo_with_refits, waic
-from bayesgmm.criteria.moment_matching import may_match_moments
 from bayesgmm.data import as_dataset
+from bayesgmm.elpd import WAIC, loo, loo_with_refits, waic
+from bayesgmm.elpd.moment_matching import may_match_moments
 from bayesgmm.errors import ConfigError, DataWarning
-from bayesgmm.result.layout import with_attributes
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.sampling import sample
-from bayesgmm.spec import MixtureSpec, Priors
 
 ROOT = Path(__file__).parents[1]
 

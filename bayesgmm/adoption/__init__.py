@@ -1,5 +1,5 @@
 """Draws made by other programs, taken in."""
 
-from bayesgmm.adoption.adopting import adopt
+from bayesgmm.adoption._adopt import adopt
 
 __all__ = ["adopt"]

@@ -4,18 +4,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.adoption.reading import ROUNDED, SAMPLE, attributes_of, check_agreement, named
+from bayesgmm.adoption.reading import SAMPLE, attributes_of, check_agreement, named
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture import LogPosterior, Parameters, ResolvedSpec, resolve
-from bayesgmm.mixture.parameters import covariances_from
-from bayesgmm.resources import available_cores
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ROUNDED
+from bayesgmm.model.parameters import Parameters, covariances_from
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.sampling.assembly import assemble
-from bayesgmm.sampling.chains import ChainDraws
 from bayesgmm.sampling.completion import numeric
 from bayesgmm.sampling.contract import PART_DIMS
-from bayesgmm.sampling.tempering import log_densities
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.typing import Array
 
 __all__ = ["adopted_by_spec"]
@@ -44,14 +46,11 @@ def adopted_by_spec(
     check_components(data, spec.n_components)
     target = LogPosterior(resolve(spec, data), data.values)
     parameters = _parameters(posterior, target.resolved)
-    shape = parameters.weights.shape[:2]
     points = target.unconstrain(parameters)
-    lp = np.empty(shape[0] * shape[1])
-    log_densities(np.ascontiguousarray(points.reshape(-1, target.dim)), target.flat, lp)
     kept = {str(n): v.values for n, v in numeric(stats).items() if n != "log_likelihood"}
     tree = assemble(
         target,
-        ChainDraws(points, {**kept, "lp": lp.reshape(shape)}, interrupted=False),
+        ChainDraws(points, {**kept, "lp": target.log_densities(points)}, interrupted=False),
         data,
         keep_log_likelihood=True,
         cores=available_cores(),
@@ -97,7 +96,7 @@ def _factors(
 ) -> tuple[Array, Array]:
     """Return scales (chain, draw, cluster, feature) and correlations of the draws."""
     square = (*shape, shape[-1])
-    correlated = resolved.structure.correlated and resolved.n_features > 1
+    correlated = resolved.structure.has_correlations(resolved.n_features)
     if "scales" in posterior and ("correlations" in posterior or not correlated):
         scales = _shaped(posterior, "scales", shape)
         if not correlated:
@@ -131,39 +130,28 @@ def _shaped(posterior: xr.Dataset, name: str, shape: tuple[int, ...]) -> Array:
 def _check_range(name: str, good: NDArray[np.bool_], allowed: str) -> None:
     n_bad = int((~good).sum())
     if n_bad:
-        cure = (
-            " With a recording error, covariances must exceed its square on the diagonal "
-            "(resolution=0 leaves it out)."
-            if name == "scales"
-            else ""
+        cure = Advice(
+            " With a recording error, covariances must exceed its square on the diagonal (",
+            Option("resolution", 0),
+            " leaves it out).",
         )
         raise ConfigError(
             f"{name!r} of the draws must be {allowed}; {n_bad} of {good.size} values are not."
-            f"{cure}",
+            + (cure if name == "scales" else ""),
             variable=name,
         )
 
 
 def _check_structure(parameters: Parameters, resolved: ResolvedSpec) -> None:
     """Raise where draws do not share what the structure shares."""
-    structure, scales = resolved.structure, parameters.scales
-    off = ~np.eye(resolved.n_features, dtype=bool)
-    lacks = {
-        "one set of covariances": structure.shared
-        and not _alike(parameters.covariances, parameters.covariances[:, :, :1]),
-        "one scale for all features": structure.scalar and not _alike(scales, scales[..., :1]),
-        "no correlations": not structure.correlated
-        and not _alike(1.0 + parameters.correlations[..., off], np.ones(1)),
-    }
-    for what, lacking in lacks.items():
-        if lacking:
-            raise ConfigError(
-                f"the draws do not have {what}, as covariance={structure.name!r} says; give the "
-                "spec of the model that was sampled.",
-                key="covariance",
-                value=structure.name,
-            )
-
-
-def _alike(one: Array, other: Array) -> bool:
-    return bool(np.allclose(one, other, rtol=ROUNDED, atol=0.0))
+    structure = resolved.structure
+    for what in structure.lacking_in(parameters, ROUNDED):
+        raise ConfigError(
+            Advice(
+                f"the draws do not have {what}, as ",
+                Option("covariance", structure.name),
+                " says; give the spec of the model that was sampled.",
+            ),
+            key="covariance",
+            value=structure.name,
+        )

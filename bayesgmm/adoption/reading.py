@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import ROUNDED
 from bayesgmm.typing import Array
 
 __all__ = [
-    "ROUNDED",
     "SAMPLE",
     "attributes_of",
     "check_agreement",
@@ -22,7 +23,6 @@ __all__ = [
 ]
 
 SAMPLE = ("chain", "draw")
-ROUNDED = 1e-3  # relative: single precision, or the six digits of a text file
 _ROW_AXES = 3
 
 
@@ -119,10 +119,13 @@ def check_agreement(given: Array | None, computed: Array, what: str) -> None:
     gap = np.abs(given - computed)
     if not (gap <= ROUNDED * np.maximum(1.0, np.abs(computed))).all():
         raise ConfigError(
-            f"the log likelihood in the tree is not that of the {what}, the rows and the draws: "
-            f"they differ by up to {np.nanmax(gap):.3g} nats a row. Check the rows and their "
-            f"order, the {what}, and whether the draws have a recording error (resolution=0 "
-            "leaves it out).",
+            Advice(
+                f"the log likelihood in the tree is not that of the {what}, the rows and the "
+                f"draws: they differ by up to {np.nanmax(gap):.3g} nats a row. Check the rows and "
+                f"their order, the {what}, and whether the draws have a recording error (",
+                Option("resolution", 0),
+                " leaves it out).",
+            ),
             group="log_likelihood",
             gap=float(np.nanmax(gap)),
         )

@@ -1,6 +1,6 @@
 """Whole analyses: a model file in, every output out."""
 
-from bayesgmm.analysis.running import (
+from bayesgmm.analysis._run_analysis import (
     AnalysisResult,
     analyse,
     check_model_file,

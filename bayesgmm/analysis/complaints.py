@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import ConfigError
 
 __all__ = ["explained", "sections_of", "unknown_name"]
@@ -55,7 +56,9 @@ def explained(error: ValidationError, values: Any, root: Any, where: str) -> Con
         same = [c["msg"] for c in complaints if _place(c["loc"], root) == (sections, key)]
         reasons = ", or ".join(dict.fromkeys(_reason(message) for message in same))
         where = f"{_heading(sections)} of {where}"
-    return ConfigError(f"{key} in {where} {reasons}, got {got!r:.80}.", key=key, value=got)
+    named = f"{key} in {where}"
+    place = Option(key, text=named) if len(sections) == 1 else named
+    return ConfigError(Advice(place, f" {reasons}, got {got!r:.80}."), key=key, value=got)
 
 
 def sections_of(root: Any) -> list[str]:

@@ -15,14 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ResultFileError
+from bayesgmm.posterior import save
+from bayesgmm.posterior.files import check_writable, strict_json, write_text
+from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.report import write_report
-from bayesgmm.result import save
-from bayesgmm.result.files import check_writable, strict_json, write_text
-from bayesgmm.result.layout import attribute, with_attributes
 from bayesgmm.summary import summarize
 
 __all__ = ["VERDICT_FILE", "check_outputs", "make_folder", "write_outputs"]
@@ -52,8 +53,14 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
     if differing:
         standing = _standing(folder)[0]
         raise ResultFileError(
-            f"{str(folder)!r} holds results ({standing}) of other {' and '.join(differing)}; "
-            "pass overwrite=True to replace them, or choose another folder (--out).",
+            Advice(
+                f"{str(folder)!r} holds results ({standing}) of other {' and '.join(differing)}; "
+                "pass ",
+                Option("overwrite", True),
+                " to replace them, or choose another folder (",
+                Option("out"),
+                ").",
+            ),
             path=str(folder),
             differing=differing,
         )

@@ -18,11 +18,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
-from bayesgmm.spec import Covariance, Priors
+from bayesgmm.limits import MOST_COMPONENTS
+from bayesgmm.model.spec import NamedCovariance, Priors
 
 __all__ = [
     "About",
@@ -36,7 +38,6 @@ __all__ = [
     "read_model_file",
 ]
 
-MOST_COMPONENTS = 200
 _OF_TABLES = ("na", "row_labels", "drop_missing")
 _OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}
@@ -137,8 +138,11 @@ class DataSection:
         usual = DataSection(self.file)
         if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
             raise ConfigError(
-                f"some options are for CSV files, and {self.file!r} is Parquet; leave out "
-                f"{', '.join(wrong)}.",
+                Advice(
+                    f"some options are for CSV files, and {self.file!r} is Parquet; leave out ",
+                    Advice.joined(", ", [Option(name) for name in wrong]),
+                    ".",
+                ),
                 path=self.file,
                 keys=wrong,
             )
@@ -150,7 +154,7 @@ class ModelSection:
     """[model]: the numbers of components to compare, the covariance structure, the priors."""
 
     n_components: Components = (1, 2, 3, 4, 5, 6)
-    covariance: Covariance = "full"
+    covariance: NamedCovariance = "full"
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     priors: Priors = field(default_factory=Priors)
 

@@ -108,7 +108,7 @@ def _listen(debug: bool, command: str) -> None:
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        text = one_line(as_options(str(message), command))
+        text = one_line(as_options(message, command))
         if text not in shown:
             shown.add(text)
             print(f"warning: {text}", file=sys.stderr)

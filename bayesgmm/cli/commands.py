@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bayesgmm.cli import analyses, posteriors
+from bayesgmm.cli import analyses, cache, posteriors
 
 __all__ = ["app"]
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 analyses.register(app)
 posteriors.register(app)
+cache.register(app)
 
 
 def _show_version(wanted: bool) -> None:

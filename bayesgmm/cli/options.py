@@ -53,7 +53,8 @@ Columns = Annotated[
 CovarianceOption = Annotated[
     str,
     typer.Option(
-        help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical."
+        help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical; or "
+        "mclust's name of it."
     ),
 ]
 ResolutionOption = Annotated[

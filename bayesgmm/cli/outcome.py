@@ -1,23 +1,15 @@
 """How a command ends: exit codes, and the sentence for each error."""
 
-import ast
-import re
 from enum import IntEnum
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 
 __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
-_NAMES = (
-    "sep|decimal|encoding|thousands|comment|na|row_labels|header|percent|currency|drop_missing"
-    "|columns|overwrite"
-)
-_ARGUMENT = re.compile(
-    rf"\b(?P<name>{_NAMES})="
-    r"(?P<value>True|False|\d+|'[^']*'|\"[^\"]*\"|\[(?:'[^']*'|\"[^\"]*\"|[^\]'\"])*\])"
-    r"|(?P<key>\w+) in \[\w+\] of the command"
-)
 _BY_FILE = frozenset({"run", "check", "datasets"})
+_OF_THE_COMMAND = frozenset({"overwrite", "out"})  # also where a model file holds the others
+_SECTIONS = {"covariance": "model", "resolution": "model"}
 
 
 class Exit(IntEnum):
@@ -51,7 +43,7 @@ def sentence(error: BaseException, command: str = "") -> str:
     if _is_stop(error):
         return "interrupted; no file was left half-written."
     if isinstance(error, BayesGMMError):
-        text = as_options(str(error), command)
+        text = as_options(error.args[0], command)
     elif isinstance(error, MemoryError):
         text = f"not enough memory: {error!s:.200}; ask for fewer rows, draws or components."
     elif _is_usage(error):
@@ -69,58 +61,79 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
-def as_options(text: str, command: str = "") -> str:
-    """Say in the words of a command what an error advises in those of Python.
+def as_options(message: str | Warning, command: str = "") -> str:
+    """Say in the words of a command what a message advises in those of Python.
+
+    Parameters
+    ----------
+    message : str or Warning
+        An `Advice`, or a warning of one; any other text stays as it is.
+    command : str
+        The command, where it reads a model file: its options are named as that file has them.
 
     Examples
     --------
-    >>> as_options("pass sep=';' and decimal=',', or drop_missing=True.")
-    "pass --sep ';' and --decimal ',', or --drop-missing."
-    >>> as_options("choose numeric columns: columns=['a', 'b c']")
+    >>> text = Advice("pass ", Option("sep", ";"), ", or ", Option("drop_missing", True), ".")
+    >>> print(as_options(text), as_options(text, "run"), sep=" | ")
+    pass --sep ';', or --drop-missing. | pass sep = ';' in [data], or drop_missing = true in [data].
+    >>> as_options(Advice("choose numeric columns: ", Option("columns", ["a", "b c"])))
     "choose numeric columns: --columns 'a,b c'"
-    >>> as_options("na=['?', '-999'], header=False")
+    >>> as_options(Advice(Option("na", ["?", "-999"]), ", ", Option("header", False)))
     "--na '?' --na '-999', --no-header"
-    >>> as_options("drop_missing=True or sep=';'; overwrite=True", "run")
-    "drop_missing = true in [data] or sep = ';' in [data]; --overwrite"
-    >>> as_options("n_components in [model] of the command must be an integer")
-    '--components (-k) must be an integer'
+    >>> as_options(Advice("a file exists; pass ", Option("overwrite", True)), "run")
+    'a file exists; pass --overwrite'
+    >>> as_options(Advice(Option("n_components", text="n_components in [model]"), " is wrong"))
+    '--components (-k) is wrong'
     """
-
-    def option(found: re.Match[str]) -> str:
-        if key := found["key"]:
-            return "--components (-k)" if key == "n_components" else _option(key)
-        name, value = found["name"], found["value"]
-        if command in _BY_FILE and name != "overwrite":
-            return f"{name} = {_toml(value)} in [data]"
-        return _on_command_line(name, value)
-
-    return _ARGUMENT.sub(option, text)
-
-
-def _toml(value: str) -> str:
-    """Return a Python literal as TOML has it."""
-    if value in ("True", "False"):
-        return value.lower()
-    return value.replace("'", '"') if "\\" in value and '"' not in value else value
+    text = message.args[0] if isinstance(message, Warning) else message
+    if not isinstance(text, Advice):
+        return str(text)
+    in_file = command in _BY_FILE
+    return text.said(
+        lambda option: (
+            _in_model_file(option)
+            if in_file and option.name not in _OF_THE_COMMAND
+            else _on_command_line(option)
+        )
+    )
 
 
-def _on_command_line(name: str, value: str) -> str:
+def _in_model_file(option: Option) -> str:
+    """Return a key and its value in TOML, with its section."""
+    if option.text is not None:
+        return option.text
+    place = f"in [{_SECTIONS.get(option.name, 'data')}]"
+    if option.value is None:
+        return f"{option.name} {place}"
+    return f"{option.name} = {'[...]' if option.long else _toml(option.value)} {place}"
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML has it."""
+    text = repr(value)
+    if isinstance(value, bool):
+        return text.lower()
+    return text.replace("'", '"') if "\\" in text and '"' not in text else text
+
+
+def _on_command_line(option: Option) -> str:
     """Return an option and its value, quoted for a shell."""
-    try:
-        given = ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        given = None
-    if given is True or given is False:
-        return _option(name if given else f"no_{name}")
-    if given is None or given == [...]:
+    name, value = option.name, option.value
+    if name == "n_components":
+        return "--components (-k)"
+    if value is None:
+        return _option(name)
+    if value is True or value is False:
+        return _option(name if value else f"no_{name}")
+    if option.long:
         return f"{_option(name)} ..."
     if name == "na":
-        return " ".join(f"{_option(name)} {_quoted(one)}" for one in given)
+        return " ".join(f"{_option(name)} {_quoted(one)}" for one in value)
     if name == "columns":
-        return f"{_option(name)} {_quoted(','.join(map(_csv_cell, given)))}"
+        return f"{_option(name)} {_quoted(','.join(map(_csv_cell, value)))}"
     named = {("sep", "\t"): "tab", ("thousands", " "): "blank"}
-    word = named.get((name, given))
-    return f"{_option(name)} {word or _quoted(str(given))}"
+    word = named.get((name, value))
+    return f"{_option(name)} {word or _quoted(str(value))}"
 
 
 def _quoted(value: str) -> str:

@@ -34,6 +34,7 @@ from bayesgmm.cli.printing import (
     watched,
 )
 from bayesgmm.cli.reading import read_data, reads_data
+from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from bayesgmm.data import Dataset
     from bayesgmm.diagnosis import Diagnosis
-    from bayesgmm.spec import MixtureSpec
+    from bayesgmm.model.spec import MixtureSpec
 
 __all__ = ["register"]
 
@@ -101,7 +102,7 @@ def fit(
     print_json(
         {
             "n_components": components,
-            "covariance": covariance,
+            "covariance": spec.covariance,
             "columns": found.features,
             "log_likelihood": found.log_likelihood,
             "log_posterior": found.log_posterior,
@@ -134,7 +135,7 @@ def sample(
     json: Json = False,
 ) -> int:
     """Draw from the posterior of one mixture, and write the draws."""
-    from bayesgmm.result.files import check_writable
+    from bayesgmm.posterior.files import check_writable
 
     section, dataset = read_data(data, reading)
     if not json:
@@ -167,8 +168,8 @@ def report(
     json: Json = False,
 ) -> int:
     """Write the report of a posterior."""
-    from bayesgmm.result import load
-    from bayesgmm.result.files import check_writable
+    from bayesgmm.posterior import load
+    from bayesgmm.posterior.files import check_writable
 
     path = out or Path(f"report.{format.value}")
     check_writable(path, overwrite)
@@ -190,14 +191,14 @@ def predict(
         typer.Argument(metavar="ROWS", help="New rows (CSV or Parquet); the posterior's own."),
     ] = None,
     out: CsvFile = None,
-    prob: Prob = 0.89,
+    prob: Prob = INTERVAL,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
     """Write the membership probabilities of rows, with intervals."""
+    from bayesgmm.posterior import load
+    from bayesgmm.posterior.files import check_writable
     from bayesgmm.prediction import membership
-    from bayesgmm.result import load
-    from bayesgmm.result.files import check_writable
 
     if out is not None:
         check_writable(out, overwrite)
@@ -224,8 +225,8 @@ def simulate(
 ) -> int:
     """Draw new rows from the posterior predictive distribution, with their clusters."""
     from bayesgmm import prediction
-    from bayesgmm.result import load
-    from bayesgmm.result.files import check_writable
+    from bayesgmm.posterior import load
+    from bayesgmm.posterior.files import check_writable
 
     if out is not None:
         check_writable(out, overwrite)
@@ -237,7 +238,7 @@ def simulate(
 
 
 def _spec(components: int, covariance: str, resolution: str) -> "MixtureSpec":
-    from bayesgmm.spec import MixtureSpec
+    from bayesgmm.model.spec import MixtureSpec
 
     steps = resolution_in(resolution)
     return MixtureSpec.from_dict(
@@ -260,9 +261,9 @@ def _sampled(
     from bayesgmm import sampling
     from bayesgmm.diagnosis import diagnose
     from bayesgmm.errors import SamplingInterrupted
-    from bayesgmm.result import save
-    from bayesgmm.result.files import keep_interrupted
-    from bayesgmm.result.layout import with_attributes
+    from bayesgmm.posterior import save
+    from bayesgmm.posterior.files import keep_interrupted
+    from bayesgmm.posterior.tree import with_attributes
     from bayesgmm.summary import summarize
 
     tree = None
@@ -292,7 +293,7 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
 
 def _give(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:
     """Write a table to its file, or print it."""
-    from bayesgmm.result.files import write_text
+    from bayesgmm.posterior.files import write_text
 
     text = table.to_csv(lineterminator="\n")
     if out is not None:

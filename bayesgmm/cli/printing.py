@@ -52,7 +52,7 @@ def print_line(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object."""
-    from bayesgmm.result.files import strict_json
+    from bayesgmm.posterior.files import strict_json
 
     print(strict_json(value))
 
@@ -100,7 +100,7 @@ def print_analysis(result: "AnalysisResult") -> int:
 
 def _print_comparison(table: "pd.DataFrame") -> None:
     """Print one row a K; a terminal too narrow for all columns shows those that matter most."""
-    from bayesgmm.criteria import probability_heading, shown_probability
+    from bayesgmm.evidence import probability_heading, shown_probability
 
     columns: dict[str, Any] = {
         "log lik.": table["log_likelihood"].map(_two_digits),

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bayesgmm.criteria import rank
+from bayesgmm.elpd import rank
+from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PARETO_LIMIT", "Choice", "Criterion", "best_of", "listed", "simplest_within_error"]
+__all__ = ["Choice", "Criterion", "best_of", "listed", "simplest_within_error"]
 
 Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
-PARETO_LIMIT = 0.7
-SMALL_DIFFERENCE = 4.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def simplest_within_error(
     ranking = rank(good)
     behind, error = -ranking["elpd_diff"], ranking["se_diff"]
     best = min(good, key=lambda k: behind[k])
-    k = next(k for k in good if behind[k] < max(SMALL_DIFFERENCE, 2.0 * error[k]))
+    k = next(k for k in good if behind[k] < max(SMALL_DIFFERENCE, ELPD_ERRORS * error[k]))
     name = criterion.upper()
     others = set(map(int, table.index)) - set(good)
     catch = _ahead(elpds, good[best], others, name)
@@ -90,9 +89,10 @@ def simplest_within_error(
         reason = f"K = {k} has the highest elpd by {name} of the K whose draws can be relied on."
     else:
         reason = (
-            f"K = {k} is the smallest K whose elpd by {name} is within 4 nats or two standard "
-            f"errors of the best{' of those' if catch else ''}, K = {best}: {behind[k]:.1f} nats "
-            f"behind, standard error {error[k]:.1f}{'' if catch else _left_out(others)}."
+            f"K = {k} is the smallest K whose elpd by {name} is within {SMALL_DIFFERENCE:g} nats "
+            f"or {ELPD_ERRORS:g} standard errors of the best{' of those' if catch else ''}, K = "
+            f"{best}: {behind[k]:.1f} nats behind, standard error "
+            f"{error[k]:.1f}{'' if catch else _left_out(others)}."
         )
     return Choice(k, reason + catch + _ended_early(_first(elpds), table))
 
@@ -107,8 +107,8 @@ def _ahead(elpds: Mapping[int, Any], best: Any, others: Iterable[int], name: str
     numbers = listed(ahead)
     return (
         f" By {name} {said} {'is' if len(ahead) == 1 else 'are'} ahead but left out: the draws did "
-        "not pass the checks, or rows with Pareto k above 0.7 are left. Before you rely on this "
-        f'choice, compare K = {numbers} again with more draws, or sample with method="smc".'
+        f"not pass the checks, or rows with Pareto k above {PARETO_K} are left. Before you rely on "
+        f'this choice, compare K = {numbers} again with more draws, or sample with method="smc".'
     )
 
 

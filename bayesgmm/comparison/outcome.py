@@ -15,17 +15,17 @@ from bayesgmm.comparison.choosing import (
     listed,
     simplest_within_error,
 )
-from bayesgmm.criteria import (
+from bayesgmm.data import Dataset
+from bayesgmm.diagnosis import Diagnosis, RunStatus
+from bayesgmm.elpd import rank
+from bayesgmm.errors import ConfigError
+from bayesgmm.evidence import (
     evidence_note,
     probability_heading,
-    rank,
     shown_probability,
     undecided,
     unserved_of,
 )
-from bayesgmm.data import Dataset
-from bayesgmm.diagnosis import Diagnosis, RunStatus
-from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 
 import xarray as xr
 
-from bayesgmm.criteria import Evidences
 from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
+from bayesgmm.evidence import Evidences
 from bayesgmm.fit import PointFit
 
 __all__ = ["Parts"]

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.comparison.choosing import PARETO_LIMIT
 from bayesgmm.comparison.parts import Parts
-from bayesgmm.criteria import no_evidences, probabilities_of, rank
 from bayesgmm.diagnosis import Diagnosis
+from bayesgmm.elpd import rank
+from bayesgmm.evidence import no_evidences, probabilities_of
+from bayesgmm.limits import PARETO_K
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def _predictive(by_waic: Any, by_loo: Any) -> dict[str, float]:
     if by_loo is not None:
         pareto = np.asarray(by_loo.pareto_k)
         row["pareto_k_max"] = float(pareto.max())
-        row["n_bad_pareto"] = int((pareto > PARETO_LIMIT).sum())
+        row["n_bad_pareto"] = int((pareto > PARETO_K).sum())
         row |= {"n_matched": by_loo.n_matched, "n_refitted": by_loo.n_refitted}
     return row
 

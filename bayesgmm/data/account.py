@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import NOT_ASKED_FOR, plural, shown
 from bayesgmm.data.dataset import Dataset
 
@@ -65,11 +66,12 @@ def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) ->
     if labels := facts.get("row_labels"):
         yield "row names", ", ".join(labels[:3]) + (", ..." if rows > 3 else "")
     if reading := facts.get("reading"):
-        yield "read with", ", ".join(f"{name}={value!r}" for name, value in reading.items())
+        options: list[str | Option] = [Option(name, value) for name, value in reading.items()]
+        yield "read with", Advice.joined(", ", options)
     reasons = facts.get("left_out") or {}
     left_out = {name: reason for name, reason in reasons.items() if reason != NOT_ASKED_FOR}
     for name, reason in list(left_out.items())[:_MOST_NAMES]:
-        yield "left out", f"{shown(name)} {reason}"
+        yield "left out", f"{shown(name)} " + reason
     if len(left_out) > _MOST_NAMES:
         yield "left out", f"{plural(len(left_out) - _MOST_NAMES, 'more column')}"
     if rest := [name for name in reasons if name not in left_out]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesgmm.data.columns import MAX_EXACT_INTEGER, shown
+from bayesgmm.data.columns import shown
 from bayesgmm.errors import DataError
+from bayesgmm.limits import MAX_EXACT_INTEGER
 
 __all__ = ["immutable", "real_array"]
 

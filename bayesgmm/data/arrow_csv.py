@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.data.columns import MAX_EXACT_INTEGER, Column, Table
+from bayesgmm.data.columns import Column, Table
 from bayesgmm.data.dialect import BLANK, MISSING, Dialect
 from bayesgmm.data.reading import Layout, layout_of, table_of
 from bayesgmm.data.records import Records, check_separator, header_of
 from bayesgmm.data.sources import Source, codec_of
 from bayesgmm.errors import DataError
+from bayesgmm.limits import MAX_EXACT_INTEGER
 from bayesgmm.typing import Array
 
 __all__ = ["read_quickly"]

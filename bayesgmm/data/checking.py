@@ -10,9 +10,11 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import plural
 from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.errors import DataError
+from bayesgmm.limits import GAP_FLOOR, MAX_ABSOLUTE, MAX_CONDITION, NAMED_LOAD
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
@@ -28,9 +30,6 @@ __all__ = [
 
 Lines = IntArray | None
 
-MAX_ABSOLUTE = 1e150
-MAX_CONDITION = 1e10
-GAP_FLOOR = 1e-9
 BLOCK = 16_384
 _BLOCK_VALUES = 2**17
 _KEPT_HASHES = 2**21
@@ -98,8 +97,11 @@ class _FirstPass:
     _faults: ClassVar[dict[str, tuple[Callable[[Array], NDArray[np.bool]], str]]] = {
         "missing": (
             np.isnan,
-            "drop these rows (drop_missing=True where a file or frame is read) or impute the "
-            "values before fitting",
+            Advice(
+                "drop these rows (",
+                Option("drop_missing", True),
+                " where a file or frame is read) or impute the values before fitting",
+            ),
         ),
         "infinite": (np.isinf, "correct these cells or drop their rows"),
         "huge": (
@@ -155,7 +157,7 @@ class _FirstPass:
             first = ", ".join(f"{word} {number} ({name!r})" for word, number, name in places)
             raise DataError(
                 f"data has {plural(int(counts.sum()), f'{fault} value')}: {', '.join(shares)}"
-                f"{more}; first in {first}; {cure}.",
+                f"{more}; first in {first}; " + cure + ".",
                 column=places[0][2],
                 rows=tuple(number for _, number, _ in places),
                 counts={self.features[j]: int(counts[j]) for j in columns},
@@ -313,7 +315,7 @@ def _refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
     if condition <= MAX_CONDITION:
         return
     loads = np.abs(np.linalg.eigh(correlation).eigenvectors[:, 0])
-    involved = tuple(features[j] for j in np.flatnonzero(loads > 0.01 * loads.max()))
+    involved = tuple(features[j] for j in np.flatnonzero(loads > NAMED_LOAD * loads.max()))
     raise DataError(
         f"columns {', '.join(map(repr, involved))} are collinear (condition number of the "
         f"correlation {condition:.1e}, above {MAX_CONDITION:g}): one follows from the others; "

@@ -9,26 +9,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.cures import cure_of, has_decimal_comma
 from bayesgmm.data.dialect import Cell, Dialect
 from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
-    "MAX_EXACT_INTEGER",
     "NOT_ASKED_FOR",
     "Column",
     "Table",
     "chosen_columns",
     "distinct_labels",
     "left_out",
-    "listed",
     "plural",
     "shown",
     "wanted",
 ]
 
-MAX_EXACT_INTEGER = 2**53
 NOT_ASKED_FOR = "is not asked for"
 _EXAMPLES = 200
 
@@ -118,9 +116,9 @@ class Column:
             cells = ", ".join(f"{shown(cell)} ({self.place} {row})" for row, cell in self.others)
             fault = f"{plural(self.n_others, 'cell')} not a number"
             cure = (dialect and cure_of(self.odd, self.fine, self.n_others, dialect)) or more
+            what = fault if self.n_others else "not a plain numeric type"
             raise DataError(
-                f"{head} ({self.kind}) cannot be a feature: "
-                f"{fault if self.n_others else 'not a plain numeric type'}: {cells}; {cure}",
+                f"{head} ({self.kind}) cannot be a feature: {what}: {cells}; " + cure,
                 column=self.name,
                 rows=tuple(row for row, _ in self.others),
             )
@@ -137,9 +135,13 @@ class Column:
         if self.integer is not None:
             row, value = self.integer
             raise DataError(
-                f"{head} holds the integer {shown(value)} ({self.place} {row}), above 2**53: it "
-                "has no exact float64 value. An identifier is the usual cause: leave the column "
-                "out with columns=[...], or convert it to float yourself.",
+                Advice(
+                    f"{head} holds the integer {shown(value)} ({self.place} {row}), above 2**53: "
+                    "it has no exact float64 value. An identifier is the usual cause: leave the "
+                    "column out with ",
+                    Option("columns", ...),
+                    ", or convert it to float yourself.",
+                ),
                 column=self.name,
                 rows=(row,),
             )
@@ -149,12 +151,6 @@ def shown(value: Any) -> str:
     """Return the repr of a value, cut at 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names as the value of an argument, or "[...]" where the list is long."""
-    text = repr(list(names))
-    return text if len(text) <= 120 else "[...]"
 
 
 def plural(count: int, noun: str) -> str:
@@ -170,8 +166,12 @@ def distinct_labels(labels: tuple[str, ...] | None, asked: bool) -> tuple[str, .
         return None
     twice, count = Counter(labels).most_common(1)[0]
     raise DataError(
-        f"the row labels name {count} rows {shown(twice)}: they must differ; choose another "
-        "column, or leave out row_labels.",
+        Advice(
+            f"the row labels name {count} rows {shown(twice)}: they must differ; choose another "
+            "column, or leave out ",
+            Option("row_labels"),
+            ".",
+        ),
         value=twice,
     )
 
@@ -199,12 +199,13 @@ def chosen_columns(
     """Return the columns that become features, each checked."""
     chosen = [c for c in columns if explicit or c.numeric or c.decimal_commas]
     good = [c.name for c in columns if c.numeric and not c.others and c.n_numbers]
-    more = f"correct it{f', or choose numeric columns: columns={listed(good)}' if good else ''}."
+    choose = Advice(", or choose numeric columns: ", Option("columns", good)) if good else ""
+    more = "correct it" + choose + "."
     for column in chosen:
         column.check(where, dialect, more)
         if not column.n_numbers:
             raise DataError(
-                f"column {column.name!r}{where} has no values: every cell is missing; {more}",
+                f"column {column.name!r}{where} has no values: every cell is missing; " + more,
                 column=column.name,
             )
     if not chosen:
@@ -219,7 +220,7 @@ def _nothing_numeric(columns: list[Column], where: str, dialect: Dialect | None)
         cure = dialect and cure_of(column.odd, column.fine, column.n_others, dialect)
         if cure:
             row, cell = column.others[0]
-            return f"{text}; {column.name!r} holds {shown(cell)} ({column.place} {row}): {cure}"
+            return f"{text}; {column.name!r} holds {shown(cell)} ({column.place} {row}): " + cure
     return f"{text}."
 
 
@@ -237,13 +238,16 @@ def left_out(
         reasons[column.name] = f"holds {what}: {shown(cell)} in {column.place} {row}"
         cure = dialect and cure_of(column.odd, column.fine, column.n_others, dialect)
         if cure:
-            reasons[column.name] += f"; {_reads_it(cure)}"
+            reasons[column.name] += "; " + _reads_it(cure)
             curable.append(column.name)
     return reasons, curable
 
 
 def _reads_it(cure: str) -> str:
-    arguments = cure.removeprefix("pass ").rstrip(".")
-    if len(arguments) + len("pass .") > len(cure):
-        return arguments
-    return f"{arguments} {'read' if ' and ' in arguments else 'reads'} it"
+    """Say "decimal=',' reads it" of "pass decimal=','."; other cures only lose their full stop."""
+    if not isinstance(cure, Advice):
+        return cure.removesuffix(".")
+    first, *others, last = cure.parts
+    if (first, last) != ("pass ", "."):
+        return Advice(first, *others, str(last).removesuffix("."))
+    return Advice(*others, f" read{'s' * (len(cure.options) == 1)} it")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.dialect import MISSING, PADDING, Dialect
 
 __all__ = ["advice", "cure_of", "has_decimal_comma", "looks_like_thousands"]
@@ -36,7 +37,7 @@ def cure_of(odd: Sequence[str], fine: Sequence[str], n_odd: int, dialect: Dialec
     if not odd:
         return ""
     if dialect.comment is None and all(cell.lstrip().startswith("#") for cell in odd):
-        return "if these lines are comments, pass comment='#'."
+        return Advice("if these lines are comments, pass ", Option("comment", "#"), ".")
     for changes in _changes(dialect):
         if _reads(odd, fine, dialect.but(**changes)):
             return _worded(changes, odd, fine, dialect)
@@ -46,24 +47,25 @@ def cure_of(odd: Sequence[str], fine: Sequence[str], n_odd: int, dialect: Dialec
     if n_odd == len(odd) and len(texts) <= _MOST_MARKERS and (known or wordless):
         quoted = " and ".join(map(repr, texts))
         one = len(texts) == 1
-        return (
-            f"if {quoted} stand{'s' * one} for missing values, pass na={texts!r}; otherwise "
-            "correct them."
+        return Advice(
+            f"if {quoted} stand{'s' * one} for missing values, pass ",
+            Option("na", texts),
+            "; otherwise correct them.",
         )
     if any(map(has_decimal_comma, odd)) and dialect.sep == ",":
         return "its commas look like decimal signs: write the file with another separator than ','."
     return ""
 
 
-def advice(changes: dict[str, Any]) -> str:
-    """Return arguments as text.
+def advice(changes: dict[str, Any]) -> Advice:
+    """Return options as text.
 
     Examples
     --------
     >>> advice({"sep": ";", "decimal": ","})
     "sep=';' and decimal=','"
     """
-    return " and ".join(f"{name}={value!r}" for name, value in changes.items())
+    return Advice.joined(" and ", [Option(name, value) for name, value in changes.items()])
 
 
 def looks_like_thousands(cells: Sequence[str], sign: str) -> bool:
@@ -122,14 +124,18 @@ def _worded(
 ) -> str:
     if changes == {"thousands": ","} and dialect.sep != ",":
         if any(cell.strip(PADDING).lstrip("+-").startswith("0") for cell in odd):
-            return f"if the comma is the decimal sign, pass {advice({'decimal': ','})}."
+            return Advice("if the comma is the decimal sign, pass ", Option("decimal", ","), ".")
         if not fine:
-            return (
-                "if the comma separates thousands, pass thousands=','; if it is the decimal sign, "
-                "pass decimal=','."
+            return Advice(
+                "if the comma separates thousands, pass ",
+                Option("thousands", ","),
+                "; if it is the decimal sign, pass ",
+                Option("decimal", ","),
+                ".",
             )
+    pass_them = Advice("pass ", advice(changes), ".")
     if changes == {"thousands": ","}:
-        return "the comma seems to separate thousands: pass thousands=','."
+        return "the comma seems to separate thousands: " + pass_them
     if changes == {"decimal": ","}:
-        return "if the comma is the decimal sign, pass decimal=','."
-    return f"pass {advice(changes)}."
+        return "if the comma is the decimal sign, " + pass_them
+    return pass_them

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import ConfigError
 
 __all__ = ["BLANK", "MISSING", "PADDING", "Dialect", "markers"]
@@ -55,20 +56,36 @@ class Dialect:
         one = sep == BLANK or (len(sep) == 1 and sep not in '"\r\n')
         if not one or decimal not in (".", ",") or sep == decimal:
             raise ConfigError(
-                "sep must be one character (or 'blank' for runs of blanks) and decimal '.' or "
-                f"',', and the two must differ, got sep={sep!r}, decimal={decimal!r}."
+                Advice(
+                    Option("sep"),
+                    " must be one character (or 'blank' for runs of blanks) and ",
+                    Option("decimal"),
+                    " '.' or ',', and the two must differ, got ",
+                    Option("sep", sep),
+                    ", ",
+                    Option("decimal", decimal),
+                    ".",
+                )
             )
         if thousands is not None and (thousands not in _GROUPERS or thousands == decimal):
             raise ConfigError(
-                "thousands must be one of , . ' _ or a blank, and not the decimal sign, got "
-                f"{thousands!r:.80} with decimal={decimal!r}.",
+                Advice(
+                    Option("thousands"),
+                    " must be one of , . ' _ or a blank, and not the decimal sign, got "
+                    f"{thousands!r:.80} with ",
+                    Option("decimal", decimal),
+                    ".",
+                ),
                 key="thousands",
                 value=thousands,
             )
         if self.comment is not None and (not self.comment.strip() or '"' in self.comment):
             raise ConfigError(
-                "comment must be the characters with which comment lines start, such as '#', got "
-                f"{self.comment!r:.80}.",
+                Advice(
+                    Option("comment"),
+                    " must be the characters with which comment lines start, such as '#', got "
+                    f"{self.comment!r:.80}.",
+                ),
                 key="comment",
                 value=self.comment,
             )
@@ -79,8 +96,10 @@ class Dialect:
         position = isinstance(labels, int) and not isinstance(labels, bool) and labels >= 1
         if labels is not None and not position and not isinstance(labels, str):
             raise ConfigError(
-                "row_labels must be the name of a column or its number, from 1, got "
-                f"{labels!r:.80}.",
+                Advice(
+                    Option("row_labels"),
+                    f" must be the name of a column or its number, from 1, got {labels!r:.80}.",
+                ),
                 key="row_labels",
                 value=labels,
             )

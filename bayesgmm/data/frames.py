@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import (
-    MAX_EXACT_INTEGER,
     NOT_ASKED_FOR,
     Column,
     Table,
@@ -19,6 +19,7 @@ from bayesgmm.data.columns import (
 )
 from bayesgmm.data.dialect import Cell, Dialect
 from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.limits import MAX_EXACT_INTEGER
 
 __all__ = ["frame_column", "index_labels", "read_frame"]
 
@@ -124,7 +125,10 @@ def _labels_of(
     names = list(by_name)
     if isinstance(given, int) and given > len(names):
         raise ConfigError(
-            f"row_labels={given} is the number of a column{where}, from 1 to {len(names)}.",
+            Advice(
+                Option("row_labels", given),
+                f" is the number of a column{where}, from 1 to {len(names)}.",
+            ),
             key="row_labels",
             value=given,
         )

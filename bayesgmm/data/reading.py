@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import (
-    MAX_EXACT_INTEGER,
     NOT_ASKED_FOR,
     Column,
     Table,
@@ -23,6 +23,7 @@ from bayesgmm.data.dialect import PADDING, Dialect
 from bayesgmm.data.records import Record, Records, check_separator, header_of, refuse_uneven
 from bayesgmm.data.sources import Source, check_text
 from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.limits import MAX_EXACT_INTEGER
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Layout", "layout_of", "read_strictly", "table_of"]
@@ -76,8 +77,14 @@ def layout_of(
     labels = _label_place(header, dialect.row_labels, where)
     if labels is not None and columns is not None and header[labels] in map(str, columns):
         raise ConfigError(
-            f"column {header[labels]!r} holds the row labels and cannot be a feature too; leave "
-            "it out of columns, or leave out row_labels.",
+            Advice(
+                f"column {header[labels]!r} holds the row labels and cannot be a feature too; "
+                "leave it out of ",
+                Option("columns"),
+                ", or leave out ",
+                Option("row_labels"),
+                ".",
+            ),
             key="row_labels",
             value=dialect.row_labels,
         )
@@ -100,7 +107,10 @@ def _label_place(header: list[str], given: str | int | None, where: str) -> int 
         return header.index(wanted([given], header, where)[0])
     if not 1 <= int(given) <= len(header):
         raise DataError(
-            f"row_labels={given!r} is the number of a column{where}, from 1 to {len(header)}.",
+            Advice(
+                Option("row_labels", given),
+                f" is the number of a column{where}, from 1 to {len(header)}.",
+            ),
             value=given,
         )
     return int(given) - 1
@@ -154,7 +164,7 @@ def table_of(
     if values is None:
         values = np.stack([np.concatenate(c.chunks) for c in chosen], axis=1)
     found = [_grouped_note(column, dialect) for column in chosen]
-    found += [f"column {name!r} was left out: it {reasons[name]}." for name in curable]
+    found += [f"column {name!r} was left out: it " + reasons[name] + "." for name in curable]
     return Table(
         values,
         features,
@@ -173,9 +183,9 @@ def _grouped_note(column: Column, dialect: Dialect) -> str:
     text = next(cell for cell in column.fine if sign in cell).strip(PADDING)
     number = dialect.read(text)
     changes = {"thousands": sign, "decimal": "." if sign == "," else ","}
-    cure = "remove it" if dialect.sep == changes["decimal"] else f"pass {advice(changes)}"
+    cure = "remove it" if dialect.sep == changes["decimal"] else Advice("pass ", advice(changes))
     return (
         f"column {column.name!r}: {text} was read as {number.value if number else math.nan:g}, but "
         f"all its cells with {sign!r} have three digits after it, and the others are integers "
-        f"below 1000; if it separates thousands, {cure}."
+        "below 1000; if it separates thousands, " + cure + "."
     )

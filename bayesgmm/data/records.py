@@ -5,7 +5,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bayesgmm.data.columns import listed, plural, shown
+from bayesgmm.advice import Advice, Option
+from bayesgmm.data.columns import plural, shown
 from bayesgmm.data.cures import advice
 from bayesgmm.data.dialect import BLANK, PADDING, Dialect
 from bayesgmm.errors import DataError
@@ -50,8 +51,11 @@ class Records:
     def _check_named_separator(self, named: str) -> None:
         if named != self._dialect.sep:
             raise DataError(
-                f"the first line of {self._path!r} says that the separator is {named!r}: pass "
-                f"sep={named!r}.",
+                Advice(
+                    f"the first line of {self._path!r} says that the separator is {named!r}: pass ",
+                    Option("sep", named),
+                    ".",
+                ),
                 path=self._path,
                 sep=named,
             )
@@ -127,8 +131,11 @@ def _has_decimal_commas(lines: Sequence[str]) -> bool:
 
 def _one_column(path: str, sep: str, other: str, changes: dict[str, str]) -> DataError:
     return DataError(
-        f"{path!r} has one column when split at {sep!r}, but each line holds {other!r}: pass "
-        f"{advice(changes)}.",
+        Advice(
+            f"{path!r} has one column when split at {sep!r}, but each line holds {other!r}: pass ",
+            advice(changes),
+            ".",
+        ),
         path=path,
         sep=changes["sep"],
         decimal=changes.get("decimal", "."),
@@ -177,8 +184,11 @@ def _refuse_comments(
     again = len(others) < len(head)
     if again or (others and all(len(fields) != len(names) for fields in others)):
         raise DataError(
-            f"line {line} of {path!r} starts with {mark!r}: if such lines are comments, pass "
-            f"comment={mark!r}.",
+            Advice(
+                f"line {line} of {path!r} starts with {mark!r}: if such lines are comments, pass ",
+                Option("comment", mark),
+                ".",
+            ),
             path=path,
             rows=(line,),
         )
@@ -186,14 +196,20 @@ def _refuse_comments(
 
 def _refuse_data(names: Sequence[str], head: Sequence[Record], dialect: Dialect, path: str) -> None:
     """Refuse a first line that is data: its numbers are like those below it."""
-    cure = "if it is data, pass header=False; if it holds names, pass header=True."
+    cure = Advice(
+        "if it is data, pass ",
+        Option("header", False),
+        "; if it holds names, pass ",
+        Option("header", True),
+        ".",
+    )
     numbers = {j: cell.value for j, name in enumerate(names) if (cell := dialect.read(name))}
     numbers = {j: value for j, value in numbers.items() if value == value}
     named = [name for name in names if name]
     if len(numbers) == len(named):
         raise DataError(
             f"{path!r} has no header: its first line holds only numbers ({shown(list(names))}); "
-            f"{cure}",
+            + cure,
             path=path,
             rows=(1,),
         )
@@ -205,7 +221,7 @@ def _refuse_data(names: Sequence[str], head: Sequence[Record], dialect: Dialect,
     if recurs or fractions or 2 * len(numbers) >= len(named):
         raise DataError(
             f"the first line of {path!r} looks like data ({shown(list(names))}): its numbers are "
-            f"like those below; {cure}",
+            "like those below; " + cure,
             path=path,
             rows=(1,),
         )
@@ -226,10 +242,11 @@ def _refuse_names(names: Sequence[str], labels: set[int], path: str) -> None:
     blank = [j for j, name in enumerate(names) if not name and j not in labels]
     known = [name for name in names if name]
     if blank:
-        place, cure = blank[0] + 1, f"name it, or choose columns={listed(known)}."
+        place, cure = blank[0] + 1, Advice("name it, or choose ", Option("columns", known), ".")
         if place == 1:
-            cure = "if it holds row names, pass row_labels=1; otherwise name it."
-        raise DataError(f"{path!r} has no name for column {place}; {cure}", path=path)
+            labels_it = Option("row_labels", 1)
+            cure = Advice("if it holds row names, pass ", labels_it, "; otherwise name it.")
+        raise DataError(f"{path!r} has no name for column {place}; " + cure, path=path)
     twice = sorted({name for name in known if known.count(name) > 1})
     if twice:
         raise DataError(
@@ -249,7 +266,7 @@ def refuse_uneven(
     named = ", ".join(f"line {line} has {len(fields)}" for line, fields in wrong[:3])
     raise DataError(
         f"{path!r}: the header has {plural(width, 'field')}, but {plural(len(wrong), 'line')} "
-        f"longer or shorter: {named}; {_uneven_cure(wrong, n_rows, header, dialect)}",
+        f"longer or shorter: {named}; " + _uneven_cure(wrong, n_rows, header, dialect),
         path=path,
         rows=tuple(line for line, _ in wrong[:3]),
     )
@@ -275,22 +292,30 @@ def _uneven_cure(
 ) -> str:
     width, fields = len(header), [record for _, record in wrong]
     if dialect.comment is None and len(fields) == n_rows and _is_title(header, fields, dialect):
-        return f"if the first line is a title, pass comment={header[0][:30]!r}."
+        return Advice("if the first line is a title, pass ", Option("comment", header[0][:30]), ".")
     for mark in _COMMENT_MARKS:
         if dialect.comment is None and all(
             record[:1] and record[0].lstrip(PADDING).startswith(mark) for record in fields
         ):
-            return f"if these lines are comments, pass comment={mark!r}."
-    cures = []
+            return Advice("if these lines are comments, pass ", Option("comment", mark), ".")
+    cures: list[str | Option] = []
     if dialect.sep == "," and all(len(record) == 2 * width for record in fields):
         cure = "use" if width == 1 else "write the file again with"
         cures.append(
-            f"if the comma is the decimal sign, {cure} another separator: sep=';', decimal=','"
+            Advice(
+                f"if the comma is the decimal sign, {cure} another separator: ",
+                Option("sep", ";"),
+                ", ",
+                Option("decimal", ","),
+            )
         )
     if len(fields) == n_rows and all(len(record) == width + 1 for record in fields):
         if not any(record[-1].strip(PADDING) for record in fields):
             return "each line ends with a separator that the header lacks: add one to the header."
-        cures.append("if each line starts with the name of its row, pass row_labels=1")
+        named = Option("row_labels", 1)
+        cures.append(Advice("if each line starts with the name of its row, pass ", named))
     if dialect.sep == " ":
-        cures.append("if fields are separated by runs of blanks, pass sep='blank'")
-    return "; ".join(cures or ["correct these lines, or quote cells that hold the separator"]) + "."
+        blanks = Option("sep", BLANK)
+        cures.append(Advice("if fields are separated by runs of blanks, pass ", blanks))
+    correct = "correct these lines, or quote cells that hold the separator"
+    return Advice.joined("; ", cures or [correct]) + "."

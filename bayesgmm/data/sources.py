@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import ConfigError, DataError
 
 __all__ = ["STANDARD_INPUT", "Source", "check_text", "codec_of", "read_bytes", "refuse_address"]
@@ -151,7 +152,8 @@ def check_text(raw: bytes, encoding: str, path: str) -> tuple[bytes, str]:
     codec = codec_of(encoding)
     wide = codec.startswith(("utf-16", "utf-32"))
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not wide:
-        raise DataError(f"{path!r} is UTF-16 text: pass encoding='utf-16'.", path=path, offset=0)
+        cure = Option("encoding", "utf-16")
+        raise DataError(Advice(f"{path!r} is UTF-16 text: pass ", cure, "."), path=path, offset=0)
     for start, what in _OTHER_FORMATS.items():
         if raw.startswith(start) and not raw.isascii():
             raise DataError(f"{path!r} is {what}.", path=path, offset=0)
@@ -164,16 +166,18 @@ def check_text(raw: bytes, encoding: str, path: str) -> tuple[bytes, str]:
         )
     mark = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
     if mark and codec != "utf-8":
-        raise DataError(f"{path!r} starts with a UTF-8 mark: pass encoding='utf-8'.", path=path)
+        cure = Option("encoding", "utf-8")
+        raise DataError(Advice(f"{path!r} starts with a UTF-8 mark: pass ", cure, "."), path=path)
     try:
         codecs.getincrementaldecoder(codec)().decode(raw[mark:], final=True)
     except UnicodeError as error:
         offset = mark + getattr(error, "start", 0)
-        other = "pass its encoding, for example encoding='cp1252' or 'latin-1'."
+        usual = Option("encoding", "cp1252")
+        other = Advice("pass its encoding, for example ", usual, " or 'latin-1'.")
         marked = "it starts with a UTF-8 mark, so this byte is damaged: correct it."
         raise DataError(
             f"{path!r} is not {encoding} text: byte {raw[offset : offset + 1]!r} at byte offset "
-            f"{offset} (line {raw.count(b'\n', 0, offset) + 1}); {marked if mark else other}",
+            f"{offset} (line {raw.count(b'\n', 0, offset) + 1}); " + (marked if mark else other),
             path=path,
             offset=offset,
         ) from None

@@ -4,15 +4,13 @@ import re
 
 import numpy as np
 
-from bayesgmm.data.columns import listed
+from bayesgmm.advice import Advice, Option
+from bayesgmm.limits import ANY_GAP, CODE_GAP, COUNTING_ROWS, HUGE_CODE
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Suspicions"]
 
-LEAST_ROWS = 10  # fewer may count up by chance
-_CODE_GAP, _ANY_GAP = 0.5, 10.0  # gaps to all other values, in their ranges
 _CODE = re.compile(r"-?(9+|8{2,}|7{2,}|9+\.9+|-?999\.25|32767|32768|2147483647|2147483648)")
-_HUGE = 1e20
 
 
 class _End:
@@ -25,7 +23,7 @@ class _End:
         self.low, self.high, span = low, high, high - low
         self.rows: IntArray = np.zeros(len(low), dtype=np.int64)
         self.following = np.full(len(low), np.inf)
-        self._near = low + span * (_CODE_GAP / (1.0 + _CODE_GAP))
+        self._near = low + span * (CODE_GAP / (1.0 + CODE_GAP))
         self.apart = np.flatnonzero(span > 0.0)
 
     def add(self, block: Array) -> None:
@@ -60,7 +58,7 @@ class Suspicions:
         self._low, self._high = low, high
         # which of the integers from low to high were seen, where there is one for each row
         whole = (low % 1.0 == 0.0) & (high - low == n_obs - 1.0)
-        counting = np.flatnonzero(whole & (n_obs >= LEAST_ROWS)).tolist()
+        counting = np.flatnonzero(whole & (n_obs >= COUNTING_ROWS)).tolist()
         self._seen = {j: np.zeros(n_obs, dtype=bool) for j in counting}
 
     def add(self, block: Array) -> None:
@@ -87,27 +85,35 @@ class Suspicions:
                 value = sign * float(end.low[j])
                 gap = end.following[j] - end.low[j]
                 width = end.high[j] - end.following[j]  # of all other values
-                least = _CODE_GAP if _is_code(value) else _ANY_GAP
+                least = CODE_GAP if _is_code(value) else ANY_GAP
                 if value != 0.0 and width > 0.0 and gap >= least * width:
                     found[j] = (value, int(end.rows[j]))
         return found
 
     def sentences(self, features: tuple[str, ...], named: bool) -> list[str]:
         """Say what was found; columns that were asked for by name may count the rows."""
-        said = []
+        said: list[str] = []
         for j in [] if named else self.counters():
             rest = [name for name in features if name != features[j]]
+            leave = Advice("; to leave it out, pass ", Option("columns", rest)) if rest else ""
             said.append(
-                f"column {features[j]!r} counts the rows ({self._low[j]:.15g} to "
-                f"{self._high[j]:.15g}): it numbers them and measures nothing; if it "
-                f"names the rows, pass row_labels={features[j]!r}"
-                + (f"; to leave it out, pass columns={listed(rest)}." if rest else ".")
+                Advice(
+                    f"column {features[j]!r} counts the rows ({self._low[j]:.15g} to "
+                    f"{self._high[j]:.15g}): it numbers them and measures nothing; if it names the "
+                    "rows, pass ",
+                    Option("row_labels", features[j]),
+                    leave,
+                    ".",
+                )
             )
         for j, (value, count) in self.codes().items():
             said.append(
-                f"column {features[j]!r} holds {_exact(value)} in {count} rows, far from all its "
-                f"other values: if it stands for missing values, pass na=['{_exact(value)}'] "
-                "where the file or frame is read."
+                Advice(
+                    f"column {features[j]!r} holds {_exact(value)} in {count} rows, far from all "
+                    "its other values: if it stands for missing values, pass ",
+                    Option("na", [_exact(value)]),
+                    " where the file or frame is read.",
+                )
             )
         return said
 
@@ -118,4 +124,4 @@ def _exact(value: float) -> str:
 
 
 def _is_code(value: float) -> bool:
-    return abs(value) >= _HUGE or bool(_CODE.fullmatch(f"{value:.15g}"))
+    return abs(value) >= HUGE_CODE or bool(_CODE.fullmatch(f"{value:.15g}"))

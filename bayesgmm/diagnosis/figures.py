@@ -8,17 +8,16 @@ import xarray as xr
 from arviz_stats.base import array_stats
 
 from bayesgmm.labels import (
-    Precision,
     Quantity,
     allocations_of,
     label_groups,
     largest_share,
     modal_draw,
-    precision,
     stephens,
 )
-from bayesgmm.mixture.parameters import permute
-from bayesgmm.result.layout import attribute
+from bayesgmm.model.parameters import permute
+from bayesgmm.posterior.mcmc_error import Precision, precision
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.typing import Array
 
 __all__ = ["figures_of"]

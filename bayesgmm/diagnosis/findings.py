@@ -8,12 +8,24 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.diagnosis.status import Finding, RunStatus
-from bayesgmm.labels import IDENTIFIED, Mode, Precision, Quantity
-from bayesgmm.result.layout import attribute
+from bayesgmm.labels import Mode, Quantity
+from bayesgmm.limits import (
+    DEEPEST,
+    DIVERGENT,
+    E_FMI,
+    ESS,
+    IDENTIFIED,
+    R_HAT,
+    R_HAT_APART,
+    SWITCHED,
+    VISIBLE,
+)
+from bayesgmm.posterior.mcmc_error import Precision
+from bayesgmm.posterior.tree import attribute
 
 if TYPE_CHECKING:
-    from bayesgmm.criteria.missed_modes import LeftOut, MissedMode
-    from bayesgmm.modes import WeighedModes
+    from bayesgmm.evidence.missed_modes import LeftOut, MissedMode
+    from bayesgmm.evidence.modes import WeighedModes
 
 __all__ = [
     "broken_chains",
@@ -27,13 +39,6 @@ __all__ = [
     "sampler",
 ]
 
-R_HAT = 1.01
-R_HAT_APART = 1.3  # beyond it chains hardly overlap: more draws of the same are no cure
-ESS = 400.0
-DIVERGENT = 0.001
-DEEPEST = 0.01
-E_FMI = 0.3
-SWITCHED = 0.001
 _EXAMPLES = 3
 
 
@@ -113,15 +118,15 @@ def modes_apart(
 
 
 def modes_missed(left_out: "LeftOut | None", chains: int) -> Iterator[Finding]:
-    """Name the modes that hold more than 1 % together and that no draw comes near."""
+    """Name the modes that hold too much together and that no draw comes near."""
     if left_out is None or not left_out.grave:
         return
     modes = left_out.modes
     named = "; ".join(_mode_in_words(mode) for mode in modes[:_EXAMPLES])
     others = f"; and {len(modes) - _EXAMPLES} smaller ones" if len(modes) > _EXAMPLES else ""
     crowd = (
-        f" {left_out.visible} modes hold at least 1 % each by Laplace's approximation, and there "
-        f"are {chains} chains."
+        f" {left_out.visible} modes hold at least {100 * VISIBLE:g} % each by Laplace's "
+        f"approximation, and there are {chains} chains."
         if left_out.visible > chains
         else ""
     )

@@ -14,18 +14,18 @@ from bayesgmm.arguments import check_count, check_one_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, ConvergenceWarning
 from bayesgmm.estimator.refusals import check_fitted, check_rows, seed_from
-from bayesgmm.estimator.shapes import compact, expand, inverse, precision_cholesky
 from bayesgmm.estimator.starting import given_start, starting_parameters
 from bayesgmm.estimator.telling import tell
 from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
 from bayesgmm.fit.information import aic, bic
 from bayesgmm.fit.simulated import draw_rows
 from bayesgmm.fit.starts import START_KINDS
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import ResolvedSpec, resolve
-from bayesgmm.mixture.structures import STRUCTURES, Structure
+from bayesgmm.model.components import STRUCTURES, Structure
+from bayesgmm.model.components.compact import compact, expand, inverse, precision_cholesky
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES, MixtureSpec, Priors, our_name
 from bayesgmm.prediction.draws import MixtureDraws
-from bayesgmm.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["GaussianMixture", "NotConvergedWarning"]
@@ -52,8 +52,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     n_components : int
         Number of components K.
     covariance_type : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
-        The tied three share one covariance among all components: any matrix, a diagonal one, one
-        variance.
+        Or mclust's name of one. The tied three share one covariance among all components: any
+        matrix, a diagonal one, one variance.
     tol : float
         A run has converged when what it can still be expected to gain is below `tol` nats a row.
         scikit-learn asks the last step to gain less, which may be a hundredth of it. Above 1 it
@@ -254,13 +254,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     @property
     def _structure(self) -> Structure:
-        return STRUCTURES[self.covariance_type]
+        return STRUCTURES[our_name(self.covariance_type)]
 
     def _check_parameters(self) -> None:
         for name in ("n_components", "max_iter", "n_init", "verbose", "verbose_interval"):
             check_count(name, getattr(self, name), least=int(name not in ("max_iter", "verbose")))
         for name, allowed in (
-            ("covariance_type", COVARIANCES),
+            ("covariance_type", (*COVARIANCES, *MCLUST_NAMES)),
             ("init_params", tuple(START_KINDS)),
             ("method", _METHODS),
         ):

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.estimator.shapes import compact_shape, expand, inverse
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.search import SAMPLED_ROWS
+from bayesgmm.fit.multistart import SAMPLED_ROWS
 from bayesgmm.fit.starts import draw_start, draw_starts
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.model.components.compact import compact_shape, expand, inverse
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["GivenStart", "given_start", "starting_parameters"]

@@ -1,10 +1,10 @@
 """Point fits: maximum likelihood by EM and the posterior mode, and what they say about K."""
 
-from bayesgmm.fit.bootstrap import BootstrapTest, bootstrap_lrt
+from bayesgmm.fit._bic_grid import bic_grid
+from bayesgmm.fit._bootstrap_lrt import BootstrapTest, bootstrap_lrt
 from bayesgmm.fit.em import fit_em
-from bayesgmm.fit.point import Climb, FitStatus, Optimum, PointFit
-from bayesgmm.fit.posterior_mode import fit_map
-from bayesgmm.fit.structure_grid import bic_grid
+from bayesgmm.fit.map import fit_map
+from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
 
 __all__ = [
     "BootstrapTest",

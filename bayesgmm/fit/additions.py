@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bayesgmm.fit.maximisation import point_of, split
+from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.splitting import split_points
 from bayesgmm.typing import Array, IntArray
 
@@ -48,7 +48,7 @@ def added_component(
 
     Parameters
     ----------
-    point : array, as in `bayesgmm.fit.maximisation`
+    point : array, as in `bayesgmm.fit.points`
     rows : array of shape (obs, feature), fitting coordinates
     n_clusters : int
         Of `point`.

@@ -4,17 +4,17 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import FitStatus
-from bayesgmm.mixture.numbering import matched_to_prior, number_clusters
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import ResolvedSpec
+from bayesgmm.fit.result import FitStatus
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.limits import SAME_MEANS, SAME_WEIGHTS
+from bayesgmm.model.numbering import matched_to_prior, number_clusters
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["Candidate", "Run", "Target", "distinct", "flagged"]
 
 _SAME_OBJECTIVE, _TO_GAIN = 1e-3, 100.0
-_SAME_MEANS, _SAME_WEIGHTS = 0.1, 0.05
 
 
 class Run(NamedTuple):
@@ -117,7 +117,7 @@ def _same(one: Candidate, other: Candidate, spread: Array) -> bool:
     means = np.abs(one.parameters.means - other.parameters.means) / spread
     weights = np.abs(one.parameters.weights - other.parameters.weights)
     collapsed = FitStatus.COLLAPSED in (one.run.status, other.run.status)
-    return bool(means.max() < _SAME_MEANS and weights.max() < _SAME_WEIGHTS and not collapsed)
+    return bool(means.max() < SAME_MEANS and weights.max() < SAME_WEIGHTS and not collapsed)
 
 
 def flagged(target: Target, rows: Rows, run: Run) -> bool:

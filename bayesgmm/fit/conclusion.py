@@ -6,13 +6,14 @@ from typing import NoReturn
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConvergenceWarning, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.climbs import Candidate, Run, Target, flagged
 from bayesgmm.fit.degeneracy import by_chance
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import Climb, FitStatus, Optimum, PointFit
-from bayesgmm.mixture.numbering import number_clusters
+from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.numbering import number_clusters
 
 __all__ = ["conclude"]
 
@@ -77,8 +78,7 @@ def conclude(
     return PointFit(
         resolved=target.resolved,
         parameters=best.parameters,
-        log_likelihood=rows.expectation(point).log_likelihood
-        - data.n_obs * target.resolved.log_unit,
+        log_likelihood=rows.moments(point).log_likelihood - data.n_obs * target.resolved.log_unit,
         log_posterior=target.log_posterior(best.run.objective + shift),
         log_certainty=rows.log_certainty(point),
         path=np.array(best.run.path) + shift,
@@ -114,20 +114,23 @@ def _climbs(
     )
 
 
-def _cure(target: Target) -> str:
+def _cure(target: Target) -> Advice:
     """Say what can be done that is not done already."""
     resolved = target.resolved
-    cures = ["fewer components"]
-    if not resolved.structure.shared:
-        cures.append("a structure with shared covariances (covariance='tied')")
+    cures: list[str | Option] = ["fewer components"]
+    if resolved.structure.has_poles:
+        tied = Option("covariance", "tied")
+        cures.append(Advice("a structure with shared covariances (", tied, ")"))
     exact = [
         name for name, h in zip(resolved.features, resolved.resolution, strict=True) if h == 0.0
     ]
     if exact:
-        cures.append(
-            f"a recording step for {', '.join(map(repr, exact)):.60} (resolution, one a feature)"
+        which = ", ".join(map(repr, exact))
+        step = Advice(
+            f"a recording step for {which:.60} (", Option("resolution"), ", one a feature)"
         )
-    return f"Ask for {' or '.join(cures)}."
+        cures.append(step)
+    return Advice("Ask for ", Advice.joined(" or ", cures), ".")
 
 
 def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
@@ -138,7 +141,7 @@ def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
     raise DegenerateFitError(
         f"every start collapsed: {data.n_obs} rows in {resolved.n_features} features do not carry "
         f"K = {resolved.n_components} ({resolved.structure.name}). In the best, component {k} "
-        f"holds {rows:.2f} effective rows and its covariance is singular. {_cure(target)}",
+        f"holds {rows:.2f} effective rows and its covariance is singular. " + _cure(target),
         component=k,
         effective_rows=rows,
     )
@@ -150,7 +153,7 @@ def _warn_of_chance(target: Target, candidate: Candidate, data: Dataset) -> None
     warnings.warn(
         f"chance explains every solution with K = {target.resolved.n_components} for {data.n_obs} "
         f"rows in {data.n_features} features: in the best, component {k} of {rows:.1f} effective "
-        f"rows is as narrow as chance makes some. {_cure(target)}",
+        f"rows is as narrow as chance makes some. " + _cure(target),
         DegeneracyWarning,
         skip_file_prefixes=(_PACKAGE,),
     )

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln
 
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.structures import Structure
+from bayesgmm.limits import CHANCE_SLABS, NARROW
+from bayesgmm.model.components import Structure
+from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array
 
 __all__ = ["by_chance", "log_expected_slabs", "narrowest"]
 
-_NARROW = 0.01  # of the pooled variance: a tenth of the pooled standard deviation
-_LOG_CHANCE = math.log(1e-3)
+_LOG_CHANCE = math.log(CHANCE_SLABS)
 
 
 def narrowest(parameters: Parameters) -> Array:
@@ -47,7 +47,7 @@ def by_chance(parameters: Parameters, structure: Structure, n_obs: int) -> NDArr
     -------
     array of shape (cluster,), bool
     """
-    slim = narrowest(parameters) < _NARROW
+    slim = narrowest(parameters) < NARROW
     if not slim.any():
         return slim
     return slim & (log_expected_slabs(parameters, structure, n_obs) > _LOG_CHANCE)
@@ -88,11 +88,11 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
     log_ratios = np.linalg.slogdet(2.0 * covariances)[1][:, None] - np.linalg.slogdet(sums)[1]
     shares = np.exp(0.5 * (log_ratios - distances)) * rows
     np.fill_diagonal(shares, 0.0)
-    if structure.correlated or structure.scalar:
-        fixed, log_ways = np.full(len(rows), n_features + 1), np.zeros(len(rows))
-    else:
-        narrow = (np.einsum("kdd->kd", covariances) < _NARROW).sum(axis=1)
+    if structure.narrows_by_feature:
+        narrow = (np.einsum("kdd->kd", covariances) < NARROW).sum(axis=1)
         fixed, log_ways = 2 * np.maximum(narrow, 1), _log_choices(n_features, narrow)
+    else:
+        fixed, log_ways = np.full(len(rows), n_features + 1), np.zeros(len(rows))
     free = rows - fixed
     tails = np.where(free > 0.0, gammainc(np.maximum(free, 1e-3), shares.sum(axis=1)), 1.0)
     log_tails = np.log(np.maximum(tails, 1e-300))

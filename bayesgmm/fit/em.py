@@ -12,13 +12,15 @@ from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
-from bayesgmm.fit.expectation import Rows, Sums
-from bayesgmm.fit.maximisation import bound_point, maximise, point_of, split
-from bayesgmm.fit.point import FitStatus, PointFit
-from bayesgmm.fit.search import best_of_starts
-from bayesgmm.mixture.parameters import Parameters, without_error
-from bayesgmm.mixture.resolved import ResolvedSpec, resolve
-from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.fit.multistart import best_of_starts
+from bayesgmm.fit.points import point_of, split
+from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
+from bayesgmm.likelihood.moments import Moments
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.parameters import Parameters, without_error
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
 
 __all__ = ["Likelihood", "fit_em"]
@@ -156,7 +158,7 @@ class Likelihood:
 
         Shared covariances have no spikes.
         """
-        if self.resolved.structure.shared:
+        if not self.resolved.structure.has_poles:
             return x
         wide = replace(self, ridge=max(self.ridge, _WIDE_RIDGE))
         return wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
@@ -200,15 +202,12 @@ class Likelihood:
     def log_posterior(self, objective: float) -> None:
         """Return None: there is no prior."""
 
-    def step(self, x: Array, sums: Sums, floor: Array) -> tuple[Array, int]:
+    def step(self, x: Array, moments: Moments, floor: Array) -> tuple[Array, int]:
         """Return the next point of EM and the component that collapsed, or -1."""
         structure, out = self.resolved.structure, np.empty_like(x)
         collapsed = maximise(
-            x,
-            *sums[1:],
-            structure.shared,
-            structure.scalar,
-            structure.correlated,
+            *moments[1:],
+            *structure.engine_flags,
             floor,
             self.error,
             out,
@@ -223,15 +222,15 @@ class Likelihood:
         """
         path: list[float] = []
         longest, enough = 1.0, tol * rows.n_rows
-        sums = rows.expectation(x)
+        moments = rows.moments(x)
         while True:
-            path.append(sums.log_likelihood)
-            first, collapsed = self.step(x, sums, floor)
+            path.append(moments.log_likelihood)
+            first, collapsed = self.step(x, moments, floor)
             if collapsed >= 0:
                 return Run(x, path, FitStatus.COLLAPSED, collapsed)
-            sums = rows.expectation(first)
-            path.append(sums.log_likelihood)
-            second, collapsed = self.step(first, sums, floor)
+            moments = rows.moments(first)
+            path.append(moments.log_likelihood)
+            second, collapsed = self.step(first, moments, floor)
             if collapsed >= 0:
                 return Run(first, path, FitStatus.COLLAPSED, collapsed)
             move = first - x
@@ -243,15 +242,15 @@ class Likelihood:
             if len(path) > max_iter:
                 return Run(first, path, FitStatus.MAX_ITER)
             if len(path) == max_iter:
-                path.append(rows.expectation(second).log_likelihood)
+                path.append(rows.moments(second).log_likelihood)
                 return Run(second, path, FitStatus.MAX_ITER)
             length = min(length, longest)
             ahead = x + 2.0 * length * move + length**2 * bend
-            leap = rows.expectation(self._within(ahead)) if length > 1.0 else None
+            leap = rows.moments(self._within(ahead)) if length > 1.0 else None
             if leap is not None and leap.log_likelihood >= path[-1]:
-                x, sums = ahead, leap
+                x, moments = ahead, leap
             else:
-                x, sums = second, rows.expectation(second)
+                x, moments = second, rows.moments(second)
             if len(path) < 2 * _PLAIN_STEPS:
                 continue
             longest = 4.0 * longest if leap is None or x is ahead else max(1.0, longest / 4.0)

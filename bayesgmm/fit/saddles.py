@@ -1,9 +1,9 @@
 """Climbs that ended where components coincide are led on."""
 
 from bayesgmm.fit.climbs import Run, Target, flagged
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import FitStatus
+from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.splitting import merged, split_points
+from bayesgmm.likelihood.rows import Rows
 from bayesgmm.typing import Array
 
 __all__ = ["off_saddles"]

@@ -1,7 +1,6 @@
 """Short climbs from starts of three kinds: drawn, built on fewer components, and rearranged."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
@@ -9,10 +8,10 @@ import numpy as np
 
 from bayesgmm.fit.additions import added_component, splits_of, tied_groups
 from bayesgmm.fit.climbs import Run, Target
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.point import FitStatus
+from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.starts import draw_starts, swap_component
-from bayesgmm.resources import available_cores
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
 
 __all__ = ["ShortClimbs", "short_runs"]
@@ -107,12 +106,12 @@ def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int)
     k = climbs.target.resolved.n_components
     if climbs.scaled.size * k <= _THREADED:
         return _in_rounds(climbs, seed, n_starts, None)
-    with ThreadPoolExecutor(available_cores()) as pool:
-        return _in_rounds(climbs, seed, n_starts, pool)
+    with Threads() as threads:
+        return _in_rounds(climbs, seed, n_starts, threads)
 
 
 def _in_rounds(
-    climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int, pool: Executor | None
+    climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int, threads: Threads | None
 ) -> list[Run]:
     target, k = climbs.target, climbs.target.resolved.n_components
     n_starts = 1 if k == 1 else n_starts
@@ -123,7 +122,7 @@ def _in_rounds(
     for child in drawn:
         n_drawn = n_starts - n_swaps - n_added
         points = draw_starts(climbs.scaled, k, target.resolved.structure, n_drawn, child)
-        runs += _over(pool, climbs, points)
+        runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)
         if leaders and not target.by_chance(climbs.rows, leaders[0]):
             break
@@ -131,7 +130,7 @@ def _in_rounds(
         base = short_runs(smaller, nested, max(_LEAST, n_starts // _LIGHTER))
         points = _additions(climbs, smaller, smaller.leaders(base), n_added)
         n_swaps += n_added - len(points)
-        runs += _over(pool, climbs, points)
+        runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)
     rng = np.random.default_rng(swapped)
     for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
@@ -139,14 +138,14 @@ def _in_rounds(
             swap_component(target.point(leaders[i % len(leaders)].x), climbs.scaled, k, rng)
             for i in range(min(_AT_ONCE, n_swaps - start))
         ]
-        swaps = _over(pool, climbs, points)
+        swaps = _over(threads, climbs, points)
         runs += swaps
         leaders = climbs.leaders(leaders + swaps)
     return runs
 
 
-def _over(pool: Executor | None, climbs: ShortClimbs, points: Iterable[Array]) -> list[Run]:
-    over = map if pool is None else pool.map
+def _over(threads: Threads | None, climbs: ShortClimbs, points: Iterable[Array]) -> list[Run]:
+    over = map if threads is None else threads.map
     return list(over(climbs.climb, points, cycle((False, True))))
 
 

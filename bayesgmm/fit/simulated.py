@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.resolved import ERROR_PER_STEP
+from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["draw_recorded_rows", "draw_rows"]

@@ -6,7 +6,8 @@ with one component fewer. It is a saddle, unless no split of any component gains
 
 import numpy as np
 
-from bayesgmm.fit.maximisation import EMPTY, point_of, split
+from bayesgmm.fit.points import point_of, split
+from bayesgmm.likelihood.compiled.m_step import EMPTY
 from bayesgmm.typing import Array
 
 __all__ = ["merged", "split_points"]
@@ -24,7 +25,7 @@ def merged(
 
     Parameters
     ----------
-    point : array, as in `bayesgmm.fit.maximisation`
+    point : array, as in `bayesgmm.fit.points`
     n_clusters, n_features, n_rows : int
     """
     weights, means, covariances = split(point, n_clusters, n_features)

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from bayesgmm.fit.maximisation import point_of, split
-from bayesgmm.mixture.structures import Structure
+from bayesgmm.fit.points import point_of, split
+from bayesgmm.model.components import Structure
+from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
@@ -40,7 +41,7 @@ def draw_starts(
 
     Returns
     -------
-    list of arrays, points as in `bayesgmm.fit.maximisation`
+    list of arrays, points as in `bayesgmm.fit.points`
     """
     total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
     random: tuple[Callable[[Array, int, np.random.Generator], Array], ...] = (
@@ -78,7 +79,7 @@ def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Ge
 
     Parameters
     ----------
-    point : array, as in `bayesgmm.fit.maximisation`
+    point : array, as in `bayesgmm.fit.points`
         Usually an optimum: K - 1 of its components are then in good places already.
     rows : array of shape (obs, feature), fitting coordinates
     n_clusters : int
@@ -134,7 +135,7 @@ def _nearest(rows: Array, centres: Array) -> Array:
 
 
 def _plus_plus(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
-    centres, _ = kmeans_plusplus(rows, n_clusters, random_state=int(rng.integers(2**31)))
+    centres, _ = kmeans_plusplus(rows, n_clusters, random_state=drawn_integer(rng, 31))
     return _nearest(rows, centres)
 
 
@@ -150,7 +151,7 @@ def _slices(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
 
 
 def _kmeans(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
-    kmeans = KMeans(n_clusters, n_init=1, random_state=int(rng.integers(2**31)))
+    kmeans = KMeans(n_clusters, n_init=1, random_state=drawn_integer(rng, 31))
     return _one_hot(kmeans.fit_predict(rows), n_clusters)
 
 

@@ -1,20 +1,19 @@
 """Labels: undoing their switches, and what may be said of clusters, draws and chains."""
 
+from bayesgmm.labels._relabel import METHODS, agreement, largest_share, modal_draw, relabel
 from bayesgmm.labels.allocation import (
     Allocations,
     allocations_of,
     fitting_coordinates,
 )
 from bayesgmm.labels.exchangeability import label_groups
-from bayesgmm.labels.identification import IDENTIFIED, identification_scores
+from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
-from bayesgmm.labels.precision import Precision, precision
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
-from bayesgmm.labels.relabelling import METHODS, agreement, largest_share, modal_draw, relabel
 from bayesgmm.labels.stephens import stephens
+from bayesgmm.posterior.mcmc_error import Precision, precision
 
 __all__ = [
-    "IDENTIFIED",
     "METHODS",
     "Allocations",
     "Mode",

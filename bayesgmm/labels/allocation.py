@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from bayesgmm.compiling import compiled, compiled_fast
 from bayesgmm.labels.exchangeability import label_groups
-from bayesgmm.mixture.groups import LabelGroups
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.streams import over_draws, responsibilities
-from bayesgmm.result.layout import parameters_of, resolved_of, rows_of
+from bayesgmm.likelihood.compiled.allocations import permuted_sum, projected
+from bayesgmm.likelihood.responsibilities import over_draws, responsibilities
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Allocations", "allocations_of", "fitting_coordinates"]
@@ -63,7 +63,7 @@ class Allocations:
         out = np.empty((self.n_draws, self.n_clusters, self.n_clusters))
 
         def project(block: Array, part: slice) -> None:
-            out[part] = _projected(block, targets)
+            out[part] = projected(block, targets)
 
         for _ in self._reduced(project):
             pass
@@ -76,7 +76,7 @@ class Allocations:
         """
 
         def add(block: Array, part: slice) -> tuple[Array, int]:
-            return _permuted_sum(block, orders[part])
+            return permuted_sum(block, orders[part])
 
         return _mean(self._reduced(add))
 
@@ -91,8 +91,8 @@ class Allocations:
         orders = np.empty((self.n_draws, self.n_clusters), dtype=np.int64)
 
         def match(block: Array, part: slice) -> tuple[Array, int]:
-            orders[part] = self.groups.best_orders(_projected(block, targets))
-            return _permuted_sum(block, orders[part])
+            orders[part] = self.groups.best_orders(projected(block, targets))
+            return permuted_sum(block, orders[part])
 
         return orders, _mean(self._reduced(match))
 
@@ -135,32 +135,3 @@ def _mean(sums: Iterable[tuple[Array, int]]) -> Array:
         total += part
         count += n_draws
     return total / max(count, 1)
-
-
-@compiled_fast
-def _projected(block: Array, targets: Array) -> Array:
-    """Return sum_i r_ij t_ik of each draw; here BLAS would spend its time waking threads."""
-    n_draws, n_clusters, n_rows = block.shape
-    out = np.empty((n_draws, n_clusters, n_clusters))
-    for s in range(n_draws):
-        for j in range(n_clusters):
-            for k in range(n_clusters):
-                total = 0.0
-                for i in range(n_rows):
-                    total += block[s, j, i] * targets[k, i]
-                out[s, j, k] = total
-    return out
-
-
-@compiled
-def _permuted_sum(block: Array, orders: IntArray) -> tuple[Array, int]:
-    """Add up the finite draws of a block, their labels in the orders given; and count them."""
-    total = np.zeros((block.shape[1], block.shape[2]))
-    count = 0
-    for s in range(block.shape[0]):
-        if not np.isfinite(block[s, 0, 0]):
-            continue
-        count += 1
-        for k in range(block.shape[1]):
-            total[k] += block[s, orders[s, k]]
-    return total, count

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayesgmm.mixture.groups import LabelGroups
-from bayesgmm.result.layout import LABELS, attribute, moved_along, resolved_of
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.posterior.tree import LABELS, attribute, moved_along, resolved_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["LabelMoves", "ModelValues", "label_groups", "shown_moves"]

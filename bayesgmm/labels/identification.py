@@ -7,12 +7,12 @@ from scipy.optimize import linear_sum_assignment
 
 from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.stephens import log_allocations
+from bayesgmm.limits import IDENTIFYING_ODDS
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["IDENTIFIED", "identification_scores"]
+__all__ = ["identification_scores"]
 
-IDENTIFIED = 0.9  # least score of a cluster whose own summary means something
-_MARGIN = math.log(20.0)
+_MARGIN = math.log(IDENTIFYING_ODDS)
 
 
 def identification_scores(allocations: Allocations, orders: IntArray) -> Array:

@@ -10,16 +10,15 @@ from scipy.sparse.csgraph import connected_components
 
 from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.labels.quantities import Quantity, label_free_quantities
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.result.components import gaussian_components
-from bayesgmm.result.layout import parameters_of, rows_of
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.limits import CHAINS_APART, STAYING_DRAWS
+from bayesgmm.posterior.gaussian import gaussian_components
+from bayesgmm.posterior.tree import parameters_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["Mode", "group_chains"]
 
-_APART = 2.0  # standard deviations within a chain
 _ROWS = 200
-_LEAST_DRAWS = 20  # fewer do not show where a chain stays
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,12 @@ def group_chains(
 
 def _near(values: Array) -> NDArray[np.bool_]:
     """Say of each pair of chains whether they lie near: values (chain, draw, quantity)."""
-    if values.shape[1] < _LEAST_DRAWS:
+    if values.shape[1] < STAYING_DRAWS:
         return np.ones((len(values), len(values)), dtype=bool)
     means, variances = values.mean(axis=1), values.var(axis=1)
     differences = np.abs(means[:, None] - means[None])
     within = np.sqrt(0.5 * (variances[:, None] + variances[None]))
-    return (differences <= _APART * within + 1e-12 * np.abs(means)).all(axis=2)
+    return (differences <= CHAINS_APART * within + 1e-12 * np.abs(means)).all(axis=2)
 
 
 def _row_log_likelihoods(posterior: xr.DataTree) -> Array | None:

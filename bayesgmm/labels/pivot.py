@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayesgmm.labels.allocation import Allocations
-from bayesgmm.mixture.parameters import log_of_weights
+from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["reorder_by_pivot"]

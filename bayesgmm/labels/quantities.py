@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesgmm.compiling import compiled
 from bayesgmm.labels.allocation import fitting_coordinates
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.streams import over_draws
-from bayesgmm.result.components import gaussian_components
-from bayesgmm.result.layout import check_posterior, parameters_of, resolved_of, rows_of
+from bayesgmm.likelihood.compiled.allocations import row_sums
+from bayesgmm.likelihood.responsibilities import over_draws
+from bayesgmm.model.components import Structure
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.gaussian import gaussian_components
+from bayesgmm.posterior.tree import check_posterior, parameters_of, resolved_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
@@ -108,67 +109,31 @@ def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
         for d, feature in enumerate(features):
             name = f"means[{cluster}, {feature}]"
             quantities.append(Quantity(name, parameters.means[:, :, k, d], k))
-    form = _form(posterior, parameters)
-    return [*quantities, *_of_covariances(parameters, clusters, features, form)]
-
-
-@dataclass(frozen=True)
-class _Form:
-    shared: bool
-    scalar: bool
-    correlated: bool
-
-
-def _form(posterior: xr.DataTree, parameters: Parameters) -> _Form:
-    """Return what the covariances share: by the spec, or by their values in a user's own model."""
     resolved = resolved_of(posterior)
-    if resolved is not None:
-        structure = resolved.structure
-        return _Form(structure.shared, structure.scalar, structure.correlated)
-    covariances, scales = parameters.covariances, parameters.scales
-    off_diagonal = ~np.eye(covariances.shape[-1], dtype=bool)
-    return _Form(
-        shared=bool((covariances == covariances[:, :, :1]).all()),
-        scalar=scales.shape[-1] > 1 and bool((scales == scales[..., :1]).all()),
-        correlated=bool(covariances[..., off_diagonal].any()),
-    )
+    structure = Structure.seen_in(parameters) if resolved is None else resolved.structure
+    return [*quantities, *_of_covariances(parameters, clusters, features, structure)]
 
 
 def _of_covariances(
-    parameters: Parameters, names: list[str], features: list[str], form: _Form
+    parameters: Parameters, names: list[str], features: list[str], structure: Structure
 ) -> Iterator[Quantity]:
-    shared = form.shared and len(names) > 1
-    clusters: list[int | None] = [None] if shared else [*range(len(names))]
-    for k in clusters:
-        for d in range(1 if form.scalar else len(features)):
-            index = ([] if k is None else [names[k]]) + ([] if form.scalar else [features[d]])
-            name = f"scales[{', '.join(index)}]" if index else "scales"
-            yield Quantity(name, parameters.scales[:, :, k or 0, d], k)
-    if not form.correlated:
-        return
-    for k in clusters:
+    for k, d in structure.scale_entries(len(names), len(features)):
+        own = _named(k, names)
+        index = own + ([] if d is None else [features[d]])
+        name = f"scales[{', '.join(index)}]" if index else "scales"
+        yield Quantity(name, parameters.scales[:, :, k or 0, d or 0], k)
+    for k in structure.correlated_clusters(len(names)):
+        own = _named(k, names)
         for i in range(len(features)):
             for j in range(i):
-                index = ([] if k is None else [names[k]]) + [features[j], features[i]]
+                index = [*own, features[j], features[i]]
                 values = parameters.correlations[:, :, k or 0, i, j]
                 yield Quantity(f"correlations[{', '.join(index)}]", values, k, correlation=True)
 
 
+def _named(k: int | None, names: list[str]) -> list[str]:
+    return [] if k is None else [names[k]]
+
+
 def _entropy_and_occupied(block: Array, part: slice) -> Array:
-    return _row_sums(block)
-
-
-@compiled
-def _row_sums(block: Array) -> Array:
-    """Return of each draw - sum r log r and sum_k (1 - prod_i (1 - r_ik)), shape (draw, 2)."""
-    out = np.zeros((block.shape[0], 2))
-    for s in range(block.shape[0]):
-        for k in range(block.shape[1]):
-            empty = 1.0
-            for i in range(block.shape[2]):
-                r = block[s, k, i]
-                empty *= 1.0 - r
-                if r != 0.0 and r != 1.0:
-                    out[s, 0] -= r * np.log(r)
-            out[s, 1] += 1.0 - empty
-    return out
+    return row_sums(block)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import AMBIGUOUS, INTERVAL
 from bayesgmm.plots.curves import Drawn, drawn, evenly
 from bayesgmm.plots.theme import (
     HIGHLIGHT,
@@ -19,12 +20,10 @@ from bayesgmm.plots.theme import (
     printable,
     units_of,
 )
-from bayesgmm.prediction.allocation import membership as membership_of
+from bayesgmm.prediction._membership import membership as membership_of
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["coclustering", "membership"]
-
-_AMBIGUOUS = 0.8
 
 
 def membership(
@@ -32,8 +31,8 @@ def membership(
     rows: Any = None,
     *,
     features: tuple[str, str] | None = None,
-    prob: float = 0.89,
-    ambiguous: float = _AMBIGUOUS,
+    prob: float = INTERVAL,
+    ambiguous: float = AMBIGUOUS,
     units: Mapping[str, str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture.parameters import permute
+from bayesgmm.model.parameters import permute
 from bayesgmm.plots.curves import evenly
 from bayesgmm.plots.theme import (
     axis_label,

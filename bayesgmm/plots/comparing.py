@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayesgmm.criteria import probability_heading, shown_probability
 from bayesgmm.errors import ConfigError
+from bayesgmm.evidence import probability_heading, shown_probability
+from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
 
 __all__ = ["criteria", "pareto_k"]
 
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
-_HIGH_K = 0.7
+_TOLD = 1e-3  # lower bars cannot be seen, nor their errors
 
 
 def criteria(comparison: Any, *, chosen: int | None = None) -> np.ndarray:
@@ -91,13 +92,14 @@ def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
         label = f"{name} (best: K = {ks[np.nanargmax(values)]})"
         bars = None
         if column == "elpd_loo":
-            bars = 2 * differences["se_diff"].to_numpy(dtype=float)
-            label += "; bars: 2 se of the difference"
+            bars = ELPD_ERRORS * differences["se_diff"].to_numpy(dtype=float)
+            label += f"; bars: {ELPD_ERRORS:g} se of the difference"
         ax.errorbar(
             ks + shift, gaps[-1], yerr=bars, fmt=style, color=colour, ms=5, lw=1.1, capsize=3,
             label=label,
         )  # fmt: skip
-    ax.axhline(-4, color=MUTED, lw=0.9, ls=":", label="4 below the best")
+    label = f"{SMALL_DIFFERENCE:g} below the best"
+    ax.axhline(-SMALL_DIFFERENCE, color=MUTED, lw=0.9, ls=":", label=label)
     _zoom(ax, ks, gaps)
     finish(ax, y="elpd less the best\n(larger is better)", legend="above")
 
@@ -135,7 +137,7 @@ def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     known = np.isfinite(values)
     label = f"{probability_heading(table)}; uniform prior"
     ax.bar(ks[known], values[known], width=0.5, color=_BLUE, label=label)
-    shown = known & (values >= 1e-3)
+    shown = known & (values >= _TOLD)
     ax.errorbar(
         ks[shown], values[shown], yerr=2 * errors[shown], fmt="none", color="black", lw=1.1,
         capsize=3, label="bars: 2 Monte Carlo errors",
@@ -198,24 +200,24 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
     if getattr(elpd, "pareto_k", None) is None:
         raise ConfigError(f"expected what loo returns, got {type(elpd).__name__}.")
     values = np.asarray(elpd.pareto_k, dtype=float).ravel()
-    high = values > _HIGH_K
+    high = values > PARETO_K
     ax = new_axes(ax, 7.0, 3.6)
     rows = np.arange(len(values))
     many = len(values) > 1000
     ax.plot(
         rows[~high], values[~high], "o", color=_BLUE, ms=2.0 if many else 3.2, alpha=0.7,
-        mec="none", rasterized=many, label=f"k ≤ {_HIGH_K}: {(~high).sum()} rows",
+        mec="none", rasterized=many, label=f"k ≤ {PARETO_K}: {(~high).sum()} rows",
     )  # fmt: skip
     ax.plot(
         rows[high], values[high], "D", color=_ORANGE, ms=5,
-        label=f"k > {_HIGH_K}, unreliable: {high.sum()} rows",
+        label=f"k > {PARETO_K}, unreliable: {high.sum()} rows",
     )  # fmt: skip
-    ax.axhline(_HIGH_K, color="black", lw=0.9, ls="--")
+    ax.axhline(PARETO_K, color="black", lw=0.9, ls="--")
     for row in np.argsort(-values)[: min(6, int(high.sum()))]:
         ax.annotate(
             str(row), (row, values[row]), xytext=(5, 3), textcoords="offset points", fontsize=8
         )
-    low, top = np.nanmin(values, initial=0.0), np.nanmax(values, initial=_HIGH_K)
+    low, top = np.nanmin(values, initial=0.0), np.nanmax(values, initial=PARETO_K)
     ax.set_ylim(low - 0.08, top + 0.25 * (top - low))
     return finish(
         ax,

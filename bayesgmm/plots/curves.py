@@ -10,9 +10,10 @@ import xarray as xr
 from bayesgmm.data.checking import smallest_gap
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.mixture.parameters import Parameters
+from bayesgmm.limits import INTERVAL
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.prediction._density_grid import density_grid
 from bayesgmm.prediction.draws import draws_of
-from bayesgmm.prediction.grids import density_grid
 from bayesgmm.prediction.rows import checked_rows
 from bayesgmm.typing import Array, IntArray
 
@@ -96,7 +97,7 @@ class Drawn:
         reach = 3 * np.sqrt(self.parameters.covariances[..., place, place].mean(axis=0))
         return float((means - reach)[weighty].min()), float((means + reach)[weighty].max())
 
-    def density(self, places: Sequence[int], size: int, prob: float = 0.89) -> xr.Dataset:
+    def density(self, places: Sequence[int], size: int, prob: float = INTERVAL) -> xr.Dataset:
         """Return `density_grid` of one or two features over `limits`."""
         return density_grid(
             self.source,

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Drawn, bin_edges, drawn, evenly, mass_levels
 from bayesgmm.plots.theme import (
     DATA,
@@ -36,7 +37,7 @@ def density_1d(
     rows: Any = None,
     *,
     feature: str | None = None,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
     components: bool = True,
     units: Mapping[str, str] | None = None,
     ax: Axes | None = None,
@@ -303,7 +304,7 @@ def _draw_panel(ax: Axes, mixture: Drawn, pair: tuple[int, int], components: boo
     if i == j:
         if mixture.rows is not None:
             _draw_histogram(ax, mixture.rows[:, i])
-        _draw_curves(ax, mixture, i, 0.89, components)
+        _draw_curves(ax, mixture, i, INTERVAL, components)
     elif i < j:
         _draw_rows(ax, mixture, pair, 0.6)
         _draw_contours(ax, mixture, pair, 60)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Drawn, drawn
 from bayesgmm.plots.theme import (
     axis_label,
@@ -30,7 +31,7 @@ _ALL = 4000
 
 
 def forest(
-    source: Any, *, prob: float = 0.89, units: Mapping[str, str] | None = None
+    source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | None = None
 ) -> np.ndarray:
     """Draw the weights and the means of the clusters with their intervals.
 
@@ -105,7 +106,7 @@ def _title(ax: Axes, mixture: Drawn, what: str, prob: float) -> None:
     entitle(ax, f"{what}, K = {mixture.n_clusters}", handles)
 
 
-def correlations(source: Any, *, prob: float = 0.89, ax: Axes | None = None) -> Axes:
+def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None) -> Axes:
     """Draw the correlations within each cluster with their intervals.
 
     Parameters

@@ -6,10 +6,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
-from bayesgmm.prediction.simulation import posterior_predictive as replicate
-from bayesgmm.result.layout import rows_of
+from bayesgmm.posterior.tree import rows_of
+from bayesgmm.prediction._simulate import posterior_predictive as replicate
 from bayesgmm.typing import Array
 
 __all__ = ["posterior_predictive"]
@@ -21,7 +22,7 @@ def posterior_predictive(
     posterior: xr.DataTree,
     *,
     n_data_sets: int = 200,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
 ) -> np.ndarray:

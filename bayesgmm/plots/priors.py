@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.mixture.resolved import ResolvedSpec, resolve
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import INTERVAL
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, drawn, evenly
 from bayesgmm.plots.theme import (
     DATA,
@@ -24,8 +26,7 @@ from bayesgmm.plots.theme import (
     percent,
     units_of,
 )
-from bayesgmm.result.layout import resolved_of, rows_of
-from bayesgmm.spec import MixtureSpec, as_spec
+from bayesgmm.posterior.tree import resolved_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["prior_posterior", "prior_predictive"]
@@ -69,7 +70,7 @@ def prior_posterior(
     mixture = drawn(posterior, n_draws=_DRAWS)
     known = units_of(posterior) if units is None else units
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
-    has_pairs = resolved.structure.correlated and resolved.n_features > 1
+    has_pairs = resolved.structure.has_correlations(resolved.n_features)
     columns = max(len(places), 1 + has_pairs)
     lone = len(places) == 1
     axes = new_grid(1, 3, 9.0, 3.4).T if lone else new_grid(3, columns, 1.4 + 2.6 * columns, 6.6)
@@ -163,7 +164,7 @@ def prior_predictive(
     source: Any,
     spec: MixtureSpec | int | None = None,
     *,
-    prob: float = 0.89,
+    prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
 ) -> np.ndarray:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayesgmm.arguments import check_count
-from bayesgmm.result.layout import attribute
+from bayesgmm.posterior.tree import attribute
 
 __all__ = [
     "DATA",

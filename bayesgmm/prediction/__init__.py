@@ -1,13 +1,13 @@
 """What a fitted mixture says about rows: memberships, densities, partitions, new data."""
 
-from bayesgmm.prediction.allocation import membership, most_ambiguous
-from bayesgmm.prediction.grids import density_grid
-from bayesgmm.prediction.hard import HardComparison, hard_comparison
-from bayesgmm.prediction.partitions import CredibleBall, Partition, partition
-from bayesgmm.prediction.predictive_density import density, log_density
-from bayesgmm.prediction.separation import overlap
-from bayesgmm.prediction.similarity import coclustering
-from bayesgmm.prediction.simulation import posterior_predictive, simulate
+from bayesgmm.prediction._coclustering import coclustering
+from bayesgmm.prediction._density import density, log_density
+from bayesgmm.prediction._density_grid import density_grid
+from bayesgmm.prediction._hard_comparison import HardComparison, hard_comparison
+from bayesgmm.prediction._membership import membership, most_ambiguous
+from bayesgmm.prediction._overlap import overlap
+from bayesgmm.prediction._partition import CredibleBall, Partition, partition
+from bayesgmm.prediction._simulate import posterior_predictive, simulate
 
 __all__ = [
     "CredibleBall",

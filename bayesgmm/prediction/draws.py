@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,14 +12,14 @@ from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.mixture.kernels import BLOCK
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.streams import over_draws
+from bayesgmm.likelihood.responsibilities import over_draws
+from bayesgmm.likelihood.rows import whole_blocks
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.gaussian import refuse_unless_gaussian
+from bayesgmm.posterior.tree import obs_of, parameters_of, rows_of
 from bayesgmm.prediction.rows import checked_rows, row_names
-from bayesgmm.resources import available_cores
-from bayesgmm.result.components import refuse_unless_gaussian
-from bayesgmm.result.layout import obs_of, parameters_of, rows_of
+from bayesgmm.runtime.parallel import available_cores, in_threads
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["FitOrPosterior", "MixtureDraws", "draws_of", "interval"]
@@ -153,12 +152,9 @@ class MixtureDraws:
         The blocks do not depend on the number of threads, and K values a draw and row fill 64 MiB.
         """
         size = max(BLOCK_BYTES // (8 * self.n_samples * self.n_components), 1)
-        if size > BLOCK:
-            size -= size % BLOCK
+        size = whole_blocks(size)
         blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-        cores = available_cores()
-        with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
-            list(pool.map(task, blocks))
+        deque(in_threads(task, blocks, cores=min(available_cores(), MOST_THREADS)), maxlen=0)
 
     def sample_blocks(self, n_rows: int) -> Iterator[slice]:
         """Yield blocks of draws for which K values a draw and row fill at most 64 MiB."""

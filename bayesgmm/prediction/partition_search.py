@@ -8,20 +8,17 @@ are exact and need no matrix of pairs.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from bayesgmm.compiling import compiled
-from bayesgmm.resources import available_cores
+from bayesgmm.likelihood.compiled.partition_search import count_joint, improve_partition
+from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["LOSSES", "Loss", "best_partition", "losses"]
-
-SWEEPS = 100
 
 
 class Loss(NamedTuple):
@@ -89,12 +86,11 @@ def best_partition(
         labels = start.copy()
         order = np.random.default_rng(child).permutation(len(labels))
         joint = _joint_sizes(labels, sampled, max_clusters)
-        _improve(labels, sampled, joint, gain, order)
+        improve_partition(labels, sampled, joint, gain, order)
         labels = np.unique(labels, return_inverse=True)[1]
         return float(losses(labels, sampled, loss).mean()), labels
 
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(improve, starts, seed.spawn(len(starts))))
+    found = in_threads(improve, starts, seed.spawn(len(starts)))
     expected, labels = min(found, key=lambda pair: pair[0])
     return labels, expected
 
@@ -102,58 +98,5 @@ def best_partition(
 def _joint_sizes(labels: IntArray, sampled: NDArray[np.int16], n_labels: int) -> NDArray[np.int32]:
     """Return the sizes of all intersections (label, sample, sampled label)."""
     joint = np.zeros((n_labels, sampled.shape[1], int(sampled.max()) + 1), dtype=np.int32)
-    _count(labels, sampled, joint)
+    count_joint(labels, sampled, joint)
     return joint
-
-
-@compiled
-def _count(labels: IntArray, sampled: NDArray[np.int16], joint: NDArray[np.int32]) -> None:
-    for i in range(labels.shape[0]):
-        if labels[i] >= 0:
-            for s in range(sampled.shape[1]):
-                joint[labels[i], s, sampled[i, s]] += 1
-
-
-@compiled
-def _improve(
-    labels: IntArray,
-    sampled: NDArray[np.int16],
-    joint: NDArray[np.int32],
-    gain: Array,
-    order: IntArray,
-) -> None:
-    """Move rows one by one to the cluster that lowers the expected loss most, until none does."""
-    n_labels, n_samples, _ = joint.shape
-    sizes = np.zeros(n_labels, dtype=np.int64)
-    for label in labels:
-        if label >= 0:
-            sizes[label] += 1
-    for _ in range(SWEEPS):
-        moved = False
-        for i in order:
-            old = labels[i]
-            if old >= 0:
-                sizes[old] -= 1
-                for s in range(n_samples):
-                    joint[old, s, sampled[i, s]] -= 1
-            best, lowest, empty_tried = old, np.inf, False
-            for step in range(n_labels + 1):
-                label = old if step == 0 else step - 1
-                if label < 0 or (
-                    step > 0 and (label == old or (sizes[label] == 0 and empty_tried))
-                ):
-                    continue
-                empty_tried |= sizes[label] == 0
-                shared = 0.0
-                for s in range(n_samples):
-                    shared += gain[joint[label, s, sampled[i, s]]]
-                change = gain[sizes[label]] - 2.0 * shared / n_samples
-                if change < lowest - 1e-9:
-                    best, lowest = label, change
-            moved |= best != old
-            labels[i] = best
-            sizes[best] += 1
-            for s in range(n_samples):
-                joint[best, s, sampled[i, s]] += 1
-        if not moved:
-            return

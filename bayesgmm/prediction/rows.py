@@ -11,11 +11,10 @@ from bayesgmm.data.arrays import real_array
 from bayesgmm.data.columns import distinct_labels
 from bayesgmm.data.frames import index_labels, read_frame
 from bayesgmm.errors import DataError
+from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array
 
 __all__ = ["checked_rows", "row_names"]
-
-MAX_ABSOLUTE = 1e150
 
 
 def checked_rows(rows: Any, features: tuple[str, ...]) -> Array:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from bayesgmm.limits import ESS, INTERVAL, PRIOR_MATTERS, R_HAT
 from bayesgmm.plots import posterior_predictive as draw_predictive
 from bayesgmm.plots import ranks, traces
+from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
-from bayesgmm.report.numbers import by_error, fixed, percent, significant
+from bayesgmm.report.numbers import INTERVAL_SHOWN, by_error, fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
-from bayesgmm.result.layout import rows_of
 from bayesgmm.summary import label_free
 from bayesgmm.typing import Array
 
@@ -53,10 +54,10 @@ def _sampler(subject: Subject) -> list[Block]:
     ]
     caption = (
         "What does not depend on the labels, from which the verdict is taken: R-hat must be at "
-        "most 1.01 and each effective sample size at least 400. The log likelihood is that of all "
-        "rows, in nats; with two components and more follow the weights from the largest to the "
-        "smallest, the entropy of the memberships summed over rows, in nats, and the number of "
-        "components that hold at least one row."
+        f"most {R_HAT} and each effective sample size at least {ESS:.0f}. The log likelihood is "
+        "that of all rows, in nats; with two components and more follow the weights from the "
+        "largest to the smallest, the entropy of the memberships summed over rows, in nats, and "
+        "the number of components that hold at least one row."
     )
     table = estimate_table(caption, label_free(subject.posterior))
     blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
@@ -154,13 +155,14 @@ def _predictive(subject: Subject) -> list[Block]:
         "posterior, which the model does not fit directly. p is the share of replicated data sets "
         "with a value at least as large; near 0 or 1 the model misses that aspect of the data."
     )
-    header = ("statistic", "data", "replicated median", "89 % of replicates", "p")
+    header = ("statistic", "data", "replicated median", f"{INTERVAL_SHOWN} of replicates", "p")
     return [
         picture(
             "posterior_predictive",
             draw_predictive(replicated, units=subject.units),
-            f"Histogram of the data, and in each bin the middle 89 % of {len(values)} data sets "
-            "drawn from the posterior. About one bar in nine should lie outside.",
+            f"Histogram of the data, and in each bin the middle {INTERVAL_SHOWN} of {len(values)} "
+            f"data sets drawn from the posterior. About one bar in {1 / (1 - INTERVAL):.0f} should "
+            "lie outside.",
             "Histogram of each column with the interval of replicated counts in each bin.",
         ),
         Table(caption, header, lines),
@@ -171,7 +173,7 @@ def _statistic(
     name: str, statistic: Callable[[Array], Array], observed: Array, replicated: Array
 ) -> tuple[str, ...]:
     own, others = float(statistic(observed)), statistic(replicated)
-    low, middle, high = np.quantile(others, [0.055, 0.5, 0.945])
+    low, middle, high = np.quantile(others, [(1 - INTERVAL) / 2, 0.5, (1 + INTERVAL) / 2])
     return (
         name,
         significant(own),
@@ -199,7 +201,7 @@ def _sensitivity(subject: Subject) -> list[Block]:
     level = advice.level
     advice.setLevel(logging.ERROR)
     try:
-        frame = az.psense_summary(tree, var_names=names)
+        frame = az.psense_summary(tree, var_names=names, threshold=PRIOR_MATTERS)
     finally:
         advice.setLevel(level)
     rows = tuple(
@@ -208,8 +210,8 @@ def _sensitivity(subject: Subject) -> list[Block]:
     )
     caption = (
         "Sensitivity to the prior by power scaling (Kallioinen et al. 2024): how much the "
-        "posterior moves when prior or likelihood is raised to a power near 1. Above 0.05 in the "
-        "first column the prior matters."
+        "posterior moves when prior or likelihood is raised to a power near 1. Above "
+        f"{PRIOR_MATTERS} in the first column the prior matters."
     )
     return [
         Table(caption, ("parameter", "prior", "likelihood", "reading"), rows, words=(3,)),

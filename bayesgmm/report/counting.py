@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bayesgmm.comparison import Comparison
-from bayesgmm.criteria import probability_heading, shown_probability, unserved_of
+from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
+from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.plots import criteria, pareto_k
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import fixed, percent, significant
@@ -66,9 +67,9 @@ def components(subject: Subject) -> Section | None:
             picture(
                 "pareto_k",
                 pareto_k(comparison.elpds["loo"][choice.k]),
-                f"Pareto k of each row for K = {choice.k}. Above 0.7 the importance sampling "
-                "behind LOO cannot be trusted for that row.",
-                "Pareto k diagnostic against row number with the limit 0.7 marked.",
+                f"Pareto k of each row for K = {choice.k}. Above {PARETO_K} the importance "
+                "sampling behind LOO cannot be trusted for that row.",
+                f"Pareto k diagnostic against row number with the limit {PARETO_K} marked.",
             )
         )
     return Section("components", "The number of components", tuple(blocks))
@@ -97,11 +98,11 @@ def _argument(comparison: Comparison) -> str:
             "the width of the prior, while prediction of a new row hardly does."
         )
     ahead = comparison.differences["elpd_diff"].drop(best.get("loo"), errors="ignore")
-    if len(ahead) and ahead.max() > -4:
-        close = ", ".join(str(k) for k in ahead.index[ahead > -4])
+    if len(ahead) and ahead.max() > -SMALL_DIFFERENCE:
+        close = ", ".join(str(k) for k in ahead.index[ahead > -SMALL_DIFFERENCE])
         parts.append(
-            f"By LOO, K = {close} {'is' if ',' not in close else 'are'} within 4 nats of the "
-            "best: too little to prefer the larger model."
+            f"By LOO, K = {close} {'is' if ',' not in close else 'are'} within "
+            f"{SMALL_DIFFERENCE:g} nats of the best: too little to prefer the larger model."
         )
     if table["probability"].notna().any():
         likely = table.index.to_numpy()[table["probability"].argmax()]
@@ -134,7 +135,7 @@ def _cautions(comparison: Comparison, chosen: int) -> str:
         parts.append(comparison.probability_note)
     if table["probability"].notna().any():
         parts.append(f"{comparison.probability_basis} It is normalised over these K only.")
-    if n < 100:
+    if n < FEW_ROWS:
         parts.append(
             f"With n = {n} rows the standard error of a difference in elpd is itself unreliable."
         )
@@ -143,7 +144,7 @@ def _cautions(comparison: Comparison, chosen: int) -> str:
     if len(high):
         counts = {k: int(bad_rows[k]) for k in high}
         listed = ", ".join(f"K = {k} ({n} row{'s' if n > 1 else ''})" for k, n in counts.items())
-        parts.append(f"LOO is not to be ranked where Pareto k above 0.7 is left: {listed}.")
+        parts.append(f"LOO is not to be ranked where Pareto k above {PARETO_K} is left: {listed}.")
     bad = [k for k, verdict in comparison.verdicts.items() if not verdict.ok]
     if bad:
         runs = "run of K = {} has" if len(bad) == 1 else "runs of K = {} have"
@@ -223,8 +224,8 @@ def _evidence_table(comparison: Comparison, chosen: int) -> Table:
         "The log evidence of each K by two independent routes, nats, each with its Monte Carlo "
         "error: bridge sampling from the NUTS draws, whose error is unknown where these have a bad "
         "verdict, and sequential Monte Carlo from the prior. The bridge is quoted where both agree "
-        "within 3 errors, the other where the chains have a bad verdict; a K where they contradict "
-        "each other has no p(K). p(K) too is given with its Monte Carlo error."
+        f"within {AGREEMENT:g} errors, the other where the chains have a bad verdict; a K where "
+        "they contradict each other has no p(K). p(K) too is given with its Monte Carlo error."
     )
     heading = probability_heading(comparison.table)
     header = ("K", "bridge", "sequential Monte Carlo", "quoted", heading, "quoted from")

@@ -3,8 +3,10 @@
 import pandas as pd
 
 from bayesgmm.diagnosis import RunStatus
+from bayesgmm.limits import IDENTIFIED
 from bayesgmm.plots import correlations, density_1d, density_2d, density_pairs, forest
 from bayesgmm.report.document import Block, Picture, Section, Text
+from bayesgmm.report.numbers import INTERVAL_SHOWN
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
@@ -33,7 +35,8 @@ def estimates(subject: Subject) -> Section:
             Text(
                 f"Of {len(withheld)} clusters no summary is given, because their label does not "
                 f"mean the same thing from draw to draw (identified: {shares} of draws, at least "
-                "90 % needed). The label-free rows at the end of the table stand for them."
+                f"{100 * IDENTIFIED:g} % needed). The label-free rows at the end of the table "
+                "stand for them."
             )
         )
     elif not subject.named:
@@ -42,8 +45,8 @@ def estimates(subject: Subject) -> Section:
         )
     caption = (
         f"Posterior of the parameters for K = {subject.n_clusters}, in data units, with "
-        "equal-tailed 89 % intervals. Means and bounds show the digits that the Monte Carlo "
-        "standard error (MCSE) leaves certain. A scale is a standard deviation without the "
+        f"equal-tailed {INTERVAL_SHOWN} intervals. Means and bounds show the digits that the Monte "
+        "Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without the "
         "recording error; intervals of correlations are taken on the artanh scale."
     )
     blocks.append(estimate_table(caption, frame))
@@ -74,8 +77,9 @@ def _density(subject: Subject) -> Picture:
         return picture(
             "density",
             density_1d(subject.posterior, components=subject.named, units=subject.units),
-            "The posterior mean density with its pointwise 89 % interval over the histogram of the "
-            "data" + (", and the share of each cluster." if subject.named else "."),
+            f"The posterior mean density with its pointwise {INTERVAL_SHOWN} interval over the "
+            "histogram of the data"
+            + (", and the share of each cluster." if subject.named else "."),
             "Density curve with an interval band over the histogram of the data.",
         )
     if len(subject.features) == 2:
@@ -89,8 +93,8 @@ def _density(subject: Subject) -> Picture:
     return picture(
         "density",
         density_pairs(subject.posterior, components=subject.named, units=subject.units),
-        "The posterior mean density of each feature with its 89 % interval (diagonal) and of each "
-        f"pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
+        f"The posterior mean density of each feature with its {INTERVAL_SHOWN} interval (diagonal) "
+        f"and of each pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
         "Matrix of densities of all pairs of features, with the data and ellipses of each cluster.",
     )
 
@@ -100,18 +104,19 @@ def _pictures(subject: Subject) -> list[Block]:
         picture(
             "forest",
             forest(subject.posterior, units=subject.units),
-            "Weights and means of the clusters: medians with 50 % and 89 % intervals.",
+            f"Weights and means of the clusters: medians with 50 % and {INTERVAL_SHOWN} intervals.",
             "Intervals of the weight and of the mean of each feature, one line a cluster.",
         )
     ]
     resolved = subject.resolved
-    if resolved is not None and resolved.structure.correlated and resolved.n_features > 1:
+    if resolved is not None and resolved.structure.has_correlations(resolved.n_features):
         blocks.append(
             picture(
                 "correlations",
                 correlations(subject.posterior),
-                "Correlations of the features within each cluster: medians with 50 % and 89 % "
-                "intervals. With more than ten pairs the ten strongest are shown.",
+                "Correlations of the features within each cluster: medians with 50 % and "
+                f"{INTERVAL_SHOWN} intervals. With more than ten pairs the ten strongest are "
+                "shown.",
                 "Intervals of the within-cluster correlations between -1 and 1.",
             )
         )

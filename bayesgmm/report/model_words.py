@@ -2,27 +2,16 @@
 
 import numpy as np
 
-from bayesgmm.mixture.resolved import ERROR_PER_STEP, ResolvedSpec
+from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
-from bayesgmm.report.numbers import plain, significant
+from bayesgmm.report.numbers import INTERVAL_SHOWN, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.typing import Array
 
 __all__ = ["model"]
-
-_STRUCTURES = {
-    "full": "Each cluster has its own scales and its own correlations.",
-    "tied": "All clusters share one set of scales and correlations.",
-    "diag": "Each cluster has its own scales; within a cluster the features are independent.",
-    "spherical": "Each cluster has one scale of its own for all features, which are independent "
-    "within a cluster.",
-    "tied_diag": "All clusters share one set of scales; within a cluster the features are "
-    "independent.",
-    "tied_spherical": "One scale serves all clusters and features, which are independent within a "
-    "cluster.",
-}
 
 
 def model(subject: Subject) -> Section:
@@ -35,7 +24,7 @@ def model(subject: Subject) -> Section:
         )
         return Section("model", "The model", (Text(text),))
     structure = resolved.structure
-    correlated = structure.correlated and resolved.n_features > 1
+    correlated = structure.has_correlations(resolved.n_features)
     blocks: list[Block] = [
         Text(
             f"Each of the n = {subject.n_obs} rows is a draw from a mixture of "
@@ -47,7 +36,7 @@ def model(subject: Subject) -> Section:
         Formula("covariance" if correlated else "covariance_diagonal"),
         Text(
             f"The covariance structure is “{structure.name}” ({structure.mclust} in mclust). "
-            f"{_STRUCTURES[structure.name]}"
+            f"{structure.words}"
         ),
         Text(_symbols(correlated)),
         Formula("halfnormal" if resolved.spec.priors.scale_family == "halfnormal" else "lognormal"),
@@ -83,7 +72,7 @@ def _priors(resolved: ResolvedSpec) -> Table:
     ]
     rows += _mean_priors(resolved)
     rows += _scale_priors(resolved)
-    if structure.correlated and resolved.n_features > 1:
+    if structure.has_correlations(resolved.n_features):
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
     caption = "The priors in the units of the data. A shared factor has its prior once. " + (
         "All clusters have the same prior, so that it prefers no numbering of them."
@@ -119,7 +108,7 @@ def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
 
 def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     priors, structure, rows = resolved.spec.priors, resolved.structure, []
-    features = ("all features",) if structure.scalar else resolved.features
+    features = structure.scale_names(resolved.features)
     for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)]):
         for feature, scale in zip(features, numbers, strict=True):
             if priors.scale_family == "halfnormal":
@@ -170,7 +159,7 @@ def _recording(resolved: ResolvedSpec) -> str:
     return (
         "Recorded values are rounded, and a density that took them as exact could shrink a "
         "component onto tied rows. Each component therefore carries a recording error with "
-        f"standard deviation h, 0.4 recording steps, in data units: {listed}."
+        f"standard deviation h, {ERROR_PER_STEP} recording steps, in data units: {listed}."
     )
 
 
@@ -182,8 +171,8 @@ def _pictures(subject: Subject) -> list[Block]:
             prior_predictive(subject.posterior, seed=seed, units=subject.units),
             "What the prior alone predicts. The outline is the histogram of the data, the thick "
             "line the prior predictive density, the thin lines the densities at some draws from "
-            "the prior and the band the middle 89 % of such densities. The last panel is the "
-            "prior probability of the number of components that hold at least one row.",
+            f"the prior and the band the middle {INTERVAL_SHOWN} of such densities. The last panel "
+            "is the prior probability of the number of components that hold at least one row.",
             "Histogram of each column beside the wider density that the prior predicts, and a bar "
             "chart of the number of occupied components under the prior.",
         )

@@ -7,14 +7,14 @@ import numpy as np
 
 from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
+from bayesgmm.limits import INTERVAL
+from bayesgmm.posterior.tree import parameters_of, rows_of
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
-from bayesgmm.report.numbers import percent, plain, significant
+from bayesgmm.report.numbers import INTERVAL_SHOWN, percent, plain, significant
 from bayesgmm.report.subject import Subject
-from bayesgmm.result.layout import parameters_of, rows_of
 
 __all__ = ["brief", "data", "verdict"]
 
-_PROB = 0.89
 _FEW_FEATURES = 4
 
 
@@ -72,7 +72,7 @@ def _evidence(subject: Subject) -> list[str]:
 
 def _weights_in_words(subject: Subject) -> str:
     weights = parameters_of(subject.posterior).weights
-    low, high = np.quantile(weights, [(1 - _PROB) / 2, (1 + _PROB) / 2], axis=0)
+    low, high = np.quantile(weights, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=0)
     if subject.n_clusters == 1:
         return "One component describes all rows."
     parts = [
@@ -84,7 +84,7 @@ def _weights_in_words(subject: Subject) -> str:
     ]
     return (
         f"Of the {subject.n_clusters} clusters, {'; '.join(parts)}. Intervals are equal-tailed "
-        f"with probability {100 * _PROB:g} % throughout."
+        f"with probability {INTERVAL_SHOWN} throughout."
     )
 
 

@@ -4,10 +4,10 @@ from dataclasses import fields
 from typing import Any
 
 from bayesgmm.data import is_parquet
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Code, Facts, Section, Text
 from bayesgmm.report.subject import Subject
-from bayesgmm.result.layout import attribute
-from bayesgmm.spec import MixtureSpec, Priors
 
 __all__ = ["reproduction"]
 

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesgmm.limits import AMBIGUOUS, CERTAIN, SMALLEST_OVERLAP
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
+from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import (
     coclustering,
     hard_comparison,
@@ -15,17 +17,15 @@ from bayesgmm.prediction import (
     partition,
 )
 from bayesgmm.report.document import Block, Section, Table, Text
-from bayesgmm.report.numbers import NO_BREAK, percent, plain, significant
+from bayesgmm.report.numbers import INTERVAL_SHOWN, NO_BREAK, percent, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
-from bayesgmm.result.layout import rows_of
 
 __all__ = ["separation"]
 
 _MOST_ROWS = 1500
 _LISTED = 10
 _FEWEST = 3
-_SMALLEST = 0.001  # of an overlap that is told
 
 
 def separation(subject: Subject) -> Section | None:
@@ -57,10 +57,10 @@ def _overlap_table(posterior: xr.DataTree) -> Table:
                 )
             )
     caption = (
-        "How much each pair of clusters overlaps: posterior means with 89 % intervals. The "
-        "Bhattacharyya coefficient is 1 for equal components and 0 for separate ones. The other "
-        "columns are the probability that a row of the first cluster is given to the second by "
-        "Bayes' rule between the two, and the reverse."
+        f"How much each pair of clusters overlaps: posterior means with {INTERVAL_SHOWN} "
+        "intervals. The Bhattacharyya coefficient is 1 for equal components and 0 for separate "
+        "ones. The other columns are the probability that a row of the first cluster is given to "
+        "the second by Bayes' rule between the two, and the reverse."
     )
     header = ("clusters", "Bhattacharyya", "first taken for second", "second taken for first")
     return Table(caption, header, tuple(rows))
@@ -73,22 +73,27 @@ def _with_interval(values: np.ndarray, *, share: bool = False) -> str:
 
 
 def _share(value: float) -> str:
-    return percent(value) if value >= _SMALLEST else f"<{NO_BREAK}{percent(_SMALLEST)}"
+    return (
+        percent(value) if value >= SMALLEST_OVERLAP else f"<{NO_BREAK}{percent(SMALLEST_OVERLAP)}"
+    )
 
 
 def _coefficient(value: float) -> str:
-    return significant(value, 2) if value >= _SMALLEST else f"<{NO_BREAK}{_SMALLEST:g}"
+    return (
+        significant(value, 2) if value >= SMALLEST_OVERLAP else f"<{NO_BREAK}{SMALLEST_OVERLAP:g}"
+    )
 
 
 def _memberships(subject: Subject) -> list[Block]:
     soft = membership(subject.posterior)
     largest = soft["mean"].max("cluster").values
-    certain = float((largest > 0.99).mean())
-    unsure = int((largest < 0.8).sum())
+    certain = float((largest > CERTAIN).mean())
+    unsure = int((largest < AMBIGUOUS).sum())
     text = (
         f"Membership probabilities are means over the posterior, so that they carry the "
         f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster with "
-        f"a probability above 0.99; {unsure} of {len(largest)} have no cluster above 0.8."
+        f"a probability above {CERTAIN}; {unsure} of {len(largest)} have no cluster above "
+        f"{AMBIGUOUS}."
     )
     return [
         Text(text),
@@ -96,9 +101,9 @@ def _memberships(subject: Subject) -> list[Block]:
             "membership",
             draw_membership(subject.posterior, units=subject.units),
             "Each row in the colour of its most probable cluster, paler the less certain it is. "
-            "Rows without a cluster above 0.8 are ringed. With one feature the height is the "
-            "probability of each cluster with its 89 % interval; with more, the two features in "
-            "which the clusters lie farthest apart are shown.",
+            f"Rows without a cluster above {AMBIGUOUS} are ringed. With one feature the height is "
+            f"the probability of each cluster with its {INTERVAL_SHOWN} interval; with more, the "
+            "two features in which the clusters lie farthest apart are shown.",
             "Scatter of the data coloured by cluster, ambiguous rows ringed.",
         ),
         _ambiguous_table(subject, soft),
@@ -129,7 +134,7 @@ def _beside_kmeans(subject: Subject) -> Text:
 def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
     values = rows_of(subject.posterior)
     shown = subject.features[:6]
-    doubtful = int((soft["mean"].max("cluster").values < 0.99).sum())
+    doubtful = int((soft["mean"].max("cluster").values < CERTAIN).sum())
     listed = most_ambiguous(soft, min(max(doubtful, _FEWEST), _LISTED))
     places = pd.Index(soft["obs"].values).get_indexer(listed.index)
     rows = tuple(
@@ -147,7 +152,7 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         "row",
         *shown,
         "cluster",
-        "probability (89 %)",
+        f"probability ({INTERVAL_SHOWN})",
         "runner\N{NON-BREAKING HYPHEN}up",
         "probability",
     )

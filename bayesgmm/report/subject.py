@@ -9,9 +9,9 @@ import xarray as xr
 from bayesgmm.comparison import Choice, Comparison, Criterion
 from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
-from bayesgmm.mixture.resolved import ResolvedSpec
-from bayesgmm.result.components import gaussian_components
-from bayesgmm.result.layout import attribute, obs_of, resolved_of
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.posterior.gaussian import gaussian_components
+from bayesgmm.posterior.tree import attribute, obs_of, resolved_of
 
 __all__ = ["Subject", "subject_of"]
 

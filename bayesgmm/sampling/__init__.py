@@ -1,6 +1,5 @@
 """Sampling: NUTS on the fused density, tempered SMC, and the route for a user's own model."""
 
-from bayesgmm.sampling.interruption import carrying
-from bayesgmm.sampling.posterior_sampling import sample
+from bayesgmm.sampling._sample import sample
 
-__all__ = ["carrying", "sample"]
+__all__ = ["sample"]

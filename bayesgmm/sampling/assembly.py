@@ -6,11 +6,11 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.data import Dataset
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.pointwise import pointwise_log_likelihood
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.result.layout import posterior_tree
-from bayesgmm.sampling.chains import ChainDraws
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.tree import posterior_tree
+from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.typing import Array
 
 __all__ = ["assemble"]

@@ -16,12 +16,12 @@ from bayesgmm.errors import (
     DegenerateFitError,
 )
 from bayesgmm.fit import fit_em
-from bayesgmm.fit.maximisation import split
+from bayesgmm.fit.points import split
 from bayesgmm.fit.starts import draw_starts
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.mixture.resolved import ERROR_PER_STEP
-from bayesgmm.resources import one_blas_thread
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
     Labelling,
     PosteriorMode,
@@ -127,9 +127,7 @@ def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
     raised = (axes * np.maximum(variances, _NARROWEST)[:, None]) @ axes.swapaxes(1, 2)
     free = root @ raised @ root.T
     scales = np.sqrt(np.einsum("kdd->kd", free))
-    if resolved.structure.scalar:
-        mean = np.sqrt((scales**2).mean(axis=1, keepdims=True))
-        scales = np.broadcast_to(mean, scales.shape)
+    scales = resolved.structure.pooled_scales(scales)
     outer = np.sqrt(np.einsum("kd,ke->kde", *[np.einsum("kdd->kd", free)] * 2))
     tiny = np.finfo(float).tiny
     return log_posterior.unconstrain(

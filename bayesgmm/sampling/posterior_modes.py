@@ -12,14 +12,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.sampling.climbing import ascend, curvature
+from bayesgmm.likelihood.climbing import ascend_from, curvature
+from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
     "Labelling",
     "PosteriorMode",
-    "VISIBLE",
     "climb",
     "climbed_mode",
     "distinct_modes",
@@ -28,7 +27,6 @@ __all__ = [
     "mode_at",
 ]
 
-VISIBLE = 0.01  # share of the mass from which on a mode must not be missed
 _EVALUATIONS = 2000
 _LARGEST = 40.0  # of log weights, log scales and log odds: further out lie poles, not modes
 _CURVED = 1e-6  # smallest curvature of a maximum; that of every prior is far above
@@ -79,7 +77,7 @@ class Labelling:
     def __init__(self, log_posterior: LogPosterior) -> None:
         resolved = log_posterior.resolved
         self.n_clusters = resolved.n_components
-        moved = ("means",) if resolved.structure.shared else ("means", "scales", "pairs")
+        moved = resolved.structure.own_blocks
         index = np.arange(log_posterior.dim)
         own = [index[log_posterior.slices[n]] for n in moved if n in log_posterior.slices]
         self._own = np.hstack([part.reshape(self.n_clusters, -1) for part in own])
@@ -172,9 +170,9 @@ def _orders(sizes: Iterable[int]) -> int:
 
 def climb(log_posterior: LogPosterior, x: Array) -> tuple[Array, float]:
     """Climb from x (dim,), fitting units; return where the climb ended and the density there."""
-    end, gradient = np.clip(x, *_bounds(log_posterior)), np.empty(len(x))
-    metric = local_covariance(log_posterior, end)
-    return end, ascend(end, log_posterior.flat, metric, _EVALUATIONS, gradient)
+    start = np.clip(x, *_bounds(log_posterior))
+    metric = local_covariance(log_posterior, start)
+    return ascend_from(log_posterior, start, metric, _EVALUATIONS)
 
 
 def climbed_mode(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:

@@ -1,20 +1,21 @@
 """Sequential Monte Carlo from the prior to the posterior: draws of all modes, and the evidence."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.mixture.posterior import LogPosterior
-from bayesgmm.progress import Progress
-from bayesgmm.resources import available_cores
-from bayesgmm.sampling.tempering import log_densities, sweep_chains, window_log_likelihoods
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.sweeps import FirstRows
+from bayesgmm.runtime.parallel import in_threads
+from bayesgmm.runtime.progress import Progress
+from bayesgmm.runtime.seeds import drawn_integer
+from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "resample", "temper"]
+__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "temper"]
 
 CHAIN_LENGTH = 16
 MIN_CHAINS = 4
@@ -110,7 +111,7 @@ def temper(
     Notes
     -----
     With 16 runs an error of several tenths is itself uncertain and the evidence skewed:
-    `bayesgmm.criteria.tempered_evidence` refines it.
+    `bayesgmm.evidence.tempered_evidence` refines it.
 
     References
     ----------
@@ -124,14 +125,12 @@ def temper(
     def one(number: int) -> _Run:
         return _run(log_posterior, chains, for_runs[number], number, progress)
 
-    with ThreadPoolExecutor(cores or available_cores()) as pool:
-        runs = list(pool.map(one, range(n_runs)))
+    runs = list(in_threads(one, range(n_runs), cores=cores))
     shift = len(log_posterior.values) * log_posterior.resolved.log_unit
     evidences = np.array([run.log_evidence for run in runs]) - shift
     log_evidence, error = _pooled(evidences)
     draws = _combined(runs, n_particles, np.random.default_rng(for_draws))
-    log_density = np.empty(len(draws))
-    log_densities(draws, log_posterior.flat, log_density)
+    log_density = log_posterior.log_densities(draws)
     return TemperedRun(
         draws=draws.reshape(n_runs, n_particles, -1),
         log_density=log_density.reshape(n_runs, n_particles),
@@ -165,21 +164,18 @@ def _run(
     rng = np.random.default_rng(seed)
     n_obs = len(log_posterior.values)
     values = log_posterior.values[_spread_order(log_posterior, rng)]
-    flat = LogPosterior(log_posterior.resolved, values).flat
+    first_rows = FirstRows(log_posterior, values)
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
-    acceptance = np.empty(chains)
     log_evidence, step, rows = 0.0, 1.0, [0]
     while rows[-1] < n_obs:
-        window = np.empty((len(particles), min(n_obs - rows[-1], max(WINDOW, rows[-1] // 2))))
-        window_log_likelihoods(particles, flat, rows[-1], window)
+        stop = min(n_obs, rows[-1] + max(WINDOW, rows[-1] // 2))
+        window = first_rows.log_likelihoods(particles, rows[-1], stop)
         taken, weights, gain = _next_step(window)
         log_evidence += gain
         rows.append(rows[-1] + taken)
         states = np.empty((chains, CHAIN_LENGTH, log_posterior.dim))
         states[:, 0] = particles[resample(weights, chains, rng)]
-        seen = flat.copy()
-        seen[0] = rows[-1]
-        sweep_chains(states, seen, step, MAX_STEPS, int(rng.integers(2**32)), acceptance)
+        acceptance = first_rows.sweep(states, rows[-1], step, MAX_STEPS, drawn_integer(rng))
         step *= math.exp(acceptance.mean() - TARGET_ACCEPTANCE)
         particles = states.reshape(-1, log_posterior.dim)
         if progress is not None:
@@ -226,13 +222,6 @@ def _next_step(window: Array) -> tuple[int, Array, float]:
     return last + 1, chosen / chosen.sum(), float(largest[last] + np.log(chosen.mean()))
 
 
-def resample(weights: Array, size: int, rng: np.random.Generator) -> IntArray:
-    """Choose `size` particles by systematic resampling; the weights need not sum to 1."""
-    edges = np.cumsum(weights)
-    points = (rng.random() + np.arange(size)) / size
-    return np.minimum(np.searchsorted(edges / edges[-1], points), len(weights) - 1)
-
-
 def _combined(runs: list[_Run], n_particles: int, rng: np.random.Generator) -> Array:
     """Draw (run x particle, dim) from the runs in proportion to their evidences."""
     evidences = np.array([run.log_evidence for run in runs])
@@ -257,7 +246,7 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     means = rng.normal(
         (location - resolved.centre) / unit, spread / unit, (size, n_clusters, n_features)
     )
-    prior_scale = resolved.free_scale / (unit[0] if structure.scalar else unit)
+    prior_scale = resolved.free_scale / structure.free_unit(unit)
     noise = rng.standard_normal((size, *structure.scales_shape(n_clusters, n_features)))
     half_normal = priors.scale_family == "halfnormal"
     log_scales = np.log(prior_scale) + (

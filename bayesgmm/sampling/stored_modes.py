@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from bayesgmm.mixture.numbering import number_clusters
-from bayesgmm.mixture.parameters import Parameters, covariances_from
-from bayesgmm.mixture.posterior import LogPosterior
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.numbering import number_clusters
+from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares, mode_at
 from bayesgmm.typing import Array
 

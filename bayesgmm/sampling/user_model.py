@@ -9,10 +9,10 @@ import xarray as xr
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
-from bayesgmm.sampling.chains import ChainSettings
 from bayesgmm.sampling.completion import completed
 from bayesgmm.sampling.contract import check_contract
 from bayesgmm.sampling.model_density import ModelDensity, without_blas_warning
+from bayesgmm.sampling.nuts import ChainSettings
 from bayesgmm.typing import Array
 
 __all__ = ["refuse_beside_model", "sample_user_model"]

@@ -7,7 +7,7 @@ from test_files import small_tree
 
 from bad_inputs.command_cases import COMMANDS, DATA, MODEL_FILES, Command
 from bayesgmm.cli import main
-from bayesgmm.result import save
+from bayesgmm.posterior import save
 
 
 @pytest.fixture(scope="module")

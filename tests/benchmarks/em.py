@@ -13,11 +13,11 @@ from bayesgmm.errors import ConvergenceWarning as NotConverged
 from bayesgmm.errors import DegeneracyWarning
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.em import Likelihood
-from bayesgmm.fit.expectation import Rows
-from bayesgmm.fit.maximisation import point_of
-from bayesgmm.mixture import resolve
-from bayesgmm.mixture.parameters import Parameters
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.fit.points import point_of
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn
 
@@ -48,9 +48,9 @@ def ours(rows, n_components, n_iter):
     def run():
         x = start
         for _ in range(n_iter):
-            x, collapsed = target.step(x, held.expectation(x), floor)
+            x, collapsed = target.step(x, held.moments(x), floor)
             assert collapsed < 0
-        return held.expectation(x).log_likelihood + target.data_units(len(rows))
+        return held.moments(x).log_likelihood + target.data_units(len(rows))
 
     return run
 

@@ -8,10 +8,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import LogPosterior, resolve
-from bayesgmm.mixture.kernels import blocked, sum_blocks, sum_rows
-from bayesgmm.mixture.whitening import whiten
-from bayesgmm.spec import MixtureSpec
+from bayesgmm.likelihood.compiled.kernels import blocked, sum_blocks, sum_rows
+from bayesgmm.likelihood.compiled.whitening import whiten
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn, seconds
 

@@ -18,12 +18,13 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
-from bayesgmm.mixture import LogPosterior, resolve
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling import sample
-from bayesgmm.sampling.dispersion import ChainStart
-from bayesgmm.sampling.frames import Frame
-from bayesgmm.sampling.nutpie_door import direct_model
-from bayesgmm.spec import MixtureSpec, Priors
+from bayesgmm.sampling.chain_starts import ChainStart
+from bayesgmm.sampling.nutpie import direct_model
+from bayesgmm.sampling.preconditioning import Frame
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn
 
@@ -111,8 +112,8 @@ def gradient_pair(rows, n_components, compiled):
     start = ChainStart(
         np.zeros(posterior.dim), Frame(np.zeros(posterior.dim), np.eye(posterior.dim))
     )
-    model = direct_model(posterior.flat, start)
-    ours = repeated(model.log_density, posterior.dim, model.addresses)
+    model = direct_model(posterior, start)
+    ours = repeated(model.density.c_functions[0], posterior.dim, model.density.c_data)
     theirs = repeated(compiled.compiled_logp_func, compiled.n_dim, compiled.user_data)
     times = max(20, 1_000_000 // len(rows))
     pair = in_turn(lambda: ours(times), lambda: theirs(times))

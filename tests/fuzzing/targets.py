@@ -13,7 +13,7 @@ import numpy as np
 
 from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
 from bayesgmm.data import Dataset
-from bayesgmm.result import load, save
+from bayesgmm.posterior import load, save
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))

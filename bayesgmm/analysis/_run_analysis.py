@@ -1,0 +1,263 @@
+"""Run an analysis: read, compare, choose, write."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
+from bayesgmm.arguments import check_count, path_of
+from bayesgmm.data import Dataset, check_components
+from bayesgmm.errors import ConfigError, SamplingInterrupted
+from bayesgmm.limits import REACHED
+
+if TYPE_CHECKING:
+    from bayesgmm.comparison import Choice, Comparison
+    from bayesgmm.diagnosis import Diagnosis
+
+__all__ = [
+    "AnalysisResult",
+    "analyse",
+    "check_model_file",
+    "checked_data",
+    "run_analysis",
+    "with_sampler",
+]
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysisResult:
+    """What an analysis found, and the files that hold it.
+
+    Parameters
+    ----------
+    spec : AnalysisSpec
+    comparison : Comparison
+        Fits, posteriors and criteria of every number of components.
+    choice : Choice
+        The reported number of components ``k`` and the reason.
+    verdict : Diagnosis
+        Of the reported posterior.
+    files : dict of str to pathlib.Path
+        By kind: report, posterior, comparison, summary, verdict.
+    """
+
+    spec: AnalysisSpec
+    comparison: "Comparison"
+    choice: "Choice"
+    verdict: "Diagnosis"
+    files: dict[str, Path]
+
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """Sentences on what keeps the comparison from being complete: a K that failed, say."""
+        return self.comparison.shortfalls(self.choice.k)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the reported run may be used, and nothing that bears on the choice is missing."""
+        return self.verdict.ok and not self.shortfalls
+
+    @property
+    def unmet(self) -> list[str]:
+        """Sentences on what [expect] in the model file asks for and the result does not hold."""
+        return [*_unmet_choices(self), *_unmet_numbers(self)]
+
+
+def check_model_file(path: PathLike) -> AnalysisSpec:
+    """Check a model file and its data, without fitting anything.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file.
+
+    Raises
+    ------
+    ConfigError
+        For a fault in the file.
+    DataError
+        When the data cannot be read or do not allow the numbers of components asked for.
+
+    Examples
+    --------
+    >>> check_model_file("models/faithful.toml").model.n_components
+    (1, 2, 3, 4)
+    """
+    spec = read_model_file(path)
+    checked_data(spec)
+    return spec
+
+
+def run_analysis(
+    path: PathLike,
+    out: PathLike | None = None,
+    overwrite: bool = False,
+    *,
+    draws: int | None = None,
+    tune: int | None = None,
+    seed: int | None = None,
+    progress: Any = False,
+) -> AnalysisResult:
+    r"""Run the analysis that a model file describes, and write the report and all tables.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file; ``models/README.md`` explains its keys.
+    out : path, optional
+        Folder of the results; ``results/<name>`` under the current directory by default. A result
+        there of the same data and configuration is replaced.
+    overwrite : bool
+        Whether results of other data or another configuration are replaced too.
+    draws, tune, seed : int, optional
+        Instead of those in the file.
+    progress : bool or callable
+        As in `sample`.
+
+    Returns
+    -------
+    AnalysisResult
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a fault in the file or its data; before any work.
+    ResultFileError
+        When the results cannot be written, as far as can be known before any work.
+    SamplingInterrupted
+        After Ctrl-C; the draws made so far are kept as ``posterior_k<K>.partial.nc``, finished
+        posteriors as ``posterior_k<K>.finished.nc``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(1).normal(size=30)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savetxt(f"{folder}/rows.csv", rows, header="x", comments="")
+    ...     model = Path(folder, "rows.toml")
+    ...     _ = model.write_text("model.n_components = 1\ndata.file = 'rows.csv'")
+    ...     result = run_analysis(model, out=f"{folder}/out", draws=200, seed=1)
+    ...     names = sorted(path.name for path in Path(folder, "out").iterdir())
+    >>> result.choice.k
+    1
+    >>> names
+    ['comparison.csv', 'posterior_k1.nc', 'report.html', 'summary.csv', 'verdict.json']
+    """
+    given = {"draws": draws, "tune": tune, "seed": seed}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return analyse(with_sampler(read_model_file(path), changes), out, overwrite, progress=progress)
+
+
+def analyse(
+    spec: AnalysisSpec,
+    out: PathLike | None = None,
+    overwrite: bool = False,
+    *,
+    data: Dataset | None = None,
+    progress: Any = False,
+) -> AnalysisResult:
+    """Run an analysis; as `run_analysis`, from a spec instead of a file.
+
+    `data` are those of the spec where `checked_data` has read them before.
+    """
+    folder = Path("results", spec.name) if out is None else path_of(out, "out")
+    return _analysed(spec, data or checked_data(spec), folder, overwrite, progress)
+
+
+def _analysed(
+    spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, progress: Any
+) -> AnalysisResult:
+    # Loaded here: checking a model file needs neither sampler nor pictures.
+    from bayesgmm.analysis.outputs import check_outputs, write_outputs
+    from bayesgmm.comparison import compare
+
+    check_outputs(spec, data, folder, overwrite)
+    try:
+        comparison = compare(
+            data,
+            spec.model.n_components,
+            covariance=spec.model.covariance,
+            priors=spec.model.priors,
+            resolution=spec.model.resolution,
+            **dataclasses.asdict(spec.sampler),
+            progress=progress,
+        )
+    except SamplingInterrupted as interruption:
+        raise _kept(interruption, folder) from interruption
+    choice = comparison.chosen(spec.report.criterion)
+    verdict = comparison.verdicts[choice.k]
+    files = write_outputs(spec, comparison, choice, folder, overwrite)
+    return AnalysisResult(spec, comparison, choice, verdict, files)
+
+
+def checked_data(spec: AnalysisSpec) -> Dataset:
+    """Read the data of an analysis and check that they allow what it asks for."""
+    data = spec.data.read()
+    for column in spec.data.units:
+        if column not in data.features:
+            raise ConfigError(
+                f"units in [data] name {column!r}, which is not among the columns used: "
+                f"{', '.join(data.features):.200}.",
+                key="units",
+                value=column,
+            )
+    for k in spec.model.n_components:
+        check_components(data, k)
+    return data
+
+
+def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
+    """Return the analysis with other counts of draws, or another seed."""
+    changes = {
+        name: check_count(name, value, least=int(name != "seed")) for name, value in changes.items()
+    }
+    counts: dict[str, Any] = changes
+    return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **counts))
+
+
+def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupted:
+    """Save what there is of an interrupted run, and say where it is."""
+    from bayesgmm.analysis.outputs import make_folder
+    from bayesgmm.posterior.files import keep_interrupted
+
+    draws = interruption.details.get("partial")
+    finished = interruption.details.get("finished", {})
+    if draws is None and not finished:
+        return SamplingInterrupted(f"{interruption} Nothing was written.", partial=None)
+    make_folder(folder)
+    places = []
+    for tree in [*finished.values(), *([] if draws is None else [draws])]:
+        k = tree["posterior"].sizes["cluster"]
+        places.append(f"K = {k}: {keep_interrupted(tree, folder / f'posterior_k{k}.nc')}")
+    return SamplingInterrupted(
+        f"interrupted; {'; '.join(places)}.", partial=draws, finished=finished
+    )
+
+
+def _unmet_choices(result: AnalysisResult) -> list[str]:
+    expected, unmet = result.spec.expect, []
+    best = result.comparison.best.get("bic")
+    if expected.best_bic not in (None, best):
+        unmet.append(f"the smallest BIC is at K = {best}, expected K = {expected.best_bic}")
+    if expected.chosen is not None and result.choice.k not in expected.chosen:
+        unmet.append(f"K = {result.choice.k} was chosen, expected one of {expected.chosen}")
+    return unmet
+
+
+def _unmet_numbers(result: AnalysisResult) -> list[str]:
+    expected, table, unmet = result.spec.expect, result.comparison.table, []
+    for text, value in expected.log_likelihood.items():
+        found = float(table["log_likelihood"][int(text)])
+        if abs(found - value) > REACHED:
+            unmet.append(f"K = {text}: log likelihood {found:.4f}, expected {value:.4f}")
+    for text, (low, high) in expected.elpd_loo.items():
+        found = float(table["elpd_loo"][int(text)])
+        if not low <= found <= high:
+            unmet.append(f"K = {text}: elpd_loo {found:.2f}, expected {low} to {high}")
+    return unmet

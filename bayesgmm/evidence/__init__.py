@@ -1,0 +1,46 @@
+"""The marginal likelihood of a number of components, by routes that check one another."""
+
+from bayesgmm.evidence._extend import extend
+from bayesgmm.evidence._posterior_over_k import PosteriorOverK, PriorOverK, posterior_over_k
+from bayesgmm.evidence.bridge import Evidence, log_evidence
+from bayesgmm.evidence.modes import combine_modes, weigh_modes
+from bayesgmm.evidence.nobile import NobileStep, nobile_step
+from bayesgmm.evidence.reconcile import (
+    EvidenceRoutes,
+    Evidences,
+    evidence_note,
+    evidences_of,
+    no_evidences,
+    probabilities_of,
+    probability_heading,
+    reconciled,
+    shown_probability,
+    undecided,
+    unserved_of,
+)
+from bayesgmm.evidence.smc_evidence import tempered_evidence
+
+__all__ = [
+    "Evidence",
+    "EvidenceRoutes",
+    "Evidences",
+    "NobileStep",
+    "PosteriorOverK",
+    "PriorOverK",
+    "combine_modes",
+    "evidence_note",
+    "evidences_of",
+    "extend",
+    "log_evidence",
+    "no_evidences",
+    "nobile_step",
+    "posterior_over_k",
+    "probabilities_of",
+    "probability_heading",
+    "reconciled",
+    "shown_probability",
+    "tempered_evidence",
+    "undecided",
+    "unserved_of",
+    "weigh_modes",
+]

@@ -1,0 +1,85 @@
+"""Nobile's identity: the evidence of K from that of K - 1 by how often a component is empty."""
+
+import math
+from dataclasses import dataclass
+
+import xarray as xr
+from scipy.special import gammaln
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.evidence.bridge import coordinates_of
+from bayesgmm.limits import EMPTY_DRAWS
+from bayesgmm.posterior.mcmc_error import effective_size
+
+__all__ = ["NobileStep", "nobile_step"]
+
+
+@dataclass(frozen=True)
+class NobileStep:
+    """The step from K - 1 to K components by Nobile's identity.
+
+    Parameters
+    ----------
+    value : float
+        log p(y | K) - log p(y | K - 1), nats; -inf .. inf, and inf only where no draw shows an
+        empty component.
+    error : float
+        Monte Carlo standard error, nats; inf where the step is not usable.
+    empty_probability : float
+        Posterior probability that a given component holds no row.
+    usable : bool
+        Whether that probability exceeds 20 / ESS.
+    """
+
+    value: float
+    error: float
+    empty_probability: float
+    usable: bool
+
+
+def nobile_step(posterior: xr.DataTree) -> NobileStep:
+    """Estimate log p(y | K) - log p(y | K - 1) from the draws with K components.
+
+    With A_m the sum of the first m concentrations the step is lgamma(A_K) + lgamma(n + A_(K-1))
+    - lgamma(A_(K-1)) - lgamma(n + A_K) - log P(component K is empty | y, K), and the probability
+    is the mean over draws of prod_i (1 - r_iK), over all components exchangeable with the last.
+    It holds when neither the priors of the components nor the first K - 1 concentrations depend
+    on K, and says something only about a superfluous component: see `NobileStep.usable`.
+
+    Parameters
+    ----------
+    posterior : DataTree
+        As `bayesgmm.sample` returns it, K >= 2.
+
+    Raises
+    ------
+    ConfigError
+        For one component, or the draws of a user's own model.
+
+    References
+    ----------
+    Nobile (2004), Annals of Statistics 32:2044.
+    """
+    target, draws = coordinates_of(posterior)
+    resolved = target.resolved
+    if resolved.n_components < 2:
+        raise ConfigError(
+            "Nobile's identity needs at least 2 components, got 1.",
+            n_components=resolved.n_components,
+        )
+    empty = target.empty_probabilities(draws)
+    alike = resolved.groups.group_of(resolved.n_components - 1)
+    values = empty[:, :, alike].mean(axis=2)
+    probability = float(values.mean())
+    size = effective_size(values)
+    usable = probability > EMPTY_DRAWS / size
+    before, last = resolved.concentration[:-1].sum(), resolved.concentration[-1]
+    n_obs = len(target.values)
+    step = gammaln(before + last) + gammaln(n_obs + before)
+    step -= gammaln(before) + gammaln(n_obs + before + last)
+    return NobileStep(
+        value=float(step) - (math.log(probability) if probability > 0.0 else -math.inf),
+        error=float(values.std(ddof=1)) / (probability * math.sqrt(size)) if usable else math.inf,
+        empty_probability=probability,
+        usable=usable,
+    )

@@ -1,0 +1,146 @@
+"""Numbers of components and covariance structures side by side, by BIC."""
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bayesgmm.arguments import seed_of
+from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
+from bayesgmm.fit.em import fit_em
+from bayesgmm.model.components import STRUCTURES, distinct_structure
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec
+
+__all__ = ["bic_grid"]
+
+
+def bic_grid(
+    data: Any,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariances: Sequence[str] = COVARIANCES,
+    *,
+    resolution: Any = "auto",
+    seed: int | None = None,
+    n_starts: int = 60,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+) -> pd.DataFrame:
+    """Fit every covariance structure with every K by maximum likelihood and compare their BIC.
+
+    Structures that are the same model at some K (all that share nothing or everything where
+    K = 1, for one) are fitted once there and have the same row under each of their names.
+
+    Parameters
+    ----------
+    data : Dataset, array of shape (obs, feature) or frame
+    n_components : int or iterable of int
+    covariances : sequence of str
+        Names as in `MixtureSpec`.
+    resolution : "auto", float or tuple of float
+        Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
+    seed : int or None
+        Used for each fit, so that ``fit_em(data, spec, seed=seed)`` gives any of them again; None
+        draws one. It is kept in ``.attrs["seed"]``.
+    n_starts, tol, max_iter
+        As in `fit_em`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index n_components, covariance. Columns: model, the names of the same model; mclust, its
+        mclust name; log_likelihood (nats); n_parameters; bic (smaller is better); flagged, whether
+        chance explains every solution found (bic is missing where every start collapsed);
+        n_collapsed, the number of starts that did; by_chance, the number of starts that ended in a
+        solution that chance explains; set_aside, the highest log likelihood of such a solution
+        above the fit, missing where there is none; rank, 1 for the smallest BIC among the models
+        that are not flagged, missing for these. ``table["bic"].unstack()`` is the table of K by
+        structure.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As in `fit_em`, and when there is nothing to compare.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As in `fit_em`.
+
+    References
+    ----------
+    Fraley and Raftery (2002), J. American Statistical Association 97:611.
+
+    Examples
+    --------
+    >>> rows = [[0.0, 1.0], [0.4, 0.7], [0.5, 1.4], [5.0, 3.1], [5.1, 4.0], [5.4, 3.5]]
+    >>> table = bic_grid(rows, [1, 2], ["tied_diag", "tied_spherical"], seed=1, n_starts=4)
+    >>> table["rank"].unstack().loc[2].to_dict()
+    {'tied_diag': 2.0, 'tied_spherical': 1.0}
+    """
+    dataset, seed = as_dataset(data), seed_of(seed)
+    sizes = list(n_components) if isinstance(n_components, Iterable) else [n_components]
+    if not sizes or not covariances or isinstance(covariances, str):
+        raise ConfigError(
+            "n_components and covariances must each hold at least one entry, got "
+            f"{n_components!r:.40} and {covariances!r:.40}."
+        )
+    wanted = [_spec(k, covariance, resolution) for k in sizes for covariance in covariances]
+    cells = list(dict.fromkeys((spec.n_components, str(spec.covariance)) for spec in wanted))
+    models: dict[tuple[int, str], list[str]] = {}
+    for k, name in cells:
+        distinct = distinct_structure(name, k, dataset.n_features)
+        models.setdefault((k, distinct), []).append(name)
+    options: dict[str, Any] = {"n_starts": n_starts, "tol": tol, "max_iter": max_iter}
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    for (k, distinct), names in models.items():
+        spec = _spec(k, distinct, resolution)
+        row = _row(dataset, spec, names, seed, options)
+        rows |= {(k, name): row for name in names}
+    return _table({cell: rows[cell] for cell in cells}, seed)
+
+
+def _spec(n_components: int, covariance: str, resolution: Any) -> MixtureSpec:
+    values = {"n_components": n_components, "covariance": covariance, "resolution": resolution}
+    return MixtureSpec.from_dict(values)
+
+
+def _row(
+    data: Dataset, spec: MixtureSpec, names: list[str], seed: int, options: dict[str, Any]
+) -> dict[str, Any]:
+    structure = STRUCTURES[spec.covariance]
+    row = {
+        "model": " = ".join(names),
+        "mclust": structure.mclust,
+        "log_likelihood": math.nan,
+        "n_parameters": structure.n_parameters(spec.n_components, data.n_features),
+        "bic": math.nan,
+        "flagged": True,
+        "n_collapsed": options["n_starts"],
+        "by_chance": 0,
+        "set_aside": math.nan,
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegeneracyWarning)
+            fit = fit_em(data, spec, seed=seed, **options)
+    except DegenerateFitError:
+        return row
+    return row | {
+        "log_likelihood": fit.log_likelihood,
+        "bic": fit.bic,
+        "flagged": fit.flagged,
+        "n_collapsed": fit.n_collapsed,
+        "by_chance": sum(optimum.count for optimum in fit.optima if optimum.flagged),
+        "set_aside": max((optimum.objective for optimum in fit.set_aside), default=math.nan),
+    }
+
+
+def _table(rows: dict[tuple[int, str], dict[str, Any]], seed: int) -> pd.DataFrame:
+    index = pd.MultiIndex.from_tuples(list(rows), names=["n_components", "covariance"])
+    table = pd.DataFrame(list(rows.values()), index=index)
+    table["rank"] = table["bic"].where(~table["flagged"]).rank(method="dense")
+    table.attrs["seed"] = seed
+    return table

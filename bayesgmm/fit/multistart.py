@@ -1,0 +1,233 @@
+"""From many starts to the distinct optima: climb from each, and leave saddles."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bayesgmm.arguments import check_between, check_count, seed_of
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit.climbs import Candidate, Run, Target, distinct, flagged
+from bayesgmm.fit.conclusion import conclude
+from bayesgmm.fit.points import point_of
+from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.fit.saddles import off_saddles
+from bayesgmm.fit.short_runs import ShortClimbs, short_runs
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.typing import Array
+
+__all__ = ["SAMPLED_ROWS", "best_of_starts"]
+
+SAMPLED_ROWS = 5_000
+_MIDDLE_ROWS = 80_000
+_ON_MIDDLE, _ON_ALL = 8, 2  # candidates that climb on the larger sample, and on all rows
+_SHORT_TOL, _SHORT_ITER = 1e-7, 300  # a short climb is never finer than the one that follows
+_SAMPLED_TOL, _SAMPLED_ITER = 1e-5, 100  # on sampled rows, where the climb goes on later
+_CLEAR = 3.0  # standard errors, for differences with sd 1 a row: far behind, left behind
+FLOOR = 1e-12
+
+
+def best_of_starts(
+    target: Target,
+    data: Dataset,
+    *,
+    seed: int | None,
+    n_starts: int,
+    tol: float,
+    max_iter: int,
+    starts: Sequence[Parameters] | None = None,
+) -> PointFit:
+    """Climb from many starts and return the best optimum that is believed.
+
+    `short_runs` says which. Every second start takes its first steps with components kept wide, as
+    EM falls into narrow solutions early. They are first followed on at most 5,000 sampled rows. The
+    best distinct optima are then polished on all rows; where rows were sampled, the best 8 first
+    climb on 80,000 rows (if there are four times as many), and the best 2 on all. Starts that are
+    given are followed to their ends on all rows at once. Where components of the best optimum
+    coincide, components are split.
+
+    Raises
+    ------
+    DegenerateFitError
+        When every start collapses.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When the best run stopped at `max_iter`.
+    """
+    seed = seed_of(seed)
+    _check_options(n_starts, tol, max_iter)
+    with one_blas_thread():
+        if starts is None:
+            return _search(target, data, seed, n_starts, tol, max_iter)
+        return _follow(target, data, seed, starts, tol, max_iter)
+
+
+def _follow(
+    target: Target,
+    data: Dataset,
+    seed: int,
+    starts: Sequence[Parameters],
+    tol: float,
+    max_iter: int,
+) -> PointFit:
+    if not starts:
+        raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
+    resolved = target.resolved
+    points = [_point_of_start(start, resolved) for start in starts]
+    sample = _sampled(data, np.random.default_rng(seed), SAMPLED_ROWS)
+    floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
+    rows = Rows(resolved, data)
+    runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
+    ends = off_saddles(
+        target, rows, [(run, (i,)) for i, run in enumerate(runs)], floor, tol, max_iter
+    )
+    return conclude(target, rows, data, distinct(target, ends, data.n_obs), runs, rows, seed)
+
+
+def _point_of_start(start: Parameters, resolved: ResolvedSpec) -> Array:
+    k, d = resolved.n_components, resolved.n_features
+    for name, shape in (("weights", (k,)), ("means", (k, d)), ("covariances", (k, d, d))):
+        value = getattr(start, name)
+        if np.shape(value) != shape or not np.all(np.isfinite(value)):
+            raise ConfigError(
+                f"{name} of a start must be {shape} finite numbers, got shape {np.shape(value)}.",
+                key=f"starts.{name}",
+            )
+    if not np.all(start.weights > 0.0):
+        raise ConfigError(
+            f"weights of a start must be above 0, got {start.weights!r:.80}.", key="starts.weights"
+        )
+    covariances = start.covariances / np.multiply.outer(resolved.unit, resolved.unit)
+    try:
+        return point_of(start.weights, (start.means - resolved.centre) / resolved.unit, covariances)
+    except np.linalg.LinAlgError:
+        raise ConfigError(
+            "covariances of a start must be positive definite.", key="starts.covariances"
+        ) from None
+
+
+def _search(
+    target: Target, data: Dataset, seed: int, n_starts: int, tol: float, max_iter: int
+) -> PointFit:
+    starts_seed, sample_seed = np.random.SeedSequence(seed).spawn(2)
+    resolved, rng = target.resolved, np.random.default_rng(sample_seed)
+    rows = Rows(resolved, data)
+    sample = _sampled(data, rng, SAMPLED_ROWS)
+    few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
+    tolerance = max(tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
+    scaled = (sample - resolved.centre) / resolved.unit
+    floor = _floor(scaled, resolved)
+    most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
+    climbs = ShortClimbs(target, few, scaled, floor, tolerance, most)
+    runs = short_runs(climbs, starts_seed, n_starts)
+    found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows, tolerance)
+    if few is not rows:
+        polished = [
+            (target.climb(rows, candidate.run.x, floor, tol, max_iter), candidate.starts)
+            for candidate in _halved(target, data, few, found, floor, max_iter, rng)
+        ]
+    else:
+        polished = _polished(target, rows, found, runs, floor, tol, max_iter)
+    polished = off_saddles(target, rows, polished, floor, tol, max_iter)
+    return conclude(target, rows, data, distinct(target, polished, data.n_obs), runs, few, seed)
+
+
+def _polished(
+    target: Target,
+    rows: Rows,
+    found: list[Candidate],
+    runs: list[Run],
+    floor: Array,
+    tol: float,
+    max_iter: int,
+) -> list[tuple[Run, tuple[int, ...]]]:
+    """Follow the best short runs to their ends on the same rows.
+
+    Those that have converged far behind the best that is believed stay as they are. In `runs`, the
+    run of the start that is followed takes the place of the short one.
+    """
+    believed = [c.run.objective for c in found if not flagged(target, rows, c.run)]
+    enough = max(believed, default=-math.inf) - target.behind
+    ends = []
+    for candidate in found:
+        run = candidate.run
+        finished = run.status is FitStatus.COLLAPSED or len(run.path) > max_iter
+        finished |= run.status is FitStatus.CONVERGED and run.objective < enough
+        if not finished:
+            left = max_iter + 1 - len(run.path)
+            longer = target.climb(rows, run.x, floor, tol, left)
+            run = longer._replace(path=run.path + longer.path[1:])
+            runs[candidate.starts[0]] = run
+        ends.append((run, candidate.starts))
+    return ends
+
+
+def _halved(
+    target: Target,
+    data: Dataset,
+    few: Rows,
+    found: list[Candidate],
+    floor: Array,
+    max_iter: int,
+    rng: np.random.Generator,
+) -> list[Candidate]:
+    """Return the candidates worth a climb on all rows, told apart on a larger sample."""
+    if data.n_obs < 4 * _MIDDLE_ROWS:
+        return _best(target, few, found, _ON_MIDDLE)
+    middle = Rows(target.resolved, _sampled(data, rng, _MIDDLE_ROWS))
+    most = min(max_iter, _SAMPLED_ITER)
+    runs = [
+        (target.climb(middle, candidate.run.x, floor, _SAMPLED_TOL, most), candidate.starts)
+        for candidate in _best(target, few, found, _ON_MIDDLE)
+    ]
+    return _best(target, middle, distinct(target, runs, middle.n_rows, _SAMPLED_TOL), _ON_ALL)
+
+
+def _best(target: Target, rows: Rows, found: list[Candidate], n: int) -> list[Candidate]:
+    """Keep the n best candidates that are believed and not far behind, and the best of the others.
+
+    A difference of the objectives on a sample is the sum over rows of differences whose standard
+    deviation is seldom above 1 nat. All are kept where none is believed.
+    """
+    flags = [flagged(target, rows, candidate.run) for candidate in found]
+    believed = [c for c, flag in zip(found, flags, strict=True) if not flag]
+    if not believed:
+        return found
+    doubted = [c for c, flag in zip(found, flags, strict=True) if flag]
+    doubted = [c for c in doubted if c.run.status is not FitStatus.COLLAPSED]
+    lowest = believed[0].run.objective - _CLEAR * math.sqrt(rows.n_rows)
+    kept = believed[:n] + doubted[: n // _ON_ALL]
+    return [candidate for candidate in kept if candidate.run.objective >= lowest]
+
+
+def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
+    check_count("n_starts", n_starts)
+    check_count("max_iter", max_iter)
+    check_between("tol", tol, 0.0, 1.0)
+
+
+def _sampled(data: Dataset, rng: np.random.Generator, n_rows: int) -> Array:
+    if data.n_obs <= n_rows:
+        return np.concatenate([block for _, block in data.blocks()])
+    chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
+    parts = []
+    for start, block in data.blocks():
+        low, high = np.searchsorted(chosen, (start, start + len(block)))
+        parts.append(block[chosen[low:high] - start])
+    return np.concatenate(parts)
+
+
+def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:
+    """Smallest variance of each feature given those before it, fitting coordinates.
+
+    A recording error needs no help against poles.
+    """
+    total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
+    floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
+    return np.where(resolved.resolution > 0.0, 0.0, floor)

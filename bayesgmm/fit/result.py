@@ -1,0 +1,284 @@
+"""The result of a point fit."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.fit.degeneracy import by_chance
+from bayesgmm.fit.information import aic, bic, icl
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.typing import Array
+
+__all__ = ["Climb", "FitStatus", "Optimum", "PointFit"]
+
+
+class FitStatus(Enum):
+    """How a fit ended; the value is the message."""
+
+    CONVERGED = "converged"
+    SET_ASIDE = "converged; a higher solution that chance explains was set aside"
+    NO_GAIN = "converged; fewer components fit as well"
+    MAX_ITER = "stopped at max_iter before it converged"
+    COLLAPSED = "a component collapsed onto a few rows"
+
+    @property
+    def converged(self) -> bool:
+        """Whether the climb ended at an optimum."""
+        return self in (FitStatus.CONVERGED, FitStatus.SET_ASIDE, FitStatus.NO_GAIN)
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """One distinct local optimum found by the starts.
+
+    Parameters
+    ----------
+    objective : float
+        Log likelihood or log posterior, nats, data units.
+    count : int
+        Number of starts that reached it.
+    flagged : bool
+        It is not believed: chance explains a narrow component (`fit_em`).
+    parameters : Parameters
+        Data units, clusters numbered as in the fit.
+    """
+
+    objective: float
+    count: int
+    flagged: bool
+    parameters: Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """The path of one start.
+
+    Parameters
+    ----------
+    path : array of shape (n_iter,)
+        The objective at each iteration, nats, data units; after the wide steps where EM took some.
+    n_obs : int
+        Rows on which it climbed: all, or the sample on which starts of large data are compared.
+    optimum : int or None
+        Which of the fit's ``optima`` it reached; None where it collapsed, or was left behind on
+        the sample.
+    collapsed : bool
+        It ended at no optimum.
+    """
+
+    path: Array
+    n_obs: int
+    optimum: int | None
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PointFit:
+    """A mixture fitted by maximum likelihood (EM) or at its posterior mode (MAP).
+
+    Clusters are numbered from 0 by increasing mean of `order_feature`: the first feature, or the
+    one that separates best where two means of the first differ by less than 0.05 of its standard
+    deviation.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+        The model with its priors, recording error and coordinates as numbers.
+    parameters : Parameters
+        Weights, means, scales, correlations and covariances, data units.
+    log_likelihood : float
+        Nats, data units.
+    log_posterior : float or None
+        Log density in (weights, means, scales, partial correlations), nats, data units; None for
+        maximum likelihood.
+    log_certainty : float
+        sum_i log max_k r_ik, from which ICL follows.
+    path : array of shape (n_iter,)
+        The objective at each iteration of the winning run, nats, data units.
+    status : FitStatus
+    flagged : bool
+        Whether this fit itself is not believed: True, with a DegeneracyWarning, only where no other
+        optimum was found.
+    optima : tuple of Optimum
+        Every distinct optimum found, the highest first, flagged ones included.
+    n_collapsed : int
+        Starts that ended at no optimum: a component climbed into a pole of a likelihood without
+        recording error, or lost its rows.
+    climbs : tuple of Climb
+        The path of every start, in their order.
+    order_feature : str
+        The feature whose means number the clusters.
+    n_obs : int
+    data_hash : str
+    seed : int
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> fit = fit_em(rows, 2, seed=1)
+    >>> fit.weights.round(3).tolist(), fit.n_parameters, fit.status.value
+    ([0.5, 0.5], 5, 'converged')
+    """
+
+    resolved: ResolvedSpec
+    parameters: Parameters
+    log_likelihood: float
+    log_posterior: float | None
+    log_certainty: float
+    path: Array
+    status: FitStatus
+    flagged: bool
+    optima: tuple[Optimum, ...]
+    n_collapsed: int
+    climbs: tuple[Climb, ...]
+    order_feature: str
+    n_obs: int
+    data_hash: str
+    seed: int
+
+    @property
+    def spec(self) -> MixtureSpec:
+        """The specification."""
+        return self.resolved.spec
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return self.resolved.features
+
+    @property
+    def weights(self) -> Array:
+        """Weights (cluster,)."""
+        return self.parameters.weights
+
+    @property
+    def means(self) -> Array:
+        """Means (cluster, feature), data units."""
+        return self.parameters.means
+
+    @property
+    def scales(self) -> Array:
+        """Standard deviations (cluster, feature), data units, without the recording error."""
+        return self.parameters.scales
+
+    @property
+    def correlations(self) -> Array:
+        """Correlations (cluster, feature, feature)."""
+        return self.parameters.correlations
+
+    @property
+    def covariances(self) -> Array:
+        """Covariances (cluster, feature, feature), data units, with the recording error."""
+        return self.parameters.covariances
+
+    @property
+    def set_aside(self) -> tuple[Optimum, ...]:
+        """The optima above this fit that are not believed, the highest first."""
+        objective = self.path[-1]
+        return tuple(o for o in self.optima if o.flagged and o.objective > objective)
+
+    @property
+    def n_iter(self) -> int:
+        """Number of iterations of the winning run."""
+        return len(self.path)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        resolved = self.resolved
+        return resolved.structure.n_parameters(resolved.n_components, resolved.n_features)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, smaller is better; of a maximum likelihood fit only."""
+        self._refuse_posterior_mode("AIC")
+        return aic(self.log_likelihood, self.n_parameters)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, smaller is better; of a maximum likelihood fit only."""
+        self._refuse_posterior_mode("BIC")
+        return bic(self.log_likelihood, self.n_parameters, self.n_obs)
+
+    @property
+    def icl(self) -> float:
+        """Integrated completed likelihood, smaller is better; of a maximum likelihood fit only."""
+        self._refuse_posterior_mode("ICL")
+        return icl(self.log_likelihood, self.n_parameters, self.n_obs, self.log_certainty)
+
+    def _refuse_posterior_mode(self, criterion: str) -> None:
+        if self.log_posterior is not None:
+            raise ConfigError(
+                f"{criterion} is defined at the maximum of the likelihood, and this is a MAP fit; "
+                "take it from fit_em.",
+                criterion=criterion,
+            )
+
+    def __repr__(self) -> str:
+        """Show the model, the criteria, how the fit was found, and each cluster."""
+        return "\n".join([*self._headline(), "", *self._table()])
+
+    def _headline(self) -> list[str]:
+        resolved, own = self.resolved, self.optima
+        kind = "maximum likelihood" if self.log_posterior is None else "posterior mode (MAP)"
+        regular = [optimum for optimum in own if not optimum.flagged]
+        starts = sum(optimum.count for optimum in own) + self.n_collapsed
+        found = f"reached by {regular[0].count} of {starts} starts" if regular else "no regular fit"
+        if self.log_posterior is None:
+            figures = (
+                f"log likelihood {self.log_likelihood:.3f}, {self.n_parameters} parameters, "
+                f"AIC {self.aic:.3f}, BIC {self.bic:.3f}, ICL {self.icl:.3f}"
+            )
+        else:
+            figures = (
+                f"log posterior {self.log_posterior:.3f}, log likelihood "
+                f"{self.log_likelihood:.3f}, {self.n_parameters} parameters"
+            )
+        collapsed = "1 start" if self.n_collapsed == 1 else f"{self.n_collapsed} starts"
+        return [
+            f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.name} "
+            f"({resolved.structure.mclust}), {self.n_obs} rows, {resolved.n_features} features",
+            figures,
+            f"{self.status.value}, in {self.n_iter} iterations; {found}; {len(own)} distinct "
+            f"{'optimum' if len(own) == 1 else 'optima'}, {len(own) - len(regular)} of them by "
+            f"chance; {collapsed} collapsed",
+            *self._higher(),
+        ]
+
+    def _higher(self) -> list[str]:
+        """Say which higher optimum is set aside, and why."""
+        above, resolved = self.set_aside, self.resolved
+        if not above:
+            return []
+        best, objective = above[0].parameters, above[0].objective
+        k = int(by_chance(best, resolved.structure, self.n_obs).argmax())
+        kind = "log likelihood" if self.log_posterior is None else "log posterior"
+        optima = "1 higher solution" if len(above) == 1 else f"{len(above)} higher solutions"
+        return [
+            f"set aside: {optima}, the best at {kind} {objective:.3f}; its component of "
+            f"{best.weights[k] * self.n_obs:.1f} rows is as narrow as chance makes some"
+        ]
+
+    def _table(self) -> list[str]:
+        header = ["cluster", "weight", *(f"{name:.20} (sd)" for name in self.features)]
+        deviations = np.sqrt(np.einsum("kdd->kd", self.covariances))
+        rows = [
+            [
+                str(k),
+                f"{weight:.3f}",
+                *(f"{m:.5g} ({s:.3g})" for m, s in zip(mean, deviation, strict=True)),
+            ]
+            for k, (weight, mean, deviation) in enumerate(
+                zip(self.weights, self.means, deviations, strict=True)
+            )
+        ]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        return [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in (header, *rows)
+        ]

@@ -1,0 +1,54 @@
+"""The log posterior in the coordinates in which a chain moves, for Python and for C code."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.framed import c_functions, framed_log_posterior, unframed
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.typing import Array
+
+__all__ = ["ChainDensity"]
+
+
+@dataclass(frozen=True, eq=False)
+class ChainDensity:
+    """The log posterior at x = centre + root u, as a function of u.
+
+    Parameters
+    ----------
+    target : LogPosterior
+    centre : array of shape (dim,), fitting units
+    root : array of shape (dim, dim), symmetric
+        Of shape (0, 0) where the chain moves in x itself.
+    """
+
+    target: LogPosterior
+    centre: Array
+    root: Array
+
+    def value_and_gradient(self, u: Array) -> tuple[float, Array]:
+        """Return the log density at u (dim,), nats, and its gradient in u."""
+        gradient = np.empty_like(u)
+        flat = self.target.flat
+        return framed_log_posterior(u, flat, self.centre, self.root, gradient), gradient
+
+    def unframed(self, u: Array) -> Array:
+        """Return x (dim,) at u."""
+        x = np.empty_like(u)
+        unframed(u, self.centre, self.root, x)
+        return x
+
+    @property
+    def c_functions(self) -> tuple[Any, Any]:
+        """Compiled C functions: the density with its gradient, and x from u."""
+        return c_functions()
+
+    @cached_property
+    def c_data(self) -> Array:
+        """What the C functions read: addresses that hold as long as this object is there."""
+        arrays = (self.target.flat, self.centre, self.root)
+        addresses = [array.ctypes.data for array in arrays]
+        return np.array([*addresses, len(self.target.flat), len(self.root)], dtype=np.int64)

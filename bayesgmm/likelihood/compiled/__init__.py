@@ -1,0 +1,1 @@
+"""All compiled code: the cache hangs on this folder alone."""

@@ -1,0 +1,246 @@
+"""The flat problem and the unconstrained coordinates, read inside compiled code.
+
+A problem (data, priors, structure) is one flat array of float64, so that the same compiled code
+serves every data set, K and structure, called from Python or from a sampler written in another
+language. Order of the coordinates x, that of the free variables of `build_model`:
+
+weights    K - 1 numbers, log w_k less their mean, the last left out;
+means      (cluster, feature);
+scales     log s in their own shape (shared or scalar axes absent);
+pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.kernels import BLOCK
+from bayesgmm.likelihood.compiled.memory import aligned_empty, part
+from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = [
+    "LOG_4",
+    "Point",
+    "Problem",
+    "empty_point",
+    "flatten",
+    "read",
+    "unpack",
+    "unpack_whitened",
+]
+
+LOG_4 = math.log(4.0)
+_HEADER = 14
+
+
+class Problem(NamedTuple):
+    """The flat problem, read: sizes, flags, prior numbers and rows in fitting coordinates."""
+
+    n_rows: int
+    n_features: int
+    n_clusters: int
+    n_groups: int  # sets of scales and correlations: 1 where shared, else one a cluster
+    scalar: bool
+    has_pairs: bool
+    half_normal: bool
+    resolved: bool  # the recording error h is above 0
+    eta: float
+    sigma: float
+    constants: Array  # (4,) normalising constants of weights, means, scales, pairs
+    concentration: Array  # (cluster,)
+    mean_location: Array  # (cluster, feature)
+    mean_scale: Array  # (cluster, feature)
+    prior_scale: Array  # (group, feature)
+    resolution: Array  # (feature,)
+    blocks: Array  # (blocks, feature, BLOCK)
+
+
+class Point(NamedTuple):
+    """The parameters at one x, fitting coordinates; a group is a cluster, or all that share."""
+
+    log_weights: Array  # (cluster,)
+    means: Array  # (cluster, feature)
+    scales: Array  # (group, feature)
+    partial: Array  # (group, feature, feature), lower triangle: partial correlations y
+    log_gap: Array  # the same shape: log(1 - y^2)
+    correlation_factors: Array  # (group, feature, feature): C, Omega = C C'
+    roots: Array  # the same shape: diag(s) C
+    factors: Array  # the same shape: L, L L' = root root' + diag(h^2)
+    memory: Array  # in which all of them lie
+
+
+def flatten(problem: Problem) -> Array:
+    """Lay a problem out as the flat array that `read` takes apart."""
+    header = [*problem[:10], *problem.constants]
+    before_rows = np.concatenate([header, *(part.ravel() for part in problem[11:16])])
+    start = _rows_start(problem.n_clusters, problem.n_groups, problem.n_features)
+    flat = aligned_empty((start + problem.blocks.size,))
+    flat[: len(before_rows)] = before_rows
+    flat[len(before_rows) : start] = 0.0
+    flat[start:] = problem.blocks.ravel()
+    return flat
+
+
+@compiled
+def _rows_start(n_clusters: int, n_groups: int, n_features: int) -> int:
+    """Return where the rows begin: after the numbers, at a whole cache line."""
+    numbers = n_clusters + (2 * n_clusters + n_groups + 1) * n_features
+    return (_HEADER + numbers + 7) // 8 * 8
+
+
+@compiled
+def read(flat: Array) -> Problem:
+    """View the flat array, which must outlive the view, as a problem; nothing is copied."""
+    n_rows, n_features, n_clusters = int(flat[0]), int(flat[1]), int(flat[2])
+    n_blocks, n_groups = (n_rows + BLOCK - 1) // BLOCK, int(flat[3])
+    means = _HEADER + n_clusters
+    scales = means + 2 * n_clusters * n_features
+    return Problem(
+        n_rows,
+        n_features,
+        n_clusters,
+        n_groups,
+        flat[4] > 0.0,
+        flat[5] > 0.0,
+        flat[6] > 0.0,
+        flat[7] > 0.0,
+        flat[8],
+        flat[9],
+        part(flat, 10, (4,)),
+        part(flat, _HEADER, (n_clusters,)),
+        part(flat, means, (n_clusters, n_features)),
+        part(flat, means + n_clusters * n_features, (n_clusters, n_features)),
+        part(flat, scales, (n_groups, n_features)),
+        part(flat, scales + n_groups * n_features, (n_features,)),
+        part(flat, _rows_start(n_clusters, n_groups, n_features), (n_blocks, n_features, BLOCK)),
+    )
+
+
+@compiled
+def unpack(x: Array, problem: Problem, point: Point) -> bool:
+    """Write the parameters at x into `point`; False where a covariance is singular."""
+    n_features, n_clusters = problem.n_features, problem.n_clusters
+    n_pairs = n_features * (n_features - 1) // 2
+    _unpack_weights(x, point.log_weights)
+    o = n_clusters - 1
+    for k in range(n_clusters):
+        for d in range(n_features):
+            point.means[k, d] = x[o]
+            o += 1
+    for g in range(problem.n_groups):
+        for d in range(n_features):
+            point.scales[g, d] = math.exp(x[o])
+            if not problem.scalar or d == n_features - 1:
+                o += 1
+    regular = True
+    for g in range(problem.n_groups):
+        if problem.has_pairs:
+            _unpack_pairs(x, o + g * n_pairs, g, point)
+        else:
+            _uncorrelated(g, point)
+        regular &= _factorise(g, problem, point)
+    return regular
+
+
+@compiled
+def unpack_whitened(
+    x: Array, problem: Problem, point: Point, whitening: Array, shift: Array, constant: Array
+) -> bool:
+    """As `unpack`, and write the components as `.kernels` takes them."""
+    return unpack(x, problem, point) and whiten(
+        point.log_weights, point.means, point.factors, whitening, shift, constant
+    )
+
+
+@compiled
+def empty_point(problem: Problem) -> Point:
+    """Allocate a point."""
+    n_clusters, n_groups, size = problem.n_clusters, problem.n_groups, problem.n_features
+    vector, square = n_groups * size, n_groups * size * size
+    squares = n_clusters + n_clusters * size + vector
+    memory = np.empty(squares + 5 * square)
+    return Point(
+        part(memory, 0, (n_clusters,)),
+        part(memory, n_clusters, (n_clusters, size)),
+        part(memory, squares - vector, (n_groups, size)),
+        part(memory, squares, (n_groups, size, size)),
+        part(memory, squares + square, (n_groups, size, size)),
+        part(memory, squares + 2 * square, (n_groups, size, size)),
+        part(memory, squares + 3 * square, (n_groups, size, size)),
+        part(memory, squares + 4 * square, (n_groups, size, size)),
+        memory,
+    )
+
+
+@compiled
+def _unpack_weights(x: Array, log_weights: Array) -> None:
+    n_clusters = log_weights.shape[0]
+    last, largest = 0.0, 0.0
+    for k in range(n_clusters - 1):
+        log_weights[k] = x[k]
+        last -= x[k]
+        largest = max(largest, x[k])
+    log_weights[n_clusters - 1] = last
+    largest = max(largest, last)
+    total = 0.0
+    for k in range(n_clusters):
+        total += math.exp(log_weights[k] - largest)
+    log_total = largest + math.log(total)
+    for k in range(n_clusters):
+        log_weights[k] -= log_total
+
+
+@compiled
+def _unpack_pairs(x: Array, o: int, g: int, point: Point) -> None:
+    """Write y, log(1 - y^2) and the Cholesky factor of Omega from group g's log odds, x[o:].
+
+    C-vine: C_ij = y_ij prod_{m<j} sqrt(1 - y_im^2) (Lewandowski, Kurowicka and Joe 2009).
+    With u = exp(-|x|), y = tanh(x / 2) = +-(1 - u) / (1 + u), and log(1 - y^2) is taken from
+    the log odds, since 1 - y^2 loses all digits near |y| = 1.
+    """
+    n_features = point.scales.shape[1]
+    for i in range(n_features):
+        remaining = 0.0
+        for j in range(i):
+            size = abs(x[o])
+            u = math.exp(-size)
+            y = math.copysign(-math.expm1(-size) / (1.0 + u), x[o])
+            gap = LOG_4 - size - 2.0 * math.log1p(u)
+            point.partial[g, i, j], point.log_gap[g, i, j] = y, gap
+            point.correlation_factors[g, i, j] = y * math.exp(0.5 * remaining)
+            remaining += gap
+            o += 1
+        point.correlation_factors[g, i, i] = math.exp(0.5 * remaining)
+        for j in range(i + 1, n_features):
+            point.correlation_factors[g, i, j] = 0.0
+
+
+@compiled
+def _uncorrelated(g: int, point: Point) -> None:
+    n_features = point.scales.shape[1]
+    for i in range(n_features):
+        for j in range(n_features):
+            point.correlation_factors[g, i, j] = 1.0 if i == j else 0.0
+
+
+@compiled
+def _factorise(g: int, problem: Problem, point: Point) -> bool:
+    """Write root = diag(s) C and the Cholesky factor of root root' + diag(h^2) of group g."""
+    size = problem.n_features
+    for i in range(size):
+        for j in range(size):
+            root = point.scales[g, i] * point.correlation_factors[g, i, j]
+            point.roots[g, i, j], point.factors[g, i, j] = root, root
+    if not problem.resolved:
+        return True
+    for i in range(size):
+        for j in range(i + 1):
+            s = 0.0
+            for m in range(j + 1):
+                s += point.roots[g, i, m] * point.roots[g, j, m]
+            point.factors[g, i, j] = s
+        point.factors[g, i, i] += problem.resolution[i] * problem.resolution[i]
+    return cholesky(point.factors[g], point.factors[g])

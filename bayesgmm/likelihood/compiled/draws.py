@@ -1,0 +1,89 @@
+"""Many draws at once: their densities at rows, their parameters, their priors."""
+
+import math
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
+from bayesgmm.likelihood.compiled.fused import expected_log_posterior
+from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
+from bayesgmm.likelihood.compiled.whitening import whiten_draw
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = ["constrain_draws", "fill_log_likelihoods", "fill_responsibilities", "terms_without_rows"]
+
+
+@compiled
+def fill_log_likelihoods(
+    blocks: Array, log_weights: Array, means: Array, covariances: Array, out: Array
+) -> None:
+    """Write log p(row | draw), out (draw, obs); NaN where a covariance is singular."""
+    n_clusters, n_features = means.shape[1], means.shape[2]
+    factors = np.empty((n_clusters, n_features, n_features))
+    whitening = np.empty((n_clusters, n_features, n_features))
+    shift = np.empty((n_clusters, n_features))
+    constant = np.empty(n_clusters)
+    for s in range(out.shape[0]):
+        if whiten_draw(
+            log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
+        ):
+            row_log_likelihoods(blocks, whitening, shift, constant, out[s])
+        else:
+            out[s] = np.nan
+
+
+@compiled
+def fill_responsibilities(
+    blocks: Array, log_weights: Array, means: Array, covariances: Array, out: Array
+) -> None:
+    """Write P(cluster | row, draw), out (draw, cluster, obs); NaN where one is singular."""
+    n_clusters, n_features = means.shape[1], means.shape[2]
+    factors = np.empty((n_clusters, n_features, n_features))
+    whitening = np.empty((n_clusters, n_features, n_features))
+    shift = np.empty((n_clusters, n_features))
+    constant = np.empty(n_clusters)
+    for s in range(out.shape[0]):
+        if whiten_draw(
+            log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
+        ):
+            row_responsibilities(blocks, whitening, shift, constant, out[s])
+        else:
+            out[s] = np.nan
+
+
+@compiled
+def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array]:
+    """Unpack many draws: weights, means, scales and correlation factors, fitting units."""
+    problem = read(flat)
+    point = empty_point(problem)
+    n_draws, n_features = draws.shape[0], problem.n_features
+    weights = np.empty((n_draws, problem.n_clusters))
+    means = np.empty((n_draws, problem.n_clusters, n_features))
+    scales = np.empty((n_draws, problem.n_groups, n_features))
+    factors = np.empty((n_draws, problem.n_groups, n_features, n_features))
+    for s in range(n_draws):
+        unpack(draws[s], problem, point)
+        for k in range(problem.n_clusters):
+            weights[s, k] = math.exp(point.log_weights[k])
+            for i in range(n_features):
+                means[s, k, i] = point.means[k, i]
+        for g in range(problem.n_groups):
+            for i in range(n_features):
+                scales[s, g, i] = point.scales[g, i]
+                for j in range(n_features):
+                    factors[s, g, i, j] = point.correlation_factors[g, i, j]
+    return weights, means, scales, factors
+
+
+@compiled
+def terms_without_rows(draws: Array, flat: Array) -> Array:
+    """Return the parts of the log posterior (draw, 6), fitting units, the likelihood left out."""
+    problem = read(flat)
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    mass, centres = np.zeros(n_clusters), np.zeros((n_clusters, n_features))
+    scatters = np.zeros((n_clusters, n_features, n_features))
+    terms, gradient = np.empty((draws.shape[0], 6)), np.empty(draws.shape[1])
+    for s in range(draws.shape[0]):
+        expected_log_posterior(draws[s], flat, mass, centres, scatters, terms[s], gradient)
+    return terms

@@ -1,0 +1,91 @@
+"""What else becomes vector code in compiled loops: an exponential, and the larger of two."""
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from bayesgmm.runtime.compiling import INTERPRETED, compiled_rounding
+
+__all__ = ["exp_nonpositive", "larger"]
+
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
+_ONE_BITS = 4607182418800017408  # the bits of 1.0
+
+
+@intrinsic
+def _as_bits(typing_context: Any, value: Any) -> Any:
+    """Reinterpret a float64 as its 64 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def _as_float(typing_context: Any, value: Any) -> Any:
+    """Reinterpret 64 bits as a float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@intrinsic
+def larger(typing_context: Any, one: Any, other: Any) -> Any:
+    """Return the larger of two numbers, no NaN.
+
+    Inside a loop `a[t] = max(a[t], b[t])` becomes a masked store, which is several times slower.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        double = ir.DoubleType()
+        takes_two = ir.FunctionType(double, (double, double))
+        maximum = builder.module.declare_intrinsic("llvm.maxnum", (double,), takes_two)
+        return builder.call(maximum, arguments, fastmath=("nnan", "nsz"))
+
+    return types.float64(types.float64, types.float64), generate
+
+
+@compiled_rounding
+def exp_nonpositive(x: float) -> float:
+    """Return exp(x) for x <= 0, to 2 units in the last place; below -708 it stays at exp(-708).
+
+    exp(x) = 2**k exp(r) with k the nearest integer to x / log 2 and |r| <= log(2) / 2 (Cody and
+    Waite 1980, Software Manual for the Elementary Functions, ch. 6), where the polynomial that
+    equals exp(r) at the 12 Chebyshev nodes is exact to rounding: its relative error is below
+    2e-17. No branch and no call, so loops over it become vector code; `reassoc` must stay off, or
+    the rounding trick is optimised away.
+    """
+    x = max(x, -708.0)
+    shifted = x * _LOG2_E + _ROUND
+    k = shifted - _ROUND
+    r = x - k * _LN2_HIGH
+    r = r - k * _LN2_LOW
+    p = 2.5110037605963777e-08
+    p = p * r + 2.763263963904103e-07
+    p = p * r + 2.755724091857897e-06
+    p = p * r + 2.4801485482328494e-05
+    p = p * r + 0.00019841269890047113
+    p = p * r + 0.0013888888952314775
+    p = p * r + 0.008333333333319601
+    p = p * r + 0.0416666666664881
+    p = p * r + 0.1666666666666668
+    p = p * r + 0.5000000000000019
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * _as_float((_as_bits(shifted) << 52) + _ONE_BITS)
+
+
+if INTERPRETED:
+    larger = max
+
+    def exp_nonpositive(x: float) -> float:
+        """Return exp(x) for x <= 0 where functions are left to Python."""
+        return math.exp(max(x, -708.0))

@@ -1,0 +1,355 @@
+"""The fused log posterior: value and gradient on unconstrained coordinates in one pass."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.coordinates import (
+    LOG_4,
+    Point,
+    Problem,
+    empty_point,
+    read,
+    unpack_whitened,
+)
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = ["PRIORS", "TERMS", "expected_log_posterior", "log_posterior"]
+
+PRIORS = ("weights", "means", "scales", "pairs")
+TERMS = ("log_likelihood", *PRIORS, "jacobian")
+
+
+class _Sums(NamedTuple):
+    """Whitened components and the sums over rows; see `bayesgmm.likelihood.compiled.kernels`."""
+
+    whitening: Array
+    shift: Array
+    constant: Array
+    mass: Array
+    first: Array
+    second: Array
+    root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
+    inner: Array  # (feature, feature), scratch
+    memory: Array  # in which all of them lie
+
+
+@compiled
+def log_posterior(
+    x: Array,
+    flat: Array,
+    inverse_temperature: float,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Return the log posterior density at x, nats, every constant included.
+
+    Parameters
+    ----------
+    x : array of shape (dim,)
+        Unconstrained coordinates, fitting units.
+    flat : array
+        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    inverse_temperature : float
+        Power of the likelihood: 1 for the posterior, 0 for the prior.
+    jacobian : float
+        1 for the density in x; 0 for the density in (weights, means, scales, y) at x.
+    terms : array of shape (6,), written
+        The untempered parts named by `TERMS`; priors on their natural scale.
+    gradient : array of shape (dim,), written
+    """
+    problem = read(flat)
+    point = empty_point(problem)
+    sums = _empty_sums(problem)
+    if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
+        return -math.inf
+    terms[0] = sum_blocks(
+        problem.blocks,
+        problem.n_rows,
+        sums.whitening,
+        sums.shift,
+        sums.constant,
+        sums.mass,
+        sums.first,
+        sums.second,
+    )
+    return _finish(x, problem, point, sums, inverse_temperature, jacobian, terms, gradient)
+
+
+@compiled
+def expected_log_posterior(
+    x: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Return the M-step's objective: expected complete log likelihood plus log prior, nats.
+
+    Parameters
+    ----------
+    x, flat, terms, gradient
+        As in `log_posterior`; no Jacobian.
+    mass : array of shape (cluster,)
+        Sums of the responsibilities.
+    centres : array of shape (cluster, feature), fitting units
+        Weighted means of the rows of each cluster.
+    scatters : array of shape (cluster, feature, feature), fitting units
+        Weighted sums of squares and products about those means.
+    """
+    problem = read(flat)
+    point = empty_point(problem)
+    sums = _empty_sums(problem)
+    if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
+        return -math.inf
+    terms[0] = _sum_moments(mass, centres, scatters, point, sums)
+    return _finish(x, problem, point, sums, 1.0, 0.0, terms, gradient)
+
+
+@compiled
+def _empty_sums(problem: Problem) -> _Sums:
+    n_clusters, n_groups, size = problem.n_clusters, problem.n_groups, problem.n_features
+    square, vector = n_clusters * size * size, n_clusters * size
+    half = square + vector + n_clusters
+    memory = np.zeros(2 * half + (n_groups + 1) * size * size)
+    return _Sums(
+        part(memory, 0, (n_clusters, size, size)),
+        part(memory, square, (n_clusters, size)),
+        part(memory, square + vector, (n_clusters,)),
+        part(memory, half, (n_clusters,)),
+        part(memory, half + n_clusters, (n_clusters, size)),
+        part(memory, half + n_clusters + vector, (n_clusters, size, size)),
+        part(memory, 2 * half, (n_groups, size, size)),
+        part(memory, 2 * half + n_groups * size * size, (size, size)),
+        memory,
+    )
+
+
+@compiled
+def _group(point: Point, k: int) -> int:
+    return 0 if point.factors.shape[0] == 1 else k
+
+
+@compiled
+def _sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums: _Sums) -> float:
+    """Fill the sums from the moments of each cluster; return the expected log likelihood."""
+    size = centres.shape[1]
+    offset, half = np.empty(size), np.empty((size, size))
+    total = 0.0
+    for k in range(mass.shape[0]):
+        distance = 0.0
+        for i in range(size):
+            offset[i] = 0.0
+            for j in range(size):
+                half[i, j] = 0.0
+            for m in range(i + 1):
+                offset[i] += sums.whitening[k, i, m] * (centres[k, m] - point.means[k, m])
+                for j in range(size):
+                    half[i, j] += sums.whitening[k, i, m] * scatters[k, m, j]
+        for i in range(size):
+            sums.first[k, i] = mass[k] * offset[i]
+            for j in range(size):
+                s = mass[k] * offset[i] * offset[j]
+                for m in range(j + 1):
+                    s += half[i, m] * sums.whitening[k, j, m]
+                sums.second[k, i, j] = s
+            distance += sums.second[k, i, i]
+        sums.mass[k] = mass[k]
+        total += mass[k] * sums.constant[k] - 0.5 * distance
+    return total
+
+
+@compiled
+def _finish(
+    x: Array,
+    problem: Problem,
+    point: Point,
+    sums: _Sums,
+    inverse_temperature: float,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Add the priors to the sums over rows and carry both back to x."""
+    for i in range(4):
+        terms[1 + i] = problem.constants[i]
+    terms[5] = 0.0
+    _temper(sums, inverse_temperature)
+    o = _add_weights(problem, point, sums, jacobian, terms, gradient)
+    o = _add_means(o, problem, point, sums, terms, gradient)
+    _differentiate_in_roots(problem, point, sums)
+    o = _add_scales(o, x, problem, point, sums.root_gradient, jacobian, terms, gradient)
+    _add_pairs(o, problem, point, sums.root_gradient, jacobian, terms, gradient)
+    value = inverse_temperature * terms[0] + jacobian * terms[5]
+    for i in range(1, 5):
+        value += terms[i]
+    return value if math.isfinite(value) else -math.inf
+
+
+@compiled
+def _temper(sums: _Sums, inverse_temperature: float) -> None:
+    n_clusters, n_features = sums.first.shape
+    for k in range(n_clusters):
+        sums.mass[k] *= inverse_temperature
+        for i in range(n_features):
+            sums.first[k, i] *= inverse_temperature
+            for j in range(n_features):
+                sums.second[k, i, j] *= inverse_temperature
+
+
+@compiled
+def _add_weights(
+    problem: Problem, point: Point, sums: _Sums, jacobian: float, terms: Array, gradient: Array
+) -> int:
+    """Add the Dirichlet weights, whose Jacobian is K prod w.
+
+    d log w_k / d x_j = [k = j] - [k = K] - w_j + w_K.
+    """
+    n_clusters = problem.n_clusters
+    if n_clusters == 1:
+        return 0
+    total, last = 0.0, n_clusters - 1
+    for k in range(n_clusters):
+        total += sums.mass[k] + problem.concentration[k] - 1.0 + jacobian
+        terms[1] += (problem.concentration[k] - 1.0) * point.log_weights[k]
+        terms[5] += point.log_weights[k]
+    terms[5] += math.log(n_clusters)
+    own = sums.mass[last] + problem.concentration[last] - math.exp(point.log_weights[last]) * total
+    for k in range(last):
+        pull = sums.mass[k] + problem.concentration[k] - math.exp(point.log_weights[k]) * total
+        gradient[k] = pull - own
+    return last
+
+
+@compiled
+def _add_means(
+    o: int, problem: Problem, point: Point, sums: _Sums, terms: Array, gradient: Array
+) -> int:
+    """Add the Normal means: the likelihood's gradient is A' first."""
+    for k in range(problem.n_clusters):
+        for d in range(problem.n_features):
+            s = 0.0
+            for m in range(d, problem.n_features):
+                s += sums.whitening[k, m, d] * sums.first[k, m]
+            scale = problem.mean_scale[k, d]
+            z = (point.means[k, d] - problem.mean_location[k, d]) / scale
+            terms[2] -= 0.5 * z * z
+            gradient[o] = s - z / scale
+            o += 1
+    return o
+
+
+@compiled
+def _differentiate_in_roots(problem: Problem, point: Point, sums: _Sums) -> None:
+    """Add to the sums the likelihood's gradient in each root diag(s) C.
+
+    With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
+    + diag(h^2) gives 2 G root; without h, A root = I.
+    """
+    size = problem.n_features
+    inner, out = sums.inner, sums.root_gradient
+    for k in range(problem.n_clusters):
+        g = _group(point, k)
+        for i in range(size):
+            for j in range(size):
+                s = 0.0
+                for m in range(i, size):
+                    lower = sums.second[k, max(m, j), min(m, j)]
+                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
+                inner[i, j] = s
+        for i in range(size):
+            for j in range(i + 1):
+                if not problem.resolved:
+                    out[g, i, j] += inner[i, j]
+                    continue
+                for m in range(j, size):
+                    s = 0.0
+                    for q in range(j, m + 1):
+                        s += sums.whitening[k, m, q] * point.roots[g, q, j]
+                    out[g, i, j] += inner[i, m] * s
+
+
+@compiled
+def _add_scales(
+    o: int,
+    x: Array,
+    problem: Problem,
+    point: Point,
+    root_gradient: Array,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> int:
+    """Add the scales on the log: a scalar scale collects the gradient of all its features."""
+    for g in range(problem.n_groups):
+        collected = 0.0
+        for d in range(problem.n_features):
+            for j in range(d + 1):
+                collected += root_gradient[g, d, j] * point.roots[g, d, j]
+            if problem.scalar and d < problem.n_features - 1:
+                continue
+            value, slope = _scale_prior(
+                x[o], point.scales[g, d], problem.prior_scale[g, d], problem
+            )
+            terms[3] += value
+            terms[5] += x[o]
+            gradient[o] = collected + slope + jacobian
+            collected = 0.0
+            o += 1
+    return o
+
+
+@compiled
+def _scale_prior(
+    log_scale: float, scale: float, prior_scale: float, problem: Problem
+) -> tuple[float, float]:
+    """Return log p(s) less its constant, and its derivative in log s."""
+    if problem.half_normal:
+        z = scale / prior_scale
+        return -0.5 * z * z, -z * z
+    z = (log_scale - math.log(prior_scale)) / problem.sigma
+    return -0.5 * z * z - log_scale, -z / problem.sigma - 1.0
+
+
+@compiled
+def _add_pairs(
+    o: int,
+    problem: Problem,
+    point: Point,
+    root_gradient: Array,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> None:
+    """Add the partial correlations on the log odds.
+
+    (1 + y) / 2 ~ Beta(b, b), b = eta + (D - 2 - j) / 2;
+    dy/dx = (1 - y^2) / 2, and every later entry of the row of C carries sqrt(1 - y^2).
+    """
+    if not problem.has_pairs:
+        return
+    size = problem.n_features
+    for g in range(problem.n_groups):
+        for i in range(size):
+            scale = point.scales[g, i]
+            later = scale * root_gradient[g, i, i] * point.correlation_factors[g, i, i]
+            for j in range(i - 1, -1, -1):
+                y, gap = point.partial[g, i, j], point.log_gap[g, i, j]
+                direct = scale * root_gradient[g, i, j]
+                remaining = gap
+                for m in range(j):
+                    remaining += 0.5 * point.log_gap[g, i, m]
+                shape = problem.eta + 0.5 * (size - 2 - j)
+                terms[4] += (shape - 1.0) * (gap - LOG_4)
+                terms[5] += gap - LOG_4
+                slope = 0.5 * (math.exp(remaining) * direct - y * later)
+                gradient[o + i * (i - 1) // 2 + j] = slope - (shape - 1.0 + jacobian) * y
+                later += direct * point.correlation_factors[g, i, j]
+        o += size * (size - 1) // 2

@@ -1,0 +1,305 @@
+"""Compiled Gibbs sweeps of a mixture given its first rows: labels, weights, means, then scales.
+
+With labels drawn the posterior factorises: weights are Dirichlet, means Normal, and scales with
+correlations depend on the rows only through each cluster's sums, so that their Hamiltonian moves
+are free of n. Given the labels each cluster's information is known, hence its metric: an empty
+cluster moves on the scale of the prior and a full one on its own, with nothing to tune but one
+step size, and the symmetry of the labels is left alone.
+
+References
+----------
+Diebolt and Robert (1994), JRSS B 56:363 (the Gibbs sampler of a mixture).
+Neal (2011), Handbook of Markov Chain Monte Carlo, chapter 5 (Hamiltonian moves).
+"""
+
+import math
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.fused import expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
+from bayesgmm.likelihood.compiled.whitening import cholesky
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]
+
+PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
+
+
+@compiled
+def log_densities(points: Array, flat: Array, out: Array) -> None:
+    """Write the log posterior density in x at points (point, dim), nats, fitting units."""
+    terms, gradient = np.empty(6), np.empty(points.shape[1])
+    for p in range(points.shape[0]):
+        out[p] = log_posterior(points[p], flat, 1.0, 1.0, terms, gradient)
+
+
+@compiled
+def window_log_likelihoods(particles: Array, flat: Array, first: int, out: Array) -> None:
+    """Write log p(x_i) of each particle for the rows from `first`, nats, fitting units.
+
+    Parameters
+    ----------
+    particles : array of shape (particle, dim)
+    flat : array
+        The problem with all rows, `coordinates.flatten`.
+    first : int
+        The first row of the window.
+    out : array of shape (particle, window), written
+    """
+    problem = read(flat)
+    point = empty_point(problem)
+    whitening, shift, constant = _empty_components(problem)
+    block, end = first // BLOCK, first + out.shape[1]
+    rows = np.empty(end - block * BLOCK)
+    blocks = problem.blocks[block : (end + BLOCK - 1) // BLOCK]
+    for p in range(particles.shape[0]):
+        if unpack_whitened(particles[p], problem, point, whitening, shift, constant):
+            row_log_likelihoods(blocks, whitening, shift, constant, rows)
+            out[p] = rows[first - block * BLOCK :]
+        else:
+            out[p] = -math.inf
+
+
+@compiled
+def sweep_chains(
+    states: Array, flat: Array, step: float, max_steps: int, seed: int, acceptance: Array
+) -> None:
+    """Run chains that leave the posterior given the rows of `flat`, and keep every state.
+
+    Parameters
+    ----------
+    states : array of shape (chain, state, dim), written but for `states[:, 0]`
+        Unconstrained coordinates, fitting units.
+    flat : array
+        The problem, `coordinates.flatten`; its number of rows may have been
+        lowered, and the rows after are then not seen.
+    step : float
+        Median step size of the Hamiltonian moves of scales and correlations; it is jittered.
+    max_steps : int
+        The number of steps of a trajectory is uniform on 1 .. max_steps.
+    seed : int
+        Seed of the thread's generator, so that the result depends on no other call.
+    acceptance : array of shape (chain,), written
+        Mean acceptance probability of the Hamiltonian moves of each chain.
+    """
+    np.random.seed(seed)  # noqa: NPY002 (the compiled thread's own)
+    problem = read(flat)
+    point = empty_point(problem)
+    whitening, shift, constant = _empty_components(problem)
+    responsibility = np.empty((problem.n_clusters, problem.n_rows))
+    mass, centres, scatters = np.empty_like(constant), np.empty_like(shift), whitening.copy()
+    n_sweeps = states.shape[1] - 1
+    for c in range(states.shape[0]):
+        acceptance[c] = 0.0
+        for s in range(n_sweeps):
+            x = states[c, s + 1]
+            x[:] = states[c, s]
+            if not unpack_whitened(x, problem, point, whitening, shift, constant):
+                continue
+            row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
+            _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
+            _draw_weights(mass, problem, x)
+            _draw_means(mass, centres, whitening, problem, x)
+            moved, probability = _move_scales(
+                x, mass, centres, scatters, step, max_steps, flat, problem
+            )
+            x[:] = moved
+            acceptance[c] += probability / n_sweeps
+
+
+@compiled
+def _empty_components(problem: Problem) -> tuple[Array, Array, Array]:
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    return (
+        np.empty((n_clusters, n_features, n_features)),
+        np.empty((n_clusters, n_features)),
+        np.empty(n_clusters),
+    )
+
+
+@compiled
+def _draw_labels(
+    responsibility: Array,
+    blocks: Array,
+    means: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+) -> None:
+    """Draw each row's label and write the clusters' masses, means and scatters about those.
+
+    Sums are taken about the present means, which loses no digits to a distant origin.
+    """
+    n_clusters, n_features = means.shape
+    mass[:], centres[:], scatters[:] = 0.0, 0.0, 0.0
+    gap = np.empty(n_features)
+    for i in range(responsibility.shape[1]):
+        u = np.random.random() - responsibility[0, i]  # noqa: NPY002
+        k = 0
+        while u > 0.0 and k < n_clusters - 1:
+            k += 1
+            u -= responsibility[k, i]
+        mass[k] += 1.0
+        for d in range(n_features):
+            gap[d] = blocks[i // BLOCK, d, i % BLOCK] - means[k, d]
+            centres[k, d] += gap[d]
+            for e in range(d + 1):
+                scatters[k, d, e] += gap[d] * gap[e]
+    for k in range(n_clusters):
+        for d in range(n_features):
+            centres[k, d] /= max(mass[k], 1.0)
+            for e in range(d + 1):
+                scatters[k, d, e] -= mass[k] * centres[k, d] * centres[k, e]
+                scatters[k, e, d] = scatters[k, d, e]
+        centres[k] += means[k]
+
+
+@compiled
+def _draw_weights(mass: Array, problem: Problem, x: Array) -> None:
+    """Draw w ~ Dirichlet(concentration + mass), on the log: small shapes would underflow."""
+    n_clusters = problem.n_clusters
+    log_gamma = np.empty(n_clusters)
+    for k in range(n_clusters):
+        shape = problem.concentration[k] + mass[k]
+        boost = math.log(1.0 - np.random.random()) / shape  # noqa: NPY002
+        log_gamma[k] = math.log(np.random.standard_gamma(shape + 1.0)) + boost  # noqa: NPY002
+    x[: n_clusters - 1] = (log_gamma - log_gamma.mean())[:-1]
+
+
+@compiled
+def _draw_means(
+    mass: Array,
+    centres: Array,
+    whitening: Array,
+    problem: Problem,
+    x: Array,
+) -> None:
+    """Draw each mean from its Normal given labels and covariances.
+
+    The precision is n_k whitening' whitening + P, P the prior's.
+    """
+    size = problem.n_features
+    precision, factor = np.empty((size, size)), np.empty((size, size))
+    solved = np.empty(size)
+    for k in range(problem.n_clusters):
+        for i in range(size):
+            for j in range(i + 1):
+                s = 0.0
+                for m in range(i, size):
+                    s += whitening[k, m, i] * whitening[k, m, j]
+                precision[i, j] = mass[k] * s
+                precision[j, i] = precision[i, j]
+        for i in range(size):
+            prior = 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
+            solved[i] = prior * problem.mean_location[k, i]
+            for j in range(size):
+                solved[i] += precision[i, j] * centres[k, j]
+        for i in range(size):
+            precision[i, i] += 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
+        if not cholesky(precision, factor):
+            continue
+        for i in range(size):
+            for j in range(i):
+                solved[i] -= factor[i, j] * solved[j]
+            solved[i] /= factor[i, i]
+        for i in range(size):
+            solved[i] += np.random.normal()  # noqa: NPY002
+        for i in range(size - 1, -1, -1):
+            for j in range(i + 1, size):
+                solved[i] -= factor[j, i] * solved[j]
+            solved[i] /= factor[i, i]
+        start = problem.n_clusters - 1 + k * size
+        x[start : start + size] = solved
+
+
+@compiled
+def _move_scales(
+    x: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    step: float,
+    max_steps: int,
+    flat: Array,
+    problem: Problem,
+) -> tuple[Array, float]:
+    """Move scales and correlations along a trajectory given the clusters' sums.
+
+    Returns the new point and the acceptance probability.
+    """
+    start = problem.n_clusters * (1 + problem.n_features) - 1
+    scale = _metric(mass, problem, x.shape[0] - start)
+    terms, gradient = np.empty(6), np.empty(x.shape[0])
+    new, momentum = x.copy(), np.empty(scale.shape[0])
+    value = _conditional(new, flat, mass, centres, scatters, problem, terms, gradient)
+    change = -value
+    for i in range(momentum.shape[0]):
+        momentum[i] = np.random.normal()  # noqa: NPY002
+        change += 0.5 * momentum[i] * momentum[i]
+    length = step * math.exp(0.2 * np.random.normal())  # noqa: NPY002
+    for _ in range(1 + int(max_steps * np.random.random())):  # noqa: NPY002
+        momentum += 0.5 * length * scale * gradient[start:]
+        new[start:] += length * scale * momentum
+        value = _conditional(new, flat, mass, centres, scatters, problem, terms, gradient)
+        if not math.isfinite(value):
+            return x, 0.0
+        momentum += 0.5 * length * scale * gradient[start:]
+    change += value - 0.5 * (momentum * momentum).sum()
+    probability = math.exp(min(0.0, change)) if math.isfinite(change) else 0.0
+    return (new if np.random.random() < probability else x), probability  # noqa: NPY002
+
+
+@compiled
+def _metric(mass: Array, problem: Problem, size: int) -> Array:
+    """Return the inverse root of the information in each log scale and log odds.
+
+    With n rows: 2 n in a log scale for each feature it serves, n / 4 in the log odds of a
+    partial correlation, each beside its prior's.
+    """
+    scale = np.empty(size)
+    n_features = problem.n_features
+    served = n_features if problem.scalar else 1
+    prior = 1.0 if problem.half_normal else 1.0 / (problem.sigma * problem.sigma)
+    o = 0
+    for g in range(problem.n_groups):
+        rows = mass.sum() if problem.n_groups == 1 else mass[g]
+        for _ in range(1 if problem.scalar else n_features):
+            scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
+            o += 1
+    n_pairs = (size - o) // problem.n_groups
+    for g in range(problem.n_groups):
+        rows = mass.sum() if problem.n_groups == 1 else mass[g]
+        for _ in range(n_pairs):
+            scale[o] = 1.0 / math.sqrt(0.25 * rows + PAIR_PRECISION)
+            o += 1
+    return scale
+
+
+@compiled
+def _conditional(
+    x: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    problem: Problem,
+    terms: Array,
+    gradient: Array,
+) -> float:
+    """Return the log density of x given the labels; the gradient holds for scales and pairs.
+
+    It is the M-step's objective with the Jacobian of scales (x = log s) and pairs (log odds).
+    """
+    value = expected_log_posterior(x, flat, mass, centres, scatters, terms, gradient)
+    o = problem.n_clusters * (1 + problem.n_features) - 1
+    for _ in range(problem.n_groups * (1 if problem.scalar else problem.n_features)):
+        value += x[o]
+        gradient[o] += 1.0
+        o += 1
+    for i in range(o, x.shape[0]):
+        value -= abs(x[i]) + 2.0 * math.log1p(math.exp(-abs(x[i])))
+        gradient[i] -= math.tanh(0.5 * x[i])
+    return value

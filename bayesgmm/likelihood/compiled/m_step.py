@@ -1,0 +1,303 @@
+"""The M-step: moments, covariances of each structure, and their bound at the recording error.
+
+A point of EM is one flat array, see `bayesgmm.fit.points`.
+"""
+
+import math
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = [
+    "EMPTY",
+    "bound",
+    "bound_point",
+    "constrained_point",
+    "maximise",
+    "moments",
+    "moments_at",
+    "whiten_point",
+]
+
+EMPTY = 1e-3  # rows: a component with less has lost its data
+
+
+@compiled
+def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor: Array) -> None:
+    o = n_clusters * (1 + n_features) + k * n_features * n_features
+    for i in range(n_features):
+        for j in range(n_features):
+            factor[i, j] = point[o] if i != j else math.exp(point[o])
+            o += 1
+
+
+@compiled
+def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> None:
+    """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`."""
+    n_clusters, n_features = shift.shape
+    means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
+    factors = np.empty((n_clusters, n_features, n_features))
+    total = 0.0
+    largest = point[:n_clusters].max()
+    for k in range(n_clusters):
+        total += math.exp(point[k] - largest)
+        _read_factor(point, k, n_clusters, n_features, factors[k])
+    log_weights = point[:n_clusters] - (largest + math.log(total))
+    whiten(log_weights, means, factors, whitening, shift, constant)
+
+
+@compiled
+def moments_at(
+    point: Array, blocks: Array, n_rows: int, mass: Array, centres: Array, scatters: Array
+) -> float:
+    """Write the moments of all rows of `blocks` at a point; return their log likelihood, nats.
+
+    Parameters
+    ----------
+    point : array, see the module
+    blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
+    n_rows : int
+    mass, centres, scatters : arrays, zeros, written
+        As in `bayesgmm.likelihood.moments.Moments`.
+    """
+    whitening, shift = np.empty_like(scatters), np.empty_like(centres)
+    constant = np.empty_like(mass)
+    first, second = np.zeros_like(centres), np.zeros_like(scatters)
+    whiten_point(point, whitening, shift, constant)
+    value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    moments(point, mass, first, second, centres, scatters)
+    return value
+
+
+@compiled
+def moments(
+    point: Array, mass: Array, first: Array, second: Array, centres: Array, scatters: Array
+) -> None:
+    """Turn the whitened sums taken at `point` into weighted means and scatters about them.
+
+    With Sigma = L L', centre = mu + L first / mass and
+    scatter = L (second - first first' / mass) L'.
+    """
+    n_clusters, n_features = first.shape
+    factor = np.empty((n_features, n_features))
+    inner = np.empty((n_features, n_features))
+    half = np.empty((n_features, n_features))
+    for k in range(n_clusters):
+        rows = max(mass[k], 1e-300)
+        _read_factor(point, k, n_clusters, n_features, factor)
+        for i in range(n_features):
+            s = 0.0
+            for m in range(i + 1):
+                s += factor[i, m] * first[k, m]
+            centres[k, i] = point[n_clusters + k * n_features + i] + s / rows
+            for j in range(i + 1):
+                inner[i, j] = second[k, i, j] - first[k, i] * first[k, j] / rows
+                inner[j, i] = inner[i, j]
+        for i in range(n_features):
+            for j in range(n_features):
+                s = 0.0
+                for m in range(i + 1):
+                    s += factor[i, m] * inner[m, j]
+                half[i, j] = s
+        for i in range(n_features):
+            for j in range(i + 1):
+                s = 0.0
+                for m in range(j + 1):
+                    s += half[i, m] * factor[j, m]
+                scatters[k, i, j] = s
+                scatters[k, j, i] = s
+
+
+@compiled
+def _shape(
+    mass: Array, scatters: Array, shared: bool, scalar: bool, correlated: bool, out: Array
+) -> None:
+    """Write the covariances of `bayesgmm.model.components.Structure.covariances`."""
+    n_clusters, n_features = out.shape[0], out.shape[1]
+    total = 0.0
+    for k in range(n_clusters):
+        total += mass[k]
+    for i in range(n_features):
+        for j in range(n_features):
+            pooled = 0.0
+            for k in range(n_clusters):
+                pooled += scatters[k, i, j]
+                kept = correlated or i == j
+                out[k, i, j] = scatters[k, i, j] / mass[k] if kept else 0.0
+            if shared and (correlated or i == j):
+                for k in range(n_clusters):
+                    out[k, i, j] = pooled / total
+    if scalar:
+        for k in range(n_clusters):
+            trace = 0.0
+            for i in range(n_features):
+                trace += out[k, i, i]
+            for i in range(n_features):
+                out[k, i, i] = trace / n_features
+
+
+@compiled
+def bound(covariance: Array, error: Array, factor: Array) -> bool:
+    """Raise a covariance, in place, until it is at least diag(error^2).
+
+    Of all Sigma with Sigma - diag(error^2) positive semi-definite it becomes the one that maximises
+    -log det Sigma - tr(Sigma^-1 S), S being the matrix given. With a the features whose error is
+    above 0 and b the others, Sigma_bb = S_bb and the regression of a on b stay, and the residual
+    S_aa - S_ab S_bb^-1 S_ba, in coordinates divided by the error, has its eigenvalues raised to 1.
+
+    Parameters
+    ----------
+    covariance : array of shape (feature, feature), written where the bound binds
+    error : array of shape (feature,)
+        Standard deviation of the recording error.
+    factor : array of shape (feature, feature), scratch
+
+    Returns
+    -------
+    bool
+        False where S_bb is singular.
+    """
+    size = error.shape[0]
+    bounded = 0
+    for i in range(size):
+        bounded += error[i] > 0.0
+        for j in range(size):
+            factor[i, j] = covariance[i, j]
+        factor[i, i] -= error[i] * error[i]
+    if bounded == 0 or cholesky(factor, factor):
+        return True
+    a, b = np.flatnonzero(error > 0.0), np.flatnonzero(error == 0.0)
+    residual, half = np.empty((bounded, bounded)), np.empty((bounded, len(b)))
+    free = np.empty((len(b), len(b)))
+    for i in range(len(b)):
+        for j in range(len(b)):
+            free[i, j] = covariance[b[i], b[j]]
+    if not cholesky(free, free):
+        return False
+    for i in range(bounded):
+        for j in range(len(b)):
+            s = covariance[a[i], b[j]]
+            for m in range(j):
+                s -= half[i, m] * free[j, m]
+            half[i, j] = s / free[j, j]
+        for j in range(i + 1):
+            s = covariance[a[i], a[j]]
+            for m in range(len(b)):
+                s -= half[i, m] * half[j, m]
+            residual[i, j] = s / (error[a[i]] * error[a[j]])
+            residual[j, i] = residual[i, j]
+    if not np.isfinite(residual).all():
+        return False
+    values, axes = np.linalg.eigh(residual)
+    for i in range(bounded):
+        for j in range(bounded):
+            s = 0.0
+            for m in range(bounded):
+                s += max(1.0 - values[m], 0.0) * axes[i, m] * axes[j, m]
+            covariance[a[i], a[j]] += s * error[a[i]] * error[a[j]]
+    return True
+
+
+@compiled
+def bound_point(point: Array, n_clusters: int, n_features: int, error: Array) -> None:
+    """Raise the covariances of a point, in place, as `bound` does."""
+    factor, scratch = np.empty((n_features, n_features)), np.empty((n_features, n_features))
+    covariance = np.empty((n_features, n_features))
+    for k in range(n_clusters):
+        _read_factor(point, k, n_clusters, n_features, factor)
+        for i in range(n_features):
+            for j in range(i + 1):
+                s = 0.0
+                for m in range(j + 1):
+                    s += factor[i, m] * factor[j, m]
+                covariance[i, j] = s
+                covariance[j, i] = s
+        if bound(covariance, error, scratch) and cholesky(covariance, factor):
+            o = n_clusters * (1 + n_features) + k * n_features * n_features
+            _write_factor(factor, point, o)
+
+
+@compiled
+def _write_factor(factor: Array, point: Array, o: int) -> None:
+    for i in range(factor.shape[0]):
+        for j in range(factor.shape[0]):
+            point[o] = factor[i, j] if i != j else math.log(factor[i, i])
+            o += 1
+
+
+@compiled
+def constrained_point(x: Array, flat: Array, out: Array) -> None:
+    """Write the point of EM at the coordinates x of a log posterior, whose problem is `flat`."""
+    problem = read(flat)
+    values = empty_point(problem)
+    unpack(x, problem, values)
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    for k in range(n_clusters):
+        out[k] = values.log_weights[k]
+        for i in range(n_features):
+            out[n_clusters + k * n_features + i] = values.means[k, i]
+        o = n_clusters * (1 + n_features) + k * n_features * n_features
+        _write_factor(values.factors[0 if problem.n_groups == 1 else k], out, o)
+
+
+@compiled
+def maximise(
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    shared: bool,
+    scalar: bool,
+    correlated: bool,
+    floor: Array,
+    error: Array,
+    out: Array,
+    ridge: float = 0.0,
+) -> int:
+    """Write the next point of EM; return -1, or the component that has collapsed.
+
+    The covariances maximise the expected log likelihood among those that are at least
+    diag(error^2): a component whose rows are tied keeps the recording error as its scale.
+
+    Parameters
+    ----------
+    mass, centres, scatters : arrays
+        As in `bayesgmm.likelihood.moments.Moments`.
+    shared, scalar, correlated : bool
+        The covariance structure.
+    floor : array of shape (feature,), fitting coordinates
+        Smallest variance allowed of each feature given those before it.
+    error : array of shape (feature,), fitting coordinates
+        Standard deviation of the recording error; 0 where values are exact.
+    out : array, written
+        A point, see the module.
+    ridge : float, fitting coordinates
+        Added to every variance.
+    """
+    n_clusters, n_features = centres.shape
+    covariances = np.empty((n_clusters, n_features, n_features))
+    factor = np.empty((n_features, n_features))
+    for k in range(n_clusters):
+        if not mass[k] > EMPTY:
+            return k
+    _shape(mass, scatters, shared, scalar, correlated, covariances)
+    for k in range(n_clusters):
+        for i in range(n_features):
+            covariances[k, i, i] += ridge
+    log_total = math.log(mass.sum())
+    o = n_clusters * (1 + n_features)
+    for k in range(n_clusters):
+        out[k] = math.log(mass[k]) - log_total
+        for i in range(n_features):
+            out[n_clusters + k * n_features + i] = centres[k, i]
+        if not bound(covariances[k], error, factor) or not cholesky(covariances[k], factor):
+            return k
+        for i in range(n_features):
+            if factor[i, i] * factor[i, i] < floor[i]:
+                return k
+        _write_factor(factor, out, o + k * n_features * n_features)
+    return -1

@@ -1,0 +1,270 @@
+"""The log posterior of a mixture as an object: evaluation, and the way to and from parameters."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import betaln, expit, gammaln
+
+from bayesgmm.likelihood.compiled.allocations import empty_probabilities
+from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
+from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
+from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.gibbs import log_densities
+from bayesgmm.likelihood.compiled.kernels import blocked
+from bayesgmm.likelihood.compiled.m_step import constrained_point
+from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.typing import Array
+
+__all__ = ["Evaluation", "LogPosterior"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Value, gradient and parts of the log posterior at one point, nats, fitting units."""
+
+    value: float
+    gradient: Array
+    terms: dict[str, float]
+
+    @property
+    def log_prior(self) -> float:
+        """The log density of all priors, each on its natural scale."""
+        return float(np.sum([self.terms[name] for name in PRIORS]))
+
+
+@dataclass(frozen=True)
+class LogPosterior:
+    """The log posterior of a resolved mixture given rows, on unconstrained coordinates.
+
+    Parameters
+    ----------
+    resolved : ResolvedSpec
+    values : array of shape (obs, feature), data units
+        Rows of the full data or a part of them (centre, units and priors stay as resolved).
+    """
+
+    resolved: ResolvedSpec
+    values: Array
+
+    @cached_property
+    def dim(self) -> int:
+        """Number of unconstrained coordinates."""
+        return self.resolved.structure.n_parameters(
+            self.resolved.n_components, self.resolved.n_features
+        )
+
+    @cached_property
+    def flat(self) -> Array:
+        """The problem as compiled code reads it."""
+        resolved, unit = self.resolved, self.resolved.unit
+        structure = resolved.structure
+        pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
+        location, spread = resolved.mean_rows
+        return flatten(
+            Problem(
+                n_rows=len(self.values),
+                n_features=resolved.n_features,
+                n_clusters=resolved.n_components,
+                n_groups=structure.n_groups(resolved.n_components),
+                scalar=structure.scale_width(resolved.n_features) == 1,
+                has_pairs=pairs != (0,),
+                half_normal=resolved.spec.priors.scale_family == "halfnormal",
+                resolved=bool(resolved.resolution.any()),
+                eta=resolved.spec.priors.eta,
+                sigma=resolved.spec.priors.scale_sigma,
+                constants=_constants(resolved),
+                concentration=resolved.concentration,
+                mean_location=(location - resolved.centre) / unit,
+                mean_scale=spread / unit,
+                prior_scale=resolved.scale_rows / unit,
+                resolution=resolved.resolution / unit,
+                blocks=blocked(self.values, resolved.centre, unit),
+            )
+        )
+
+    def evaluate(
+        self, x: Array, *, inverse_temperature: float = 1.0, jacobian: bool = True
+    ) -> Evaluation:
+        """Evaluate at x (dim,), fitting units; see `compiled.fused.log_posterior`."""
+        terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
+        value = log_posterior(x, self.flat, inverse_temperature, float(jacobian), terms, gradient)
+        return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
+
+    def log_densities(self, points: Array) -> Array:
+        """Return the log posterior density in x at points (..., dim), nats, fitting units."""
+        out = np.empty(points.shape[:-1])
+        flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
+        log_densities(flat_points, self.flat, out.reshape(-1))
+        return out
+
+    def empty_probabilities(self, draws: Array) -> Array:
+        """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""
+        out = np.empty((*draws.shape[:-1], self.resolved.n_components))
+        points = np.ascontiguousarray(draws.reshape(-1, self.dim))
+        empty_probabilities(points, self.flat, out.reshape(len(points), -1))
+        return out
+
+    def em_point(self, x: Array) -> Array:
+        """Return the point of EM (`bayesgmm.fit.points`) at x (dim,)."""
+        k, d = self.resolved.n_components, self.resolved.n_features
+        point = np.empty(k * (1 + d + d * d))
+        constrained_point(x, self.flat, point)
+        return point
+
+    def evaluate_expected(
+        self, x: Array, mass: Array, centres: Array, scatters: Array
+    ) -> Evaluation:
+        """Evaluate the M-step's objective at x, given the sums over rows, fitting units."""
+        terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
+        value = expected_log_posterior(x, self.flat, mass, centres, scatters, terms, gradient)
+        return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
+
+    def terms(self, draws: Array, values: Array) -> dict[str, Array]:
+        """Return the log likelihood and the log prior of each free variable at each draw.
+
+        The rows are not gone through again: the likelihood is what the priors leave of the value.
+
+        Parameters
+        ----------
+        draws : array of shape (draw, dim), fitting units
+        values : array of shape (draw,), nats, fitting units
+            The log posterior density in x at each draw, as `evaluate` gives it.
+
+        Returns
+        -------
+        dict of str to array of shape (draw,), nats, data units
+            Keys log_likelihood, weights, means, scales, pairs; priors on their natural scale,
+            without Jacobian.
+        """
+        log_unit = self.resolved.log_unit
+        n_scales = self.slices["scales"].stop - self.slices["scales"].start
+        shifts = {
+            "log_likelihood": len(self.values) * log_unit,
+            "means": self.resolved.n_components * log_unit,
+            "scales": n_scales / self.resolved.n_features * log_unit,
+        }
+        terms = terms_without_rows(np.ascontiguousarray(draws), self.flat)
+        terms[:, 0] = values - terms[:, 1:].sum(axis=1)
+        return {name: terms[:, i] - shifts.get(name, 0.0) for i, name in enumerate(TERMS[:5])}
+
+    @property
+    def value_shift(self) -> float:
+        """Log density in data units less that in fitting units (the density in x, which moves)."""
+        return -(len(self.values) + self.resolved.n_components) * self.resolved.log_unit
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Where weights, means, scales and pairs (if there are any) lie in x."""
+        k, d = self.resolved.n_components, self.resolved.n_features
+        structure = self.resolved.structure
+        sizes = {
+            "weights": k - 1,
+            "means": k * d,
+            "scales": math.prod(structure.scales_shape(k, d)),
+            "pairs": math.prod(structure.pairs_shape(k, d)),
+        }
+        ends = np.cumsum(list(sizes.values())).tolist()
+        return {
+            name: slice(end - size, end)
+            for (name, size), end in zip(sizes.items(), ends, strict=True)
+            if size or name == "weights"
+        }
+
+    def free(self, draws: Array) -> dict[str, Array]:
+        """Return scales_free and partial_correlations_beta (if any) in their own shapes."""
+        k, d = self.resolved.n_components, self.resolved.n_features
+        structure = self.resolved.structure
+        unit = structure.free_unit(self.resolved.unit)
+        scales = np.exp(draws[:, self.slices["scales"]])
+        values = {"scales_free": scales.reshape(-1, *structure.scales_shape(k, d)) * unit}
+        if "pairs" in self.slices:
+            pairs = expit(draws[:, self.slices["pairs"]])
+            values["partial_correlations_beta"] = pairs.reshape(-1, *structure.pairs_shape(k, d))
+        return values
+
+    def to_data_units(self, x: Array) -> Array:
+        """Move coordinates (..., dim) from fitting units to those of `build_model`."""
+        return self._moved(x, self.resolved.unit, self.resolved.centre)
+
+    def to_fitting_units(self, x: Array) -> Array:
+        """Undo `to_data_units`."""
+        unit = self.resolved.unit
+        return self._moved(x, 1.0 / unit, -self.resolved.centre / unit)
+
+    def _moved(self, x: Array, factor: Array, offset: Array) -> Array:
+        moved = np.array(x, dtype=float)
+        k, structure = self.resolved.n_components, self.resolved.structure
+        moved[..., self.slices["means"]] *= np.tile(factor, k)
+        moved[..., self.slices["means"]] += np.tile(offset, k)
+        step = np.log(factor[: structure.scale_width(len(factor))])
+        moved[..., self.slices["scales"]] += np.tile(step, structure.n_scale_sets(k))
+        return moved
+
+    def constrain(self, draws: Array) -> Parameters:
+        """Return the parameters, data units, at draws of shape (draw, dim), fitting units."""
+        weights, means, scales, factors = constrain_draws(np.ascontiguousarray(draws), self.flat)
+        resolved = self.resolved
+        shape = (len(draws), resolved.n_components, resolved.n_features)
+        scales = np.broadcast_to(scales * resolved.unit, shape)
+        correlations = np.broadcast_to(
+            factors @ factors.swapaxes(-1, -2), (*shape, resolved.n_features)
+        )
+        return Parameters(
+            weights=weights,
+            means=resolved.centre + resolved.unit * means,
+            scales=scales,
+            correlations=correlations,
+            covariances=covariances_from(scales, correlations, resolved.resolution),
+        )
+
+    def unconstrain(self, parameters: Parameters) -> Array:
+        """Return the coordinates (..., dim), fitting units, of parameters in data units."""
+        resolved, structure = self.resolved, self.resolved.structure
+        lead = parameters.weights.shape[:-1]
+        log_weights = log_of_weights(parameters.weights)
+        centred = log_weights - log_weights.mean(axis=-1, keepdims=True)
+        means = (parameters.means - resolved.centre) / resolved.unit
+        log_scales = np.log(parameters.scales / resolved.unit)
+        k, d = resolved.n_components, resolved.n_features
+        kept = log_scales[..., : structure.n_scale_sets(k), : structure.scale_width(d)]
+        parts = [centred[..., :-1], means, kept]
+        if structure.has_correlations(d):
+            sets = structure.n_pair_sets(k)
+            parts.append(_log_odds(parameters.correlations[..., :sets, :, :]))
+        return np.concatenate([part.reshape(*lead, -1) for part in parts], axis=-1)
+
+
+def _constants(resolved: ResolvedSpec) -> Array:
+    """Normalising constants of the four priors, fitting units."""
+    k, d = resolved.n_components, resolved.n_features
+    structure, priors = resolved.structure, resolved.spec.priors
+    half_log_2pi = 0.5 * math.log(2.0 * math.pi)
+    weights = gammaln(resolved.concentration.sum()) - gammaln(resolved.concentration).sum()
+    means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi
+    n_scales = math.prod(structure.scales_shape(k, d))
+    if priors.scale_family == "halfnormal":
+        free = resolved.free_scale / structure.free_unit(resolved.unit)
+        scales = n_scales * (math.log(2.0) - half_log_2pi) - float(np.log(free).sum())
+    else:
+        scales = -n_scales * (math.log(priors.scale_sigma) + half_log_2pi)
+    columns = np.tril_indices(d, -1)[1]
+    shapes = priors.eta + 0.5 * (d - 2 - columns)
+    sets = structure.n_pair_sets(k) if structure.has_correlations(d) else 0
+    pairs = -sets * betaln(shapes, shapes).sum()
+    return np.array([weights, means, scales, pairs])
+
+
+def _log_odds(correlations: Array) -> Array:
+    """Return 2 artanh(y) of the partial correlations (..., pair), rows of the lower triangle."""
+    factors = np.linalg.cholesky(correlations)
+    pairs = []
+    for i in range(factors.shape[-1]):
+        remaining = np.ones(factors.shape[:-2])
+        for j in range(i):
+            entry = factors[..., i, j]
+            pairs.append(entry / np.sqrt(remaining))
+            remaining = remaining - entry**2
+    return 2.0 * np.arctanh(np.stack(pairs, axis=-1))

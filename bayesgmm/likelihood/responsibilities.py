@@ -1,0 +1,96 @@
+"""Responsibilities of many draws, streamed: n x K x draws never lies in memory."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.draws import fill_responsibilities
+from bayesgmm.likelihood.compiled.kernels import blocked
+from bayesgmm.model.parameters import Parameters, in_fitting_units
+from bayesgmm.runtime.parallel import in_threads
+from bayesgmm.typing import Array
+
+__all__ = ["over_draws", "responsibilities"]
+
+_BLOCK_VALUES = 2**21  # responsibilities that a task holds at a time: 16 MiB
+_BLOCK_DRAWS = 250
+
+
+def responsibilities(parameters: Parameters, rows: Array, centre: Array, unit: Array) -> Array:
+    """Return P(cluster | row) at one draw.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        One mixture, arrays of shape (cluster, ...), data units.
+    rows : array of shape (obs, feature), data units
+    centre, unit : arrays of shape (feature,), data units
+        Coordinates in which the arithmetic is done; the result does not depend on them.
+
+    Returns
+    -------
+    array of shape (cluster, obs)
+        Columns sum to 1; NaN throughout where the parameters are not finite or a covariance is
+        not positive definite.
+    """
+    single = Parameters(*(value[None] for value in parameters))
+    (block,) = over_draws(lambda block, _: block, single, rows, centre, unit, cores=1)
+    return block[0]
+
+
+def over_draws[Result](
+    reduce: Callable[[Array, slice], Result],
+    parameters: Parameters,
+    rows: Array,
+    centre: Array,
+    unit: Array,
+    *,
+    cores: int | None = None,
+) -> Iterator[Result]:
+    """Reduce the responsibilities of draws, block of draws by block of draws, in order.
+
+    A pass costs about 2 ns a row, cluster, feature and draw on one core. The blocks depend on the
+    problem's size only, so what is yielded does not depend on the number of threads.
+
+    Parameters
+    ----------
+    reduce : callable of (block, part)
+        ``block`` is an array of shape (draw, cluster, obs), the responsibilities of the draws
+        ``part`` (a slice along sample), and the callable's to overwrite; NaN in draws that have
+        none. Called from several threads at a time: it must not write to what they share, save
+        to ``out[part]``.
+    parameters : Parameters
+        Draws, arrays of shape (sample, ...), data units; weights, means and covariances are used.
+    rows : array of shape (obs, feature), data units
+    centre, unit : arrays of shape (feature,), data units
+        Coordinates in which the arithmetic is done; the result does not depend on them.
+    cores : int, optional
+        Threads; all that there are by default.
+
+    Yields
+    ------
+    What `reduce` returned for each block, in the order of the draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = Parameters(np.full((9, 2), 0.5), np.tile([[-3.0], [3.0]], (9, 1, 1)),
+    ...                    *np.ones((3, 9, 2, 1, 1)))
+    >>> sums = over_draws(lambda block, part: block.sum(axis=0), draws,
+    ...                   np.array([[-3.0], [2.9]]), np.zeros(1), np.ones(1))
+    >>> sum(sums).round(2)
+    array([[9., 0.],
+           [0., 9.]])
+    """
+    blocks = blocked(rows, centre, unit)
+    log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
+    n_draws, n_clusters = log_weights.shape
+    step = max(1, min(_BLOCK_DRAWS, _BLOCK_VALUES // (n_clusters * len(rows))))
+
+    def task(start: int) -> Result:
+        part = slice(start, min(start + step, n_draws))
+        block = np.empty((part.stop - start, n_clusters, len(rows)))
+        fill_responsibilities(blocks, log_weights[part], means[part], covariances[part], block)
+        return reduce(block, part)
+
+    yield from in_threads(task, range(0, n_draws, step), cores=cores)

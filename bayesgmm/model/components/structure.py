@@ -1,0 +1,210 @@
+"""What differs between covariance structures: all of it follows from what clusters share."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.typing import Array
+
+__all__ = ["Structure"]
+
+Belongs = Literal["own", "shared", "none"]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One covariance structure of Sigma_k = diag(s_k) Omega_k diag(s_k).
+
+    Parameters
+    ----------
+    name : str
+        Our name of it.
+    mclust : str
+        mclust's name (Scrucca et al. 2016, The R Journal 8:289).
+    scales : {"own", "shared"}
+        Whether each cluster has scales of its own.
+    correlations : {"own", "shared", "none"}
+    one_scale : bool
+        One scale serves all features.
+    words : str
+        The structure in a sentence.
+    """
+
+    name: str
+    mclust: str
+    scales: Belongs
+    correlations: Belongs
+    one_scale: bool
+    words: str
+
+    @property
+    def scale_dims(self) -> tuple[str, ...]:
+        """Return the dims of the free scales: what is shared or scalar has no axis."""
+        clusters = ("cluster",) if self.scales == "own" else ()
+        return clusters if self.one_scale else (*clusters, "feature")
+
+    @property
+    def pair_dims(self) -> tuple[str, ...]:
+        """Return the dims of the free partial correlations."""
+        return ("cluster", "pair") if self.correlations == "own" else ("pair",)
+
+    @property
+    def own_blocks(self) -> tuple[str, ...]:
+        """Return the blocks of coordinates that hold an entry for each cluster, weights aside."""
+        sets = {"scales": self.scales, "pairs": self.correlations}
+        return ("means", *(name for name, belongs in sets.items() if belongs == "own"))
+
+    @property
+    def has_poles(self) -> bool:
+        """Whether one component alone can shrink onto a few rows."""
+        return "own" in (self.scales, self.correlations)
+
+    @property
+    def narrows_by_feature(self) -> bool:
+        """Whether a component can be narrow in one feature, whatever it is in the others."""
+        return self.correlations == "none" and not self.one_scale
+
+    @property
+    def engine_flags(self) -> tuple[bool, bool, bool]:
+        """Return what the compiled M-step asks: shared, scalar, correlated."""
+        return not self.has_poles, self.one_scale, self.correlations != "none"
+
+    def has_correlations(self, n_features: int) -> bool:
+        """Whether there is a correlation matrix."""
+        return self.correlations != "none" and n_features > 1
+
+    def scale_width(self, n_features: int) -> int:
+        """Return the number of free scales of a set."""
+        return 1 if self.one_scale else n_features
+
+    def n_scale_sets(self, n_components: int) -> int:
+        """Return the number of sets of scales: one a cluster, or one for all."""
+        return n_components if self.scales == "own" else 1
+
+    def n_pair_sets(self, n_components: int) -> int:
+        """Return the number of correlation matrices, were there any."""
+        return n_components if self.correlations == "own" else 1
+
+    def n_groups(self, n_components: int) -> int:
+        """Return the number of covariances that may differ."""
+        return n_components if self.has_poles else 1
+
+    def scales_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return the shape of the free scales: what is shared or scalar has no axis."""
+        clusters = (n_components,) if self.scales == "own" else ()
+        return clusters if self.one_scale else (*clusters, n_features)
+
+    def pairs_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return the shape of the free partial correlations; (0,) where there are none."""
+        if not self.has_correlations(n_features):
+            return (0,)
+        n_pairs = n_features * (n_features - 1) // 2
+        return (n_components, n_pairs) if self.correlations == "own" else (n_pairs,)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Count the free parameters: weights, means, scales, correlations."""
+        scales = int(np.prod(self.scales_shape(n_components, n_features)))
+        pairs = int(np.prod(self.pairs_shape(n_components, n_features)))
+        return n_components - 1 + n_components * n_features + scales + pairs
+
+    def scale_entries(
+        self, n_components: int, n_features: int
+    ) -> Iterator[tuple[int | None, int | None]]:
+        """Yield cluster and feature of each free scale; None stands for all of them."""
+        clusters = _clusters(self.scales, n_components)
+        features = (None,) if self.one_scale else range(n_features)
+        return ((cluster, feature) for cluster in clusters for feature in features)
+
+    def correlated_clusters(self, n_components: int) -> Sequence[int | None]:
+        """Return the clusters of the correlation matrices; None stands for all of them."""
+        return () if self.correlations == "none" else _clusters(self.correlations, n_components)
+
+    def scale_names(self, features: Sequence[str]) -> tuple[str, ...]:
+        """Name the free scales of a set."""
+        return ("all features",) if self.one_scale else tuple(features)
+
+    def unit(self, spread: Array) -> Array:
+        """Return units (feature,) in which the structure stays what it is."""
+        return np.full_like(spread, np.sqrt(np.mean(spread**2))) if self.one_scale else spread
+
+    def free_unit(self, unit: Array) -> Array:
+        """Return the units of the free scales of a set."""
+        return unit[0] if self.one_scale else unit
+
+    def steps(self, steps: Array) -> Array:
+        """Return recording steps (feature,) with which the structure stays what it is."""
+        return np.full_like(steps, steps.max()) if self.one_scale else steps
+
+    def pooled_scales(self, scales: Array) -> Array:
+        """Return scales (cluster, feature) that the structure has: one scale is their mean."""
+        if not self.one_scale:
+            return scales
+        return np.broadcast_to(np.sqrt((scales**2).mean(axis=1, keepdims=True)), scales.shape)
+
+    def covariances(self, mass: Array, scatter: Array) -> Array:
+        """Maximise the expected Gaussian log likelihood over covariances of this structure.
+
+        Parameters
+        ----------
+        mass : array of shape (cluster,)
+            Effective number of rows of each cluster.
+        scatter : array of shape (cluster, feature, feature)
+            Sums of r (x - mean)(x - mean)' of each cluster about its own mean.
+
+        Returns
+        -------
+        array of shape (cluster, feature, feature)
+
+        References
+        ----------
+        Celeux and Govaert (1995), Pattern Recognition 28:781, section 3.
+        """
+        if self.has_poles:
+            covariances = scatter / mass[:, None, None]
+        else:
+            pooled = scatter.sum(axis=0) / mass.sum()
+            covariances = np.repeat(pooled[None], len(mass), axis=0)
+        if self.correlations != "none":
+            return covariances
+        variances = np.einsum("kdd->kd", covariances)
+        if self.one_scale:
+            variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape)
+        return variances[:, :, None] * np.eye(variances.shape[1])
+
+    def lacking_in(self, parameters: Parameters, tolerance: float) -> list[str]:
+        """Return what draws (chain, draw, ...) do not share although the structure does."""
+
+        def alike(one: Array, other: Array) -> bool:
+            return bool(np.allclose(one, other, rtol=tolerance, atol=0.0))
+
+        scales, covariances = parameters.scales, parameters.covariances
+        off = ~np.eye(scales.shape[-1], dtype=bool)
+        kept = {
+            "one set of covariances": self.has_poles or alike(covariances, covariances[:, :, :1]),
+            "one scale for all features": not self.one_scale or alike(scales, scales[..., :1]),
+            "no correlations": self.correlations != "none"
+            or alike(1.0 + parameters.correlations[..., off], np.ones(1)),
+        }
+        return [what for what, is_kept in kept.items() if not is_kept]
+
+    @classmethod
+    def seen_in(cls, parameters: Parameters) -> Self:
+        """Return a nameless structure with what draws (chain, draw, ...) are seen to share."""
+        covariances, scales = parameters.covariances, parameters.scales
+        off_diagonal = ~np.eye(covariances.shape[-1], dtype=bool)
+        shared: Belongs = "shared" if (covariances == covariances[:, :, :1]).all() else "own"
+        return cls(
+            name="",
+            mclust="",
+            scales=shared,
+            correlations=shared if covariances[..., off_diagonal].any() else "none",
+            one_scale=scales.shape[-1] > 1 and bool((scales == scales[..., :1]).all()),
+            words="",
+        )
+
+
+def _clusters(belongs: Belongs, n_components: int) -> Sequence[int | None]:
+    return range(n_components) if belongs == "own" or n_components == 1 else (None,)

@@ -1,0 +1,69 @@
+"""The covariance structures that there are; another is one more entry here."""
+
+from bayesgmm.model.components.structure import Structure
+
+__all__ = ["STRUCTURES", "distinct_structure"]
+
+_INDEPENDENT = "features, which are independent within a cluster."
+STRUCTURES: dict[str, Structure] = {
+    structure.name: structure
+    for structure in (
+        Structure(
+            *("full", "VVV", "own", "own"),
+            one_scale=False,
+            words="Each cluster has its own scales and its own correlations.",
+        ),
+        Structure(
+            *("tied", "EEE", "shared", "shared"),
+            one_scale=False,
+            words="All clusters share one set of scales and correlations.",
+        ),
+        Structure(
+            *("diag", "VVI", "own", "none"),
+            one_scale=False,
+            words="Each cluster has its own scales; within a cluster the features are independent.",
+        ),
+        Structure(
+            *("spherical", "VII", "own", "none"),
+            one_scale=True,
+            words=f"Each cluster has one scale of its own for all {_INDEPENDENT}",
+        ),
+        Structure(
+            *("tied_diag", "EEI", "shared", "none"),
+            one_scale=False,
+            words="All clusters share one set of scales; within a cluster the features are "
+            "independent.",
+        ),
+        Structure(
+            *("tied_spherical", "EII", "shared", "none"),
+            one_scale=True,
+            words=f"One scale serves all clusters and {_INDEPENDENT}",
+        ),
+    )
+}
+
+
+def distinct_structure(name: str, n_components: int, n_features: int) -> str:
+    """Return the first structure that is the same model at this size.
+
+    With one component nothing differs by sharing; with one feature nothing differs by the
+    correlations or by one scale for all.
+
+    Examples
+    --------
+    >>> distinct_structure("tied_spherical", 1, 2), distinct_structure("diag", 3, 1)
+    ('spherical', 'full')
+    """
+    wanted = STRUCTURES[name]
+    return next(
+        other.name
+        for other in STRUCTURES.values()
+        if (n_components == 1 or other.has_poles == wanted.has_poles)
+        and (
+            n_features == 1
+            or (
+                other.one_scale == wanted.one_scale
+                and (other.correlations == "none") == (wanted.correlations == "none")
+            )
+        )
+    )

@@ -1,0 +1,82 @@
+"""Which number each cluster gets."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from bayesgmm.limits import NUMBERED_APART, NUMBERED_ERRORS
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.model.parameters import Parameters
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["matched_to_prior", "number_clusters"]
+
+_FARTHEST = 1e6  # standard deviations of the prior: a scale may be 0
+
+
+def number_clusters(
+    means: Array, spread: Array, errors: Array | float = 0.0, groups: LabelGroups | None = None
+) -> tuple[IntArray, int]:
+    """Order clusters by their means in the first feature that tells them apart.
+
+    That is the first feature, unless two neighbours differ in it by less than 3 standard errors or
+    0.05 of its standard deviation; then it is the one of largest smallest gap.
+
+    Parameters
+    ----------
+    means : array of shape (cluster, feature), data units
+    spread : array of shape (feature,), data units
+    errors : array of shape (cluster - 1,) or float, data units
+        Monte Carlo standard errors of the gaps between neighbours in the first feature.
+    groups : LabelGroups, optional
+        Clusters change places within these only; all are one group by default.
+
+    Returns
+    -------
+    order : array of shape (cluster,)
+        The cluster that gets each number.
+    feature : int
+    """
+    if len(means) == 1:
+        return np.zeros(1, dtype=np.int64), 0
+    gaps = np.diff(np.sort(means, axis=0), axis=0)
+    if (gaps[:, 0] >= np.maximum(NUMBERED_ERRORS * errors, NUMBERED_APART * spread[0])).all():
+        feature = 0
+    else:
+        feature = int((gaps / spread).min(axis=0).argmax())
+    order = np.argsort(means[:, feature], kind="stable")
+    return (order if groups is None else groups.sorted_within(order)), feature
+
+
+def matched_to_prior(parameters: Parameters, resolved: ResolvedSpec) -> IntArray:
+    """Return the labelling of clusters under which the prior density is highest.
+
+    A fit of maximum likelihood knows no prior, and so no names; this gives its clusters those of a
+    prior that tells them apart.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        One mixture, data units.
+    resolved : ResolvedSpec
+
+    Returns
+    -------
+    array of shape (cluster,)
+        The fitted cluster that gets each place.
+    """
+    location, spread = resolved.mean_rows
+    means = parameters.means[:, None]
+    scores = -(0.5 * ((means - location) / spread) ** 2 + np.log(spread)).sum(axis=2)
+    scores += (resolved.concentration - 1.0) * np.log(parameters.weights)[:, None]
+    if "scales" in resolved.structure.own_blocks:
+        width = resolved.structure.scale_width(resolved.n_features)
+        own, prior = parameters.scales[:, None, :width], resolved.scale_rows[:, :width]
+        if resolved.spec.priors.scale_family == "halfnormal":
+            scores -= (0.5 * (own / prior) ** 2 + np.log(prior)).sum(axis=2)
+        else:
+            sigma = resolved.spec.priors.scale_sigma
+            with np.errstate(divide="ignore"):
+                apart = np.minimum(np.abs(np.log(own / prior)) / sigma, _FARTHEST)
+            scores -= 0.5 * (apart**2).sum(axis=2)
+    return linear_sum_assignment(scores.T, maximize=True)[1]

@@ -1,0 +1,142 @@
+"""The mixture as an ordinary PyMC model: the definition that everything else is held to."""
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayesgmm.data import as_dataset
+from bayesgmm.model.parameters import pair_names
+from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec, as_spec
+
+__all__ = ["build_model", "model_of"]
+
+
+def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
+    """Build the mixture of Gaussians as a PyMC model, labels summed out, in data units.
+
+    Parameters
+    ----------
+    data : Dataset, array of shape (obs, feature) or frame
+    spec : MixtureSpec or int
+        An integer is the number of components of the default spec.
+
+    Returns
+    -------
+    pymc.Model
+        Free variables weights (cluster; a constant 1 when K = 1), means (cluster, feature),
+        scales_free (axes absent where shared or scalar), partial_correlations_beta (cluster, pair)
+        or (pair); Deterministics scales, correlations, covariances; observed x (obs, feature), its
+        values in the data ``x_data``: ``pm.set_data({"x_data": rows}, coords={"obs": ...})`` puts
+        new rows in their place. The means start at the centres of k-means, apart from one another,
+        so that `pymc.find_MAP` leaves the point at which all components are the same.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a wrong spec or unusable data.
+
+    References
+    ----------
+    Lewandowski, Kurowicka and Joe (2009), J. Multivariate Analysis 100:1989: the LKJ prior as
+    independent Beta partial correlations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = build_model(np.random.default_rng(1).normal(size=(20, 2)), 2)
+    >>> [v.name for v in model.free_RVs]
+    ['weights', 'means', 'scales_free', 'partial_correlations_beta']
+    """
+    dataset = as_dataset(data)
+    return model_of(resolve(as_spec(spec), dataset), dataset.values, dataset.obs())
+
+
+def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None = None) -> pm.Model:
+    """Build the PyMC model of a resolved spec for rows `values` (obs, feature), data units.
+
+    `obs` names the rows; None counts them from 0.
+    """
+    k, d = resolved.n_components, resolved.n_features
+    with pm.Model(
+        coords=_coords(resolved, np.arange(len(values)) if obs is None else obs)
+    ) as model:
+        if k == 1:
+            weights = pm.Deterministic("weights", pt.ones(1), dims="cluster")
+        else:
+            weights = pm.Dirichlet("weights", resolved.concentration, dims="cluster")
+        means = _means(model, resolved, values)
+        scales = pm.Deterministic(
+            "scales", _broadcast_scales(resolved), dims=("cluster", "feature")
+        )
+        square = ("cluster", "feature", "feature_bis")
+        outer = scales[:, :, None] * scales[:, None, :]
+        if resolved.structure.has_correlations(d):
+            factors = _correlation_factors(resolved)
+            correlations = pt.broadcast_to(factors @ factors.mT, (k, d, d))
+            correlations = pm.Deterministic("correlations", correlations, dims=square)
+        else:
+            correlations = pt.eye(d)
+        covariances = pm.Deterministic(
+            "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
+        )
+        components = pm.MvNormal.dist(mu=means, chol=pt.linalg.cholesky(covariances))
+        rows = pm.Data("x_data", values, dims=("obs", "feature"))
+        pm.Mixture("x", w=weights, comp_dists=components, observed=rows, dims=("obs", "feature"))
+    return model
+
+
+def _means(model: pm.Model, resolved: ResolvedSpec, values: np.ndarray) -> Any:
+    """Declare the means: Normal, and starting apart from one another."""
+    shape = (resolved.n_components, resolved.n_features)
+    start = ApartNormalRV(tuple(map(tuple, centres_apart(resolved, values).tolist())))
+    _, means = start(
+        resolved.mean_location,
+        resolved.mean_scale,
+        size=shape,
+        rng=pt.random.shared_rng(seed=None),
+        return_next_rng=True,
+    )
+    return model.register_rv(means, name="means", dims=("cluster", "feature"))
+
+
+def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
+    features = list(resolved.features)
+    return {
+        "cluster": range(resolved.n_components),
+        "feature": features,
+        "feature_bis": features,
+        "pair": pair_names(features),
+        "obs": obs.tolist(),
+    }
+
+
+def _broadcast_scales(resolved: ResolvedSpec) -> Any:
+    """Declare scales_free and broadcast it to (cluster, feature)."""
+    structure, priors = resolved.structure, resolved.spec.priors
+    dims = structure.scale_dims
+    scale = resolved.free_scale
+    if priors.scale_family == "halfnormal":
+        free = pm.HalfNormal("scales_free", scale, dims=dims or None)
+    else:
+        free = pm.LogNormal("scales_free", np.log(scale), priors.scale_sigma, dims=dims or None)
+    if "feature" not in dims:
+        free = free[..., None]
+    return pt.broadcast_to(free, (resolved.n_components, resolved.n_features))
+
+
+def _correlation_factors(resolved: ResolvedSpec) -> Any:
+    """Declare the partial correlations; return Cholesky factors (cluster or 1, D, D)."""
+    size = resolved.n_features
+    rows, columns = np.tril_indices(size, -1)
+    shape = resolved.spec.priors.eta + 0.5 * (size - 2 - columns)
+    beta = pm.Beta("partial_correlations_beta", shape, shape, dims=resolved.structure.pair_dims)
+    flat = pt.atleast_2d(beta)
+    empty = pt.zeros((flat.shape[0], size, size))
+    partial = empty[:, rows, columns].set(2.0 * flat - 1.0)
+    gaps = (empty + 1.0)[:, rows, columns].set(2.0 * pt.sqrt(flat * (1.0 - flat)))
+    before = pt.concatenate([pt.ones_like(gaps[:, :, :1]), gaps[:, :, :-1].cumprod(axis=2)], axis=2)
+    return (partial + np.eye(size)) * before * np.tri(size)

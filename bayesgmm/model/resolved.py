@@ -1,0 +1,218 @@
+"""A specification with every prior as a number in the units of the data."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.advice import Advice, Option
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConfigError
+from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.components import STRUCTURES, Structure
+from bayesgmm.model.groups import LabelGroups
+from bayesgmm.model.spec import MixtureSpec, is_by_cluster
+from bayesgmm.typing import Array
+
+__all__ = ["ResolvedSpec", "resolve"]
+
+
+@dataclass(frozen=True)
+class ResolvedSpec:
+    """A mixture specification resolved on a data set, and the coordinates in which it is fitted.
+
+    Computed once from the full data and held fixed for every K and every refit.
+
+    Parameters
+    ----------
+    spec : MixtureSpec
+    features : tuple of str
+    centre, spread : arrays of shape (feature,), data units
+        Mean and standard deviation (n - 1) of each feature.
+    resolution : array of shape (feature,), data units
+        Standard deviation h of the recording error, 0.4 recording steps; the largest for all
+        features of the spherical structures, which are not spherical with unequal ones.
+    concentration : array of shape (cluster,)
+    mean_location, mean_scale : arrays of shape (feature,) or (cluster, feature), data units
+    scale : array of shape (feature,) or (cluster, feature), data units
+        Median (log-normal) or scale (half-normal) of the prior of the scales; one number in place
+        of the features for the spherical structures.
+    """
+
+    spec: MixtureSpec
+    features: tuple[str, ...]
+    centre: Array
+    spread: Array
+    resolution: Array
+    concentration: Array
+    mean_location: Array
+    mean_scale: Array
+    scale: Array
+
+    @property
+    def structure(self) -> Structure:
+        """The covariance structure."""
+        return STRUCTURES[self.spec.covariance]
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return self.spec.n_components
+
+    @property
+    def n_features(self) -> int:
+        """Number of features D."""
+        return len(self.features)
+
+    @cached_property
+    def groups(self) -> LabelGroups:
+        """The groups of labels that the prior does not tell apart."""
+        k = self.n_components
+        rows = [
+            self.concentration[:, None],
+            *self.mean_rows,
+            np.broadcast_to(self.scale, (k, self.scale.shape[-1])),
+        ]
+        return LabelGroups.of_rows(np.concatenate(rows, axis=1))
+
+    @property
+    def mean_rows(self) -> tuple[Array, Array]:
+        """Location and scale of the prior of every mean (cluster, feature), data units."""
+        shape = (self.n_components, self.n_features)
+        return np.broadcast_to(self.mean_location, shape), np.broadcast_to(self.mean_scale, shape)
+
+    @property
+    def scale_rows(self) -> Array:
+        """Median or scale of the prior of the scales (group, feature), data units.
+
+        A group is a cluster, or all that share.
+        """
+        groups = self.structure.n_scale_sets(self.n_components)
+        return np.broadcast_to(self.scale, (groups, self.n_features))
+
+    @property
+    def free_scale(self) -> Array:
+        """The same for each free scale, in their own shape: shared or scalar axes absent."""
+        rows = self.scale_rows[:, : self.structure.scale_width(self.n_features)]
+        return rows.reshape(self.structure.scales_shape(self.n_components, self.n_features))
+
+    @property
+    def unit(self) -> Array:
+        """Unit of the fitting coordinates (feature,): one for all features if spherical."""
+        return self.structure.unit(self.spread)
+
+    @property
+    def log_unit(self) -> float:
+        """Sum of log units: what the log density of a row loses on the way to data units."""
+        return float(np.log(self.unit).sum())
+
+    def with_fewer_components(self) -> "ResolvedSpec":
+        """Return the same with the last component left out."""
+        rows = {
+            name: getattr(self, name)[:-1]
+            for name in ("mean_location", "mean_scale", "scale")
+            if getattr(self, name).ndim == 2
+        }
+        spec = replace(self.spec, n_components=self.n_components - 1)
+        return replace(self, spec=spec, concentration=self.concentration[:-1], **rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; `from_dict` reads them."""
+        arrays = {
+            name: value.tolist() for name, value in vars(self).items() if hasattr(value, "tolist")
+        }
+        return {"spec": self.spec.to_dict(), "features": list(self.features), **arrays}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ResolvedSpec":
+        """Rebuild what `to_dict` gave."""
+        arrays = {
+            name: np.asarray(value, dtype=float)
+            for name, value in values.items()
+            if name not in ("spec", "features")
+        }
+        return cls(
+            spec=MixtureSpec.from_dict(values["spec"]), features=tuple(values["features"]), **arrays
+        )
+
+
+def _per(value: Any, size: int, name: str, what: str) -> Array:
+    """Spread a number over `size` entries, or check that there is one an entry."""
+    array = np.atleast_1d(np.asarray(value, dtype=float))
+    if array.size not in (1, size):
+        raise ConfigError(
+            f"{name} must be one number or one a {what} ({size}), got {array.size} numbers.",
+            key=name,
+            value=value,
+        )
+    return np.broadcast_to(array, (size,)).copy()
+
+
+def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) -> Array:
+    """Spread a prior's numbers over features, in a row for each cluster where there are rows."""
+    if not is_by_cluster(value):
+        return _per(value, size, name, what)
+    if len(value) != n_clusters:
+        raise ConfigError(
+            f"{name} must have one row a cluster ({n_clusters}), got {len(value)} rows.",
+            key=name,
+            value=value,
+        )
+    return np.stack([_per(row, size, f"each row of {name}", what) for row in value])
+
+
+def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
+    """Turn relative priors and the automatic resolution into numbers in data units.
+
+    Parameters
+    ----------
+    spec : MixtureSpec
+    data : Dataset
+        The full data: centre, spread and recording steps come from it.
+
+    Raises
+    ------
+    ConfigError
+        Where a prior has the wrong number of entries for this K and these features.
+    """
+    priors, size, k = spec.priors, data.n_features, spec.n_components
+    centre, spread = data.centre(), data.spread()
+    structure = STRUCTURES[spec.covariance]
+    relative = priors.units == "relative"
+    unit = spread if relative else np.ones(size)
+    if priors.mean_location is None:
+        location = centre.copy()
+    else:
+        location = _by_feature(priors.mean_location, k, size, "mean_location", "feature") * unit
+        location += centre if relative else 0.0
+    if "scales" not in structure.own_blocks and is_by_cluster(priors.scale):
+        raise ConfigError(
+            Advice(
+                Option("covariance", spec.covariance),
+                " has one set of scales for all clusters, so that scale takes no rows by cluster; "
+                "give one number or one a feature, or another covariance.",
+            ),
+            key="scale",
+            value=priors.scale,
+        )
+    width = structure.scale_width(size)
+    name, what = ("scale", "feature") if width == size else (f"scale ({spec.covariance})", "model")
+    scale = _by_feature(priors.scale, k, width, name, what)
+    scale = scale * (structure.unit(spread)[:width] if relative else 1.0)
+    steps = (
+        data.smallest_gaps()
+        if isinstance(spec.resolution, str)
+        else _per(spec.resolution, size, "resolution", "feature")
+    )
+    return ResolvedSpec(
+        spec=spec,
+        features=data.features,
+        centre=centre,
+        spread=spread,
+        resolution=ERROR_PER_STEP * structure.steps(steps),
+        concentration=_per(priors.concentration, k, "concentration", "cluster"),
+        mean_location=location,
+        mean_scale=_by_feature(priors.mean_scale, k, size, "mean_scale", "feature") * unit,
+        scale=scale,
+    )

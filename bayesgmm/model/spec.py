@@ -1,0 +1,232 @@
+"""What is to be fitted: the mixture's specification and its priors."""
+
+import functools
+import operator
+from dataclasses import field, fields
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bayesgmm.arguments import check_count
+from bayesgmm.errors import ConfigError
+from bayesgmm.model.components.structures import STRUCTURES
+
+__all__ = [
+    "COVARIANCES",
+    "MCLUST_NAMES",
+    "Covariance",
+    "MixtureSpec",
+    "NamedCovariance",
+    "Priors",
+    "as_spec",
+    "is_by_cluster",
+    "our_name",
+]
+
+Covariance = Literal["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
+ScaleFamily = Literal["lognormal", "halfnormal"]
+Units = Literal["relative", "data"]
+
+
+def _real_number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+Real = BeforeValidator(_real_number)
+Positive = Annotated[float, Real, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Real, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Real, Field(allow_inf_nan=False)]
+
+
+def _whole_number(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError("must be an integer")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError("must be an integer") from None
+
+
+Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1)]
+
+PositiveRows = tuple[tuple[Positive, ...], ...]
+FiniteRows = tuple[tuple[Finite, ...], ...]
+
+_CONFIG: Any = {"extra": "forbid"}
+
+COVARIANCES: tuple[str, ...] = get_args(Covariance)
+MCLUST_NAMES = {structure.mclust: name for name, structure in STRUCTURES.items()}
+NamedCovariance = Annotated[Covariance, BeforeValidator(lambda name: our_name(name))]
+
+
+def our_name(covariance: Any) -> Any:
+    """Return our name of a covariance structure that mclust names; any other value as it is.
+
+    Examples
+    --------
+    >>> our_name("VVI"), our_name("tied")
+    ('diag', 'tied')
+    """
+    return MCLUST_NAMES.get(covariance, covariance) if isinstance(covariance, str) else covariance
+
+
+class _Checked:
+    """Plain mappings in and out, and pydantic's report turned into one sentence of ours."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from a plain mapping, as ``to_dict`` gives it or a TOML section holds it.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown key or a value out of range.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            raise _config_error(error, cls) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types."""
+        return TypeAdapter(type(self)).dump_python(self, mode="json")
+
+
+def _config_error(error: ValidationError, cls: Any) -> ConfigError:
+    """Say it in one sentence; pydantic names a positional argument by its place."""
+    first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union, what came nearest
+    place, *rest = first["loc"] or (cls.__name__,)
+    outer = fields(cls)[place].name if isinstance(place, int) else place
+    key = ".".join([outer, *(p for p in rest if isinstance(p, str) and p.isidentifier())])
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    if first["type"] == "unexpected_keyword_argument":
+        return ConfigError(f"unknown key {key!r}.", key=key, value=first["input"])
+    return ConfigError(
+        f"{key} {reason}, got {first['input']!r:.80}.", key=key, value=first["input"]
+    )
+
+
+def _raises_config_error(cls: Any) -> Any:
+    """Make the constructor report a wrong argument as ConfigError."""
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            original(self, *args, **kwargs)
+        except ValidationError as error:
+            raise _config_error(error, cls) from None
+
+    cls.__init__ = __init__
+    return cls
+
+
+def is_by_cluster(value: Any) -> bool:
+    """Whether a prior's numbers are rows, one a cluster."""
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], tuple)
+
+
+@_raises_config_error
+@dataclass(frozen=True, config=_CONFIG)
+class Priors(_Checked):
+    """Priors of a Gaussian mixture.
+
+    A tuple of numbers is one a feature, a tuple of tuples one row a cluster. Clusters with equal
+    rows and concentrations are exchangeable; the others are told apart by the prior, and keep their
+    places.
+
+    Parameters
+    ----------
+    concentration : float or tuple of float
+        Dirichlet concentration of the weights; one number, or one a cluster.
+    mean_location : float, tuple of float, tuple of tuple of float or None
+        Centre of the Normal prior of the means. ``units="relative"``: an offset from the feature's
+        mean in its standard deviations; ``units="data"``: a value. None is the feature's mean.
+    mean_scale : float, tuple of float or tuple of tuple of float
+        Standard deviation of the Normal prior of the means.
+    scale_family : {"lognormal", "halfnormal"}
+        Family of the prior of the scales (standard deviations) of a component.
+    scale : float, tuple of float or tuple of tuple of float
+        The log-normal's median or the half-normal's scale. Rows (of one number for the spherical
+        structures) only where clusters have scales of their own.
+    scale_sigma : float
+        Standard deviation of the logarithm of a scale (log-normal family only).
+    eta : float
+        Shape of the LKJ prior of the correlation matrices (Lewandowski, Kurowicka and Joe 2009).
+    units : {"relative", "data"}
+        Whether mean_scale and scale are multiples of a feature's standard deviation or values.
+
+    Examples
+    --------
+    >>> Priors(eta=1.0).to_dict()["scale_family"]
+    'lognormal'
+    >>> Priors(mean_location=((9.0,), (0.0,)), units="data").mean_location  # two clusters
+    ((9.0,), (0.0,))
+    """
+
+    concentration: Positive | tuple[Positive, ...] = 1.0
+    mean_location: Finite | tuple[Finite, ...] | FiniteRows | None = None
+    mean_scale: Positive | tuple[Positive, ...] | PositiveRows = 2.0
+    scale_family: ScaleFamily = "lognormal"
+    scale: Positive | tuple[Positive, ...] | PositiveRows = 0.5
+    scale_sigma: Positive = 0.8
+    eta: Positive = 2.0
+    units: Units = "relative"
+
+    @property
+    def by_cluster(self) -> tuple[str, ...]:
+        """Names of the priors that are given cluster by cluster."""
+        rows = ("mean_location", "mean_scale", "scale")
+        given = tuple(name for name in rows if is_by_cluster(getattr(self, name)))
+        return (*(("concentration",) if isinstance(self.concentration, tuple) else ()), *given)
+
+
+@_raises_config_error
+@dataclass(frozen=True, config=_CONFIG)
+class MixtureSpec(_Checked):
+    """A Gaussian mixture model: how many components, which covariance structure, which priors.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of components K, at least 1.
+    covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
+        Which factors of the covariances exist and are shared. mclust's names, VVV, EEE, VVI, VII,
+        EEI and EII, are taken too, and become ours.
+    priors : Priors
+        The priors; the defaults are scaled by the data.
+    resolution : "auto", float or tuple of float
+        Recording step of the data. "auto" takes the smallest gap between distinct values of each
+        feature that has ties, else 0. 0 treats the recorded values as exact.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> MixtureSpec(3, covariance="EEE").covariance
+    'tied'
+    """
+
+    n_components: Count
+    covariance: NamedCovariance = "full"
+    priors: Priors = field(default_factory=Priors)
+    resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
+
+
+def as_spec(spec: "MixtureSpec | int") -> MixtureSpec:
+    """Return the spec itself, or the default spec of that many components.
+
+    Raises
+    ------
+    ConfigError
+        When it is neither a MixtureSpec nor an integer of at least 1.
+    """
+    if isinstance(spec, MixtureSpec):
+        return spec
+    return MixtureSpec(check_count("n_components", spec))

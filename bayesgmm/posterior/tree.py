@@ -1,0 +1,283 @@
+"""The layout of a result: the DataTree, from arrays and back."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesgmm.data import Dataset, facts_of
+from bayesgmm.errors import ConfigError, ResultFileError
+from bayesgmm.model.parameters import Parameters, pair_names, permute
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.typing import Array, IntArray
+
+__all__ = [
+    "LABELS",
+    "SCHEMA_VERSION",
+    "attribute",
+    "check_posterior",
+    "check_tree",
+    "moved_along",
+    "package_versions",
+    "obs_of",
+    "parameters_of",
+    "permuted_tree",
+    "posterior_tree",
+    "resolved_of",
+    "rows_of",
+    "with_attributes",
+]
+
+SCHEMA_VERSION = 1
+LABELS = "labels"  # the attribute that says what moves with the labels of a user's own model
+_SQUARE = ("cluster", "feature", "feature_bis")
+_PARAMETER_DIMS = {
+    "weights": ("cluster",),
+    "means": ("cluster", "feature"),
+    "scales": ("cluster", "feature"),
+    "correlations": _SQUARE,
+    "covariances": _SQUARE,
+}
+_SAMPLE = ("chain", "draw")
+_CONSTANTS = ("centre", "spread", "resolution")
+_NEEDED = {
+    "posterior": ("weights", "means", "covariances"),
+    "sample_stats": ("log_likelihood",),
+    "observed_data": ("x",),
+}
+_PACKAGES = ("bayesgmm", "pymc", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
+
+
+def posterior_tree(
+    parameters: Parameters,
+    free: Mapping[str, Array],
+    *,
+    data: Dataset,
+    resolved: ResolvedSpec,
+    log_likelihood: Array | None,
+    log_prior: Mapping[str, Array],
+    sample_stats: Mapping[str, Array],
+    attributes: Mapping[str, Any],
+) -> xr.DataTree:
+    """Lay draws out as ArviZ writes them.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Arrays of shape (chain, draw, ...), data units.
+    free : mapping of str to array
+        The free variables scales_free and partial_correlations_beta, (chain, draw, ...).
+    data : Dataset
+    resolved : ResolvedSpec
+    log_likelihood : array of shape (chain, draw, obs) or None, nats
+    log_prior : mapping of str to array of shape (chain, draw), nats
+    sample_stats : mapping of str to array of shape (chain, draw, ...)
+    attributes : mapping
+        Plain JSON values; spec, resolved, data, versions and the schema version are added.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data.
+    """
+    shape = parameters.weights.shape
+    numbered = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+    features, obs = list(resolved.features), data.obs()
+    groups = {
+        "posterior": _posterior(parameters, free, resolved, numbered),
+        "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
+        "sample_stats": xr.Dataset({k: (_SAMPLE, v) for k, v in sample_stats.items()}, numbered),
+        "observed_data": xr.Dataset(
+            {"x": (("obs", "feature"), data.values)}, {"obs": obs, "feature": features}
+        ),
+        "constant_data": xr.Dataset(
+            {name: ("feature", getattr(resolved, name)) for name in _CONSTANTS},
+            {"feature": features},
+        ),
+    }
+    if log_likelihood is not None:
+        groups["log_likelihood"] = xr.Dataset(
+            {"x": ((*_SAMPLE, "obs"), log_likelihood)}, {**numbered, "obs": obs}
+        )
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = _texts(
+        schema_version=SCHEMA_VERSION,
+        spec=resolved.spec.to_dict(),
+        resolved=resolved.to_dict(),
+        data=facts_of(data),
+        versions=package_versions(),
+        **attributes,
+    )
+    return tree
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages behind a result."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def _posterior(
+    parameters: Parameters,
+    free: Mapping[str, Array],
+    resolved: ResolvedSpec,
+    numbered: Mapping[str, IntArray],
+) -> xr.Dataset:
+    """Lay out the parameters and the free variables; what the structure lacks is left out."""
+    structure, features = resolved.structure, list(resolved.features)
+    has_correlations = structure.has_correlations(resolved.n_features)
+    dims = {
+        **_PARAMETER_DIMS,
+        "scales_free": structure.scale_dims,
+        "partial_correlations_beta": structure.pair_dims,
+    }
+    values = {**parameters._asdict(), **free}
+    if not has_correlations:
+        del values["correlations"]
+    coords = {
+        **numbered,
+        "cluster": np.arange(resolved.n_components),
+        "feature": features,
+        "feature_bis": features,
+    }
+    if has_correlations:
+        coords["pair"] = pair_names(features)
+    return xr.Dataset({k: ((*_SAMPLE, *dims[k]), v) for k, v in values.items()}, coords)
+
+
+def with_attributes(tree: xr.DataTree, **values: Any) -> xr.DataTree:
+    """Return the tree with attributes set, each stored as JSON text."""
+    new = tree.copy()
+    new.attrs = {**tree.attrs, **_texts(**values)}
+    return new
+
+
+def _texts(**values: Any) -> dict[str, str]:
+    return {name: json.dumps(value) for name, value in values.items()}
+
+
+def attribute(tree: xr.DataTree, name: str) -> Any:
+    """Read an attribute back from its JSON text; None where there is none."""
+    text = tree.attrs.get(name)
+    try:
+        return None if text is None else json.loads(text)
+    except (TypeError, ValueError):
+        raise ResultFileError(
+            f"attribute {name!r} of the result is not JSON text, got {text!r:.80}.", attribute=name
+        ) from None
+
+
+def check_tree(tree: Any) -> xr.DataTree:
+    """Return the tree, or raise ConfigError where it is none."""
+    if not isinstance(tree, xr.DataTree):
+        raise ConfigError(
+            f"a posterior (the DataTree that sample returns) is needed, got {type(tree).__name__}."
+        )
+    return tree
+
+
+def check_posterior(tree: Any, group: str = "posterior") -> None:
+    """Raise ConfigError unless this is a tree with what a group of every result holds."""
+    for name in _NEEDED[group]:
+        if group not in check_tree(tree) or name not in tree[group]:
+            raise ConfigError(
+                f"the posterior has no {group}/{name}: a DataTree as sample returns it is needed; "
+                "adopt(tree, data, spec_or_model) makes one of draws made elsewhere.",
+                group=group,
+                name=name,
+            )
+
+
+def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:
+    """Return the resolved spec of a tree; None for a user's own model."""
+    check_posterior(tree)
+    values = attribute(tree, "resolved")
+    return None if values is None else ResolvedSpec.from_dict(values)
+
+
+def rows_of(tree: xr.DataTree) -> Array:
+    """Return the observed rows (obs, feature), data units."""
+    check_posterior(tree, "observed_data")
+    return np.ascontiguousarray(tree["observed_data"]["x"].values)
+
+
+def obs_of(tree: xr.DataTree) -> NDArray[Any]:
+    """Return the names of the observed rows: labels, or numbers from 0."""
+    check_posterior(tree, "observed_data")
+    observed = tree["observed_data"].to_dataset()["x"]
+    return np.asarray(observed["obs"].values)
+
+
+def parameters_of(tree: xr.DataTree) -> Parameters:
+    """Return the draws with chains one after another: arrays of shape (sample, ...).
+
+    Scales and correlations that a model does not name are those of its covariances.
+    """
+    check_posterior(tree)
+    posterior = tree["posterior"].to_dataset()
+    arrays = {
+        name: posterior[name].values.reshape(-1, *posterior[name].shape[2:])
+        for name, dims in _PARAMETER_DIMS.items()
+        if name in posterior and posterior[name].dims[2:] == dims
+    }
+    covariances = arrays["covariances"]
+    deviations = np.sqrt(np.einsum("...dd->...d", covariances))
+    arrays.setdefault("scales", deviations)
+    if "correlations" not in arrays:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            outer = deviations[..., :, None] * deviations[..., None, :]
+            arrays["correlations"] = covariances / outer
+    return Parameters(**arrays)
+
+
+def permuted_tree(tree: xr.DataTree, order: IntArray) -> xr.DataTree:
+    """Return the tree with cluster k of each draw taken from `order[chain, draw, k]`.
+
+    Everything that belongs to clusters moves: what has an axis named cluster, or what a user's own
+    model was seen to move. sample_stats' ``permutation`` records the way from the labels in which
+    the draws were sampled.
+    """
+    posterior = tree["posterior"].to_dataset()
+    shown = attribute(tree, LABELS)
+    axes = {n: "cluster" for n, v in posterior.data_vars.items() if "cluster" in v.dims}
+    axes = axes if shown is None else shown["axes"]
+    moved = {
+        name: posterior[name].copy(
+            data=moved_along(posterior[name].values, order, posterior[name].dims.index(axis))
+        )
+        for name, axis in axes.items()
+    }
+    for family in [] if shown is None else shown["families"]:
+        stacked = np.stack([posterior[name].values for name in family], axis=2)
+        for k, name in enumerate(family):
+            moved[name] = posterior[name].copy(data=moved_along(stacked, order, 2)[:, :, k])
+    stats = tree["sample_stats"].to_dataset()
+    dims = ("chain", "draw", "cluster")
+    earlier = stats["permutation"].values if "permutation" in stats else None
+    permutation = order if earlier is None else np.take_along_axis(earlier, order, axis=2)
+    new = tree.copy()
+    new["posterior"] = xr.DataTree(posterior.assign(moved))
+    new["sample_stats"] = xr.DataTree(stats.assign(permutation=(dims, permutation)))
+    return new
+
+
+def moved_along(values: Array, order: IntArray, axis: int) -> Array:
+    """Return values with the entries along one axis, wherever it stands, in the order given.
+
+    Parameters
+    ----------
+    values : array
+    order : array of shape (cluster,) or (..., cluster)
+        One order for all, or one for each of the leading axes of `values`.
+    axis : int
+        Of values; after the leading axes.
+    """
+    lead = order.ndim - 1
+    if lead == 0:
+        return np.take(values, order, axis)
+    return np.moveaxis(permute(np.moveaxis(values, axis, lead), order, lead), lead, axis)

@@ -1,0 +1,68 @@
+"""How probably two rows share a component, whatever the components are called."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.runtime.memory import require_bytes
+
+__all__ = ["coclustering"]
+
+
+def coclustering(fit_or_posterior: FitOrPosterior, rows: Any = None) -> xr.DataArray:
+    """Return the probability that two rows come from the same component.
+
+    The mean over draws of sum_k r_ik r_jk, with the labels of the rows summed out: it depends on
+    no labelling of the clusters. A row shares a component with itself.
+
+    Parameters
+    ----------
+    fit_or_posterior : PointFit or xarray.DataTree
+    rows : table of shape (obs, feature), data units, optional
+        New rows or a part of the data; None takes the rows of the posterior.
+
+    Returns
+    -------
+    xarray.DataArray
+        Probabilities (obs, obs_bis), symmetric.
+
+    Raises
+    ------
+    ConfigError
+        When `rows` is None for a point fit.
+    DataError
+        When the rows are unusable.
+    ResourceError
+        When the matrix would not fit in memory.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> coclustering(fit_em(data, 2, seed=1), data[2:4]).values.round(3).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    draws = draws_of(fit_or_posterior)
+    values = draws.rows(rows)
+    n_rows = len(values)
+    require_bytes(
+        2 * 8 * n_rows**2,
+        f"the co-clustering matrix of {n_rows} rows",
+        "pass a random part of the rows as rows=, or take partition, which needs no matrix, or "
+        "membership",
+    )
+    together = np.zeros((n_rows, n_rows))
+    for block in draws.sample_blocks(n_rows):
+        flat = draws.responsibilities(values, block).reshape(-1, n_rows)
+        together += flat.T @ flat
+    together /= draws.n_samples
+    np.fill_diagonal(together, 1.0)
+    obs = draws.names(rows)
+    return xr.DataArray(
+        together,
+        {"obs": obs, "obs_bis": obs},
+        ("obs", "obs_bis"),
+        "coclustering",
+    )

@@ -1,0 +1,143 @@
+"""The density of one or two features on a grid, for pictures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from scipy.special import logsumexp
+
+from bayesgmm.arguments import check_count, check_prob
+from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
+from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
+from bayesgmm.typing import Array
+
+__all__ = ["density_grid"]
+
+REACH = 3.0
+MARGIN = 0.1
+SIZES = {1: 200, 2: 80}
+AXES = ("x", "y")
+
+Limits = Sequence[tuple[float, float]]
+
+
+def density_grid(
+    fit_or_posterior: FitOrPosterior,
+    features: str | Sequence[str] | None = None,
+    *,
+    size: int | None = None,
+    limits: Limits | None = None,
+    prob: float = INTERVAL,
+) -> xr.Dataset:
+    """Return the density of one or two features on a regular grid, others integrated out.
+
+    Parameters
+    ----------
+    fit_or_posterior : PointFit or xarray.DataTree
+    features : str or sequence of one or two str, optional
+        None takes the first two features, or the only one.
+    size : int, optional
+        Number of grid points of each axis: 200 for one feature and 80 for two by default.
+    limits : sequence of (float, float), optional
+        Ends of each axis, data units. None takes the range of the rows and 10 % on either side,
+        or for a point fit three standard deviations beyond the outermost means.
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        mean, lower, upper (x) or (y, x): the exact marginal density of the mixture, per unit of
+        the data; components (cluster, x) or (cluster, y, x): the mean of each component's share,
+        which add up to the mean. Coordinates x and y carry their feature's name as long_name.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown feature, more than two, or unusable limits, size or prob.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> fit = fit_em([[0.0], [1.0], [2.0], [3.0]], 1, seed=1)
+    >>> grid = density_grid(fit, size=101, limits=[(-8, 11)])
+    >>> round(float(grid["mean"].integrate("x")), 6)
+    1.0
+    """
+    check_prob(prob)
+    everything = draws_of(fit_or_posterior)
+    names = _names(features, everything.features)
+    size = SIZES[len(names)] if size is None else size
+    check_count("size", size, 2)
+    draws = everything.marginal([everything.features.index(name) for name in names])
+    axes = [np.linspace(*ends, size) for ends in _limits(draws, limits)]
+    rows = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)
+    summary = _summary_at(draws, rows, prob)
+    dims = AXES[: len(names)][::-1]
+    shape = (size,) * len(names)
+    variables = {
+        name: (dims, values.reshape(shape))
+        for name, values in zip(("mean", "lower", "upper"), summary, strict=False)
+    }
+    variables["components"] = (("cluster", *dims), summary[3].reshape(-1, *shape))
+    coords = {
+        dim: (dim, axis, {"long_name": name})
+        for dim, axis, name in zip(AXES, axes, names, strict=False)
+    }
+    return xr.Dataset(variables, {**coords, "cluster": draws.clusters}, {"prob": prob})
+
+
+def _names(features: str | Sequence[str] | None, available: tuple[str, ...]) -> list[str]:
+    if features is None:
+        return list(available[:2])
+    names = [features] if isinstance(features, str) else list(features)
+    if not 1 <= len(set(names)) == len(names) <= 2:
+        raise ConfigError(
+            f"features must be one or two different names, got {names!r:.80}.", value=names
+        )
+    for name in names:
+        if name not in available:
+            raise ConfigError(
+                f"there is no feature {name!r:.80}; the model has {', '.join(available[:8])}.",
+                value=name,
+            )
+    return names
+
+
+def _limits(draws: MixtureDraws, limits: Limits | None) -> list[tuple[float, float]]:
+    if limits is not None:
+        ends = [(float(low), float(high)) for low, high in limits]
+        if len(ends) != len(draws.features) or not all(
+            np.isfinite(pair).all() and pair[0] < pair[1] for pair in ends
+        ):
+            raise ConfigError(
+                f"limits must hold one (low, high) for each of {len(draws.features)} features, "
+                f"got {limits!r:.80}.",
+                value=limits,
+            )
+        return ends
+    if draws.observed is not None:
+        low, high = draws.observed.min(axis=0), draws.observed.max(axis=0)
+        margin = MARGIN * (high - low)
+        return list(zip(low - margin, high + margin, strict=True))
+    means, reach = draws.parameters.means, REACH * draws.parameters.scales
+    return list(
+        zip((means - reach).min(axis=(0, 1)), (means + reach).max(axis=(0, 1)), strict=True)
+    )
+
+
+def _summary_at(draws: MixtureDraws, rows: Array, prob: float) -> tuple[Array, Array, Array, Array]:
+    """Return mean, lower, upper (row) of the density, and the components' means (cluster, row)."""
+    mean, lower, upper = (np.empty(len(rows)) for _ in range(3))
+    components = np.empty((draws.n_components, len(rows)))
+
+    def summarise(block: slice) -> None:
+        logs = draws.log_densities(rows[block])
+        mean[block] = np.exp(logsumexp(logs, axis=0)) / draws.n_samples
+        shares = draws.responsibilities_by_row(rows[block])
+        components[:, block] = np.einsum("rks,sr->kr", shares, np.exp(logs)) / draws.n_samples
+        lower[block], upper[block] = np.exp(interval(np.ascontiguousarray(logs.T), prob))
+
+    draws.over_row_blocks(len(rows), summarise)
+    return mean, lower, upper, components

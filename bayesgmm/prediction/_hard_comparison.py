@@ -1,0 +1,143 @@
+"""K-means beside the mixture: where hard and soft assignment part."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.cluster import contingency_matrix
+
+from bayesgmm.arguments import seed_of
+from bayesgmm.errors import DataError
+from bayesgmm.prediction._membership import membership
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.runtime.seeds import integer
+from bayesgmm.typing import Array
+
+__all__ = ["HardComparison", "hard_comparison"]
+
+KMEANS_STARTS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class HardComparison:
+    """K-means' clusters beside those of a mixture.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Index obs; columns kmeans (numbered to agree with the mixture as far as possible), mixture
+        (the most probable cluster), probability (of that cluster), differs, and class where
+        classes were given.
+    counts : pandas.DataFrame
+        Number of rows by mixture cluster (index) and k-means cluster (columns).
+    adjusted_rand : dict of str to float
+        Between "kmeans, mixture" and, where classes were given, "kmeans, classes" and
+        "mixture, classes": 1 for equal partitions, 0 on average for unrelated ones.
+    seed : int
+    """
+
+    rows: pd.DataFrame = field(repr=False)
+    counts: pd.DataFrame = field(repr=False)
+    adjusted_rand: dict[str, float]
+    seed: int
+
+    @property
+    def differing(self) -> pd.DataFrame:
+        """The rows that k-means and the mixture put into different clusters."""
+        return self.rows[self.rows["differs"]]
+
+
+def hard_comparison(
+    data: Any, fit: FitOrPosterior, seed: int | None = None, classes: Any = None
+) -> HardComparison:
+    """Set k-means' hard labels beside the mixture's soft ones.
+
+    K-means runs with as many clusters on columns divided by their standard deviation, as it
+    depends on units and the mixture does not.
+
+    Parameters
+    ----------
+    data : table of shape (obs, feature), data units
+        A Dataset, an array, lists or a frame; a frame may have further columns.
+    fit : PointFit or xarray.DataTree
+    seed : int, optional
+        Drawn when None; stored either way.
+    classes : sequence of length obs, optional
+        Known classes of the rows.
+
+    Raises
+    ------
+    DataError
+        When the data are unusable or `classes` has another length.
+    ConfigError
+        When `seed` is not a count.
+
+    References
+    ----------
+    .. [1] Hubert and Arabie (1985), Journal of Classification 2, 193-218.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> hard_comparison(data, fit_em(data, 2, seed=1), seed=1).adjusted_rand
+    {'kmeans, mixture': 1.0}
+    """
+    seed = seed_of(seed)
+    draws = draws_of(fit)
+    values, names = draws.rows(data), draws.names(data)
+    soft = membership(fit, values)
+    mixture, n_clusters = soft["mean"].values.argmax(axis=1), soft.sizes["cluster"]
+    kmeans = _kmeans(values, n_clusters, seed)
+    counts = contingency_matrix(
+        np.append(mixture, np.arange(n_clusters)), np.append(kmeans, np.arange(n_clusters))
+    ) - np.eye(n_clusters, dtype=np.int64)
+    match = linear_sum_assignment(-counts)[1]
+    kmeans = np.argsort(match)[kmeans]
+    rows = pd.DataFrame(
+        {
+            "kmeans": kmeans,
+            "mixture": mixture,
+            "probability": soft["mean"].values.max(axis=1),
+            "differs": kmeans != mixture,
+        },
+        index=pd.Index(names, name="obs"),
+    )
+    adjusted_rand = {"kmeans, mixture": float(adjusted_rand_score(mixture, kmeans))}
+    if classes is not None:
+        rows["class"] = _checked_classes(classes, len(rows))
+        for name in ("kmeans", "mixture"):
+            agreement = adjusted_rand_score(rows["class"], rows[name])
+            adjusted_rand[f"{name}, classes"] = float(agreement)
+    table = pd.DataFrame(
+        counts[:, match],
+        pd.RangeIndex(n_clusters, name="mixture"),
+        pd.RangeIndex(n_clusters, name="kmeans"),
+    )
+    return HardComparison(rows, table, adjusted_rand, seed)
+
+
+def _kmeans(values: Array, n_clusters: int, seed: int) -> Any:
+    if len(values) < max(n_clusters, 2):
+        raise DataError(
+            f"k-means with {n_clusters} clusters needs as many rows and at least 2, got "
+            f"{len(values)}.",
+            n_obs=len(values),
+        )
+    spread = values.std(axis=0, ddof=1)
+    scaled = (values - values.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    state = integer(np.random.SeedSequence(seed))
+    return KMeans(n_clusters, n_init=KMEANS_STARTS, random_state=state).fit_predict(scaled)
+
+
+def _checked_classes(classes: Any, n_rows: int) -> Any:
+    labels = np.asarray(classes)
+    if labels.shape != (n_rows,):
+        raise DataError(
+            f"classes must hold one class for each of the {n_rows} rows, got shape {labels.shape}."
+        )
+    return labels

@@ -1,0 +1,128 @@
+"""Soft assignment of rows to clusters, with its uncertainty."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import entr
+
+from bayesgmm.arguments import check_count, check_prob
+from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
+
+__all__ = ["membership", "most_ambiguous"]
+
+
+def membership(
+    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
+) -> xr.Dataset:
+    """Return how probably each row belongs to each cluster, and how sure that is.
+
+    Parameters
+    ----------
+    fit_or_posterior : PointFit or xarray.DataTree
+        A posterior must be relabelled. A point fit gives its plug-in answer, with intervals of
+        width 0.
+    rows : table of shape (obs, feature), data units, optional
+        New rows: a Dataset, an array, lists or a frame; None takes the rows of the posterior.
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        mean, lower, upper (obs, cluster): of P(cluster | row, draw) over draws; entropy (obs): of
+        the mean probabilities, nats, from 0 (certain) to log K; most_probable (obs): the cluster,
+        its number or its name. Coordinates obs and cluster: ``result["mean"].sel(cluster=0)`` is
+        a column.
+
+    Raises
+    ------
+    ConfigError
+        When `prob` is outside (0, 1), or `rows` is None for a point fit.
+    DataError
+        When the rows are unusable.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> fit = fit_em(data, 2, seed=1)
+    >>> result = membership(fit, [[0.1], [5.3]])
+    >>> result["most_probable"].values.tolist()
+    [0, 1]
+    >>> result["mean"].sel(cluster=1).values.round(3).tolist()
+    [0.0, 1.0]
+    """
+    check_prob(prob)
+    draws = draws_of(fit_or_posterior)
+    values = draws.rows(rows)
+    shape = (len(values), draws.n_components)
+    mean, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
+
+    def summarise(block: slice) -> None:
+        by_row = draws.responsibilities_by_row(values[block])
+        by_row.mean(axis=2, out=mean[block])
+        lower[block], upper[block] = interval(by_row, prob)
+
+    draws.over_row_blocks(len(values), summarise)
+    dims = ("obs", "cluster")
+    return xr.Dataset(
+        {
+            "mean": (dims, mean),
+            "lower": (dims, lower),
+            "upper": (dims, upper),
+            "entropy": ("obs", entr(mean).sum(axis=1)),
+            "most_probable": ("obs", draws.clusters[mean.argmax(axis=1)]),
+        },
+        {"obs": draws.names(rows), "cluster": draws.clusters},
+        {"prob": prob},
+    )
+
+
+def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
+    """List the rows whose cluster is least certain, the least certain first.
+
+    Parameters
+    ----------
+    membership : xarray.Dataset
+        As `bayesgmm.membership` returns it.
+    count : int
+        How many rows at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index obs; columns entropy (nats), cluster, probability (mean), lower, upper, and the
+        runner_up with its runner_up_probability (missing where K = 1).
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> soft = membership(fit_em(data, 2, seed=1), [[0.1], [2.7], [5.3]])
+    >>> most_ambiguous(soft, 1).index.tolist()
+    [1]
+    """
+    check_count("count", count)
+    if not isinstance(membership, xr.Dataset) or "entropy" not in membership:
+        raise ConfigError(
+            f"most_ambiguous takes what membership returns, got {type(membership).__name__}.",
+            value=membership,
+        )
+    order = np.argsort(-membership["entropy"].values, kind="stable")[:count]
+    part = membership.isel(obs=order)
+    row, names = np.arange(len(order)), part["cluster"].values
+    ranked = np.argsort(-part["mean"].values, axis=1, kind="stable")
+    table = pd.DataFrame(
+        {"entropy": part["entropy"].values, "cluster": names[ranked[:, 0]]},
+        index=pd.Index(part["obs"].values, name="obs"),
+    )
+    for column, variable in (("probability", "mean"), ("lower", "lower"), ("upper", "upper")):
+        table[column] = part[variable].values[row, ranked[:, 0]]
+    if ranked.shape[1] > 1:
+        table["runner_up"] = names[ranked[:, 1]]
+        table["runner_up_probability"] = part["mean"].values[row, ranked[:, 1]]
+    return table

@@ -1,0 +1,109 @@
+"""How far apart the components of a mixture are, pair by pair."""
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+import xarray as xr
+from scipy.stats import norm, qmc
+
+from bayesgmm.arguments import check_prob
+from bayesgmm.limits import INTERVAL
+from bayesgmm.model.parameters import log_of_weights
+from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
+from bayesgmm.typing import Array
+
+__all__ = ["overlap"]
+
+NODES = 1024
+DRAWS_PER_BLOCK = 100
+
+
+def overlap(fit_or_posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
+    """Return how much each pair of components overlaps, with intervals.
+
+    Parameters
+    ----------
+    fit_or_posterior : PointFit or xarray.DataTree
+        A posterior must be relabelled. A point fit gives intervals of width 0.
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        bhattacharyya, misclassification (statistic, cluster, cluster_bis), with statistic mean,
+        lower, upper. The Bhattacharyya coefficient is the integral of sqrt(p_k p_l): 1 for equal
+        components, 0 for separate ones; weights do not enter. misclassification[k, l] is the
+        probability that a row from component k is given to l by Bayes' rule between the two,
+        w_l p_l > w_k p_k (Maitra and Melnykov's pairwise overlap is its sum over both
+        directions). Diagonals are 1 and NaN.
+
+    Notes
+    -----
+    The misclassification probability is integrated at 1,024 scrambled Sobol points, the same for
+    each draw and pair; its error is about 0.001 in few features.
+
+    References
+    ----------
+    .. [1] Maitra and Melnykov (2010), J. Comput. Graph. Stat. 19, 354-376.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> apart = overlap(fit_em(data, 2, seed=1))
+    >>> float(apart["misclassification"].sel(statistic="mean")[0, 1])
+    0.0
+    """
+    check_prob(prob)
+    draws = draws_of(fit_or_posterior)
+    size = (3, draws.n_components, draws.n_components)
+    affinity, mistaken = np.ones(size), np.full(size, np.nan)
+    for k, m, coefficient, probability in _pairs(draws):
+        affinity[:, k, m] = coefficient.mean(), *interval(coefficient, prob)
+        mistaken[:, k, m] = probability.mean(), *interval(probability, prob)
+    dims = ("statistic", "cluster", "cluster_bis")
+    cluster = draws.clusters
+    return xr.Dataset(
+        {"bhattacharyya": (dims, affinity), "misclassification": (dims, mistaken)},
+        {"statistic": ["mean", "lower", "upper"], "cluster": cluster, "cluster_bis": cluster},
+        {"prob": prob},
+    )
+
+
+def _pairs(draws: MixtureDraws) -> Iterator[tuple[int, int, Array, Array]]:
+    """Yield k, l, and of each draw their Bhattacharyya coefficient and misclassification."""
+    weights, means, _, _, covariances = draws.parameters
+    log_weights = log_of_weights(weights)
+    means = means / draws.unit
+    covariances = covariances / np.multiply.outer(draws.unit, draws.unit)
+    factors = np.linalg.cholesky(covariances)
+    log_dets = np.log(np.einsum("skdd->skd", factors)).sum(axis=2)
+    # A fixed rule of integration: its seed belongs to the rule, not to the analysis.
+    uniform = qmc.Sobol(means.shape[2], rng=0).random(NODES)
+    nodes = norm.ppf(np.clip(uniform, 1e-12, 1.0 - 1e-12))
+    for k, m in permutations(range(draws.n_components), 2):
+        shift = means[:, k] - means[:, m]
+        pooled = np.linalg.cholesky(0.5 * (covariances[:, k] + covariances[:, m]))
+        pooled_log_det = np.log(np.einsum("sdd->sd", pooled)).sum(axis=1)
+        half = np.linalg.solve(pooled, shift[..., None])[..., 0]
+        coefficient = np.exp(
+            0.5 * (log_dets[:, k] + log_dets[:, m]) - pooled_log_det - 0.125 * (half**2).sum(axis=1)
+        )
+        threshold = log_weights[:, k] - log_dets[:, k] - log_weights[:, m] + log_dets[:, m]
+        moved = np.linalg.solve(factors[:, m], factors[:, k])
+        offset = np.linalg.solve(factors[:, m], shift[..., None])[..., 0]
+        yield k, m, coefficient, _share_nearer(nodes, moved, offset, threshold)
+
+
+def _share_nearer(nodes: Array, moved: Array, offset: Array, threshold: Array) -> Array:
+    """Return the share of nodes z with (|z|^2 - |offset + moved z|^2) / 2 > threshold."""
+    own = (nodes**2).sum(axis=1)
+    share = np.empty(len(offset))
+    for start in range(0, len(share), DRAWS_PER_BLOCK):
+        part = slice(start, start + DRAWS_PER_BLOCK)
+        other = nodes @ moved[part].transpose(0, 2, 1) + offset[part, None, :]
+        gap = 0.5 * (own - np.einsum("snd,snd->sn", other, other))
+        share[part] = (gap > threshold[part, None]).mean(axis=1)
+    return share

@@ -1,0 +1,237 @@
+"""One partition of the rows that stands for the posterior, and how far others lie from it."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.spatial.distance import squareform
+
+from bayesgmm.arguments import check_prob, seed_of
+from bayesgmm.errors import ConfigError
+from bayesgmm.limits import INTERVAL
+from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of
+from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
+from bayesgmm.runtime.memory import require_bytes
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["CredibleBall", "Partition", "partition"]
+
+MAX_SAMPLES = 1000
+SCRATCH_STARTS = 10
+SAMPLED_STARTS = 5
+MAX_ROWS_OF_TREE = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class CredibleBall:
+    """Partitions that hold a given posterior probability around a point partition.
+
+    Parameters
+    ----------
+    prob : float
+        Posterior probability that the partition is no further away than `radius`.
+    radius : float
+        In units of the loss.
+    coarsest, finest, furthest : arrays of shape (obs,)
+        Sampled partitions in the ball with the fewest clusters, the most clusters and the largest
+        distance; among equals the most distant one (vertical upper, vertical lower and horizontal
+        bounds of Wade and Ghahramani).
+    """
+
+    prob: float
+    radius: float
+    coarsest: IntArray = field(repr=False)
+    finest: IntArray = field(repr=False)
+    furthest: IntArray = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Partition:
+    """A point partition: clusters of rows, which are not the components of the model.
+
+    A component is a part of the model, there whether it holds rows or not; a cluster is a set of
+    rows put together. Their numbers may differ.
+
+    Parameters
+    ----------
+    labels : array of shape (obs,)
+        Clusters numbered from 0 by increasing mean of the first feature over their rows.
+    loss : {"vi", "binder"}
+    expected_loss : float
+        Mean of the loss over the sampled partitions: nats for "vi"; for "binder" the share of the
+        n^2 ordered pairs of rows on which two partitions disagree.
+    ball : CredibleBall
+    n_components : int
+        Components of the model.
+    n_samples : int
+        Sampled partitions that the expectation is taken over.
+    seed : int
+    """
+
+    labels: IntArray
+    loss: str
+    expected_loss: float
+    ball: CredibleBall
+    n_components: int
+    n_samples: int
+    seed: int
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return int(self.labels.max()) + 1
+
+    def __repr__(self) -> str:
+        """Show the sizes of the clusters, the loss and the ball."""
+        sizes = ", ".join(map(str, np.bincount(self.labels)))
+        return (
+            f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters ({sizes}) by a "
+            f"mixture of {self.n_components} components: expected {self.loss} loss "
+            f"{self.expected_loss:.4g}, {self.ball.prob:.0%} ball of radius {self.ball.radius:.4g}"
+        )
+
+
+def partition(
+    fit_or_posterior: FitOrPosterior,
+    loss: Literal["vi", "binder"] = "vi",
+    rows: Any = None,
+    *,
+    prob: float = INTERVAL,
+    seed: int | None = None,
+) -> Partition:
+    """Return the partition of the rows with the least expected loss found.
+
+    The loss is averaged over partitions of the posterior, each sampled from the responsibilities
+    of one of at most 1,000 evenly spaced draws. Greedy moves of single rows start from rows placed
+    one by one in random orders, from sampled partitions and, up to 2,000 rows, from hierarchical
+    cuts of the co-clustering matrix; the best result of all starts is kept. At most twice as many
+    clusters as components are considered. Labels of the components do not matter.
+
+    Parameters
+    ----------
+    fit_or_posterior : PointFit or xarray.DataTree
+    loss : {"vi", "binder"}
+        Variation of information or Binder's loss; Binder's favours small extra clusters.
+    rows : table of shape (obs, feature), data units, optional
+        New rows or a part of the data; None takes the rows of the posterior.
+    prob : float
+        Probability of the credible ball.
+    seed : int, optional
+        Drawn when None; stored either way.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown loss, an unusable `prob` or `seed`, or rows None for a point fit.
+    DataError
+        When the rows are unusable.
+    ResourceError
+        When the sampled partitions would not fit in memory.
+
+    References
+    ----------
+    .. [1] Wade and Ghahramani (2018), Bayesian Analysis 13, 559-626.
+    .. [2] Dahl, Johnson and Mueller (2022), J. Comput. Graph. Stat. 31, 1189-1201.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> partition(fit_em(data, 2, seed=1), rows=data, seed=1).labels.tolist()
+    [0, 0, 0, 1, 1, 1, 0, 1]
+    """
+    check_prob(prob)
+    if loss not in LOSSES:
+        raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r:.80}.", value=loss)
+    seed = seed_of(seed)
+    for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
+    everything = draws_of(fit_or_posterior)
+    values = everything.rows(rows)
+    draws = everything.thinned(MAX_SAMPLES)
+    if draws.n_samples == 1:
+        draws = draws.taken(np.zeros(MAX_SAMPLES, dtype=np.int64))
+    sampled, together = _sampled_partitions(draws, values, np.random.default_rng(for_samples))
+    starts = _starts(sampled, together, draws.n_components, np.random.default_rng(for_starts))
+    chosen = LOSSES[loss](len(values))
+    labels, expected = best_partition(sampled, chosen, starts, 2 * draws.n_components, for_orders)
+    ball = _credible_ball(losses(labels, sampled, chosen), sampled, values[:, 0], prob)
+    return Partition(
+        _numbered(labels, values[:, 0]),
+        loss,
+        expected,
+        ball,
+        draws.n_components,
+        sampled.shape[1],
+        seed,
+    )
+
+
+def _sampled_partitions(
+    draws: MixtureDraws, values: Array, rng: np.random.Generator
+) -> tuple[NDArray[np.int16], Array | None]:
+    """Sample an allocation a draw, shape (obs, sample); and co-clustering of few enough rows."""
+    n_rows = len(values)
+    require_bytes(
+        2 * draws.n_samples * n_rows,
+        f"{draws.n_samples} sampled partitions of {n_rows} rows",
+        "pass a random part of the rows as rows=, thin the posterior, or take membership",
+    )
+    sampled = np.empty((n_rows, draws.n_samples), dtype=np.int16)
+    together = np.zeros((n_rows, n_rows)) if 1 < n_rows <= MAX_ROWS_OF_TREE else None
+    for block in draws.sample_blocks(n_rows):
+        shares = draws.responsibilities(values, block)
+        if together is not None:
+            flat = shares.reshape(-1, n_rows)
+            together += flat.T @ flat / draws.n_samples
+        below = shares.cumsum(axis=1)[:, :-1] <= rng.random((len(shares), 1, n_rows))
+        sampled[:, block] = below.sum(axis=1).T
+    return sampled, together
+
+
+def _starts(
+    sampled: NDArray[np.int16],
+    together: Array | None,
+    n_components: int,
+    rng: np.random.Generator,
+) -> list[IntArray]:
+    n_rows, n_samples = sampled.shape
+    starts = [np.full(n_rows, -1) for _ in range(SCRATCH_STARTS)]
+    for s in rng.choice(n_samples, min(SAMPLED_STARTS, n_samples), replace=False):
+        starts.append(sampled[:, s].astype(np.int64))
+    if together is not None:
+        apart = squareform(np.clip(1.0 - together, 0.0, 1.0), checks=False)
+        counts = range(1, min(n_components, n_rows) + 1)
+        for method in ("average", "complete"):
+            starts.extend(cut_tree(linkage(apart, method), list(counts)).T.astype(np.int64))
+    return [np.ascontiguousarray(start) for start in starts]
+
+
+def _credible_ball(
+    distances: Array, sampled: NDArray[np.int16], first: Array, prob: float
+) -> CredibleBall:
+    """Return the smallest ball that holds the share `prob` of the sampled partitions."""
+    radius = float(np.quantile(distances, prob, method="inverted_cdf"))
+    inside = np.flatnonzero(distances <= radius)
+    counts = np.array([len(np.unique(sampled[:, s])) for s in inside])
+
+    def most_distant(among: NDArray[np.bool]) -> IntArray:
+        candidates = inside[among]
+        s = candidates[distances[candidates].argmax()]
+        return _numbered(sampled[:, s].astype(np.int64), first)
+
+    return CredibleBall(
+        prob,
+        radius,
+        coarsest=most_distant(counts == counts.min()),
+        finest=most_distant(counts == counts.max()),
+        furthest=most_distant(counts > 0),
+    )
+
+
+def _numbered(labels: IntArray, first: Array) -> IntArray:
+    """Renumber clusters from 0 by increasing mean of the first feature."""
+    _, labels = np.unique(labels, return_inverse=True)
+    means = np.bincount(labels, first) / np.bincount(labels)
+    return np.argsort(np.argsort(means, kind="stable"))[labels]

@@ -1,0 +1,182 @@
+"""Write a report: gather its sections, render them, put the file in place."""
+
+import base64
+import hashlib
+import html
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bayesgmm.arguments import check_one_of
+from bayesgmm.comparison import Criterion
+from bayesgmm.errors import ConfigError
+from bayesgmm.posterior.files import check_writable, write_text
+from bayesgmm.report.checks import checks
+from bayesgmm.report.counting import components
+from bayesgmm.report.document import Document, Picture
+from bayesgmm.report.estimates import estimates
+from bayesgmm.report.model_words import model
+from bayesgmm.report.numbers import NO_BREAK
+from bayesgmm.report.overview import brief, data, verdict
+from bayesgmm.report.reproduction import reproduction
+from bayesgmm.report.separation import separation
+from bayesgmm.report.subject import Subject, subject_of
+from bayesgmm.runtime.parallel import one_blas_thread
+
+__all__ = ["write_report"]
+
+Format = Literal["html", "md"]
+
+_SECTIONS = (brief, data, model, components, estimates, separation, checks, reproduction)
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|~$^])")
+
+
+def write_report(
+    comparison_or_posterior: Any,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    format: Format = "html",
+    overwrite: bool = False,
+    criterion: Criterion = "loo",
+    about: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a report that a reader can audit.
+
+    Parameters
+    ----------
+    comparison_or_posterior : Comparison or xarray.DataTree
+        A comparison is reported with the K that it chooses.
+    path : path
+        The file. Its folder must exist.
+    title : str, optional
+        By default the title in `about`, else the names of the columns.
+    format : {"html", "md"}
+        "html" is one file with everything in it; "md" writes its figures beside it, into a folder
+        of the same name that ends in ``_figures``.
+    overwrite : bool
+        Whether existing files may be replaced.
+    criterion : {"loo", "waic", "evidence", "aic", "bic", "icl"}
+        By which a comparison chooses K.
+    about : mapping, optional
+        What the analysis is for: title, question, source, known, command (text) and units (a
+        mapping from column to unit). By default the result's own attribute ``about``.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ConfigError
+        For anything but a comparison or a posterior, or an unknown format.
+    ResultFileError
+        When the file exists or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bayesgmm.sampling import sample
+    >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=100, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_report(tree, f"{folder}/report.html", title="Four rows")
+    ...     page = path.read_text(encoding="utf-8")
+    >>> "<title>Four rows" in page
+    True
+    """
+    check_one_of("format", format, get_args(Format))
+    check_one_of("criterion", criterion, get_args(Criterion))
+    if about is not None and not isinstance(about, Mapping):
+        raise ConfigError(f"about must be a mapping, got {about!r:.80}.", key="about", value=about)
+    check_writable(path, overwrite)
+    with one_blas_thread():
+        document = _document(subject_of(comparison_or_posterior, criterion, about), title)
+    if format == "html":
+        return write_text(path, _html(document), overwrite)
+    final = Path(path)
+    folder = final.with_name(f"{final.stem}_figures")
+    folder.mkdir(exist_ok=True)
+    for picture in document.pictures:
+        write_text(folder / f"{picture.name}.svg", picture.svg, overwrite)
+    return write_text(final, _markdown(document, folder.name), overwrite)
+
+
+def _document(subject: Subject, title: str | None) -> Document:
+    named = title or str(subject.about.get("title") or "")
+    sections = (section(subject) for section in _SECTIONS)
+    subtitle = (
+        f"{subject.n_obs} rows, {len(subject.features)} "
+        f"{'feature' if len(subject.features) == 1 else 'features'}, K = {subject.n_clusters}"
+    )
+    return Document(
+        title=named or f"Gaussian mixture of {', '.join(subject.features[:4])}",
+        subtitle=subtitle,
+        verdict=verdict(subject),
+        sections=tuple(section for section in sections if section is not None),
+    )
+
+
+def _environment(**options: Any) -> Environment:
+    return Environment(
+        loader=PackageLoader("bayesgmm.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+
+
+def _html(document: Document) -> str:
+    environment = _environment(autoescape=True, finalize=_visible)
+    style = environment.loader.get_source(environment, "style.css")[0].strip()  # type: ignore[union-attr]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        document=document, style=Markup(style), digest=digest, address=_address
+    )
+
+
+def _markdown(document: Document, folder: str) -> str:
+    environment = _environment(autoescape=False, finalize=_as_markdown)
+    environment.filters |= {"indented": _indented, "link": quote, "anchor": _anchor}
+    return environment.get_template("report.md.j2").render(document=document, folder=folder)
+
+
+def _anchor(heading: str) -> Markup:
+    """Return the address that a heading gets where Markdown is shown, as GitHub forms it."""
+    kept = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    return Markup(f"#{quote(kept)}")
+
+
+def _indented(text: str) -> Markup:
+    """Return lines as an indented block, in which Markdown reads nothing but text."""
+    return Markup("\n".join("    " + line for line in _visible(text).split("\n")))
+
+
+def _address(picture: Picture) -> str:
+    """Return the picture as a data address, in which nothing of it is part of the page."""
+    return "data:image/svg+xml;base64," + base64.b64encode(picture.svg.encode()).decode("ascii")
+
+
+def _visible(value: Any) -> Any:
+    """Make signs that do not print (controls, changes of direction) visible as escapes."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(
+        c if c.isprintable() or c in ("\n", NO_BREAK) else f"\\u{ord(c):04x}" for c in value
+    )
+
+
+def _as_markdown(value: Any) -> Any:
+    """Escape text so that Markdown, and the HTML in it, shows it as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    one_line = " ".join(_visible(value).split())
+    return html.escape(_MARKDOWN_SIGNS.sub(r"\\\1", one_line), quote=False)

@@ -1,0 +1,1 @@
+"""What all work rests on: compiled code, cores, memory, progress, interruption."""

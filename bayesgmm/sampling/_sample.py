@@ -1,0 +1,292 @@
+"""Draw from the posterior of a mixture."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from bayesgmm import labels
+from bayesgmm.advice import Advice, Option
+from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
+from bayesgmm.data import Dataset, as_dataset, check_components
+from bayesgmm.errors import (
+    ConfigError,
+    DataWarning,
+    SamplingInterrupted,
+)
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime.memory import require_bytes
+from bayesgmm.runtime.parallel import available_cores
+from bayesgmm.runtime.progress import Progress, reporting
+from bayesgmm.runtime.seeds import integer
+from bayesgmm.sampling.assembly import assemble
+from bayesgmm.sampling.chain_starts import dispersed_starts, plain_starts
+from bayesgmm.sampling.mode_search import find_modes, modes_from
+from bayesgmm.sampling.nuts import ChainDraws, ChainSettings, run_chains
+from bayesgmm.sampling.posterior_modes import PosteriorMode
+from bayesgmm.sampling.smc import draw_prior, temper
+from bayesgmm.sampling.stored_modes import with_modes
+from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
+from bayesgmm.typing import Array
+
+__all__ = ["sample"]
+
+logger = logging.getLogger(__name__)
+
+_CLIMBED = 32  # draws of all chains together from which further modes are sought
+
+
+def sample(
+    data: Any,
+    spec: MixtureSpec | int | None = None,
+    *,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
+    target_accept: float = 0.9,
+    cores: int | None = None,
+    method: Literal["nuts", "smc"] = "nuts",
+    relabel: Literal["stephens", "ecr", "pivot"] | None = "stephens",
+    model: Any = None,
+    cluster_variables: Sequence[str] = (),
+    log_likelihood: bool = True,
+    progress: bool | Progress = False,
+) -> xr.DataTree:
+    """Draw from the posterior of a Gaussian mixture, labels summed out.
+
+    Parameters
+    ----------
+    data : Dataset, array of shape (obs, feature) or frame
+    spec : MixtureSpec or int
+        The model; an integer is the number of components of the default spec. None with `model=`.
+    draws, tune : int
+        Draws kept, and draws of warm-up, of each chain.
+    chains : int
+        One starts at each mode that holds 1 % of the posterior, as far as they reach; the others
+        in proportion to the modes' mass.
+    seed : int, optional
+        Drawn when None; stored either way. The same seed gives the same draws for any `cores`.
+    target_accept : float
+        Mean acceptance probability of NUTS.
+    cores : int, optional
+        Chains that run at a time; all that there are by default.
+    method : {"nuts", "smc"}
+        "nuts": the No-U-Turn sampler of nutpie on the fused density. "smc": tempered sequential
+        Monte Carlo from the prior, which crosses modes; ``chains`` independent runs of ``draws``
+        particles.
+    relabel : {"stephens", "ecr", "pivot"} or None
+        How label switching is undone; None leaves the labels as sampled.
+    model : pymc.Model, optional
+        Sample this model instead; it needs weights, means, covariances and x with our dims. Its
+        labels are kept unless an exchange of two clusters leaves log prior and log likelihood as
+        they are. spec, method and a callable progress are refused beside it.
+    cluster_variables : sequence of str
+        Variables of `model` that belong to clusters though they lack the dim cluster. Those that
+        are seen to move with the clusters need not be named.
+    log_likelihood : bool
+        Whether to keep the log likelihood of every row and draw (8 bytes each).
+    progress : bool or callable of (chain, done, total)
+        True shows a progress bar of the terminal or the notebook.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data,
+        and posterior_modes: the modes that a search before sampling and climbs from some draws
+        found, with what each holds by Laplace's approximation.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a wrong spec or unusable data.
+    ResourceError
+        When the result would not fit in memory.
+    SamplingError
+        When no chain can start.
+    SamplingInterrupted
+        After Ctrl-C; carries the draws made as ``partial``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
+    >>> tree = sample(rows, 2, draws=50, tune=200, seed=1)
+    >>> tree.posterior.means.shape
+    (4, 50, 2, 1)
+    """
+    dataset = as_dataset(data)
+    settings = _settings(draws, tune, target_accept, cores)
+    chains = check_count("chains", chains)
+    run = _METHODS[check_one_of("method", method, _METHODS)]
+    check_one_of("relabel", relabel, (*labels.METHODS, None))
+    _check_memory(dataset, settings.draws * chains, log_likelihood)
+    seed = seed_of(seed)
+    attributes: dict[str, Any] = {
+        "seed": seed,
+        "sampler": {"method": method, "chains": chains, **vars(settings)},
+    }
+    if model is not None:
+        refuse_beside_model(spec, method, progress)
+        tree = sample_user_model(
+            model,
+            dataset,
+            settings,
+            chains=chains,
+            seed=seed,
+            progress=progress is True,
+            keep_log_likelihood=log_likelihood,
+            cluster_variables=cluster_variables,
+            attributes=attributes,
+        )
+        return tree if relabel is None else labels.relabel(tree, relabel)
+    spec = _required(spec)
+    check_components(dataset, spec.n_components)
+    log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
+    _warn_of_ties(log_posterior.resolved, dataset)
+    for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
+    modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
+    with reporting(progress, chains) as report:
+        drawn = run(log_posterior, modes, settings, chains, for_draws, report)
+    modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
+    attributes["status"] = "interrupted" if drawn.interrupted else "complete"
+    tree = assemble(
+        log_posterior,
+        drawn,
+        dataset,
+        keep_log_likelihood=log_likelihood,
+        cores=settings.cores,
+        attributes=attributes,
+    )
+    tree = with_modes(tree, log_posterior, modes)
+    if relabel is not None:
+        tree = _relabelled(tree, relabel)
+    if drawn.interrupted:
+        raise _interruption(tree, settings.draws, chains)
+    return tree
+
+
+def _settings(draws: int, tune: int, target_accept: float, cores: int | None) -> ChainSettings:
+    return ChainSettings(
+        draws=check_count("draws", draws),
+        tune=check_count("tune", tune),
+        target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
+        cores=available_cores() if cores is None else check_count("cores", cores),
+    )
+
+
+def _run_nuts(
+    log_posterior: LogPosterior,
+    modes: list[PosteriorMode],
+    settings: ChainSettings,
+    chains: int,
+    seed: np.random.SeedSequence,
+    report: Progress | None,
+) -> ChainDraws:
+    for_jitter, *for_chains = seed.spawn(1 + chains)
+    rng = np.random.default_rng(for_jitter)
+    starts = (
+        dispersed_starts(log_posterior, modes, chains, rng)
+        if modes
+        else plain_starts(draw_prior(log_posterior, chains, rng))
+    )
+    logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
+    seeds = [integer(child, 64) for child in for_chains]
+    return run_chains(log_posterior, starts, seeds, settings, report)
+
+
+def _run_smc(
+    log_posterior: LogPosterior,
+    modes: list[PosteriorMode],
+    settings: ChainSettings,
+    chains: int,
+    seed: np.random.SeedSequence,
+    report: Progress | None,
+) -> ChainDraws:
+    runs = temper(
+        log_posterior,
+        n_particles=settings.draws,
+        n_runs=chains,
+        seed=seed,
+        cores=settings.cores,
+        progress=report,
+    )
+    return ChainDraws(x=runs.draws, statistics={"lp": runs.log_density}, interrupted=False)
+
+
+_METHODS = {"nuts": _run_nuts, "smc": _run_smc}
+
+
+def _some_draws(drawn: ChainDraws) -> Array:
+    """Return finite draws (draw, dim) spread over all chains: they know modes of their own."""
+    each = max(1, _CLIMBED // drawn.x.shape[0])
+    places = np.linspace(0, drawn.x.shape[1] - 1, each).astype(np.int64)
+    points = drawn.x[:, np.unique(places)].reshape(-1, drawn.x.shape[2])
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _relabelled(tree: xr.DataTree, method: Literal["stephens", "ecr", "pivot"]) -> xr.DataTree:
+    """Relabel a run; when that is interrupted, the draws are handed over as they were sampled."""
+    try:
+        return labels.relabel(tree, method)
+    except KeyboardInterrupt as stop:
+        if attribute(tree, "status") == "interrupted":  # pressed for the second time
+            raise
+        raise SamplingInterrupted(
+            "interrupted after the last draw; all draws, labels as sampled, are in the error's "
+            ".partial.",
+            partial=tree,
+        ) from stop
+
+
+def _interruption(tree: xr.DataTree, draws: int, chains: int) -> SamplingInterrupted:
+    sizes = tree["posterior"].sizes
+    return SamplingInterrupted(
+        f"sampling was interrupted after {sizes['draw']} of {draws} draws in "
+        f"{sizes['chain']} of {chains} chains; they are in the error's .partial.",
+        partial=tree,
+    )
+
+
+def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
+    require_bytes(
+        8 * data.n_obs * (2 * data.n_features + (n_draws if log_likelihood else 0)),
+        f"sampling {data.n_obs} rows with their log likelihood at {n_draws} draws",
+        "pass log_likelihood=False, keep fewer draws, or sample a part of the rows",
+    )
+
+
+def _required(spec: MixtureSpec | int | None) -> MixtureSpec:
+    if spec is None:
+        raise ConfigError(
+            "sample needs a spec (a number of components or a MixtureSpec) or model=."
+        )
+    return as_spec(spec)
+
+
+def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:
+    """Say what a posterior on tied data means when the recording error is left out."""
+    tied = [
+        name
+        for name, gap, h in zip(
+            data.features, data.smallest_gaps(), resolved.resolution, strict=True
+        )
+        if gap > 0.0 and h == 0.0
+    ]
+    if tied and resolved.n_components > 1:
+        warnings.warn(
+            Advice(
+                f"columns {', '.join(map(repr, tied))} hold ties and resolution is 0: the density "
+                "has poles there, and the draws are those of the regular modes only; ",
+                Option("resolution", "auto"),
+                " models the recording error.",
+            ),
+            DataWarning,
+            stacklevel=3,
+        )

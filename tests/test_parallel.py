@@ -1,0 +1,63 @@
+"""Work shared out among threads."""
+
+from threading import Event
+
+import pytest
+
+from bayesgmm.runtime.parallel import Threads, in_threads, until_stopped
+
+
+def test_results_keep_their_order_for_any_number_of_threads():
+    later = [Event() for _ in range(8)]
+
+    def after_the_next(place):
+        """Wait for the next task where there is a thread for it, so that they end in reverse."""
+        if place % 4 < 3:
+            assert later[place + 1].wait(10.0)
+        later[place].set()
+        return place
+
+    assert list(in_threads(after_the_next, range(8), cores=4)) == list(range(8))
+    assert list(in_threads(pow, [2, 3, 4], [3, 2, 1], cores=1)) == [8, 9, 4]
+
+
+def test_what_fails_stops_the_others():
+    stop = Event()
+
+    def task(place):
+        if place == 0:
+            raise ValueError("no")
+        assert stop.wait(10.0)
+
+    with pytest.raises(ValueError, match="no"):
+        list(in_threads(task, range(2), cores=2, stop=stop))
+
+
+def test_ctrl_c_leaves_what_had_begun(monkeypatch):
+    stop, begun = Event(), Event()
+
+    def task(place):
+        begun.set()
+        assert stop.wait(10.0)
+        return place
+
+    def pressed(*_, **__):
+        assert begun.wait(10.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesgmm.runtime.parallel.wait", pressed)
+    assert until_stopped(task, 3, stop, cores=1) == [0]
+
+
+def test_few_arguments_are_made_ahead():
+    made = []
+
+    def arguments():
+        for place in range(50):
+            made.append(place)
+            yield place
+
+    with Threads(2) as threads:
+        for place, result in enumerate(threads.few_at_once(lambda given: given * 10, arguments())):
+            assert result == 10 * place
+            assert len(made) <= place + 2 + 2
