@@ -32,11 +32,12 @@ from scipy.stats import multivariate_t
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.errors import BayesGMMError
-from bayesgmm.evidence.bridge import bridge, coordinates_of
+from bayesgmm.evidence.bridge import bridge
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.mode_search import find_modes
@@ -159,7 +160,7 @@ def judge_set(kind: str, n_features: int, seed: int) -> dict[str, Any]:
     laplace = np.array([mode.log_mass for mode in modes])
     shift = len(data.values) * target.resolved.log_unit
     masses = np.where(np.isfinite(masses), masses, laplace - shift)
-    _, draws = coordinates_of(honest)
+    draws = Draws(honest).coordinates
     runs = {"honest": (honest, draws.reshape(-1, target.dim))}
     for number, points in enumerate(held[:2]):
         if len(points) >= _LEAST_DRAWS:

@@ -9,10 +9,10 @@ import bayesgmm as bg
 from bayesgmm import MixtureSpec, Priors
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.labels import label_groups
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import FirstRows
 from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling.smc import draw_prior
 
@@ -68,7 +68,7 @@ def test_moments_are_those_of_quadrature(method, rows, exact):
     for name, value in exact[0].items():
         assert abs(table.loc[name, "mean"] - value) < 4.0 * table.loc[name, "mcse_mean"], name
     assert attribute(tree, "relabelling")["reason"] == "the model tells the labels apart"
-    assert label_groups(tree).groups == ((0,), (1,))
+    assert Draws(tree).groups.groups == ((0,), (1,))
 
 
 def test_the_evidence_is_that_of_quadrature(rows, exact):
@@ -85,7 +85,7 @@ def test_the_factor_counts_permutations_within_groups():
     rest = {"mean_scale": 4.0, "scale": 1.0, "units": "data"}
     priors = Priors(mean_location=((0.0,), (6.0,), (0.0,)), **rest)
     tree = bg.sample(rows, MixtureSpec(3, priors=priors, resolution=0.0), seed=1)
-    assert label_groups(tree).groups == ((0, 2), (1,))
+    assert Draws(tree).groups.groups == ((0, 2), (1,))
     bridge, smc = bg.log_evidence(tree, seed=1), bg.tempered_evidence(tree, seed=1)
     assert abs(bridge.value - smc.value) < 4.0 * np.hypot(bridge.error, smc.error)
     centres = tree["posterior"]["means"].mean(("chain", "draw")).values.ravel()

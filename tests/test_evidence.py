@@ -11,11 +11,12 @@ from scipy.stats import multivariate_normal, norm
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.evidence import log_evidence, nobile_step
-from bayesgmm.evidence.bridge import _BLOCK, bridge, coordinates_of, log_ratio, log_ratios
+from bayesgmm.evidence.bridge import _BLOCK, bridge, log_ratio, log_ratios
 from bayesgmm.evidence.proposal import _gaussians, fit_proposal, permutation_matrix
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
 from bayesgmm.sampling import sample
 
@@ -134,7 +135,7 @@ def test_three_components_keep_the_error_small():
 
 def test_regions_add_up_to_the_whole(eight):
     """A cut through the posterior, symmetric in the labels: each side by its own bridge."""
-    target, draws = coordinates_of(eight)
+    target, draws = Draws(eight).target, Draws(eight).coordinates
 
     def balanced(points):
         return np.abs(points[:, 0]) < 0.7

@@ -8,8 +8,9 @@ import pymc as pm
 import pytest
 import xarray as xr
 
-from bayesgmm.labels.exchangeability import label_groups, shown_moves
+from bayesgmm.labels.exchangeability import shown_moves
 from bayesgmm.model.groups import LabelGroups
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import moved_along, permuted_tree
 from bayesgmm.sampling.model_density import ModelDensity, without_blas_warning
 from tests import own_models
@@ -154,12 +155,12 @@ def test_an_own_tree_moves_what_was_seen_to_move():
     )
     stats = xr.Dataset({"log_likelihood": (sample, np.zeros((1, 4)))})
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
-    assert label_groups(tree).groups == ((0,), (1,))
+    assert Draws(tree).groups.groups == ((0,), (1,))
     axes = dict.fromkeys(("weights", "means", "covariances"), "cluster") | {"mu": "mu_dim_0"}
     tree.attrs["labels"] = str(
         {"groups": [[0, 1]], "axes": axes, "families": [["scale_1", "scale_2"]]}
     ).replace("'", '"')
-    assert label_groups(tree).groups == ((0, 1),)
+    assert Draws(tree).groups.groups == ((0, 1),)
     orders = np.array([[[1, 0], [0, 1], [1, 0], [0, 1]]])
     moved = permuted_tree(tree, orders)["posterior"]
     for name in ("weights", "mu"):

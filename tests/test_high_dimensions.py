@@ -8,8 +8,9 @@ from scipy.optimize import minimize
 from scipy.stats import chi2, multivariate_t
 
 from bayesgmm.evidence import log_evidence, tempered_evidence
-from bayesgmm.evidence.bridge import coordinates_of, log_ratio
+from bayesgmm.evidence.bridge import log_ratio
 from bayesgmm.evidence.shrinkage import _SHARES, shrunk_moments
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample
 from tests.benchmarks.simulated import simulated_rows
 
@@ -105,7 +106,7 @@ def by_a_t_at_the_mode(posterior, seed):
     Its scale is the inverse of the curvature at the mode; it knows one labelling of clusters that
     lie far apart, so that log K! is added.
     """
-    target, draws = coordinates_of(posterior)
+    target, draws = Draws(posterior).target, Draws(posterior).coordinates
 
     def gradient(x):
         return target.evaluate(x).gradient

@@ -14,13 +14,13 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import RunStatus, diagnose
 from bayesgmm.evidence import log_evidence
 from bayesgmm.evidence._extend import extend
-from bayesgmm.evidence.bridge import coordinates_of
 from bayesgmm.evidence.missed_modes import left_out, missed_modes, mode_mass
 from bayesgmm.evidence.modes import weigh_modes
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.stored_modes import with_modes
@@ -79,7 +79,7 @@ def test_the_mass_of_a_mode_is_that_of_a_bridge_from_draws_within(months):
     shift = len(data.values) * target.resolved.log_unit
     for mode in (modes[0], modes[-1]):
         tree = run_in(target, data, [mode], modes)
-        assert not missed_modes(target, [mode], coordinates_of(tree)[1])
+        assert not missed_modes(target, [mode], Draws(tree).coordinates)
         mass, bridge = mode_mass(target, mode, 1), log_evidence(tree, seed=1)
         assert mass.k_hat < 0.7 and mass.error < 0.2
         assert mass.value - shift == pytest.approx(bridge.value, abs=0.4)

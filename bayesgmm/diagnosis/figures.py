@@ -10,12 +10,12 @@ from arviz_stats.base import array_stats
 from bayesgmm.labels import (
     Quantity,
     allocations_of,
-    label_groups,
     largest_share,
     modal_draw,
     stephens,
 )
 from bayesgmm.model.parameters import permute
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import Precision, precision
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.typing import Array
@@ -85,7 +85,7 @@ def _switched(posterior: xr.DataTree) -> float | None:
 
     None where they were relabelled, and where the model tells all labels apart.
     """
-    exchangeable = label_groups(posterior).exchangeable
+    exchangeable = Draws(posterior).groups.exchangeable
     if not exchangeable or attribute(posterior, "relabelling") is not None:
         return None
     return 1.0 - largest_share(stephens(allocations_of(posterior), modal_draw(posterior)))

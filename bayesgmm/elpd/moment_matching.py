@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.elpd.predictive import relative_efficiency
-from bayesgmm.evidence.bridge import coordinates_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import IDENTIFIED_TO_MATCH
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, resolved_of
 from bayesgmm.typing import Array, IntArray
 
@@ -73,7 +73,8 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
     Paananen, Piironen, Buerkner and Vehtari (2021), Statistics and Computing 31:16; the algorithm
     is ArviZ's `loo_moment_match`.
     """
-    target, draws = coordinates_of(posterior)
+    view = Draws(posterior)
+    target, draws = view.target, view.coordinates
     values = posterior["log_likelihood"].to_dataset()["x"].transpose(..., "obs")
     coords = {name: values[name] for name in _SAMPLE}
     part = xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"x": values.isel(obs=rows)})})

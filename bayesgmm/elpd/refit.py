@@ -16,10 +16,11 @@ from bayesgmm.arguments import seed_of
 from bayesgmm.elpd.moment_matching import match_moments, may_match_moments
 from bayesgmm.elpd.predictive import loo
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
-from bayesgmm.evidence.bridge import bridge, coordinates_of, log_ratio
+from bayesgmm.evidence.bridge import bridge, log_ratio
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.chain_starts import plain_starts
@@ -212,7 +213,8 @@ def _refit(
     posterior: xr.DataTree, rows: IntArray, chains: int, settings: ChainSettings, seed: int
 ) -> tuple[Array, Array, Array]:
     """Return the term, its error and R-hat of each row (row,) by leaving it out; NaN where none."""
-    target, kept = coordinates_of(posterior)
+    view = Draws(posterior)
+    target, kept = view.target, view.coordinates
     values = posterior["log_likelihood"].to_dataset()["x"].isel(obs=rows)
     at_draws = values.transpose("obs", "chain", "draw").values
     states = kept.reshape(-1, target.dim)

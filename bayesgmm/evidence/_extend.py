@@ -14,13 +14,14 @@ import xarray as xr
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning, SamplingError
-from bayesgmm.evidence.bridge import coordinates_of, log_ratios
+from bayesgmm.evidence.bridge import log_ratios
 from bayesgmm.evidence.missed_modes import missed_modes
 from bayesgmm.evidence.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
-from bayesgmm.posterior.tree import attribute, obs_of, resolved_of, rows_of, with_attributes
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.tree import attribute, obs_of, rows_of, with_attributes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.assembly import assemble
@@ -100,13 +101,14 @@ def extend(
     >>> tree.posterior.means.shape
     (4, 200, 2, 1)
     """
-    if resolved_of(posterior) is None:
+    view = Draws(posterior)
+    if view.resolved is None:
         raise ConfigError(
             "extend goes on from draws of the built-in model, and these are of a user's own model; "
             "sample it again with more draws: sample(data, model=model, draws=...).",
             group="posterior",
         )
-    target, run = coordinates_of(posterior)
+    target, run = view.target, view.coordinates
     modes = modes_of(posterior, target)
     draws = run.shape[1] if draws is None else check_count("draws", draws)
     broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))

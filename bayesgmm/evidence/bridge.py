@@ -15,8 +15,8 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import DRAWS_PER_COORDINATE
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import effective_size
-from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array
@@ -24,12 +24,10 @@ from bayesgmm.typing import Array
 __all__ = [
     "Evidence",
     "bridge",
-    "coordinates_of",
     "crossed",
     "log_evidence",
     "log_ratio",
     "log_ratios",
-    "target_of",
 ]
 
 PROPOSALS_PER_DRAW = 2
@@ -128,7 +126,8 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     True
     """
     seed = seed_of(seed)
-    target, draws = coordinates_of(posterior)
+    view = Draws(posterior)
+    target, draws = view.target, view.coordinates
     with one_blas_thread():
         value, error = bridge(target, draws, seed)
     return Evidence(
@@ -138,26 +137,6 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
         n_draws=draws.shape[0] * draws.shape[1],
         seed=seed,
     )
-
-
-def target_of(posterior: xr.DataTree) -> LogPosterior:
-    """Return the log posterior of a result; ConfigError for a user's own model."""
-    resolved = resolved_of(posterior)
-    if resolved is None:
-        raise ConfigError(
-            "this posterior is of a user's own model, whose normalised density is not known here; "
-            "the evidence needs draws of the built-in model: sample(data, spec) without model=, or "
-            "adopt(tree, data, spec).",
-            group="posterior",
-        )
-    return LogPosterior(resolved, rows_of(posterior))
-
-
-def coordinates_of(posterior: xr.DataTree) -> tuple[LogPosterior, Array]:
-    """Return the log posterior of a result and its draws (chain, draw, dim), fitting units."""
-    target = target_of(posterior)
-    shape = posterior["posterior"]["weights"].shape[:2]
-    return target, target.unconstrain(parameters_of(posterior)).reshape(*shape, target.dim)
 
 
 def bridge(

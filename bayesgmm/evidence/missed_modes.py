@@ -17,10 +17,10 @@ from arviz_stats.base import array_stats
 from scipy.special import gammaln, logsumexp
 
 from bayesgmm.errors import ConfigError, SamplingError
-from bayesgmm.evidence.bridge import bridge, coordinates_of
+from bayesgmm.evidence.bridge import bridge
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import LAPLACE_FACTOR, PARETO_K, VISIBLE
-from bayesgmm.posterior.tree import resolved_of
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
     Labelling,
@@ -112,9 +112,10 @@ def left_out(posterior: xr.DataTree, *, seed: int = 0) -> LeftOut | None:
     seed : int
         Of the importance sampling and the bridge.
     """
-    if GROUP not in posterior or resolved_of(posterior) is None:
+    view = Draws(posterior)
+    if GROUP not in posterior or view.resolved is None:
         return None
-    target, draws = coordinates_of(posterior)
+    target, draws = view.target, view.coordinates
     modes = modes_of(posterior, target)
     with one_blas_thread():
         missed = missed_modes(target, modes, draws)

@@ -14,11 +14,12 @@ from scipy.special import logsumexp
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import SamplingError
 from bayesgmm.evidence._posterior_over_k import shares
-from bayesgmm.evidence.bridge import bridge, coordinates_of
+from bayesgmm.evidence.bridge import bridge
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
 from bayesgmm.labels import Mode, group_chains, relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import ABROAD
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.runtime.seeds import integers
 from bayesgmm.sampling.resampling import resample
@@ -198,7 +199,8 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     2
     """
     seed = seed_of(seed)
-    target, draws = coordinates_of(posterior)
+    view = Draws(posterior)
+    target, draws = view.target, view.coordinates
     modes = group_chains(posterior)
     _refuse_links(posterior, modes)
     if len(modes) < 2:

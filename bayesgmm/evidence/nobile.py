@@ -7,8 +7,8 @@ import xarray as xr
 from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence.bridge import coordinates_of
 from bayesgmm.limits import EMPTY_DRAWS
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import effective_size
 
 __all__ = ["NobileStep", "nobile_step"]
@@ -60,7 +60,8 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     ----------
     Nobile (2004), Annals of Statistics 32:2044.
     """
-    target, draws = coordinates_of(posterior)
+    view = Draws(posterior)
+    target, draws = view.target, view.coordinates
     resolved = target.resolved
     if resolved.n_components < 2:
         raise ConfigError(

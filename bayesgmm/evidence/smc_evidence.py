@@ -9,10 +9,11 @@ from scipy.stats import norm, t
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence.bridge import Evidence, target_of
+from bayesgmm.evidence.bridge import Evidence
 from bayesgmm.evidence.refinement import refine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST_RUNS
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling.smc import temper
 
 __all__ = ["tempered_evidence"]
@@ -84,7 +85,7 @@ def tempered_evidence(
     check_count("n_particles", n_particles)
     if cores is not None:
         check_count("cores", cores)
-    target = target_of(posterior)
+    target = Draws(posterior).target
     least = 2 * DRAWS_PER_COORDINATE * target.dim
     if n_particles * n_runs < least:
         raise ConfigError(

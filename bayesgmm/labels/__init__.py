@@ -4,9 +4,7 @@ from bayesgmm.labels._relabel import METHODS, agreement, largest_share, modal_dr
 from bayesgmm.labels.allocation import (
     Allocations,
     allocations_of,
-    fitting_coordinates,
 )
-from bayesgmm.labels.exchangeability import label_groups
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
@@ -22,10 +20,8 @@ __all__ = [
     "agreement",
     "allocations_of",
     "cluster_quantities",
-    "fitting_coordinates",
     "group_chains",
     "identification_scores",
-    "label_groups",
     "label_free_quantities",
     "largest_share",
     "modal_draw",

@@ -43,7 +43,7 @@ def relabel(
 ) -> xr.DataTree:
     """Give every draw the labels under which the draws agree, and number the clusters.
 
-    Every draw is kept. Labels change places within exchangeable groups only (`label_groups`), and
+    Every draw is kept. Labels change places within exchangeable groups only, and
     clusters that the model tells from all others stay as they are. Within a group, clusters are
     numbered by increasing posterior mean of the first feature, or of the feature that separates
     them best where the first does not.

@@ -7,15 +7,14 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from bayesgmm.labels.exchangeability import label_groups
 from bayesgmm.likelihood.compiled.allocations import permuted_sum, projected
 from bayesgmm.likelihood.responsibilities import over_draws, responsibilities
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.posterior.tree import parameters_of, resolved_of, rows_of
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Allocations", "allocations_of", "fitting_coordinates"]
+__all__ = ["Allocations", "allocations_of"]
 
 _HELD_VALUES = 2**23  # probabilities kept between passes: 64 MiB
 
@@ -111,21 +110,8 @@ class Allocations:
 
 def allocations_of(posterior: xr.DataTree) -> Allocations:
     """Return the allocations of a tree's draws, chains one after another."""
-    return Allocations(
-        parameters_of(posterior),
-        rows_of(posterior),
-        *fitting_coordinates(posterior),
-        label_groups(posterior),
-    )
-
-
-def fitting_coordinates(posterior: xr.DataTree) -> tuple[Array, Array]:
-    """Return centre and unit (feature,) of a tree; from its rows where the model is a user's."""
-    resolved = resolved_of(posterior)
-    if resolved is not None:
-        return resolved.centre, resolved.unit
-    rows = rows_of(posterior)
-    return rows.mean(axis=0), rows.std(axis=0, ddof=1)
+    draws = Draws(posterior)
+    return Allocations(draws.parameters, draws.rows, *draws.frame, draws.groups)
 
 
 def _mean(sums: Iterable[tuple[Array, int]]) -> Array:

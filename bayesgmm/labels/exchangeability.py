@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from bayesgmm.model.groups import LabelGroups
-from bayesgmm.posterior.tree import LABELS, attribute, moved_along, resolved_of
+from bayesgmm.posterior.tree import moved_along
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["LabelMoves", "ModelValues", "label_groups", "shown_moves"]
+__all__ = ["LabelMoves", "ModelValues", "shown_moves"]
 
 _CLOSE = 1e-9  # relative, of log densities and parameters before and after an exchange
 _MOST_DOUBTFUL = 4  # variables without the cluster's dim of which every choice is tried
@@ -66,34 +65,6 @@ class LabelMoves:
             "families": [list(family) for family in self.families],
             "unclear": list(self.unclear),
         }
-
-
-def label_groups(posterior: xr.DataTree) -> LabelGroups:
-    """Return the groups within which the labels of a posterior are exchangeable.
-
-    Permutation, numbering, bridge, sequential Monte Carlo and verdict act within these. Of the
-    built-in model they are the clusters with equal prior; of a user's own those shown by
-    `shown_moves` when it was sampled or adopted.
-
-    Parameters
-    ----------
-    posterior : xarray.DataTree
-
-    Examples
-    --------
-    >>> from bayesgmm import MixtureSpec, Priors, sample
-    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> spec = MixtureSpec(3, priors=Priors(concentration=(1.0, 2.0, 2.0)))
-    >>> label_groups(sample(rows, spec, draws=20, tune=100, seed=1)).groups
-    ((0,), (1, 2))
-    """
-    resolved = resolved_of(posterior)
-    if resolved is not None:
-        return resolved.groups
-    shown = attribute(posterior, LABELS)
-    if shown is None:
-        return LabelGroups.of_none(posterior["posterior"].sizes["cluster"])
-    return LabelGroups(tuple(tuple(group) for group in shown["groups"]))
 
 
 def shown_moves(

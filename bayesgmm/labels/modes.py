@@ -8,12 +8,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.labels.quantities import Quantity, label_free_quantities
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import CHAINS_APART, STAYING_DRAWS
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.gaussian import gaussian_components
-from bayesgmm.posterior.tree import parameters_of, rows_of
 from bayesgmm.typing import Array
 
 __all__ = ["Mode", "group_chains"]
@@ -104,15 +103,12 @@ def _row_log_likelihoods(posterior: xr.DataTree) -> Array | None:
 
     Where the components are not Gaussian, what is stored; None where nothing is.
     """
-    rows = rows_of(posterior)
-    every = -(-len(rows) // _ROWS)
+    draws = Draws(posterior)
+    every = -(-len(draws.rows) // _ROWS)
     if not gaussian_components(posterior):
         if "log_likelihood" not in posterior:
             return None
         return posterior["log_likelihood"].to_dataset()["x"].values[:, :, ::every]
-    rows = np.ascontiguousarray(rows[::every])
-    values = pointwise_log_likelihood(
-        parameters_of(posterior), rows, *fitting_coordinates(posterior)
-    )
-    sizes = posterior["posterior"].sizes
-    return values.reshape(sizes["chain"], sizes["draw"], len(rows))
+    rows = np.ascontiguousarray(draws.rows[::every])
+    values = pointwise_log_likelihood(draws.parameters, rows, *draws.frame)
+    return values.reshape(*draws.shape, len(rows))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesgmm.labels.allocation import fitting_coordinates
 from bayesgmm.likelihood.compiled.allocations import row_sums
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.gaussian import gaussian_components
-from bayesgmm.posterior.tree import check_posterior, parameters_of, resolved_of, rows_of
+from bayesgmm.posterior.tree import check_posterior
 from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
@@ -66,16 +66,9 @@ def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
         quantities.append(Quantity(f"sorted_weights[{rank}]", decreasing[:, :, rank]))
     if not gaussian_components(posterior):
         return quantities
-    sums = np.concatenate(
-        list(
-            over_draws(
-                _entropy_and_occupied,
-                parameters_of(posterior),
-                rows_of(posterior),
-                *fitting_coordinates(posterior),
-            )
-        )
-    ).reshape(*weights.shape[:2], 2)
+    draws = Draws(posterior)
+    blocks = over_draws(_entropy_and_occupied, draws.parameters, draws.rows, *draws.frame)
+    sums = np.concatenate(list(blocks)).reshape(*draws.shape, 2)
     quantities.append(Quantity("entropy", sums[..., 0]))
     quantities.append(Quantity("occupied", sums[..., 1]))
     return quantities
@@ -95,12 +88,11 @@ def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
     -------
     list of Quantity
     """
-    draws = posterior["posterior"].to_dataset()
-    flat = parameters_of(posterior)
-    shape = (draws.sizes["chain"], draws.sizes["draw"])
-    parameters = Parameters(*(value.reshape(*shape, *value.shape[1:]) for value in flat))
-    features = [str(name) for name in draws["feature"].values]
-    clusters = [str(name) for name in draws["cluster"].values]
+    draws = Draws(posterior)
+    parameters = Parameters(
+        *(value.reshape(*draws.shape, *value.shape[1:]) for value in draws.parameters)
+    )
+    features, clusters = list(draws.features), [str(name) for name in draws.clusters]
     quantities = []
     if len(clusters) > 1:
         for k, cluster in enumerate(clusters):
@@ -109,7 +101,7 @@ def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
         for d, feature in enumerate(features):
             name = f"means[{cluster}, {feature}]"
             quantities.append(Quantity(name, parameters.means[:, :, k, d], k))
-    resolved = resolved_of(posterior)
+    resolved = draws.resolved
     structure = Structure.seen_in(parameters) if resolved is None else resolved.structure
     return [*quantities, *_of_covariances(parameters, clusters, features, structure)]
 

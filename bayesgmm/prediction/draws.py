@@ -16,8 +16,8 @@ from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.likelihood.rows import whole_blocks
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.gaussian import refuse_unless_gaussian
-from bayesgmm.posterior.tree import obs_of, parameters_of, rows_of
 from bayesgmm.prediction.rows import checked_rows, row_names
 from bayesgmm.runtime.parallel import available_cores, in_threads
 from bayesgmm.typing import Array, IntArray
@@ -182,13 +182,10 @@ def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Mixt
             Parameters(*(value[None] for value in fit.parameters)), fit.features, None
         )
     if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
-        tree = fit_or_posterior
         if gaussian:
-            refuse_unless_gaussian(tree)
-        posterior = tree["posterior"].to_dataset()
-        features = tuple(map(str, posterior["feature"].values))
-        clusters = posterior["cluster"].values
-        return MixtureDraws(parameters_of(tree), features, rows_of(tree), clusters, obs_of(tree))
+            refuse_unless_gaussian(fit_or_posterior)
+        draws = Draws(fit_or_posterior)
+        return MixtureDraws(draws.parameters, draws.features, draws.rows, draws.clusters, draws.obs)
     raise ConfigError(
         "a PointFit or a DataTree with a posterior group is needed, got "
         f"{type(fit_or_posterior).__name__}; both come from fit_em, fit_map and sample.",
