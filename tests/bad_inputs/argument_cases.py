@@ -110,7 +110,7 @@ OPTIONS = [
     option("sample", "relabel", "x", "stephens, ecr, pivot", "got 'x'"),
     call("sample(model=3)", lambda: bayesgmm.sample(ROWS, model=3), "pymc.Model", "int"),
     option("sample", "progress", "x", "True, False or a function", "'x'"),
-    option("compare", "covariance", "VVV", "'tied_spherical'", "got 'VVV'"),
+    option("compare", "covariance", "EVE", "'tied_spherical'", "got 'EVE'"),
     option("compare", "priors", 3, "priors", "got 3"),
     option("compare", "resolution", -1, "resolution"),
     option("compare", "max_draws", -1, "max_draws must be an integer >= 0, got -1."),
@@ -148,7 +148,7 @@ SPECS = [
     priors(units="cm"),
     priors(mean_location="x"),
     priors(etta=1.0),
-    spec(covariance="VVV"),
+    spec(covariance="EVE"),
     spec(resolution="fine"),
     spec(resolution=(1.0, NAN)),
     spec(resolution=True),
@@ -277,8 +277,8 @@ ESTIMATORS = [
     estimator("tol", lambda: bayesgmm.GaussianMixture(tol=-1).fit(ROWS), "tol", "got -1"),
     estimator(
         "covariance_type",
-        lambda: bayesgmm.GaussianMixture(covariance_type="VVV").fit(ROWS),
-        "got 'VVV'",
+        lambda: bayesgmm.GaussianMixture(covariance_type="EVE").fit(ROWS),
+        "got 'EVE'",
     ),
     estimator(
         "not fitted",
