@@ -1,7 +1,9 @@
 """The notebooks: committed as executed, fit to be read, and executed anew when asked for."""
 
+import ast
 import re
 import runpy
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,14 @@ def test_notebook_runs_anew(path: Path, tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(ROOT / name, target_is_directory=True)
     execute = runpy.run_path(str(ROOT / "notebooks/execute.py"))["executed"]
     check(execute(path, folder, timeout=120))
+
+
+@each_notebook
+def test_what_it_imports_of_the_package_is_there(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code" or cell.source.startswith(("%", "!")):
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bayesgmm"):
+                module = import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names)
