@@ -39,7 +39,7 @@ LAYERS = [
     {"__main__"},
 ]
 LAYER_OF = {name: i for i, names in enumerate(LAYERS) for name in names}
-FLAGS = {"shared", "scalar", "correlated", "one_scale", "scales", "correlations", "engine_flags"}
+FLAGS = {"shared", "scalar", "correlated", "one_scale", "scales", "correlations"}
 MEMORY = re.compile(
     r"\w\.flat\b(?!`|\()|likelihood\.compiled\.(coordinates|framed|fused|gibbs|kernels|memory)\b"
 )
@@ -115,7 +115,7 @@ class Package:
             if not name.startswith("bayesgmm.model.components")
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute)
-            and node.attr in FLAGS - {"engine_flags"}
+            and node.attr in FLAGS
             and ast.unparse(node.value).endswith(("structure", "STRUCTURES[spec.covariance]"))
         ]
 
@@ -155,7 +155,9 @@ class Package:
         )
         if "R0801" not in run.stdout and "rated" not in run.stdout:
             raise RuntimeError(f"pylint did not run: {run.stderr:.200}")
-        return re.findall(r"^==(\S+:\[\d+:\d+\])\n==(\S+:\[\d+:\d+\])", run.stdout, re.MULTILINE)
+        place = r"(\S+:\[\d+:\d+\])"
+        found = re.findall(f"^=={place}\n=={place}", run.stdout, re.MULTILINE)
+        return [" ~ ".join(pair) for pair in found]
 
 
 def _part(name: str) -> str:

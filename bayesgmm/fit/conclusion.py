@@ -118,7 +118,7 @@ def _cure(target: Target) -> Advice:
     """Say what can be done that is not done already."""
     resolved = target.resolved
     cures: list[str | Option] = ["fewer components"]
-    if resolved.structure.has_poles:
+    if resolved.structure.own_covariances:
         tied = Option("covariance", "tied")
         cures.append(Advice("a structure with shared covariances (", tied, ")"))
     exact = [

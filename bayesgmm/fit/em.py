@@ -158,7 +158,7 @@ class Likelihood:
 
         Shared covariances have no spikes.
         """
-        if not self.resolved.structure.has_poles:
+        if not self.resolved.structure.own_covariances:
             return x
         wide = replace(self, ridge=max(self.ridge, _WIDE_RIDGE))
         return wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x

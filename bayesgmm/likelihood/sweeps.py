@@ -29,9 +29,7 @@ def sweep(target: LogPosterior, states: Array, step: float, max_steps: int, seed
     array of shape (chain,)
         Mean acceptance probability of the Hamiltonian moves.
     """
-    acceptance = np.empty(len(states))
-    sweep_chains(states, target.flat, step, max_steps, seed, acceptance)
-    return acceptance
+    return _sweep(target.flat, states, step, max_steps, seed)
 
 
 class FirstRows:
@@ -50,6 +48,10 @@ class FirstRows:
     def sweep(self, states: Array, n_rows: int, step: float, max_steps: int, seed: int) -> Array:
         """Move chains on as `sweep` does, given the first `n_rows` rows."""
         self._seen[0] = n_rows
-        acceptance = np.empty(len(states))
-        sweep_chains(states, self._seen, step, max_steps, seed, acceptance)
-        return acceptance
+        return _sweep(self._seen, states, step, max_steps, seed)
+
+
+def _sweep(flat: Array, states: Array, step: float, max_steps: int, seed: int) -> Array:
+    acceptance = np.empty(len(states))
+    sweep_chains(states, flat, step, max_steps, seed, acceptance)
+    return acceptance

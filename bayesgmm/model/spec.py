@@ -59,7 +59,6 @@ _CONFIG: Any = {"extra": "forbid"}
 
 COVARIANCES: tuple[str, ...] = get_args(Covariance)
 MCLUST_NAMES = {structure.mclust: name for name, structure in STRUCTURES.items()}
-NamedCovariance = Annotated[Covariance, BeforeValidator(lambda name: our_name(name))]
 
 
 def our_name(covariance: Any) -> Any:
@@ -71,6 +70,9 @@ def our_name(covariance: Any) -> Any:
     ('diag', 'tied')
     """
     return MCLUST_NAMES.get(covariance, covariance) if isinstance(covariance, str) else covariance
+
+
+NamedCovariance = Annotated[Covariance, BeforeValidator(our_name)]
 
 
 class _Checked:

@@ -10,7 +10,7 @@ __all__ = ["compact", "compact_shape", "expand", "inverse", "precision_cholesky"
 
 def compact_shape(structure: Structure, n_components: int, n_features: int) -> tuple[int, ...]:
     """Return the shape of `compact`; the empty one is a single number."""
-    clusters = (n_components,) if structure.has_poles else ()
+    clusters = (n_components,) if structure.own_covariances else ()
     if structure.correlations != "none":
         return (*clusters, n_features, n_features)
     return clusters if structure.one_scale else (*clusters, n_features)
@@ -18,7 +18,7 @@ def compact_shape(structure: Structure, n_components: int, n_features: int) -> t
 
 def compact(structure: Structure, matrices: Array) -> Array:
     """Return what is free of matrices (cluster, feature, feature) of a structure."""
-    if not structure.has_poles:
+    if not structure.own_covariances:
         matrices = matrices[0]
     if structure.correlations != "none":
         return matrices

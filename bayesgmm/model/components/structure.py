@@ -58,8 +58,8 @@ class Structure:
         return ("means", *(name for name, belongs in sets.items() if belongs == "own"))
 
     @property
-    def has_poles(self) -> bool:
-        """Whether one component alone can shrink onto a few rows."""
+    def own_covariances(self) -> bool:
+        """Whether clusters may differ in their covariance; one can then shrink onto a few rows."""
         return "own" in (self.scales, self.correlations)
 
     @property
@@ -70,7 +70,7 @@ class Structure:
     @property
     def engine_flags(self) -> tuple[bool, bool, bool]:
         """Return what the compiled M-step asks: shared, scalar, correlated."""
-        return not self.has_poles, self.one_scale, self.correlations != "none"
+        return not self.own_covariances, self.one_scale, self.correlations != "none"
 
     def has_correlations(self, n_features: int) -> bool:
         """Whether there is a correlation matrix."""
@@ -90,19 +90,19 @@ class Structure:
 
     def n_groups(self, n_components: int) -> int:
         """Return the number of covariances that may differ."""
-        return n_components if self.has_poles else 1
+        return n_components if self.own_covariances else 1
 
     def scales_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return the shape of the free scales: what is shared or scalar has no axis."""
-        clusters = (n_components,) if self.scales == "own" else ()
-        return clusters if self.one_scale else (*clusters, n_features)
+        sizes = {"cluster": n_components, "feature": n_features}
+        return tuple(sizes[dim] for dim in self.scale_dims)
 
     def pairs_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return the shape of the free partial correlations; (0,) where there are none."""
         if not self.has_correlations(n_features):
             return (0,)
-        n_pairs = n_features * (n_features - 1) // 2
-        return (n_components, n_pairs) if self.correlations == "own" else (n_pairs,)
+        sizes = {"cluster": n_components, "pair": n_features * (n_features - 1) // 2}
+        return tuple(sizes[dim] for dim in self.pair_dims)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Count the free parameters: weights, means, scales, correlations."""
@@ -162,7 +162,7 @@ class Structure:
         ----------
         Celeux and Govaert (1995), Pattern Recognition 28:781, section 3.
         """
-        if self.has_poles:
+        if self.own_covariances:
             covariances = scatter / mass[:, None, None]
         else:
             pooled = scatter.sum(axis=0) / mass.sum()
@@ -183,7 +183,8 @@ class Structure:
         scales, covariances = parameters.scales, parameters.covariances
         off = ~np.eye(scales.shape[-1], dtype=bool)
         kept = {
-            "one set of covariances": self.has_poles or alike(covariances, covariances[:, :, :1]),
+            "one set of covariances": self.own_covariances
+            or alike(covariances, covariances[:, :, :1]),
             "one scale for all features": not self.one_scale or alike(scales, scales[..., :1]),
             "no correlations": self.correlations != "none"
             or alike(1.0 + parameters.correlations[..., off], np.ones(1)),

@@ -58,7 +58,7 @@ def distinct_structure(name: str, n_components: int, n_features: int) -> str:
     return next(
         other.name
         for other in STRUCTURES.values()
-        if (n_components == 1 or other.has_poles == wanted.has_poles)
+        if (n_components == 1 or other.own_covariances == wanted.own_covariances)
         and (
             n_features == 1
             or (
