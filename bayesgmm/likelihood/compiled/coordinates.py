@@ -28,12 +28,13 @@ __all__ = [
     "empty_point",
     "flatten",
     "read",
+    "set_of",
     "unpack",
     "unpack_whitened",
 ]
 
 LOG_4 = math.log(4.0)
-_HEADER = 14
+_HEADER = 15
 
 
 class Problem(NamedTuple):
@@ -42,7 +43,8 @@ class Problem(NamedTuple):
     n_rows: int
     n_features: int
     n_clusters: int
-    n_groups: int  # sets of scales and correlations: 1 where shared, else one a cluster
+    n_scale_sets: int  # 1 where the scales are shared, else one a cluster
+    n_pair_sets: int  # 1 where the correlations are shared or absent, else one a cluster
     scalar: bool
     has_pairs: bool
     half_normal: bool
@@ -53,30 +55,33 @@ class Problem(NamedTuple):
     concentration: Array  # (cluster,)
     mean_location: Array  # (cluster, feature)
     mean_scale: Array  # (cluster, feature)
-    prior_scale: Array  # (group, feature)
+    prior_scale: Array  # (scale set, feature)
     resolution: Array  # (feature,)
     blocks: Array  # (blocks, feature, BLOCK)
 
 
 class Point(NamedTuple):
-    """The parameters at one x, fitting coordinates; a group is a cluster, or all that share."""
+    """The parameters at one x, fitting coordinates.
+
+    A set belongs to one cluster or to all; so does a group, clusters that share both sets.
+    """
 
     log_weights: Array  # (cluster,)
     means: Array  # (cluster, feature)
-    scales: Array  # (group, feature)
-    partial: Array  # (group, feature, feature), lower triangle: partial correlations y
+    scales: Array  # (scale set, feature)
+    partial: Array  # (pair set, feature, feature), lower triangle: partial correlations y
     log_gap: Array  # the same shape: log(1 - y^2)
-    correlation_factors: Array  # (group, feature, feature): C, Omega = C C'
-    roots: Array  # the same shape: diag(s) C
+    correlation_factors: Array  # the same shape: C, Omega = C C'
+    roots: Array  # (group, feature, feature): diag(s) C
     factors: Array  # the same shape: L, L L' = root root' + diag(h^2)
     memory: Array  # in which all of them lie
 
 
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
-    header = [*problem[:10], *problem.constants]
-    before_rows = np.concatenate([header, *(part.ravel() for part in problem[11:16])])
-    start = _rows_start(problem.n_clusters, problem.n_groups, problem.n_features)
+    header = [*problem[:11], *problem.constants]
+    before_rows = np.concatenate([header, *(part.ravel() for part in problem[12:17])])
+    start = _rows_start(problem.n_clusters, problem.n_scale_sets, problem.n_features)
     flat = aligned_empty((start + problem.blocks.size,))
     flat[: len(before_rows)] = before_rows
     flat[len(before_rows) : start] = 0.0
@@ -85,9 +90,9 @@ def flatten(problem: Problem) -> Array:
 
 
 @compiled
-def _rows_start(n_clusters: int, n_groups: int, n_features: int) -> int:
+def _rows_start(n_clusters: int, n_scale_sets: int, n_features: int) -> int:
     """Return where the rows begin: after the numbers, at a whole cache line."""
-    numbers = n_clusters + (2 * n_clusters + n_groups + 1) * n_features
+    numbers = n_clusters + (2 * n_clusters + n_scale_sets + 1) * n_features
     return (_HEADER + numbers + 7) // 8 * 8
 
 
@@ -95,27 +100,29 @@ def _rows_start(n_clusters: int, n_groups: int, n_features: int) -> int:
 def read(flat: Array) -> Problem:
     """View the flat array, which must outlive the view, as a problem; nothing is copied."""
     n_rows, n_features, n_clusters = int(flat[0]), int(flat[1]), int(flat[2])
-    n_blocks, n_groups = (n_rows + BLOCK - 1) // BLOCK, int(flat[3])
+    n_scale_sets, n_pair_sets = int(flat[3]), int(flat[4])
     means = _HEADER + n_clusters
     scales = means + 2 * n_clusters * n_features
+    start = _rows_start(n_clusters, n_scale_sets, n_features)
     return Problem(
         n_rows,
         n_features,
         n_clusters,
-        n_groups,
-        flat[4] > 0.0,
+        n_scale_sets,
+        n_pair_sets,
         flat[5] > 0.0,
         flat[6] > 0.0,
         flat[7] > 0.0,
-        flat[8],
+        flat[8] > 0.0,
         flat[9],
-        part(flat, 10, (4,)),
+        flat[10],
+        part(flat, 11, (4,)),
         part(flat, _HEADER, (n_clusters,)),
         part(flat, means, (n_clusters, n_features)),
         part(flat, means + n_clusters * n_features, (n_clusters, n_features)),
-        part(flat, scales, (n_groups, n_features)),
-        part(flat, scales + n_groups * n_features, (n_features,)),
-        part(flat, _rows_start(n_clusters, n_groups, n_features), (n_blocks, n_features, BLOCK)),
+        part(flat, scales, (n_scale_sets, n_features)),
+        part(flat, scales + n_scale_sets * n_features, (n_features,)),
+        part(flat, start, ((n_rows + BLOCK - 1) // BLOCK, n_features, BLOCK)),
     )
 
 
@@ -130,17 +137,18 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
         for d in range(n_features):
             point.means[k, d] = x[o]
             o += 1
-    for g in range(problem.n_groups):
+    for s in range(problem.n_scale_sets):
         for d in range(n_features):
-            point.scales[g, d] = math.exp(x[o])
+            point.scales[s, d] = math.exp(x[o])
             if not problem.scalar or d == n_features - 1:
                 o += 1
-    regular = True
-    for g in range(problem.n_groups):
+    for p in range(problem.n_pair_sets):
         if problem.has_pairs:
-            _unpack_pairs(x, o + g * n_pairs, g, point)
+            _unpack_pairs(x, o + p * n_pairs, p, point)
         else:
-            _uncorrelated(g, point)
+            _uncorrelated(p, point)
+    regular = True
+    for g in range(point.factors.shape[0]):
         regular &= _factorise(g, problem, point)
     return regular
 
@@ -158,21 +166,31 @@ def unpack_whitened(
 @compiled
 def empty_point(problem: Problem) -> Point:
     """Allocate a point."""
-    n_clusters, n_groups, size = problem.n_clusters, problem.n_groups, problem.n_features
-    vector, square = n_groups * size, n_groups * size * size
-    squares = n_clusters + n_clusters * size + vector
-    memory = np.empty(squares + 5 * square)
+    n_clusters, size = problem.n_clusters, problem.n_features
+    n_scale_sets, n_pair_sets = problem.n_scale_sets, problem.n_pair_sets
+    n_groups = max(n_scale_sets, n_pair_sets)
+    scales = n_clusters + n_clusters * size
+    pairs = scales + n_scale_sets * size
+    square, roots = n_pair_sets * size * size, pairs + 3 * n_pair_sets * size * size
+    factors = roots + n_groups * size * size
+    memory = np.empty(factors + n_groups * size * size)
     return Point(
         part(memory, 0, (n_clusters,)),
         part(memory, n_clusters, (n_clusters, size)),
-        part(memory, squares - vector, (n_groups, size)),
-        part(memory, squares, (n_groups, size, size)),
-        part(memory, squares + square, (n_groups, size, size)),
-        part(memory, squares + 2 * square, (n_groups, size, size)),
-        part(memory, squares + 3 * square, (n_groups, size, size)),
-        part(memory, squares + 4 * square, (n_groups, size, size)),
+        part(memory, scales, (n_scale_sets, size)),
+        part(memory, pairs, (n_pair_sets, size, size)),
+        part(memory, pairs + square, (n_pair_sets, size, size)),
+        part(memory, pairs + 2 * square, (n_pair_sets, size, size)),
+        part(memory, roots, (n_groups, size, size)),
+        part(memory, factors, (n_groups, size, size)),
         memory,
     )
+
+
+@compiled
+def set_of(cluster: int, sets: Array) -> int:
+    """Return which of `sets` (set, ...) is a cluster's: its own, or that of all."""
+    return 0 if sets.shape[0] == 1 else cluster
 
 
 @compiled
@@ -194,8 +212,8 @@ def _unpack_weights(x: Array, log_weights: Array) -> None:
 
 
 @compiled
-def _unpack_pairs(x: Array, o: int, g: int, point: Point) -> None:
-    """Write y, log(1 - y^2) and the Cholesky factor of Omega from group g's log odds, x[o:].
+def _unpack_pairs(x: Array, o: int, p: int, point: Point) -> None:
+    """Write y, log(1 - y^2) and the Cholesky factor of Omega from set p's log odds, x[o:].
 
     C-vine: C_ij = y_ij prod_{m<j} sqrt(1 - y_im^2) (Lewandowski, Kurowicka and Joe 2009).
     With u = exp(-|x|), y = tanh(x / 2) = +-(1 - u) / (1 + u), and log(1 - y^2) is taken from
@@ -209,38 +227,38 @@ def _unpack_pairs(x: Array, o: int, g: int, point: Point) -> None:
             u = math.exp(-size)
             y = math.copysign(-math.expm1(-size) / (1.0 + u), x[o])
             gap = LOG_4 - size - 2.0 * math.log1p(u)
-            point.partial[g, i, j], point.log_gap[g, i, j] = y, gap
-            point.correlation_factors[g, i, j] = y * math.exp(0.5 * remaining)
+            point.partial[p, i, j], point.log_gap[p, i, j] = y, gap
+            point.correlation_factors[p, i, j] = y * math.exp(0.5 * remaining)
             remaining += gap
             o += 1
-        point.correlation_factors[g, i, i] = math.exp(0.5 * remaining)
+        point.correlation_factors[p, i, i] = math.exp(0.5 * remaining)
         for j in range(i + 1, n_features):
-            point.correlation_factors[g, i, j] = 0.0
+            point.correlation_factors[p, i, j] = 0.0
 
 
 @compiled
-def _uncorrelated(g: int, point: Point) -> None:
+def _uncorrelated(p: int, point: Point) -> None:
     n_features = point.scales.shape[1]
     for i in range(n_features):
         for j in range(n_features):
-            point.correlation_factors[g, i, j] = 1.0 if i == j else 0.0
+            point.correlation_factors[p, i, j] = 1.0 if i == j else 0.0
 
 
 @compiled
 def _factorise(g: int, problem: Problem, point: Point) -> bool:
     """Write root = diag(s) C and the Cholesky factor of root root' + diag(h^2) of group g."""
-    size = problem.n_features
+    size, s, p = problem.n_features, set_of(g, point.scales), set_of(g, point.partial)
     for i in range(size):
         for j in range(size):
-            root = point.scales[g, i] * point.correlation_factors[g, i, j]
+            root = point.scales[s, i] * point.correlation_factors[p, i, j]
             point.roots[g, i, j], point.factors[g, i, j] = root, root
     if not problem.resolved:
         return True
     for i in range(size):
         for j in range(i + 1):
-            s = 0.0
+            product = 0.0
             for m in range(j + 1):
-                s += point.roots[g, i, m] * point.roots[g, j, m]
-            point.factors[g, i, j] = s
+                product += point.roots[g, i, m] * point.roots[g, j, m]
+            point.factors[g, i, j] = product
         point.factors[g, i, i] += problem.resolution[i] * problem.resolution[i]
     return cholesky(point.factors[g], point.factors[g])

@@ -60,19 +60,16 @@ def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Arr
     n_draws, n_features = draws.shape[0], problem.n_features
     weights = np.empty((n_draws, problem.n_clusters))
     means = np.empty((n_draws, problem.n_clusters, n_features))
-    scales = np.empty((n_draws, problem.n_groups, n_features))
-    factors = np.empty((n_draws, problem.n_groups, n_features, n_features))
+    scales = np.empty((n_draws, problem.n_scale_sets, n_features))
+    factors = np.empty((n_draws, problem.n_pair_sets, n_features, n_features))
     for s in range(n_draws):
         unpack(draws[s], problem, point)
         for k in range(problem.n_clusters):
             weights[s, k] = math.exp(point.log_weights[k])
             for i in range(n_features):
                 means[s, k, i] = point.means[k, i]
-        for g in range(problem.n_groups):
-            for i in range(n_features):
-                scales[s, g, i] = point.scales[g, i]
-                for j in range(n_features):
-                    factors[s, g, i, j] = point.correlation_factors[g, i, j]
+        scales[s] = point.scales
+        factors[s] = point.correlation_factors
     return weights, means, scales, factors
 
 

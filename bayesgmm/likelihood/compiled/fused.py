@@ -11,6 +11,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
     read,
+    set_of,
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
@@ -115,7 +116,8 @@ def expected_log_posterior(
 
 @compiled
 def _empty_sums(problem: Problem) -> _Sums:
-    n_clusters, n_groups, size = problem.n_clusters, problem.n_groups, problem.n_features
+    n_clusters, size = problem.n_clusters, problem.n_features
+    n_groups = max(problem.n_scale_sets, problem.n_pair_sets)
     square, vector = n_clusters * size * size, n_clusters * size
     half = square + vector + n_clusters
     memory = np.zeros(2 * half + (n_groups + 1) * size * size)
@@ -130,11 +132,6 @@ def _empty_sums(problem: Problem) -> _Sums:
         part(memory, 2 * half + n_groups * size * size, (size, size)),
         memory,
     )
-
-
-@compiled
-def _group(point: Point, k: int) -> int:
-    return 0 if point.factors.shape[0] == 1 else k
 
 
 @compiled
@@ -185,8 +182,9 @@ def _finish(
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
     _differentiate_in_roots(problem, point, sums)
-    o = _add_scales(o, x, problem, point, sums.root_gradient, jacobian, terms, gradient)
-    _add_pairs(o, problem, point, sums.root_gradient, jacobian, terms, gradient)
+    _pull_back(o, problem, point, sums.root_gradient, gradient)
+    o = _add_scales(o, x, problem, point, jacobian, terms, gradient)
+    _add_pairs(o, problem, point, jacobian, terms, gradient)
     value = inverse_temperature * terms[0] + jacobian * terms[5]
     for i in range(1, 5):
         value += terms[i]
@@ -256,7 +254,7 @@ def _differentiate_in_roots(problem: Problem, point: Point, sums: _Sums) -> None
     size = problem.n_features
     inner, out = sums.inner, sums.root_gradient
     for k in range(problem.n_clusters):
-        g = _group(point, k)
+        g = set_of(k, out)
         for i in range(size):
             for j in range(size):
                 s = 0.0
@@ -277,31 +275,74 @@ def _differentiate_in_roots(problem: Problem, point: Point, sums: _Sums) -> None
 
 
 @compiled
+def _pull_back(
+    o: int, problem: Problem, point: Point, root_gradient: Array, gradient: Array
+) -> None:
+    """Write the gradient in log scales and log odds, x[o:], from that in each root diag(s) C.
+
+    A scalar scale collects the gradient of all its features, a shared set that of all groups.
+    dy/dx = (1 - y^2) / 2, and every later entry of the row of C carries sqrt(1 - y^2).
+    """
+    size, n_groups = problem.n_features, root_gradient.shape[0]
+    for s in range(problem.n_scale_sets):
+        first, stop = (0, n_groups) if problem.n_scale_sets == 1 else (s, s + 1)
+        collected = 0.0
+        for d in range(size):
+            for g in range(first, stop):
+                for j in range(d + 1):
+                    collected += root_gradient[g, d, j] * point.roots[g, d, j]
+            if not problem.scalar or d == size - 1:
+                gradient[o] = collected
+                collected = 0.0
+                o += 1
+    if not problem.has_pairs:
+        return
+    for p in range(problem.n_pair_sets):
+        for i in range(size):
+            later = _in_factor(p, i, i, point, root_gradient) * point.correlation_factors[p, i, i]
+            for j in range(i - 1, -1, -1):
+                direct = _in_factor(p, i, j, point, root_gradient)
+                remaining = point.log_gap[p, i, j]
+                for m in range(j):
+                    remaining += 0.5 * point.log_gap[p, i, m]
+                slope = 0.5 * (math.exp(remaining) * direct - point.partial[p, i, j] * later)
+                gradient[o + i * (i - 1) // 2 + j] = slope
+                later += direct * point.correlation_factors[p, i, j]
+        o += size * (size - 1) // 2
+
+
+@compiled
+def _in_factor(p: int, i: int, j: int, point: Point, root_gradient: Array) -> float:
+    """Return the gradient in C_ij of set p: the sum over the groups whose root it is part of."""
+    n_groups = root_gradient.shape[0]
+    first, stop = (0, n_groups) if point.partial.shape[0] == 1 else (p, p + 1)
+    total = 0.0
+    for g in range(first, stop):
+        total += point.scales[set_of(g, point.scales), i] * root_gradient[g, i, j]
+    return total
+
+
+@compiled
 def _add_scales(
     o: int,
     x: Array,
     problem: Problem,
     point: Point,
-    root_gradient: Array,
     jacobian: float,
     terms: Array,
     gradient: Array,
 ) -> int:
-    """Add the scales on the log: a scalar scale collects the gradient of all its features."""
-    for g in range(problem.n_groups):
-        collected = 0.0
+    """Add the priors of the scales, on the log."""
+    for s in range(problem.n_scale_sets):
         for d in range(problem.n_features):
-            for j in range(d + 1):
-                collected += root_gradient[g, d, j] * point.roots[g, d, j]
             if problem.scalar and d < problem.n_features - 1:
                 continue
             value, slope = _scale_prior(
-                x[o], point.scales[g, d], problem.prior_scale[g, d], problem
+                x[o], point.scales[s, d], problem.prior_scale[s, d], problem
             )
             terms[3] += value
             terms[5] += x[o]
-            gradient[o] = collected + slope + jacobian
-            collected = 0.0
+            gradient[o] = gradient[o] + slope + jacobian
             o += 1
     return o
 
@@ -320,36 +361,22 @@ def _scale_prior(
 
 @compiled
 def _add_pairs(
-    o: int,
-    problem: Problem,
-    point: Point,
-    root_gradient: Array,
-    jacobian: float,
-    terms: Array,
-    gradient: Array,
+    o: int, problem: Problem, point: Point, jacobian: float, terms: Array, gradient: Array
 ) -> None:
-    """Add the partial correlations on the log odds.
+    """Add the priors of the partial correlations, on the log odds.
 
-    (1 + y) / 2 ~ Beta(b, b), b = eta + (D - 2 - j) / 2;
-    dy/dx = (1 - y^2) / 2, and every later entry of the row of C carries sqrt(1 - y^2).
+    (1 + y) / 2 ~ Beta(b, b), b = eta + (D - 2 - j) / 2.
     """
     if not problem.has_pairs:
         return
     size = problem.n_features
-    for g in range(problem.n_groups):
+    for p in range(problem.n_pair_sets):
         for i in range(size):
-            scale = point.scales[g, i]
-            later = scale * root_gradient[g, i, i] * point.correlation_factors[g, i, i]
             for j in range(i - 1, -1, -1):
-                y, gap = point.partial[g, i, j], point.log_gap[g, i, j]
-                direct = scale * root_gradient[g, i, j]
-                remaining = gap
-                for m in range(j):
-                    remaining += 0.5 * point.log_gap[g, i, m]
+                gap = point.log_gap[p, i, j]
                 shape = problem.eta + 0.5 * (size - 2 - j)
                 terms[4] += (shape - 1.0) * (gap - LOG_4)
                 terms[5] += gap - LOG_4
-                slope = 0.5 * (math.exp(remaining) * direct - y * later)
-                gradient[o + i * (i - 1) // 2 + j] = slope - (shape - 1.0 + jacobian) * y
-                later += direct * point.correlation_factors[g, i, j]
+                pull = (shape - 1.0 + jacobian) * point.partial[p, i, j]
+                gradient[o + i * (i - 1) // 2 + j] -= pull
         o += size * (size - 1) // 2

@@ -264,14 +264,14 @@ def _metric(mass: Array, problem: Problem, size: int) -> Array:
     served = n_features if problem.scalar else 1
     prior = 1.0 if problem.half_normal else 1.0 / (problem.sigma * problem.sigma)
     o = 0
-    for g in range(problem.n_groups):
-        rows = mass.sum() if problem.n_groups == 1 else mass[g]
+    for s in range(problem.n_scale_sets):
+        rows = mass.sum() if problem.n_scale_sets == 1 else mass[s]
         for _ in range(1 if problem.scalar else n_features):
             scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
             o += 1
-    n_pairs = (size - o) // problem.n_groups
-    for g in range(problem.n_groups):
-        rows = mass.sum() if problem.n_groups == 1 else mass[g]
+    n_pairs = (size - o) // problem.n_pair_sets
+    for p in range(problem.n_pair_sets):
+        rows = mass.sum() if problem.n_pair_sets == 1 else mass[p]
         for _ in range(n_pairs):
             scale[o] = 1.0 / math.sqrt(0.25 * rows + PAIR_PRECISION)
             o += 1
@@ -295,7 +295,7 @@ def _conditional(
     """
     value = expected_log_posterior(x, flat, mass, centres, scatters, terms, gradient)
     o = problem.n_clusters * (1 + problem.n_features) - 1
-    for _ in range(problem.n_groups * (1 if problem.scalar else problem.n_features)):
+    for _ in range(problem.n_scale_sets * (1 if problem.scalar else problem.n_features)):
         value += x[o]
         gradient[o] += 1.0
         o += 1

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
+from bayesgmm.likelihood.compiled.coordinates import empty_point, read, set_of, unpack
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.runtime.compiling import compiled
@@ -242,7 +242,7 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
         for i in range(n_features):
             out[n_clusters + k * n_features + i] = values.means[k, i]
         o = n_clusters * (1 + n_features) + k * n_features * n_features
-        _write_factor(values.factors[0 if problem.n_groups == 1 else k], out, o)
+        _write_factor(values.factors[set_of(k, values.factors)], out, o)
 
 
 @compiled

@@ -88,10 +88,6 @@ class Structure:
         """Return the number of correlation matrices, were there any."""
         return n_components if self.correlations == "own" else 1
 
-    def n_groups(self, n_components: int) -> int:
-        """Return the number of covariances that may differ."""
-        return n_components if self.own_covariances else 1
-
     def scales_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return the shape of the free scales: what is shared or scalar has no axis."""
         sizes = {"cluster": n_components, "feature": n_features}
