@@ -17,6 +17,7 @@ import numpy as np
 from bayesgmm.data import as_dataset
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.degeneracy import narrowest
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
 
 SHAPES = ("feature", "slanted", "needle")
@@ -78,7 +79,8 @@ def real_set(seed):
     data = as_dataset(rows)
     (truth,) = fit_em(data, 3, starts=[labelled_start(rows, labels)]).optima
     others = fit_em(data, 3, seed=seed).optima
-    regular = [o.objective for o in others if narrowest(o.parameters).min() >= NARROW]
+    full = STRUCTURES["full"]
+    regular = [o.objective for o in others if narrowest(o.parameters, full).min() >= NARROW]
     leads = truth.objective - max(regular, default=-np.inf) >= LEAD
     return bool(leads), bool(leads and truth.flagged)
 
@@ -93,7 +95,7 @@ def noise_set(seed):
         fit = fit_em(data, k, seed=seed)
         smallest = fit.weights.argmin()
         few = fit.weights[smallest] * n < d + 2.5
-        if few and narrowest(fit.parameters)[smallest] < NARROW:
+        if few and narrowest(fit.parameters, STRUCTURES["full"])[smallest] < NARROW:
             return True
     return False
 

@@ -124,7 +124,8 @@ def test_shapes_and_precisions(blobs, covariance_type):
     rows, labels = blobs
     fit = GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(rows)
     shape = {"full": (3, 3, 3), "tied": (3, 3), "diag": (3, 3), "spherical": (3,),
-             "tied_diag": (3,), "tied_spherical": ()}[covariance_type]  # fmt: skip
+             "tied_diag": (3,), "tied_spherical": (), "shared_correlations": (3, 3, 3),
+             "shared_scales": (3, 3, 3)}[covariance_type]  # fmt: skip
     assert fit.covariances_.shape == fit.precisions_.shape == fit.precisions_cholesky_.shape
     assert fit.covariances_.shape == shape
     if STRUCTURES[covariance_type].has_correlations(2):

@@ -19,7 +19,8 @@ from bayesgmm.fit import FitStatus, bic_grid, bootstrap_lrt, fit_em, fit_map
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.saddles import off_saddles
-from bayesgmm.likelihood.compiled.m_step import bound, bound_point
+from bayesgmm.likelihood.compiled.m_step import bound
+from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.model.resolved import resolve
@@ -115,8 +116,9 @@ def test_an_extrapolated_point_is_led_back():
     target = Likelihood(resolve(MixtureSpec(2), data))
     rng = np.random.default_rng(1)
     x = point_of(np.full(2, 0.5), rng.normal(size=(2, 3)), np.array([np.eye(3) * 1e-7] * 2))
-    bound_point(x, 2, 3, target.error)
-    excess = split(x, 2, 3)[2] - np.diag(target.error**2)
+    x = LogPosterior(target.resolved, data.values).bounded(x)
+    error = target.resolved.resolution / target.resolved.unit
+    excess = split(x, 2, 3)[2] - np.diag(error**2)
     assert np.linalg.eigvalsh(excess).min() > -1e-15
     sums = Rows(target.resolved, data).moments(x)
     assert np.isfinite(sums.log_likelihood)

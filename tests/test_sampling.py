@@ -104,14 +104,17 @@ def test_every_structure_samples_and_is_laid_out(covariance, iris):
     assert posterior["weights"].dims == ("chain", "draw", "cluster")
     assert posterior["covariances"].dims[2:] == ("cluster", "feature", "feature_bis")
     assert ("correlations" in posterior) == structure.has_correlations(2)
-    assert ("cluster" in posterior["scales_free"].dims) == structure.own_covariances
+    assert ("cluster" in posterior["scales_free"].dims) == (structure.scales == "own")
     assert ("feature" in posterior["scales_free"].dims) != structure.one_scale
     covariances = posterior["covariances"].values
     h = tree["constant_data"]["resolution"].values
     variances = np.einsum("...dd->...d", covariances)
     np.testing.assert_allclose(variances, posterior["scales"].values ** 2 + h**2, rtol=1e-12)
-    if not structure.own_covariances:
-        np.testing.assert_array_equal(covariances[:, :, 0], covariances[:, :, 1])
+    if structure.scales == "shared":
+        np.testing.assert_allclose(variances[:, :, 0], variances[:, :, 1], rtol=1e-14)
+    if structure.correlations == "shared":
+        correlations = posterior["correlations"].values
+        np.testing.assert_array_equal(correlations[:, :, 0], correlations[:, :, 1])
     if structure.one_scale:
         assert np.ptp(posterior["scales"].values, axis=-1).max() < 1e-12
     assert tree["log_likelihood"]["x"].shape == (2, 60, 150)

@@ -53,8 +53,8 @@ Columns = Annotated[
 CovarianceOption = Annotated[
     str,
     typer.Option(
-        help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical; or "
-        "mclust's name of it."
+        help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
+        "one; a name that is none of them lists all."
     ),
 ]
 ResolutionOption = Annotated[

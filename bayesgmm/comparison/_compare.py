@@ -56,7 +56,8 @@ def compare(
     ----------
     data : Dataset, array of shape (obs, feature) or frame
     n_components : iterable of int
-    covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
+    covariance : str
+        A structure of `MixtureSpec`, or mclust's name of one.
     priors : Priors, optional
     resolution : "auto", float or one a feature
         Recording step of the data; see `MixtureSpec`.

@@ -56,12 +56,10 @@ def check_components(
     enough = n_components * (n_features + 1)
     if n_obs < enough:
         danger = "the prior dominates" if prior else "they may fit no more than chance"
-        simpler = "'tied', 'diag', 'spherical', 'tied_diag' or 'tied_spherical'"
         warnings.warn(
             f"{n_obs} rows are few for {plural(n_components, 'component')} in "
             f"{plural(n_features, 'feature')} (fewer than K (D + 1) = {enough}): "
-            f"{danger}. Take fewer components or a simpler covariance structure: "
-            f"{simpler if n_features > 1 else repr('tied')}.",
+            f"{danger}. Take fewer components or a simpler covariance structure, such as 'tied'.",
             DataWarning,
             skip_file_prefixes=(_PACKAGE,),
         )

@@ -51,9 +51,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     ----------
     n_components : int
         Number of components K.
-    covariance_type : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
-        Or mclust's name of one. The tied three share one covariance among all components: any
-        matrix, a diagonal one, one variance.
+    covariance_type : str
+        A structure of `MixtureSpec`, or mclust's name of one. The tied three share one covariance
+        among all components: any matrix, a diagonal one, one variance.
     tol : float
         A run has converged when what it can still be expected to gain is below `tol` nats a row.
         scikit-learn asks the last step to gain less, which may be a hundredth of it. Above 1 it
@@ -104,9 +104,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     weights_ : array of shape (cluster,)
     means_ : array of shape (cluster, feature), data units
     covariances_, precisions_, precisions_cholesky_ : arrays, data units
-        Of shape (cluster, feature, feature) for "full", (feature, feature) for "tied", (cluster,
-        feature) for "diag", (cluster,) for "spherical", (feature,) for "tied_diag", () for
-        "tied_spherical". precisions_ = U U' with U, upper triangular, in precisions_cholesky_.
+        Of shape (cluster, feature, feature) for "full" and what shares scales or correlations
+        only, (feature, feature) for "tied", (cluster, feature) for "diag", (cluster,) for
+        "spherical", (feature,) for "tied_diag", () for "tied_spherical". precisions_ = U U' with
+        U, upper triangular, in precisions_cholesky_.
         All are float32 where X was; the fit itself is made in float64.
         With ``method="map"`` variances hold the recording error, except the one variance of the
         spherical types: features may differ in their errors, which `predict` and `sample` add.

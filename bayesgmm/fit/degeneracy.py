@@ -12,23 +12,26 @@ from scipy.special import gammainc, gammaln
 from bayesgmm.limits import CHANCE_SLABS, NARROW
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["by_chance", "log_expected_slabs", "narrowest"]
 
 _LOG_CHANCE = math.log(CHANCE_SLABS)
 
 
-def narrowest(parameters: Parameters) -> Array:
-    """Return each component's smallest variance in any direction, relative to the pooled one.
+def narrowest(parameters: Parameters, structure: Structure) -> Array:
+    """Return each component's smallest variance, relative to the pooled one: shape (cluster,).
 
-    An affine map of the data leaves it alone.
+    The smallest is that in any direction, which an affine map of the data leaves alone; or that of
+    any feature where a component is narrow by its scales alone.
 
     References
     ----------
     Rocci, Gattone and Di Mari (2018), Advances in Data Analysis and Classification 12:235, who
     bound the same ratio.
     """
+    if structure.narrows_by_feature:
+        return _relative_variances(parameters).min(axis=1)
     return np.linalg.eigvalsh(_whitened(parameters)[1])[:, 0]
 
 
@@ -47,7 +50,7 @@ def by_chance(parameters: Parameters, structure: Structure, n_obs: int) -> NDArr
     -------
     array of shape (cluster,), bool
     """
-    slim = narrowest(parameters) < NARROW
+    slim = narrowest(parameters, structure) < NARROW
     if not slim.any():
         return slim
     return slim & (log_expected_slabs(parameters, structure, n_obs) > _LOG_CHANCE)
@@ -61,10 +64,10 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
 
         e_k = sum_j n_j integral(f_k f_j) / integral(f_k^2)
 
-    rows. C(n, D + 1) P(Poisson(e_k) >= n_k - D - 1) slabs as full as that are expected. Without
-    correlations slabs lie across the features: two rows fix one, and a component that is narrow in
-    m features is one of C(D, m) C(n, 2 m). A small cluster that stands apart is believed however
-    narrow, as e_k is 0 there.
+    rows. C(n, D + 1) P(Poisson(e_k) >= n_k - D - 1) slabs as full as that are expected. Where a
+    component has no correlations of its own, slabs lie across the features: two rows fix one, and a
+    component that is narrow in m features is one of C(D, m) C(n, 2 m). A small cluster that stands
+    apart is believed however narrow, as e_k is 0 there.
 
     Parameters
     ----------
@@ -89,7 +92,7 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
     shares = np.exp(0.5 * (log_ratios - distances)) * rows
     np.fill_diagonal(shares, 0.0)
     if structure.narrows_by_feature:
-        narrow = (np.einsum("kdd->kd", covariances) < NARROW).sum(axis=1)
+        narrow = (_relative_variances(parameters) < NARROW).sum(axis=1)
         fixed, log_ways = 2 * np.maximum(narrow, 1), _log_choices(n_features, narrow)
     else:
         fixed, log_ways = np.full(len(rows), n_features + 1), np.zeros(len(rows))
@@ -99,8 +102,14 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
     return np.asarray(log_ways + _log_choices(n_obs, fixed) + log_tails)
 
 
-def _log_choices(of: int, chosen: Array) -> Array:
+def _log_choices(of: int, chosen: Array | IntArray) -> Array:
     return gammaln(of + 1) - gammaln(chosen + 1) - gammaln(np.maximum(of - chosen, 0) + 1)
+
+
+def _relative_variances(parameters: Parameters) -> Array:
+    """Return variances (cluster, feature) divided by the pooled ones."""
+    variances = np.einsum("kdd->kd", parameters.covariances)
+    return variances / (parameters.weights @ variances)
 
 
 def _whitened(parameters: Parameters) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
-from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
+from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, without_error
@@ -138,9 +138,9 @@ class Likelihood:
         return 1.0
 
     @cached_property
-    def error(self) -> Array:
-        """Standard deviation of the recording error (feature,), fitting units."""
-        return self.resolved.resolution / self.resolved.unit
+    def _model(self) -> LogPosterior:
+        """The model without rows: their moments are given to it."""
+        return LogPosterior(self.resolved, np.empty((0, self.resolved.n_features)))
 
     def fewer(self) -> "Likelihood | None":
         """Return the likelihood with one component less."""
@@ -168,7 +168,7 @@ class Likelihood:
         resolved = self.resolved
         weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
         scatters = weights[:, None, None] * covariances
-        return self._within(
+        return self._model.bounded(
             point_of(weights, means, resolved.structure.covariances(weights, scatters))
         )
 
@@ -180,7 +180,7 @@ class Likelihood:
         """Return the parameters at x, data units."""
         resolved, unit = self.resolved, self.resolved.unit
         weights, means, covariances = split(x, resolved.n_components, resolved.n_features)
-        scales, correlations = without_error(covariances, self.error)
+        scales, correlations = without_error(covariances, resolved.resolution / unit)
         return Parameters(
             weights=weights,
             means=resolved.centre + unit * means,
@@ -188,12 +188,6 @@ class Likelihood:
             correlations=correlations,
             covariances=covariances * unit[:, None] * unit,
         )
-
-    def _within(self, x: Array) -> Array:
-        """Raise covariances, in place, that an extrapolation took below the recording error."""
-        if self.error.any():
-            bound_point(x, self.resolved.n_components, self.resolved.n_features, self.error)
-        return x
 
     def data_units(self, n_obs: int) -> float:
         """Return the log likelihood in data units less that in fitting units."""
@@ -204,16 +198,7 @@ class Likelihood:
 
     def step(self, x: Array, moments: Moments, floor: Array) -> tuple[Array, int]:
         """Return the next point of EM and the component that collapsed, or -1."""
-        structure, out = self.resolved.structure, np.empty_like(x)
-        collapsed = maximise(
-            *moments[1:],
-            *structure.engine_flags,
-            floor,
-            self.error,
-            out,
-            self.ridge,
-        )
-        return out, collapsed
+        return self._model.m_step(x, moments, floor, self.ridge)
 
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
         """Alternate two EM steps and one extrapolation along them.
@@ -245,8 +230,10 @@ class Likelihood:
                 path.append(rows.moments(second).log_likelihood)
                 return Run(second, path, FitStatus.MAX_ITER)
             length = min(length, longest)
-            ahead = x + 2.0 * length * move + length**2 * bend
-            leap = rows.moments(self._within(ahead)) if length > 1.0 else None
+            leap = None
+            if length > 1.0:
+                ahead = self._model.bounded(x + 2.0 * length * move + length**2 * bend)
+                leap = rows.moments(ahead)
             if leap is not None and leap.log_likelihood >= path[-1]:
                 x, moments = ahead, leap
             else:

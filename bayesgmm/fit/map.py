@@ -15,7 +15,6 @@ from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import split
 from bayesgmm.fit.result import FitStatus, PointFit
-from bayesgmm.likelihood.compiled.m_step import bound_point
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
@@ -157,7 +156,8 @@ class Posterior:
             return False
         parameters = self.parameters(run.x)
         few = parameters.weights * rows.n_rows < self.resolved.n_features + 2
-        return bool((few & (narrowest(parameters) < ON_THE_WAY_TO_A_POLE)).any())
+        narrow = narrowest(parameters, self.resolved.structure) < ON_THE_WAY_TO_A_POLE
+        return bool((few & narrow).any())
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
         """Return x itself: the prior keeps components wide enough."""
@@ -170,17 +170,14 @@ class Posterior:
         component at its bound has no scale, and a prior of scales no density there.
         """
         resolved = self.resolved
-        error = resolved.resolution / resolved.unit
-        if error.any():
-            point = point.copy()
-            bound_point(point, resolved.n_components, resolved.n_features, error)
+        error, point = resolved.resolution / resolved.unit, self._prior.bounded(point)
         weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
         if error.any():
             pooled = np.einsum("k,kij->ij", weights, covariances)
             covariances = covariances - np.diag(error**2) + _OPENED * pooled
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
-        scales = resolved.structure.pooled_scales(scales)
+        scales, correlations = resolved.structure.nearest(weights, scales, correlations)
         x = self._prior.unconstrain(
             Parameters(
                 weights=weights,

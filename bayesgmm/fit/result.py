@@ -241,8 +241,8 @@ class PointFit:
             )
         collapsed = "1 start" if self.n_collapsed == 1 else f"{self.n_collapsed} starts"
         return [
-            f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.name} "
-            f"({resolved.structure.mclust}), {self.n_obs} rows, {resolved.n_features} features",
+            f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.label}, "
+            f"{self.n_obs} rows, {resolved.n_features} features",
             figures,
             f"{self.status.value}, in {self.n_iter} iterations; {found}; {len(own)} distinct "
             f"{'optimum' if len(own) == 1 else 'optima'}, {len(own) - len(regular)} of them by "

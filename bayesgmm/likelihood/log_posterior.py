@@ -13,7 +13,8 @@ from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_ro
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.kernels import blocked
-from bayesgmm.likelihood.compiled.m_step import constrained_point
+from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, maximise
+from bayesgmm.likelihood.moments import Moments
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -114,6 +115,37 @@ class LogPosterior:
         point = np.empty(k * (1 + d + d * d))
         constrained_point(x, self.flat, point)
         return point
+
+    def m_step(
+        self, point: Array, moments: Moments, floor: Array, ridge: float = 0.0
+    ) -> tuple[Array, int]:
+        """Return the next point of EM by maximum likelihood; the priors play no part.
+
+        Parameters
+        ----------
+        point : array
+            The present point, at which the moments were taken.
+        moments : Moments
+        floor : array of shape (feature,), fitting units
+            Smallest variance allowed of each feature given those before it.
+        ridge : float, fitting units
+            Added to every variance of the rows.
+
+        Returns
+        -------
+        point : array
+        collapsed : int
+            The component that has collapsed, or -1.
+        """
+        out = np.empty_like(point)
+        return out, maximise(point, self.flat, *moments[1:], floor, ridge, out)
+
+    def bounded(self, point: Array) -> Array:
+        """Return a point of EM with covariances of the structure, above the recording error."""
+        out = point.copy()
+        if self.resolved.resolution.any() or self.resolved.structure.partly_shared:
+            bound_point(out, self.flat)
+        return out
 
     def evaluate_expected(
         self, x: Array, mass: Array, centres: Array, scatters: Array

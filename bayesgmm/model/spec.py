@@ -3,14 +3,14 @@
 import functools
 import operator
 from dataclasses import field, fields
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
-from bayesgmm.model.components.structures import STRUCTURES
+from bayesgmm.model.components.structures import STRUCTURES, Covariance
 
 __all__ = [
     "COVARIANCES",
@@ -24,7 +24,6 @@ __all__ = [
     "our_name",
 ]
 
-Covariance = Literal["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
 ScaleFamily = Literal["lognormal", "halfnormal"]
 Units = Literal["relative", "data"]
 
@@ -57,8 +56,10 @@ FiniteRows = tuple[tuple[Finite, ...], ...]
 
 _CONFIG: Any = {"extra": "forbid"}
 
-COVARIANCES: tuple[str, ...] = get_args(Covariance)
-MCLUST_NAMES = {structure.mclust: name for name, structure in STRUCTURES.items()}
+COVARIANCES: tuple[str, ...] = tuple(STRUCTURES)
+MCLUST_NAMES = {
+    structure.mclust: name for name, structure in STRUCTURES.items() if structure.mclust
+}
 
 
 def our_name(covariance: Any) -> Any:
@@ -195,9 +196,10 @@ class MixtureSpec(_Checked):
     ----------
     n_components : int
         Number of components K, at least 1.
-    covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"}
-        Which factors of the covariances exist and are shared. mclust's names, VVV, EEE, VVI, VII,
-        EEI and EII, are taken too, and become ours.
+    covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical", \
+            "shared_correlations", "shared_scales"}
+        Which of scales and correlations exist, and which are shared by all clusters. mclust's
+        names, VVV, EEE, VVI, VII, EEI and EII, are taken too, and become ours.
     priors : Priors
         The priors; the defaults are scaled by the data.
     resolution : "auto", float or tuple of float

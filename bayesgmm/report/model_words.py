@@ -35,7 +35,8 @@ def model(subject: Subject) -> Section:
         Formula("mixture"),
         Formula("covariance" if correlated else "covariance_diagonal"),
         Text(
-            f"The covariance structure is “{structure.name}” ({structure.mclust} in mclust). "
+            f"The covariance structure is “{structure.name}”"
+            f"{f' ({structure.mclust} in mclust)' if structure.mclust else ''}. "
             f"{structure.words}"
         ),
         Text(_symbols(correlated)),

@@ -119,20 +119,22 @@ def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
     What is left of a covariance is raised to a hundredth of the pooled one in every direction.
     """
     resolved = log_posterior.resolved
-    pooled = np.einsum("k,kij->ij", start.weights, start.covariances)
-    root = np.linalg.cholesky(pooled + np.diag(resolved.resolution**2))
+    unit, error = resolved.unit, resolved.resolution / resolved.unit
+    covariances = start.covariances / np.multiply.outer(unit, unit)
+    pooled = np.einsum("k,kij->ij", start.weights, covariances)
+    root = np.linalg.cholesky(pooled + np.diag(error**2))
     inverse = np.linalg.inv(root)
-    free = start.covariances - np.diag(resolved.resolution**2)
+    free = covariances - np.diag(error**2)
     variances, axes = np.linalg.eigh(inverse @ free @ inverse.T)
     raised = (axes * np.maximum(variances, _NARROWEST)[:, None]) @ axes.swapaxes(1, 2)
     free = root @ raised @ root.T
     scales = np.sqrt(np.einsum("kdd->kd", free))
-    scales = resolved.structure.pooled_scales(scales)
     outer = np.sqrt(np.einsum("kd,ke->kde", *[np.einsum("kdd->kd", free)] * 2))
+    scales, correlations = resolved.structure.nearest(start.weights, scales, free / outer)
     tiny = np.finfo(float).tiny
     return log_posterior.unconstrain(
         start._replace(
-            weights=np.maximum(start.weights, tiny), scales=scales, correlations=free / outer
+            weights=np.maximum(start.weights, tiny), scales=unit * scales, correlations=correlations
         )
     )
 

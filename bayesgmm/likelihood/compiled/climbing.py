@@ -1,10 +1,12 @@
 """Climbs of the log posterior in its unconstrained coordinates, and its curvature there.
 
 BFGS with a weak Wolfe line search (Nocedal and Wright 2006, Numerical Optimization, chapters 3 and
-6). The rows are gone through at one place in each function: compiled code is inlined.
+6), which asks its caller for one value at a time: compiled code is inlined, so that what is climbed
+stands at one place in each function.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +14,68 @@ from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["ascend", "curvature_at"]
+__all__ = ["Ascent", "advance", "ascend", "curvature_at", "started"]
 
 _LONGEST = 1.0  # largest move of a coordinate in one step, so that a climb stays in its basin
 _SUFFICIENT, _FLAT = 1e-4, 0.9
 _SETTLED = 1e-10  # nats, twice what a step may still be expected to gain
 _SHORTEST = 1e-12
 _N_TERMS = len(TERMS)
+_VALUE, _RISE, _LENGTH, _LOW, _HIGH = range(5)
+
+
+class Ascent(NamedTuple):
+    """A climb: where it is, the trial whose value it asks for, and how its line search stands."""
+
+    x: Array  # (dim,), the last accepted point
+    gradient: Array  # (dim,), there
+    trial: Array  # (dim,)
+    slope: Array  # (dim,), the gradient at the trial, written by the caller
+    direction: Array  # (dim,)
+    metric: Array  # (dim, dim), the inverse of minus the Hessian as far as it is known
+    line: Array  # (5,), value at x, rise along the direction, length, and the bracket of lengths
+
+
+@compiled
+def started(x: Array, gradient: Array, metric: Array) -> Ascent:
+    """Return a climb from x whose first trial is x; all three arrays are written."""
+    line = np.array([-math.inf, 0.0, 0.0, 0.0, math.inf])
+    return Ascent(x, gradient, x.copy(), np.empty_like(x), np.zeros_like(x), metric, line)
+
+
+@compiled
+def advance(climb: Ascent, new: float) -> bool:
+    """Take the value at the trial, its gradient being in `slope`; False where the climb ends."""
+    line = climb.line
+    if line[_VALUE] == -math.inf:
+        if not math.isfinite(new):
+            return False
+    else:
+        length = line[_LENGTH]
+        if not math.isfinite(new) or new < line[_VALUE] + _SUFFICIENT * length * line[_RISE]:
+            line[_HIGH] = length
+        elif (climb.slope * climb.direction).sum() > _FLAT * line[_RISE]:
+            line[_LOW] = length
+        else:
+            line[_LOW] = line[_HIGH] = length
+        low, high = line[_LOW], line[_HIGH]
+        if low < high:
+            length = 0.5 * (low + high) if high < math.inf else 2.0 * low
+            line[_LENGTH] = length
+            climb.trial[:] = climb.x + length * climb.direction
+            return not (high - low < _SHORTEST * high or length > 1.0 / _SHORTEST)
+        _update(climb.metric, climb.trial - climb.x, climb.gradient - climb.slope)
+    climb.x[:], climb.gradient[:], line[_VALUE] = climb.trial, climb.slope, new
+    _multiply(climb.metric, climb.gradient, climb.direction)
+    rise = (climb.gradient * climb.direction).sum()
+    if rise < _SETTLED:
+        return False
+    shorter = min(1.0, _LONGEST / np.abs(climb.direction).max())
+    climb.direction[:] *= shorter
+    line[_RISE], line[_LENGTH] = rise * shorter, 1.0
+    line[_LOW], line[_HIGH] = 0.0, math.inf
+    climb.trial[:] = climb.x + climb.direction
+    return True
 
 
 @compiled
@@ -38,39 +95,12 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
     gradient : array of shape (dim,), written
         At x in the end.
     """
-    trial, slope, direction = x.copy(), np.empty_like(x), np.zeros_like(x)
-    terms = np.empty(_N_TERMS)
-    value, rise, length, low, high = -math.inf, 0.0, 0.0, 0.0, math.inf
-    for evaluation in range(most):
-        new = log_posterior(trial, flat, 1.0, 1.0, terms, slope)
-        if evaluation == 0:
-            if not math.isfinite(new):
-                return -math.inf
-        else:
-            if not math.isfinite(new) or new < value + _SUFFICIENT * length * rise:
-                high = length
-            elif (slope * direction).sum() > _FLAT * rise:
-                low = length
-            else:
-                low = high = length
-            if low < high:
-                length = 0.5 * (low + high) if high < math.inf else 2.0 * low
-                if high - low < _SHORTEST * high or length > 1.0 / _SHORTEST:
-                    break
-                trial[:] = x + length * direction
-                continue
-            _update(metric, trial - x, gradient - slope)
-        x[:], gradient[:], value = trial, slope, new
-        _multiply(metric, gradient, direction)
-        rise = (gradient * direction).sum()
-        if rise < _SETTLED:
+    climb, terms = started(x, gradient, metric), np.empty(_N_TERMS)
+    for _ in range(most):
+        new = log_posterior(climb.trial, flat, 1.0, 1.0, terms, climb.slope)
+        if not advance(climb, new):
             break
-        shorter = min(1.0, _LONGEST / np.abs(direction).max())
-        direction *= shorter
-        rise *= shorter
-        length, low, high = 1.0, 0.0, math.inf
-        trial[:] = x + direction
-    return value
+    return climb.line[_VALUE]
 
 
 @compiled

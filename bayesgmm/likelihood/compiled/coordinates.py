@@ -27,6 +27,7 @@ __all__ = [
     "Problem",
     "empty_point",
     "flatten",
+    "inverse_root_information",
     "read",
     "set_of",
     "unpack",
@@ -35,6 +36,7 @@ __all__ = [
 
 LOG_4 = math.log(4.0)
 _HEADER = 15
+_PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
 
 
 class Problem(NamedTuple):
@@ -185,6 +187,32 @@ def empty_point(problem: Problem) -> Point:
         part(memory, factors, (n_groups, size, size)),
         memory,
     )
+
+
+@compiled
+def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
+    """Return the inverse root of the information in each log scale and log odds (size,).
+
+    With n rows: 2 n in a log scale for each feature it serves, n / 4 in the log odds of a
+    partial correlation, each beside its prior's. `mass` (cluster,) is their number.
+    """
+    scale = np.empty(size)
+    n_features = problem.n_features
+    served = n_features if problem.scalar else 1
+    prior = 1.0 if problem.half_normal else 1.0 / (problem.sigma * problem.sigma)
+    o = 0
+    for s in range(problem.n_scale_sets):
+        rows = mass.sum() if problem.n_scale_sets == 1 else mass[s]
+        for _ in range(1 if problem.scalar else n_features):
+            scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
+            o += 1
+    n_pairs = (size - o) // problem.n_pair_sets
+    for p in range(problem.n_pair_sets):
+        rows = mass.sum() if problem.n_pair_sets == 1 else mass[p]
+        for _ in range(n_pairs):
+            scale[o] = 1.0 / math.sqrt(0.25 * rows + _PAIR_PRECISION)
+            o += 1
+    return scale
 
 
 @compiled

@@ -1,9 +1,6 @@
 """The fused log posterior: value and gradient on unconstrained coordinates in one pass."""
 
 import math
-from typing import NamedTuple
-
-import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import (
     LOG_4,
@@ -11,11 +8,16 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
     read,
-    set_of,
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
-from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.pull_back import (
+    Sums,
+    differentiate_in_roots,
+    empty_sums,
+    pull_back,
+    sum_moments,
+)
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -23,20 +25,6 @@ __all__ = ["PRIORS", "TERMS", "expected_log_posterior", "log_posterior"]
 
 PRIORS = ("weights", "means", "scales", "pairs")
 TERMS = ("log_likelihood", *PRIORS, "jacobian")
-
-
-class _Sums(NamedTuple):
-    """Whitened components and the sums over rows; see `bayesgmm.likelihood.compiled.kernels`."""
-
-    whitening: Array
-    shift: Array
-    constant: Array
-    mass: Array
-    first: Array
-    second: Array
-    root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
-    inner: Array  # (feature, feature), scratch
-    memory: Array  # in which all of them lie
 
 
 @compiled
@@ -66,7 +54,7 @@ def log_posterior(
     """
     problem = read(flat)
     point = empty_point(problem)
-    sums = _empty_sums(problem)
+    sums = empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
     terms[0] = sum_blocks(
@@ -107,60 +95,11 @@ def expected_log_posterior(
     """
     problem = read(flat)
     point = empty_point(problem)
-    sums = _empty_sums(problem)
+    sums = empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
-    terms[0] = _sum_moments(mass, centres, scatters, point, sums)
+    terms[0] = sum_moments(mass, centres, scatters, point, sums)
     return _finish(x, problem, point, sums, 1.0, 0.0, terms, gradient)
-
-
-@compiled
-def _empty_sums(problem: Problem) -> _Sums:
-    n_clusters, size = problem.n_clusters, problem.n_features
-    n_groups = max(problem.n_scale_sets, problem.n_pair_sets)
-    square, vector = n_clusters * size * size, n_clusters * size
-    half = square + vector + n_clusters
-    memory = np.zeros(2 * half + (n_groups + 1) * size * size)
-    return _Sums(
-        part(memory, 0, (n_clusters, size, size)),
-        part(memory, square, (n_clusters, size)),
-        part(memory, square + vector, (n_clusters,)),
-        part(memory, half, (n_clusters,)),
-        part(memory, half + n_clusters, (n_clusters, size)),
-        part(memory, half + n_clusters + vector, (n_clusters, size, size)),
-        part(memory, 2 * half, (n_groups, size, size)),
-        part(memory, 2 * half + n_groups * size * size, (size, size)),
-        memory,
-    )
-
-
-@compiled
-def _sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums: _Sums) -> float:
-    """Fill the sums from the moments of each cluster; return the expected log likelihood."""
-    size = centres.shape[1]
-    offset, half = np.empty(size), np.empty((size, size))
-    total = 0.0
-    for k in range(mass.shape[0]):
-        distance = 0.0
-        for i in range(size):
-            offset[i] = 0.0
-            for j in range(size):
-                half[i, j] = 0.0
-            for m in range(i + 1):
-                offset[i] += sums.whitening[k, i, m] * (centres[k, m] - point.means[k, m])
-                for j in range(size):
-                    half[i, j] += sums.whitening[k, i, m] * scatters[k, m, j]
-        for i in range(size):
-            sums.first[k, i] = mass[k] * offset[i]
-            for j in range(size):
-                s = mass[k] * offset[i] * offset[j]
-                for m in range(j + 1):
-                    s += half[i, m] * sums.whitening[k, j, m]
-                sums.second[k, i, j] = s
-            distance += sums.second[k, i, i]
-        sums.mass[k] = mass[k]
-        total += mass[k] * sums.constant[k] - 0.5 * distance
-    return total
 
 
 @compiled
@@ -168,7 +107,7 @@ def _finish(
     x: Array,
     problem: Problem,
     point: Point,
-    sums: _Sums,
+    sums: Sums,
     inverse_temperature: float,
     jacobian: float,
     terms: Array,
@@ -181,8 +120,8 @@ def _finish(
     _temper(sums, inverse_temperature)
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
-    _differentiate_in_roots(problem, point, sums)
-    _pull_back(o, problem, point, sums.root_gradient, gradient)
+    differentiate_in_roots(problem, point, sums)
+    pull_back(o, problem, point, sums.root_gradient, gradient)
     o = _add_scales(o, x, problem, point, jacobian, terms, gradient)
     _add_pairs(o, problem, point, jacobian, terms, gradient)
     value = inverse_temperature * terms[0] + jacobian * terms[5]
@@ -192,7 +131,7 @@ def _finish(
 
 
 @compiled
-def _temper(sums: _Sums, inverse_temperature: float) -> None:
+def _temper(sums: Sums, inverse_temperature: float) -> None:
     n_clusters, n_features = sums.first.shape
     for k in range(n_clusters):
         sums.mass[k] *= inverse_temperature
@@ -204,7 +143,7 @@ def _temper(sums: _Sums, inverse_temperature: float) -> None:
 
 @compiled
 def _add_weights(
-    problem: Problem, point: Point, sums: _Sums, jacobian: float, terms: Array, gradient: Array
+    problem: Problem, point: Point, sums: Sums, jacobian: float, terms: Array, gradient: Array
 ) -> int:
     """Add the Dirichlet weights, whose Jacobian is K prod w.
 
@@ -228,7 +167,7 @@ def _add_weights(
 
 @compiled
 def _add_means(
-    o: int, problem: Problem, point: Point, sums: _Sums, terms: Array, gradient: Array
+    o: int, problem: Problem, point: Point, sums: Sums, terms: Array, gradient: Array
 ) -> int:
     """Add the Normal means: the likelihood's gradient is A' first."""
     for k in range(problem.n_clusters):
@@ -242,84 +181,6 @@ def _add_means(
             gradient[o] = s - z / scale
             o += 1
     return o
-
-
-@compiled
-def _differentiate_in_roots(problem: Problem, point: Point, sums: _Sums) -> None:
-    """Add to the sums the likelihood's gradient in each root diag(s) C.
-
-    With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
-    + diag(h^2) gives 2 G root; without h, A root = I.
-    """
-    size = problem.n_features
-    inner, out = sums.inner, sums.root_gradient
-    for k in range(problem.n_clusters):
-        g = set_of(k, out)
-        for i in range(size):
-            for j in range(size):
-                s = 0.0
-                for m in range(i, size):
-                    lower = sums.second[k, max(m, j), min(m, j)]
-                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
-                inner[i, j] = s
-        for i in range(size):
-            for j in range(i + 1):
-                if not problem.resolved:
-                    out[g, i, j] += inner[i, j]
-                    continue
-                for m in range(j, size):
-                    s = 0.0
-                    for q in range(j, m + 1):
-                        s += sums.whitening[k, m, q] * point.roots[g, q, j]
-                    out[g, i, j] += inner[i, m] * s
-
-
-@compiled
-def _pull_back(
-    o: int, problem: Problem, point: Point, root_gradient: Array, gradient: Array
-) -> None:
-    """Write the gradient in log scales and log odds, x[o:], from that in each root diag(s) C.
-
-    A scalar scale collects the gradient of all its features, a shared set that of all groups.
-    dy/dx = (1 - y^2) / 2, and every later entry of the row of C carries sqrt(1 - y^2).
-    """
-    size, n_groups = problem.n_features, root_gradient.shape[0]
-    for s in range(problem.n_scale_sets):
-        first, stop = (0, n_groups) if problem.n_scale_sets == 1 else (s, s + 1)
-        collected = 0.0
-        for d in range(size):
-            for g in range(first, stop):
-                for j in range(d + 1):
-                    collected += root_gradient[g, d, j] * point.roots[g, d, j]
-            if not problem.scalar or d == size - 1:
-                gradient[o] = collected
-                collected = 0.0
-                o += 1
-    if not problem.has_pairs:
-        return
-    for p in range(problem.n_pair_sets):
-        for i in range(size):
-            later = _in_factor(p, i, i, point, root_gradient) * point.correlation_factors[p, i, i]
-            for j in range(i - 1, -1, -1):
-                direct = _in_factor(p, i, j, point, root_gradient)
-                remaining = point.log_gap[p, i, j]
-                for m in range(j):
-                    remaining += 0.5 * point.log_gap[p, i, m]
-                slope = 0.5 * (math.exp(remaining) * direct - point.partial[p, i, j] * later)
-                gradient[o + i * (i - 1) // 2 + j] = slope
-                later += direct * point.correlation_factors[p, i, j]
-        o += size * (size - 1) // 2
-
-
-@compiled
-def _in_factor(p: int, i: int, j: int, point: Point, root_gradient: Array) -> float:
-    """Return the gradient in C_ij of set p: the sum over the groups whose root it is part of."""
-    n_groups = root_gradient.shape[0]
-    first, stop = (0, n_groups) if point.partial.shape[0] == 1 else (p, p + 1)
-    total = 0.0
-    for g in range(first, stop):
-        total += point.scales[set_of(g, point.scales), i] * root_gradient[g, i, j]
-    return total
 
 
 @compiled

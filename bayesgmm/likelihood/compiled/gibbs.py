@@ -16,7 +16,13 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.coordinates import (
+    Problem,
+    empty_point,
+    inverse_root_information,
+    read,
+    unpack_whitened,
+)
 from bayesgmm.likelihood.compiled.fused import expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.whitening import cholesky
@@ -24,8 +30,6 @@ from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]
-
-PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
 
 
 @compiled
@@ -231,7 +235,7 @@ def _move_scales(
     Returns the new point and the acceptance probability.
     """
     start = problem.n_clusters * (1 + problem.n_features) - 1
-    scale = _metric(mass, problem, x.shape[0] - start)
+    scale = inverse_root_information(mass, problem, x.shape[0] - start)
     terms, gradient = np.empty(6), np.empty(x.shape[0])
     new, momentum = x.copy(), np.empty(scale.shape[0])
     value = _conditional(new, flat, mass, centres, scatters, problem, terms, gradient)
@@ -250,32 +254,6 @@ def _move_scales(
     change += value - 0.5 * (momentum * momentum).sum()
     probability = math.exp(min(0.0, change)) if math.isfinite(change) else 0.0
     return (new if np.random.random() < probability else x), probability  # noqa: NPY002
-
-
-@compiled
-def _metric(mass: Array, problem: Problem, size: int) -> Array:
-    """Return the inverse root of the information in each log scale and log odds.
-
-    With n rows: 2 n in a log scale for each feature it serves, n / 4 in the log odds of a
-    partial correlation, each beside its prior's.
-    """
-    scale = np.empty(size)
-    n_features = problem.n_features
-    served = n_features if problem.scalar else 1
-    prior = 1.0 if problem.half_normal else 1.0 / (problem.sigma * problem.sigma)
-    o = 0
-    for s in range(problem.n_scale_sets):
-        rows = mass.sum() if problem.n_scale_sets == 1 else mass[s]
-        for _ in range(1 if problem.scalar else n_features):
-            scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
-            o += 1
-    n_pairs = (size - o) // problem.n_pair_sets
-    for p in range(problem.n_pair_sets):
-        rows = mass.sum() if problem.n_pair_sets == 1 else mass[p]
-        for _ in range(n_pairs):
-            scale[o] = 1.0 / math.sqrt(0.25 * rows + PAIR_PRECISION)
-            o += 1
-    return scale
 
 
 @compiled

@@ -7,8 +7,13 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import empty_point, read, set_of, unpack
+from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, set_of, unpack
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.partly_shared import (
+    climb_partly_shared,
+    is_partly_shared,
+    project,
+)
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -114,11 +119,11 @@ def moments(
 
 
 @compiled
-def _shape(
-    mass: Array, scatters: Array, shared: bool, scalar: bool, correlated: bool, out: Array
-) -> None:
+def _shape(mass: Array, scatters: Array, problem: Problem, out: Array) -> None:
     """Write the covariances of `bayesgmm.model.components.Structure.covariances`."""
     n_clusters, n_features = out.shape[0], out.shape[1]
+    shared = problem.n_scale_sets == 1 and problem.n_pair_sets == 1
+    scalar, correlated = problem.scalar, problem.has_pairs
     total = 0.0
     for k in range(n_clusters):
         total += mass[k]
@@ -204,10 +209,36 @@ def bound(covariance: Array, error: Array, factor: Array) -> bool:
 
 
 @compiled
-def bound_point(point: Array, n_clusters: int, n_features: int, error: Array) -> None:
-    """Raise the covariances of a point, in place, as `bound` does."""
+def bound_point(point: Array, flat: Array) -> None:
+    """Raise the covariances of a point, in place, as `bound` does.
+
+    Where the structure has no closed form of its M-step, move them into it first.
+    """
+    problem = read(flat)
+    n_clusters, n_features, error = problem.n_clusters, problem.n_features, problem.resolution
+    if is_partly_shared(problem):
+        _project_point(point, flat, n_clusters, n_features)
     factor, scratch = np.empty((n_features, n_features)), np.empty((n_features, n_features))
-    covariance = np.empty((n_features, n_features))
+    covariances, o = _read_covariances(point, n_clusters, n_features), n_clusters * (1 + n_features)
+    for k in range(n_clusters):
+        if bound(covariances[k], error, scratch) and cholesky(covariances[k], factor):
+            _write_factor(factor, point, o + k * n_features * n_features)
+
+
+@compiled
+def _project_point(point: Array, flat: Array, n_clusters: int, n_features: int) -> None:
+    covariances = _read_covariances(point, n_clusters, n_features)
+    project(covariances, np.exp(point[:n_clusters]), flat)
+    factor, o = np.empty((n_features, n_features)), n_clusters * (1 + n_features)
+    for k in range(n_clusters):
+        if cholesky(covariances[k], factor):
+            _write_factor(factor, point, o + k * n_features * n_features)
+
+
+@compiled
+def _read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
+    covariances = np.empty((n_clusters, n_features, n_features))
+    factor = np.empty((n_features, n_features))
     for k in range(n_clusters):
         _read_factor(point, k, n_clusters, n_features, factor)
         for i in range(n_features):
@@ -215,11 +246,9 @@ def bound_point(point: Array, n_clusters: int, n_features: int, error: Array) ->
                 s = 0.0
                 for m in range(j + 1):
                     s += factor[i, m] * factor[j, m]
-                covariance[i, j] = s
-                covariance[j, i] = s
-        if bound(covariance, error, scratch) and cholesky(covariance, factor):
-            o = n_clusters * (1 + n_features) + k * n_features * n_features
-            _write_factor(factor, point, o)
+                covariances[k, i, j] = s
+                covariances[k, j, i] = s
+    return covariances
 
 
 @compiled
@@ -247,16 +276,14 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
 
 @compiled
 def maximise(
+    point: Array,
+    flat: Array,
     mass: Array,
     centres: Array,
     scatters: Array,
-    shared: bool,
-    scalar: bool,
-    correlated: bool,
     floor: Array,
-    error: Array,
+    ridge: float,
     out: Array,
-    ridge: float = 0.0,
 ) -> int:
     """Write the next point of EM; return -1, or the component that has collapsed.
 
@@ -265,36 +292,46 @@ def maximise(
 
     Parameters
     ----------
+    point : array, see the module
+        The present one, at which the moments were taken.
+    flat : array
+        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`; its rows are not read.
     mass, centres, scatters : arrays
         As in `bayesgmm.likelihood.moments.Moments`.
-    shared, scalar, correlated : bool
-        The covariance structure.
     floor : array of shape (feature,), fitting coordinates
         Smallest variance allowed of each feature given those before it.
-    error : array of shape (feature,), fitting coordinates
-        Standard deviation of the recording error; 0 where values are exact.
-    out : array, written
-        A point, see the module.
     ridge : float, fitting coordinates
-        Added to every variance.
+        Added to every variance of the rows.
+    out : array, written
+        The next point.
     """
+    problem = read(flat)
     n_clusters, n_features = centres.shape
     covariances = np.empty((n_clusters, n_features, n_features))
     factor = np.empty((n_features, n_features))
     for k in range(n_clusters):
         if not mass[k] > EMPTY:
             return k
-    _shape(mass, scatters, shared, scalar, correlated, covariances)
-    for k in range(n_clusters):
-        for i in range(n_features):
-            covariances[k, i, i] += ridge
+    if is_partly_shared(problem):
+        start, ridged = _read_covariances(point, n_clusters, n_features), scatters.copy()
+        for k in range(n_clusters):
+            for i in range(n_features):
+                ridged[k, i, i] += ridge * mass[k]
+        climb_partly_shared(start, flat, mass, centres, ridged, covariances)
+    else:
+        _shape(mass, scatters, problem, covariances)
+        for k in range(n_clusters):
+            for i in range(n_features):
+                covariances[k, i, i] += ridge
     log_total = math.log(mass.sum())
     o = n_clusters * (1 + n_features)
     for k in range(n_clusters):
         out[k] = math.log(mass[k]) - log_total
         for i in range(n_features):
             out[n_clusters + k * n_features + i] = centres[k, i]
-        if not bound(covariances[k], error, factor) or not cholesky(covariances[k], factor):
+        if not bound(covariances[k], problem.resolution, factor) or not cholesky(
+            covariances[k], factor
+        ):
             return k
         for i in range(n_features):
             if factor[i, i] * factor[i, i] < floor[i]:

@@ -23,7 +23,7 @@ class Structure:
     name : str
         Our name of it.
     mclust : str
-        mclust's name (Scrucca et al. 2016, The R Journal 8:289).
+        mclust's name (Scrucca et al. 2016, The R Journal 8:289); empty where it has none.
     scales : {"own", "shared"}
         Whether each cluster has scales of its own.
     correlations : {"own", "shared", "none"}
@@ -39,6 +39,11 @@ class Structure:
     correlations: Belongs
     one_scale: bool
     words: str
+
+    @property
+    def label(self) -> str:
+        """The name, and mclust's in brackets where it has one."""
+        return f"{self.name} ({self.mclust})" if self.mclust else self.name
 
     @property
     def scale_dims(self) -> tuple[str, ...]:
@@ -63,14 +68,14 @@ class Structure:
         return "own" in (self.scales, self.correlations)
 
     @property
-    def narrows_by_feature(self) -> bool:
-        """Whether a component can be narrow in one feature, whatever it is in the others."""
-        return self.correlations == "none" and not self.one_scale
+    def partly_shared(self) -> bool:
+        """Whether clusters share their scales or their correlations, but not both."""
+        return {self.scales, self.correlations} == {"own", "shared"}
 
     @property
-    def engine_flags(self) -> tuple[bool, bool, bool]:
-        """Return what the compiled M-step asks: shared, scalar, correlated."""
-        return not self.own_covariances, self.one_scale, self.correlations != "none"
+    def narrows_by_feature(self) -> bool:
+        """Whether a component can be narrow in one feature, whatever it is in the others."""
+        return self.scales == "own" and self.correlations != "own" and not self.one_scale
 
     def has_correlations(self, n_features: int) -> bool:
         """Whether there is a correlation matrix."""
@@ -134,14 +139,31 @@ class Structure:
         """Return recording steps (feature,) with which the structure stays what it is."""
         return np.full_like(steps, steps.max()) if self.one_scale else steps
 
-    def pooled_scales(self, scales: Array) -> Array:
-        """Return scales (cluster, feature) that the structure has: one scale is their mean."""
-        if not self.one_scale:
-            return scales
-        return np.broadcast_to(np.sqrt((scales**2).mean(axis=1, keepdims=True)), scales.shape)
+    def nearest(self, weights: Array, scales: Array, correlations: Array) -> tuple[Array, Array]:
+        """Return scales and correlations of the structure next to those given.
+
+        What clusters share is their weighted mean; one scale is the root of the mean variance.
+
+        Parameters
+        ----------
+        weights : array of shape (cluster,)
+        scales : array of shape (cluster, feature)
+        correlations : array of shape (cluster, feature, feature)
+        """
+        if self.one_scale:
+            mean = np.sqrt((scales**2).mean(axis=1, keepdims=True))
+            scales = np.broadcast_to(mean, scales.shape)
+        if self.scales == "shared":
+            scales = _mean_over_clusters(weights, scales)
+        if self.correlations == "shared":
+            correlations = _mean_over_clusters(weights, correlations)
+        return scales, correlations
 
     def covariances(self, mass: Array, scatter: Array) -> Array:
         """Maximise the expected Gaussian log likelihood over covariances of this structure.
+
+        Where clusters share scales or correlations but not both, the maximum has no closed form:
+        what they share is then that of the pooled rows, which is close to it.
 
         Parameters
         ----------
@@ -160,6 +182,8 @@ class Structure:
         """
         if self.own_covariances:
             covariances = scatter / mass[:, None, None]
+            if self.partly_shared:
+                return self._partly_pooled(mass, covariances)
         else:
             pooled = scatter.sum(axis=0) / mass.sum()
             covariances = np.repeat(pooled[None], len(mass), axis=0)
@@ -170,6 +194,15 @@ class Structure:
             variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape)
         return variances[:, :, None] * np.eye(variances.shape[1])
 
+    def _partly_pooled(self, mass: Array, covariances: Array) -> Array:
+        scales = np.sqrt(np.einsum("kdd->kd", covariances))
+        correlations = covariances / (scales[:, :, None] * scales[:, None, :])
+        if self.scales == "shared":
+            scales = np.sqrt(_mean_over_clusters(mass / mass.sum(), scales**2))
+        else:
+            correlations = _mean_over_clusters(mass / mass.sum(), correlations)
+        return scales[:, :, None] * correlations * scales[:, None, :]
+
     def lacking_in(self, parameters: Parameters, tolerance: float) -> list[str]:
         """Return what draws (chain, draw, ...) do not share although the structure does."""
 
@@ -177,13 +210,17 @@ class Structure:
             return bool(np.allclose(one, other, rtol=tolerance, atol=0.0))
 
         scales, covariances = parameters.scales, parameters.covariances
+        correlations = parameters.correlations
         off = ~np.eye(scales.shape[-1], dtype=bool)
         kept = {
             "one set of covariances": self.own_covariances
             or alike(covariances, covariances[:, :, :1]),
+            "one set of scales": self.scales == "own" or alike(scales, scales[:, :, :1]),
+            "one set of correlations": self.correlations != "shared"
+            or alike(1.0 + correlations, 1.0 + correlations[:, :, :1]),
             "one scale for all features": not self.one_scale or alike(scales, scales[..., :1]),
             "no correlations": self.correlations != "none"
-            or alike(1.0 + parameters.correlations[..., off], np.ones(1)),
+            or alike(1.0 + correlations[..., off], np.ones(1)),
         }
         return [what for what, is_kept in kept.items() if not is_kept]
 
@@ -192,12 +229,16 @@ class Structure:
         """Return a nameless structure with what draws (chain, draw, ...) are seen to share."""
         covariances, scales = parameters.covariances, parameters.scales
         off_diagonal = ~np.eye(covariances.shape[-1], dtype=bool)
-        shared: Belongs = "shared" if (covariances == covariances[:, :, :1]).all() else "own"
+
+        def belongs(values: Array) -> Belongs:
+            return "shared" if (values == values[:, :, :1]).all() else "own"
+
+        correlated = covariances[..., off_diagonal].any()
         return cls(
             name="",
             mclust="",
-            scales=shared,
-            correlations=shared if covariances[..., off_diagonal].any() else "none",
+            scales=belongs(scales),
+            correlations=belongs(parameters.correlations) if correlated else "none",
             one_scale=scales.shape[-1] > 1 and bool((scales == scales[..., :1]).all()),
             words="",
         )
@@ -205,3 +246,9 @@ class Structure:
 
 def _clusters(belongs: Belongs, n_components: int) -> Sequence[int | None]:
     return range(n_components) if belongs == "own" or n_components == 1 else (None,)
+
+
+def _mean_over_clusters(weights: Array, values: Array) -> Array:
+    """Return values (cluster, ...) with their weighted mean in every cluster, exactly if equal."""
+    mean = values[0] + np.tensordot(weights, values - values[0], axes=1)
+    return np.broadcast_to(mean, values.shape)

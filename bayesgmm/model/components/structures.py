@@ -1,8 +1,21 @@
 """The covariance structures that there are; another is one more entry here."""
 
+from typing import Literal
+
 from bayesgmm.model.components.structure import Structure
 
-__all__ = ["STRUCTURES", "distinct_structure"]
+__all__ = ["STRUCTURES", "Covariance", "distinct_structure"]
+
+Covariance = Literal[
+    "full",
+    "tied",
+    "diag",
+    "spherical",
+    "tied_diag",
+    "tied_spherical",
+    "shared_correlations",
+    "shared_scales",
+]
 
 _INDEPENDENT = "features, which are independent within a cluster."
 STRUCTURES: dict[str, Structure] = {
@@ -39,6 +52,16 @@ STRUCTURES: dict[str, Structure] = {
             one_scale=True,
             words=f"One scale serves all clusters and {_INDEPENDENT}",
         ),
+        Structure(
+            *("shared_correlations", "", "own", "shared"),
+            one_scale=False,
+            words="Each cluster has its own scales; all share one set of correlations.",
+        ),
+        Structure(
+            *("shared_scales", "", "shared", "own"),
+            one_scale=False,
+            words="All clusters share one set of scales; each has its own correlations.",
+        ),
     )
 }
 
@@ -55,15 +78,16 @@ def distinct_structure(name: str, n_components: int, n_features: int) -> str:
     ('spherical', 'full')
     """
     wanted = STRUCTURES[name]
-    return next(
-        other.name
-        for other in STRUCTURES.values()
-        if (n_components == 1 or other.own_covariances == wanted.own_covariances)
-        and (
-            n_features == 1
-            or (
-                other.one_scale == wanted.one_scale
-                and (other.correlations == "none") == (wanted.correlations == "none")
-            )
+
+    def same(other: Structure) -> bool:
+        sharing = n_components > 1 and (
+            other.scales != wanted.scales
+            or (n_features > 1 and other.correlations != wanted.correlations)
         )
-    )
+        shape = n_features > 1 and (
+            other.one_scale != wanted.one_scale
+            or (other.correlations == "none") != (wanted.correlations == "none")
+        )
+        return not sharing and not shape
+
+    return next(other.name for other in STRUCTURES.values() if same(other))

@@ -1,0 +1,189 @@
+"""From sums over rows back to the coordinates: the likelihood's part of every gradient."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.coordinates import (
+    Point,
+    Problem,
+    empty_point,
+    read,
+    set_of,
+    unpack_whitened,
+)
+from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = [
+    "Sums",
+    "differentiate_in_roots",
+    "empty_sums",
+    "expected_log_likelihood",
+    "pull_back",
+    "sum_moments",
+]
+
+
+class Sums(NamedTuple):
+    """Whitened components and the sums over rows; see `bayesgmm.likelihood.compiled.kernels`."""
+
+    whitening: Array
+    shift: Array
+    constant: Array
+    mass: Array
+    first: Array
+    second: Array
+    root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
+    inner: Array  # (feature, feature), scratch
+    memory: Array  # in which all of them lie
+
+
+@compiled
+def empty_sums(problem: Problem) -> Sums:
+    """Allocate the sums, at 0."""
+    n_clusters, size = problem.n_clusters, problem.n_features
+    n_groups = max(problem.n_scale_sets, problem.n_pair_sets)
+    square, vector = n_clusters * size * size, n_clusters * size
+    half = square + vector + n_clusters
+    memory = np.zeros(2 * half + (n_groups + 1) * size * size)
+    return Sums(
+        part(memory, 0, (n_clusters, size, size)),
+        part(memory, square, (n_clusters, size)),
+        part(memory, square + vector, (n_clusters,)),
+        part(memory, half, (n_clusters,)),
+        part(memory, half + n_clusters, (n_clusters, size)),
+        part(memory, half + n_clusters + vector, (n_clusters, size, size)),
+        part(memory, 2 * half, (n_groups, size, size)),
+        part(memory, 2 * half + n_groups * size * size, (size, size)),
+        memory,
+    )
+
+
+@compiled
+def sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums: Sums) -> float:
+    """Fill the sums from the moments of each cluster; return the expected log likelihood."""
+    size = centres.shape[1]
+    offset, half = np.empty(size), np.empty((size, size))
+    total = 0.0
+    for k in range(mass.shape[0]):
+        distance = 0.0
+        for i in range(size):
+            offset[i] = 0.0
+            for j in range(size):
+                half[i, j] = 0.0
+            for m in range(i + 1):
+                offset[i] += sums.whitening[k, i, m] * (centres[k, m] - point.means[k, m])
+                for j in range(size):
+                    half[i, j] += sums.whitening[k, i, m] * scatters[k, m, j]
+        for i in range(size):
+            sums.first[k, i] = mass[k] * offset[i]
+            for j in range(size):
+                s = mass[k] * offset[i] * offset[j]
+                for m in range(j + 1):
+                    s += half[i, m] * sums.whitening[k, j, m]
+                sums.second[k, i, j] = s
+            distance += sums.second[k, i, i]
+        sums.mass[k] = mass[k]
+        total += mass[k] * sums.constant[k] - 0.5 * distance
+    return total
+
+
+@compiled
+def differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
+    """Add to the sums the likelihood's gradient in each root diag(s) C.
+
+    With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
+    + diag(h^2) gives 2 G root; without h, A root = I.
+    """
+    size = problem.n_features
+    inner, out = sums.inner, sums.root_gradient
+    for k in range(problem.n_clusters):
+        g = set_of(k, out)
+        for i in range(size):
+            for j in range(size):
+                s = 0.0
+                for m in range(i, size):
+                    lower = sums.second[k, max(m, j), min(m, j)]
+                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
+                inner[i, j] = s
+        for i in range(size):
+            for j in range(i + 1):
+                if not problem.resolved:
+                    out[g, i, j] += inner[i, j]
+                    continue
+                for m in range(j, size):
+                    s = 0.0
+                    for q in range(j, m + 1):
+                        s += sums.whitening[k, m, q] * point.roots[g, q, j]
+                    out[g, i, j] += inner[i, m] * s
+
+
+@compiled
+def pull_back(
+    o: int, problem: Problem, point: Point, root_gradient: Array, gradient: Array
+) -> None:
+    """Write the gradient in log scales and log odds, x[o:], from that in each root diag(s) C.
+
+    A scalar scale collects the gradient of all its features, a shared set that of all groups.
+    dy/dx = (1 - y^2) / 2, and every later entry of the row of C carries sqrt(1 - y^2).
+    """
+    size, n_groups = problem.n_features, root_gradient.shape[0]
+    for s in range(problem.n_scale_sets):
+        first, stop = (0, n_groups) if problem.n_scale_sets == 1 else (s, s + 1)
+        collected = 0.0
+        for d in range(size):
+            for g in range(first, stop):
+                for j in range(d + 1):
+                    collected += root_gradient[g, d, j] * point.roots[g, d, j]
+            if not problem.scalar or d == size - 1:
+                gradient[o] = collected
+                collected = 0.0
+                o += 1
+    if not problem.has_pairs:
+        return
+    for p in range(problem.n_pair_sets):
+        for i in range(size):
+            later = _in_factor(p, i, i, point, root_gradient) * point.correlation_factors[p, i, i]
+            for j in range(i - 1, -1, -1):
+                direct = _in_factor(p, i, j, point, root_gradient)
+                remaining = point.log_gap[p, i, j]
+                for m in range(j):
+                    remaining += 0.5 * point.log_gap[p, i, m]
+                slope = 0.5 * (math.exp(remaining) * direct - point.partial[p, i, j] * later)
+                gradient[o + i * (i - 1) // 2 + j] = slope
+                later += direct * point.correlation_factors[p, i, j]
+        o += size * (size - 1) // 2
+
+
+@compiled
+def _in_factor(p: int, i: int, j: int, point: Point, root_gradient: Array) -> float:
+    """Return the gradient in C_ij of set p: the sum over the groups whose root it is part of."""
+    n_groups = root_gradient.shape[0]
+    first, stop = (0, n_groups) if point.partial.shape[0] == 1 else (p, p + 1)
+    total = 0.0
+    for g in range(first, stop):
+        total += point.scales[set_of(g, point.scales), i] * root_gradient[g, i, j]
+    return total
+
+
+@compiled
+def expected_log_likelihood(
+    x: Array, flat: Array, mass: Array, centres: Array, scatters: Array, gradient: Array
+) -> float:
+    """Return the expected complete log likelihood at x; its gradient holds for scales and pairs.
+
+    Arguments as in `bayesgmm.likelihood.compiled.fused.expected_log_posterior`.
+    """
+    problem = read(flat)
+    point = empty_point(problem)
+    sums = empty_sums(problem)
+    if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
+        return -math.inf
+    value = sum_moments(mass, centres, scatters, point, sums)
+    differentiate_in_roots(problem, point, sums)
+    first = problem.n_clusters * (1 + problem.n_features) - 1
+    pull_back(first, problem, point, sums.root_gradient, gradient)
+    return value if math.isfinite(value) else -math.inf
