@@ -14,7 +14,7 @@ from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["Ascent", "advance", "ascend", "curvature_at", "started"]
+__all__ = ["Ascent", "advance", "ascend", "curvature_at", "reached", "started", "to_gain"]
 
 _LONGEST = 1.0  # largest move of a coordinate in one step, so that a climb stays in its basin
 _SUFFICIENT, _FLAT = 1e-4, 0.9
@@ -79,6 +79,18 @@ def advance(climb: Ascent, new: float) -> bool:
 
 
 @compiled
+def reached(climb: Ascent) -> float:
+    """Return the value at the last accepted point."""
+    return climb.line[_VALUE]
+
+
+@compiled
+def to_gain(climb: Ascent) -> float:
+    """Return what the next step is expected to gain, a quadratic being climbed."""
+    return 0.5 * climb.line[_RISE]
+
+
+@compiled
 def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> float:
     """Climb from x in place and return the log posterior density there, nats, fitting units.
 
@@ -100,7 +112,7 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
         new = log_posterior(climb.trial, flat, 1.0, 1.0, terms, climb.slope)
         if not advance(climb, new):
             break
-    return climb.line[_VALUE]
+    return reached(climb)
 
 
 @compiled

@@ -2,14 +2,15 @@
 
 The expected log likelihood is climbed in log scales and log odds from where the last step ended,
 so that EM never falls (a generalised EM: Dempster, Laird and Rubin 1977, J. Royal Statistical
-Society B 39:1). What is climbed are sums over rows: a climb is free of their number.
+Society B 39:1); a step leaves to the next what is little beside its own gain. What is climbed are
+sums over rows: a climb is free of their number.
 """
 
 import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.climbing import advance, started
+from bayesgmm.likelihood.compiled.climbing import advance, reached, started, to_gain
 from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
@@ -26,9 +27,12 @@ from bayesgmm.typing import Array
 __all__ = ["climb_partly_shared", "is_partly_shared", "project"]
 
 _MOST = 80  # evaluations of one M-step
-_LEAST_SCALE = 0.01  # times the recording error: below, nothing changes and nothing is felt
+_ENOUGH = 1e-2  # of what the step has gained: the rest is left to the next one
+_LEAST_SCALE = 1e-6  # times the recording error
+_OPENED = 0.01  # times the recording error: where a scale starts that was below and is to grow
 _LARGEST = 30.0  # of log odds: beyond, 1 - y^2 has no digits left
 _SHRUNK = 0.98
+_WORTH = 1e-9  # nats
 
 
 @compiled
@@ -59,15 +63,40 @@ def climb_partly_shared(
     x[first - centres.size : first] = centres.ravel()
     scale = inverse_root_information(mass, problem, x.shape[0] - first)
     gradient = np.empty_like(x)
-    climb = started(x[first:].copy(), np.empty_like(scale), np.diag(scale * scale))
-    for _ in range(_MOST):
+    before, kept = -math.inf, x[first:].copy()
+    climb = started(kept.copy(), np.empty_like(scale), np.diag(scale * scale))
+    for evaluation in range(_MOST):
         x[first:] = climb.trial
         value = expected_log_likelihood(x, flat, mass, centres, scatters, gradient)
         climb.slope[:] = gradient[first:]
-        if not advance(climb, value):
+        if evaluation == 0:
+            before = value
+            if _open_scales(climb.trial, climb.slope, problem):
+                continue
+        if not advance(climb, value) or to_gain(climb) < _ENOUGH * (reached(climb) - before):
             break
-    x[first:] = climb.x
+    x[first:] = climb.x if reached(climb) > before else kept
     _write_covariances(x, problem, out)
+
+
+@compiled
+def _open_scales(log_scales: Array, gradient: Array, problem: Problem) -> bool:
+    """Raise scales far below the recording error that are to grow; return whether there are any.
+
+    The gradient in log s vanishes with s^2, so that a climb would not leave them: the one in s^2
+    says whether a covariance is to be wider than its error.
+    """
+    o, opened = 0, False
+    for _ in range(problem.n_scale_sets):
+        for i in range(problem.n_features):
+            error = problem.resolution[i]
+            wide = math.log(_OPENED * error) if error > 0.0 else -math.inf
+            gain = 0.5 * gradient[o] * math.exp(2.0 * (wide - log_scales[o]))
+            if log_scales[o] < wide and gain > _WORTH:
+                log_scales[o] = wide
+                opened = True
+            o += 1
+    return opened
 
 
 @compiled
@@ -99,7 +128,8 @@ def _write_covariances(x: Array, problem: Problem, out: Array) -> None:
 def _coordinates_near(covariances: Array, weights: Array, problem: Problem) -> Array:
     """Return x whose scales and correlations are those of covariances, pooled where shared.
 
-    Weights and means of the mixture are left at 0.
+    A correlation counts as far as it is felt beside the recording error. Weights and means of the
+    mixture are left at 0.
     """
     n_clusters, size = problem.n_clusters, problem.n_features
     n_pairs = size * (size - 1) // 2
@@ -112,14 +142,22 @@ def _coordinates_near(covariances: Array, weights: Array, problem: Problem) -> A
         share = weights[k] / total if problem.n_scale_sets == 1 else 1.0
         for i in range(size):
             variances[set_of(k, variances), i] += share * _own_variance(covariances, k, i, problem)
+    felt = np.zeros((problem.n_pair_sets, size, size))
     for k in range(n_clusters):
-        share = weights[k] / total if problem.n_pair_sets == 1 else 1.0
+        p = set_of(k, correlations)
         for i in range(size):
             for j in range(i):
                 outer = _own_variance(covariances, k, i, problem)
                 outer *= _own_variance(covariances, k, j, problem)
-                own = covariances[k, i, j] / math.sqrt(outer)
-                correlations[set_of(k, correlations), i, j] += share * own
+                share = weights[k] * math.sqrt(
+                    outer / (covariances[k, i, i] * covariances[k, j, j])
+                )
+                correlations[p, i, j] += share * covariances[k, i, j] / math.sqrt(outer)
+                felt[p, i, j] += share
+    for p in range(problem.n_pair_sets):
+        for i in range(size):
+            for j in range(i):
+                correlations[p, i, j] /= felt[p, i, j]
     for s in range(problem.n_scale_sets):
         for i in range(size):
             x[o] = 0.5 * math.log(variances[s, i])
