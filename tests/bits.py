@@ -18,8 +18,8 @@ import numpy as np
 import xarray as xr
 
 import bayesgmm as bg
+from bayesgmm.model.spec import COVARIANCES
 
-COVARIANCES = ("full", "tied", "diag", "spherical", "tied_diag", "tied_spherical")
 ROWS = Path(__file__).parents[1] / "models" / "data" / "faithful.csv"
 
 

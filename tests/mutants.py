@@ -30,6 +30,7 @@ PARTS = {
     "density": (
         (
             "likelihood/compiled/fused.py",
+            "likelihood/compiled/pull_back.py",
             "likelihood/compiled/coordinates.py",
             "likelihood/log_posterior.py",
         ),

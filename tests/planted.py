@@ -50,9 +50,16 @@ BUGS = (
     Bug(
         "Jacobian dropped",
         "likelihood/compiled/fused.py",
-        "gradient[o] = collected + slope + jacobian",
-        "gradient[o] = collected + slope",
+        "gradient[o] = gradient[o] + slope + jacobian",
+        "gradient[o] = gradient[o] + slope",
         _density("2-2-full-lognormal-exact"),
+    ),
+    Bug(
+        "a shared set collects one cluster's gradient",
+        "likelihood/compiled/pull_back.py",
+        "first, stop = (0, n_groups) if problem.n_scale_sets == 1 else (s, s + 1)",
+        "first, stop = (0, 1) if problem.n_scale_sets == 1 else (s, s + 1)",
+        _density("3-3-shared_scales-halfnormal-rounded"),
     ),
     Bug(
         "Jacobian of the weights dropped, value and gradient alike",
@@ -86,8 +93,8 @@ BUGS = (
     Bug(
         "transposed factor",
         "likelihood/compiled/coordinates.py",
-        "root = point.scales[g, i] * point.correlation_factors[g, i, j]",
-        "root = point.scales[g, j] * point.correlation_factors[g, i, j]",
+        "root = point.scales[s, i] * point.correlation_factors[p, i, j]",
+        "root = point.scales[s, j] * point.correlation_factors[p, i, j]",
         _density("2-2-full-lognormal-exact"),
     ),
     Bug(

@@ -62,7 +62,7 @@ def test_priors_of_single_clusters_equal_the_pymc_model(n_features, covariance, 
         mean_location=tuple(map(tuple, rng.normal(size=(3, n_features)).tolist())),
         mean_scale=tuple(map(tuple, rng.uniform(0.5, 3.0, size=(3, n_features)).tolist())),
         scale_family=family,
-        scale=0.7 if not structure.own_covariances else tuple(map(tuple, scale.tolist())),
+        scale=0.7 if structure.scales == "shared" else tuple(map(tuple, scale.tolist())),
     )
     spec = MixtureSpec(3, covariance, priors, resolution=0.5)
     check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)
