@@ -86,7 +86,7 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
         row = int(rows[place])
         of_row = pointwise_log_likelihood(
             target.constrain(_flat(points)),
-            target.values[row : row + 1],
+            target.rows[row : row + 1],
             target.resolved.centre,
             target.resolved.unit,
         )

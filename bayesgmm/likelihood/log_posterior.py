@@ -7,13 +7,14 @@ from functools import cached_property
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
-from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.likelihood.compiled.m_step import constrained_point
+from bayesgmm.likelihood.layout import lay_out, pass_weights
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -42,12 +43,12 @@ class LogPosterior:
     Parameters
     ----------
     resolved : ResolvedSpec
-    values : array of shape (obs, feature), data units
+    rows : AnnotatedRows or array of shape (obs, feature), data units
         Rows of the full data or a part of them (centre, units and priors stay as resolved).
     """
 
     resolved: ResolvedSpec
-    values: Array
+    rows: RowTable
 
     @cached_property
     def dim(self) -> int:
@@ -56,6 +57,25 @@ class LogPosterior:
             self.resolved.n_components, self.resolved.n_features
         )
 
+    @property
+    def n_counted(self) -> float:
+        """Number of rows, counted by their weights."""
+        return self.rows.n_counted if isinstance(self.rows, AnnotatedRows) else len(self.rows)
+
+    def complete_rows(self) -> Array:
+        """The rows (obs, feature), data units, where there is nothing to them but their values.
+
+        Raises
+        ------
+        NotImplementedError
+            Where they are annotated: draws of labels and cells are not made for such rows.
+        """
+        if isinstance(self.rows, AnnotatedRows):
+            raise NotImplementedError(
+                "Gibbs sweeps take complete rows without weights, labels or errors only."
+            )
+        return self.rows
+
     @cached_property
     def flat(self) -> Array:
         """The problem as compiled code reads it."""
@@ -63,9 +83,10 @@ class LogPosterior:
         structure = resolved.structure
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
+        layout = lay_out(self.rows, resolved.centre, unit, resolved.n_components)
         return flatten(
             Problem(
-                n_rows=len(self.values),
+                n_rows=layout.n_plain,
                 n_features=resolved.n_features,
                 n_clusters=resolved.n_components,
                 n_groups=structure.n_groups(resolved.n_components),
@@ -81,7 +102,8 @@ class LogPosterior:
                 mean_scale=spread / unit,
                 prior_scale=resolved.scale_rows / unit,
                 resolution=resolved.resolution / unit,
-                blocks=blocked(self.values, resolved.centre, unit),
+                blocks=layout.blocks,
+                annotated=layout.annotated,
             )
         )
 
@@ -104,7 +126,9 @@ class LogPosterior:
         """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""
         out = np.empty((*draws.shape[:-1], self.resolved.n_components))
         points = np.ascontiguousarray(draws.reshape(-1, self.dim))
-        empty_probabilities(points, self.flat, out.reshape(len(points), -1))
+        empty_probabilities(
+            points, self.flat, pass_weights(self.rows), out.reshape(len(points), -1)
+        )
         return out
 
     def em_point(self, x: Array) -> Array:
@@ -142,7 +166,7 @@ class LogPosterior:
         log_unit = self.resolved.log_unit
         n_scales = self.slices["scales"].stop - self.slices["scales"].start
         shifts = {
-            "log_likelihood": len(self.values) * log_unit,
+            "log_likelihood": self.log_unit_of_rows,
             "means": self.resolved.n_components * log_unit,
             "scales": n_scales / self.resolved.n_features * log_unit,
         }
@@ -153,7 +177,12 @@ class LogPosterior:
     @property
     def value_shift(self) -> float:
         """Log density in data units less that in fitting units (the density in x, which moves)."""
-        return -(len(self.values) + self.resolved.n_components) * self.resolved.log_unit
+        return -log_unit_of(self.rows, self.resolved, self.resolved.n_components)
+
+    @property
+    def log_unit_of_rows(self) -> float:
+        """What the log likelihood of all rows loses on the way to data units, nats."""
+        return log_unit_of(self.rows, self.resolved)
 
     @cached_property
     def slices(self) -> dict[str, slice]:

@@ -13,8 +13,8 @@ from bayesgmm.likelihood.compiled.coordinates import (
     read,
     unpack_whitened,
 )
-from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.row_groups import Components, sum_grouped
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -68,12 +68,19 @@ def log_posterior(
     sums = _empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
-    terms[0] = sum_blocks(
-        problem.blocks,
-        problem.n_rows,
+    components = Components(
+        point.log_weights,
+        point.means,
+        point.factors,
         sums.whitening,
         sums.shift,
         sums.constant,
+    )
+    terms[0] = sum_grouped(
+        problem.blocks,
+        problem.n_rows,
+        problem.annotated,
+        components,
         sums.mass,
         sums.first,
         sums.second,

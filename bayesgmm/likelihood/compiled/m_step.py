@@ -8,7 +8,11 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
-from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.row_groups import (
+    Components,
+    grouped_responsibilities,
+    sum_grouped,
+)
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -21,6 +25,7 @@ __all__ = [
     "maximise",
     "moments",
     "moments_at",
+    "responsibilities_at",
     "whiten_point",
 ]
 
@@ -37,7 +42,7 @@ def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor:
 
 
 @compiled
-def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> None:
+def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> Components:
     """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`."""
     n_clusters, n_features = shift.shape
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
@@ -49,29 +54,51 @@ def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) 
         _read_factor(point, k, n_clusters, n_features, factors[k])
     log_weights = point[:n_clusters] - (largest + math.log(total))
     whiten(log_weights, means, factors, whitening, shift, constant)
+    return Components(log_weights, means, factors, whitening, shift, constant)
 
 
 @compiled
 def moments_at(
-    point: Array, blocks: Array, n_rows: int, mass: Array, centres: Array, scatters: Array
+    point: Array,
+    blocks: Array,
+    n_rows: int,
+    annotated: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
 ) -> float:
-    """Write the moments of all rows of `blocks` at a point; return their log likelihood, nats.
+    """Write the moments of all rows at a point; return their log likelihood, nats.
 
     Parameters
     ----------
     point : array, see the module
     blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
     n_rows : int
+        Rows of `blocks`.
+    annotated : array, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`
     mass, centres, scatters : arrays, zeros, written
         As in `bayesgmm.likelihood.moments.Moments`.
     """
     whitening, shift = np.empty_like(scatters), np.empty_like(centres)
     constant = np.empty_like(mass)
     first, second = np.zeros_like(centres), np.zeros_like(scatters)
-    whiten_point(point, whitening, shift, constant)
-    value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    components = whiten_point(point, whitening, shift, constant)
+    value = sum_grouped(blocks, n_rows, annotated, components, mass, first, second)
     moments(point, mass, first, second, centres, scatters)
     return value
+
+
+@compiled
+def responsibilities_at(
+    point: Array, blocks: Array, n_rows: int, annotated: Array, out: Array
+) -> None:
+    """Write P(cluster | x_i) of all rows at a point, out (cluster, obs); see `moments_at`."""
+    n_clusters = out.shape[0]
+    n_features = blocks.shape[1]
+    whitening = np.empty((n_clusters, n_features, n_features))
+    shift, constant = np.empty((n_clusters, n_features)), np.empty(n_clusters)
+    components = whiten_point(point, whitening, shift, constant)
+    grouped_responsibilities(blocks, n_rows, annotated, components, out)
 
 
 @compiled
