@@ -128,6 +128,13 @@ class AnnotatedRows:
         values = self.values
         return values.n_features if isinstance(values, Dataset) else int(values.shape[1])
 
+    def require_clusters(self, n_clusters: int) -> None:
+        """Raise ValueError where rows say which of another number of clusters they may be in."""
+        if self.allowed is not None and self._n_allowed != n_clusters:
+            raise ValueError(
+                f"rows allow some of {self._n_allowed} clusters; the mixture has {n_clusters}."
+            )
+
     @property
     def _n_allowed(self) -> int:
         return self.allowed.shape[-1] if self.allowed is not None else 0

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.likelihood.annotated_rows import RowGroup, RowTable, groups_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowGroup, RowTable, groups_of
 from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.likelihood.compiled.row_groups import Part, flatten_parts
 from bayesgmm.typing import Array, IntArray
@@ -20,15 +20,16 @@ class Layout(NamedTuple):
     n_plain : int
         Number of the complete rows without annotations.
     blocks : array of shape (blocks, feature, row)
-    annotated : array of shape (size,)
-        `bayesgmm.likelihood.compiled.row_groups.flatten_parts`.
+    annotated : array of shape (size,) or None
+        The others, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`; None where there are
+        none, and what they need is then not even compiled.
     order : array of shape (obs,) or None
         Where the rows stand that a pass comes to one after another; None where that is their order.
     """
 
     n_plain: int
     blocks: Array
-    annotated: Array
+    annotated: Array | None
     order: IntArray | None
 
 
@@ -48,17 +49,13 @@ def lay_out(rows: RowTable, centre: Array, unit: Array, n_clusters: int) -> Layo
         Where rows say which of another number of clusters they may belong to.
     """
     plain, others = _divided(rows)
-    for group in others:
-        if group.allowed is not None and group.allowed.shape[1] != n_clusters:
-            raise ValueError(
-                f"rows allow some of {group.allowed.shape[1]} clusters; the mixture has "
-                f"{n_clusters}."
-            )
+    if isinstance(rows, AnnotatedRows):
+        rows.require_clusters(n_clusters)
     values = plain[0].values if plain else np.empty((0, len(centre)))
     return Layout(
         len(values),
         blocked(values, centre, unit),
-        flatten_parts([_part(group, centre, unit) for group in others]),
+        flatten_parts([_part(group, centre, unit) for group in others]) if others else None,
         np.concatenate([group.places for group in (*plain, *others)]) if others else None,
     )
 

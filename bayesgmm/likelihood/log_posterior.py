@@ -63,7 +63,7 @@ class LogPosterior:
         return self.rows.n_counted if isinstance(self.rows, AnnotatedRows) else len(self.rows)
 
     def complete_rows(self) -> Array:
-        """The rows (obs, feature), data units, where there is nothing to them but their values.
+        """Return the rows (obs, feature), data units, if nothing but their values is known.
 
         Raises
         ------
@@ -76,15 +76,24 @@ class LogPosterior:
             )
         return self.rows
 
-    @cached_property
+    @property
     def flat(self) -> Array:
         """The problem as compiled code reads it."""
+        return self._compiled[0]
+
+    @property
+    def annotated(self) -> Array | None:
+        """The rows that are not in `flat`, as compiled code reads them; None where all are."""
+        return self._compiled[1]
+
+    @cached_property
+    def _compiled(self) -> tuple[Array, Array | None]:
         resolved, unit = self.resolved, self.resolved.unit
         structure = resolved.structure
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
         layout = lay_out(self.rows, resolved.centre, unit, resolved.n_components)
-        return flatten(
+        flat = flatten(
             Problem(
                 n_rows=layout.n_plain,
                 n_features=resolved.n_features,
@@ -103,23 +112,25 @@ class LogPosterior:
                 prior_scale=resolved.scale_rows / unit,
                 resolution=resolved.resolution / unit,
                 blocks=layout.blocks,
-                annotated=layout.annotated,
             )
         )
+        return flat, layout.annotated
 
     def evaluate(
         self, x: Array, *, inverse_temperature: float = 1.0, jacobian: bool = True
     ) -> Evaluation:
         """Evaluate at x (dim,), fitting units; see `compiled.fused.log_posterior`."""
         terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
-        value = log_posterior(x, self.flat, inverse_temperature, float(jacobian), terms, gradient)
+        value = log_posterior(
+            x, self.flat, self.annotated, inverse_temperature, float(jacobian), terms, gradient
+        )
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
 
     def log_densities(self, points: Array) -> Array:
         """Return the log posterior density in x at points (..., dim), nats, fitting units."""
         out = np.empty(points.shape[:-1])
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
-        log_densities(flat_points, self.flat, out.reshape(-1))
+        log_densities(flat_points, self.flat, self.annotated, out.reshape(-1))
         return out
 
     def empty_probabilities(self, draws: Array) -> Array:
@@ -127,7 +138,7 @@ class LogPosterior:
         out = np.empty((*draws.shape[:-1], self.resolved.n_components))
         points = np.ascontiguousarray(draws.reshape(-1, self.dim))
         empty_probabilities(
-            points, self.flat, pass_weights(self.rows), out.reshape(len(points), -1)
+            points, self.flat, self.annotated, pass_weights(self.rows), out.reshape(len(points), -1)
         )
         return out
 

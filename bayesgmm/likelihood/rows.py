@@ -8,13 +8,13 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
-from bayesgmm.likelihood.compiled.kernels import BLOCK, sum_rows
+from bayesgmm.likelihood.compiled.kernels import BLOCK, row_responsibilities, sum_rows
 from bayesgmm.likelihood.compiled.m_step import (
     moments,
     moments_at,
-    responsibilities_at,
     whiten_point,
 )
+from bayesgmm.likelihood.compiled.row_groups import grouped_responsibilities
 from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.model.resolved import ResolvedSpec
@@ -60,7 +60,15 @@ class Rows:
             self._held = [self._laid_out(chunk) for chunk in self._chunks()]
 
     def with_components(self, resolved: ResolvedSpec) -> "Rows":
-        """Return the same rows for another number of components."""
+        """Return the same rows for another number of components.
+
+        Raises
+        ------
+        ValueError
+            Where the rows say which clusters they may belong to, and their number is another.
+        """
+        if isinstance(self._data, AnnotatedRows):
+            self._data.require_clusters(resolved.n_components)
         other = copy(self)
         other._size = (resolved.n_components, resolved.n_features)
         return other
@@ -84,11 +92,15 @@ class Rows:
 
         Rows are counted by their weights.
         """
-        total = 0.0
+        constant, shift, whitening = self._empty_moments()
+        components, total = whiten_point(point, whitening, shift, constant), 0.0
         for chunk in self._chunks(CHUNK // 8):
             responsibilities = np.empty((self._size[0], len(chunk)))
             n_plain, blocks, annotated, order = self._laid_out(chunk)
-            responsibilities_at(point, blocks, n_plain, annotated, responsibilities)
+            if annotated is None:
+                row_responsibilities(blocks, *components[3:], responsibilities)
+            else:
+                grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
             certainty = np.log(responsibilities.max(axis=0))
             if isinstance(chunk, AnnotatedRows) and chunk.weights is not None:
                 certainty *= chunk.weights if order is None else chunk.weights[order]

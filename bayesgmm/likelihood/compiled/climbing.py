@@ -22,15 +22,17 @@ _N_TERMS = len(TERMS)
 
 
 @compiled
-def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> float:
+def ascend(
+    x: Array, flat: Array, annotated: Array | None, metric: Array, most: int, gradient: Array
+) -> float:
     """Climb from x in place and return the log posterior density there, nats, fitting units.
 
     Parameters
     ----------
     x : array of shape (dim,), written
         Unconstrained coordinates, fitting units; the climb ends at the last accepted point.
-    flat : array
-        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    flat, annotated : arrays
+        As in `bayesgmm.likelihood.compiled.fused.log_posterior`.
     metric : array of shape (dim, dim), written
         A positive definite guess at the inverse of minus the Hessian.
     most : int
@@ -42,7 +44,7 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
     terms = np.empty(_N_TERMS)
     value, rise, length, low, high = -math.inf, 0.0, 0.0, 0.0, math.inf
     for evaluation in range(most):
-        new = log_posterior(trial, flat, 1.0, 1.0, terms, slope)
+        new = log_posterior(trial, flat, annotated, 1.0, 1.0, terms, slope)
         if evaluation == 0:
             if not math.isfinite(new):
                 return -math.inf
@@ -74,7 +76,7 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
 
 
 @compiled
-def curvature_at(x: Array, flat: Array, steps: Array, out: Array) -> None:
+def curvature_at(x: Array, flat: Array, annotated: Array | None, steps: Array, out: Array) -> None:
     """Write minus the Hessian at x, from steps (dim,) to both sides."""
     moved, terms = x.copy(), np.empty(_N_TERMS)
     slope = np.empty_like(x)
@@ -82,7 +84,7 @@ def curvature_at(x: Array, flat: Array, steps: Array, out: Array) -> None:
         out[i] = 0.0
         for side in (1.0, -1.0):
             moved[i] = x[i] + side * steps[i]
-            value = log_posterior(moved, flat, 1.0, 1.0, terms, slope)
+            value = log_posterior(moved, flat, annotated, 1.0, 1.0, terms, slope)
             if not math.isfinite(value):
                 out[i] = math.nan
             out[i] -= side * slope / (2.0 * steps[i])

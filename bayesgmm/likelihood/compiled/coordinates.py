@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 LOG_4 = math.log(4.0)
-_HEADER = 15
+_HEADER = 14
 
 
 class Problem(NamedTuple):
@@ -55,8 +55,7 @@ class Problem(NamedTuple):
     mean_scale: Array  # (cluster, feature)
     prior_scale: Array  # (group, feature)
     resolution: Array  # (feature,)
-    blocks: Array  # (blocks, feature, BLOCK): the complete rows without annotations
-    annotated: Array  # (size,) the other rows, `.row_groups`
+    blocks: Array  # (blocks, feature, BLOCK)
 
 
 class Point(NamedTuple):
@@ -75,13 +74,13 @@ class Point(NamedTuple):
 
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
-    header = [*problem[:10], *problem.constants, problem.annotated.size]
+    header = [*problem[:10], *problem.constants]
     before_rows = np.concatenate([header, *(part.ravel() for part in problem[11:16])])
     start = _rows_start(problem.n_clusters, problem.n_groups, problem.n_features)
-    flat = aligned_empty((start + problem.blocks.size + problem.annotated.size,))
+    flat = aligned_empty((start + problem.blocks.size,))
     flat[: len(before_rows)] = before_rows
     flat[len(before_rows) : start] = 0.0
-    flat[start:] = np.concatenate([problem.blocks.ravel(), problem.annotated])
+    flat[start:] = problem.blocks.ravel()
     return flat
 
 
@@ -99,7 +98,6 @@ def read(flat: Array) -> Problem:
     n_blocks, n_groups = (n_rows + BLOCK - 1) // BLOCK, int(flat[3])
     means = _HEADER + n_clusters
     scales = means + 2 * n_clusters * n_features
-    n_annotated = int(flat[14])
     return Problem(
         n_rows,
         n_features,
@@ -118,7 +116,6 @@ def read(flat: Array) -> Problem:
         part(flat, scales, (n_groups, n_features)),
         part(flat, scales + n_groups * n_features, (n_features,)),
         part(flat, _rows_start(n_clusters, n_groups, n_features), (n_blocks, n_features, BLOCK)),
-        part(flat, flat.shape[0] - n_annotated, (n_annotated,)),
     )
 
 

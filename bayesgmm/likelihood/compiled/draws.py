@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.fused import expected_log_posterior
+from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.row_groups import (
     Components,
     grouped_log_likelihoods,
@@ -22,7 +23,7 @@ __all__ = ["constrain_draws", "fill_log_likelihoods", "fill_responsibilities", "
 def fill_log_likelihoods(
     blocks: Array,
     n_rows: int,
-    annotated: Array,
+    annotated: Array | None,
     log_weights: Array,
     means: Array,
     covariances: Array,
@@ -38,8 +39,13 @@ def fill_log_likelihoods(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            components = Components(log_weights[s], means[s], factors, whitening, shift, constant)
-            grouped_log_likelihoods(blocks, n_rows, annotated, components, out[s])
+            if annotated is None:
+                row_log_likelihoods(blocks, whitening, shift, constant, out[s])
+            else:
+                components = Components(
+                    log_weights[s], means[s], factors, whitening, shift, constant
+                )
+                grouped_log_likelihoods(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 
@@ -48,7 +54,7 @@ def fill_log_likelihoods(
 def fill_responsibilities(
     blocks: Array,
     n_rows: int,
-    annotated: Array,
+    annotated: Array | None,
     log_weights: Array,
     means: Array,
     covariances: Array,
@@ -64,8 +70,13 @@ def fill_responsibilities(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            components = Components(log_weights[s], means[s], factors, whitening, shift, constant)
-            grouped_responsibilities(blocks, n_rows, annotated, components, out[s])
+            if annotated is None:
+                row_responsibilities(blocks, whitening, shift, constant, out[s])
+            else:
+                components = Components(
+                    log_weights[s], means[s], factors, whitening, shift, constant
+                )
+                grouped_responsibilities(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 

@@ -13,6 +13,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     read,
     unpack_whitened,
 )
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.row_groups import Components, sum_grouped
 from bayesgmm.runtime.compiling import compiled
@@ -42,6 +43,7 @@ class _Sums(NamedTuple):
 def log_posterior(
     x: Array,
     flat: Array,
+    annotated: Array | None,
     inverse_temperature: float,
     jacobian: float,
     terms: Array,
@@ -55,6 +57,8 @@ def log_posterior(
         Unconstrained coordinates, fitting units.
     flat : array
         The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    annotated : array or None
+        Rows that are not in it, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`.
     inverse_temperature : float
         Power of the likelihood: 1 for the posterior, 0 for the prior.
     jacobian : float
@@ -68,6 +72,25 @@ def log_posterior(
     sums = _empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
+    if annotated is None:
+        terms[0] = sum_blocks(
+            problem.blocks,
+            problem.n_rows,
+            sums.whitening,
+            sums.shift,
+            sums.constant,
+            sums.mass,
+            sums.first,
+            sums.second,
+        )
+    else:
+        terms[0] = _sum_annotated(problem, annotated, point, sums)
+    return _finish(x, problem, point, sums, inverse_temperature, jacobian, terms, gradient)
+
+
+@compiled
+def _sum_annotated(problem: Problem, annotated: Array, point: Point, sums: _Sums) -> float:
+    """Fill the sums over all rows; return their log likelihood."""
     components = Components(
         point.log_weights,
         point.means,
@@ -76,16 +99,15 @@ def log_posterior(
         sums.shift,
         sums.constant,
     )
-    terms[0] = sum_grouped(
+    return sum_grouped(
         problem.blocks,
         problem.n_rows,
-        problem.annotated,
+        annotated,
         components,
         sums.mass,
         sums.first,
         sums.second,
     )
-    return _finish(x, problem, point, sums, inverse_temperature, jacobian, terms, gradient)
 
 
 @compiled

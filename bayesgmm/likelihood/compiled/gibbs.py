@@ -29,11 +29,11 @@ PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
 
 
 @compiled
-def log_densities(points: Array, flat: Array, out: Array) -> None:
+def log_densities(points: Array, flat: Array, annotated: Array | None, out: Array) -> None:
     """Write the log posterior density in x at points (point, dim), nats, fitting units."""
     terms, gradient = np.empty(6), np.empty(points.shape[1])
     for p in range(points.shape[0]):
-        out[p] = log_posterior(points[p], flat, 1.0, 1.0, terms, gradient)
+        out[p] = log_posterior(points[p], flat, annotated, 1.0, 1.0, terms, gradient)
 
 
 @compiled

@@ -23,18 +23,15 @@ from bayesgmm.likelihood.compiled.block import (
     log_joint,
     padded,
 )
-from bayesgmm.likelihood.compiled.memory import aligned_empty, part
+from bayesgmm.likelihood.compiled.memory import aligned_empty
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = [
     "BLOCK",
-    "block_log_likelihoods",
-    "block_responsibilities",
     "blocked",
     "row_log_likelihoods",
     "row_responsibilities",
-    "sum_annotated_blocks",
     "sum_blocks",
     "sum_rows",
 ]
@@ -73,42 +70,28 @@ def sum_blocks(
     mass: Array,
     first: Array,
     second: Array,
+    weights: Array | None = None,
+    penalties: Array | None = None,
 ) -> float:
-    """Add all rows of `blocks` to the sums and return their log likelihood, nats."""
-    weights, penalties = part(constant, 0, (0, BLOCK)), part(constant, 0, (0, 1, BLOCK))
-    return sum_annotated_blocks(
-        blocks, n_rows, weights, penalties, whitening, shift, constant, mass, first, second
-    )
+    """Add all rows of `blocks` to the sums and return their log likelihood, nats.
 
-
-@compiled
-def sum_annotated_blocks(
-    blocks: Array,
-    n_rows: int,
-    weights: Array,
-    penalties: Array,
-    whitening: Array,
-    shift: Array,
-    constant: Array,
-    mass: Array,
-    first: Array,
-    second: Array,
-) -> float:
-    """As `sum_blocks`; weights and penalties, as `.annotations` takes them, may have no block."""
+    Weights and penalties are those of `.annotations`; an array of them may have no block.
+    """
     scratch = empty_scratch(shift.shape[0], shift.shape[1])
     log_likelihood = 0.0
     for i in range(blocks.shape[0]):
         rows = min(BLOCK, n_rows - i * BLOCK)
         width = padded(rows)
         log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
-        if penalties.shape[0] > 0:
+        if penalties is not None:
             exclude(penalties, i, width, scratch.joint)
         exponentiate(scratch.joint, width, scratch.largest, scratch.total)
-        if weights.shape[0] > 0:
-            largest, total = scratch.largest, scratch.total
-            log_likelihood += invert_weighted(weights, i, width, rows, largest, total)
-        else:
+        if weights is None:
             log_likelihood += invert(width, rows, shift.shape[0], scratch.largest, scratch.total)
+        else:
+            log_likelihood += invert_weighted(
+                weights, i, width, rows, shift.shape[0], scratch.largest, scratch.total
+            )
         add_moments(
             scratch.joint,
             scratch.total,
@@ -157,68 +140,46 @@ def sum_rows(
 
 @compiled
 def row_log_likelihoods(
-    blocks: Array, whitening: Array, shift: Array, constant: Array, out: Array
-) -> None:
-    """Write log p(x_i) of each row, out (obs,), nats in fitting coordinates."""
-    penalties = part(constant, 0, (0, 1, BLOCK))
-    block_log_likelihoods(blocks, out.shape[0], penalties, whitening, shift, constant, 0, out)
-
-
-@compiled
-def block_log_likelihoods(
     blocks: Array,
-    n_rows: int,
-    penalties: Array,
     whitening: Array,
     shift: Array,
     constant: Array,
-    place: int,
     out: Array,
+    penalties: Array | None = None,
 ) -> None:
-    """As `row_log_likelihoods`, from `out[place]` on; weights change nothing here."""
+    """Write log p(x_i) of each row, out (obs,), nats in fitting coordinates."""
     scratch = empty_scratch(shift.shape[0], shift.shape[1])
     for i in range(blocks.shape[0]):
         start = i * BLOCK
-        rows = min(BLOCK, n_rows - start)
+        rows = min(BLOCK, out.shape[0] - start)
         width = padded(rows)
         log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
-        if penalties.shape[0] > 0:
+        if penalties is not None:
             exclude(penalties, i, width, scratch.joint)
         exponentiate(scratch.joint, width, scratch.largest, scratch.total)
         for t in range(rows):
-            out[place + start + t] = scratch.largest[t] + math.log(scratch.total[t])
+            out[start + t] = scratch.largest[t] + math.log(scratch.total[t])
 
 
 @compiled
 def row_responsibilities(
-    blocks: Array, whitening: Array, shift: Array, constant: Array, out: Array
-) -> None:
-    """Write P(cluster | x_i) of each row, out (cluster, obs)."""
-    penalties = part(constant, 0, (0, 1, BLOCK))
-    block_responsibilities(blocks, out.shape[1], penalties, whitening, shift, constant, 0, out)
-
-
-@compiled
-def block_responsibilities(
     blocks: Array,
-    n_rows: int,
-    penalties: Array,
     whitening: Array,
     shift: Array,
     constant: Array,
-    place: int,
     out: Array,
+    penalties: Array | None = None,
 ) -> None:
-    """As `row_responsibilities`, from `out[:, place]` on; weights change nothing here."""
+    """Write P(cluster | x_i) of each row, out (cluster, obs)."""
     scratch = empty_scratch(shift.shape[0], shift.shape[1])
     for i in range(blocks.shape[0]):
         start = i * BLOCK
-        rows = min(BLOCK, n_rows - start)
+        rows = min(BLOCK, out.shape[1] - start)
         width = padded(rows)
         log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
-        if penalties.shape[0] > 0:
+        if penalties is not None:
             exclude(penalties, i, width, scratch.joint)
         exponentiate(scratch.joint, width, scratch.largest, scratch.total)
         for k in range(shift.shape[0]):
             for t in range(rows):
-                out[k, place + start + t] = scratch.joint[k, t] / scratch.total[t]
+                out[k, start + t] = scratch.joint[k, t] / scratch.total[t]

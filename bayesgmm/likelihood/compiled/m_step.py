@@ -8,11 +8,8 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
-from bayesgmm.likelihood.compiled.row_groups import (
-    Components,
-    grouped_responsibilities,
-    sum_grouped,
-)
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.row_groups import Components, sum_grouped
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -25,7 +22,6 @@ __all__ = [
     "maximise",
     "moments",
     "moments_at",
-    "responsibilities_at",
     "whiten_point",
 ]
 
@@ -62,7 +58,7 @@ def moments_at(
     point: Array,
     blocks: Array,
     n_rows: int,
-    annotated: Array,
+    annotated: Array | None,
     mass: Array,
     centres: Array,
     scatters: Array,
@@ -75,7 +71,7 @@ def moments_at(
     blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
     n_rows : int
         Rows of `blocks`.
-    annotated : array, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`
+    annotated : array or None, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`
     mass, centres, scatters : arrays, zeros, written
         As in `bayesgmm.likelihood.moments.Moments`.
     """
@@ -83,22 +79,12 @@ def moments_at(
     constant = np.empty_like(mass)
     first, second = np.zeros_like(centres), np.zeros_like(scatters)
     components = whiten_point(point, whitening, shift, constant)
-    value = sum_grouped(blocks, n_rows, annotated, components, mass, first, second)
+    if annotated is None:
+        value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    else:
+        value = sum_grouped(blocks, n_rows, annotated, components, mass, first, second)
     moments(point, mass, first, second, centres, scatters)
     return value
-
-
-@compiled
-def responsibilities_at(
-    point: Array, blocks: Array, n_rows: int, annotated: Array, out: Array
-) -> None:
-    """Write P(cluster | x_i) of all rows at a point, out (cluster, obs); see `moments_at`."""
-    n_clusters = out.shape[0]
-    n_features = blocks.shape[1]
-    whitening = np.empty((n_clusters, n_features, n_features))
-    shift, constant = np.empty((n_clusters, n_features)), np.empty(n_clusters)
-    components = whiten_point(point, whitening, shift, constant)
-    grouped_responsibilities(blocks, n_rows, annotated, components, out)
 
 
 @compiled

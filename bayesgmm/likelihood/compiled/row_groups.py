@@ -32,9 +32,9 @@ import numpy as np
 from bayesgmm.likelihood.compiled.annotations import EXCLUDED
 from bayesgmm.likelihood.compiled.block import BLOCK, padded
 from bayesgmm.likelihood.compiled.kernels import (
-    block_log_likelihoods,
-    block_responsibilities,
-    sum_annotated_blocks,
+    row_log_likelihoods,
+    row_responsibilities,
+    sum_blocks,
 )
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
@@ -121,8 +121,8 @@ class _Seen(NamedTuple):
 
 
 def flatten_parts(parts: Sequence[Part]) -> Array:
-    """Lay groups out one behind the other, shape (size,)."""
-    return np.concatenate([_flattened(part) for part in parts]) if parts else np.empty(0)
+    """Lay groups, of which there is one at least, out one behind the other: shape (size,)."""
+    return np.concatenate([_flattened(part) for part in parts])
 
 
 def _flattened(part: Part) -> Array:
@@ -181,12 +181,10 @@ def _plain(blocks: Array, n_rows: int) -> _Group:
 
 
 @compiled
-def _scratch(components: Components, annotated: Array) -> Array:
-    """Allocate what `_seen` divides up; next to nothing where there is no group."""
+def _scratch(components: Components) -> Array:
+    """Allocate what `_seen` divides up."""
     n_clusters, size = components.means.shape
     n_factors = components.factors.shape[0]
-    if annotated.shape[0] == 0:
-        return np.empty(1)
     squares = 2 * n_clusters + 2 * n_factors + 1
     return np.empty(squares * size * size + 3 * n_clusters * size + 2 * n_clusters)
 
@@ -321,23 +319,23 @@ def sum_grouped(
     mass, first, second : arrays, written
         As in `bayesgmm.likelihood.compiled.kernels`.
     """
-    memory = _scratch(components, annotated)
+    memory = _scratch(components)
     group, o = _plain(blocks, n_rows), 0
     lens = _Lens(components.whitening, components.shift, components.constant)
     sums = _Sums(mass, first, second)
     log_likelihood = 0.0
     while True:
-        log_likelihood += sum_annotated_blocks(
+        log_likelihood += sum_blocks(
             group.blocks,
             group.n_rows,
-            group.weights,
-            group.penalties,
             lens.whitening,
             lens.shift,
             lens.constant,
             sums.mass,
             sums.first,
             sums.second,
+            group.weights,
+            group.penalties,
         )
         if not group.whole:
             _add_completed(group, components, memory, mass, first, second)
@@ -363,19 +361,17 @@ def grouped_log_likelihoods(
 
     Each row is counted once, whatever its weight.
     """
-    memory = _scratch(components, annotated)
+    memory = _scratch(components)
     group, o, place = _plain(blocks, n_rows), 0, 0
     lens = _Lens(components.whitening, components.shift, components.constant)
     while True:
-        block_log_likelihoods(
+        row_log_likelihoods(
             group.blocks,
-            group.n_rows,
-            group.penalties,
             lens.whitening,
             lens.shift,
             lens.constant,
-            place,
-            out,
+            out[place : place + group.n_rows],
+            group.penalties,
         )
         place += group.n_rows
         if o >= annotated.shape[0]:
@@ -393,19 +389,17 @@ def grouped_responsibilities(
     blocks: Array, n_rows: int, annotated: Array, components: Components, out: Array
 ) -> None:
     """Write P(cluster | x_i) of each row, out (cluster, obs), in the same order."""
-    memory = _scratch(components, annotated)
+    memory = _scratch(components)
     group, o, place = _plain(blocks, n_rows), 0, 0
     lens = _Lens(components.whitening, components.shift, components.constant)
     while True:
-        block_responsibilities(
+        row_responsibilities(
             group.blocks,
-            group.n_rows,
-            group.penalties,
             lens.whitening,
             lens.shift,
             lens.constant,
-            place,
-            out,
+            out[:, place : place + group.n_rows],
+            group.penalties,
         )
         place += group.n_rows
         if o >= annotated.shape[0]:
