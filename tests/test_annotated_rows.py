@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal
 
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.points import split
 from bayesgmm.likelihood import rows as passes
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.chain_density import ChainDensity
@@ -22,8 +23,9 @@ from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.likelihood.sweeps import FirstRows, sweep
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.prediction.draws import MixtureDraws
 from bayesgmm.sampling.smc import temper
 
 N_ROWS = 60
@@ -157,7 +159,9 @@ def test_plain_rows_keep_their_blocks_beside_others():
     assert target.annotated is not None
 
 
-def weighted(covariance: str, step: float, n_rows: int) -> tuple[AnnotatedRows, AnnotatedRows, ...]:
+def weighted(
+    covariance: str, step: float, n_rows: int
+) -> tuple[AnnotatedRows, AnnotatedRows, ResolvedSpec]:
     """Return weighted rows, the same repeated, and a resolved spec."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=(n_rows, 3)) + 4.0 * rng.integers(2, size=(n_rows, 1))
@@ -197,7 +201,7 @@ def test_weights_are_repetitions(covariance, step):
     )
 
 
-def start_of(resolved, seed: int) -> np.ndarray:
+def start_of(resolved: ResolvedSpec, seed: int) -> np.ndarray:
     """Return a point of EM, fitting units."""
     rng = np.random.default_rng(seed)
     k, d = resolved.n_components, resolved.n_features
@@ -256,20 +260,12 @@ def test_streamed_equals_held(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def fitting_joint(rows: AnnotatedRows, resolved, point: np.ndarray) -> np.ndarray:
+def fitting_joint(rows: AnnotatedRows, resolved: ResolvedSpec, point: np.ndarray) -> np.ndarray:
     """Return log w_k f_k at a point of EM, fitting units."""
-    weights, means, covariances = passes_split(point, resolved)
+    weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
     scaled = AnnotatedRows((rows.table - resolved.centre) / resolved.unit, allowed=rows.allowed)
     parts = weights, means, means, covariances, covariances
     return joint(scaled, Parameters(*(part[None] for part in parts)))
-
-
-def passes_split(point: np.ndarray, resolved) -> tuple[np.ndarray, ...]:
-    """Return weights, means and covariances of a point of EM, fitting units."""
-    k, d = resolved.n_components, resolved.n_features
-    factors = point[k * (1 + d) :].reshape(k, d, d).copy()
-    factors[:, range(d), range(d)] = np.exp(factors[:, range(d), range(d)])
-    return np.exp(point[:k]), point[k : k * (1 + d)].reshape(k, d), factors @ factors.mT
 
 
 def test_a_sampler_in_c_sees_the_same_density():
@@ -311,17 +307,29 @@ def test_empty_probabilities_count_rows_by_weight():
     np.testing.assert_allclose(few.empty_probabilities(x[None])[0], empty, rtol=1e-8)
 
 
+def test_predictions_of_partly_observed_rows():
+    target, x = posterior_of(3, 2, "full", 0.0)
+    points = np.stack([x, -x, 0.5 * x])
+    parameters = target.constrain(points)
+    draws = MixtureDraws(parameters, ("a", "b", "c"), None)
+    found = [joint(target.rows, Parameters(*(v[s : s + 1] for v in parameters))) for s in range(3)]
+    logs = logsumexp(found, axis=2)
+    np.testing.assert_allclose(draws.log_densities(target.rows), logs, rtol=1e-11, atol=1e-11)
+    shares = np.exp(found - logs[:, :, None])
+    responsibility = draws.responsibilities(target.rows)
+    np.testing.assert_allclose(responsibility, shares.swapaxes(1, 2), atol=1e-12)
+    by_row = draws.responsibilities_by_row(target.rows)
+    np.testing.assert_allclose(by_row, shares.transpose(1, 2, 0), atol=1e-12)
+
+
 def test_some_of_the_rows():
     target, x = posterior_of(3, 2, "full", 0.0)
     rows, frame = target.rows, (target.resolved.centre, target.resolved.unit)
     parameters = target.constrain(np.stack([x, -x]))
     all_of_them = pointwise_log_likelihood(parameters, rows, *frame)
     for index in (slice(3, 9), np.arange(N_ROWS) != 4, np.array([7, 2])):
-        np.testing.assert_allclose(
-            pointwise_log_likelihood(parameters, rows[index], *frame),
-            all_of_them[:, index],
-            rtol=1e-13,
-        )
+        some = target.rowwise(np.stack([x, -x]), rows[index])
+        np.testing.assert_allclose(some, all_of_them[:, index], rtol=1e-13)
     counted = rows.weights @ ~np.isnan(rows.table)
     np.testing.assert_array_equal(rows.counted, counted)
 

@@ -17,9 +17,7 @@ from bayesgmm.elpd.moment_matching import match_moments, may_match_moments
 from bayesgmm.elpd.predictive import loo
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence.bridge import bridge, log_ratio
-from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.parallel import available_cores
@@ -227,7 +225,7 @@ def _refit(
         row = int(rows[i])
         try:
             rest, drawn = _left_out(target, row, states, chains, settings, child)
-            predicted = _log_densities_of_row(rest, drawn, target.rows[row : row + 1])
+            predicted = rest.rowwise(drawn, target.rows[row : row + 1])[..., 0]
             of_rest = partial(bridge, rest, drawn, integer(child.spawn(1)[0], 64))
             refits[i, :2] = _log_predictive(at_draws[i], predicted, of_all, of_rest)
         except SamplingInterrupted:
@@ -295,11 +293,3 @@ def _left_out(
     if drawn.interrupted:
         raise KeyboardInterrupt
     return rest, drawn.x
-
-
-def _log_densities_of_row(target: LogPosterior, draws: Array, row: RowTable) -> Array:
-    """Return log p(row | draw) at draws (chain, draw, dim), nats, data units: (chain, draw)."""
-    resolved = target.resolved
-    parameters = target.constrain(draws.reshape(-1, target.dim))
-    values = pointwise_log_likelihood(parameters, row, resolved.centre, resolved.unit)
-    return values.reshape(draws.shape[:2])

@@ -15,6 +15,7 @@ from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_poste
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.m_step import constrained_point
 from bayesgmm.likelihood.layout import lay_out, pass_weights
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -132,6 +133,13 @@ class LogPosterior:
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
         log_densities(flat_points, self.flat, self.annotated, out.reshape(-1))
         return out
+
+    def rowwise(self, points: Array, rows: RowTable) -> Array:
+        """Return log p(row | point) at points (..., dim): (..., row), nats, data units."""
+        parameters = self.constrain(points.reshape(-1, self.dim))
+        frame = self.resolved.centre, self.resolved.unit
+        found = pointwise_log_likelihood(parameters, rows, *frame)
+        return found.reshape(*points.shape[:-1], len(rows))
 
     def empty_probabilities(self, draws: Array) -> Array:
         """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""

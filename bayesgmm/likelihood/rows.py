@@ -8,13 +8,13 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
+from bayesgmm.likelihood.compiled.grouped import grouped_responsibilities
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_responsibilities, sum_rows
 from bayesgmm.likelihood.compiled.m_step import (
     moments,
     moments_at,
     whiten_point,
 )
-from bayesgmm.likelihood.compiled.row_groups import grouped_responsibilities
 from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.model.resolved import ResolvedSpec

@@ -6,12 +6,12 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.fused import expected_log_posterior
-from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
-from bayesgmm.likelihood.compiled.row_groups import (
+from bayesgmm.likelihood.compiled.grouped import (
     Components,
     grouped_log_likelihoods,
     grouped_responsibilities,
 )
+from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

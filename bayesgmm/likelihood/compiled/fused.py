@@ -13,9 +13,9 @@ from bayesgmm.likelihood.compiled.coordinates import (
     read,
     unpack_whitened,
 )
+from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.memory import part
-from bayesgmm.likelihood.compiled.row_groups import Components, sum_grouped
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 

@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
+from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
-from bayesgmm.likelihood.compiled.row_groups import Components, sum_grouped
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
