@@ -77,12 +77,12 @@ class LogPosterior:
             )
         return self.rows
 
-    @property
+    @cached_property
     def flat(self) -> Array:
         """The problem as compiled code reads it."""
         return self._compiled[0]
 
-    @property
+    @cached_property
     def annotated(self) -> Array | None:
         """The rows that are not in `flat`, as compiled code reads them; None where all are."""
         return self._compiled[1]
