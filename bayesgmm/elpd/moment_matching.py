@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.elpd.predictive import relative_efficiency
-from bayesgmm.likelihood.log_density import LogDensity
+from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.limits import IDENTIFIED_TO_MATCH
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, resolved_of
