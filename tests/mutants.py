@@ -18,7 +18,11 @@ from tests.planted import ROOT, copied, is_compiled, planted, run_tests
 
 PARTS = {
     "kernels": (
-        ("likelihood/compiled/kernels.py", "likelihood/compiled/whitening.py"),
+        (
+            "likelihood/compiled/block.py",
+            "likelihood/compiled/kernels.py",
+            "likelihood/compiled/whitening.py",
+        ),
         (
             "test_density.py::test_kernels_against_scipy",
             "test_density.py::test_three_hundred_components_do_not_overflow",
@@ -26,6 +30,15 @@ PARTS = {
             "test_density.py::test_a_singular_component_has_no_constant",
             "test_density.py::test_singular_point_has_no_density",
         ),
+    ),
+    "rows": (
+        (
+            "likelihood/annotated_rows.py",
+            "likelihood/compiled/annotations.py",
+            "likelihood/compiled/grouped.py",
+            "likelihood/compiled/row_groups.py",
+        ),
+        ("test_annotated_rows.py",),
     ),
     "density": (
         (

@@ -59,7 +59,7 @@ BUGS = (
         "likelihood/compiled/pull_back.py",
         "first, stop = (0, n_groups) if problem.n_scale_sets == 1 else (s, s + 1)",
         "first, stop = (0, 1) if problem.n_scale_sets == 1 else (s, s + 1)",
-        _density("3-3-shared_scales-halfnormal-rounded"),
+        _density("5-2-shared_scales-halfnormal-rounded"),
     ),
     Bug(
         "Jacobian of the weights dropped, value and gradient alike",

@@ -70,7 +70,7 @@ def test_priors_of_single_clusters_equal_the_pymc_model(n_features, covariance, 
 
 def check_against_pymc(fused, rng):
     n_components = fused.resolved.n_components
-    model = model_of(fused.resolved, fused.values)
+    model = model_of(fused.resolved, fused.rows)
     reference = model.compile_fn(
         [model.logp(), model.dlogp()], inputs=model.value_vars, mode=INTERPRETED, point_fn=False
     )
@@ -110,9 +110,9 @@ def test_expected_objective_touches_the_log_posterior(covariance):
     fused, rng = log_posterior_of(3, 3, covariance, "halfnormal", 0.2)
     x = rng.normal(scale=0.5, size=fused.dim)
     parameters = Parameters(*(value[0] for value in fused.constrain(x[None])))
-    density = component_log_densities(parameters, fused.values)
+    density = component_log_densities(parameters, fused.rows)
     r = np.exp(density - logsumexp(density, axis=1, keepdims=True))
-    rows = (fused.values - fused.resolved.centre) / fused.resolved.unit
+    rows = (fused.rows - fused.resolved.centre) / fused.resolved.unit
     mass = r.sum(axis=0)
     centres = r.T @ rows / mass[:, None]
     offsets = rows[:, None, :] - centres

@@ -124,7 +124,7 @@ def by_a_t_at_the_mode(posterior, seed):
     at_draws = ratios(draws.reshape(-1, target.dim)).reshape(draws.shape[:2])
     value, error = log_ratio(at_draws, ratios(proposed))
     constant = math.lgamma(target.resolved.n_components + 1)
-    return value + constant - len(target.values) * target.resolved.log_unit, error
+    return value + constant - target.log_unit_of_rows, error
 
 
 def assert_both_agree(ours, theirs):

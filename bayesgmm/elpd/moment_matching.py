@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.elpd.predictive import relative_efficiency
-from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.limits import IDENTIFIED_TO_MATCH
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, resolved_of
@@ -74,7 +74,8 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
     is ArviZ's `loo_moment_match`.
     """
     view = Draws(posterior)
-    target, draws = view.target, view.coordinates
+    draws = view.coordinates
+    target: LogDensity = view.target
     values = posterior["log_likelihood"].to_dataset()["x"].transpose(..., "obs")
     coords = {name: values[name] for name in _SAMPLE}
     part = xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"x": values.isel(obs=rows)})})
@@ -84,13 +85,8 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
 
     def log_likelihood(points: xr.DataArray, place: int) -> xr.DataArray:
         row = int(rows[place])
-        of_row = pointwise_log_likelihood(
-            target.constrain(_flat(points)),
-            target.values[row : row + 1],
-            target.resolved.centre,
-            target.resolved.unit,
-        )
-        return xr.DataArray(of_row.reshape(points.shape[:2]), coords, _SAMPLE)
+        of_row = target.rowwise(points.values, target.rows[row : row + 1])
+        return xr.DataArray(of_row[..., 0], coords, _SAMPLE)
 
     relative = relative_efficiency(posterior)
     # Its warnings repeat what the Pareto k say; points far out have no density, which it expects.
@@ -109,8 +105,3 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
         )
     size = np.full(len(rows), np.nan) if matched.n_eff_i is None else matched.n_eff_i.values
     return MatchedRows(matched.elpd_i.values, matched.pareto_k.values, 1.0 / np.sqrt(size))
-
-
-def _flat(points: xr.DataArray) -> Array:
-    """Return coordinates (chain, draw, coordinate) as points (point, coordinate)."""
-    return np.ascontiguousarray(points.values.reshape(-1, points.shape[2]))

@@ -18,7 +18,6 @@ from bayesgmm.elpd.predictive import loo
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence.bridge import bridge, log_ratio
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.parallel import available_cores
@@ -226,7 +225,7 @@ def _refit(
         row = int(rows[i])
         try:
             rest, drawn = _left_out(target, row, states, chains, settings, child)
-            predicted = _log_densities_of_row(rest, drawn, target.values[row])
+            predicted = rest.rowwise(drawn, target.rows[row : row + 1])[..., 0]
             of_rest = partial(bridge, rest, drawn, integer(child.spawn(1)[0], 64))
             refits[i, :2] = _log_predictive(at_draws[i], predicted, of_all, of_rest)
         except SamplingInterrupted:
@@ -287,18 +286,10 @@ def _left_out(
     """Return the posterior given the other rows, and draws of it (chain, draw, dim)."""
     for_starts, *for_chains = seed.spawn(1 + chains)
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
-    rest = LogPosterior(target.resolved, np.delete(target.values, row, axis=0))
+    rest = LogPosterior(target.resolved, target.rows[np.arange(len(target.rows)) != row])
     drawn = run_chains(
         rest, plain_starts(starts), [integer(child, 64) for child in for_chains], settings
     )
     if drawn.interrupted:
         raise KeyboardInterrupt
     return rest, drawn.x
-
-
-def _log_densities_of_row(target: LogPosterior, draws: Array, row: Array) -> Array:
-    """Return log p(row | draw) at draws (chain, draw, dim), nats, data units: (chain, draw)."""
-    resolved = target.resolved
-    parameters = target.constrain(draws.reshape(-1, target.dim))
-    values = pointwise_log_likelihood(parameters, row[None], resolved.centre, resolved.unit)
-    return values.reshape(draws.shape[:2])

@@ -187,7 +187,7 @@ def crossed(
         for (fitted, kept), child in zip((halves, halves[::-1]), seed.spawn(2), strict=True)
     )
     error = 0.5 * max(math.hypot(its_error, other_error), abs(first - second))
-    return 0.5 * (first + second) - len(target.values) * target.resolved.log_unit, error
+    return 0.5 * (first + second) - target.log_unit_of_rows, error
 
 
 def _half_bridge(

@@ -270,7 +270,7 @@ def _mass_of_draws(
     """
     enough = max(_BRIDGED, _BRIDGED_PER_DIM * target.dim)
     thinned = draws[:, :: max(1, draws.shape[0] * draws.shape[1] // enough)]
-    shift = len(target.values) * target.resolved.log_unit
+    shift = target.log_unit_of_rows
     try:
         value, error = bridge(target, thinned, seed)
         return value + shift, error

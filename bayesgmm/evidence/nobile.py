@@ -75,7 +75,7 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     size = effective_size(values)
     usable = probability > EMPTY_DRAWS / size
     before, last = resolved.concentration[:-1].sum(), resolved.concentration[-1]
-    n_obs = len(target.values)
+    n_obs = target.n_counted
     step = gammaln(before + last) + gammaln(n_obs + before)
     step -= gammaln(before) + gammaln(n_obs + before + last)
     return NobileStep(

@@ -140,6 +140,6 @@ def _relabelled(target: LogPosterior, points: Array) -> Array:
         return points
     density = target.log_densities(points)
     resolved, parameters = target.resolved, target.constrain(points)
-    allocations = Allocations(parameters, target.values, resolved.centre, resolved.unit, groups)
+    allocations = Allocations(parameters, target.rows, resolved.centre, resolved.unit, groups)
     orders = stephens(allocations, int(density.argmax()))
     return target.unconstrain(parameters.permuted(orders))

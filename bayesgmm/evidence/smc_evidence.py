@@ -136,4 +136,4 @@ def _without_empty_components(target: LogPosterior) -> LogPosterior:
     resolved = target.resolved
     one, two = (resolved.structure.n_parameters(k, resolved.n_features) for k in (1, 2))
     concentration = resolved.concentration + 0.5 * (two - one - 1)
-    return LogPosterior(replace(resolved, concentration=concentration), target.values)
+    return LogPosterior(replace(resolved, concentration=concentration), target.rows)

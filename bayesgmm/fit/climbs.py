@@ -63,7 +63,7 @@ class Target(Protocol):
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
         """Climb from x until a step gains less than `tol` nats a row."""
 
-    def data_units(self, n_obs: int) -> float:
+    def data_units(self, rows: Rows) -> float:
         """Return the objective in data units less that in fitting units."""
 
     def log_posterior(self, objective: float) -> float | None:

@@ -56,7 +56,7 @@ def conclude(
     DegeneracyWarning
         When chance explains every optimum.
     """
-    shift = target.data_units(data.n_obs)
+    shift = target.data_units(rows)
     optima = [c for c in found if c.run.status is not FitStatus.COLLAPSED]
     if not optima:
         _refuse(target, found[0], data)
@@ -78,7 +78,7 @@ def conclude(
     return PointFit(
         resolved=target.resolved,
         parameters=best.parameters,
-        log_likelihood=rows.moments(point).log_likelihood - data.n_obs * target.resolved.log_unit,
+        log_likelihood=rows.moments(point).log_likelihood - rows.log_unit(target.resolved),
         log_posterior=target.log_posterior(best.run.objective + shift),
         log_certainty=rows.log_certainty(point),
         path=np.array(best.run.path) + shift,
@@ -89,7 +89,7 @@ def conclude(
             for c, flag in zip(optima, flags, strict=True)
         ),
         n_collapsed=sum(len(c.starts) for c in found if c.run.status is FitStatus.COLLAPSED),
-        climbs=_climbs(target, optima, runs, climbed.n_rows),
+        climbs=_climbs(target, optima, runs, climbed),
         order_feature=target.resolved.features[best.feature],
         n_obs=data.n_obs,
         data_hash=data.hash,
@@ -98,15 +98,15 @@ def conclude(
 
 
 def _climbs(
-    target: Target, optima: list[Candidate], runs: list[Run], n_rows: int
+    target: Target, optima: list[Candidate], runs: list[Run], rows: Rows
 ) -> tuple[Climb, ...]:
     """Return the path of every start, and the optimum it reached."""
     reached = {start: i for i, candidate in enumerate(optima) for start in candidate.starts}
-    shift = target.data_units(n_rows)
+    shift = target.data_units(rows)
     return tuple(
         Climb(
             np.array(run.path) + shift,
-            n_rows,
+            rows.n_rows,
             reached.get(start),
             run.status is FitStatus.COLLAPSED,
         )

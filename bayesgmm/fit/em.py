@@ -189,9 +189,9 @@ class Likelihood:
             covariances=covariances * unit[:, None] * unit,
         )
 
-    def data_units(self, n_obs: int) -> float:
+    def data_units(self, rows: Rows) -> float:
         """Return the log likelihood in data units less that in fitting units."""
-        return -n_obs * self.resolved.log_unit
+        return -rows.log_unit(self.resolved)
 
     def log_posterior(self, objective: float) -> None:
         """Return None: there is no prior."""

@@ -197,14 +197,14 @@ class Posterior:
         """Return the parameters at x, data units."""
         return Parameters(*(value[0] for value in self._prior.constrain(x[None])))
 
-    def data_units(self, n_obs: int) -> float:
+    def data_units(self, rows: Rows) -> float:
         """Return the log density in data units less that in fitting units.
 
         Each row, each mean vector and each free scale vector carries one sum of log units.
         """
         scales = self._prior.slices["scales"]
         vectors = (scales.stop - scales.start) / self.resolved.n_features
-        return -(n_obs + self.resolved.n_components + vectors) * self.resolved.log_unit
+        return -rows.log_unit(self.resolved, self.resolved.n_components + vectors)
 
     def log_posterior(self, objective: float) -> float:
         """Return the objective itself."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.compiled.allocations import permuted_sum, projected
 from bayesgmm.likelihood.responsibilities import over_draws, responsibilities
 from bayesgmm.model.groups import LabelGroups
@@ -29,7 +30,7 @@ class Allocations:
     ----------
     parameters : Parameters
         Draws, arrays of shape (sample, ...), data units.
-    rows : array of shape (obs, feature), data units
+    rows : AnnotatedRows or array of shape (obs, feature), data units
     centre, unit : arrays of shape (feature,), data units
         Coordinates in which the arithmetic is done; no result depends on them.
     groups : LabelGroups
@@ -37,7 +38,7 @@ class Allocations:
     """
 
     parameters: Parameters
-    rows: Array
+    rows: RowTable
     centre: Array
     unit: Array
     groups: LabelGroups

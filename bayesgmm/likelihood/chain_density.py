@@ -32,8 +32,8 @@ class ChainDensity:
     def value_and_gradient(self, u: Array) -> tuple[float, Array]:
         """Return the log density at u (dim,), nats, and its gradient in u."""
         gradient = np.empty_like(u)
-        flat = self.target.flat
-        return framed_log_posterior(u, flat, self.centre, self.root, gradient), gradient
+        flat, annotated = self.target.flat, self.target.annotated
+        return framed_log_posterior(u, flat, annotated, self.centre, self.root, gradient), gradient
 
     def unframed(self, u: Array) -> Array:
         """Return x (dim,) at u."""
@@ -44,11 +44,12 @@ class ChainDensity:
     @property
     def c_functions(self) -> tuple[Any, Any]:
         """Compiled C functions: the density with its gradient, and x from u."""
-        return c_functions()
+        return c_functions(self.target.annotated is not None)
 
     @cached_property
     def c_data(self) -> Array:
         """What the C functions read: addresses that hold as long as this object is there."""
-        arrays = (self.target.flat, self.centre, self.root)
-        addresses = [array.ctypes.data for array in arrays]
-        return np.array([*addresses, len(self.target.flat), len(self.root)], dtype=np.int64)
+        flat, annotated = self.target.flat, self.target.annotated
+        addresses = [array.ctypes.data for array in (flat, self.centre, self.root)]
+        rows = (0, 0) if annotated is None else (annotated.ctypes.data, len(annotated))
+        return np.array([*addresses, len(flat), len(self.root), *rows], dtype=np.int64)

@@ -23,7 +23,7 @@ def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tup
     most : int
         Largest number of evaluations.
     """
-    return x, ascend(x, target.flat, metric, most, np.empty(len(x)))
+    return x, ascend(x, target.flat, target.annotated, metric, most, np.empty(len(x)))
 
 
 def curvature(target: LogPosterior, x: Array) -> Array:
@@ -38,5 +38,5 @@ def curvature(target: LogPosterior, x: Array) -> Array:
     with np.errstate(all="ignore"):
         widths = 1.0 / np.sqrt(np.einsum("kdd->kd", np.linalg.pinv(covariances)))
     steps[target.slices["means"]] *= np.clip(np.nan_to_num(widths.ravel()), 1e-9, 1.0)
-    curvature_at(x, target.flat, steps, out)
+    curvature_at(x, target.flat, target.annotated, steps, out)
     return out

@@ -7,14 +7,16 @@ from functools import cached_property
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
-from bayesgmm.likelihood.compiled.kernels import blocked
 from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, maximise
+from bayesgmm.likelihood.layout import lay_out, pass_weights
 from bayesgmm.likelihood.moments import Moments
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -43,12 +45,12 @@ class LogPosterior:
     Parameters
     ----------
     resolved : ResolvedSpec
-    values : array of shape (obs, feature), data units
+    rows : AnnotatedRows or array of shape (obs, feature), data units
         Rows of the full data or a part of them (centre, units and priors stay as resolved).
     """
 
     resolved: ResolvedSpec
-    values: Array
+    rows: RowTable
 
     @cached_property
     def dim(self) -> int:
@@ -57,16 +59,45 @@ class LogPosterior:
             self.resolved.n_components, self.resolved.n_features
         )
 
+    @property
+    def n_counted(self) -> float:
+        """Number of rows, counted by their weights."""
+        return self.rows.n_counted if isinstance(self.rows, AnnotatedRows) else len(self.rows)
+
+    def complete_rows(self) -> Array:
+        """Return the rows (obs, feature), data units, if nothing but their values is known.
+
+        Raises
+        ------
+        NotImplementedError
+            Where they are annotated: draws of labels and cells are not made for such rows.
+        """
+        if isinstance(self.rows, AnnotatedRows):
+            raise NotImplementedError(
+                "Gibbs sweeps take complete rows without weights, labels or errors only."
+            )
+        return self.rows
+
     @cached_property
     def flat(self) -> Array:
         """The problem as compiled code reads it."""
+        return self._compiled[0]
+
+    @cached_property
+    def annotated(self) -> Array | None:
+        """The rows that are not in `flat`, as compiled code reads them; None where all are."""
+        return self._compiled[1]
+
+    @cached_property
+    def _compiled(self) -> tuple[Array, Array | None]:
         resolved, unit = self.resolved, self.resolved.unit
         structure = resolved.structure
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
-        return flatten(
+        layout = lay_out(self.rows, resolved.centre, unit, resolved.n_components)
+        flat = flatten(
             Problem(
-                n_rows=len(self.values),
+                n_rows=layout.n_plain,
                 n_features=resolved.n_features,
                 n_clusters=resolved.n_components,
                 n_scale_sets=structure.n_scale_sets(resolved.n_components),
@@ -83,30 +114,42 @@ class LogPosterior:
                 mean_scale=spread / unit,
                 prior_scale=resolved.scale_rows / unit,
                 resolution=resolved.resolution / unit,
-                blocks=blocked(self.values, resolved.centre, unit),
+                blocks=layout.blocks,
             )
         )
+        return flat, layout.annotated
 
     def evaluate(
         self, x: Array, *, inverse_temperature: float = 1.0, jacobian: bool = True
     ) -> Evaluation:
         """Evaluate at x (dim,), fitting units; see `compiled.fused.log_posterior`."""
         terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
-        value = log_posterior(x, self.flat, inverse_temperature, float(jacobian), terms, gradient)
+        value = log_posterior(
+            x, self.flat, self.annotated, inverse_temperature, float(jacobian), terms, gradient
+        )
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
 
     def log_densities(self, points: Array) -> Array:
         """Return the log posterior density in x at points (..., dim), nats, fitting units."""
         out = np.empty(points.shape[:-1])
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
-        log_densities(flat_points, self.flat, out.reshape(-1))
+        log_densities(flat_points, self.flat, self.annotated, out.reshape(-1))
         return out
+
+    def rowwise(self, points: Array, rows: RowTable) -> Array:
+        """Return log p(row | point) at points (..., dim): (..., row), nats, data units."""
+        parameters = self.constrain(points.reshape(-1, self.dim))
+        frame = self.resolved.centre, self.resolved.unit
+        found = pointwise_log_likelihood(parameters, rows, *frame)
+        return found.reshape(*points.shape[:-1], len(rows))
 
     def empty_probabilities(self, draws: Array) -> Array:
         """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""
         out = np.empty((*draws.shape[:-1], self.resolved.n_components))
         points = np.ascontiguousarray(draws.reshape(-1, self.dim))
-        empty_probabilities(points, self.flat, out.reshape(len(points), -1))
+        empty_probabilities(
+            points, self.flat, self.annotated, pass_weights(self.rows), out.reshape(len(points), -1)
+        )
         return out
 
     def em_point(self, x: Array) -> Array:
@@ -175,7 +218,7 @@ class LogPosterior:
         log_unit = self.resolved.log_unit
         n_scales = self.slices["scales"].stop - self.slices["scales"].start
         shifts = {
-            "log_likelihood": len(self.values) * log_unit,
+            "log_likelihood": self.log_unit_of_rows,
             "means": self.resolved.n_components * log_unit,
             "scales": n_scales / self.resolved.n_features * log_unit,
         }
@@ -186,7 +229,12 @@ class LogPosterior:
     @property
     def value_shift(self) -> float:
         """Log density in data units less that in fitting units (the density in x, which moves)."""
-        return -(len(self.values) + self.resolved.n_components) * self.resolved.log_unit
+        return -log_unit_of(self.rows, self.resolved, self.resolved.n_components)
+
+    @property
+    def log_unit_of_rows(self) -> float:
+        """What the log likelihood of all rows loses on the way to data units, nats."""
+        return log_unit_of(self.rows, self.resolved)
 
     @cached_property
     def slices(self) -> dict[str, slice]:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.compiled.draws import fill_responsibilities
-from bayesgmm.likelihood.compiled.kernels import blocked
+from bayesgmm.likelihood.layout import lay_out
 from bayesgmm.model.parameters import Parameters, in_fitting_units
 from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
@@ -16,14 +17,14 @@ _BLOCK_VALUES = 2**21  # responsibilities that a task holds at a time: 16 MiB
 _BLOCK_DRAWS = 250
 
 
-def responsibilities(parameters: Parameters, rows: Array, centre: Array, unit: Array) -> Array:
+def responsibilities(parameters: Parameters, rows: RowTable, centre: Array, unit: Array) -> Array:
     """Return P(cluster | row) at one draw.
 
     Parameters
     ----------
     parameters : Parameters
         One mixture, arrays of shape (cluster, ...), data units.
-    rows : array of shape (obs, feature), data units
+    rows : AnnotatedRows or array of shape (obs, feature), data units
     centre, unit : arrays of shape (feature,), data units
         Coordinates in which the arithmetic is done; the result does not depend on them.
 
@@ -41,7 +42,7 @@ def responsibilities(parameters: Parameters, rows: Array, centre: Array, unit: A
 def over_draws[Result](
     reduce: Callable[[Array, slice], Result],
     parameters: Parameters,
-    rows: Array,
+    rows: RowTable,
     centre: Array,
     unit: Array,
     *,
@@ -61,7 +62,7 @@ def over_draws[Result](
         to ``out[part]``.
     parameters : Parameters
         Draws, arrays of shape (sample, ...), data units; weights, means and covariances are used.
-    rows : array of shape (obs, feature), data units
+    rows : AnnotatedRows or array of shape (obs, feature), data units
     centre, unit : arrays of shape (feature,), data units
         Coordinates in which the arithmetic is done; the result does not depend on them.
     cores : int, optional
@@ -82,15 +83,18 @@ def over_draws[Result](
     array([[9., 0.],
            [0., 9.]])
     """
-    blocks = blocked(rows, centre, unit)
     log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
     n_draws, n_clusters = log_weights.shape
+    n_plain, blocks, annotated, order = lay_out(rows, centre, unit, n_clusters)
     step = max(1, min(_BLOCK_DRAWS, _BLOCK_VALUES // (n_clusters * len(rows))))
 
     def task(start: int) -> Result:
         part = slice(start, min(start + step, n_draws))
         block = np.empty((part.stop - start, n_clusters, len(rows)))
-        fill_responsibilities(blocks, log_weights[part], means[part], covariances[part], block)
+        mixtures = log_weights[part], means[part], covariances[part]
+        fill_responsibilities(blocks, n_plain, annotated, *mixtures, block)
+        if order is not None:
+            block[:, :, order] = block.copy()
         return reduce(block, part)
 
     yield from in_threads(task, range(0, n_draws, step), cores=cores)

@@ -1,15 +1,21 @@
-"""The E-step's pass over all rows: held in memory in blocks, or streamed chunk by chunk."""
+"""The E-step's pass over all rows: held in memory, or streamed chunk by chunk."""
 
 from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import reduce
-from typing import NamedTuple
 
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.likelihood.compiled.kernels import BLOCK, blocked, row_responsibilities, sum_rows
-from bayesgmm.likelihood.compiled.m_step import moments, moments_at, whiten_point
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
+from bayesgmm.likelihood.compiled.grouped import grouped_responsibilities
+from bayesgmm.likelihood.compiled.kernels import BLOCK, row_responsibilities, sum_rows
+from bayesgmm.likelihood.compiled.m_step import (
+    moments,
+    moments_at,
+    whiten_point,
+)
+from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import Threads
@@ -26,43 +32,43 @@ def whole_blocks(n_rows: int) -> int:
     return n_rows - n_rows % BLOCK if n_rows > BLOCK else n_rows
 
 
-class _Whitened(NamedTuple):
-    whitening: Array
-    shift: Array
-    constant: Array
-
-
 class Rows:
     """Rows as the E-step reads them.
 
-    Data of at most 32 MiB are laid out once in blocks; larger data are read where they lie,
-    65,536 rows at a time. Several chunks are shared out among threads and merged in their order.
+    Data of at most 32 MiB are laid out once; larger data are read where they lie, 65,536 rows at a
+    time. Several chunks are shared out among threads and merged in their order.
 
     Parameters
     ----------
     resolved : ResolvedSpec
         Gives the fitting coordinates.
-    data : Dataset or array of shape (obs, feature), data units
+    data : Dataset, AnnotatedRows or array of shape (obs, feature), data units
     n_threads : int or None
         None is the number of processors. The sums do not depend on it.
     """
 
     def __init__(
-        self, resolved: ResolvedSpec, data: Dataset | Array, n_threads: int | None = None
+        self, resolved: ResolvedSpec, data: Dataset | RowTable, n_threads: int | None = None
     ) -> None:
-        self.n_rows, n_features = (
-            (data.n_obs, data.n_features) if isinstance(data, Dataset) else data.shape
-        )
+        self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
         self._data = data
-        self._size = (resolved.n_components, n_features)
+        self._size = (resolved.n_components, resolved.n_features)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
-        self._held: list[tuple[Array, int]] | None = None
-        if 8 * self.n_rows * n_features <= HELD_BYTES:
-            self._held = [(self._blocked(chunk), len(chunk)) for chunk in self._chunks()]
+        self._held: list[Layout] | None = None
+        if 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
+            self._held = [self._laid_out(chunk) for chunk in self._chunks()]
 
     def with_components(self, resolved: ResolvedSpec) -> "Rows":
-        """Return the same rows for another number of components."""
+        """Return the same rows for another number of components.
+
+        Raises
+        ------
+        ValueError
+            Where the rows say which clusters they may belong to, and their number is another.
+        """
+        if isinstance(self._data, AnnotatedRows):
+            self._data.require_clusters(resolved.n_components)
         other = copy(self)
         other._size = (resolved.n_components, resolved.n_features)
         return other
@@ -70,51 +76,79 @@ class Rows:
     def moments(self, point: Array) -> Moments:
         """Return the moments of all rows at a point of EM."""
         if self._held is None:
-            parts = self._in_order(point, ((chunk, -1) for chunk in self._chunks()))
+            parts = self._in_order(point, self._chunks())
         elif len(self._held) == 1:
-            return self._of_chunk(point, *self._held[0])
+            return self._of_layout(point, self._held[0])
         else:
             parts = self._in_order(point, self._held)
         return reduce(Moments.merge, parts)
 
+    def log_unit(self, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:
+        """Return what a log density loses on the way to data units, nats; see `log_unit_of`."""
+        return log_unit_of(self._data, resolved, n_vectors)
+
     def log_certainty(self, point: Array) -> float:
-        """Return sum_i log max_k r_ik, nats: 0 where every row is certain of its cluster."""
-        whitened, total = self._whitened(point), 0.0
+        """Return sum_i log max_k r_ik, nats: 0 where every row is certain of its cluster.
+
+        Rows are counted by their weights.
+        """
+        constant, shift, whitening = self._empty_moments()
+        components, total = whiten_point(point, whitening, shift, constant), 0.0
         for chunk in self._chunks(CHUNK // 8):
             responsibilities = np.empty((self._size[0], len(chunk)))
-            row_responsibilities(self._blocked(chunk), *whitened, responsibilities)
-            total += float(np.log(responsibilities.max(axis=0)).sum())
+            n_plain, blocks, annotated, order = self._laid_out(chunk)
+            if annotated is None:
+                row_responsibilities(blocks, *components[3:], responsibilities)
+            else:
+                grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
+            certainty = np.log(responsibilities.max(axis=0))
+            if isinstance(chunk, AnnotatedRows) and chunk.weights is not None:
+                certainty *= chunk.weights if order is None else chunk.weights[order]
+            total += float(certainty.sum())
         return total
 
-    def _chunks(self, size: int = CHUNK) -> Iterator[Array]:
+    def _chunks(self, size: int = CHUNK) -> Iterator[RowTable]:
         if isinstance(self._data, Dataset):
             return (chunk for _, chunk in self._data.blocks(size))
+        if isinstance(self._data, AnnotatedRows):
+            return self._data.chunks(size)
         values = self._data
         return (values[start : start + size] for start in range(0, len(values), size))
 
-    def _blocked(self, chunk: Array) -> Array:
-        return blocked(chunk, self._centre, self._unit)
+    def _laid_out(self, chunk: RowTable) -> Layout:
+        return lay_out(chunk, self._centre, self._unit, self._size[0])
 
-    def _whitened(self, point: Array) -> _Whitened:
+    def _empty_moments(self) -> tuple[Array, Array, Array]:
         n_clusters, n_features = self._size
-        square = (n_clusters, n_features, n_features)
-        whitened = _Whitened(np.empty(square), np.empty(self._size), np.empty(n_clusters))
-        whiten_point(point, *whitened)
-        return whitened
+        return (
+            np.zeros(n_clusters),
+            np.zeros(self._size),
+            np.zeros((n_clusters, n_features, n_features)),
+        )
 
-    def _of_chunk(self, point: Array, chunk: Array, n_rows: int) -> Moments:
-        n_clusters, n_features = self._size
-        mass, centres = np.zeros(n_clusters), np.zeros(self._size)
-        scatters = np.zeros((n_clusters, n_features, n_features))
-        if n_rows >= 0:
-            value = moments_at(point, chunk, n_rows, mass, centres, scatters)
-        else:
-            whitened, unit = self._whitened(point), 1.0 / self._unit
-            first, second = np.zeros_like(centres), np.zeros_like(scatters)
-            value = sum_rows(chunk, self._centre, unit, *whitened, mass, first, second)
-            moments(point, mass, first, second, centres, scatters)
-        return Moments(value, mass, centres, scatters)
+    def _of_layout(self, point: Array, layout: Layout) -> Moments:
+        sums = self._empty_moments()
+        value = moments_at(point, layout.blocks, layout.n_plain, layout.annotated, *sums)
+        return Moments(value, *sums)
 
-    def _in_order(self, point: Array, chunks: Iterable[tuple[Array, int]]) -> Iterator[Moments]:
+    def _of_chunk(self, point: Array, chunk: RowTable) -> Moments:
+        """Return the moments of rows that are not held; plain ones are not laid out either."""
+        if isinstance(chunk, AnnotatedRows):
+            return self._of_layout(point, self._laid_out(chunk))
+        sums, (constant, shift, whitening) = self._empty_moments(), self._empty_moments()
+        _, centres, scatters = self._empty_moments()
+        whiten_point(point, whitening, shift, constant)
+        whitened = whitening, shift, constant
+        value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, *sums)
+        moments(point, *sums, centres, scatters)
+        return Moments(value, sums[0], centres, scatters)
+
+    def _in_order(self, point: Array, chunks: Iterable[RowTable | Layout]) -> Iterator[Moments]:
         """Go through chunks in threads, a few ahead of the merge."""
-        return self._threads.few_at_once(lambda part: self._of_chunk(point, *part), chunks)
+
+        def pass_over(chunk: RowTable | Layout) -> Moments:
+            if isinstance(chunk, Layout):
+                return self._of_layout(point, chunk)
+            return self._of_chunk(point, chunk)
+
+        return self._threads.few_at_once(pass_over, chunks)

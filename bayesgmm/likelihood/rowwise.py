@@ -4,8 +4,9 @@ from collections import deque
 
 import numpy as np
 
+from bayesgmm.likelihood.annotated_rows import RowTable, row_log_units
 from bayesgmm.likelihood.compiled.draws import fill_log_likelihoods
-from bayesgmm.likelihood.compiled.kernels import blocked
+from bayesgmm.likelihood.layout import lay_out
 from bayesgmm.model.parameters import Parameters, in_fitting_units
 from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
@@ -16,15 +17,16 @@ _DRAWS_PER_TASK = 250
 
 
 def pointwise_log_likelihood(
-    parameters: Parameters, values: Array, centre: Array, unit: Array, *, cores: int = 1
+    parameters: Parameters, rows: RowTable, centre: Array, unit: Array, *, cores: int = 1
 ) -> Array:
-    """Return log p(x_i | draw), labels summed out.
+    """Return log p(x_i | draw), labels summed out; each row is counted once.
 
     Parameters
     ----------
     parameters : Parameters
         Draws, arrays of shape (sample, ...), data units.
-    values : array of shape (obs, feature), data units
+    rows : AnnotatedRows or array of shape (obs, feature), data units
+        Cells that are missing are left out.
     centre, unit : arrays of shape (feature,), data units
         Coordinates in which the arithmetic is done; the result does not depend on them.
     cores : int
@@ -34,14 +36,18 @@ def pointwise_log_likelihood(
     -------
     array of shape (sample, obs), nats, data units
     """
-    blocks = blocked(values, centre, unit)
     log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
-    out = np.empty((len(log_weights), len(values)))
+    out = np.empty((len(log_weights), len(rows)))
+    n_plain, blocks, annotated, order = lay_out(rows, centre, unit, log_weights.shape[1])
 
     def fill(start: int) -> None:
         part = slice(start, start + _DRAWS_PER_TASK)
-        fill_log_likelihoods(blocks, log_weights[part], means[part], covariances[part], out[part])
+        found = out[part] if order is None else np.empty_like(out[part])
+        mixtures = log_weights[part], means[part], covariances[part]
+        fill_log_likelihoods(blocks, n_plain, annotated, *mixtures, found)
+        if order is not None:
+            out[part, order] = found
 
     deque(in_threads(fill, range(0, len(out), _DRAWS_PER_TASK), cores=cores), maxlen=0)
-    out -= np.log(unit).sum()
+    out -= row_log_units(rows, unit)
     return out

@@ -28,7 +28,13 @@ def sweep(target: LogPosterior, states: Array, step: float, max_steps: int, seed
     -------
     array of shape (chain,)
         Mean acceptance probability of the Hamiltonian moves.
+
+    Raises
+    ------
+    NotImplementedError
+        Where the rows are annotated.
     """
+    target.complete_rows()
     return _sweep(target.flat, states, step, max_steps, seed)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.likelihood.rows import whole_blocks
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
@@ -121,7 +122,7 @@ class MixtureDraws:
             return self
         return self.taken(np.linspace(0, self.n_samples - 1, most).round().astype(np.int64))
 
-    def responsibilities(self, rows: Array, samples: slice = slice(None)) -> Array:
+    def responsibilities(self, rows: RowTable, samples: slice = slice(None)) -> Array:
         """Return P(cluster | row, draw), array of shape (sample, cluster, row)."""
         part = Parameters(*(value[samples] for value in self.parameters))
         out = np.empty((*part.weights.shape, len(rows)))
@@ -132,7 +133,7 @@ class MixtureDraws:
         deque(over_draws(keep, part, rows, self.centre, self.unit), maxlen=0)
         return out
 
-    def responsibilities_by_row(self, rows: Array) -> Array:
+    def responsibilities_by_row(self, rows: RowTable) -> Array:
         """Return P(cluster | row, draw), array of shape (row, cluster, sample), on one core."""
         out = np.empty((len(rows), self.n_components, self.n_samples))
 
@@ -142,7 +143,7 @@ class MixtureDraws:
         deque(over_draws(keep, self.parameters, rows, self.centre, self.unit, cores=1), maxlen=0)
         return out
 
-    def log_densities(self, rows: Array) -> Array:
+    def log_densities(self, rows: RowTable) -> Array:
         """Return log p(row | draw), array of shape (sample, row), nats, data units."""
         return pointwise_log_likelihood(self.parameters, rows, self.centre, self.unit)
 

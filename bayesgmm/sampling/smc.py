@@ -126,7 +126,7 @@ def temper(
         return _run(log_posterior, chains, for_runs[number], number, progress)
 
     runs = list(in_threads(one, range(n_runs), cores=cores))
-    shift = len(log_posterior.values) * log_posterior.resolved.log_unit
+    shift = log_posterior.log_unit_of_rows
     evidences = np.array([run.log_evidence for run in runs]) - shift
     log_evidence, error = _pooled(evidences)
     draws = _combined(runs, n_particles, np.random.default_rng(for_draws))
@@ -162,8 +162,8 @@ def _run(
     progress: Progress | None,
 ) -> _Run:
     rng = np.random.default_rng(seed)
-    n_obs = len(log_posterior.values)
-    values = log_posterior.values[_spread_order(log_posterior, rng)]
+    n_obs = len(log_posterior.rows)
+    values = log_posterior.complete_rows()[_spread_order(log_posterior, rng)]
     first_rows = FirstRows(log_posterior, values)
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
     log_evidence, step, rows = 0.0, 1.0, [0]
@@ -189,7 +189,7 @@ def _spread_order(log_posterior: LogPosterior, rng: np.random.Generator) -> IntA
     Rows are sorted along a random direction and taken in the order of a van der Corput sequence
     with a random digital shift: the rows still to come surprise less than in a random order.
     """
-    scaled = log_posterior.values / log_posterior.resolved.unit
+    scaled = log_posterior.complete_rows() / log_posterior.resolved.unit
     along = np.argsort(scaled @ rng.standard_normal(scaled.shape[1]), kind="stable")
     n_bits = max(1, (len(along) - 1).bit_length())
     ranks, keys = np.arange(len(along)), np.zeros(len(along), dtype=np.int64)

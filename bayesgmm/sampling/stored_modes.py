@@ -29,11 +29,11 @@ def with_modes(
     """
     if not modes:
         return tree
-    resolved, n_obs = log_posterior.resolved, len(log_posterior.values)
+    resolved = log_posterior.resolved
     each = [parameters_of_modes(log_posterior, [mode])[0] for mode in modes]
     each = [p.permuted(number_clusters(p.means, resolved.spread)[0]) for p in each]
     stacked = Parameters(*(np.stack(values) for values in zip(*each, strict=True)))
-    log_mass = np.array([mode.log_mass for mode in modes]) - n_obs * resolved.log_unit
+    log_mass = np.array([mode.log_mass for mode in modes]) - log_posterior.log_unit_of_rows
     density = np.array([mode.log_density for mode in modes]) + log_posterior.value_shift
     features = list(resolved.features)
     group = xr.Dataset(

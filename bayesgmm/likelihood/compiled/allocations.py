@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.grouped import Components, grouped_responsibilities
 from bayesgmm.likelihood.compiled.kernels import row_responsibilities
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array, IntArray
@@ -58,21 +59,32 @@ def row_sums(block: Array) -> Array:
 
 
 @compiled
-def empty_probabilities(draws: Array, flat: Array, out: Array) -> None:
-    """Write prod_i (1 - r_ik) of each draw, out (draw, cluster); 1 - r is the others' sum."""
+def empty_probabilities(
+    draws: Array, flat: Array, annotated: Array | None, weights: Array, out: Array
+) -> None:
+    """Write prod_i (1 - r_ik)^weight_i of each draw, out (draw, cluster); 1 - r: the others' sum.
+
+    `weights` (obs,) are in the order of `grouped_responsibilities`.
+    """
     problem = read(flat)
     point = empty_point(problem)
     n_clusters, n_features = problem.n_clusters, problem.n_features
     whitening, shift = np.empty((n_clusters, n_features, n_features)), np.empty(point.means.shape)
-    constant, shares = np.empty(n_clusters), np.empty((n_clusters, problem.n_rows))
+    constant, shares = np.empty(n_clusters), np.empty((n_clusters, weights.shape[0]))
     for s in range(draws.shape[0]):
         unpack_whitened(draws[s], problem, point, whitening, shift, constant)
-        row_responsibilities(problem.blocks, whitening, shift, constant, shares)
+        if annotated is None:
+            row_responsibilities(problem.blocks, whitening, shift, constant, shares)
+        else:
+            components = Components(
+                point.log_weights, point.means, point.factors, whitening, shift, constant
+            )
+            grouped_responsibilities(problem.blocks, problem.n_rows, annotated, components, shares)
         for k in range(n_clusters):
             log_empty = 0.0
-            for i in range(problem.n_rows):
+            for i in range(weights.shape[0]):
                 others = 0.0
                 for j in range(n_clusters):
                     others += shares[j, i] if j != k else 0.0
-                log_empty += math.log(others)
+                log_empty += weights[i] * math.log(others)
             out[s, k] = math.exp(log_empty)

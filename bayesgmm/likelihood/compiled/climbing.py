@@ -91,15 +91,17 @@ def to_gain(climb: Ascent) -> float:
 
 
 @compiled
-def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> float:
+def ascend(
+    x: Array, flat: Array, annotated: Array | None, metric: Array, most: int, gradient: Array
+) -> float:
     """Climb from x in place and return the log posterior density there, nats, fitting units.
 
     Parameters
     ----------
     x : array of shape (dim,), written
         Unconstrained coordinates, fitting units; the climb ends at the last accepted point.
-    flat : array
-        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    flat, annotated : arrays
+        As in `bayesgmm.likelihood.compiled.fused.log_posterior`.
     metric : array of shape (dim, dim), written
         A positive definite guess at the inverse of minus the Hessian.
     most : int
@@ -109,14 +111,14 @@ def ascend(x: Array, flat: Array, metric: Array, most: int, gradient: Array) -> 
     """
     climb, terms = started(x, gradient, metric), np.empty(_N_TERMS)
     for _ in range(most):
-        new = log_posterior(climb.trial, flat, 1.0, 1.0, terms, climb.slope)
+        new = log_posterior(climb.trial, flat, annotated, 1.0, 1.0, terms, climb.slope)
         if not advance(climb, new):
             break
     return reached(climb)
 
 
 @compiled
-def curvature_at(x: Array, flat: Array, steps: Array, out: Array) -> None:
+def curvature_at(x: Array, flat: Array, annotated: Array | None, steps: Array, out: Array) -> None:
     """Write minus the Hessian at x, from steps (dim,) to both sides."""
     moved, terms = x.copy(), np.empty(_N_TERMS)
     slope = np.empty_like(x)
@@ -124,7 +126,7 @@ def curvature_at(x: Array, flat: Array, steps: Array, out: Array) -> None:
         out[i] = 0.0
         for side in (1.0, -1.0):
             moved[i] = x[i] + side * steps[i]
-            value = log_posterior(moved, flat, 1.0, 1.0, terms, slope)
+            value = log_posterior(moved, flat, annotated, 1.0, 1.0, terms, slope)
             if not math.isfinite(value):
                 out[i] = math.nan
             out[i] -= side * slope / (2.0 * steps[i])

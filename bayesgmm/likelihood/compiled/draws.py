@@ -6,6 +6,11 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.fused import expected_log_posterior
+from bayesgmm.likelihood.compiled.grouped import (
+    Components,
+    grouped_log_likelihoods,
+    grouped_responsibilities,
+)
 from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
@@ -16,7 +21,13 @@ __all__ = ["constrain_draws", "fill_log_likelihoods", "fill_responsibilities", "
 
 @compiled
 def fill_log_likelihoods(
-    blocks: Array, log_weights: Array, means: Array, covariances: Array, out: Array
+    blocks: Array,
+    n_rows: int,
+    annotated: Array | None,
+    log_weights: Array,
+    means: Array,
+    covariances: Array,
+    out: Array,
 ) -> None:
     """Write log p(row | draw), out (draw, obs); NaN where a covariance is singular."""
     n_clusters, n_features = means.shape[1], means.shape[2]
@@ -28,14 +39,26 @@ def fill_log_likelihoods(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            row_log_likelihoods(blocks, whitening, shift, constant, out[s])
+            if annotated is None:
+                row_log_likelihoods(blocks, whitening, shift, constant, out[s])
+            else:
+                components = Components(
+                    log_weights[s], means[s], factors, whitening, shift, constant
+                )
+                grouped_log_likelihoods(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 
 
 @compiled
 def fill_responsibilities(
-    blocks: Array, log_weights: Array, means: Array, covariances: Array, out: Array
+    blocks: Array,
+    n_rows: int,
+    annotated: Array | None,
+    log_weights: Array,
+    means: Array,
+    covariances: Array,
+    out: Array,
 ) -> None:
     """Write P(cluster | row, draw), out (draw, cluster, obs); NaN where one is singular."""
     n_clusters, n_features = means.shape[1], means.shape[2]
@@ -47,7 +70,13 @@ def fill_responsibilities(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            row_responsibilities(blocks, whitening, shift, constant, out[s])
+            if annotated is None:
+                row_responsibilities(blocks, whitening, shift, constant, out[s])
+            else:
+                components = Components(
+                    log_weights[s], means[s], factors, whitening, shift, constant
+                )
+                grouped_responsibilities(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 

@@ -18,15 +18,15 @@ _N_TERMS = len(TERMS)
 
 @compiled
 def framed_log_posterior(
-    u: Array, flat: Array, centre: Array, root: Array, gradient: Array
+    u: Array, flat: Array, annotated: Array | None, centre: Array, root: Array, gradient: Array
 ) -> float:
     """Return the log posterior density at x(u), nats, and write its gradient in u.
 
     Parameters
     ----------
     u : array of shape (dim,)
-    flat : array
-        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    flat, annotated : arrays
+        As in `bayesgmm.likelihood.compiled.fused.log_posterior`.
     centre, root : arrays
         Of the `Frame`.
     gradient : array of shape (dim,), written
@@ -36,10 +36,10 @@ def framed_log_posterior(
     x, slope = part(memory, 0, (size,)), part(memory, size, (size,))
     terms = part(memory, 2 * size, (_N_TERMS,))
     if root.shape[0] == 0:
-        value = log_posterior(u, flat, 1.0, 1.0, terms, gradient)
+        value = log_posterior(u, flat, annotated, 1.0, 1.0, terms, gradient)
     else:
         unframed(u, centre, root, x)
-        value = log_posterior(x, flat, 1.0, 1.0, terms, slope)
+        value = log_posterior(x, flat, annotated, 1.0, 1.0, terms, slope)
         gradient[:] = 0.0
         _add_products(root, slope, gradient)
     memory[0] = value  # the last use of that in which the parts lie
@@ -77,22 +77,39 @@ _ADDRESSES = types.CPointer(types.int64)
 
 
 _NOT_FINITE = 1
+_N_DATA = 7
 
 
 @cache
-def c_functions() -> tuple[Any, Any]:
+def c_functions(annotated: bool) -> tuple[Any, Any]:
     """Compile, or load from the cache on disk, the two C functions."""
     log_density_type = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, _ADDRESSES)
     expand_type = types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, _ADDRESSES)
-    return c_function(log_density_type, _log_density), c_function(expand_type, _expand)
+    log_density = _annotated_log_density if annotated else _log_density
+    return c_function(log_density_type, log_density), c_function(expand_type, _expand)
 
 
 def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
-    flat, centre, root, flat_size, root_size = carray(data, (5,))
+    flat, centre, root, flat_size, root_size, _, _ = carray(data, (_N_DATA,))
     out = carray(value, (1,))
     out[0] = framed_log_posterior(
         carray(u, (size,)),
         array_at(flat, (flat_size,)),
+        None,
+        array_at(centre, (size,)),
+        array_at(root, (root_size, root_size)),
+        carray(gradient, (size,)),
+    )
+    return 0 if np.isfinite(out[0]) else _NOT_FINITE
+
+
+def _annotated_log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
+    flat, centre, root, flat_size, root_size, rows, rows_size = carray(data, (_N_DATA,))
+    out = carray(value, (1,))
+    out[0] = framed_log_posterior(
+        carray(u, (size,)),
+        array_at(flat, (flat_size,)),
+        array_at(rows, (rows_size,)),
         array_at(centre, (size,)),
         array_at(root, (root_size, root_size)),
         carray(gradient, (size,)),
@@ -101,7 +118,7 @@ def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int
 
 
 def _expand(size: int, expanded_size: int, u: Any, out: Any, data: Any) -> int:
-    _, centre, root, _, root_size = carray(data, (5,))
+    _, centre, root, _, root_size, _, _ = carray(data, (_N_DATA,))
     unframed(
         carray(u, (size,)),
         array_at(centre, (size,)),

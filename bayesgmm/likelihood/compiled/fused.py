@@ -10,6 +10,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     read,
     unpack_whitened,
 )
+from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.pull_back import (
     Sums,
@@ -31,6 +32,7 @@ TERMS = ("log_likelihood", *PRIORS, "jacobian")
 def log_posterior(
     x: Array,
     flat: Array,
+    annotated: Array | None,
     inverse_temperature: float,
     jacobian: float,
     terms: Array,
@@ -44,6 +46,8 @@ def log_posterior(
         Unconstrained coordinates, fitting units.
     flat : array
         The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    annotated : array or None
+        Rows that are not in it, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`.
     inverse_temperature : float
         Power of the likelihood: 1 for the posterior, 0 for the prior.
     jacobian : float
@@ -57,17 +61,42 @@ def log_posterior(
     sums = empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
-    terms[0] = sum_blocks(
-        problem.blocks,
-        problem.n_rows,
+    if annotated is None:
+        terms[0] = sum_blocks(
+            problem.blocks,
+            problem.n_rows,
+            sums.whitening,
+            sums.shift,
+            sums.constant,
+            sums.mass,
+            sums.first,
+            sums.second,
+        )
+    else:
+        terms[0] = _sum_annotated(problem, annotated, point, sums)
+    return _finish(x, problem, point, sums, inverse_temperature, jacobian, terms, gradient)
+
+
+@compiled
+def _sum_annotated(problem: Problem, annotated: Array, point: Point, sums: Sums) -> float:
+    """Fill the sums over all rows; return their log likelihood."""
+    components = Components(
+        point.log_weights,
+        point.means,
+        point.factors,
         sums.whitening,
         sums.shift,
         sums.constant,
+    )
+    return sum_grouped(
+        problem.blocks,
+        problem.n_rows,
+        annotated,
+        components,
         sums.mass,
         sums.first,
         sums.second,
     )
-    return _finish(x, problem, point, sums, inverse_temperature, jacobian, terms, gradient)
 
 
 @compiled

@@ -33,11 +33,11 @@ __all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]
 
 
 @compiled
-def log_densities(points: Array, flat: Array, out: Array) -> None:
+def log_densities(points: Array, flat: Array, annotated: Array | None, out: Array) -> None:
     """Write the log posterior density in x at points (point, dim), nats, fitting units."""
     terms, gradient = np.empty(6), np.empty(points.shape[1])
     for p in range(points.shape[0]):
-        out[p] = log_posterior(points[p], flat, 1.0, 1.0, terms, gradient)
+        out[p] = log_posterior(points[p], flat, annotated, 1.0, 1.0, terms, gradient)
 
 
 @compiled

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, set_of, unpack
+from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.partly_shared import (
     climb_partly_shared,
@@ -42,7 +43,7 @@ def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor:
 
 
 @compiled
-def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> None:
+def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> Components:
     """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`."""
     n_clusters, n_features = shift.shape
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
@@ -54,27 +55,39 @@ def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) 
         _read_factor(point, k, n_clusters, n_features, factors[k])
     log_weights = point[:n_clusters] - (largest + math.log(total))
     whiten(log_weights, means, factors, whitening, shift, constant)
+    return Components(log_weights, means, factors, whitening, shift, constant)
 
 
 @compiled
 def moments_at(
-    point: Array, blocks: Array, n_rows: int, mass: Array, centres: Array, scatters: Array
+    point: Array,
+    blocks: Array,
+    n_rows: int,
+    annotated: Array | None,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
 ) -> float:
-    """Write the moments of all rows of `blocks` at a point; return their log likelihood, nats.
+    """Write the moments of all rows at a point; return their log likelihood, nats.
 
     Parameters
     ----------
     point : array, see the module
     blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
     n_rows : int
+        Rows of `blocks`.
+    annotated : array or None, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`
     mass, centres, scatters : arrays, zeros, written
         As in `bayesgmm.likelihood.moments.Moments`.
     """
     whitening, shift = np.empty_like(scatters), np.empty_like(centres)
     constant = np.empty_like(mass)
     first, second = np.zeros_like(centres), np.zeros_like(scatters)
-    whiten_point(point, whitening, shift, constant)
-    value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    components = whiten_point(point, whitening, shift, constant)
+    if annotated is None:
+        value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
+    else:
+        value = sum_grouped(blocks, n_rows, annotated, components, mass, first, second)
     moments(point, mass, first, second, centres, scatters)
     return value
 

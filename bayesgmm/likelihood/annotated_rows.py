@@ -1,0 +1,246 @@
+"""Rows with missing cells, errors of their own, weights or labels, and the groups they form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.data import Dataset
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.typing import Array, BoolArray, IntArray
+
+__all__ = ["AnnotatedRows", "RowGroup", "RowTable", "groups_of", "log_unit_of", "row_log_units"]
+
+_COUNTED_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class RowGroup:
+    """Rows that share what is observed of them and with which errors; data units.
+
+    Parameters
+    ----------
+    places : array of shape (obs,)
+        Where the rows stand among all rows.
+    observed : array of shape (observed,)
+        Features that are observed, ascending; there may be none.
+    values : array of shape (obs, observed)
+    errors : array of shape (observed,)
+        Standard deviations that are added to the components' for these rows.
+    n_features : int
+    weights : array of shape (obs,), optional
+        How often each row counts; once where absent.
+    allowed : bool array of shape (obs, cluster), optional
+        Clusters that each row may belong to; all where absent.
+    """
+
+    places: IntArray
+    observed: IntArray
+    values: Array
+    errors: Array
+    n_features: int
+    weights: Array | None = None
+    allowed: BoolArray | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell is observed, and without error."""
+        return len(self.observed) == self.n_features and not self.errors.any()
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing at all is said of these rows but their values."""
+        return self.whole and self.weights is None and self.allowed is None
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedRows:
+    """Rows, and what is known about them beside their values. What is absent costs nothing.
+
+    A row with weight w counts w times; a row with the clusters A has the log likelihood
+    log sum_A w_k f_k; a row with errors e sees components with covariances Sigma_k + diag(e^2);
+    all of them over the observed cells.
+
+    Parameters
+    ----------
+    values : Dataset or array of shape (obs, feature), data units
+        NaN where a cell is missing. A memory map or a file is read where it lies.
+    weights : array of shape (obs,), optional
+        At least 0.
+    allowed : bool array of shape (obs, cluster), optional
+        Clusters that each row may belong to, at least one.
+    errors : array of shape (obs, feature), optional, data units
+        Standard deviations, at least 0.
+
+    Raises
+    ------
+    ValueError
+        Where an annotation has another shape, or a value that it cannot have.
+
+    Examples
+    --------
+    >>> rows = AnnotatedRows(np.array([[1.0, 2.0], [np.nan, 3.0], [4.0, 5.0]]), np.array([1, 1, 2]))
+    >>> [(group.places.tolist(), group.observed.tolist()) for group in rows.groups]
+    [([1], [1]), ([0, 2], [0, 1])]
+    >>> rows.counted.tolist()
+    [3.0, 4.0]
+    """
+
+    values: Dataset | Array
+    weights: Array | None = None
+    allowed: BoolArray | None = None
+    errors: Array | None = None
+
+    def __post_init__(self) -> None:
+        """Check the annotations."""
+        shapes = {
+            "weights": (self.weights, (len(self),)),
+            "allowed": (self.allowed, (len(self), self._n_allowed)),
+            "errors": (self.errors, (len(self), self.n_features)),
+        }
+        for name, (value, shape) in shapes.items():
+            if value is not None and value.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {value.shape}.")
+        for name, numbers in (("weights", self.weights), ("errors", self.errors)):
+            if numbers is not None and not (np.isfinite(numbers) & (numbers >= 0.0)).all():
+                raise ValueError(f"{name} must be finite and at least 0.")
+        if self.allowed is not None and not self.allowed.any(axis=1).all():
+            raise ValueError("every row must be allowed at least one cluster.")
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.values.n_obs if isinstance(self.values, Dataset) else len(self.values)
+
+    def __getitem__(self, index: Any) -> "AnnotatedRows":
+        """Return some of the rows, as an index along their axis takes them."""
+        return self._with(self.table[index], index)
+
+    @property
+    def table(self) -> Array:
+        """The values in memory, or mapped into it: shape (obs, feature)."""
+        return self.values.values if isinstance(self.values, Dataset) else self.values
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        values = self.values
+        return values.n_features if isinstance(values, Dataset) else int(values.shape[1])
+
+    def require_clusters(self, n_clusters: int) -> None:
+        """Raise ValueError where rows say which of another number of clusters they may be in."""
+        if self.allowed is not None and self._n_allowed != n_clusters:
+            raise ValueError(
+                f"rows allow some of {self._n_allowed} clusters; the mixture has {n_clusters}."
+            )
+
+    @property
+    def _n_allowed(self) -> int:
+        return self.allowed.shape[-1] if self.allowed is not None else 0
+
+    def chunks(self, size: int) -> Iterator["AnnotatedRows"]:
+        """Yield the rows, at most `size` at a time."""
+        if isinstance(self.values, Dataset):
+            for start, block in self.values.blocks(size):
+                yield self._with(block, slice(start, start + len(block)))
+        else:
+            yield from (self[start : start + size] for start in range(0, len(self), size))
+
+    @cached_property
+    def groups(self) -> tuple[RowGroup, ...]:
+        """The rows in groups."""
+        values = self.table
+        observed = ~np.isnan(values)
+        groups = []
+        for places in _alike(observed, self.errors):
+            columns = np.flatnonzero(observed[places[0]])
+            cells = np.ix_(places, columns)
+            groups.append(
+                RowGroup(
+                    places=places,
+                    observed=columns,
+                    values=values[cells],
+                    errors=np.zeros(len(columns))
+                    if self.errors is None
+                    else self.errors[places[0], columns],
+                    n_features=self.n_features,
+                    weights=_unless(self.weights, places, 1.0),
+                    allowed=_unless(self.allowed, places, True),
+                )
+            )
+        return tuple(groups)
+
+    @property
+    def n_counted(self) -> float:
+        """Number of rows, counted by their weights."""
+        return len(self) if self.weights is None else float(self.weights.sum())
+
+    @cached_property
+    def counted(self) -> Array:
+        """How often each feature was observed, rows counted by their weights: shape (feature,)."""
+        total = np.zeros(self.n_features)
+        for chunk in self.chunks(_COUNTED_AT_ONCE):
+            weights = np.ones(len(chunk)) if chunk.weights is None else chunk.weights
+            total += weights @ ~np.isnan(chunk.table)
+        return total
+
+    def _with(self, values: Array, index: Any) -> "AnnotatedRows":
+        annotations = (self.weights, self.allowed, self.errors)
+        return AnnotatedRows(values, *(None if a is None else a[index] for a in annotations))
+
+
+RowTable = Array | AnnotatedRows
+
+
+def groups_of(rows: RowTable) -> tuple[RowGroup, ...]:
+    """Return the groups of rows; an array is one group of complete rows."""
+    if isinstance(rows, AnnotatedRows):
+        return rows.groups
+    places, columns = np.arange(len(rows)), np.arange(rows.shape[1])
+    return (RowGroup(places, columns, rows, np.zeros(len(columns)), len(columns)),)
+
+
+def log_unit_of(rows: Dataset | RowTable, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:
+    """Return what a log density loses on the way to data units, nats.
+
+    It is the sum of the log units of the cells that are observed, rows counted by their weights,
+    and of vectors of means or scales, if it is a density of these too.
+    """
+    if isinstance(rows, AnnotatedRows):
+        of_rows = float(rows.counted @ np.log(resolved.unit))
+        return of_rows + n_vectors * resolved.log_unit
+    n_rows = rows.n_obs if isinstance(rows, Dataset) else len(rows)
+    return (n_rows + n_vectors) * resolved.log_unit
+
+
+def row_log_units(rows: RowTable, unit: Array) -> Array:
+    """Return the same for each row, counted once: shape (obs,)."""
+    if isinstance(rows, AnnotatedRows):
+        return ~np.isnan(rows.table) @ np.log(unit)
+    return np.full(len(rows), np.log(unit).sum())
+
+
+def _alike(observed: BoolArray, errors: Array | None) -> Iterator[IntArray]:
+    """Yield the places of rows that share observed cells and their errors."""
+    packed = np.packbits(observed, axis=1)
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
+    keys = np.ascontiguousarray(packed).view(np.uint64)
+    if errors is not None:
+        cells = np.where(observed, errors, 0.0) + 0.0
+        keys = np.concatenate([keys, np.ascontiguousarray(cells).view(np.uint64)], axis=1)
+    single = keys.shape[1] == 1
+    _, which = np.unique(keys[:, 0] if single else keys, axis=0, return_inverse=True)
+    which = which.ravel()
+    order = np.argsort(which, kind="stable")
+    return (
+        iter(np.split(order, np.flatnonzero(np.diff(which[order])) + 1)) if len(order) else iter(())
+    )
+
+
+def _unless(annotation: Any, places: IntArray, usual: Any) -> Any:
+    """Return the annotation of some rows, or None where it says nothing."""
+    if annotation is None:
+        return None
+    part = annotation[places]
+    return None if (part == usual).all() else part

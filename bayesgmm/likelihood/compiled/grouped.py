@@ -1,0 +1,317 @@
+"""Passes over rows of which some have missing cells, errors of their own, weights or labels.
+
+Complete rows without annotations come first, in blocks. The others are in groups of rows that share
+what is observed (cells o) and their added variances V (`.row_groups`). Such rows see
+S_o = Sigma_oo + V = L_o L_o' of a component, and run through the same kernels, whitened by
+A_o = L_o^-1. With Sigma = L L', the complete row behind one of them is z = L^-1 (x - mu), and given
+the observed cells, whitened to z_o,
+
+    E z = W z_o,    Cov z = I - W W',    W' = A_o L_o.    (L_o. being the rows o of L),
+
+so a group adds W first_o and W (second_o - mass I) W' + mass I to the sums. By Fisher's identity
+the gradient of the observed log likelihood follows from these completed sums as it does from those
+of complete rows, and so does the M-step.
+
+References
+----------
+Ghahramani and Jordan (1994), Advances in Neural Information Processing Systems 6:120.
+Bovy, Hogg and Roweis (2011), Annals of Applied Statistics 5:1657 (errors of single rows).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.kernels import (
+    row_log_likelihoods,
+    row_responsibilities,
+    sum_blocks,
+)
+from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
+from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = [
+    "Components",
+    "grouped_log_likelihoods",
+    "grouped_responsibilities",
+    "sum_grouped",
+]
+
+
+class Components(NamedTuple):
+    """The components of a mixture, fitting coordinates; see `.kernels` and `.whitening`."""
+
+    log_weights: Array  # (cluster,)
+    means: Array  # (cluster, feature)
+    factors: Array  # (cluster or 1, feature, feature)
+    whitening: Array  # (cluster, feature, feature)
+    shift: Array  # (cluster, feature)
+    constant: Array  # (cluster,)
+
+
+class _Lens(NamedTuple):
+    """Whitened components, of all features or of those that a group observes."""
+
+    whitening: Array
+    shift: Array
+    constant: Array
+
+
+class _Sums(NamedTuple):
+    """Sums over rows, in the coordinates of a lens."""
+
+    mass: Array
+    first: Array
+    second: Array
+
+
+class _Seen(NamedTuple):
+    """The components as a group sees them, its sums, and the way back to complete rows."""
+
+    whitening: Array  # (cluster, observed, observed)
+    shift: Array  # (cluster, observed)
+    constant: Array  # (cluster,)
+    mass: Array  # (cluster,)
+    first: Array  # (cluster, observed)
+    second: Array  # (cluster, observed, observed)
+    means: Array  # (cluster, observed)
+    factors: Array  # (cluster or 1, observed, observed)
+    back: Array  # (cluster or 1, observed, feature): W'
+    product: Array  # (observed, feature), scratch
+    memory: Array  # in which all of them lie
+
+
+@compiled
+def _scratch(components: Components) -> Array:
+    """Allocate what `_seen` divides up."""
+    n_clusters, size = components.means.shape
+    n_factors = components.factors.shape[0]
+    squares = 2 * n_clusters + 2 * n_factors + 1
+    return np.empty(squares * size * size + 3 * n_clusters * size + 2 * n_clusters)
+
+
+@compiled
+def _seen(memory: Array, components: Components, n_columns: int) -> _Seen:
+    n_clusters, size = components.means.shape
+    n_factors, q = components.factors.shape[0], n_columns
+    vector, square = n_clusters * q, n_clusters * q * q
+    vectors = 2 * n_clusters
+    squares = vectors + 3 * vector
+    factors = squares + 2 * square
+    back = factors + n_factors * q * q
+    return _Seen(
+        part(memory, squares, (n_clusters, q, q)),
+        part(memory, vectors, (n_clusters, q)),
+        part(memory, 0, (n_clusters,)),
+        part(memory, n_clusters, (n_clusters,)),
+        part(memory, vectors + vector, (n_clusters, q)),
+        part(memory, squares + square, (n_clusters, q, q)),
+        part(memory, vectors + 2 * vector, (n_clusters, q)),
+        part(memory, factors, (n_factors, q, q)),
+        part(memory, back, (n_factors, q, size)),
+        part(memory, back + n_factors * q * size, (q, size)),
+        memory,
+    )
+
+
+@compiled
+def _observe(group: Group, components: Components, seen: _Seen) -> bool:
+    """Whiten the components as the group sees them; False where one is singular."""
+    n_clusters, q = seen.shift.shape
+    if group.columns[0] < 0.0:
+        seen.whitening[:], seen.shift[:], seen.back[:] = 0.0, 0.0, 0.0
+        seen.constant[:] = components.log_weights
+        return True
+    for g in range(seen.factors.shape[0]):
+        for i in range(q):
+            row = int(group.columns[i])
+            for j in range(i + 1):
+                other = int(group.columns[j])
+                s = 0.0
+                for m in range(other + 1):
+                    s += components.factors[g, row, m] * components.factors[g, other, m]
+                seen.factors[g, i, j] = s
+            seen.factors[g, i, i] += group.variances[i]
+        if not cholesky(seen.factors[g], seen.factors[g]):
+            return False
+    for k in range(n_clusters):
+        for i in range(q):
+            seen.means[k, i] = components.means[k, int(group.columns[i])]
+    return whiten(
+        components.log_weights,
+        seen.means,
+        seen.factors,
+        seen.whitening,
+        seen.shift,
+        seen.constant,
+    )
+
+
+@compiled
+def _through(group: Group, components: Components, memory: Array) -> tuple[_Lens, bool]:
+    """Return the components as the group sees them, and whether none is singular."""
+    if group.whole:
+        return _Lens(components.whitening, components.shift, components.constant), True
+    seen = _seen(memory, components, group.columns.shape[0])
+    regular = _observe(group, components, seen)
+    return _Lens(seen.whitening, seen.shift, seen.constant), regular
+
+
+@compiled
+def _add_completed(
+    group: Group,
+    components: Components,
+    memory: Array,
+    mass: Array,
+    first: Array,
+    second: Array,
+) -> None:
+    """Add the sums of a group's completed rows to those of all rows."""
+    n_clusters, size = first.shape
+    q = group.columns.shape[0]
+    seen = _seen(memory, components, q)
+    for g in range(seen.back.shape[0]):
+        for i in range(q):
+            seen.back[g, i] = 0.0
+            for m in range(i + 1 if group.columns[0] >= 0.0 else 0):
+                row, a = int(group.columns[m]), seen.whitening[g, i, m]
+                for d in range(row + 1):
+                    seen.back[g, i, d] += a * components.factors[g, row, d]
+    for k in range(n_clusters):
+        g = k if seen.back.shape[0] > 1 else 0
+        mass[k] += seen.mass[k]
+        for i in range(q):
+            seen.product[i] = 0.0
+            for d in range(size):
+                first[k, d] += seen.back[g, i, d] * seen.first[k, i]
+            for m in range(q):
+                s = seen.second[k, max(i, m), min(i, m)] - (seen.mass[k] if i == m else 0.0)
+                for d in range(size):
+                    seen.product[i, d] += s * seen.back[g, m, d]
+        for d in range(size):
+            for i in range(q):
+                s = seen.back[g, i, d]
+                for e in range(d + 1):
+                    second[k, d, e] += s * seen.product[i, e]
+            second[k, d, d] += seen.mass[k]
+
+
+@compiled
+def sum_grouped(
+    blocks: Array,
+    n_rows: int,
+    annotated: Array,
+    components: Components,
+    mass: Array,
+    first: Array,
+    second: Array,
+) -> float:
+    """Add all rows, completed, to the sums and return their log likelihood, nats.
+
+    Parameters
+    ----------
+    blocks : array of shape (blocks, feature, BLOCK)
+        Complete rows without annotations, `bayesgmm.likelihood.compiled.kernels.blocked`.
+    n_rows : int
+        Their number.
+    annotated : array of shape (size,)
+        The other rows, `flatten_parts`.
+    components : Components
+    mass, first, second : arrays, written
+        As in `bayesgmm.likelihood.compiled.kernels`.
+    """
+    memory = _scratch(components)
+    group, o = plain_group(blocks, n_rows), 0
+    lens = _Lens(components.whitening, components.shift, components.constant)
+    sums = _Sums(mass, first, second)
+    log_likelihood = 0.0
+    while True:
+        log_likelihood += sum_blocks(
+            group.blocks,
+            group.n_rows,
+            lens.whitening,
+            lens.shift,
+            lens.constant,
+            sums.mass,
+            sums.first,
+            sums.second,
+            group.weights,
+            group.penalties,
+        )
+        if not group.whole:
+            _add_completed(group, components, memory, mass, first, second)
+        if o >= annotated.shape[0]:
+            return log_likelihood
+        group = read_group(annotated, o, mass.shape[0])
+        o += int(annotated[o])
+        lens, regular = _through(group, components, memory)
+        if not regular:
+            return -math.inf
+        sums = _Sums(mass, first, second)
+        if not group.whole:
+            seen = _seen(memory, components, group.columns.shape[0])
+            sums = _Sums(seen.mass, seen.first, seen.second)
+            sums.mass[:], sums.first[:], sums.second[:] = 0.0, 0.0, 0.0
+
+
+@compiled
+def grouped_log_likelihoods(
+    blocks: Array, n_rows: int, annotated: Array, components: Components, out: Array
+) -> None:
+    """Write log p(x_i) of each row, out (obs,), the plain ones first; NaN from a singular one on.
+
+    Each row is counted once, whatever its weight.
+    """
+    memory = _scratch(components)
+    group, o, place = plain_group(blocks, n_rows), 0, 0
+    lens = _Lens(components.whitening, components.shift, components.constant)
+    while True:
+        row_log_likelihoods(
+            group.blocks,
+            lens.whitening,
+            lens.shift,
+            lens.constant,
+            out[place : place + group.n_rows],
+            group.penalties,
+        )
+        place += group.n_rows
+        if o >= annotated.shape[0]:
+            return
+        group = read_group(annotated, o, components.constant.shape[0])
+        o += int(annotated[o])
+        lens, regular = _through(group, components, memory)
+        if not regular:
+            out[place:] = math.nan
+            return
+
+
+@compiled
+def grouped_responsibilities(
+    blocks: Array, n_rows: int, annotated: Array, components: Components, out: Array
+) -> None:
+    """Write P(cluster | x_i) of each row, out (cluster, obs), in the same order."""
+    memory = _scratch(components)
+    group, o, place = plain_group(blocks, n_rows), 0, 0
+    lens = _Lens(components.whitening, components.shift, components.constant)
+    while True:
+        row_responsibilities(
+            group.blocks,
+            lens.whitening,
+            lens.shift,
+            lens.constant,
+            out[:, place : place + group.n_rows],
+            group.penalties,
+        )
+        place += group.n_rows
+        if o >= annotated.shape[0]:
+            return
+        group = read_group(annotated, o, components.constant.shape[0])
+        o += int(annotated[o])
+        lens, regular = _through(group, components, memory)
+        if not regular:
+            out[:, place:] = math.nan
+            return

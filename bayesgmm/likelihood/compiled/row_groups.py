@@ -1,0 +1,106 @@
+"""How groups of rows with missing cells, errors, weights or labels lie in memory.
+
+They lie one behind the other in one flat array of float64. A group is eight numbers (its size in
+numbers, rows, columns, width of a block, blocks, whether it is whole, weighted, labelled), its
+columns, the added variances, and then blocks, weights and penalties, each in whole cache lines. A
+row of which no cell is observed has the one column -1, which is white noise to every component.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.annotations import EXCLUDED
+from bayesgmm.likelihood.compiled.block import BLOCK, padded
+from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array, BoolArray, IntArray
+
+__all__ = ["Group", "Part", "flatten_parts", "plain_group", "read_group"]
+
+_HEADER = 8
+_LINE = 8  # numbers in a cache line
+
+
+class Part(NamedTuple):
+    """A group of rows to be laid out, fitting coordinates."""
+
+    columns: IntArray  # (observed,), ascending
+    variances: Array  # (observed,)
+    values: Array  # (obs, observed)
+    whole: bool  # every cell is observed, and no variance added
+    weights: Array | None  # (obs,)
+    allowed: BoolArray | None  # (obs, cluster)
+
+
+class Group(NamedTuple):
+    """A group as it lies in memory."""
+
+    n_rows: int
+    whole: bool
+    columns: Array  # (observed,)
+    variances: Array  # (observed,)
+    blocks: Array  # (blocks, observed, width)
+    weights: Array  # (blocks or 0, width)
+    penalties: Array  # (blocks or 0, cluster, width)
+
+
+def flatten_parts(parts: Sequence[Part]) -> Array:
+    """Lay groups, of which there is one at least, out one behind the other: shape (size,)."""
+    return np.concatenate([_flattened(part) for part in parts])
+
+
+def _flattened(part: Part) -> Array:
+    n_rows, n_columns = part.values.shape
+    width = BLOCK if n_rows > BLOCK else int(padded(n_rows))
+    n_blocks = -(-n_rows // width)
+    values, columns, variances = part.values, part.columns, part.variances
+    if n_columns == 0:
+        values, columns, variances = np.zeros((n_rows, 1)), np.array([-1]), np.zeros(1)
+
+    def in_blocks(table: Array) -> Array:
+        rows = np.zeros((n_blocks * width, table.shape[1]))
+        rows[:n_rows] = table
+        return rows.reshape(n_blocks, width, -1).transpose(0, 2, 1).ravel()
+
+    pieces = [columns.astype(np.float64), variances, in_blocks(values)]
+    pieces[:2] = [np.concatenate(pieces[:2])]
+    if part.weights is not None:
+        pieces.append(in_blocks(part.weights[:, None]))
+    if part.allowed is not None:
+        pieces.append(in_blocks(np.where(part.allowed, 0.0, EXCLUDED)))
+    pieces[0] = np.pad(pieces[0], (0, -len(pieces[0]) % _LINE))
+    size = _HEADER + sum(map(len, pieces))
+    annotated = part.weights is not None, part.allowed is not None
+    header = np.array([size, n_rows, len(columns), width, n_blocks, part.whole, *annotated])
+    return np.concatenate([header.astype(np.float64), *pieces])
+
+
+@compiled
+def read_group(memory: Array, o: int, n_clusters: int) -> Group:
+    """View the group that begins at `memory[o]`, which must outlive the view."""
+    n_rows, n_columns, width = int(memory[o + 1]), int(memory[o + 2]), int(memory[o + 3])
+    n_blocks = int(memory[o + 4])
+    n_weights = n_blocks if memory[o + 6] > 0.0 else 0
+    n_penalties = n_blocks if memory[o + 7] > 0.0 else 0
+    columns = o + _HEADER
+    blocks = columns + (2 * n_columns + _LINE - 1) // _LINE * _LINE
+    weights = blocks + n_blocks * n_columns * width
+    return Group(
+        n_rows,
+        memory[o + 5] > 0.0,
+        part(memory, columns, (n_columns,)),
+        part(memory, columns + n_columns, (n_columns,)),
+        part(memory, blocks, (n_blocks, n_columns, width)),
+        part(memory, weights, (n_weights, width)),
+        part(memory, weights + n_weights * width, (n_penalties, n_clusters, width)),
+    )
+
+
+@compiled
+def plain_group(blocks: Array, n_rows: int) -> Group:
+    """View complete rows without annotations as a group."""
+    nothing = part(blocks, 0, (0,))
+    weights, penalties = part(blocks, 0, (0, BLOCK)), part(blocks, 0, (0, 1, BLOCK))
+    return Group(n_rows, True, nothing, nothing, blocks, weights, penalties)
