@@ -61,7 +61,7 @@ def stan_quantities(tree):
         for d in range(2):
             yield f"mu[{k + 1},{d + 1}]", posterior["means"][..., k, d]
             yield f"sd[{k + 1},{d + 1}]", posterior["scales"][..., k, d]
-        yield f"corr[{k + 1},2,1]", posterior["correlations"][..., k, 1, 0]
+        yield f"corr[{k + 1},2,1]", posterior["correlations"][..., k, 0]
     yield "loglik", tree["sample_stats"]["log_likelihood"]
 
 
@@ -104,6 +104,7 @@ def test_every_structure_samples_and_is_laid_out(covariance, iris):
     assert posterior["weights"].dims == ("chain", "draw", "cluster")
     assert posterior["covariances"].dims[2:] == ("cluster", "feature", "feature_bis")
     assert ("correlations" in posterior) == structure.has_correlations(2)
+    assert posterior["cluster"].values.tolist() == [1, 2]
     assert ("cluster" in posterior["scales_free"].dims) == structure.own_covariances
     assert ("feature" in posterior["scales_free"].dims) != structure.one_scale
     covariances = posterior["covariances"].values
