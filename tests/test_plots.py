@@ -280,6 +280,7 @@ def test_a_plot_is_saved_and_gives_its_one_panel(
     one, four = plots.density_1d(trees["galaxies"]), plots.prior_posterior(trees["faithful"])
     one.savefig(tmp_path / "one.svg")
     assert (tmp_path / "one.svg").read_text().count("<svg") == 1
+    assert repr(four) == "Plot('Prior against posterior, K = 2')"
     assert one.ax is one.axes[0] and one.axes.shape == (1,)
     with pytest.raises(ConfigError, match="take one of plot.axes"):
         four.ax  # noqa: B018

@@ -83,9 +83,10 @@ class Plot:
         return pyplot is not None and number is not None and pyplot.fignum_exists(number)
 
     def __repr__(self) -> str:
-        """Name the panels."""
-        titles = [title for ax in self.axes.ravel() if (title := ax.get_title("left"))]
-        return f"Plot({', '.join(map(repr, titles))})" if titles else "Plot()"
+        """Show the title of the figure, or those of its panels."""
+        panels = [ax.get_title("left") for ax in self.axes.ravel()]
+        titles = [self.figure.get_suptitle()] if self.figure.get_suptitle() else panels
+        return f"Plot({', '.join(repr(' '.join(title.split())) for title in titles if title)})"
 
 
 def plotted(axes: Axes | np.ndarray) -> Plot:
