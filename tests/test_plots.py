@@ -387,6 +387,16 @@ def test_the_bic_grid_crowns_no_spike_and_draws_one_model_once() -> None:
     assert [x for x in plots.bic_grid(one).ax.get_legend_handles_labels()[1] if x == "full = diag"]
 
 
+def test_more_structures_than_colours_are_told_apart() -> None:
+    full = grid().query("covariance == 'full'").assign(flagged=False)
+    names = [f"structure {number}" for number in range(9)]
+    many = pd.concat([full.assign(covariance=name, model=name, bic=full["bic"] + i)
+                      for i, name in enumerate(names)])  # fmt: skip
+    lines = [line for line in plots.bic_grid(many).ax.lines if line.get_label() in names]
+    assert len(lines) == 9
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 9
+
+
 def test_criteria_have_their_legends_over_the_panels(comparison: SimpleNamespace) -> None:
     figure = first(plots.criteria(comparison)).get_figure(root=True)
     canvas = FigureCanvasAgg(figure)

@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from bayesgmm.evidence import probability_heading
 from bayesgmm.limits import ELPD_ERRORS
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.plots.structures import MARKERS
 from bayesgmm.plots.theme import colour_at, finish
 from bayesgmm.typing import Array
 
 __all__ = ["draw_by_structure"]
-
-_MARKERS = "os^Dvp"
 
 
 def draw_by_structure(axes: np.ndarray, comparison: Any, chosen: MixtureSpec) -> list[Array]:
@@ -65,8 +64,8 @@ def _draw_lines(
         shift = 0.06 * (place - (len(structures) - 1) / 2)
         known = None if bars is None else np.where(np.isfinite(bars[own]), bars[own], 0.0)
         ax.errorbar(
-            ks[own] + shift, values[own], yerr=known, fmt=f"{_MARKERS[place]}-", ms=5, lw=1.1,
-            capsize=3, color=colour_at(place), label=name,
+            ks[own] + shift, values[own], yerr=known, ms=5, lw=1.1,
+            fmt=f"{MARKERS[place % len(MARKERS)]}-", capsize=3, color=colour_at(place), label=name,
         )  # fmt: skip
         row = comparison.models.index(chosen)
         if chosen.covariance == name and np.isfinite(values[row]):

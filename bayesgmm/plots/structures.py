@@ -10,10 +10,11 @@ from matplotlib.ticker import NullLocator
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, finish, new_axes
 
-__all__ = ["bic_grid"]
+__all__ = ["MARKERS", "bic_grid"]
 
 _LINEAR = 10.0  # from here on the axis is logarithmic
-_MARKERS, _STYLES = "os^Dvp", ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+MARKERS = "os^DvpX"  # one more than there are colours: no two of many lines are alike
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
 def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
@@ -50,7 +51,8 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
         above = rows["bic"].to_numpy(dtype=float) - lowest
         flagged = rows["flagged"].eq(True).to_numpy()
         gaps.append(np.where(flagged, np.nan, above))
-        colour, marker, style = colour_at(number), _MARKERS[number], _STYLES[number]
+        colour, style = colour_at(number), _STYLES[number % len(_STYLES)]
+        marker = MARKERS[number % len(MARKERS)]
         ax.plot(sizes, gaps[-1], ls=style, marker=marker, color=colour, ms=5, lw=1.3, label=label)
         ax.plot(sizes[flagged], above[flagged], "x", color=colour, ms=8, mew=1.8)
     if table["flagged"].any():
