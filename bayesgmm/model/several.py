@@ -1,7 +1,7 @@
 """Several models side by side: what each is called, which are the same, what is keyed by them."""
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bayesgmm.errors import ConfigError
@@ -208,7 +208,7 @@ def covariances_in(value: Any) -> tuple[Any, ...]:
     """
     if isinstance(value, str) and value == "all":
         return COVARIANCES
-    several = isinstance(value, Sequence | set) and not isinstance(value, str)
+    several = isinstance(value, Iterable) and not isinstance(value, str)
     names = tuple(our_name(name) for name in value) if several else (our_name(value),)
     if not names or len(set(map(str, names))) < len(names):
         raise ConfigError(
