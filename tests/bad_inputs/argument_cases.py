@@ -231,7 +231,7 @@ POSTERIORS = [
             ("em_path", 3, ("PointFit", "int")),
             ("prior_posterior", 3, ("priors are stored",)),
             ("prior_predictive", ROWS, ("spec",)),
-            ("cluster_colour", -1, ("k must be an integer >= 0, got -1.",)),
+            ("cluster_colour", 0, ("number must be an integer >= 1, got 0.",)),
         )
     ),
 ]  # fmt: skip
