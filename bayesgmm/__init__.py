@@ -42,6 +42,7 @@ _HOME = {
         "weigh_modes",
     ),
     "bayesgmm.posterior": ("load", "save"),
+    "bayesgmm.posterior.correlations": ("correlation_matrices",),
     "bayesgmm.prediction": (
         "coclustering",
         "density",

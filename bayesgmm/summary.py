@@ -14,7 +14,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.limits import IDENTIFIED, INTERVAL
 from bayesgmm.posterior.mcmc_error import precision
-from bayesgmm.posterior.tree import attribute, check_posterior
+from bayesgmm.posterior.tree import attribute, check_posterior, clusters_of
 from bayesgmm.prediction.draws import draws_of
 
 __all__ = ["label_free", "summarize"]
@@ -25,7 +25,7 @@ def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
 
     Clusters that are identified in less than 90 % of draws have no row: their label does not mean
     the same thing from draw to draw. The rows of `label_free` stand for them, and the frame's
-    ``attrs["withheld"]`` holds their scores.
+    ``attrs["withheld"]`` holds the score of each.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index such as "means[0, eruptions]"; what clusters share appears once, "scales[eruptions]".
+        Index such as "means[1, eruptions]"; what clusters share appears once, "scales[eruptions]".
         Columns mean, sd, the interval's bounds (eti89_lb, eti89_ub), ess_bulk, ess_tail, r_hat,
         mcse_mean, mcse_sd; data units. ESS and interval of correlations are taken on the artanh
         scale, and the interval is reported on (-1, 1).
@@ -52,7 +52,7 @@ def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
     >>> from bayesgmm.sampling import sample
     >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [6], [6]] * 20
     >>> table = summarize(sample(rows, 2, seed=1))
-    >>> float(table.loc["means[1, x1]", "mean"].round())
+    >>> float(table.loc["means[2, x1]", "mean"].round())
     6.0
     """
     check_posterior(posterior)
@@ -63,7 +63,8 @@ def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
     if withheld:
         shown += label_free_quantities(posterior)
     table = _table(shown, prob)
-    table.attrs["withheld"] = withheld
+    names = clusters_of(posterior)
+    table.attrs["withheld"] = {names[k].item(): score for k, score in withheld.items()}
     return table
 
 
@@ -99,7 +100,7 @@ def label_free(
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> table = label_free(sample(rows, 2, draws=100, seed=1))
     >>> table.index.tolist()
-    ['log_likelihood', 'sorted_weights[0]', 'sorted_weights[1]', 'entropy', 'occupied']
+    ['log_likelihood', 'sorted_weights[1]', 'sorted_weights[2]', 'entropy', 'occupied']
     >>> label_free(sample(rows, 2, draws=100, seed=1), rows=[0, 3]).index[-1]
     'together[0, 3]'
     """

@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 data = bg.Dataset.from_csv(HERE.parent / "models/data/faithful.csv")
 posterior = bg.sample(data, 2, seed=20250101)
-axes = bg.plots.density_2d(
+plot = bg.plots.density_2d(
     posterior, components=True, units={"eruptions": "minutes", "waiting": "minutes"}
 )
-axes.figure.savefig(HERE / "faithful.png", dpi=110, metadata={"Software": None})
+plot.savefig(HERE / "faithful.png", dpi=110, metadata={"Software": None})

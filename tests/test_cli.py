@@ -294,13 +294,13 @@ def test_sample_says_what_it_found(run: Run, posterior: Path) -> None:
     data = posterior.with_name("d.csv")
     code, out, err = run("sample", data, "-k", 2, "--seed", 3, "--out", posterior, "--overwrite")
     assert (code, err) == (0, "")
-    assert "Verdict: converged" in out and "means[1, size]" in out and str(posterior) in out
+    assert "Verdict: converged" in out and "means[2, size]" in out and str(posterior) in out
     assert attribute(load(posterior), "verdict")["ok"]
     again = json.loads(
         run("sample", data, "-k", 2, "--seed", 3, "--out", posterior, "--overwrite", "--json")[1]
     )
     assert again["verdict"]["status"] == "converged" and again["seed"] == 3
-    assert {row["parameter"] for row in again["summary"]} > {"weights[0]", "means[1, size]"}
+    assert {row["parameter"] for row in again["summary"]} > {"weights[1]", "means[2, size]"}
 
 
 def test_a_bad_run_exits_3_and_says_so(run: Run, posterior: Path, tmp_path: Path) -> None:
@@ -323,10 +323,12 @@ def test_predict_gives_memberships_with_intervals(
     assert (code, err) == (0, told + "left out   1 column that was not asked for: id\n")
     table = pd.read_csv(io.StringIO(out), index_col="row")
     expected = membership(load(posterior), [[-1.0], [4.0], [12.0]])
-    for k in (0, 1):
+    for k in (1, 2):
         for name in ("mean", "lower", "upper"):
-            np.testing.assert_allclose(table[f"{name}_{k}"], expected[name][:, k], rtol=1e-12)
-    assert table["cluster"].tolist()[::2] == [0, 1]
+            np.testing.assert_allclose(
+                table[f"{name}_{k}"], expected[name].sel(cluster=k), rtol=1e-12
+            )
+    assert table["cluster"].tolist()[::2] == [1, 2]
     assert run("predict", posterior, "--out", tmp_path / "m.csv")[0] == 0
     assert len(pd.read_csv(tmp_path / "m.csv")) == 100
     assert run("predict", posterior, "--out", tmp_path / "m.csv")[0] == 4

@@ -53,9 +53,9 @@ def exact(rows):
     p = np.exp(log - log.max())
     p /= p.sum()
     moments = {
-        "weights[0]": (p.sum((1, 2)) * weight).sum(),
-        "means[0, x1]": (p.sum((0, 2)) * means).sum(),
-        "means[1, x1]": (p.sum((0, 1)) * means).sum(),
+        "weights[1]": (p.sum((1, 2)) * weight).sum(),
+        "means[1, x1]": (p.sum((0, 2)) * means).sum(),
+        "means[2, x1]": (p.sum((0, 1)) * means).sum(),
     }
     return moments, float(logsumexp(log) + np.log(cell))
 
@@ -176,7 +176,7 @@ def test_specs_survive_their_texts(tmp_path, rows):
     tree = bg.sample(rows, SPEC, draws=50, tune=200, seed=1)
     path = bg.write_report(tree, tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
-    assert "mean of x1, cluster 0" in page and "mean of x1, cluster 1" in page
+    assert "mean of x1, cluster 1" in page and "mean of x1, cluster 2" in page
     assert "tells the clusters apart" in page
 
 

@@ -112,7 +112,7 @@ def test_figures_and_words_of_a_good_run():
     figures = verdict.figures
     assert (figures["chains"], figures["draws"], figures["divergences"]) == (4, 500, 0)
     assert list(figures["label_free"]) == [
-        "log_likelihood", "sorted_weights[0]", "sorted_weights[1]", "entropy", "occupied",
+        "log_likelihood", "sorted_weights[1]", "sorted_weights[2]", "entropy", "occupied",
     ]  # fmt: skip
     assert figures["occupied"] == pytest.approx(2.0)
     assert len(figures["e_fmi"]) == 4 and min(figures["e_fmi"]) > 1.5
@@ -182,7 +182,7 @@ def test_a_chain_that_strays_in_one_cluster_is_short_of_draws_not_of_identity():
     verdict = diagnose(tree)
     assert verdict.figures["identification"] == [1.0, 1.0]
     assert verdict.status is RunStatus.TOO_FEW_DRAWS
-    assert verdict.reasons[0].startswith("R-hat is 1.0") and "means[0, x" in verdict.reasons[0]
+    assert verdict.reasons[0].startswith("R-hat is 1.0") and "means[1, x" in verdict.reasons[0]
 
 
 def test_other_ways_to_relabel_are_reported():
@@ -209,7 +209,7 @@ def test_clusters_that_are_not_identified_are_a_finding_not_a_failure():
     twins = truth._replace(means=truth.means[[0, 1, 1]])
     verdict = diagnose(relabel(run_about(data, 3, twins, deviation=0.005)))
     assert verdict.status is RunStatus.NOT_IDENTIFIED and verdict.ok
-    assert verdict.reasons[0].startswith("clusters 1, 2 are identified in")
+    assert verdict.reasons[0].startswith("clusters 2, 3 are identified in")
 
 
 def test_one_cluster_is_judged_by_all_its_quantities():

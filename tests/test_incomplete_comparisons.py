@@ -17,6 +17,8 @@ from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.errors import ConfigError, DegenerateFitError, ResourceError, SamplingError
 from bayesgmm.evidence import Evidence, Evidences, probability_heading, shown_probability
+from bayesgmm.model.several import ByModel
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import criteria
 from bayesgmm.report import write_report
 
@@ -51,9 +53,10 @@ def without_three():
 def test_a_failed_k_is_a_row_and_the_others_are_as_if_it_had_not_been_asked(
     complete, without_three
 ):
-    assert without_three.failures == {3: "sampling failed: chain 0 stopped: no reason."}
-    assert set(without_three.posteriors) == set(without_three.verdicts) == {1, 2}
-    assert set(without_three.fits) == {1, 2, 3}
+    one, two, three = without_three.models
+    assert dict(without_three.failures) == {three: "sampling failed: chain 0 stopped: no reason."}
+    assert set(without_three.posteriors) == set(without_three.verdicts) == {one, two}
+    assert set(without_three.fits) == {one, two, three}
     table = without_three.table
     assert list(table.index) == [1, 2, 3]
     assert table.loc[3, "verdict"] == "failed: sampling failed: chain 0 stopped: no reason."
@@ -77,10 +80,11 @@ def test_a_failed_k_is_a_row_and_the_others_are_as_if_it_had_not_been_asked(
 def test_a_failed_fit_leaves_the_draws(error, monkeypatch):
     monkeypatch.setattr(comparing, "fit_em", failing(comparing.fit_em, 2, error))
     found = compare(ROWS, [1, 2], draws=200, tune=300, evidence="none", seed=1)
-    assert set(found.fits) == {1} and set(found.posteriors) == {1, 2}
+    one, two = found.models
+    assert set(found.fits) == {one} and set(found.posteriors) == {one, two}
     assert found.failures[2] == f"the maximum likelihood fit failed: {error}"
     assert found.table.loc[2, "verdict"].endswith(f"; the maximum likelihood fit failed: {error}")
-    assert found.best["bic"] == 1 and found.chosen("loo").k in (1, 2)
+    assert found.best["bic"] == one and found.chosen("loo").k in (1, 2)
 
 
 def test_where_all_fail_the_first_error_is_raised(monkeypatch):
@@ -125,7 +129,7 @@ def test_the_command_says_so_and_exits_with_3(without_three, tmp_path, monkeypat
 def test_the_report_and_the_plot_take_it(without_three, tmp_path):
     report = write_report(without_three, tmp_path / "report.html").read_text()
     assert "K = 3 failed: sampling failed" in report and "given K not in {3}" in report
-    assert len(criteria(without_three)) == 4
+    assert len(criteria(without_three).axes) == 4
 
 
 def planted(comparison, k, bridge, smc, draws_ok=True):
@@ -180,13 +184,13 @@ def test_an_overfitted_k_without_evidence_takes_nothing_away(complete):
     far = replace(BRIDGE, value=best - 60.0), replace(SMC, value=best - 30.0)
     found = planted(complete, 3, *far)
     assert found.undecided == () and found.shortfalls(2) == ()
-    assert probability_heading(found.table) == "p(K), given K not in {3}"
+    assert probability_heading(found.named_table) == "p(K), given K not in {3}"
     near = replace(BRIDGE, value=best - 60.0), replace(SMC, value=best - 0.05)
     found = planted(complete, 3, *near)
-    assert found.undecided == (3,)
+    assert found.undecided == (MixtureSpec(3),)
     assert found.shortfalls(2)[0].startswith("No evidence serves K = 3, which could be the best")
     by_bad_draws = replace(BRIDGE, value=best - 4.0), Evidence(math.nan, math.inf, "none", 0, 1)
-    assert planted(complete, 3, *by_bad_draws, draws_ok=False).undecided == (3,)
+    assert planted(complete, 3, *by_bad_draws, draws_ok=False).undecided == (MixtureSpec(3),)
 
 
 def test_no_probability_is_printed_as_one_or_nought():
@@ -196,21 +200,26 @@ def test_no_probability_is_printed_as_one_or_nought():
 
 def with_elpds(comparison, totals, ok):
     """The comparison with planted elpds of equal rows, and verdicts that pass or do not."""
-    names = {k: replace(comparison.elpds["loo"][k]) for k in totals}
-    n = names[1].n_data_points
+    names = {MixtureSpec(k): replace(comparison.elpds["loo"][k]) for k in totals}
+    n = comparison.data.n_obs
     noise = {k: np.random.default_rng(k).normal(scale=0.02, size=n) for k in totals}
-    elpds = {
-        k: replace(e, elpd=totals[k], elpd_i=e.elpd_i.copy(data=totals[k] / n + noise[k]
-                                                           - noise[k].mean()))
-        for k, e in names.items()
-    }  # fmt: skip
+    elpds = {}
+    for spec, e in names.items():
+        k = spec.n_components
+        rows = e.elpd_i.copy(data=totals[k] / n + noise[k] - noise[k].mean())
+        elpds[spec] = replace(e, elpd=totals[k], elpd_i=rows)
     verdicts = {
-        k: replace(v, status=RunStatus.CONVERGED if ok[k] else RunStatus.TOO_FEW_DRAWS)
-        for k, v in comparison.verdicts.items()
+        spec: replace(
+            v, status=RunStatus.CONVERGED if ok[spec.n_components] else RunStatus.TOO_FEW_DRAWS
+        )
+        for spec, v in comparison.verdicts.items()
     }
     table = comparison.table.assign(n_bad_pareto=0)
     return replace(
-        comparison, elpds={**comparison.elpds, "loo": elpds}, verdicts=verdicts, table=table
+        comparison,
+        elpds={**comparison.elpds, "loo": ByModel(elpds)},
+        verdicts=ByModel(verdicts),
+        table=table,
     )
 
 
@@ -232,11 +241,12 @@ def test_the_highest_elpd_is_never_said_of_another_than_the_highest(complete):
 
 
 def test_a_k_that_leaves_modes_out_is_not_chosen(complete):
+    two = MixtureSpec(2)
     verdicts = dict(complete.verdicts)
-    verdicts[2] = replace(verdicts[2], status=RunStatus.MODES_LEFT_OUT)
+    verdicts[two] = replace(verdicts[two], status=RunStatus.MODES_LEFT_OUT)
     table = complete.table.copy()
-    table.loc[2, "verdict"] = verdicts[2].status.value
-    found = replace(complete, verdicts=verdicts, table=table)
+    table.loc[2, "verdict"] = verdicts[two].status.value
+    found = replace(complete, verdicts=ByModel(verdicts), table=table)
     for criterion in ("bic", "loo", "evidence"):
         assert found.chosen(criterion).k != 2
     assert "K = 2 has a better one, but its run does not count" in found.chosen("bic").reason

@@ -30,6 +30,7 @@ from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.numbering import number_clusters
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.correlations import correlation_matrices
 from bayesgmm.posterior.tree import (
     attribute,
     parameters_of,
@@ -218,7 +219,7 @@ def test_entropy_and_occupied_against_the_definition(overlapping):
         assert values["entropy"][draw] == pytest.approx(-(r * np.log(r)).sum(), rel=1e-10)
         occupied = (1.0 - (1.0 - r).prod(axis=1)).sum()
         assert values["occupied"][draw] == pytest.approx(occupied, abs=1e-8)
-    shares = sum(values[f"sorted_weights[{j}]"] for j in range(3))
+    shares = sum(values[f"sorted_weights[{j}]"] for j in (1, 2, 3))
     np.testing.assert_allclose(shares, 1.0)
 
 
@@ -348,11 +349,11 @@ def test_a_users_own_model_is_relabelled_and_read_by_its_values(n_features):
 @pytest.mark.parametrize(
     ("covariance", "expected"),
     [
-        ("full", ["scales[0, x1]", "scales[0, x2]", "scales[1, x1]", "scales[1, x2]",
-                  "correlations[0, x1, x2]", "correlations[1, x1, x2]"]),
+        ("full", ["scales[1, x1]", "scales[1, x2]", "scales[2, x1]", "scales[2, x2]",
+                  "correlations[1, x1, x2]", "correlations[2, x1, x2]"]),
         ("tied", ["scales[x1]", "scales[x2]", "correlations[x1, x2]"]),
-        ("diag", ["scales[0, x1]", "scales[0, x2]", "scales[1, x1]", "scales[1, x2]"]),
-        ("spherical", ["scales[0]", "scales[1]"]),
+        ("diag", ["scales[1, x1]", "scales[1, x2]", "scales[2, x1]", "scales[2, x2]"]),
+        ("spherical", ["scales[1]", "scales[2]"]),
         ("tied_spherical", ["scales"]),
     ],
 )  # fmt: skip
@@ -362,10 +363,10 @@ def test_shared_quantities_appear_once(covariance, expected):
     quantities = cluster_quantities(tree)
     assert [q.name for q in quantities[6:]] == expected
     assert all(np.ptp(q.values) > 0.0 for q in quantities)
-    draws = tree["posterior"].to_dataset()
+    draws = tree["posterior"].to_dataset().assign(correlations=correlation_matrices(tree))
     for q in quantities:
         name, *inside = q.name.rstrip("]").replace("[", ", ").split(", ")
-        cluster = int(inside.pop(0)) if inside and inside[0].isdigit() else 0
+        cluster = int(inside.pop(0)) - 1 if inside and inside[0].isdigit() else 0
         features = [["x1", "x2"].index(feature) for feature in inside] or [0] * (name != "weights")
         values = draws[name].values[:, :, cluster]
         np.testing.assert_array_equal(q.values, values[:, :, *features])
@@ -376,7 +377,7 @@ def test_one_cluster_has_no_label_to_switch():
     tree = relabel(run_about(data, 1, truth, draws=50))
     assert attribute(tree, "identification") == [1.0]
     assert [q.name for q in label_free_quantities(tree)] == ["log_likelihood"]
-    assert "weights[0]" not in [q.name for q in cluster_quantities(tree)]
+    assert "weights[1]" not in [q.name for q in cluster_quantities(tree)]
 
 
 def test_chains_are_grouped_by_mode():

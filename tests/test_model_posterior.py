@@ -9,6 +9,7 @@ from scipy.special import beta
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import Evidence, posterior_over_k
 from bayesgmm.evidence._posterior_over_k import shares
+from bayesgmm.model.spec import MixtureSpec
 
 
 def evidences(errors=(0.02, 0.05, 0.1)):
@@ -30,7 +31,7 @@ def test_probabilities_are_evidence_times_prior(prior, expected):
     np.testing.assert_allclose(result.table["prior"], prior_mass, rtol=1e-12)
     mass = prior_mass * np.exp([-12.0, -9.5, -10.0])
     np.testing.assert_allclose(result.table["probability"], mass / mass.sum(), rtol=1e-12)
-    assert result.best == 2 and result.left_out == ()
+    assert result.best == MixtureSpec(2) and result.left_out == ()
     assert "truncated to K = 1, 2, 3 and renormalised" in result.note
 
 
@@ -48,7 +49,7 @@ def test_a_k_with_an_infinite_error_gets_no_probability():
     result = posterior_over_k(evidences((0.02, math.inf, 0.1)))
     assert math.isnan(result.table.loc[2, "probability"])
     assert result.table["probability"].sum() == pytest.approx(1.0)
-    assert result.left_out == (2,) and result.best == 3
+    assert result.left_out == (MixtureSpec(2),) and result.best == MixtureSpec(3)
     assert "No probability for K = 2: the evidence is not to be trusted." in str(result)
 
 
@@ -65,8 +66,8 @@ def test_a_comparison_and_its_table_are_read_too():
     ("source", "prior", "message"),
     [
         (evidences(), "flat", "prior must be one of uniform, poisson, .* got 'flat'"),
-        ({}, "uniform", "takes a Comparison, its table, or a mapping of K to Evidence"),
-        (3, "uniform", "takes a Comparison, its table, or a mapping of K to Evidence"),
+        ({}, "uniform", "takes a Comparison, its table, or a mapping of MixtureSpec or K to"),
+        (3, "uniform", "takes a Comparison, its table, or a mapping of MixtureSpec or K to"),
         (evidences((math.inf,) * 3), "uniform", "no K has an evidence with a finite error"),
     ],
 )

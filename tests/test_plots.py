@@ -1,6 +1,7 @@
 """Pictures: what they return, what they draw, and how they look."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,11 +20,13 @@ from bayesgmm.fit import Climb, Optimum, PointFit, fit_em
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve
+from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots.curves import bin_edges, mass_levels
 from bayesgmm.plots.theme import printable
 from bayesgmm.posterior.tree import permuted_tree, posterior_tree, rows_of
 from bayesgmm.prediction import coclustering, membership
+from bayesgmm.report.pictures import picture
 
 CHAINS, DRAWS = 2, 60
 
@@ -88,6 +91,7 @@ def trees(
 def comparison() -> SimpleNamespace:
     table = pd.DataFrame(
         {
+            "covariance": "full",
             "aic": [2589.6, 2282.5, 2262.9, 2260.0],
             "bic": [2607.6, 2322.2, 2324.2, 2340.0],
             "icl": [2607.6, 2322.7, 2351.4, 2390.0],
@@ -108,17 +112,19 @@ def comparison() -> SimpleNamespace:
         {"elpd_diff": [-152.5, 0.0, -0.3, -0.8], "se_diff": [15.0, 0.0, 0.8, 1.2]},
         index=table.index,
     )
+    models = tuple(MixtureSpec(k) for k in table.index)
     return SimpleNamespace(
-        table=table, differences=differences, chosen=lambda: SimpleNamespace(k=2, reason="")
-    )
+        models=models, same={}, numbers=numbers_of(models), table=table, differences=differences,
+        chosen=lambda: SimpleNamespace(model=MixtureSpec(2), reason=""),
+    )  # fmt: skip
 
 
 def grid() -> pd.DataFrame:
     """BIC of Old Faithful as `bayesgmm.bic_grid` gives it for three structures."""
     names = ["full", "tied", "tied_diag"]
-    index = pd.MultiIndex.from_product([[1, 2, 3, 4], names], names=["n_components", "covariance"])
     table = pd.DataFrame(
         {
+            "covariance": names * 4,
             "bic": [
                 *(2607.62, 2607.62, 3055.83, 2322.19, 2325.22, 2346.06),
                 *(2331.26, 2314.32, 2333.43, 2348.12, 2320.21, 2326.68),
@@ -126,15 +132,16 @@ def grid() -> pd.DataFrame:
             "model": ["full = tied"] * 2 + ["tied_diag"] + names * 3,
             "flagged": [False] * 9 + [True, False, False],
         },
-        index=index,
+        index=pd.Index(np.repeat([1, 2, 3, 4], 3), name="K"),
     )
     table["rank"] = table["bic"].where(~table["flagged"]).rank(method="dense")
     return table
 
 
 def first(drawn: object) -> Axes:
-    ax = np.ravel(np.asarray(drawn, dtype=object))[0]
-    assert isinstance(ax, Axes)
+    assert isinstance(drawn, plots.Plot)
+    ax = drawn.axes.flat[0]
+    assert isinstance(ax, Axes) and ax.get_figure(root=True) is drawn.figure
     return ax
 
 
@@ -190,7 +197,11 @@ NAMES = (
 
 def test_every_picture_is_covered(pictures: dict[str, object]) -> None:
     assert set(pictures) == set(NAMES)
-    assert {name.removesuffix("_1d") for name in NAMES} | {"density_1d", "cluster_colour"} == {
+    assert {name.removesuffix("_1d") for name in NAMES} | {
+        "density_1d",
+        "cluster_colour",
+        "Plot",
+    } == {
         *plots.__all__,
         "density",
     }
@@ -204,7 +215,7 @@ def test_a_picture_has_title_labels_and_a_legend(pictures: dict[str, object], na
     assert len(title) > 8
     shown = [panel for panel in figure.axes if panel.get_visible()]
     if name == "density_pairs":  # inner panels share the labels at the edges
-        shown = [*np.asarray(pictures[name])[:, 0], *np.asarray(pictures[name])[-1]]
+        shown = [*pictures[name].axes[:, 0], *pictures[name].axes[-1]]
     assert all(panel.get_xlabel() or panel.get_ylabel() for panel in shown)
     legends = figure.legends + [p.get_legend() for p in shown if p.get_legend() is not None]
     assert legends and all(legend.get_texts() for legend in legends)
@@ -243,8 +254,46 @@ def test_axes_given_are_used(trees: dict[str, xr.DataTree]) -> None:
     from matplotlib.figure import Figure
 
     ax = Figure().add_subplot()
-    assert plots.density_1d(trees["galaxies"], ax=ax) is ax
-    assert plots.membership(trees["faithful"], ax=ax) is ax
+    assert plots.density_1d(trees["galaxies"], ax=ax).ax is ax
+    assert plots.membership(trees["faithful"], ax=ax).ax is ax
+
+
+def test_a_plot_is_shown_once(trees: dict[str, xr.DataTree]) -> None:
+    """By itself, or by pyplot where the axes are pyplot's, and never by both."""
+    from matplotlib import pyplot
+
+    own = plots.density_1d(trees["galaxies"])
+    assert own._repr_png_()[:4] == b"\x89PNG" and repr(own).startswith("Plot('Posterior mean")
+    figure, ax = pyplot.subplots()
+    try:
+        given = plots.density_1d(trees["galaxies"], ax=ax)
+        assert given.figure is figure and given._repr_png_() is None
+        given.close()
+        assert pyplot.get_fignums() == [] and figure.axes == []
+    finally:
+        pyplot.close(figure)
+
+
+def test_a_plot_is_saved_and_gives_its_one_panel(
+    trees: dict[str, xr.DataTree], tmp_path: Path
+) -> None:
+    one, four = plots.density_1d(trees["galaxies"]), plots.prior_posterior(trees["faithful"])
+    one.savefig(tmp_path / "one.svg")
+    assert (tmp_path / "one.svg").read_text().count("<svg") == 1
+    assert repr(four) == "Plot('Prior against posterior, K = 2')"
+    assert one.ax is one.axes[0] and one.axes.shape == (1,)
+    with pytest.raises(ConfigError, match="take one of plot.axes"):
+        four.ax  # noqa: B018
+
+
+def test_the_report_closes_its_figures(
+    trees: dict[str, xr.DataTree], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    close = plots.Plot.close
+    monkeypatch.setattr(plots.Plot, "close", lambda plot: (closed.append(plot), close(plot)))
+    shown = picture("density", plots.density_1d(trees["galaxies"]), "A.", "B.")
+    assert "<svg" in shown.svg and len(closed) == 1 and not closed[0].figure.axes
 
 
 def test_units_are_shown(trees: dict[str, xr.DataTree]) -> None:
@@ -255,7 +304,7 @@ def test_units_are_shown(trees: dict[str, xr.DataTree]) -> None:
 
 def test_the_density_is_the_mean_over_draws(trees: dict[str, xr.DataTree]) -> None:
     tree = trees["galaxies"]
-    lines = {line.get_label(): line for line in plots.density_1d(tree).lines}
+    lines = {line.get_label(): line for line in plots.density_1d(tree).ax.lines}
     x, y = lines["posterior mean"].get_data()
     posterior = tree.posterior
     weights = posterior.weights.values.reshape(-1, 3)
@@ -264,7 +313,7 @@ def test_the_density_is_the_mean_over_draws(trees: dict[str, xr.DataTree]) -> No
     each = weights[..., None] * norm.pdf(x, means[..., None], sd[..., None])
     np.testing.assert_allclose(y, each.sum(axis=1).mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(
-        lines["cluster 1"].get_ydata(), each[:, 1].mean(axis=0), rtol=1e-8, atol=1e-12
+        lines["cluster 2"].get_ydata(), each[:, 1].mean(axis=0), rtol=1e-8, atol=1e-12
     )
 
 
@@ -272,36 +321,36 @@ def test_a_cluster_has_one_colour_everywhere(
     trees: dict[str, xr.DataTree], fits: dict[str, PointFit]
 ) -> None:
     tree = trees["faithful"]
-    lines = {line.get_label(): line for line in plots.density_1d(tree).lines}
-    patch = {line.get_label(): line for line in plots.membership(tree).lines}
-    forest = plots.forest(tree)[0].lines[0]
-    wanted = plots.cluster_colour(0).lower()
-    for line in (lines["cluster 0"], patch["cluster 0"], forest):
+    lines = {line.get_label(): line for line in plots.density_1d(tree).ax.lines}
+    patch = {line.get_label(): line for line in plots.membership(tree).ax.lines}
+    forest = plots.forest(tree).axes[0].lines[0]
+    wanted = plots.cluster_colour(1).lower()
+    for line in (lines["cluster 1"], patch["cluster 1"], forest):
         assert to_hex(line.get_color()) == wanted
-    assert len({plots.cluster_colour(k) for k in range(6)}) == 6
+    assert len({plots.cluster_colour(k) for k in range(1, 7)}) == 6
 
 
 def test_ambiguous_rows_are_ringed(trees: dict[str, xr.DataTree]) -> None:
     tree = trees["iris"]
     largest = membership(tree)["mean"].max("cluster").values
-    rings = plots.membership(tree, ambiguous=0.9).collections[-1]
+    rings = plots.membership(tree, ambiguous=0.9).ax.collections[-1]
     assert len(rings.get_offsets()) == (largest < 0.9).sum() > 0
 
 
 def test_traces_show_the_labels_as_sampled(trees: dict[str, xr.DataTree]) -> None:
     tree = trees["faithful"]
     order = np.argsort(np.random.default_rng(0).random((CHAINS, DRAWS, 2)), axis=2)
-    before, after = plots.traces(permuted_tree(tree, order))
+    before, after = plots.traces(permuted_tree(tree, order)).axes
     raw = tree.posterior.means.values[0, :, 0, 0]
     np.testing.assert_array_equal(before.lines[0].get_ydata(), raw)
     assert not np.array_equal(after.lines[0].get_ydata(), raw)
-    assert len(plots.traces(tree)) == 1
+    assert plots.traces(tree).axes.shape == (1,)
 
 
 def test_ranks_of_a_chain_apart_are_not_cut_off(trees: dict[str, xr.DataTree]) -> None:
     tree = trees["faithful"].copy(deep=True)
     tree["posterior"]["means"].values[1, :, 1] += 100.0
-    for ax in plots.ranks(tree).ravel():
+    for ax in plots.ranks(tree).axes.ravel():
         steps = [patch.get_data() for patch in ax.patches if hasattr(patch, "get_data")]
         lines = [line.get_ydata()[0] for line in ax.lines]
         for line, step in zip(lines, steps, strict=True):
@@ -318,24 +367,34 @@ def test_ranks_give_r_hat(trees: dict[str, xr.DataTree]) -> None:
 
 
 def test_criteria_write_out_what_is_off_the_scale(comparison: SimpleNamespace) -> None:
-    axes = plots.criteria(comparison)
-    shown = texts(axes)
+    plot = plots.criteria(comparison)
+    shown, axes = texts(plot), plot.axes
     assert "off the scale:\n-152" in shown and "not given" in shown and "< 0.001" in shown
     assert axes[1].get_ylim()[0] > -30
 
 
 def test_the_bic_grid_crowns_no_spike_and_draws_one_model_once() -> None:
     table = grid()
-    table.loc[(4, "full"), "bic"] = 2200.0
-    ax = plots.bic_grid(table)
+    table.loc[(table.index == 4) & (table["covariance"] == "full"), "bic"] = 2200.0
+    ax = plots.bic_grid(table).ax
     lines = {line.get_label(): line for line in ax.lines}
     assert set(lines) >= {"full", "tied", "tied_diag", "best: K = 3, tied"}
     assert ax.get_ylim()[0] < 0.0 and ax.get_ylim()[1] > np.nanmax(lines["tied_diag"].get_ydata())
     np.testing.assert_allclose(lines["tied"].get_ydata()[2:], [0.0, 2320.21 - 2314.32])
     assert np.isnan(lines["full"].get_ydata()[3])
-    one = pd.concat({"full": table.xs("full", level=1), "diag": table.xs("full", level=1)})
-    one = one.swaplevel().rename_axis(["n_components", "covariance"]).assign(model="full = diag")
-    assert [x for x in plots.bic_grid(one).get_legend_handles_labels()[1] if x == "full = diag"]
+    full = table[table["covariance"] == "full"].assign(model="full = diag")
+    one = pd.concat([full, full.assign(covariance="diag")])
+    assert [x for x in plots.bic_grid(one).ax.get_legend_handles_labels()[1] if x == "full = diag"]
+
+
+def test_more_structures_than_colours_are_told_apart() -> None:
+    full = grid().query("covariance == 'full'").assign(flagged=False)
+    names = [f"structure {number}" for number in range(9)]
+    many = pd.concat([full.assign(covariance=name, model=name, bic=full["bic"] + i)
+                      for i, name in enumerate(names)])  # fmt: skip
+    lines = [line for line in plots.bic_grid(many).ax.lines if line.get_label() in names]
+    assert len(lines) == 9
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 9
 
 
 def test_criteria_have_their_legends_over_the_panels(comparison: SimpleNamespace) -> None:
@@ -348,7 +407,7 @@ def test_criteria_have_their_legends_over_the_panels(comparison: SimpleNamespace
 
 
 def test_the_errors_of_the_probabilities_are_drawn(comparison: SimpleNamespace) -> None:
-    (bars,) = plots.criteria(comparison)[3].containers[1].lines[2]
+    (bars,) = plots.criteria(comparison).axes[3].containers[1].lines[2]
     heights = [segment[:, 1] for segment in bars.get_segments()]
     np.testing.assert_allclose(heights, [[0.56, 0.64], [0.36, 0.44]])
 
@@ -380,7 +439,7 @@ def test_point_fits_are_drawn_without_intervals(
 
 
 def test_prior_predictive_before_any_fit(faithful: Dataset) -> None:
-    axes = plots.prior_predictive(faithful, 3, seed=1)
+    axes = plots.prior_predictive(faithful, 3, seed=1).axes
     bars = [patch.get_height() for patch in axes[-1].patches]
     assert len(bars) == 3 and sum(bars) == pytest.approx(1.0)
     with pytest.raises(ConfigError, match="needs a spec"):
@@ -414,7 +473,7 @@ def test_contours_enclose_their_mass() -> None:
 
 def test_posterior_predictive_counts(trees: dict[str, xr.DataTree]) -> None:
     tree = trees["galaxies"]
-    (ax,) = plots.posterior_predictive(tree, n_data_sets=40, seed=1)
+    ax = plots.posterior_predictive(tree, n_data_sets=40, seed=1).ax
     counts = ax.patches[0].get_data().values
     assert counts.sum() == len(rows_of(tree))
 
@@ -423,7 +482,7 @@ def test_em_path_draws_every_start_and_tells_those_set_aside_apart(
     fits: dict[str, PointFit],
 ) -> None:
     fit = searched(fits["galaxies"])
-    paths, ends = plots.em_path(fit)
+    paths, ends = plots.em_path(fit).axes
     assert len(paths.lines) == len(fit.climbs) == 20
     assert sum(line.get_linestyle() == "--" for line in paths.lines) == 3
     (winner,) = (line for line in paths.lines if line.get_label() == "the path to the fit")
@@ -436,7 +495,7 @@ def test_em_path_says_where_starts_were_compared_on_a_sample(
     monkeypatch: pytest.MonkeyPatch, faithful: Dataset
 ) -> None:
     monkeypatch.setattr("bayesgmm.fit.multistart.SAMPLED_ROWS", 200)
-    paths, ends = plots.em_path(fit_em(faithful, 2, seed=1, n_starts=4))
+    paths, ends = plots.em_path(fit_em(faithful, 2, seed=1, n_starts=4)).axes
     assert "on a sample of 200 rows" in paths.get_title(loc="left").replace("\n", " ")
     assert paths.get_ylim() != ends.get_ylim()
 

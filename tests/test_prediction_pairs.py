@@ -111,11 +111,11 @@ def test_partition_of_separate_clusters_is_the_clusters(loss, rows):
     separate = Parameters(np.full((50, 3), 1 / 3), means, unit, squares, squares).permuted(order)
     values = means[0][truth] + 0.1 * rows
     found = partition(posterior_of(separate, values), loss, seed=1)
-    np.testing.assert_array_equal(found.labels, truth)
+    np.testing.assert_array_equal(found.labels, truth + 1)
     assert found.n_clusters == found.n_components == 3
     assert found.expected_loss == pytest.approx(0.0, abs=1e-12)
     assert found.ball.radius == pytest.approx(0.0, abs=1e-12)
-    np.testing.assert_array_equal(found.ball.furthest, truth)
+    np.testing.assert_array_equal(found.ball.furthest, truth + 1)
 
 
 def test_partition_expects_the_loss_that_coclustering_implies(posterior, rows):
@@ -125,7 +125,7 @@ def test_partition_expects_the_loss_that_coclustering_implies(posterior, rows):
     same = found.labels[:, None] == found.labels
     exact = np.abs(same - together).mean()
     assert found.expected_loss == pytest.approx(exact, abs=0.03)
-    first = [rows[found.labels == k, 0].mean() for k in range(found.n_clusters)]
+    first = [rows[found.labels == k, 0].mean() for k in range(1, found.n_clusters + 1)]
     assert first == sorted(first)
 
 
@@ -196,6 +196,8 @@ def test_iris_clusters_agree_with_the_species(iris):
 def test_kmeans_is_numbered_to_agree_with_the_mixture(faithful):
     found = hard_comparison(faithful, fit_em(faithful, 2, seed=1), seed=1)
     assert found.counts.to_numpy().sum() == 272
+    assert set(found.rows["kmeans"]) == set(found.rows["mixture"]) == {1, 2}
+    assert list(found.counts.index) == list(found.counts.columns) == [1, 2]
     assert len(found.differing) == 272 - np.trace(found.counts.to_numpy()) < 20
     assert set(found.rows.index[found.rows["kmeans"] != found.rows["mixture"]]) == set(
         found.differing.index

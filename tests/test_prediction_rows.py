@@ -64,8 +64,8 @@ def test_membership_equals_brute_force(posterior, joint, monkeypatch):
     np.testing.assert_allclose(soft["lower"], np.quantile(shares, 0.1, axis=0), atol=1e-12)
     np.testing.assert_allclose(soft["upper"], np.quantile(shares, 0.9, axis=0), atol=1e-12)
     np.testing.assert_allclose(soft["entropy"], -(mean * np.log(mean)).sum(axis=1), atol=1e-12)
-    np.testing.assert_array_equal(soft["most_probable"], mean.argmax(axis=1))
-    column = soft.sel(cluster=1)
+    np.testing.assert_array_equal(soft["most_probable"], mean.argmax(axis=1) + 1)
+    column = soft.sel(cluster=2)
     assert column["mean"].dims == ("obs",) and column.sizes["obs"] == len(mean)
     np.testing.assert_array_equal(column["mean"], soft["mean"].values[:, 1])
 
@@ -204,9 +204,9 @@ def test_simulated_rows_follow_the_predictive_density(posterior, parameters):
     found = simulate(posterior, 20_000, seed=3)
     for cluster in range(3):
         weight = parameters.weights[:, cluster].mean()
-        share = float((found["cluster"] == cluster).mean())
+        share = float((found["cluster"] == cluster + 1).mean())
         assert abs(share - weight) < 4 * np.sqrt(weight * (1 - weight) / 20_000)
-    draw, cluster = found["draw"].values, found["cluster"].values
+    draw, cluster = found["draw"].values, found["cluster"].values - 1
     factors = np.linalg.cholesky(parameters.covariances)[draw, cluster]
     centred = (found["x"].values - parameters.means[draw, cluster])[..., None]
     noise = np.linalg.solve(factors, centred)[..., 0]

@@ -20,6 +20,7 @@ def table() -> pd.DataFrame:
     """Old Faithful, as `compare` gives it."""
     return pd.DataFrame(
         {
+            "covariance": "full",
             "log_likelihood": [-1289.80, -1130.26, -1114.44],
             "bic": [2607.62, 2322.19, 2324.18],
             "icl": [2607.62, 2322.70, 2351.37],

@@ -19,6 +19,8 @@ from bayesgmm.comparison import Comparison, compare
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.errors import ConfigError, ResultFileError
+from bayesgmm.model.several import ByModel
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.report import write_report
 from bayesgmm.report._write_report import _html, _markdown
 from bayesgmm.report.document import Code, Document, Facts, Notice, Picture, Section, Table, Text
@@ -161,7 +163,7 @@ def test_sections_tables_and_figures_are_numbered(page: str) -> None:
 
 
 def test_the_verdict_stands_before_everything_else(page: str, comparison: Comparison) -> None:
-    status = comparison.verdicts[comparison.chosen().k].status.value
+    status = comparison.verdicts[comparison.chosen().model].status.value
     text = Reader(page).text
     assert text.index(f"Verdict on the run with K = 2: {status}") < text.index("Contents")
 
@@ -186,10 +188,17 @@ def test_the_report_states_data_priors_and_reproduction(page: str, faithful: Dat
 def test_estimates_agree_with_the_summary(page: str, comparison: Comparison) -> None:
     frame = summarize(comparison.posteriors[2])
     text = Reader(page).text
-    for name in ("weights[0]", "means[1, waiting]", "correlations[0, eruptions, waiting]"):
+    for name in ("weights[1]", "means[2, waiting]", "correlations[1, eruptions, waiting]"):
         row = frame.loc[name]
         assert name in text
         assert by_error(row["mean"], row["mcse_mean"]) in text
+
+
+def test_clusters_of_ambiguous_rows_are_named_as_everywhere(page: str) -> None:
+    rows = re.search(r"most ambiguous rows.*?</table>", page, flags=re.DOTALL)
+    assert rows is not None
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", rows.group())
+    assert "1" in cells and "2" in cells and not {"1.0", "2.0"} & set(cells)
 
 
 def test_a_bad_verdict_is_not_dressed_up(comparison: Comparison, tmp_path: Path) -> None:
@@ -198,12 +207,12 @@ def test_a_bad_verdict_is_not_dressed_up(comparison: Comparison, tmp_path: Path)
         status=RunStatus.CHAINS_DISAGREE,
         reasons=("the chains stay in 2 modes and never cross.",),
     )
-    broken = replace(comparison, verdicts={1: bad, 2: bad})
+    broken = replace(comparison, verdicts=ByModel(dict.fromkeys(comparison.models, bad)))
     text = Reader(write_report(broken, tmp_path / "bad.html").read_text(encoding="utf-8")).text
     assert "not converged: chains disagree" in text
     assert "no figure below may be used as a result" in text
-    assert "means[0, eruptions]" not in text and "holds" not in text.split("Question")[1][:400]
-    assert "sorted_weights[0]" in text
+    assert "means[1, eruptions]" not in text and "holds" not in text.split("Question")[1][:400]
+    assert "sorted_weights[1]" in text
 
 
 def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
@@ -215,13 +224,13 @@ def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
     tree = with_attributes(comparison.posteriors[2], identification=[0.5, 0.6])
     changed = replace(
         comparison,
-        verdicts={**comparison.verdicts, 2: vague},
-        posteriors={**comparison.posteriors, 2: tree},
+        verdicts=ByModel({**comparison.verdicts, MixtureSpec(2): vague}),
+        posteriors=ByModel({**comparison.posteriors, MixtureSpec(2): tree}),
     )
     text = Reader(write_report(changed, tmp_path / "vague.html").read_text("utf-8")).text
     assert "rests on what depends on no numbering" in text
-    assert "means[0, eruptions]" not in text and "most ambiguous" not in text
-    assert "sorted_weights[0]" in text and "cluster 0 in 50%" in text
+    assert "means[1, eruptions]" not in text and "most ambiguous" not in text
+    assert "sorted_weights[1]" in text and "cluster 1 in 50%" in text
 
 
 def test_kmeans_stands_beside_the_soft_clusters(comparison: Comparison, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from bayesgmm.analysis._run_analysis import _unmet_choices, _unmet_numbers
+from bayesgmm.analysis.schema import ModelSection
 from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
 from bayesgmm.data import as_dataset
 from bayesgmm.model.resolved import resolve
+from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.report.counting import _argument, _cautions, _evidence, _probability
 from bayesgmm.report.model_words import _origin, _priors, _recording
@@ -19,10 +21,14 @@ from bayesgmm.report.numbers import NO_BREAK, frame_rows, percent
 ROWS = np.random.default_rng(1).normal(size=(60, 2)) * [1.0, 3.0]
 
 
+ONE, TWO = MODELS = (MixtureSpec(1), MixtureSpec(2))
+
+
 def comparison(**changed):
     """Return what the sentences read of a comparison of K = 1 and 2 that agrees in all."""
     table = pd.DataFrame(
         {
+            "covariance": "full",
             "probability": [0.1, 0.9],
             "probability_error": [0.02, 0.02],
             "n_bad_pareto": [0, 0],
@@ -32,14 +38,20 @@ def comparison(**changed):
             "elpd_loo": [-12.0, -6.5],
         },
         index=[1, 2],
-    )
+    ).assign(**changed.pop("columns", {}))
     facts = {
-        "best": dict.fromkeys(("aic", "bic", "icl", "waic", "loo", "evidence"), 2),
-        "table": table.assign(**changed.pop("columns", {})),
-        "differences": pd.DataFrame({"elpd_diff": [0.0, -5.5]}, index=[2, 1]),
+        "best": dict.fromkeys(("aic", "bic", "icl", "waic", "loo", "evidence"), TWO),
+        "models": MODELS,
+        "same": {},
+        "same_note": "",
+        "numbers": numbers_of(MODELS),
+        "table": table,
+        "named_table": table.set_axis(["1", "2"]),
+        "elpds": {"loo": dict.fromkeys(MODELS)},
+        "differences": pd.DataFrame({"elpd_diff": [-5.5, 0.0]}, index=[1, 2]),
         "probability_note": "",
         "data": SimpleNamespace(n_obs=500),
-        "verdicts": {1: SimpleNamespace(ok=True), 2: SimpleNamespace(ok=True)},
+        "verdicts": {ONE: SimpleNamespace(ok=True), TWO: SimpleNamespace(ok=True)},
         "shortfalls": lambda chosen: (),
         "probability_basis": "K = 1, 2 are equally probable beforehand.",
     }
@@ -47,7 +59,7 @@ def comparison(**changed):
 
 
 def cautions(given):
-    return _cautions(given, 2)
+    return _cautions(given, TWO)
 
 
 def test_criteria_that_agree_need_no_argument():
@@ -57,8 +69,8 @@ def test_criteria_that_agree_need_no_argument():
 
 
 def test_criteria_that_part_are_explained():
-    best = {"aic": 2, "bic": 2, "icl": 1, "waic": 2, "loo": 2, "evidence": 1}
-    near = pd.DataFrame({"elpd_diff": [0.0, -1.5]}, index=[2, 1])
+    best = {"aic": TWO, "bic": TWO, "icl": ONE, "waic": TWO, "loo": TWO, "evidence": ONE}
+    near = pd.DataFrame({"elpd_diff": [-1.5, 0.0]}, index=[1, 2])
     said = _argument(comparison(best=best, differences=near))
     for part in (
         "ICL asks for fewer components than BIC",
@@ -68,7 +80,7 @@ def test_criteria_that_part_are_explained():
     ):
         assert part in said
     nothing = {"probability": [np.nan, np.nan]}
-    best = {"aic": 2, "bic": 1, "icl": 1, "waic": 2, "loo": 2, "evidence": 2}
+    best = {"aic": TWO, "bic": ONE, "icl": ONE, "waic": TWO, "loo": TWO, "evidence": TWO}
     said = _argument(comparison(best=best, columns=nothing))
     for part in ("fewer components", "width of the prior", "within 4 nats", "probability"):
         assert part not in said
@@ -76,7 +88,7 @@ def test_criteria_that_part_are_explained():
 
 def test_cautions_are_given_where_there_is_cause():
     assert cautions(comparison(columns={"probability": [np.nan, np.nan]})) == ""
-    bad = {1: SimpleNamespace(ok=False), 2: SimpleNamespace(ok=True)}
+    bad = {ONE: SimpleNamespace(ok=False), TWO: SimpleNamespace(ok=True)}
     columns = {"n_bad_pareto": [1, 3], "log_evidence_smc": [-20.0, np.nan]}
     said = cautions(
         comparison(
@@ -95,7 +107,7 @@ def test_cautions_are_given_where_there_is_cause():
         "sequential Monte Carlo does not rest on these draws",
     ):
         assert part in said
-    both = {1: SimpleNamespace(ok=False), 2: SimpleNamespace(ok=False)}
+    both = {ONE: SimpleNamespace(ok=False), TWO: SimpleNamespace(ok=False)}
     assert "The runs of K = 1, 2 have a bad verdict" in cautions(comparison(verdicts=both))
 
 
@@ -154,9 +166,9 @@ def result():
         best_bic=None, chosen=None, log_likelihood={"2": -5.0}, elpd_loo={"2": (-7.0, -6.0)}
     )
     return SimpleNamespace(
-        spec=SimpleNamespace(expect=expect),
+        spec=SimpleNamespace(expect=expect, model=ModelSection(n_components=(1, 2))),
         comparison=comparison(),
-        choice=SimpleNamespace(k=2),
+        choice=SimpleNamespace(k=2, model=TWO),
     )
 
 

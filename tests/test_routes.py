@@ -2,13 +2,14 @@
 
 import math
 
-import pandas as pd
 import pytest
 
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence import Evidence, evidence_note
 from bayesgmm.evidence import reconcile as routes
 from bayesgmm.evidence.reconcile import evidences_of, probabilities_of
+from bayesgmm.model.several import table_by_model
+from bayesgmm.model.spec import MixtureSpec
 
 GOOD = Evidence(-10.0, 0.01, "bridge sampling, here", 4000, 1)
 SMC = Evidence(-10.02, 0.02, "sequential Monte Carlo from the prior", 8192, 1)
@@ -21,10 +22,11 @@ def table_of(cases):
         for k, (bridge, smc, converged) in enumerate(cases, start=1):
             patch.setattr(routes, "log_evidence", lambda *_, found=bridge, **__: found)
             patch.setattr(routes, "tempered_evidence", lambda *_, found=smc, **__: found)
-            pairs[k] = evidences_of(None, "both", converged=converged, seed=1)
-    table = pd.DataFrame({k: pair.columns() for k, pair in pairs.items()}).T
+            pairs[MixtureSpec(k)] = evidences_of(None, "both", converged=converged, seed=1)
+    table = table_by_model({spec: pair.columns() for spec, pair in pairs.items()})
     chances = probabilities_of(pairs)
-    return table.assign(probability=chances["probability"], probability_error=chances["error"])
+    values, errors = zip(*(chances[spec] for spec in pairs), strict=True)
+    return table.assign(probability=values, probability_error=errors)
 
 
 def test_nothing_is_said_where_both_routes_agree():

@@ -21,8 +21,8 @@ def run():
 
 def test_rows_and_columns(run):
     table = summarize(run)
-    assert list(table.index[:4]) == ["weights[0]", "weights[1]", "means[0, x1]", "means[0, x2]"]
-    assert list(table.index[-2:]) == ["correlations[0, x1, x2]", "correlations[1, x1, x2]"]
+    assert list(table.index[:4]) == ["weights[1]", "weights[2]", "means[1, x1]", "means[1, x2]"]
+    assert list(table.index[-2:]) == ["correlations[1, x1, x2]", "correlations[2, x1, x2]"]
     assert len(table) == 2 + 4 + 4 + 2
     assert not table.isna().any(axis=None)
     assert table.attrs["withheld"] == {}
@@ -40,8 +40,8 @@ def test_numbers_are_those_of_arviz(run):
 
 
 def test_correlations_are_taken_on_the_artanh_scale(run):
-    row = summarize(run, prob=0.5).loc["correlations[1, x1, x2]"]
-    values = run["posterior"].to_dataset()["correlations"].values[:, :, 1, 0, 1]
+    row = summarize(run, prob=0.5).loc["correlations[2, x1, x2]"]
+    values = run["posterior"].to_dataset()["correlations"].values[:, :, 1, 0]
     bounds = np.tanh(np.quantile(np.arctanh(values), [0.25, 0.75]))
     np.testing.assert_allclose([row["eti50_lb"], row["eti50_ub"]], bounds, rtol=1e-12)
     assert row["mean"] == pytest.approx(values.mean())
@@ -52,15 +52,15 @@ def test_clusters_that_are_not_identified_are_withheld():
     twins = truth._replace(means=truth.means[[0, 1, 1]])
     tree = relabel(run_about(data, 3, twins, deviation=0.005))
     table = summarize(tree)
-    assert "means[0, x1]" in table.index and "means[1, x1]" not in table.index
-    assert list(table.attrs["withheld"]) == [1, 2]
+    assert "means[1, x1]" in table.index and "means[2, x1]" not in table.index
+    assert list(table.attrs["withheld"]) == [2, 3]
     assert list(table.index[-6:]) == list(label_free(tree).index)
 
 
 def test_label_free_rows(run):
     table = label_free(run)
     assert list(table.index) == [
-        "log_likelihood", "sorted_weights[0]", "sorted_weights[1]", "entropy", "occupied",
+        "log_likelihood", "sorted_weights[1]", "sorted_weights[2]", "entropy", "occupied",
     ]  # fmt: skip
     total = run["log_likelihood"]["x"].values.sum(axis=2).mean()
     assert table.loc["log_likelihood", "mean"] == pytest.approx(total, rel=1e-12)

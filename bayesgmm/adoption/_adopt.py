@@ -141,6 +141,12 @@ def _of_model(
     return tree
 
 
+def _named_clusters(weights: xr.DataArray) -> dict[str, Any]:
+    """Return the names that the draws give their clusters, if they do."""
+    axis = weights.dims[-1]
+    return {"cluster": weights[axis].values} if axis in weights.coords else {}
+
+
 def _of_none(
     posterior: xr.Dataset,
     stats: xr.Dataset,
@@ -165,7 +171,7 @@ def _of_none(
         {**{n: (v.dims, v.values) for n, v in parts.items()}, **others},
         {
             **{name: np.arange(posterior.sizes[name]) for name in SAMPLE},
-            "cluster": np.arange(shape[0]),
+            **_named_clusters(posterior["weights"]),
             "feature": list(data.features),
             "feature_bis": list(data.features),
         },

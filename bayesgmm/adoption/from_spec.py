@@ -10,7 +10,7 @@ from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import ROUNDED
-from bayesgmm.model.parameters import Parameters, covariances_from
+from bayesgmm.model.parameters import Parameters, covariances_from, matrices_of
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.runtime.parallel import available_cores
@@ -101,7 +101,11 @@ def _factors(
         scales = _shaped(posterior, "scales", shape)
         if not correlated:
             return scales, np.broadcast_to(np.eye(shape[-1]), square)
-        return scales, _shaped(posterior, "correlations", square)
+        if _are_matrices(posterior["correlations"], shape[-1]):
+            return scales, _shaped(posterior, "correlations", square)
+        size = shape[-1] * (shape[-1] - 1) // 2
+        pairs = _shaped(posterior, "correlations", (*shape[:-1], size), "pair")
+        return scales, matrices_of(pairs, shape[-1])
     covariances = _shaped(posterior, "covariances", square)
     variances = np.einsum("...dd->...d", covariances) - resolved.resolution**2
     with np.errstate(invalid="ignore"):
@@ -111,9 +115,19 @@ def _factors(
     return scales, correlations
 
 
-def _shaped(posterior: xr.Dataset, name: str, shape: tuple[int, ...]) -> Array:
+def _are_matrices(correlations: xr.DataArray, n_features: int) -> bool:
+    """Whether these are correlation matrices, and not one number a pair of features."""
+    if "feature_bis" in correlations.dims or "pair" in correlations.dims:
+        return "feature_bis" in correlations.dims
+    values = correlations.values
+    if values.shape[-2:] != (n_features, n_features):
+        return False
+    return bool(np.allclose(np.einsum("...dd->...d", values), 1.0, atol=ROUNDED))
+
+
+def _shaped(posterior: xr.Dataset, name: str, shape: tuple[int, ...], *last: str) -> Array:
     """Return a variable of this shape; what clusters share may lack their axis."""
-    dims = ("cluster", "feature", "feature_bis")[: len(shape) - 2]
+    dims = ("cluster", *(last or ("feature", "feature_bis")))[: len(shape) - 2]
     if name in posterior and posterior[name].ndim == len(shape) - 1:
         values = named(posterior, name, dims[1:]).values[:, :, None]
     else:

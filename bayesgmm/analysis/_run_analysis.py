@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
+from bayesgmm.analysis.schema import AnalysisSpec, model_named, read_model_file
 from bayesgmm.arguments import check_count, path_of
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, SamplingInterrupted
 from bayesgmm.limits import REACHED
+from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
     from bayesgmm.comparison import Choice, Comparison
@@ -36,9 +37,9 @@ class AnalysisResult:
     ----------
     spec : AnalysisSpec
     comparison : Comparison
-        Fits, posteriors and criteria of every number of components.
+        Fits, posteriors and criteria of every model.
     choice : Choice
-        The reported number of components ``k`` and the reason.
+        The reported ``model``, its number of components ``k`` and the reason.
     verdict : Diagnosis
         Of the reported posterior.
     files : dict of str to pathlib.Path
@@ -54,7 +55,7 @@ class AnalysisResult:
     @property
     def shortfalls(self) -> tuple[str, ...]:
         """Sentences on what keeps the comparison from being complete: a K that failed, say."""
-        return self.comparison.shortfalls(self.choice.k)
+        return self.comparison.shortfalls(self.choice.model)
 
     @property
     def ok(self) -> bool:
@@ -130,7 +131,8 @@ def run_analysis(
         When the results cannot be written, as far as can be known before any work.
     SamplingInterrupted
         After Ctrl-C; the draws made so far are kept as ``posterior_k<K>.partial.nc``, finished
-        posteriors as ``posterior_k<K>.finished.nc``.
+        posteriors as ``posterior_k<K>.finished.nc`` (with the structure where several are
+        compared).
 
     Examples
     --------
@@ -189,9 +191,9 @@ def _analysed(
             progress=progress,
         )
     except SamplingInterrupted as interruption:
-        raise _kept(interruption, folder) from interruption
+        raise _kept(interruption, spec, folder) from interruption
     choice = comparison.chosen(spec.report.criterion)
-    verdict = comparison.verdicts[choice.k]
+    verdict = comparison.verdicts[choice.model]
     files = write_outputs(spec, comparison, choice, folder, overwrite)
     return AnalysisResult(spec, comparison, choice, verdict, files)
 
@@ -221,10 +223,13 @@ def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
     return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **counts))
 
 
-def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupted:
+def _kept(
+    interruption: SamplingInterrupted, spec: AnalysisSpec, folder: Path
+) -> SamplingInterrupted:
     """Save what there is of an interrupted run, and say where it is."""
-    from bayesgmm.analysis.outputs import make_folder
+    from bayesgmm.analysis.outputs import make_folder, posterior_file
     from bayesgmm.posterior.files import keep_interrupted
+    from bayesgmm.posterior.tree import resolved_of
 
     draws = interruption.details.get("partial")
     finished = interruption.details.get("finished", {})
@@ -233,8 +238,10 @@ def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupte
     make_folder(folder)
     places = []
     for tree in [*finished.values(), *([] if draws is None else [draws])]:
-        k = tree["posterior"].sizes["cluster"]
-        places.append(f"K = {k}: {keep_interrupted(tree, folder / f'posterior_k{k}.nc')}")
+        resolved = resolved_of(tree)
+        if resolved is not None:
+            file, number = posterior_file(spec, resolved.spec)
+            places.append(f"K = {number}: {keep_interrupted(tree, folder / file)}")
     return SamplingInterrupted(
         f"interrupted; {'; '.join(places)}.", partial=draws, finished=finished
     )
@@ -243,21 +250,32 @@ def _kept(interruption: SamplingInterrupted, folder: Path) -> SamplingInterrupte
 def _unmet_choices(result: AnalysisResult) -> list[str]:
     expected, unmet = result.spec.expect, []
     best = result.comparison.best.get("bic")
-    if expected.best_bic not in (None, best):
-        unmet.append(f"the smallest BIC is at K = {best}, expected K = {expected.best_bic}")
+    count = None if best is None else best.n_components
+    if expected.best_bic not in (None, count):
+        unmet.append(f"the smallest BIC is at K = {count}, expected K = {expected.best_bic}")
     if expected.chosen is not None and result.choice.k not in expected.chosen:
         unmet.append(f"K = {result.choice.k} was chosen, expected one of {expected.chosen}")
     return unmet
 
 
 def _unmet_numbers(result: AnalysisResult) -> list[str]:
-    expected, table, unmet = result.spec.expect, result.comparison.table, []
+    expected, unmet = result.spec.expect, []
     for text, value in expected.log_likelihood.items():
-        found = float(table["log_likelihood"][int(text)])
+        found = _in_table(result, text, "log_likelihood")
         if abs(found - value) > REACHED:
             unmet.append(f"K = {text}: log likelihood {found:.4f}, expected {value:.4f}")
     for text, (low, high) in expected.elpd_loo.items():
-        found = float(table["elpd_loo"][int(text)])
+        found = _in_table(result, text, "elpd_loo")
         if not low <= found <= high:
             unmet.append(f"K = {text}: elpd_loo {found:.2f}, expected {low} to {high}")
     return unmet
+
+
+def _in_table(result: AnalysisResult, name: str, column: str) -> float:
+    """Return a figure of the model that a key of [expect] names."""
+    comparison, section = result.comparison, result.spec.model
+    count, structure = model_named(name, section.structures)
+    asked = MixtureSpec.from_dict({"n_components": count, "covariance": structure})
+    asked = dataclasses.replace(asked, priors=section.priors, resolution=section.resolution)
+    place = comparison.models.index(comparison.same.get(asked, asked))
+    return float(comparison.table[column].iloc[place])

@@ -20,13 +20,22 @@ from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ResultFileError
+from bayesgmm.model.several import facts_of_model
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior import save
 from bayesgmm.posterior.files import check_writable, strict_json, write_text
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.report import write_report
 from bayesgmm.summary import summarize
 
-__all__ = ["VERDICT_FILE", "check_outputs", "make_folder", "write_outputs"]
+__all__ = [
+    "VERDICT_FILE",
+    "check_outputs",
+    "choice_facts",
+    "make_folder",
+    "posterior_file",
+    "write_outputs",
+]
 
 VERDICT_FILE = "verdict.json"
 _OWN_FILES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
@@ -84,10 +93,10 @@ def write_outputs(
     ResultFileError
         When something cannot be written; what stood there before is unchanged.
     """
-    posterior = with_attributes(comparison.posteriors[choice.k], about=spec.subject)
+    posterior = with_attributes(comparison.posteriors[choice.model], about=spec.subject)
     names = {
         "report": f"report.{spec.report.format}",
-        "posterior": f"posterior_k{choice.k}.nc",
+        "posterior": posterior_file(spec, choice.model)[0],
         "comparison": "comparison.csv",
         "summary": "summary.csv",
         "verdict": VERDICT_FILE,
@@ -142,23 +151,40 @@ def _standing(folder: Path) -> list[str]:
 
 def _record(spec: AnalysisSpec, comparison: Comparison, choice: Choice) -> dict[str, Any]:
     """Say what was found and from what, in plain JSON types."""
-    posterior = comparison.posteriors[choice.k]
+    posterior = comparison.posteriors[choice.model]
     return {
         "name": spec.name,
-        "chosen": choice.k,
-        "reason": choice.reason,
+        **choice_facts(comparison, choice),
         "criterion": spec.report.criterion,
-        "best": {criterion: int(k) for criterion, k in comparison.best.items()},
         "status": attribute(posterior, "status"),
-        "verdict": comparison.verdicts[choice.k].to_dict(),
-        "failures": {str(k): why for k, why in comparison.failures.items()},
-        "shortfalls": list(comparison.shortfalls(choice.k)),
+        "verdict": comparison.verdicts[choice.model].to_dict(),
+        "shortfalls": list(comparison.shortfalls(choice.model)),
         "hashes": {"data": comparison.data.hash, "configuration": spec.config_hash},
         "data": attribute(posterior, "data"),
         "configuration": spec.config,
         "seed": comparison.seed,
         "versions": attribute(posterior, "versions"),
     }
+
+
+def choice_facts(comparison: Comparison, choice: Choice) -> dict[str, Any]:
+    """Return what was chosen and why, what each criterion puts first, and what failed."""
+    return {
+        "chosen": choice.k,
+        "chosen_model": facts_of_model(choice.model),
+        "reason": choice.reason,
+        "best": {criterion: spec.n_components for criterion, spec in comparison.best.items()},
+        "best_models": {name: facts_of_model(spec) for name, spec in comparison.best.items()},
+        "failures": {comparison.numbers[spec]: why for spec, why in comparison.failures.items()},
+    }
+
+
+def posterior_file(spec: AnalysisSpec, model: MixtureSpec) -> tuple[str, str]:
+    """Return the name of a model's file of draws, and what stands after "K = " for it."""
+    k = model.n_components
+    if len(spec.model.structures) == 1:
+        return f"posterior_k{k}.nc", str(k)
+    return f"posterior_k{k}_{model.covariance}.nc", f"{k} ({model.covariance})"
 
 
 def _earlier_record(folder: Path) -> dict[str, Any]:

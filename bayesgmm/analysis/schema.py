@@ -24,7 +24,8 @@ from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
-from bayesgmm.model.spec import NamedCovariance, Priors
+from bayesgmm.model.several import covariances_in
+from bayesgmm.model.spec import COVARIANCES, Priors, our_name
 
 __all__ = [
     "About",
@@ -35,6 +36,7 @@ __all__ = [
     "ReportSection",
     "SamplerSection",
     "component_counts",
+    "model_named",
     "read_model_file",
 ]
 
@@ -49,7 +51,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-ComponentCount = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")]
+ModelName = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}( [A-Za-z_]+)?$")]
 EvidenceRoutes = Literal["both", "bridge", "none"]
 Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 
@@ -98,6 +100,21 @@ def _counts_in(value: Any) -> set[int]:
 
 
 Components = Annotated[tuple[int, ...], BeforeValidator(component_counts)]
+
+
+def _structures(value: Any) -> Any:
+    """Return the structure by our name, or several as a tuple."""
+    try:
+        names = covariances_in(value)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("covariance ").split(", got")[0]) from None
+    *others, last = map(repr, COVARIANCES)
+    if any(name not in COVARIANCES for name in names):
+        raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")
+    return names[0] if len(names) == 1 else names
+
+
+Structures = Annotated[str | tuple[str, ...], BeforeValidator(_structures)]
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -151,12 +168,17 @@ class DataSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class ModelSection:
-    """[model]: the numbers of components to compare, the covariance structure, the priors."""
+    """[model]: the numbers of components and the structures to compare, the priors."""
 
     n_components: Components = (1, 2, 3, 4, 5, 6)
-    covariance: NamedCovariance = "full"
+    covariance: Structures = "full"
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     priors: Priors = field(default_factory=Priors)
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """The covariance structures."""
+        return covariances_in(self.covariance)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -187,7 +209,7 @@ class ReportSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Expectation:
-    """[expect]: what a right answer holds; each entry by number of components is a check.
+    """[expect]: what a right answer holds; each entry by model, "2" or "2 tied", is a check.
 
     ``log_likelihood`` is the best likelihood known, to be reached within 0.01 nats;
     ``elpd_loo`` an interval; ``best_bic`` the K of the smallest BIC; ``chosen`` the K, or those
@@ -196,8 +218,8 @@ class Expectation:
 
     best_bic: AtLeastOne | None = None
     chosen: Components | None = None
-    log_likelihood: dict[ComponentCount, Number] = field(default_factory=dict)
-    elpd_loo: dict[ComponentCount, tuple[Number, Number]] = field(default_factory=dict)
+    log_likelihood: dict[ModelName, Number] = field(default_factory=dict)
+    elpd_loo: dict[ModelName, tuple[Number, Number]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -263,15 +285,42 @@ class AnalysisSpec:
         except ValidationError as error:
             raise explained(error, values, cls, where) from None
         for key in ("log_likelihood", "elpd_loo"):
-            for count in getattr(spec.expect, key):
-                if int(count) not in spec.model.n_components:
-                    raise ConfigError(
-                        f"[expect.{key}] of {where} speaks of K = {count}, which n_components in "
-                        f"[model] does not hold: {spec.model.n_components}.",
-                        key=key,
-                        value=count,
-                    )
+            for name in getattr(spec.expect, key):
+                _check_expected(name, key, spec.model, where)
         return spec
+
+
+def model_named(name: str, structures: tuple[str, ...]) -> tuple[int, str]:
+    """Return K and the structure of a key of [expect]; the structure may be left out beside one."""
+    count, _, structure = name.partition(" ")
+    return int(count), our_name(structure) if structure else structures[0]
+
+
+def _check_expected(name: str, key: str, model: ModelSection, where: str) -> None:
+    """Raise where [expect] speaks of a model that is not compared, or not of one alone."""
+    count, structure = model_named(name, model.structures)
+    place = f"[expect.{key}] of {where} speaks of"
+    if count not in model.n_components:
+        raise ConfigError(
+            f"{place} K = {count}, which n_components in [model] does not hold: "
+            f"{model.n_components}.",
+            key=key,
+            value=name,
+        )
+    if structure not in model.structures:
+        raise ConfigError(
+            f"{place} {structure!r}, which covariance in [model] does not hold: "
+            f"{', '.join(model.structures)}.",
+            key=key,
+            value=name,
+        )
+    if " " not in name and len(model.structures) > 1:
+        raise ConfigError(
+            f"{place} K = {count}, which several structures have; write "
+            f"'{count} {model.structures[0]}', for one.",
+            key=key,
+            value=name,
+        )
 
 
 def read_model_file(path: str | os.PathLike[str]) -> AnalysisSpec:

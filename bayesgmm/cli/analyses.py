@@ -9,7 +9,7 @@ import typer
 
 from bayesgmm.cli.options import (
     Components,
-    CovarianceOption,
+    CovariancesOption,
     DataFile,
     Draws,
     Evidence,
@@ -20,6 +20,7 @@ from bayesgmm.cli.options import (
     TargetAccept,
     Tune,
     resolution_in,
+    structures_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -113,7 +114,7 @@ def check(
     numbers = ", ".join(map(str, spec.model.n_components))
     sampler = spec.sampler
     print_data(data, spec.data.units)
-    print_line(f"model      K = {numbers}, covariance {spec.model.covariance}")
+    print_line(f"model      K = {numbers}, covariance {', '.join(spec.model.structures)}")
     print_line(f"sampler    {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
     print_line(f"{file} is valid")
     return Exit.OK
@@ -123,7 +124,7 @@ def compare(
     data: DataFile,
     reading: dict[str, Any],
     components: Components = "1-6",
-    covariance: CovarianceOption = "full",
+    covariance: CovariancesOption = "full",
     resolution: ResolutionOption = "auto",
     out: OutFolder = None,
     overwrite: Overwrite = False,
@@ -134,7 +135,7 @@ def compare(
     seed: Seed = None,
     json: Json = False,
 ) -> int:
-    """Compare numbers of components on a data file; writes what run writes."""
+    """Compare numbers of components, and structures, on a data file; writes what run writes."""
     from bayesgmm.analysis import AnalysisSpec
 
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
@@ -146,7 +147,7 @@ def compare(
             "data": data_section(data, reading),
             "model": {
                 "n_components": components,
-                "covariance": covariance,
+                "covariance": structures_in(covariance),
                 "resolution": resolution_in(resolution),
             },
             "sampler": {name: value for name, value in sampler.items() if value is not None},
@@ -183,7 +184,7 @@ def datasets(
                 "rows": data.n_obs,
                 "features": data.n_features,
                 "K": ", ".join(map(str, counts)),
-                "covariance": spec.model.covariance,
+                "covariance": ", ".join(spec.model.structures),
                 "title": spec.title or spec.name,
             }
         )
@@ -204,15 +205,14 @@ def _analysed(spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: boo
     result = analyse(spec, out, overwrite, data=data, progress=watched())
     if not json:
         return print_analysis(result)
+    from bayesgmm.analysis.outputs import choice_facts
+
     print_json(
         {
             "name": result.spec.name,
-            "chosen": result.choice.k,
-            "reason": result.choice.reason,
-            "best": result.comparison.best,
+            **choice_facts(result.comparison, result.choice),
             "verdict": result.verdict.to_dict(),
             "table": records(result.comparison.table),
-            "failures": {str(k): why for k, why in result.comparison.failures.items()},
             "shortfalls": list(result.shortfalls),
             "unmet": result.unmet,
             "seed": result.comparison.seed,

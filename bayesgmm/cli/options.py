@@ -12,6 +12,7 @@ __all__ = [
     "Columns",
     "Components",
     "CovarianceOption",
+    "CovariancesOption",
     "DataFile",
     "Draws",
     "Evidence",
@@ -27,6 +28,7 @@ __all__ = [
     "Units",
     "names_in",
     "resolution_in",
+    "structures_in",
     "units_in",
 ]
 
@@ -55,6 +57,14 @@ CovarianceOption = Annotated[
     typer.Option(
         help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
         "one; a name that is none of them lists all."
+    ),
+]
+CovariancesOption = Annotated[
+    str,
+    typer.Option(
+        "--covariance",
+        help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical, or "
+        "mclust's name of it; several with commas, or all.",
     ),
 ]
 ResolutionOption = Annotated[
@@ -100,6 +110,12 @@ def names_in(columns: str | None) -> list[str] | None:
             key="columns",
             value=columns,
         ) from None
+
+
+def structures_in(text: str) -> str | list[str]:
+    """Return the covariance structure in an option's value, or several."""
+    names = [part.strip() for part in text.split(",")]
+    return names[0] if len(names) == 1 else names
 
 
 def resolution_in(text: str) -> str | float | list[float]:

@@ -285,9 +285,9 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
     import pandas as pd
 
     columns = {"cluster": found["most_probable"].values, "entropy": found["entropy"].values}
-    for k in range(found["mean"].shape[1]):
+    for k, cluster in enumerate(found["cluster"].values):
         for name in ("mean", "lower", "upper"):
-            columns[f"{name}_{k}"] = found[name].values[:, k]
+            columns[f"{name}_{cluster}"] = found[name].values[:, k]
     return pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
 
 

@@ -83,8 +83,10 @@ def _account(data: "Dataset", units: Mapping[str, str] | None) -> list[str]:
 
 def print_analysis(result: "AnalysisResult") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
-    _print_comparison(result.comparison.table)
-    for line in (result.comparison.probability_note, result.comparison.probability_basis):
+    comparison = result.comparison
+    _print_comparison(comparison.named_table)
+    notes = (comparison.same_note, comparison.probability_note, comparison.probability_basis)
+    for line in notes:
         if line:
             print_line(line)
     print_line(f"Chosen: {result.choice.reason}")
@@ -92,14 +94,14 @@ def print_analysis(result: "AnalysisResult") -> int:
         print_line(line)
     for line in result.unmet:
         print_line(f"Not as [expect] says: {line}")
-    print_verdict(result.verdict, f"Verdict for K = {result.choice.k}")
+    print_verdict(result.verdict, f"Verdict for K = {comparison.numbers[result.choice.model]}")
     for kind, path in result.files.items():
         print_line(f"{kind:<11}{path}")
     return Exit.OK if result.ok else Exit.BAD_VERDICT
 
 
 def _print_comparison(table: "pd.DataFrame") -> None:
-    """Print one row a K; a terminal too narrow for all columns shows those that matter most."""
+    """Print one row a model; a terminal too narrow for all columns shows those that matter most."""
     from bayesgmm.evidence import probability_heading, shown_probability
 
     columns: dict[str, Any] = {

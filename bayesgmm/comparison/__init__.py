@@ -1,4 +1,4 @@
-"""Compare the number of components: every criterion side by side, for one model."""
+"""Compare models, numbers of components and structures: every criterion side by side."""
 
 from bayesgmm.comparison._compare import compare
 from bayesgmm.comparison.choosing import Choice, Criterion

@@ -1,10 +1,10 @@
-"""Compare the number of components: every criterion side by side, for one model."""
+"""Compare numbers of components and covariance structures: every criterion side by side."""
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -21,6 +21,7 @@ from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of
 from bayesgmm.evidence._extend import extend
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import MOST_REFITS, PARETO_K
+from bayesgmm.model.several import ByModel, covariances_in, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.runtime.interruption import carrying
@@ -37,7 +38,7 @@ def compare(
     data: Any,
     n_components: int | Iterable[int] = range(1, 7),
     *,
-    covariance: Covariance = "full",
+    covariance: Covariance | Literal["all"] | Sequence[str] = "full",
     priors: Priors | None = None,
     resolution: Any = "auto",
     draws: int = 1000,
@@ -50,14 +51,17 @@ def compare(
     seed: int | None = None,
     progress: bool = False,
 ) -> Comparison:
-    """Fit, sample and compare one mixture for several numbers of components.
+    """Fit, sample and compare mixtures of several numbers of components, and structures.
+
+    Every number of components is compared with every structure; those that are the same model
+    (full and tied with one component) stand once, under the first name given.
 
     Parameters
     ----------
     data : Dataset, array of shape (obs, feature) or frame
-    n_components : iterable of int
-    covariance : str
-        A structure of `MixtureSpec`, or mclust's name of one.
+    n_components : int or iterable of int
+    covariance : str or sequence of str
+        One covariance structure of `MixtureSpec`, several, or "all"; mclust's names are taken too.
     priors : Priors, optional
     resolution : "auto", float or one a feature
         Recording step of the data; see `MixtureSpec`.
@@ -75,9 +79,9 @@ def compare(
         disagree, by more than 0.1 nats, gets no probability. "bridge" takes about
         half the time and leaves K with a bad verdict out; "none" gives no p(K).
     seed : int, optional
-        Drawn when None; stored either way. The draws of one K do not depend on the others.
+        Drawn when None; stored either way. The draws of a model do not depend on the others.
     progress : bool
-        Show a progress bar for each K.
+        Show a progress bar for each model.
 
     Returns
     -------
@@ -101,54 +105,75 @@ def compare(
     [2, 5]
     >>> comparison.posteriors[2].posterior.weights.shape
     (4, 200, 2)
+    >>> both = compare(rows, 2, covariance=["full", "tied"], draws=200, evidence="none", seed=1)
+    >>> both.fits[MixtureSpec(2, "tied")].n_parameters
+    4
     """
     check_one_of("evidence", evidence, get_args(EvidenceRoutes))
     dataset = as_dataset(data)
     draws, chains = check_count("draws", draws), check_count("chains", chains)
     check_enough_draws(draws * chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
-    options = {
+    options: dict[str, Any] = {
         "tune": check_count("tune", tune),
         "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "cores": cores,
     }
     specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
+    same = same_models(specs, dataset.n_features)
+    models = [spec for spec in specs if spec not in same]
+    numbers = numbers_of(models)
     seed = seed_of(seed)
-    seeds = {k: integers(np.random.SeedSequence([seed, k]), 4) for k in specs}
+    seeds = {s: integers(np.random.SeedSequence([seed, s.n_components]), 4) for s in models}
     parts = Parts()
-    for k, spec in specs.items():
-        with parts.attempt(k, "the maximum likelihood fit"):
-            parts.fits[k] = fit_em(dataset, spec, seed=seeds[k][0])
-    for k, spec in specs.items():
+    for spec in models:
+        with parts.attempt(spec, "the maximum likelihood fit"):
+            parts.fits[spec] = fit_em(dataset, spec, seed=seeds[spec][0])
+    options |= {"draws": draws, "limit": most_draws, "progress": progress}
+    for spec in models:
         start = time.perf_counter()
-        _, for_draws, for_evidence, for_refits = seeds[k]
-        with one_blas_thread(), carrying(parts.posteriors), parts.attempt(k, "sampling"):
-            tree, verdict = _sample_until_good(
-                dataset, spec, draws, most_draws, seed=for_draws, progress=progress, **options
-            )
-            parts.posteriors[k], parts.verdicts[k] = tree, verdict
-            with parts.attempt(k, "WAIC and LOO"):
-                parts.elpds["waic"][k] = waic(tree)
-                parts.elpds["loo"][k] = _loo(tree, for_refits, cores)
-            parts.evidences[k] = evidences_of(
-                tree, evidence, converged=verdict.ok, seed=for_evidence, cores=cores
-            )
-            parts.verdicts[k] = verdict = _with_evidence(verdict, parts.evidences[k])
-            parts.posteriors[k] = with_attributes(tree, verdict=verdict.to_dict())
-        parts.seconds[k] = time.perf_counter() - start
-        logger.info("K = %d took %.1f s", k, parts.seconds[k])
+        with one_blas_thread(), carrying(ByModel(parts.posteriors), numbers.__getitem__):
+            _sampled(parts, dataset, spec, evidence, seeds[spec], options)
+        parts.seconds[spec] = time.perf_counter() - start
+        logger.info("K = %s took %.1f s", numbers[spec], parts.seconds[spec])
     parts.raise_unless_finished()
     return Comparison(
         data=dataset,
-        table=table_of(specs, parts),
-        elpds=parts.elpds,
-        fits=parts.fits,
-        posteriors=parts.posteriors,
-        verdicts=parts.verdicts,
+        models=tuple(models),
+        table=table_of(models, parts),
+        elpds={name: ByModel(values, same) for name, values in parts.elpds.items()},
+        fits=ByModel(parts.fits, same),
+        posteriors=ByModel(parts.posteriors, same),
+        verdicts=ByModel(parts.verdicts, same),
         seed=seed,
-        failures=parts.failures,
+        failures=ByModel(parts.failures, same),
+        same=same,
     )
+
+
+def _sampled(
+    parts: Parts,
+    data: Dataset,
+    spec: MixtureSpec,
+    evidence: EvidenceRoutes,
+    seeds: Sequence[int],
+    options: dict[str, Any],
+) -> None:
+    """Draw from one model, and add the draws and all that follows from them to the parts."""
+    _, for_draws, for_evidence, for_refits = seeds
+    cores = options["cores"]
+    with parts.attempt(spec, "sampling"):
+        tree, verdict = _sample_until_good(data, spec, seed=for_draws, **options)
+        parts.posteriors[spec], parts.verdicts[spec] = tree, verdict
+        with parts.attempt(spec, "WAIC and LOO"):
+            parts.elpds["waic"][spec] = waic(tree)
+            parts.elpds["loo"][spec] = _loo(tree, for_refits, cores)
+        parts.evidences[spec] = evidences_of(
+            tree, evidence, converged=verdict.ok, seed=for_evidence, cores=cores
+        )
+        parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
+        parts.posteriors[spec] = with_attributes(tree, verdict=verdict.to_dict())
 
 
 def _loo(posterior: xr.DataTree, seed: int, cores: int | None) -> Any:
@@ -174,10 +199,11 @@ def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
 def _specs(
     data: Dataset,
     n_components: int | Iterable[int],
-    covariance: Covariance,
+    covariance: Any,
     priors: Priors,
     resolution: Any,
-) -> dict[int, MixtureSpec]:
+) -> list[MixtureSpec]:
+    """Return every number of components with every structure, in the order of K."""
     several = isinstance(n_components, Iterable) and not isinstance(n_components, str)
     given: Any = n_components if several else [n_components]
     numbers = [check_count("n_components", k) for k in given]
@@ -186,7 +212,11 @@ def _specs(
             f"n_components must name at least one K and none twice, got {numbers!r:.80}.",
             key="n_components",
         )
-    specs = {k: MixtureSpec(k, covariance, priors, resolution) for k in sorted(numbers)}
+    specs = [
+        MixtureSpec(k, structure, priors, resolution)
+        for k in sorted(numbers)
+        for structure in covariances_in(covariance)
+    ]
     if by_cluster := priors.by_cluster:
         raise ConfigError(
             f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "
@@ -194,7 +224,7 @@ def _specs(
             "fit_map take priors of single clusters.",
             key=by_cluster[0],
         )
-    for k in specs:
+    for k in numbers:
         check_components(data, k)
     return specs
 

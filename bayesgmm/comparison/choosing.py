@@ -1,136 +1,179 @@
-"""Choose a number of components from the K table, and say why in one or two sentences."""
+"""Choose a model from the table of a comparison, and say why in one or two sentences."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bayesgmm.elpd import rank
+from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.several import numbers_of
+from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-__all__ = ["Choice", "Criterion", "best_of", "listed", "simplest_within_error"]
+__all__ = ["Choice", "Criterion", "best_of", "simplest_first", "simplest_within_error"]
 
 Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A number of components and why.
+    """A model and why.
 
     Parameters
     ----------
-    k : int
+    model : MixtureSpec
     reason : str
         A sentence, and a second one where the choice has a catch.
 
     Examples
     --------
-    >>> Choice(2, "K = 2 has the best bic.").k
+    >>> Choice(MixtureSpec(2), "K = 2 has the best bic.").k
     2
     """
 
-    k: int
+    model: MixtureSpec
     reason: str
 
+    @property
+    def k(self) -> int:
+        """Number of components of the model."""
+        return self.model.n_components
 
-def best_of(k: int, best: int, criterion: Criterion, table: "pd.DataFrame") -> Choice:
-    """Return the K that a criterion puts first of those that may be chosen.
+
+def simplest_first(models: Iterable[MixtureSpec], n_features: int) -> list[MixtureSpec]:
+    """Return models by their number of parameters, the fewest first."""
+
+    def size(spec: MixtureSpec) -> int:
+        return STRUCTURES[spec.covariance].n_parameters(spec.n_components, n_features)
+
+    return sorted(models, key=size)
+
+
+def best_of(
+    model: MixtureSpec,
+    best: MixtureSpec,
+    criterion: Criterion,
+    models: Sequence[MixtureSpec],
+    verdict: str,
+) -> Choice:
+    """Return the model that a criterion puts first of those that may be chosen.
 
     Parameters
     ----------
-    k, best : int
+    model, best : MixtureSpec
         The first of those that may be chosen, and the first of all.
     criterion : {"aic", "bic", "icl", "evidence"}
-    table : pandas.DataFrame
-        The K table.
+    models : sequence of MixtureSpec
+        All that were compared.
+    verdict : str
+        On the run of the first of all.
     """
-    ended = _ended_early(best, table)
-    if k == best:
-        return Choice(k, f"K = {k} has the best {criterion}.{ended}")
+    numbers = numbers_of(models)
+    ended = _ended_early(best, models)
+    k = numbers[model]
+    if model == best:
+        return Choice(model, f"K = {k} has the best {criterion}.{ended}")
     return Choice(
-        k,
-        f"K = {k} has the best {criterion} of the K that may be chosen; K = {best} has a better "
-        f"one, but its run does not count: {table['verdict'][best]!s}.{ended}",
+        model,
+        f"K = {k} has the best {criterion} of the K that may be chosen; K = {numbers[best]} has a "
+        f"better one, but its run does not count: {verdict}.{ended}",
     )
 
 
 def simplest_within_error(
-    elpds: Mapping[int, Any], usable: Collection[int], criterion: Criterion, table: "pd.DataFrame"
+    elpds: Mapping[MixtureSpec, Any],
+    usable: Collection[MixtureSpec],
+    criterion: Criterion,
+    models: Sequence[MixtureSpec],
+    n_features: int,
 ) -> Choice | None:
-    """Return the smallest K not clearly worse than the best; None where no K is usable.
+    """Return the simplest model not clearly worse than the best; None where none is usable.
+
+    Of one structure that is the smallest K, of several the model with the fewest parameters.
 
     Parameters
     ----------
-    elpds : mapping of int to ELPDData
-        Of every K that has one.
-    usable : collection of int
-        The K whose elpd may be relied on.
+    elpds : mapping of MixtureSpec to ELPDData
+        Of every model that has one.
+    usable : collection of MixtureSpec
+        Those whose elpd may be relied on.
     criterion : {"loo", "waic"}
-    table : pandas.DataFrame
-        The K table, whose index holds every K tried.
+    models : sequence of MixtureSpec
+        All that were compared.
+    n_features : int
     """
-    good = {k: elpd for k, elpd in elpds.items() if k in usable}
+    good = {k: elpds[k] for k in simplest_first(elpds, n_features) if k in usable}
     if not good:
         return None
-    ranking = rank(good)
-    behind, error = -ranking["elpd_diff"], ranking["se_diff"]
-    best = min(good, key=lambda k: behind[k])
+    rows = ranked({k: good[k] for k in elpds if k in good})
+    behind = {k: -row["elpd_diff"] for k, row in rows.items()}
+    error = {k: row["se_diff"] for k, row in rows.items()}
+    best = min(rows, key=lambda k: behind[k])
     k = next(k for k in good if behind[k] < max(SMALL_DIFFERENCE, ELPD_ERRORS * error[k]))
     name = criterion.upper()
-    others = set(map(int, table.index)) - set(good)
-    catch = _ahead(elpds, good[best], others, name)
+    numbers = numbers_of(models)
+    others = [spec for spec in models if spec not in good]
+    catch = _ahead(elpds, good[best], others, name, numbers)
     if k == best and not catch:
-        reason = f"K = {k} has the highest elpd by {name}{_left_out(others)}."
+        reason = f"K = {numbers[k]} has the highest elpd by {name}{_left_out(others, numbers)}."
     elif k == best:
-        reason = f"K = {k} has the highest elpd by {name} of the K whose draws can be relied on."
-    else:
         reason = (
-            f"K = {k} is the smallest K whose elpd by {name} is within {SMALL_DIFFERENCE:g} nats "
-            f"or {ELPD_ERRORS:g} standard errors of the best{' of those' if catch else ''}, K = "
-            f"{best}: {behind[k]:.1f} nats behind, standard error "
-            f"{error[k]:.1f}{'' if catch else _left_out(others)}."
+            f"K = {numbers[k]} has the highest elpd by {name} of the K whose draws can be relied "
+            "on."
         )
-    return Choice(k, reason + catch + _ended_early(_first(elpds), table))
+    else:
+        several = len({spec.covariance for spec in models}) > 1
+        simplest = "the model with the fewest parameters" if several else "the smallest K"
+        reason = (
+            f"K = {numbers[k]} is {simplest} whose elpd by {name} is within {SMALL_DIFFERENCE:g} "
+            f"nats or {ELPD_ERRORS:g} standard errors of the best{' of those' if catch else ''}, "
+            f"K = {numbers[best]}: {behind[k]:.1f} nats behind, standard error "
+            f"{error[k]:.1f}{'' if catch else _left_out(others, numbers)}."
+        )
+    return Choice(k, reason + catch + _ended_early(_first(elpds), models))
 
 
-def _ahead(elpds: Mapping[int, Any], best: Any, others: Iterable[int], name: str) -> str:
-    """Say how far ahead the K are whose elpd may not be relied on, and what to do."""
+def _ahead(
+    elpds: Mapping[MixtureSpec, Any],
+    best: Any,
+    others: Iterable[MixtureSpec],
+    name: str,
+    numbers: Mapping[MixtureSpec, str],
+) -> str:
+    """Say how far ahead the models are whose elpd may not be relied on, and what to do."""
     gaps = {k: float(elpds[k].elpd - best.elpd) for k in others if k in elpds}
-    ahead = {k: gap for k, gap in sorted(gaps.items()) if gap > 0.0}
+    ahead = {numbers[k]: gap for k, gap in gaps.items() if gap > 0.0}
     if not ahead:
         return ""
     said = ", ".join(f"K = {k} by {gap:.1f} nats" for k, gap in ahead.items())
-    numbers = listed(ahead)
     return (
         f" By {name} {said} {'is' if len(ahead) == 1 else 'are'} ahead but left out: the draws did "
         f"not pass the checks, or rows with Pareto k above {PARETO_K} are left. Before you rely on "
-        f'this choice, compare K = {numbers} again with more draws, or sample with method="smc".'
+        f"this choice, compare K = {', '.join(ahead)} again with more draws, or sample with "
+        'method="smc".'
     )
 
 
-def _ended_early(best: int, table: "pd.DataFrame") -> str:
+def _ended_early(best: MixtureSpec, models: Sequence[MixtureSpec]) -> str:
     """Say that a criterion is best at the largest K tried."""
-    if len(table) < 2 or best != table.index.max():
+    counts = {spec.n_components for spec in models}
+    if len(counts) < 2 or best.n_components != max(counts):
         return ""
     return (
-        f" By this criterion K = {best} is best, the largest K tried: the scan may have ended too "
-        "early."
+        f" By this criterion K = {numbers_of(models)[best]} is best, the largest K tried: the scan "
+        "may have ended too early."
     )
 
 
-def _first(elpds: Mapping[int, Any]) -> int:
-    """Return the K of highest elpd, whatever its draws are worth."""
+def _first(elpds: Mapping[MixtureSpec, Any]) -> MixtureSpec:
+    """Return the model of highest elpd, whatever its draws are worth."""
     return max(elpds, key=lambda k: np.nan_to_num(float(elpds[k].elpd), nan=-np.inf))
 
 
-def _left_out(others: Collection[int]) -> str:
-    return f" (left out: K = {listed(others)})" if others else ""
-
-
-def listed(numbers: Iterable[int]) -> str:
-    """Return numbers in their order, with commas."""
-    return ", ".join(str(k) for k in sorted(numbers))
+def _left_out(others: Collection[MixtureSpec], numbers: Mapping[MixtureSpec, str]) -> str:
+    return f" (left out: K = {', '.join(numbers[k] for k in others)})" if others else ""

@@ -1,7 +1,8 @@
-"""What a comparison holds: one row a K, and all that its figures come from."""
+"""What a comparison holds: one row a model, and all that its figures come from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -12,21 +13,24 @@ from bayesgmm.comparison.choosing import (
     Choice,
     Criterion,
     best_of,
-    listed,
+    simplest_first,
     simplest_within_error,
 )
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import Diagnosis, RunStatus
-from bayesgmm.elpd import rank
+from bayesgmm.elpd import ranked
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import (
     evidence_note,
     probability_heading,
+    probability_symbol,
     shown_probability,
     undecided,
     unserved_of,
 )
 from bayesgmm.fit import PointFit
+from bayesgmm.model.several import ByModel, facts_of_model, numbers_of, once_each, table_by_model
+from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,85 +40,108 @@ __all__ = ["Comparison"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """The same mixture with different numbers of components, fitted, sampled and compared.
+    """Mixtures with different numbers of components and structures, fitted, sampled and compared.
 
     Parameters
     ----------
     data : Dataset
+    models : tuple of MixtureSpec
+        Those of the table's rows, in the order of K.
     table : pandas.DataFrame
-        One row a K: log_likelihood, n_parameters, aic, bic, icl of the ML fit (smaller is better);
-        elpd_waic, elpd_loo with se_ and p_, nats (larger is better); pareto_k_max, rows above 0.7
-        that are left (n_bad_pareto), and those mended: n_matched by moment matching, n_refitted;
-        weight (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is
-        quoted of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
-        probability of K, uniform prior on those with an evidence, and probability_error;
-        verdict; occupied; draws; seconds (of sampling and what follows). What a K does not have is
-        NaN.
-    elpds : dict of {"waic", "loo"} to dict of int to arviz.ELPDData
-    fits : dict of int to PointFit
-    posteriors : dict of int to xarray.DataTree
-    verdicts : dict of int to Diagnosis
-        Fits, elpds, posteriors and verdicts lack the K for which they could not be had.
+        One row a model, index K: covariance, family, noise, n_factors; log_likelihood,
+        n_parameters, aic, bic, icl of the ML fit (smaller is better); elpd_waic, elpd_loo with se_
+        and p_, nats (larger is better); pareto_k_max, rows above 0.7 that are left (n_bad_pareto),
+        and those mended: n_matched by moment matching, n_refitted; weight (stacking); log_evidence
+        with log_evidence_error and evidence_method, nats: what is quoted of log_evidence_bridge and
+        log_evidence_smc, which have their errors beside them; probability of the model, uniform
+        prior on those with an evidence, and probability_error; verdict; occupied; draws; seconds
+        (of sampling and what follows). What a model does not have is NaN.
+    elpds : dict of {"waic", "loo"} to mapping of MixtureSpec to arviz.ELPDData
+    fits : mapping of MixtureSpec to PointFit
+    posteriors : mapping of MixtureSpec to xarray.DataTree
+    verdicts : mapping of MixtureSpec to Diagnosis
+        Fits, elpds, posteriors and verdicts lack the models for which they could not be had.
+        ``fits[2]`` is the fit with K = 2 where one model has that K, and a ConfigError that names
+        them where several do.
     seed : int
-    failures : dict of int to str
-        What failed for a K and why; it has a row all the same.
+    failures : mapping of MixtureSpec to str
+        What failed for a model and why; it has a row all the same.
+    same : mapping of MixtureSpec to MixtureSpec
+        Specs that were asked for and are the same model as another, under which they are held.
 
     Examples
     --------
     >>> from bayesgmm.comparison import compare
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> comparison = compare(rows, [1, 2], draws=200, seed=1)
-    >>> comparison.best["bic"], sorted(comparison.verdicts)
-    (2, [1, 2])
+    >>> comparison.best["bic"] == MixtureSpec(2), comparison.verdicts[2].ok
+    (True, True)
     >>> comparison.chosen("bic").reason[:24]
     'K = 2 has the best bic. '
     """
 
     data: Dataset
+    models: tuple[MixtureSpec, ...]
     table: "pd.DataFrame"
-    elpds: dict[str, dict[int, Any]]
-    fits: dict[int, PointFit]
-    posteriors: dict[int, xr.DataTree]
-    verdicts: dict[int, Diagnosis]
+    elpds: dict[str, ByModel[Any]]
+    fits: ByModel[PointFit]
+    posteriors: ByModel[xr.DataTree]
+    verdicts: ByModel[Diagnosis]
     seed: int
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: ByModel[str] = field(default_factory=lambda: ByModel({}))
+    same: Mapping[MixtureSpec, MixtureSpec] = field(default_factory=dict)
+
+    @cached_property
+    def numbers(self) -> dict[MixtureSpec, str]:
+        """What stands after "K = " for each model: K, and the structure where several are there."""
+        return numbers_of(self.models)
+
+    @property
+    def named_table(self) -> "pd.DataFrame":
+        """The table with each row under its name of `numbers`."""
+        return self.table.set_axis(list(self.numbers.values())).rename_axis("K")
 
     @property
     def differences(self) -> "pd.DataFrame":
-        """elpd_loo of each K that has one less the best one's: elpd_diff and se_diff, nats."""
-        import pandas as pd
+        """elpd_loo of each model less the best one's: elpd_diff and se_diff, nats; index K.
 
+        Models without one have no row.
+        """
         loos = self.elpds["loo"]
-        if not loos:
-            return pd.DataFrame(columns=["elpd_diff", "se_diff"], dtype=float)
-        return rank(loos)[["elpd_diff", "se_diff"]]
+        rows = ranked(loos) if loos else {}
+        names = ("elpd_diff", "se_diff")
+        table = table_by_model({k: {name: rows[k][name] for name in names} for k in rows})
+        return table.reindex(columns=[*facts_of_model(self.models[0]), *names])
 
     @property
-    def best(self) -> dict[str, int]:
-        """The K that each criterion puts first; no "evidence" where none has a finite error."""
-        return self._best_among(set(self.table.index))
+    def best(self) -> dict[str, MixtureSpec]:
+        """The model that each criterion puts first; no "evidence" where none has an error."""
+        return self._best_among(self.models)
 
-    def _best_among(self, numbers: Collection[int]) -> dict[str, int]:
-        table = self.table[self.table.index.isin(list(numbers))]
+    def _best_among(self, models: Collection[MixtureSpec]) -> dict[str, MixtureSpec]:
+        table = self.table
         values = {name: -table[name] for name in ("aic", "bic", "icl")}
         values |= {"waic": table["elpd_waic"], "loo": table["elpd_loo"]}
         finite = np.isfinite(table["log_evidence_error"].astype(float))
         values["evidence"] = table["log_evidence"].where(finite)
-        k = table.index.to_numpy()
-        known = {name: v.to_numpy(dtype=float) for name, v in values.items() if v.count()}
-        return {name: int(k[np.nanargmax(value)]) for name, value in known.items()}
+        allowed = np.array([spec in models for spec in self.models])
+        columns = {k: np.where(allowed, v.to_numpy(dtype=float), np.nan) for k, v in values.items()}
+        known = {name: column for name, column in columns.items() if not np.isnan(column).all()}
+        return {name: self.models[int(np.nanargmax(column))] for name, column in known.items()}
 
     def chosen(self, criterion: Criterion = "loo") -> Choice:
-        """Choose K by a criterion, and say why.
+        """Choose a model by a criterion, and say why.
 
         Parameters
         ----------
         criterion : {"loo", "waic", "evidence", "aic", "bic", "icl"}
-            For loo and waic the smallest K whose elpd is within 4 nats of the best, or within two
-            standard errors of the difference, among the K with a good verdict and no Pareto k
-            above 0.7 left. The others take their best K.
+            For loo and waic the simplest model (the smallest K, of several structures the fewest
+            parameters) whose elpd is within 4 nats of the best, or within two standard errors of
+            the difference, among those with a good verdict and no Pareto k above 0.7 left. The
+            others take their best model.
 
-            A K that failed, or whose draws leave modes out, is not chosen where there is another.
+            A model that failed, or whose draws leave modes out, is not chosen where there is
+            another.
 
         Raises
         ------
@@ -124,84 +151,113 @@ class Comparison:
         check_one_of("criterion", criterion, get_args(Criterion))
         if criterion not in ("loo", "waic"):
             return self._first_by(criterion)
-        bad = self.table["n_bad_pareto"]
+        bad = dict(zip(self.models, self.table["n_bad_pareto"], strict=True))
         usable = [k for k, v in self.verdicts.items() if v.ok and bad[k] == 0.0]
-        choice = simplest_within_error(self.elpds[criterion], usable, criterion, self.table)
+        n_features = self.data.n_features
+        choice = simplest_within_error(
+            self.elpds[criterion], usable, criterion, self.models, n_features
+        )
         if choice is not None:
             return choice
         by_bic = self._best_among(self._eligible).get("bic")
-        k = min(self._eligible) if by_bic is None else by_bic
+        model = simplest_first(self._eligible, n_features)[0] if by_bic is None else by_bic
         why = (
             "is the smallest"
             if by_bic is None
             else "has the best BIC of the maximum likelihood fits"
         )
         return Choice(
-            k, f"No K has both a good verdict and a reliable {criterion.upper()}; K = {k} {why}."
+            model,
+            f"No K has both a good verdict and a reliable {criterion.upper()}; K = "
+            f"{self.numbers[model]} {why}.",
         )
 
     def _first_by(self, criterion: Criterion) -> Choice:
-        k = self._best_among(self._eligible).get(criterion)
-        if k is None:
+        model = self._best_among(self._eligible).get(criterion)
+        if model is None:
             raise ConfigError(
                 'no K has an evidence with a finite error; compare with evidence="both".'
                 if criterion == "evidence"
                 else f"no K has both draws and a maximum likelihood fit: there is no {criterion}.",
                 value=criterion,
             )
-        return best_of(k, self.best[criterion], criterion, self.table)
+        best = self.best[criterion]
+        verdict = str(self.table["verdict"].iloc[self.models.index(best)])
+        return best_of(model, best, criterion, self.models, verdict)
 
     @property
-    def _eligible(self) -> list[int]:
-        """The K that may be chosen: they have draws, which visit all known modes if any K's do."""
+    def _eligible(self) -> list[MixtureSpec]:
+        """Those that may be chosen: they have draws, which visit all known modes if any do."""
         sound = [k for k, v in self.verdicts.items() if v.status is not RunStatus.MODES_LEFT_OUT]
         return sound or list(self.verdicts)
 
     @property
-    def undecided(self) -> tuple[int, ...]:
-        """The K that no evidence serves and that could be the best by it."""
-        return undecided(self.table)
+    def undecided(self) -> tuple[MixtureSpec, ...]:
+        """The models that no evidence serves and that could be the best by it."""
+        return tuple(self.models[place] for place in undecided(self._by_place))
 
-    def shortfalls(self, chosen: int) -> tuple[str, ...]:
-        """Say what keeps the comparison from being complete, given the K chosen; empty if nothing.
+    @property
+    def _by_place(self) -> "pd.DataFrame":
+        return self.table.reset_index(drop=True)
+
+    def shortfalls(self, chosen: MixtureSpec | int) -> tuple[str, ...]:
+        """Say what keeps the comparison from being complete, given the choice; empty if nothing.
 
         Parameters
         ----------
-        chosen : int
+        chosen : MixtureSpec or int
+            The model chosen, or its K where one model has that K.
         """
-        sentences = [f"K = {k} failed: {why}" for k, why in sorted(self.failures.items())]
-        unserved = [k for k in unserved_of(self.table) if k in self.undecided or k == chosen]
+        model = ByModel({spec: spec for spec in self.models}, self.same)[chosen]
+        failed = [k for k in self.models if k in self.failures]
+        sentences = [f"K = {self.numbers[k]} failed: {self.failures[k]}" for k in failed]
+        unserved = [self.models[place] for place in unserved_of(self._by_place)]
+        unserved = [k for k in unserved if k in self.undecided or k == model]
         if unserved:
+            listed = ", ".join(self.numbers[k] for k in unserved)
             sentences.append(
-                f"No evidence serves K = {listed(unserved)}, which could be the best by it: p(K) "
-                "says nothing about that."
+                f"No evidence serves K = {listed}, which could be the best by it: "
+                f"{self.probability_symbol} says nothing about that."
             )
         return tuple(sentences)
 
     @property
     def probability_note(self) -> str:
         """What p(K) leaves out and why, and where it rests on one route; empty if nothing."""
-        return evidence_note(self.table)
+        return evidence_note(self.named_table)
 
     @property
     def probability_basis(self) -> str:
         """What p(K) assumes and depends on, in a sentence; empty where there is none."""
-        known = self.table.index[self.table["probability"].notna()]
+        table = self.named_table
+        known = table.index[table["probability"].notna()]
         if not len(known):
             return ""
         return (
-            f"p(K) takes K = {listed(map(int, known))} as equally probable beforehand. It also "
-            "depends on the priors of means, scales and weights, and the more so the fewer rows "
-            f"there are (here {self.data.n_obs})."
+            f"{self.probability_symbol} takes K = {', '.join(known)} as equally probable "
+            "beforehand. It also depends on the priors of means, scales and weights, and the more "
+            f"so the fewer rows there are (here {self.data.n_obs})."
         )
+
+    @property
+    def probability_symbol(self) -> str:
+        """What the probabilities are called: p(K), or p(model) where structures differ."""
+        return probability_symbol(self.table)
+
+    @property
+    def same_note(self) -> str:
+        """Which models that were asked for stand once, being the same; empty if none."""
+        return " ".join(once_each(self.same))
 
     def __repr__(self) -> str:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
-        shown = self.table[columns]
+        several = len(set(self.table["covariance"])) > 1
+        shown = self.table[["covariance", *columns] if several else columns]
         shown = shown.assign(probability=[shown_probability(p) for p in shown["probability"]])
-        shown = shown.rename(columns={"probability": probability_heading(self.table)})
+        heading = probability_heading(self.named_table)
+        shown = shown.rename(columns={"probability": heading})
         choice = self.chosen()
-        lines = [shown.to_string(), self.probability_note, self.probability_basis, choice.reason]
-        lines += self.shortfalls(choice.k)
+        lines = [shown.to_string(), self.same_note, self.probability_note, self.probability_basis]
+        lines += [choice.reason, *self.shortfalls(choice.model)]
         return "\n".join(line for line in lines if line)

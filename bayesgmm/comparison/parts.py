@@ -1,4 +1,4 @@
-"""What is finished of a comparison, K by K: what fails for one K never takes the others along."""
+"""What is finished of a comparison, model by model: what fails for one never takes others along."""
 
 import logging
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence import Evidences
 from bayesgmm.fit import PointFit
+from bayesgmm.model.spec import MixtureSpec
 
 __all__ = ["Parts"]
 
@@ -20,31 +21,35 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Parts:
-    """Fits, posteriors and what follows of the K for which they could be had, filled one by one."""
+    """Fits, posteriors and what follows of the models that have them, filled one by one."""
 
-    fits: dict[int, PointFit] = field(default_factory=dict)
-    posteriors: dict[int, xr.DataTree] = field(default_factory=dict)
-    verdicts: dict[int, Diagnosis] = field(default_factory=dict)
-    elpds: dict[str, dict[int, Any]] = field(default_factory=lambda: {"waic": {}, "loo": {}})
-    evidences: dict[int, Evidences] = field(default_factory=dict)
-    seconds: dict[int, float] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
+    fits: dict[MixtureSpec, PointFit] = field(default_factory=dict)
+    posteriors: dict[MixtureSpec, xr.DataTree] = field(default_factory=dict)
+    verdicts: dict[MixtureSpec, Diagnosis] = field(default_factory=dict)
+    elpds: dict[str, dict[MixtureSpec, Any]] = field(
+        default_factory=lambda: {"waic": {}, "loo": {}}
+    )
+    evidences: dict[MixtureSpec, Evidences] = field(default_factory=dict)
+    seconds: dict[MixtureSpec, float] = field(default_factory=dict)
+    failures: dict[MixtureSpec, str] = field(default_factory=dict)
     first_error: BayesGMMError | None = None
 
     @contextmanager
-    def attempt(self, k: int, what: str) -> Iterator[None]:
-        """Note an error of the block for one K; Ctrl-C and faults of the program pass."""
+    def attempt(self, spec: MixtureSpec, what: str) -> Iterator[None]:
+        """Note an error of the block for one model; Ctrl-C and faults of the program pass."""
         try:
             yield
         except SamplingInterrupted:
             raise
         except BayesGMMError as error:
-            logger.info("K = %d: %s failed: %s", k, what, error)
+            logger.info(
+                "K = %d, %s: %s failed: %s", spec.n_components, spec.covariance, what, error
+            )
             said = f"{what} failed: {error}"
-            self.failures[k] = f"{self.failures[k]} {said}" if k in self.failures else said
+            self.failures[spec] = f"{self.failures[spec]} {said}" if spec in self.failures else said
             self.first_error = self.first_error or error
 
     def raise_unless_finished(self) -> None:
-        """Raise the first error where no K has a posterior."""
+        """Raise the first error where no model has a posterior."""
         if not self.posteriors and self.first_error is not None:
             raise self.first_error

@@ -1,4 +1,4 @@
-"""The K table: one row a K, every criterion side by side, NaN for what a K does not have."""
+"""The table of models: every criterion side by side, NaN for what a model does not have."""
 
 import math
 from collections.abc import Iterable
@@ -8,9 +8,11 @@ import numpy as np
 
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.diagnosis import Diagnosis
-from bayesgmm.elpd import rank
+from bayesgmm.elpd import ranked
 from bayesgmm.evidence import no_evidences, probabilities_of
 from bayesgmm.limits import PARETO_K
+from bayesgmm.model.several import table_by_model
+from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,31 +22,30 @@ __all__ = ["table_of"]
 _ML = ("log_likelihood", "n_parameters", "aic", "bic", "icl")
 
 
-def table_of(numbers: Iterable[int], parts: Parts) -> "pd.DataFrame":
-    """Return the table, index K; the columns are those of `Comparison`."""
-    import pandas as pd
-
+def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
+    """Return the table, one row a model, index K; the columns are those of `Comparison`."""
     nothing = no_evidences("the run failed")
-    evidences = {k: parts.evidences.get(k, nothing) for k in numbers}
+    evidences = {spec: parts.evidences.get(spec, nothing) for spec in models}
     by_waic, by_loo = parts.elpds["waic"], parts.elpds["loo"]
-    weights = dict(rank(by_loo)["weight"]) if by_loo else {}
+    ranking = ranked(by_loo) if by_loo else {}
     probabilities = probabilities_of(evidences)
     rows = {}
-    for k, evidence in evidences.items():
-        fit, verdict = parts.fits.get(k), parts.verdicts.get(k)
-        rows[k] = {
+    for spec, evidence in evidences.items():
+        fit, verdict = parts.fits.get(spec), parts.verdicts.get(spec)
+        probability, its_error = probabilities[spec]
+        rows[spec] = {
             **{name: math.nan if fit is None else getattr(fit, name) for name in _ML},
-            **_predictive(by_waic.get(k), by_loo.get(k)),
-            "weight": weights.get(k, math.nan),
+            **_predictive(by_waic.get(spec), by_loo.get(spec)),
+            "weight": ranking[spec]["weight"] if spec in ranking else math.nan,
             **evidence.columns(),
-            "probability": probabilities["probability"][k],
-            "probability_error": probabilities["error"][k],
-            "verdict": _verdict(verdict, parts.failures.get(k)),
+            "probability": probability,
+            "probability_error": its_error,
+            "verdict": _verdict(verdict, parts.failures.get(spec)),
             "occupied": math.nan if verdict is None else verdict.figures["occupied"],
-            "draws": 0 if verdict is None else parts.posteriors[k]["posterior"].sizes["draw"],
-            "seconds": parts.seconds[k],
+            "draws": 0 if verdict is None else parts.posteriors[spec]["posterior"].sizes["draw"],
+            "seconds": parts.seconds[spec],
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
+    return table_by_model(rows)
 
 
 def _predictive(by_waic: Any, by_loo: Any) -> dict[str, float]:

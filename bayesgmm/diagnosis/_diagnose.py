@@ -23,7 +23,7 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.labels import Mode, Quantity, cluster_quantities, group_chains, label_free_quantities
 from bayesgmm.limits import SETTLED
 from bayesgmm.posterior.mcmc_error import precision
-from bayesgmm.posterior.tree import attribute, resolved_of
+from bayesgmm.posterior.tree import attribute, clusters_of, resolved_of
 
 if TYPE_CHECKING:
     from bayesgmm.evidence.missed_modes import LeftOut
@@ -163,7 +163,7 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
             *modes_apart(modes, weighed, refusal, own_model=own_model),
             *mixing({name: judged[name] for name in clear}, own_model=own_model),
             *sampler(posterior, figures),
-            *labels(figures),
+            *labels(figures, clusters_of(posterior)),
         ]
     )
     return Diagnosis(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.labels import Mode, Quantity
@@ -211,7 +212,7 @@ def sampler(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding
 
 
 def doubtful_clusters(figures: dict[str, Any]) -> set[int]:
-    """Return the clusters whose label does not mean the same thing from draw to draw."""
+    """Return places of the clusters whose label does not mean the same from draw to draw."""
     if _switched(figures):
         return set(range(figures["n_clusters"]))
     scores = figures["identification"] or []
@@ -222,8 +223,8 @@ def _switched(figures: dict[str, Any]) -> bool:
     return figures["switched"] is not None and figures["switched"] > SWITCHED
 
 
-def labels(figures: dict[str, Any]) -> Iterator[Finding]:
-    """Judge the labels of several clusters."""
+def labels(figures: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]:
+    """Judge the labels of several clusters, which have these names."""
     if _switched(figures):
         yield Finding(
             RunStatus.LABELS_SWITCH,
@@ -233,10 +234,11 @@ def labels(figures: dict[str, Any]) -> Iterator[Finding]:
         return
     vague = sorted(doubtful_clusters(figures))
     if vague:
+        named = _enumerated("cluster", names[vague])
         shares = ", ".join(f"{figures['identification'][k]:.0%}" for k in vague)
         yield Finding(
             RunStatus.NOT_IDENTIFIED,
-            f"{_enumerated('cluster', vague)} {'is' if len(vague) == 1 else 'are'} identified in "
+            f"{named} {'is' if len(vague) == 1 else 'are'} identified in "
             f"{shares} of draws (at least {IDENTIFIED:.0%}); read label-free summaries, or take "
             "fewer components.",
         )
@@ -262,5 +264,5 @@ def _worst(values: dict[str, float], *, largest: bool) -> str:
     return named if others <= 0 else f"{named} and beyond its limit for {others} more"
 
 
-def _enumerated(noun: str, numbers: Sequence[int]) -> str:
+def _enumerated(noun: str, numbers: Sequence[Any] | NDArray[Any]) -> str:
     return f"{noun}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

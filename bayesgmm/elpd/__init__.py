@@ -1,7 +1,7 @@
 """Expected log predictive density: WAIC and LOO, and what mends unreliable rows."""
 
 from bayesgmm.elpd.predictive import WAIC, check_enough_draws, loo, waic
-from bayesgmm.elpd.ranking import rank
+from bayesgmm.elpd.ranking import rank, ranked
 from bayesgmm.elpd.refit import RepairedLOO, loo_with_refits
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "loo",
     "loo_with_refits",
     "rank",
+    "ranked",
     "waic",
 ]

@@ -1,6 +1,6 @@
-"""The posterior probability of each number of components, from their evidences."""
+"""The posterior probability of each model, from the evidences."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +9,15 @@ from scipy.special import logsumexp
 from scipy.stats import betanbinom, poisson
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.model.several import (
+    as_models,
+    models_of,
+    numbers_of,
+    once_each,
+    same_models,
+    table_by_model,
+)
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.typing import Array
 
 if TYPE_CHECKING:
@@ -19,7 +28,6 @@ __all__ = ["PosteriorOverK", "PriorOverK", "posterior_over_k", "shares"]
 PriorOverK = Literal["uniform", "poisson", "beta-negative-binomial"]
 
 _LOG_PRIORS: dict[str, Callable[[Array], Array]] = {
-    "uniform": np.zeros_like,
     "poisson": lambda k: poisson(1.0).logpmf(k - 1.0),
     "beta-negative-binomial": lambda k: betanbinom(1, 4.0, 3.0).logpmf(k - 1.0),
 }
@@ -32,30 +40,34 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PosteriorOverK:
-    """The posterior of the number of components, over those compared.
+    """The posterior of the number of components, over the models compared.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a K: prior (renormalised over the K that have an evidence), log_evidence and
-        log_evidence_error (nats), probability and error (its Monte Carlo standard error); NaN in
-        prior, probability and error where the evidence is not to be trusted.
+        One row a model, index K: covariance, family, noise, n_factors; prior (renormalised over
+        the models that have an evidence), log_evidence and log_evidence_error (nats), probability
+        and error (its Monte Carlo standard error); NaN in prior, probability and error where the
+        evidence is not to be trusted.
     prior : {"uniform", "poisson", "beta-negative-binomial"}
-    left_out : tuple of int
-        The K that get no probability.
+    models : tuple of MixtureSpec
+        Those of the rows.
+    left_out : tuple of MixtureSpec
+        The models that get no probability.
     note : str
         What the probabilities are conditional on, in words.
     """
 
     table: "pd.DataFrame"
     prior: PriorOverK
-    left_out: tuple[int, ...]
+    models: tuple[MixtureSpec, ...]
+    left_out: tuple[MixtureSpec, ...]
     note: str
 
     @property
-    def best(self) -> int:
-        """The most probable K."""
-        return int(self.table.index.to_numpy()[np.nanargmax(self.table["probability"])])
+    def best(self) -> MixtureSpec:
+        """The most probable model."""
+        return self.models[int(np.nanargmax(self.table["probability"]))]
 
     def __repr__(self) -> str:
         """Show the table and the note."""
@@ -63,17 +75,20 @@ class PosteriorOverK:
 
 
 def posterior_over_k(source: Any, prior: PriorOverK = "uniform") -> PosteriorOverK:
-    """Weigh the numbers of components by evidence times prior.
+    """Weigh the numbers of components, and other models, by evidence times prior.
 
-    The prior is truncated to the K given and renormalised. A K whose evidence has an infinite
-    error gets no probability, and the others are then conditional on not being it.
+    The prior is truncated to the models given and renormalised. A model whose evidence has an
+    infinite error gets no probability, and the others are then conditional on not being it. Specs
+    that are the same model at some K (full and tied with one component) count once.
 
     Parameters
     ----------
-    source : Comparison, pandas.DataFrame or mapping of int to Evidence
-        A comparison, its table (columns log_evidence and log_evidence_error), or the evidences.
+    source : Comparison, pandas.DataFrame or mapping of MixtureSpec or int to Evidence
+        A comparison, its table (columns log_evidence and log_evidence_error), or the evidences; an
+        integer stands for the default spec of that K.
     prior : {"uniform", "poisson", "beta-negative-binomial"}
-        Uniform over the K given; K - 1 ~ Poisson(1); K - 1 ~ beta-negative-binomial(1, 4, 3).
+        Uniform over the models given; K - 1 ~ Poisson(1) or K - 1 ~ beta-negative-binomial(1, 4, 3)
+        over K, in equal parts where several models have that K.
 
     Returns
     -------
@@ -96,37 +111,47 @@ def posterior_over_k(source: Any, prior: PriorOverK = "uniform") -> PosteriorOve
     >>> posterior_over_k(evidences).table["probability"].round(3).tolist()
     [0.119, 0.881]
     """
-    import pandas as pd
-
-    if prior not in _LOG_PRIORS:
+    if prior not in _WORDS:
         raise ConfigError(
-            f"prior must be one of {', '.join(_LOG_PRIORS)}, got {prior!r:.80}.",
+            f"prior must be one of {', '.join(_WORDS)}, got {prior!r:.80}.",
             key="prior",
             value=prior,
         )
-    numbers, values, errors = _evidences(source)
+    evidences, same = _evidences(source)
+    models = tuple(evidences)
+    values, errors = np.array(list(evidences.values()), dtype=float).T
     trusted = np.isfinite(values) & np.isfinite(errors)
     if not trusted.any():
         raise ConfigError(
-            f"no K has an evidence with a finite error (K = {_listed(numbers)}): there is no "
-            "posterior over K. Sample longer, or combine the modes where chains disagree."
+            f"no K has an evidence with a finite error (K = {_listed(models, models)}): there is "
+            "no posterior over K. Sample longer, or combine the modes where chains disagree."
         )
-    log_prior = _LOG_PRIORS[prior](np.asarray(numbers, dtype=float))
+    log_prior = _log_prior(prior, models)
     log_prior = np.where(trusted, log_prior - logsumexp(log_prior[trusted]), np.nan)
-    probability, error = np.full((2, len(numbers)), np.nan)
+    probability, error = np.full((2, len(models)), np.nan)
     probability[trusted], error[trusted] = shares((values + log_prior)[trusted], errors[trusted])
-    left_out = tuple(k for k, good in zip(numbers, trusted, strict=True) if not good)
-    table = pd.DataFrame(
-        {
-            "prior": np.exp(log_prior),
-            "log_evidence": values,
-            "log_evidence_error": errors,
-            "probability": probability,
-            "error": error,
-        },
-        index=pd.Index(numbers, name="K"),
-    )
-    return PosteriorOverK(table, prior, left_out, _note(prior, numbers, left_out))
+    left_out = tuple(spec for spec, good in zip(models, trusted, strict=True) if not good)
+    columns = {
+        "prior": np.exp(log_prior),
+        "log_evidence": values,
+        "log_evidence_error": errors,
+        "probability": probability,
+        "error": error,
+    }
+    rows = {
+        spec: {name: float(column[place]) for name, column in columns.items()}
+        for place, spec in enumerate(models)
+    }
+    note = _note(prior, models, left_out, same)
+    return PosteriorOverK(table_by_model(rows), prior, models, left_out, note)
+
+
+def _log_prior(prior: PriorOverK, models: tuple[MixtureSpec, ...]) -> Array:
+    """Return the log prior of each model: uniform over all, or that of its K in equal parts."""
+    counts = np.array([spec.n_components for spec in models], dtype=float)
+    if prior == "uniform":
+        return np.zeros(len(counts))
+    return _LOG_PRIORS[prior](counts) - np.log((counts[:, None] == counts).sum(axis=1))
 
 
 def shares(log_values: Array, errors: Array) -> tuple[Array, Array]:
@@ -147,35 +172,44 @@ def shares(log_values: Array, errors: Array) -> tuple[Array, Array]:
     return share, np.sqrt((jacobian**2) @ np.asarray(errors) ** 2)
 
 
-def _evidences(source: Any) -> tuple[list[int], Array, Array]:
-    """Read K, log evidences and their errors, ordered by K."""
+def _evidences(
+    source: Any,
+) -> tuple[dict[MixtureSpec, tuple[float, float]], dict[MixtureSpec, MixtureSpec]]:
+    """Read log evidences and their errors, in the order of K, each model once."""
     table = getattr(source, "table", source)
     if {"log_evidence", "log_evidence_error"} <= set(getattr(table, "columns", ())):
-        table = table.sort_index()
-        columns = (table["log_evidence"], table["log_evidence_error"])
-        values, errors = (column.to_numpy(dtype=float) for column in columns)
-        return [int(k) for k in table.index], values, errors
-    if not isinstance(source, Mapping) or not source:
+        pairs = zip(table["log_evidence"], table["log_evidence_error"], strict=True)
+        models = getattr(source, "models", None) or models_of(table)
+        read = as_models(dict(zip(models, pairs, strict=True)))
+    elif isinstance(source, Mapping) and source:
+        read = {k: (each.value, each.error) for k, each in as_models(source).items()}
+    else:
         raise ConfigError(
-            "posterior_over_k takes a Comparison, its table, or a mapping of K to Evidence, got "
-            f"{source!r:.80}.",
+            "posterior_over_k takes a Comparison, its table, or a mapping of MixtureSpec or K to "
+            f"Evidence, got {source!r:.80}.",
             value=source,
         )
-    numbers = sorted(source)
-    values = np.array([source[k].value for k in numbers], dtype=float)
-    return numbers, values, np.array([source[k].error for k in numbers], dtype=float)
+    same = same_models(read, None)
+    return {spec: pair for spec, pair in read.items() if spec not in same}, same
 
 
-def _note(prior: PriorOverK, numbers: Sequence[int], left_out: Sequence[int]) -> str:
-    kept = [k for k in numbers if k not in left_out]
+def _note(
+    prior: PriorOverK,
+    models: tuple[MixtureSpec, ...],
+    left_out: tuple[MixtureSpec, ...],
+    same: Mapping[MixtureSpec, MixtureSpec],
+) -> str:
+    kept = [spec for spec in models if spec not in left_out]
     note = (
-        f"Evidence times prior ({_WORDS[prior]}), truncated to K = {_listed(kept)} and "
+        f"Evidence times prior ({_WORDS[prior]}), truncated to K = {_listed(kept, models)} and "
         "renormalised."
     )
     if left_out:
-        note += f" No probability for K = {_listed(left_out)}: the evidence is not to be trusted."
-    return note
+        without = _listed(left_out, models)
+        note += f" No probability for K = {without}: the evidence is not to be trusted."
+    return " ".join([note, *once_each(same)])
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(str(k) for k in numbers)
+def _listed(specs: Iterable[MixtureSpec], models: Iterable[MixtureSpec]) -> str:
+    numbers = numbers_of(models)
+    return ", ".join(numbers[spec] for spec in specs)

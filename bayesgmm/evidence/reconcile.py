@@ -13,6 +13,7 @@ from bayesgmm.evidence._posterior_over_k import posterior_over_k
 from bayesgmm.evidence.bridge import Evidence, log_evidence
 from bayesgmm.evidence.smc_evidence import tempered_evidence
 from bayesgmm.limits import AGREEMENT, LEFT_OUT_FACTOR, NEGLIGIBLE
+from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ __all__ = [
     "no_evidences",
     "probabilities_of",
     "probability_heading",
+    "probability_symbol",
     "reconciled",
     "shown_probability",
     "undecided",
@@ -155,14 +157,16 @@ def _missing(why: str, seed: int) -> Evidence:
     return Evidence(math.nan, math.inf, f"none: {why}", 0, seed)
 
 
-def probabilities_of(evidences: Mapping[int, Evidences]) -> "pd.DataFrame":
-    """Posterior over K, uniform prior: probability and its error; NaN where there is none."""
-    import pandas as pd
-
-    quoted = {k: each.quoted for k, each in evidences.items()}
+def probabilities_of(
+    evidences: Mapping[MixtureSpec, Evidences],
+) -> dict[MixtureSpec, tuple[float, float]]:
+    """Return the probability of each model and its error, uniform prior; NaN where none is."""
+    quoted = {spec: each.quoted for spec, each in evidences.items()}
     if all(math.isinf(evidence.error) for evidence in quoted.values()):
-        return pd.DataFrame(math.nan, index=list(quoted), columns=["probability", "error"])
-    return posterior_over_k(quoted).table
+        return dict.fromkeys(quoted, (math.nan, math.nan))
+    found = posterior_over_k(quoted)
+    columns = zip(found.table["probability"], found.table["error"], strict=True)
+    return dict(zip(found.models, columns, strict=True))
 
 
 def evidence_note(table: "pd.DataFrame") -> str:
@@ -171,14 +175,15 @@ def evidence_note(table: "pd.DataFrame") -> str:
     Parameters
     ----------
     table : pandas.DataFrame
-        The K table; empty is returned where nothing need be said.
+        That of a comparison, its index what stands after "K = " for each model; empty is returned
+        where nothing need be said.
     """
     if table["log_evidence"].isna().all():
-        return "p(K) is not given: there is no evidence."
+        return f"{probability_symbol(table)} is not given: there is no evidence."
     without, sentences = table["probability"].isna(), []
     if without.any():
         reasons = (f"K = {k}, {_reason(row)}" for k, row in table[without].iterrows())
-        sentences.append(f"p(K) leaves out {'; '.join(reasons)}.")
+        sentences.append(f"{probability_symbol(table)} leaves out {'; '.join(reasons)}.")
     bridge = table["log_evidence_bridge"]
     alone = ~without & ~_finite(table["log_evidence_bridge_error"])
     for which, why in (
@@ -196,15 +201,15 @@ def evidence_note(table: "pd.DataFrame") -> str:
     return " ".join(sentences)
 
 
-def unserved_of(table: "pd.DataFrame") -> tuple[int, ...]:
-    """Return the K that no evidence serves, where evidences were asked for at all."""
+def unserved_of(table: "pd.DataFrame") -> tuple[Any, ...]:
+    """Return the labels of rows that no evidence serves, where evidences were asked for at all."""
     if table["log_evidence"].isna().all():
         return ()
-    return tuple(int(k) for k in table.index[table["probability"].isna()])
+    return tuple(table.index[table["probability"].isna()])
 
 
-def undecided(table: "pd.DataFrame") -> tuple[int, ...]:
-    """Return the K that no evidence serves and that may hold the largest.
+def undecided(table: "pd.DataFrame") -> tuple[Any, ...]:
+    """Return the labels of rows that no evidence serves and that may hold the largest.
 
     An estimate that serves no p(K) still bounds the evidence: three errors above it, or a factor of
     100 where it comes from draws that may have left modes out.
@@ -228,9 +233,15 @@ def _highest(row: Mapping[Any, Any]) -> float:
 def probability_heading(table: "pd.DataFrame") -> str:
     """Return the heading of the column of p(K), which says on what it is conditional."""
     without = unserved_of(table)
+    symbol = probability_symbol(table)
     if not without:
-        return "p(K)"
-    return f"p(K), given K not in {{{', '.join(map(str, without))}}}"
+        return symbol
+    return f"{symbol}, given K not in {{{', '.join(map(str, without))}}}"
+
+
+def probability_symbol(table: "pd.DataFrame") -> str:
+    """Return what the probabilities of the rows of a comparison are called."""
+    return "p(K)" if table["covariance"].nunique() == 1 else "p(model)"
 
 
 def shown_probability(value: float, error: float | None = None) -> str:

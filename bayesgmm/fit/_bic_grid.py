@@ -12,6 +12,7 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
 from bayesgmm.model.components import STRUCTURES, distinct_structure
+from bayesgmm.model.several import table_by_model
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 
 __all__ = ["bic_grid"]
@@ -20,7 +21,7 @@ __all__ = ["bic_grid"]
 def bic_grid(
     data: Any,
     n_components: int | Iterable[int] = range(1, 10),
-    covariances: Sequence[str] = COVARIANCES,
+    covariances: str | Sequence[str] = "all",
     *,
     resolution: Any = "auto",
     seed: int | None = None,
@@ -37,8 +38,8 @@ def bic_grid(
     ----------
     data : Dataset, array of shape (obs, feature) or frame
     n_components : int or iterable of int
-    covariances : sequence of str
-        Names as in `MixtureSpec`.
+    covariances : str or sequence of str
+        Structures of `MixtureSpec`, by our names or mclust's; "all" for every one.
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
     seed : int or None
@@ -50,14 +51,14 @@ def bic_grid(
     Returns
     -------
     pandas.DataFrame
-        Index n_components, covariance. Columns: model, the names of the same model; mclust, its
-        mclust name; log_likelihood (nats); n_parameters; bic (smaller is better); flagged, whether
-        chance explains every solution found (bic is missing where every start collapsed);
-        n_collapsed, the number of starts that did; by_chance, the number of starts that ended in a
-        solution that chance explains; set_aside, the highest log likelihood of such a solution
-        above the fit, missing where there is none; rank, 1 for the smallest BIC among the models
-        that are not flagged, missing for these. ``table["bic"].unstack()`` is the table of K by
-        structure.
+        One row a K and structure, index K. Columns: covariance, family, noise, n_factors; model,
+        the names of the same model; mclust, its mclust name; log_likelihood (nats); n_parameters;
+        bic (smaller is better); flagged, whether chance explains every solution found (bic is
+        missing where every start collapsed); n_collapsed, the number of starts that did; by_chance,
+        the number of starts that ended in a solution that chance explains; set_aside, the highest
+        log likelihood of such a solution above the fit, missing where there is none; rank, 1 for
+        the smallest BIC among the models that are not flagged, missing for these.
+        ``table.pivot(columns="covariance", values="bic")`` is the table of K by structure.
 
     Raises
     ------
@@ -77,29 +78,29 @@ def bic_grid(
     --------
     >>> rows = [[0.0, 1.0], [0.4, 0.7], [0.5, 1.4], [5.0, 3.1], [5.1, 4.0], [5.4, 3.5]]
     >>> table = bic_grid(rows, [1, 2], ["tied_diag", "tied_spherical"], seed=1, n_starts=4)
-    >>> table["rank"].unstack().loc[2].to_dict()
+    >>> table.pivot(columns="covariance", values="rank").loc[2].to_dict()
     {'tied_diag': 2.0, 'tied_spherical': 1.0}
     """
     dataset, seed = as_dataset(data), seed_of(seed)
     sizes = list(n_components) if isinstance(n_components, Iterable) else [n_components]
-    if not sizes or not covariances or isinstance(covariances, str):
+    if not sizes or not covariances:
         raise ConfigError(
             "n_components and covariances must each hold at least one entry, got "
             f"{n_components!r:.40} and {covariances!r:.40}."
         )
-    wanted = [_spec(k, covariance, resolution) for k in sizes for covariance in covariances]
-    cells = list(dict.fromkeys((spec.n_components, str(spec.covariance)) for spec in wanted))
-    models: dict[tuple[int, str], list[str]] = {}
-    for k, name in cells:
-        distinct = distinct_structure(name, k, dataset.n_features)
-        models.setdefault((k, distinct), []).append(name)
+    names = COVARIANCES if covariances == "all" else covariances
+    names = [names] if isinstance(names, str) else names
+    wanted = list(dict.fromkeys(_spec(k, name, resolution) for k in sizes for name in names))
+    models: dict[MixtureSpec, list[MixtureSpec]] = {}
+    for spec in wanted:
+        distinct = distinct_structure(spec.covariance, spec.n_components, dataset.n_features)
+        models.setdefault(_spec(spec.n_components, distinct, resolution), []).append(spec)
     options: dict[str, Any] = {"n_starts": n_starts, "tol": tol, "max_iter": max_iter}
-    rows: dict[tuple[int, str], dict[str, Any]] = {}
-    for (k, distinct), names in models.items():
-        spec = _spec(k, distinct, resolution)
-        row = _row(dataset, spec, names, seed, options)
-        rows |= {(k, name): row for name in names}
-    return _table({cell: rows[cell] for cell in cells}, seed)
+    rows: dict[MixtureSpec, dict[str, Any]] = {}
+    for model, specs in models.items():
+        row = _row(dataset, model, [str(spec.covariance) for spec in specs], seed, options)
+        rows |= dict.fromkeys(specs, row)
+    return _table({spec: rows[spec] for spec in wanted}, seed)
 
 
 def _spec(n_components: int, covariance: str, resolution: Any) -> MixtureSpec:
@@ -138,9 +139,8 @@ def _row(
     }
 
 
-def _table(rows: dict[tuple[int, str], dict[str, Any]], seed: int) -> pd.DataFrame:
-    index = pd.MultiIndex.from_tuples(list(rows), names=["n_components", "covariance"])
-    table = pd.DataFrame(list(rows.values()), index=index)
+def _table(rows: dict[MixtureSpec, dict[str, Any]], seed: int) -> pd.DataFrame:
+    table = table_by_model(rows)
     table["rank"] = table["bic"].where(~table["flagged"]).rank(method="dense")
     table.attrs["seed"] = seed
     return table

@@ -13,7 +13,7 @@ from bayesgmm.fit.climbs import Candidate, Run, Target, flagged
 from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
 from bayesgmm.likelihood.rows import Rows
-from bayesgmm.model.numbering import number_clusters
+from bayesgmm.model.numbering import cluster_names, number_clusters
 
 __all__ = ["conclude"]
 
@@ -137,23 +137,25 @@ def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
     resolved, component = target.resolved, candidate.run.component
     order, _ = number_clusters(target.parameters(candidate.run.x).means, resolved.spread)
     k = int(np.flatnonzero(order == component)[0])
+    number = cluster_names(resolved.n_components)[k].item()
     rows = float(candidate.parameters.weights[k] * data.n_obs)
     raise DegenerateFitError(
         f"every start collapsed: {data.n_obs} rows in {resolved.n_features} features do not carry "
-        f"K = {resolved.n_components} ({resolved.structure.name}). In the best, component {k} "
+        f"K = {resolved.n_components} ({resolved.structure.name}). In the best, component {number} "
         f"holds {rows:.2f} effective rows and its covariance is singular. " + _cure(target),
-        component=k,
+        component=number,
         effective_rows=rows,
     )
 
 
 def _warn_of_chance(target: Target, candidate: Candidate, data: Dataset) -> None:
     k = int(by_chance(candidate.parameters, target.resolved.structure, data.n_obs).argmax())
+    number = cluster_names(target.resolved.n_components)[k]
     rows = candidate.parameters.weights[k] * data.n_obs
     warnings.warn(
         f"chance explains every solution with K = {target.resolved.n_components} for {data.n_obs} "
-        f"rows in {data.n_features} features: in the best, component {k} of {rows:.1f} effective "
-        f"rows is as narrow as chance makes some. " + _cure(target),
+        f"rows in {data.n_features} features: in the best, component {number} of {rows:.1f} "
+        f"effective rows is as narrow as chance makes some. " + _cure(target),
         DegeneracyWarning,
         skip_file_prefixes=(_PACKAGE,),
     )

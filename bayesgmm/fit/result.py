@@ -8,6 +8,7 @@ import numpy as np
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.information import aic, bic, icl
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.spec import MixtureSpec
@@ -80,7 +81,7 @@ class Climb:
 class PointFit:
     """A mixture fitted by maximum likelihood (EM) or at its posterior mode (MAP).
 
-    Clusters are numbered from 0 by increasing mean of `order_feature`: the first feature, or the
+    Clusters are numbered by increasing mean of `order_feature`: the first feature, or the
     one that separates best where two means of the first differ by less than 0.05 of its standard
     deviation.
 
@@ -269,12 +270,12 @@ class PointFit:
         deviations = np.sqrt(np.einsum("kdd->kd", self.covariances))
         rows = [
             [
-                str(k),
+                str(name),
                 f"{weight:.3f}",
                 *(f"{m:.5g} ({s:.3g})" for m, s in zip(mean, deviation, strict=True)),
             ]
-            for k, (weight, mean, deviation) in enumerate(
-                zip(self.weights, self.means, deviations, strict=True)
+            for name, weight, mean, deviation in zip(
+                cluster_names(len(deviations)), self.weights, self.means, deviations, strict=True
             )
         ]
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -59,11 +59,12 @@ def relabel(
     Returns
     -------
     xarray.DataTree
-        sample_stats ``permutation`` (chain, draw, cluster) is the label, as sampled, of each
-        cluster. Attributes: ``relabelling`` (the method; the share of draws whose labels moved;
-        agreement, the share of draws to which ecr and pivot, the methods that cost one pass or
-        none, give the same labels; the reason where nothing was done), ``identification`` (one
-        score a cluster, the share of draws in which its label is sure) and ``order_feature``.
+        sample_stats ``permutation`` (chain, draw, cluster) is the place, from 0, that each
+        cluster had among the labels as sampled. Attributes: ``relabelling`` (the method; the share
+        of draws whose labels moved; agreement, the share of draws to which ecr and pivot, the
+        methods that cost one pass or none, give the same labels; the reason where nothing was
+        done), ``identification`` (one score a cluster, the share of draws in which its label is
+        sure) and ``order_feature``.
 
     Raises
     ------

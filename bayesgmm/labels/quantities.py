@@ -25,10 +25,10 @@ class Quantity:
     Parameters
     ----------
     name : str
-        As in a summary's index: "means[0, eruptions]".
+        As in a summary's index: "means[1, eruptions]".
     values : array of shape (chain, draw)
     cluster : int or None
-        The cluster it belongs to; None for what is shared or label-free.
+        The place of the cluster it belongs to, from 0; None for what is shared or label-free.
     correlation : bool
         It lies on (-1, 1).
     """
@@ -63,7 +63,7 @@ def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
         return quantities
     decreasing = -np.sort(-weights, axis=2)
     for rank in range(weights.shape[2]):
-        quantities.append(Quantity(f"sorted_weights[{rank}]", decreasing[:, :, rank]))
+        quantities.append(Quantity(f"sorted_weights[{rank + 1}]", decreasing[:, :, rank]))
     if not gaussian_components(posterior):
         return quantities
     draws = Draws(posterior)

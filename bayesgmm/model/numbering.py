@@ -1,6 +1,9 @@
-"""Which number each cluster gets."""
+"""Which number each cluster gets, and what people call it."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bayesgmm.limits import NUMBERED_APART, NUMBERED_ERRORS
@@ -9,9 +12,32 @@ from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["matched_to_prior", "number_clusters"]
+__all__ = ["cluster_names", "matched_to_prior", "number_clusters"]
 
 _FARTHEST = 1e6  # standard deviations of the prior: a scale may be 0
+
+
+def cluster_names(n_clusters: int, given: Any = None) -> NDArray[Any]:
+    """Return what people call the clusters: their names where they have some, else 1 to K.
+
+    All else counts clusters from 0, by their place in an array.
+
+    Parameters
+    ----------
+    n_clusters : int
+    given : array of shape (cluster,), optional
+        Names from elsewhere. Integers from 0 on only count places, and are no names.
+
+    Examples
+    --------
+    >>> cluster_names(3).tolist(), cluster_names(2, [0, 1]).tolist()
+    ([1, 2, 3], [1, 2])
+    >>> cluster_names(2, ["short", "long"]).tolist()
+    ['short', 'long']
+    """
+    places = np.arange(n_clusters)
+    names = places if given is None else np.asarray(given)
+    return places + 1 if np.array_equal(names, places) else names
 
 
 def number_clusters(

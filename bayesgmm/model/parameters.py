@@ -12,7 +12,9 @@ __all__ = [
     "covariances_from",
     "in_fitting_units",
     "log_of_weights",
+    "matrices_of",
     "pair_names",
+    "pairs_of",
     "permute",
     "without_error",
 ]
@@ -48,6 +50,21 @@ class Parameters(NamedTuple):
 def pair_names(features: Sequence[str]) -> list[str]:
     """Name the pairs of features in the order of the rows of a lower triangle."""
     return [f"{features[i]}, {features[j]}" for i in range(len(features)) for j in range(i)]
+
+
+def pairs_of(matrices: Array) -> Array:
+    """Return the entries (..., pair) below the diagonal, in the order of `pair_names`."""
+    rows, columns = np.tril_indices(matrices.shape[-1], -1)
+    return matrices[..., rows, columns]
+
+
+def matrices_of(pairs: Array, n_features: int) -> Array:
+    """Return the correlation matrices (..., feature, feature) of correlations (..., pair)."""
+    rows, columns = np.tril_indices(n_features, -1)
+    matrices = np.empty((*pairs.shape[:-1], n_features, n_features))
+    matrices[..., rows, columns] = matrices[..., columns, rows] = pairs
+    matrices[..., range(n_features), range(n_features)] = 1.0
+    return matrices
 
 
 def permute(values: Array, order: IntArray, axis: int) -> Array:

@@ -7,6 +7,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesgmm.data import as_dataset
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import pair_names
 from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
 from bayesgmm.model.resolved import ResolvedSpec, resolve
@@ -29,10 +30,11 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     pymc.Model
         Free variables weights (cluster; a constant 1 when K = 1), means (cluster, feature),
         scales_free (axes absent where shared or scalar), partial_correlations_beta (cluster, pair)
-        or (pair); Deterministics scales, correlations, covariances; observed x (obs, feature), its
-        values in the data ``x_data``: ``pm.set_data({"x_data": rows}, coords={"obs": ...})`` puts
-        new rows in their place. The means start at the centres of k-means, apart from one another,
-        so that `pymc.find_MAP` leaves the point at which all components are the same.
+        or (pair); Deterministics scales, correlations (cluster, pair; where the structure has
+        them) and covariances; observed x (obs, feature), its values in the data ``x_data``:
+        ``pm.set_data({"x_data": rows}, coords={"obs": ...})`` puts new rows in their place. The
+        means start at the centres of k-means, apart from one another, so that `pymc.find_MAP`
+        leaves the point at which all components are the same.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None 
         if resolved.structure.has_correlations(d):
             factors = _correlation_factors(resolved)
             correlations = pt.broadcast_to(factors @ factors.mT, (k, d, d))
-            correlations = pm.Deterministic("correlations", correlations, dims=square)
+            pairs = correlations[:, *np.tril_indices(d, -1)]
+            pm.Deterministic("correlations", pairs, dims=("cluster", "pair"))
         else:
             correlations = pt.eye(d)
         covariances = pm.Deterministic(
@@ -106,7 +109,7 @@ def _means(model: pm.Model, resolved: ResolvedSpec, values: np.ndarray) -> Any:
 def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
     features = list(resolved.features)
     return {
-        "cluster": range(resolved.n_components),
+        "cluster": cluster_names(resolved.n_components).tolist(),
         "feature": features,
         "feature_bis": features,
         "pair": pair_names(features),

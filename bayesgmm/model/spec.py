@@ -97,6 +97,17 @@ class _Checked:
         """Return the fields as plain JSON types."""
         return TypeAdapter(type(self)).dump_python(self, mode="json")
 
+    def __repr__(self) -> str:
+        """Show the call that makes it: what differs from the defaults."""
+        shown = []
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            made = each.default_factory
+            usual = made() if callable(made) else each.default
+            if value != usual:
+                shown.append(f"{each.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
 
 def _config_error(error: ValidationError, cls: Any) -> ConfigError:
     """Say it in one sentence; pydantic names a positional argument by its place."""
@@ -133,7 +144,7 @@ def is_by_cluster(value: Any) -> bool:
 
 
 @_raises_config_error
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, repr=False, config=_CONFIG)
 class Priors(_Checked):
     """Priors of a Gaussian mixture.
 
@@ -188,7 +199,7 @@ class Priors(_Checked):
 
 
 @_raises_config_error
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, repr=False, config=_CONFIG)
 class MixtureSpec(_Checked):
     """A Gaussian mixture model: how many components, which covariance structure, which priors.
 

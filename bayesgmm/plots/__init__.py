@@ -1,4 +1,4 @@
-"""Pictures of fits and posteriors: one function each, that returns what it drew on."""
+"""Pictures of fits and posteriors: one function each, that returns a `Plot`."""
 
 from bayesgmm.plots.assignment import coclustering, membership
 from bayesgmm.plots.chains import ranks, traces
@@ -6,12 +6,14 @@ from bayesgmm.plots.comparing import criteria, pareto_k
 from bayesgmm.plots.densities import density_1d, density_2d, density_pairs
 from bayesgmm.plots.estimates import correlations, forest
 from bayesgmm.plots.fitting import em_path
+from bayesgmm.plots.plot import Plot
 from bayesgmm.plots.predictive import posterior_predictive
 from bayesgmm.plots.priors import prior_posterior, prior_predictive
 from bayesgmm.plots.structures import bic_grid
 from bayesgmm.plots.theme import cluster_colour
 
 __all__ = [
+    "Plot",
     "bic_grid",
     "cluster_colour",
     "coclustering",

@@ -11,10 +11,12 @@ from matplotlib.colors import to_rgb
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import AMBIGUOUS, INTERVAL
 from bayesgmm.plots.curves import Drawn, drawn, evenly
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     HIGHLIGHT,
+    Location,
     axis_label,
-    cluster_colour,
+    colour_at,
     finish,
     new_axes,
     printable,
@@ -35,7 +37,7 @@ def membership(
     ambiguous: float = AMBIGUOUS,
     units: Mapping[str, str] | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Plot:
     """Draw each row in the colour of its most probable cluster, the paler the less sure.
 
     With one feature the height is the probability of each cluster, with its interval. Rows whose
@@ -57,7 +59,7 @@ def membership(
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
 
     Raises
     ------
@@ -69,7 +71,7 @@ def membership(
     >>> import numpy as np
     >>> from bayesgmm import fit_em
     >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
-    >>> membership(fit_em(rows, 2, seed=1), rows).get_title("left")
+    >>> membership(fit_em(rows, 2, seed=1), rows).ax.get_title("left")
     'Membership of 40 rows: the paler, the less certain'
     """
     mixture = drawn(source, rows)
@@ -91,14 +93,15 @@ def membership(
         _draw_rows(ax, shown[:, pair], soft, unsure)
         labels = [axis_label(mixture.features[place], known) for place in pair]
     for k, name in enumerate(mixture.clusters):
-        ax.plot([], [], "o", color=cluster_colour(k), ms=5, label=printable(name))
+        ax.plot([], [], "o", color=colour_at(k), ms=5, label=printable(name))
     ax.plot(
         [], [], "o", mfc="none", mec=HIGHLIGHT, ms=8,
         label=f"largest probability < {ambiguous:g} ({unsure.sum()} rows)",
     )  # fmt: skip
     title = f"Membership of {len(mixture.rows)} rows: the paler, the less certain"
     below = len(mixture.features) == 1
-    return finish(ax, title=title, x=labels[0], y=labels[1], legend="below" if below else "best")
+    legend: Location = "below" if below else "best"
+    return plotted(finish(ax, title=title, x=labels[0], y=labels[1], legend=legend))
 
 
 def _pair(mixture: Drawn, features: tuple[str, str] | None) -> list[int]:
@@ -109,7 +112,7 @@ def _pair(mixture: Drawn, features: tuple[str, str] | None) -> list[int]:
 
 def _tints(probability: Array, cluster: IntArray) -> Array:
     """Return colours (obs, 3) that fade from the cluster's at 1 to a pale one at 0.35."""
-    full = np.array([to_rgb(cluster_colour(int(k))) for k in cluster])
+    full = np.array([to_rgb(colour_at(int(k))) for k in cluster])
     share = np.clip((probability - 0.35) / 0.65, 0.12, 1.0)[:, None]
     return share * full + (1 - share)
 
@@ -135,7 +138,7 @@ def _draw_probabilities(ax: Axes, column: Array, soft: xr.Dataset, unsure: np.nd
     for k in range(soft.sizes["cluster"]):
         mean, low, high = (soft[name].values[:, k] for name in ("mean", "lower", "upper"))
         tints = _tints(mean, np.full(len(column), k))
-        ax.vlines(column, low, high, color=cluster_colour(k), lw=0.8, alpha=0.35)
+        ax.vlines(column, low, high, color=colour_at(k), lw=0.8, alpha=0.35)
         ax.scatter(column, mean, s=20, c=tints, edgecolors="#00000040", linewidths=0.3, zorder=3)
     largest = soft["mean"].max("cluster").values
     ax.scatter(
@@ -147,7 +150,7 @@ def _draw_probabilities(ax: Axes, column: Array, soft: xr.Dataset, unsure: np.nd
 
 def coclustering(
     probabilities: xr.DataArray | Array, partition: Any = None, *, ax: Axes | None = None
-) -> Axes:
+) -> Plot:
     """Draw the probability that two rows share a component, rows ordered by a partition.
 
     Parameters
@@ -160,13 +163,13 @@ def coclustering(
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
 
     Examples
     --------
     >>> from bayesgmm import coclustering as probabilities, fit_em
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> coclustering(probabilities(fit_em(rows, 2, seed=1), rows)).get_title("left")
+    >>> coclustering(probabilities(fit_em(rows, 2, seed=1), rows)).ax.get_title("left")
     'Co-clustering, ordered by similarity'
     """
     matrix = _square(probabilities)
@@ -191,7 +194,7 @@ def coclustering(
         y="rows in this order",
         legend="below" if partition is not None else None,
     )
-    return ax
+    return plotted(ax)
 
 
 def _square(probabilities: Any) -> Array:
@@ -216,11 +219,11 @@ def _ordered(matrix: Array, labels: IntArray) -> IntArray:
 
 
 def _outline(ax: Axes, ordered: IntArray) -> None:
-    values, starts, sizes = np.unique(ordered, return_index=True, return_counts=True)
-    for value, start, size in zip(values, starts, sizes, strict=True):
+    groups = zip(*np.unique(ordered, return_index=True, return_counts=True), strict=True)
+    for place, (value, start, size) in enumerate(groups):
         end = start + size
         ax.plot(
             [start, end, end, start, start], [start, start, end, end, start],
-            color=cluster_colour(int(value)), lw=2.2, clip_on=False,
+            color=colour_at(place), lw=2.2, clip_on=False,
             label=f"group {value}: {size} rows",
         )  # fmt: skip

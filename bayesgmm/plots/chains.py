@@ -10,15 +10,17 @@ from matplotlib.lines import Line2D
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.parameters import permute
 from bayesgmm.plots.curves import evenly
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     axis_label,
-    cluster_colour,
+    colour_at,
     entitle,
     finish,
     new_grid,
     printable,
     units_of,
 )
+from bayesgmm.posterior.tree import clusters_of
 from bayesgmm.typing import Array
 
 __all__ = ["ranks", "traces"]
@@ -32,7 +34,7 @@ def traces(
     *,
     feature: str | None = None,
     units: Mapping[str, str] | None = None,
-) -> np.ndarray:
+) -> Plot:
     """Draw the traces of the clusters' means, in the labels as sampled and as relabelled.
 
     Parameters
@@ -44,15 +46,16 @@ def traces(
 
     Returns
     -------
-    array of matplotlib.axes.Axes, flat
-        As sampled, and after relabelling; one panel where the draws were never relabelled.
+    Plot
+        Axes one below another: as sampled, and after relabelling; one panel where the draws were
+        never relabelled.
 
     Examples
     --------
     >>> from bayesgmm.sampling import sample
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 2, draws=100, seed=1)
-    >>> [ax.get_title("left") for ax in traces(tree)]
+    >>> [ax.get_title("left") for ax in traces(tree).axes]
     ['Means of x1, labels as sampled', 'Means of x1, after relabelling']
     """
     name, stages = _stages(posterior, feature)
@@ -70,13 +73,12 @@ def traces(
             y=axis_label(name, known),
             legend=None,
         )
-    clusters = range(next(iter(stages.values())).shape[2])
     handles = [
-        Line2D([], [], marker="o", ls="", ms=4, color=cluster_colour(k), label=f"cluster {k}")
-        for k in clusters
+        Line2D([], [], marker="o", ls="", ms=4, color=colour_at(k), label=name)
+        for k, name in enumerate(_cluster_labels(posterior))
     ]
     entitle(axes[0], f"Traces, {n_chains} chain{'s' if n_chains > 1 else ''}", handles, columns=6)
-    return axes
+    return plotted(axes)
 
 
 def _stages(posterior: xr.DataTree, feature: str | None) -> tuple[str, dict[str, Array]]:
@@ -96,6 +98,10 @@ def _stages(posterior: xr.DataTree, feature: str | None) -> tuple[str, dict[str,
     return name, {"labels as sampled": permute(values, back, 2), "after relabelling": values}
 
 
+def _cluster_labels(posterior: xr.DataTree) -> list[str]:
+    return [printable(f"cluster {name}") for name in clusters_of(posterior)]
+
+
 def _draw_traces(ax: Axes, values: Array) -> None:
     n_chains, n_draws, n_clusters = values.shape
     chosen = evenly(n_draws, _SHOWN)
@@ -103,14 +109,14 @@ def _draw_traces(ax: Axes, values: Array) -> None:
         for chain in range(n_chains):
             ax.plot(
                 chain * n_draws + chosen, values[chain, chosen, k], ".", ms=2.4, alpha=0.6,
-                mec="none", color=cluster_colour(k), rasterized=True,
+                mec="none", color=colour_at(k), rasterized=True,
             )  # fmt: skip
     for chain in range(1, n_chains):
         ax.axvline(chain * n_draws, color="black", lw=0.7)
     ax.set_xlim(0, n_chains * n_draws)
 
 
-def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
+def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> Plot:
     """Draw how the draws of each chain rank among all, in both labellings, with R-hat.
 
     Parameters
@@ -121,10 +127,10 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
 
     Returns
     -------
-    array of matplotlib.axes.Axes of shape (labelling, cluster)
-        Over a line for each chain, how many of its draws lie in each twentieth of the ranks.
-        Chains that agree stay in the grey band, which holds 95 % of the counts of draws without
-        autocorrelation.
+    Plot
+        Axes of shape (labelling, cluster). Over a line for each chain, how many of its draws lie in
+        each twentieth of the ranks. Chains that agree stay in the grey band, which holds 95 % of
+        the counts of draws without autocorrelation.
 
     References
     ----------
@@ -135,7 +141,7 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
     >>> from bayesgmm.sampling import sample
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 2, draws=100, seed=1)
-    >>> ranks(tree).shape
+    >>> ranks(tree).axes.shape
     (2, 2)
     """
     name, stages = _stages(posterior, feature)
@@ -147,24 +153,24 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> np.ndarray:
     counts = {stage: _rank_counts(values) for stage, values in stages.items()}
     lane = 1.15 * max(int(drawn.max()) for drawn in counts.values())
     for row, (stage, values) in enumerate(stages.items()):
-        for k in range(n_clusters):
+        for k, cluster in enumerate(_cluster_labels(posterior)):
             ax = axes[row, k]
-            _draw_ranks(ax, counts[stage][:, k], lane, cluster_colour(k))
+            _draw_ranks(ax, counts[stage][:, k], lane, colour_at(k))
             finish(
                 ax,
                 x="rank among all draws" if row == len(stages) - 1 else "",
                 y=stage if k == 0 else "",
                 legend=None,
             )
-            title = f"cluster {k}, R-hat {_rhat(values[..., k]):.3f}"
-            ax.set_title(title, fontsize=9, color=cluster_colour(k))
+            title = f"{cluster}, R-hat {_rhat(values[..., k]):.3f}"
+            ax.set_title(title, fontsize=9, color=colour_at(k))
     axes[0, 0].set_ylim(n_chains * lane, 0.0)
     middles = lane * np.arange(1, n_chains + 1) - values.shape[1] / _BINS
     axes[0, 0].set_yticks(middles, [f"chain {i}" for i in range(n_chains)])
     axes[0, 0].set_xlim(0.0, 1.0)
     axes[0, 0].set_xticks([0.0, 0.5, 1.0], ["low", "middle", "high"])
     entitle(axes[0, 0], f"Ranks of the means of {printable(name)}", columns=5)
-    return axes
+    return plotted(axes)
 
 
 def _rhat(values: Array) -> float:

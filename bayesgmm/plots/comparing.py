@@ -9,6 +9,10 @@ from matplotlib.axes import Axes
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import probability_heading, shown_probability
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
+from bayesgmm.model.several import ByModel
+from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.plots.by_structure import draw_by_structure
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
 from bayesgmm.typing import Array
 
@@ -18,27 +22,29 @@ _BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _TOLD = 1e-3  # lower bars cannot be seen, nor their errors
 
 
-def criteria(comparison: Any, *, chosen: int | None = None) -> np.ndarray:
+def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plot:
     """Draw every criterion over the number of components K, on aligned axes.
 
     Parameters
     ----------
     comparison : Comparison
-    chosen : int, optional
-        The K to mark; the one that the comparison chooses by LOO when None.
+    chosen : MixtureSpec or int, optional
+        The model to mark, or its K where one model has it; the one that the comparison chooses by
+        LOO when None.
 
     Returns
     -------
-    array of matplotlib.axes.Axes, flat
-        Information criteria; expected log predictive density; log evidence; probability of K.
-        Each is drawn as the difference from its best value where that helps; the grey band is
-        the chosen K.
+    Plot
+        Four axes: information criteria; expected log predictive density; log evidence; probability
+        of K. Each is drawn as the difference from its best value where that helps; the grey band
+        is the chosen K. Of several covariance structures BIC, LOO, the quoted evidence and the
+        probability are shown, one colour a structure.
 
     Examples
     --------
     >>> from bayesgmm import compare
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> axes = criteria(compare(rows, [1, 2], draws=200, seed=1))
+    >>> axes = criteria(compare(rows, [1, 2], draws=200, seed=1)).axes
     >>> axes[-1].get_xlabel()
     'number of components K'
     """
@@ -47,19 +53,28 @@ def criteria(comparison: Any, *, chosen: int | None = None) -> np.ndarray:
     table = comparison.table
     ks = table.index.to_numpy()
     axes = new_grid(4, 1, 6.8, 8.6, sharex=True, height_ratios=(1, 1, 1, 0.7)).ravel()
-    chosen = comparison.chosen().k if chosen is None else chosen
+    wanted = comparison.chosen().model if chosen is None else chosen
+    model = ByModel({spec: spec for spec in comparison.models}, comparison.same)[wanted]
+    k = model.n_components
     for ax in axes:
-        ax.axvspan(chosen - 0.18, chosen + 0.18, color="#eeeeee", lw=0, zorder=0)
+        ax.axvspan(k - 0.18, k + 0.18, color="#eeeeee", lw=0, zorder=0)
         ax.grid(axis="y", color="#e6e6e6", lw=0.7)
         ax.set_axisbelow(True)
-    _draw_information(axes[0], table, ks)
-    _draw_predictive(axes[1], comparison, ks)
-    _draw_evidence(axes[2], table, ks)
-    _draw_probability(axes[3], table, ks)
-    axes[3].set_xticks(ks)
+    if table["covariance"].nunique() > 1:
+        gaps = draw_by_structure(axes, comparison, model)
+        what = "Criteria over K and covariance structure (ringed: the chosen"
+        for ax, values in zip(axes, gaps, strict=False):
+            _zoom(ax, ks, [values])
+    else:
+        _draw_information(axes[0], table, ks)
+        _draw_predictive(axes[1], comparison, ks)
+        _draw_evidence(axes[2], table, ks)
+        _draw_probability(axes[3], table, ks)
+        what = "Criteria over K (grey: the chosen"
+    axes[3].set_xticks(np.unique(ks))
     axes[3].set_xlabel("number of components K", fontsize=9.5)
-    entitle(axes[0], f"Criteria over K (grey: the chosen K = {chosen})", handles=[])
-    return axes
+    entitle(axes[0], f"{what} K = {comparison.numbers[model]})", handles=[])
+    return plotted(axes)
 
 
 def _draw_information(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
@@ -172,7 +187,7 @@ def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
         )  # fmt: skip
 
 
-def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
+def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Plot:
     """Draw the Pareto k of every row, by which the importance sampling of LOO is judged.
 
     Parameters
@@ -183,7 +198,7 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
         The six rows with the highest k above 0.7 carry their number, from 0.
 
     References
@@ -194,7 +209,7 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
     --------
     >>> from bayesgmm import loo, sample
     >>> tree = sample([[0.0], [1.0], [2.0], [4.0]], 1, draws=200, seed=1)
-    >>> pareto_k(loo(tree)).get_ylabel()
+    >>> pareto_k(loo(tree)).ax.get_ylabel()
     'Pareto k (no unit)'
     """
     if getattr(elpd, "pareto_k", None) is None:
@@ -219,10 +234,11 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Axes:
         )
     low, top = np.nanmin(values, initial=0.0), np.nanmax(values, initial=PARETO_K)
     ax.set_ylim(low - 0.08, top + 0.25 * (top - low))
-    return finish(
+    finish(
         ax,
         title="Pareto k of each row in leave-one-out cross-validation",
         x="row, from 0",
         y="Pareto k (no unit)",
         legend="upper right",
     )
+    return plotted(ax)

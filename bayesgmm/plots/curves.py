@@ -37,7 +37,7 @@ class Drawn:
     features : tuple of str
     rows : array of shape (obs, feature) or None, data units
     clusters : tuple of str
-        What each cluster is called: "cluster 0", or by the name that a user's own model gives it.
+        What each cluster is called: "cluster 1", or by the name that a user's own model gives it.
     """
 
     source: PointFit | xr.DataTree

@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Drawn, bin_edges, drawn, evenly, mass_levels
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     DATA,
     MUTED,
     axis_label,
-    cluster_colour,
+    colour_at,
     entitle,
     finish,
     new_axes,
@@ -41,7 +42,7 @@ def density_1d(
     components: bool = True,
     units: Mapping[str, str] | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Plot:
     """Draw the density of one feature with an interval band and its components over the data.
 
     Parameters
@@ -61,13 +62,13 @@ def density_1d(
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
 
     Examples
     --------
     >>> from bayesgmm import fit_em
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> density_1d(fit_em(rows, 2, seed=1), rows).get_title("left")
+    >>> density_1d(fit_em(rows, 2, seed=1), rows).ax.get_title("left")
     'Fitted density of x1, K = 2'
     """
     mixture, ax = drawn(source, rows), new_axes(ax)
@@ -79,7 +80,7 @@ def density_1d(
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     label = axis_label(name, units_of(source) if units is None else units)
     title = f"{what} of {printable(name)}, K = {mixture.n_clusters}"
-    return finish(ax, title=title, x=label, y="density (per unit)", legend="best")
+    return plotted(finish(ax, title=title, x=label, y="density (per unit)", legend="best"))
 
 
 def _draw_histogram(ax: Axes, column: Array) -> None:
@@ -109,7 +110,7 @@ def _draw_curves(ax: Axes, mixture: Drawn, place: int, prob: float, components: 
     if components and mixture.n_clusters > 1:
         for k, curve in enumerate(grid["components"].values):
             name = printable(mixture.clusters[k])
-            ax.plot(points, curve, color=cluster_colour(k), lw=1.5, ls="--", label=name)
+            ax.plot(points, curve, color=colour_at(k), lw=1.5, ls="--", label=name)
     ax.set_xlim(points[0], points[-1])
     ax.set_ylim(bottom=0)
 
@@ -122,7 +123,7 @@ def density_2d(
     components: bool = True,
     units: Mapping[str, str] | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Plot:
     """Draw the density of two features as contours, and ellipses of the components.
 
     The contours enclose 50, 80 and 95 % of the posterior mean density (of the fitted density for
@@ -143,7 +144,7 @@ def density_2d(
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
 
     Raises
     ------
@@ -155,7 +156,7 @@ def density_2d(
     >>> import numpy as np
     >>> from bayesgmm import fit_em
     >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
-    >>> density_2d(fit_em(rows, 2, seed=1), rows).get_xlabel()
+    >>> density_2d(fit_em(rows, 2, seed=1), rows).ax.get_xlabel()
     'x1 (data units)'
     """
     mixture, ax = drawn(source, rows), new_axes(ax, 6.4, 5.2)
@@ -188,7 +189,7 @@ def density_2d(
         legend=None,
     )
     ax.legend(handles=handles, fontsize=8.5, framealpha=0.85, edgecolor="none")
-    return ax
+    return plotted(ax)
 
 
 def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
@@ -197,7 +198,7 @@ def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
     what = "half of a cluster, one line a draw" if mixture.sampled else "half of a cluster"
     return [
         *(
-            Line2D([], [], color=cluster_colour(k), lw=1.6, label=printable(name))
+            Line2D([], [], color=colour_at(k), lw=1.6, label=printable(name))
             for k, name in enumerate(mixture.clusters)
         ),
         Line2D([], [], color=MUTED, lw=0.8, marker="o", mfc="none", ms=7, label=what),
@@ -236,7 +237,7 @@ def _draw_ellipses(ax: Axes, mixture: Drawn, pair: tuple[int, int], most: int) -
         outlines = means[:, :, None] + np.linalg.cholesky(blocks) @ circle
         gaps = np.full((len(chosen), 2, 1), np.nan)
         joined = np.concatenate([outlines, gaps], axis=2).transpose(1, 0, 2).reshape(2, -1)
-        ax.plot(*joined, color=cluster_colour(k), lw=0.8, alpha=alpha, zorder=2)
+        ax.plot(*joined, color=colour_at(k), lw=0.8, alpha=alpha, zorder=2)
 
 
 def density_pairs(
@@ -246,7 +247,7 @@ def density_pairs(
     features: tuple[str, ...] | None = None,
     components: bool = True,
     units: Mapping[str, str] | None = None,
-) -> np.ndarray:
+) -> Plot:
     """Draw every pair of features as in `density_2d`, and each feature alone on the diagonal.
 
     Parameters
@@ -262,15 +263,15 @@ def density_pairs(
 
     Returns
     -------
-    array of matplotlib.axes.Axes of shape (feature, feature)
-        Those above the diagonal are empty and hidden.
+    Plot
+        Axes of shape (feature, feature). Those above the diagonal are empty and hidden.
 
     Examples
     --------
     >>> import numpy as np
     >>> from bayesgmm import fit_em
     >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
-    >>> density_pairs(fit_em(rows, 2, seed=1), rows).shape
+    >>> density_pairs(fit_em(rows, 2, seed=1), rows).axes.shape
     (2, 2)
     """
     mixture = drawn(source, rows)
@@ -296,7 +297,7 @@ def density_pairs(
             ax.xaxis.label.set_fontsize(8)
             ax.yaxis.label.set_fontsize(8)
     _finish_pairs(grid_axes, mixture, components)
-    return grid_axes
+    return plotted(grid_axes)
 
 
 def _draw_panel(ax: Axes, mixture: Drawn, pair: tuple[int, int], components: bool) -> None:

@@ -10,9 +10,10 @@ from matplotlib.lines import Line2D
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Drawn, drawn
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     axis_label,
-    cluster_colour,
+    colour_at,
     entitle,
     finish,
     new_axes,
@@ -30,9 +31,7 @@ _MOST_PAIRS = 10
 _ALL = 4000
 
 
-def forest(
-    source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | None = None
-) -> np.ndarray:
+def forest(source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | None = None) -> Plot:
     """Draw the weights and the means of the clusters with their intervals.
 
     Parameters
@@ -45,16 +44,16 @@ def forest(
 
     Returns
     -------
-    array of matplotlib.axes.Axes, flat
-        The weights, then each feature's means; with more than eight features, the eight in which
-        the clusters lie farthest apart.
+    Plot
+        Axes in a row: the weights, then each feature's means; with more than eight features, the
+        eight in which the clusters lie farthest apart.
 
     Examples
     --------
     >>> import numpy as np
     >>> from bayesgmm import fit_em
     >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
-    >>> [ax.get_xlabel() for ax in forest(fit_em(rows, 2, seed=1))]
+    >>> [ax.get_xlabel() for ax in forest(fit_em(rows, 2, seed=1)).axes]
     ['weight', 'mean of x1 (data units)', 'mean of x2 (data units)']
     """
     mixture = drawn(source, n_draws=_ALL)
@@ -74,13 +73,13 @@ def forest(
         _draw_panel(ax, mixture.parameters.means[..., place], mixture.clusters, prob)
         finish(ax, x=f"mean of {axis_label(mixture.features[place], known)}", legend=None)
     _title(axes[0], mixture, "Weights and means of the clusters", prob)
-    return axes[:n_panels]
+    return plotted(axes[:n_panels])
 
 
 def _draw_panel(ax: Axes, values: Array, clusters: tuple[str, ...], prob: float) -> None:
     """Draw one row a cluster from values (sample, cluster)."""
     for k in range(values.shape[1]):
-        _draw_interval(ax, values[:, k], k, prob, cluster_colour(k))
+        _draw_interval(ax, values[:, k], k, prob, colour_at(k))
     ax.set_yticks(range(values.shape[1]), [printable(name) for name in clusters])
     ax.set_ylim(values.shape[1] - 0.5, -0.5)
     ax.grid(axis="x", color="#e6e6e6", lw=0.7)
@@ -106,7 +105,7 @@ def _title(ax: Axes, mixture: Drawn, what: str, prob: float) -> None:
     entitle(ax, f"{what}, K = {mixture.n_clusters}", handles)
 
 
-def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None) -> Axes:
+def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None) -> Plot:
     """Draw the correlations within each cluster with their intervals.
 
     Parameters
@@ -119,7 +118,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
         With more than ten pairs of features, the ten whose correlations are largest in size.
 
     Raises
@@ -132,7 +131,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
     >>> import numpy as np
     >>> from bayesgmm import fit_em
     >>> rows = np.random.default_rng(1).normal(size=(40, 2)) + [[0, 0], [6, 3]] * 20
-    >>> correlations(fit_em(rows, 2, seed=1)).get_xlabel()
+    >>> correlations(fit_em(rows, 2, seed=1)).ax.get_xlabel()
     'correlation (no unit)'
     """
     mixture = drawn(source, n_draws=_ALL)
@@ -151,7 +150,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
         start = n * (shown + 0.8)
         centres.append(start + (shown - 1) / 2)
         for k in range(shown):
-            colour = "black" if shared else cluster_colour(k)
+            colour = "black" if shared else colour_at(k)
             _draw_interval(ax, values[:, k, i, j], start + k, prob, colour)
     names = [
         f"{printable(mixture.features[j], 24)},\n{printable(mixture.features[i], 24)}"
@@ -165,7 +164,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
     ax.set_axisbelow(True)
     for k in range(shown):
         label = "all clusters" if shared else printable(mixture.clusters[k])
-        ax.plot([], [], color="black" if shared else cluster_colour(k), lw=2.5, label=label)
+        ax.plot([], [], color="black" if shared else colour_at(k), lw=2.5, label=label)
     what = f"; medians, 50 and {percent(prob)} intervals" if mixture.sampled else ""
     finish(
         ax,
@@ -174,4 +173,4 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
         legend=None,
     )
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5)
-    return ax
+    return plotted(ax)

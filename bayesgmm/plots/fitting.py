@@ -6,6 +6,7 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import Climb, PointFit
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import HIGHLIGHT, finish, new_grid
 
 __all__ = ["em_path"]
@@ -14,7 +15,7 @@ _BELIEVED, _DOUBTED = "#0072B2", "#D55E00"
 _ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the picture reaches beyond them
 
 
-def em_path(fit: PointFit) -> np.ndarray:
+def em_path(fit: PointFit) -> Plot:
     """Draw the path of every start, and the optima that the starts reached.
 
     Parameters
@@ -23,16 +24,16 @@ def em_path(fit: PointFit) -> np.ndarray:
 
     Returns
     -------
-    array of matplotlib.axes.Axes, flat
-        The objective at each iteration of each start, the path to the fit emphasised, those that
-        chance explains or that collapsed apart; and the distinct optima with the number of starts
-        that reached each. Where rows were sampled, the paths are those on the sample.
+    Plot
+        Two axes: the objective at each iteration of each start, the path to the fit emphasised,
+        those that chance explains or that collapsed apart; and the distinct optima with the number
+        of starts that reached each. Where rows were sampled, the paths are those on the sample.
 
     Examples
     --------
     >>> from bayesgmm import fit_em
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> left, right = em_path(fit_em(rows, 2, seed=1))
+    >>> left, right = em_path(fit_em(rows, 2, seed=1)).axes
     >>> left.get_xlabel()
     'iteration (logarithmic)'
     """
@@ -61,7 +62,7 @@ def em_path(fit: PointFit) -> np.ndarray:
         y=f"{objective} (nats)" if sampled else "",
         legend="below",
     )
-    return np.array([left, right])
+    return plotted(np.array([left, right]))
 
 
 def _where(fit: PointFit, ax: Axes) -> str:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
 from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction._simulate import posterior_predictive as replicate
@@ -25,7 +26,7 @@ def posterior_predictive(
     prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
-) -> np.ndarray:
+) -> Plot:
     """Draw the histogram of the data over what data sets drawn from the posterior would show.
 
     Parameters
@@ -42,7 +43,7 @@ def posterior_predictive(
 
     Returns
     -------
-    array of matplotlib.axes.Axes, flat
+    Plot
         One panel a feature, six at most.
 
     Examples
@@ -50,7 +51,7 @@ def posterior_predictive(
     >>> from bayesgmm.sampling import sample
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 2, draws=100, seed=1)
-    >>> len(posterior_predictive(tree, n_data_sets=40, seed=1))
+    >>> len(posterior_predictive(tree, n_data_sets=40, seed=1).axes)
     1
     """
     rows = rows_of(posterior)
@@ -71,7 +72,7 @@ def posterior_predictive(
         finish(ax, x=axis_label(name, known), y="rows a bin", legend=None)
     n_clusters = posterior["posterior"].sizes["cluster"]
     entitle(axes[0], f"Data against data sets drawn from the posterior, K = {n_clusters}")
-    return axes[: len(features)]
+    return plotted(axes[: len(features)])
 
 
 def _draw_check(ax: Axes, column: Array, replicates: Array, prob: float) -> None:

@@ -11,15 +11,17 @@ from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import INTERVAL
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, drawn, evenly
+from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     DATA,
     PREDICTED,
     axis_label,
-    cluster_colour,
+    colour_at,
     entitle,
     finish,
     new_grid,
@@ -36,9 +38,7 @@ _DRAWS = 4000
 _CURVES = 3000
 
 
-def prior_posterior(
-    posterior: xr.DataTree, *, units: Mapping[str, str] | None = None
-) -> np.ndarray:
+def prior_posterior(posterior: xr.DataTree, *, units: Mapping[str, str] | None = None) -> Plot:
     """Draw the marginal prior of each parameter against its posterior in each cluster.
 
     Parameters
@@ -49,9 +49,10 @@ def prior_posterior(
 
     Returns
     -------
-    array of matplotlib.axes.Axes of shape (kind, feature)
-        Weights and correlations in the first row, then means and scales of each feature; with
-        more than four features, the four in which the clusters lie farthest apart.
+    Plot
+        Axes of shape (kind, feature): weights and correlations in the first row, then means and
+        scales of each feature; with more than four features, the four in which the clusters lie
+        farthest apart.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def prior_posterior(
     >>> from bayesgmm.sampling import sample
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 2, draws=100, seed=1)
-    >>> prior_posterior(tree).shape
+    >>> prior_posterior(tree).axes.shape
     (3, 1)
     """
     resolved = _resolved(posterior)
@@ -92,7 +93,7 @@ def prior_posterior(
     for ax in axes[:, 1:].ravel() if not lone else axes[1:].ravel():
         ax.set_ylabel("")
     entitle(axes[0, 0], f"Prior against posterior, K = {resolved.n_components}", columns=5)
-    return axes
+    return plotted(axes)
 
 
 def _resolved(posterior: Any) -> ResolvedSpec:
@@ -146,12 +147,12 @@ def _draw_against(
         alpha = 1.0 if len(laws) == 1 else 0.6
         height = density / density.max()
         ax.fill_between(points, height, color="#cfcfcf", lw=0, alpha=alpha, label=label)
-    for k in range(values.shape[1]):
+    for k, cluster in enumerate(cluster_names(values.shape[1])):
         counts, edges = np.histogram(values[:, k], bins=40)
         heights = counts / counts.max()
-        colour = cluster_colour(k)
+        colour = colour_at(k)
         ax.stairs(heights, edges, color=colour, fill=True, alpha=0.25)
-        ax.stairs(heights, edges, color=colour, lw=1.1, label=f"cluster {k}")
+        ax.stairs(heights, edges, color=colour, lw=1.1, label=f"cluster {cluster}")
     ax.set_xlim(support)
     ax.set_ylim(0, 1.08)
     ax.locator_params(axis="x", nbins=5)
@@ -167,7 +168,7 @@ def prior_predictive(
     prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
-) -> np.ndarray:
+) -> Plot:
     """Draw what the prior alone predicts beside the data, and the components it would occupy.
 
     Parameters
@@ -183,13 +184,13 @@ def prior_predictive(
 
     Returns
     -------
-    array of matplotlib.axes.Axes, flat
+    Plot
         One panel a feature (six at most), then the prior on the number of occupied components.
 
     Examples
     --------
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> axes = prior_predictive(rows, 2, seed=1)
+    >>> axes = prior_predictive(rows, 2, seed=1).axes
     >>> axes[-1].get_xlabel()
     'occupied components among 8 rows'
     """
@@ -216,7 +217,7 @@ def prior_predictive(
         finish(ax, x=label, y="density (per unit)", legend=None)
     _draw_occupied(axes[len(places)], parameters.weights, len(rows), rng)
     entitle(axes[0], f"What the prior alone predicts, K = {resolved.n_components}")
-    return axes[:n_panels]
+    return plotted(axes[:n_panels])
 
 
 def _prior_parameters(resolved: ResolvedSpec, rows: Array, rng: np.random.Generator) -> Parameters:

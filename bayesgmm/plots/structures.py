@@ -7,15 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from bayesgmm.plots.theme import cluster_colour, finish, new_axes
+from bayesgmm.plots.plot import Plot, plotted
+from bayesgmm.plots.theme import colour_at, finish, new_axes
 
-__all__ = ["bic_grid"]
+__all__ = ["MARKERS", "bic_grid"]
 
 _LINEAR = 10.0  # from here on the axis is logarithmic
-_MARKERS, _STYLES = "os^Dvp", ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+MARKERS = "os^DvpX"  # one more than there are colours: no two of many lines are alike
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
-def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
     """Draw BIC over the number of components K, one line a covariance structure.
 
     Parameters
@@ -26,7 +28,7 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Plot
         BIC less the smallest that is ranked. The ring is the best model; a cross is a fit in which
         chance explains every solution, which is not ranked. Structures that are one model at every
         K are one line. The axis is linear up to 10, a difference to go by, and logarithmic above.
@@ -36,27 +38,28 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> from bayesgmm import bic_grid as fit_grid
     >>> rows = [[0.0, 1.0], [0.4, 0.7], [0.5, 1.4], [5.0, 3.1], [5.1, 4.0], [5.4, 3.5]]
     >>> grid = fit_grid(rows, [1, 2], ["tied_diag", "tied_spherical"], seed=1, n_starts=4)
-    >>> bic_grid(grid).get_xlabel()
+    >>> bic_grid(grid).ax.get_xlabel()
     'number of components K'
     """
     ax = new_axes(ax, 7.4, 4.8)
-    sizes = np.sort(table.index.unique("n_components").to_numpy())
+    sizes = np.sort(table.index.unique().to_numpy())
     ranked = table["bic"].where(~table["flagged"].astype(bool))
     lowest = float((ranked if ranked.notna().any() else table["bic"]).min())
     gaps = []
     for number, (name, label) in enumerate(_lines(table).items()):
-        rows = table.xs(name, level="covariance").reindex(sizes)
+        rows = table[table["covariance"] == name].reindex(sizes)
         above = rows["bic"].to_numpy(dtype=float) - lowest
         flagged = rows["flagged"].eq(True).to_numpy()
         gaps.append(np.where(flagged, np.nan, above))
-        colour, marker, style = cluster_colour(number), _MARKERS[number], _STYLES[number]
+        colour, style = colour_at(number), _STYLES[number % len(_STYLES)]
+        marker = MARKERS[number % len(MARKERS)]
         ax.plot(sizes, gaps[-1], ls=style, marker=marker, color=colour, ms=5, lw=1.3, label=label)
         ax.plot(sizes[flagged], above[flagged], "x", color=colour, ms=8, mew=1.8)
     if table["flagged"].any():
         ax.plot([], [], "x", color="black", ms=8, mew=1.8, label="all by chance: not ranked")
     best = table[ranked == lowest].reset_index()
     if len(best):
-        k = best["n_components"].to_numpy()[:1]
+        k = best["K"].to_numpy()[:1]
         label = f"best: K = {k[0]}, {best['model'][0]}"
         ax.plot(k, [0.0], "o", ms=13, mfc="none", mec="black", mew=1.4, label=label)
     _scale(ax, float(np.nanmax(gaps, initial=0.0)))
@@ -64,13 +67,14 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_axisbelow(True)
     ax.set_xticks(sizes)
     ax.set_xlim(sizes[0] - 0.4, sizes[-1] + 0.4)
-    return finish(
+    finish(
         ax,
         title="BIC of every covariance structure and number of components",
         x="number of components K",
         y="BIC above the smallest (smaller is better)",
         legend="below",
     )
+    return plotted(ax)
 
 
 def _scale(ax: Axes, largest: float) -> None:
@@ -86,14 +90,15 @@ def _scale(ax: Axes, largest: float) -> None:
 
 def _lines(table: pd.DataFrame) -> dict[str, str]:
     """Return the structures to draw, with the names that they share at every K."""
-    models = table["model"].str.split(" = ")
+    models = table.set_index("covariance")["model"].str.split(" = ")
+    names = list(models.index.unique())
     lines: dict[str, str] = {}
     drawn: set[str] = set()
-    for name in table.index.unique("covariance"):
+    for name in names:
         if name in drawn:
             continue
-        shared = set.intersection(*(set(m) for m in models.xs(name, level="covariance")))
-        same = [other for other in table.index.unique("covariance") if other in shared]
+        shared = set.intersection(*(set(m) for m in models[[name]]))
+        same = [other for other in names if other in shared]
         drawn.update(same)
         lines[name] = " = ".join(same)
     return lines

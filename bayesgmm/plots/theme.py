@@ -20,6 +20,7 @@ __all__ = [
     "PREDICTED",
     "axis_label",
     "cluster_colour",
+    "colour_at",
     "entitle",
     "finish",
     "new_axes",
@@ -41,13 +42,13 @@ _LONGEST = 40
 Location = Literal["best", "above", "below", "upper right"] | None
 
 
-def cluster_colour(k: int) -> str:
-    """Return the colour of cluster k, the same in every picture; six, then they come again.
+def cluster_colour(number: int) -> str:
+    """Return the colour of a cluster, the same in every picture; six, then they come again.
 
     Parameters
     ----------
-    k : int
-        Number of the cluster, from 0.
+    number : int
+        Number of the cluster, from 1; of clusters that have names, its place among them.
 
     Returns
     -------
@@ -56,10 +57,15 @@ def cluster_colour(k: int) -> str:
 
     Examples
     --------
-    >>> cluster_colour(0), cluster_colour(6)
+    >>> cluster_colour(1), cluster_colour(7)
     ('#0072B2', '#0072B2')
     """
-    return _PALETTE[check_count("k", k, least=0) % len(_PALETTE)]
+    return colour_at(check_count("number", number) - 1)
+
+
+def colour_at(place: int) -> str:
+    """Return the colour of the cluster, or of another thing in a row, at a place from 0."""
+    return _PALETTE[place % len(_PALETTE)]
 
 
 def printable(text: str, longest: int = _LONGEST) -> str:

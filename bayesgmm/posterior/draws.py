@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -13,7 +12,15 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.posterior.tree import LABELS, attribute, obs_of, parameters_of, resolved_of, rows_of
+from bayesgmm.posterior.tree import (
+    LABELS,
+    attribute,
+    clusters_of,
+    obs_of,
+    parameters_of,
+    resolved_of,
+    rows_of,
+)
 from bayesgmm.typing import Array
 
 __all__ = ["Draws"]
@@ -67,8 +74,8 @@ class Draws:
 
     @property
     def clusters(self) -> NDArray[Any]:
-        """The names of the clusters, or their numbers."""
-        return np.asarray(self._posterior["cluster"].values)
+        """The names of the clusters, or their numbers from 1."""
+        return clusters_of(self.tree)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -21,6 +21,7 @@ import xarray as xr
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
+from bayesgmm.posterior.schema import upgraded
 from bayesgmm.posterior.storable import storable, text_encoding
 from bayesgmm.posterior.tree import SCHEMA_VERSION, attribute, with_attributes
 from bayesgmm.runtime.interruption import holding_ctrl_c
@@ -75,7 +76,7 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
             f"save takes the DataTree that sample returns, got {type(posterior).__name__}.",
             value=posterior,
         )
-    posterior = storable(posterior)
+    posterior = storable(upgraded(posterior))
     with _replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
         marked = with_attributes(posterior, schema_version=SCHEMA_VERSION, **hashes)
@@ -91,6 +92,8 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
 
 def load(path: PathLike) -> xr.DataTree:
     """Read a result back into memory, and check that it is as it was written.
+
+    A result of an earlier version of the layout is brought to the present one.
 
     Parameters
     ----------
@@ -119,7 +122,7 @@ def load(path: PathLike) -> xr.DataTree:
         _check_bytes(file)
         with holding_ctrl_c(), xr.open_datatree(file, engine="netcdf4") as stored:
             _check_content(stored, file)
-            return _with_texts(stored.load())
+            return upgraded(_with_texts(stored.load()))
     except ResultFileError:
         raise
     except OSError as error:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, ResultFileError
-from bayesgmm.model.parameters import Parameters, pair_names, permute
+from bayesgmm.model.numbering import cluster_names
+from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, IntArray
 
@@ -22,6 +23,7 @@ __all__ = [
     "attribute",
     "check_posterior",
     "check_tree",
+    "clusters_of",
     "moved_along",
     "package_versions",
     "obs_of",
@@ -33,14 +35,14 @@ __all__ = [
     "with_attributes",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LABELS = "labels"  # the attribute that says what moves with the labels of a user's own model
 _SQUARE = ("cluster", "feature", "feature_bis")
 _PARAMETER_DIMS = {
     "weights": ("cluster",),
     "means": ("cluster", "feature"),
     "scales": ("cluster", "feature"),
-    "correlations": _SQUARE,
+    "correlations": ("cluster", "pair"),
     "covariances": _SQUARE,
 }
 _SAMPLE = ("chain", "draw")
@@ -137,11 +139,12 @@ def _posterior(
         "partial_correlations_beta": structure.pair_dims,
     }
     values = {**parameters._asdict(), **free}
-    if not has_correlations:
-        del values["correlations"]
+    correlations = values.pop("correlations")
+    if has_correlations:
+        values["correlations"] = pairs_of(correlations)
     coords = {
         **numbered,
-        "cluster": np.arange(resolved.n_components),
+        "cluster": cluster_names(resolved.n_components),
         "feature": features,
         "feature_bis": features,
     }
@@ -213,10 +216,18 @@ def obs_of(tree: xr.DataTree) -> NDArray[Any]:
     return np.asarray(observed["obs"].values)
 
 
+def clusters_of(tree: xr.DataTree) -> NDArray[Any]:
+    """Return what the clusters are called: their names, or their numbers from 1."""
+    check_posterior(tree)
+    weights = tree["posterior"].to_dataset()["weights"]
+    return cluster_names(weights.sizes["cluster"], weights["cluster"].values)
+
+
 def parameters_of(tree: xr.DataTree) -> Parameters:
     """Return the draws with chains one after another: arrays of shape (sample, ...).
 
-    Scales and correlations that a model does not name are those of its covariances.
+    Scales and correlations that a model does not name are those of its covariances. Correlations
+    are one a pair of features in our results, and matrices in those of a user's own model.
     """
     check_posterior(tree)
     posterior = tree["posterior"].to_dataset()
@@ -225,6 +236,12 @@ def parameters_of(tree: xr.DataTree) -> Parameters:
         for name, dims in _PARAMETER_DIMS.items()
         if name in posterior and posterior[name].dims[2:] == dims
     }
+    if "correlations" in arrays:
+        size = posterior.sizes["feature"]
+        arrays["correlations"] = matrices_of(arrays["correlations"], size)
+    elif "correlations" in posterior and posterior["correlations"].dims[2:] == _SQUARE:
+        whole = posterior["correlations"].values
+        arrays["correlations"] = whole.reshape(-1, *whole.shape[2:])
     covariances = arrays["covariances"]
     deviations = np.sqrt(np.einsum("...dd->...d", covariances))
     arrays.setdefault("scales", deviations)

@@ -29,7 +29,7 @@ class HardComparison:
     Parameters
     ----------
     rows : pandas.DataFrame
-        Index obs; columns kmeans (numbered to agree with the mixture as far as possible), mixture
+        Index obs; columns kmeans (named to agree with the mixture as far as possible), mixture
         (the most probable cluster), probability (of that cluster), differs, and class where
         classes were given.
     counts : pandas.DataFrame
@@ -100,8 +100,8 @@ def hard_comparison(
     kmeans = np.argsort(match)[kmeans]
     rows = pd.DataFrame(
         {
-            "kmeans": kmeans,
-            "mixture": mixture,
+            "kmeans": draws.clusters[kmeans],
+            "mixture": draws.clusters[mixture],
             "probability": soft["mean"].values.max(axis=1),
             "differs": kmeans != mixture,
         },
@@ -115,8 +115,8 @@ def hard_comparison(
             adjusted_rand[f"{name}, classes"] = float(agreement)
     table = pd.DataFrame(
         counts[:, match],
-        pd.RangeIndex(n_clusters, name="mixture"),
-        pd.RangeIndex(n_clusters, name="kmeans"),
+        pd.Index(draws.clusters, name="mixture"),
+        pd.Index(draws.clusters, name="kmeans"),
     )
     return HardComparison(rows, table, adjusted_rand, seed)
 

@@ -35,7 +35,7 @@ def membership(
     xarray.Dataset
         mean, lower, upper (obs, cluster): of P(cluster | row, draw) over draws; entropy (obs): of
         the mean probabilities, nats, from 0 (certain) to log K; most_probable (obs): the cluster,
-        its number or its name. Coordinates obs and cluster: ``result["mean"].sel(cluster=0)`` is
+        its number or its name. Coordinates obs and cluster: ``result["mean"].sel(cluster=1)`` is
         a column.
 
     Raises
@@ -52,8 +52,8 @@ def membership(
     >>> fit = fit_em(data, 2, seed=1)
     >>> result = membership(fit, [[0.1], [5.3]])
     >>> result["most_probable"].values.tolist()
-    [0, 1]
-    >>> result["mean"].sel(cluster=1).values.round(3).tolist()
+    [1, 2]
+    >>> result["mean"].sel(cluster=2).values.round(3).tolist()
     [0.0, 1.0]
     """
     check_prob(prob)

@@ -57,7 +57,7 @@ class Partition:
     Parameters
     ----------
     labels : array of shape (obs,)
-        Clusters numbered from 0 by increasing mean of the first feature over their rows.
+        Clusters numbered from 1 by increasing mean of the first feature over their rows.
     loss : {"vi", "binder"}
     expected_loss : float
         Mean of the loss over the sampled partitions: nats for "vi"; for "binder" the share of the
@@ -81,11 +81,11 @@ class Partition:
     @property
     def n_clusters(self) -> int:
         """Number of clusters."""
-        return int(self.labels.max()) + 1
+        return int(self.labels.max())
 
     def __repr__(self) -> str:
         """Show the sizes of the clusters, the loss and the ball."""
-        sizes = ", ".join(map(str, np.bincount(self.labels)))
+        sizes = ", ".join(map(str, np.bincount(self.labels)[1:]))
         return (
             f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters ({sizes}) by a "
             f"mixture of {self.n_components} components: expected {self.loss} loss "
@@ -140,7 +140,7 @@ def partition(
     >>> from bayesgmm import fit_em
     >>> data = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> partition(fit_em(data, 2, seed=1), rows=data, seed=1).labels.tolist()
-    [0, 0, 0, 1, 1, 1, 0, 1]
+    [1, 1, 1, 2, 2, 2, 1, 2]
     """
     check_prob(prob)
     if loss not in LOSSES:
@@ -231,7 +231,7 @@ def _credible_ball(
 
 
 def _numbered(labels: IntArray, first: Array) -> IntArray:
-    """Renumber clusters from 0 by increasing mean of the first feature."""
+    """Renumber clusters from 1 by increasing mean of the first feature."""
     _, labels = np.unique(labels, return_inverse=True)
     means = np.bincount(labels, first) / np.bincount(labels)
-    return np.argsort(np.argsort(means, kind="stable"))[labels]
+    return np.argsort(np.argsort(means, kind="stable"))[labels] + 1

@@ -38,7 +38,8 @@ def simulate(
     Returns
     -------
     xarray.Dataset
-        x (obs, feature), data units, with the recording error; cluster (obs); draw (obs): the
+        x (obs, feature), data units, with the recording error; cluster (obs), its number
+        from 1 or its name; draw (obs): the
         posterior draw, chains one after another.
 
     Raises
@@ -62,7 +63,11 @@ def simulate(
     samples = np.resize(rng.integers(draws.n_samples, size=1 if one_draw else n), n)
     x, cluster = _rows_from(draws.parameters, samples, rng)
     return xr.Dataset(
-        {"x": (("obs", "feature"), x), "cluster": ("obs", cluster), "draw": ("obs", samples)},
+        {
+            "x": (("obs", "feature"), x),
+            "cluster": ("obs", draws.clusters[cluster]),
+            "draw": ("obs", samples),
+        },
         {"obs": np.arange(n), "feature": list(draws.features)},
         {"seed": seed},
     )

@@ -16,6 +16,7 @@ from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.likelihood.rows import whole_blocks
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.gaussian import refuse_unless_gaussian
@@ -41,7 +42,7 @@ class MixtureDraws:
         Arrays of shape (sample, ...), data units.
     features : tuple of str
     observed : array of shape (obs, feature), data units, or None
-    cluster_names : array of shape (cluster,), optional
+    names_given : array of shape (cluster,), optional
         Names of the clusters, where a user's own model names them.
     obs : array of shape (obs,) or None
         Names of the observed rows.
@@ -50,7 +51,7 @@ class MixtureDraws:
     parameters: Parameters
     features: tuple[str, ...]
     observed: Array | None
-    cluster_names: NDArray[Any] | None = None
+    names_given: NDArray[Any] | None = None
     obs: NDArray[Any] | None = None
 
     @property
@@ -65,9 +66,8 @@ class MixtureDraws:
 
     @property
     def clusters(self) -> NDArray[Any]:
-        """The clusters' names, or their numbers."""
-        names = self.cluster_names
-        return np.arange(self.n_components) if names is None else names
+        """The clusters' names, or their numbers from 1."""
+        return cluster_names(self.n_components, self.names_given)
 
     @cached_property
     def centre(self) -> Array:
@@ -109,12 +109,12 @@ class MixtureDraws:
         )
         observed = None if self.observed is None else self.observed[:, index]
         features = tuple(self.features[i] for i in index)
-        return MixtureDraws(marginal, features, observed, self.cluster_names, self.obs)
+        return MixtureDraws(marginal, features, observed, self.names_given, self.obs)
 
     def taken(self, samples: IntArray) -> "MixtureDraws":
         """Return some of the draws."""
         chosen = Parameters(*(value[samples] for value in self.parameters))
-        return MixtureDraws(chosen, self.features, self.observed, self.cluster_names, self.obs)
+        return MixtureDraws(chosen, self.features, self.observed, self.names_given, self.obs)
 
     def thinned(self, most: int) -> "MixtureDraws":
         """Return at most so many draws, evenly spaced."""

@@ -52,7 +52,7 @@ def write_report(
     Parameters
     ----------
     comparison_or_posterior : Comparison or xarray.DataTree
-        A comparison is reported with the K that it chooses.
+        A comparison is reported with the model that it chooses.
     path : path
         The file. Its folder must exist.
     title : str, optional
@@ -63,7 +63,7 @@ def write_report(
     overwrite : bool
         Whether existing files may be replaced.
     criterion : {"loo", "waic", "evidence", "aic", "bic", "icl"}
-        By which a comparison chooses K.
+        By which a comparison chooses.
     about : mapping, optional
         What the analysis is for: title, question, source, known, command (text) and units (a
         mapping from column to unit). By default the result's own attribute ``about``.
@@ -113,7 +113,7 @@ def _document(subject: Subject, title: str | None) -> Document:
     sections = (section(subject) for section in _SECTIONS)
     subtitle = (
         f"{subject.n_obs} rows, {len(subject.features)} "
-        f"{'feature' if len(subject.features) == 1 else 'features'}, K = {subject.n_clusters}"
+        f"{'feature' if len(subject.features) == 1 else 'features'}, K = {subject.number}"
     )
     return Document(
         title=named or f"Gaussian mixture of {', '.join(subject.features[:4])}",

@@ -1,13 +1,12 @@
-"""The section on the number of components."""
+"""The section on the number of components, and the structure where several are compared."""
 
 import math
 from collections.abc import Sequence
 
-import pandas as pd
-
 from bayesgmm.comparison import Comparison
 from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import criteria, pareto_k
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import fixed, percent, significant
@@ -38,19 +37,23 @@ _PENALTY = (
 
 
 def components(subject: Subject) -> Section | None:
-    """Argue for the number of components; nothing where only one K was fitted by hand."""
+    """Argue for the model chosen; nothing where only one K was fitted by hand."""
     comparison, choice = subject.comparison, subject.choice
     if comparison is None or choice is None:
         return None
+    model, number = choice.model, comparison.numbers[choice.model]
+    several = len({spec.covariance for spec in comparison.models}) > 1
+    same = [Text(comparison.same_note)] if comparison.same_note else []
     blocks: list[Block] = [
         Text(f"Chosen: {choice.reason}"),
         Text(_argument(comparison)),
-        _likelihood_table(comparison, choice.k),
-        _posterior_table(comparison, choice.k),
-        _evidence_table(comparison, choice.k),
+        *same,
+        _likelihood_table(comparison, model),
+        _posterior_table(comparison, model),
+        _evidence_table(comparison, model),
         picture(
             "criteria",
-            criteria(comparison, chosen=choice.k),
+            criteria(comparison, chosen=model),
             "Each criterion over K. The panels share their horizontal axis and show the distance "
             "from the best value; the grey band is the chosen K. Values that would dwarf the rest "
             "are written out at the edge.",
@@ -60,34 +63,38 @@ def components(subject: Subject) -> Section | None:
         ),
         Text(_ANSWERS),
         Text(_PENALTY),
-        Text(_cautions(comparison, choice.k)),
+        Text(_cautions(comparison, model)),
     ]
-    if choice.k in comparison.elpds["loo"]:
+    if model in comparison.elpds["loo"]:
         blocks.append(
             picture(
                 "pareto_k",
-                pareto_k(comparison.elpds["loo"][choice.k]),
-                f"Pareto k of each row for K = {choice.k}. Above {PARETO_K} the importance "
+                pareto_k(comparison.elpds["loo"][model]),
+                f"Pareto k of each row for K = {number}. Above {PARETO_K} the importance "
                 "sampling behind LOO cannot be trusted for that row.",
                 f"Pareto k diagnostic against row number with the limit {PARETO_K} marked.",
             )
         )
-    return Section("components", "The number of components", tuple(blocks))
+    title = "The number of components" + (" and the covariance structure" if several else "")
+    return Section("components", title, tuple(blocks))
 
 
 def _argument(comparison: Comparison) -> str:
     """Say which K each criterion puts first, and what it means that they agree or not."""
-    by_k: dict[int, list[str]] = {}
-    for criterion, k in comparison.best.items():
-        by_k.setdefault(k, []).append(_NAMES[criterion])
-    said = "; ".join(f"K = {k} by {_joined(names)}" for k, names in sorted(by_k.items()))
+    best, numbers = comparison.best, comparison.numbers
+    firsts = [spec for spec in comparison.models if spec in best.values()]
+    by_model = {
+        numbers[spec]: [_NAMES[name] for name, first in best.items() if first == spec]
+        for spec in firsts
+    }
+    said = "; ".join(f"K = {k} by {_joined(names)}" for k, names in by_model.items())
     opening = f"First by its best value alone, whatever its verdict, is {said}."
-    if len(by_k) == 1:
+    if len(by_model) == 1:
         return f"{opening} All criteria agree, so that the choice does not hang on the question."
-    table = comparison.table
+    table = comparison.named_table
     parts = [opening]
-    best = comparison.best
-    if best.get("icl", 0) < best.get("bic", 0):
+    counts = {name: spec.n_components for name, spec in best.items()}
+    if counts.get("icl", 0) < counts.get("bic", 0):
         parts.append(
             "ICL asks for fewer components than BIC, which says that some components of the "
             "larger model overlap: they shape the density without being separate clusters."
@@ -97,11 +104,13 @@ def _argument(comparison: Comparison) -> str:
             "The predictive criteria and the evidence part because the evidence also charges for "
             "the width of the prior, while prediction of a new row hardly does."
         )
-    ahead = comparison.differences["elpd_diff"].drop(best.get("loo"), errors="ignore")
-    if len(ahead) and ahead.max() > -SMALL_DIFFERENCE:
-        close = ", ".join(str(k) for k in ahead.index[ahead > -SMALL_DIFFERENCE])
+    behind = zip(comparison.elpds["loo"], comparison.differences["elpd_diff"], strict=True)
+    close = [
+        numbers[spec] for spec, gap in behind if spec != best.get("loo") and gap > -SMALL_DIFFERENCE
+    ]
+    if close:
         parts.append(
-            f"By LOO, K = {close} {'is' if ',' not in close else 'are'} within "
+            f"By LOO, K = {', '.join(close)} {'is' if len(close) == 1 else 'are'} within "
             f"{SMALL_DIFFERENCE:g} nats of the best: too little to prefer the larger model."
         )
     if table["probability"].notna().any():
@@ -123,13 +132,13 @@ def _joined(names: list[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _either(numbers: Sequence[int]) -> str:
+def _either(numbers: Sequence[str]) -> str:
     *rest, last = map(str, numbers)
     return f"{', '.join(rest)} or {last}" if rest else last
 
 
-def _cautions(comparison: Comparison, chosen: int) -> str:
-    table, n = comparison.table, comparison.data.n_obs
+def _cautions(comparison: Comparison, chosen: MixtureSpec) -> str:
+    table, n = comparison.named_table, comparison.data.n_obs
     parts = [*comparison.shortfalls(chosen)]
     if comparison.probability_note:
         parts.append(comparison.probability_note)
@@ -145,11 +154,11 @@ def _cautions(comparison: Comparison, chosen: int) -> str:
         counts = {k: int(bad_rows[k]) for k in high}
         listed = ", ".join(f"K = {k} ({n} row{'s' if n > 1 else ''})" for k, n in counts.items())
         parts.append(f"LOO is not to be ranked where Pareto k above {PARETO_K} is left: {listed}.")
-    bad = [k for k, verdict in comparison.verdicts.items() if not verdict.ok]
+    bad = [comparison.numbers[k] for k, verdict in comparison.verdicts.items() if not verdict.ok]
     if bad:
         runs = "run of K = {} has" if len(bad) == 1 else "runs of K = {} have"
         parts.append(
-            f"The {runs.format(', '.join(map(str, bad)))} a bad verdict; figures that rest on "
+            f"The {runs.format(', '.join(bad))} a bad verdict; figures that rest on "
             "these draws stand in the table but do not count."
         )
         if table.loc[bad, "log_evidence_smc"].notna().any():
@@ -157,7 +166,7 @@ def _cautions(comparison: Comparison, chosen: int) -> str:
     return " ".join(parts)
 
 
-def _likelihood_table(comparison: Comparison, chosen: int) -> Table:
+def _likelihood_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
     rows = tuple(
         (
             str(k),
@@ -165,22 +174,23 @@ def _likelihood_table(comparison: Comparison, chosen: int) -> Table:
             fixed(row["n_parameters"], 0),
             *(fixed(row[name], 2) for name in ("aic", "bic", "icl")),
         )
-        for k, row in comparison.table.iterrows()
+        for k, row in comparison.named_table.iterrows()
     )
     caption = (
         "The maximum likelihood fit of each K. Log likelihood in nats; for AIC, BIC and ICL "
         "smaller is better (mclust reports BIC and ICL with the opposite sign)."
     )
     header = ("K", "log likelihood", "parameters", "AIC", "BIC", "ICL")
-    return Table(caption, header, rows, marked=_place(comparison.table, chosen))
+    return Table(caption, header, rows, marked=comparison.models.index(chosen))
 
 
-def _posterior_table(comparison: Comparison, chosen: int) -> Table:
-    differences = comparison.differences.reindex(comparison.table.index)
+def _posterior_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
+    found = zip(comparison.elpds["loo"], comparison.differences.to_dict("records"), strict=True)
+    differences = dict(found)
+    unknown = {"elpd_diff": math.nan, "se_diff": math.nan}
     rows = []
-    for (k, row), behind in zip(
-        comparison.table.iterrows(), differences.to_dict("records"), strict=True
-    ):
+    for spec, (k, row) in zip(comparison.models, comparison.named_table.iterrows(), strict=True):
+        behind = differences.get(spec, unknown)
         rows.append(
             (
                 str(k),
@@ -204,11 +214,11 @@ def _posterior_table(comparison: Comparison, chosen: int) -> Table:
         "K", "elpd WAIC", "elpd LOO (se)", "difference (se)", "p", "k\u00a0>\u00a00.7", "weight",
         "occupied", "verdict",
     )  # fmt: skip
-    place = _place(comparison.table, chosen)
+    place = comparison.models.index(chosen)
     return Table(caption, header, tuple(rows), marked=place, words=(len(header) - 1,))
 
 
-def _evidence_table(comparison: Comparison, chosen: int) -> Table:
+def _evidence_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
     rows = tuple(
         (
             str(k),
@@ -218,7 +228,7 @@ def _evidence_table(comparison: Comparison, chosen: int) -> Table:
             _probability(row["probability"], row["probability_error"]),
             str(row["evidence_method"]).split(",")[0],
         )
-        for k, row in comparison.table.iterrows()
+        for k, row in comparison.named_table.iterrows()
     )
     caption = (
         "The log evidence of each K by two independent routes, nats, each with its Monte Carlo "
@@ -227,9 +237,9 @@ def _evidence_table(comparison: Comparison, chosen: int) -> Table:
         f"within {AGREEMENT:g} errors, the other where the chains have a bad verdict; a K where "
         "they contradict each other has no p(K). p(K) too is given with its Monte Carlo error."
     )
-    heading = probability_heading(comparison.table)
+    heading = probability_heading(comparison.named_table)
     header = ("K", "bridge", "sequential Monte Carlo", "quoted", heading, "quoted from")
-    place = _place(comparison.table, chosen)
+    place = comparison.models.index(chosen)
     return Table(caption, header, rows, marked=place, words=(len(header) - 1,))
 
 
@@ -243,7 +253,3 @@ def _evidence(value: float, error: float) -> str:
     if math.isfinite(error):
         return f"{fixed(value, 2)} ± {fixed(error, 2)}"
     return f"{fixed(value, 1)}, error unknown"
-
-
-def _place(table: pd.DataFrame, chosen: int) -> int:
-    return [int(k) for k in table.index].index(chosen)

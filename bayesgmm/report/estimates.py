@@ -28,9 +28,7 @@ def estimates(subject: Subject) -> Section:
     frame = _summary(subject)
     withheld = frame.attrs.get("withheld", {})
     if withheld:
-        shares = ", ".join(
-            f"cluster {subject.clusters[k]} in {score:.0%}" for k, score in withheld.items()
-        )
+        shares = ", ".join(f"cluster {name} in {score:.0%}" for name, score in withheld.items())
         blocks.append(
             Text(
                 f"Of {len(withheld)} clusters no summary is given, because their label does not "
@@ -44,7 +42,7 @@ def estimates(subject: Subject) -> Section:
             Text("Only what does not depend on the labels is summarised, as the verdict explains.")
         )
     caption = (
-        f"Posterior of the parameters for K = {subject.n_clusters}, in data units, with "
+        f"Posterior of the parameters for K = {subject.number}, in data units, with "
         f"equal-tailed {INTERVAL_SHOWN} intervals. Means and bounds show the digits that the Monte "
         "Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without the "
         "recording error; intervals of correlations are taken on the artanh scale."
@@ -52,7 +50,7 @@ def estimates(subject: Subject) -> Section:
     blocks.append(estimate_table(caption, frame))
     if subject.named:
         blocks += _pictures(subject)
-    return Section("estimates", f"Estimates for K = {subject.n_clusters}", tuple(blocks))
+    return Section("estimates", f"Estimates for K = {subject.number}", tuple(blocks))
 
 
 def _summary(subject: Subject) -> pd.DataFrame:

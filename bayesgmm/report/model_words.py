@@ -3,6 +3,7 @@
 import numpy as np
 
 from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
@@ -86,7 +87,8 @@ def _priors(resolved: ResolvedSpec) -> Table:
 def _alike(resolved: ResolvedSpec) -> str:
     """Name the clusters whose priors are equal all the same."""
     groups = [group for group in resolved.groups.groups if len(group) > 1]
-    named = " and ".join(f"those of {', '.join(map(str, group))}" for group in groups)
+    names = cluster_names(resolved.n_components)
+    named = " and ".join(f"those of {', '.join(map(str, names[[*group]]))}" for group in groups)
     return f", but for {named}, which are equal" if groups else ""
 
 
@@ -94,7 +96,8 @@ def _by_cluster(rows: Array) -> list[tuple[str, Array]]:
     """Return the rows (cluster, feature) of a prior with their cluster's name; one if all agree."""
     if (rows == rows[:1]).all():
         return [("", rows[0])]
-    return [(f", cluster {k}", row) for k, row in enumerate(rows)]
+    names = cluster_names(len(rows))
+    return [(f", cluster {name}", row) for name, row in zip(names, rows, strict=True)]
 
 
 def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:

@@ -23,7 +23,7 @@ def brief(subject: Subject) -> Section:
     blocks: list[Block] = []
     if subject.choice is not None:
         blocks.append(
-            Text(f"Chosen number of components: K = {subject.choice.k}. {subject.choice.reason}")
+            Text(f"Chosen number of components: K = {subject.number}. {subject.choice.reason}")
         )
     if subject.verdict.ok and subject.named:
         blocks.append(Text(_weights_in_words(subject)))
@@ -50,7 +50,7 @@ def verdict(subject: Subject) -> Notice:
     """Say what the run is worth, in the words of the one function that judges it."""
     judged = subject.verdict
     tone = "good" if judged.status is RunStatus.CONVERGED else "limited" if judged.ok else "bad"
-    title = f"Verdict on the run with K = {subject.n_clusters}: {judged.status.value}"
+    title = f"Verdict on the run with K = {subject.number}: {judged.status.value}"
     return Notice(tone, title, (*judged.reasons, *_evidence(subject), *judged.notes))
 
 

@@ -3,11 +3,10 @@
 import io
 import re
 import warnings
-from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 
+from bayesgmm.plots import Plot
 from bayesgmm.report.document import Picture
 
 __all__ = ["picture"]
@@ -15,8 +14,8 @@ __all__ = ["picture"]
 _LONG_DECIMALS = re.compile(r"(-?\d+\.\d{3})\d+")
 
 
-def picture(name: str, axes: Any, caption: str, alt: str) -> Picture:
-    """Turn what a plot function returned into a figure of the report.
+def picture(name: str, plot: Plot, caption: str, alt: str) -> Picture:
+    """Turn a plot into a figure of the report, and close it.
 
     Text is drawn as outlines, so that it looks the same everywhere, and dense layers as an image
     inside the SVG; coordinates keep three decimals of a point.
@@ -24,15 +23,16 @@ def picture(name: str, axes: Any, caption: str, alt: str) -> Picture:
     Parameters
     ----------
     name : str
-    axes : Axes or array of Axes
+    plot : Plot
     caption, alt : str
         Full sentences.
     """
-    figure = np.ravel(axes)[0].get_figure(root=True)
     stream = io.StringIO()
     with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(stream, format="svg", dpi=170, metadata={"Date": None, "Creator": None})
+        metadata = {"Date": None, "Creator": None}
+        plot.figure.savefig(stream, format="svg", dpi=170, metadata=metadata)
+    plot.close()
     svg = stream.getvalue()
     start = svg.index("<svg")
     body = re.sub(r"<!--.*?-->\s*", "", svg[start:], flags=re.DOTALL)

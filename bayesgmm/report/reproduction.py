@@ -1,6 +1,5 @@
 """The section on how to obtain the same result again."""
 
-from dataclasses import fields
 from typing import Any
 
 from bayesgmm.data import is_parquet
@@ -47,7 +46,7 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
         arguments = [repr(source), f"columns={list(subject.features)!r}", *_reading(subject)]
         read = f"data = bayesgmm.Dataset.{reader}({', '.join(arguments)})"
     options = [
-        *(["priors=bayesgmm." + _changed(spec.priors)] if spec.priors != Priors() else []),
+        *([f"priors=bayesgmm.{spec.priors!r}"] if spec.priors != Priors() else []),
         *([f"resolution={spec.resolution!r}"] if spec.resolution != "auto" else []),
     ]
     run = {name: sampler[name] for name in ("draws", "tune", "chains") if name in sampler}
@@ -56,10 +55,13 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
         arguments = [str(spec.n_components), f"{spec.covariance!r}", *options]
         call = f"posterior = bayesgmm.sample(data, bayesgmm.MixtureSpec({', '.join(arguments)}), "
         return f"import bayesgmm\n\n{read}\n{call}{', '.join(settings)})"
-    ks = [int(k) for k in subject.comparison.table.index]
+    models = [*subject.comparison.models, *subject.comparison.same]
+    ks = sorted({model.n_components for model in models})
+    names = list(dict.fromkeys(str(model.covariance) for model in models))
+    covariance = names[0] if len(names) == 1 else names
     draws = subject.comparison.table["draws"]
     settings[0] = f"draws={int(draws[draws > 0].min())}"
-    arguments = [f"n_components={ks}", f"covariance={spec.covariance!r}", *options, *settings]
+    arguments = [f"n_components={ks}", f"covariance={covariance!r}", *options, *settings]
     return f"import bayesgmm\n\n{read}\ncomparison = bayesgmm.compare(data, {', '.join(arguments)})"
 
 
@@ -67,14 +69,3 @@ def _reading(subject: Subject) -> list[str]:
     """Return the options of reading that differ from the defaults."""
     given = subject.data.get("reading") or {}
     return [f"{name}={value!r}" for name, value in given.items()]
-
-
-def _changed(priors: Priors) -> str:
-    """Return a call of Priors with what differs from the defaults."""
-    default = Priors()
-    parts = [
-        f"{field.name}={getattr(priors, field.name)!r}"
-        for field in fields(Priors)
-        if getattr(priors, field.name) != getattr(default, field.name)
-    ]
-    return f"Priors({', '.join(parts)})"

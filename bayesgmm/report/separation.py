@@ -146,7 +146,7 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
             str(row["runner_up"]),
             f"{row['runner_up_probability']:.3f}",
         )
-        for place, (obs, row) in zip(places, listed.iterrows(), strict=True)
+        for place, obs, row in zip(places, listed.index, listed.to_dict("records"), strict=True)
     )
     header = (
         "row",
@@ -167,7 +167,7 @@ def _together(subject: Subject) -> list[Block]:
     if len(rows) > _MOST_ROWS:
         return [Text(f"The co-clustering matrix is left out for more than {_MOST_ROWS} rows.")]
     found = partition(subject.posterior, seed=subject.seed)
-    sizes = ", ".join(str(size) for size in np.bincount(found.labels))
+    sizes = ", ".join(str(size) for size in np.bincount(found.labels)[1:])
     text = (
         f"The partition of the rows that minimises the expected variation of information has "
         f"{found.n_clusters} {'group' if found.n_clusters == 1 else 'groups'} of {sizes} rows; the "

@@ -11,7 +11,7 @@ from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.gaussian import gaussian_components
-from bayesgmm.posterior.tree import attribute, obs_of, resolved_of
+from bayesgmm.posterior.tree import attribute, clusters_of, obs_of, resolved_of
 
 __all__ = ["Subject", "subject_of"]
 
@@ -47,10 +47,16 @@ class Subject:
         return int(self.posterior["posterior"].sizes["cluster"])
 
     @property
+    def number(self) -> str:
+        """What stands after "K = ": K, and the structure where several were compared."""
+        if self.comparison is None or self.choice is None:
+            return str(self.n_clusters)
+        return self.comparison.numbers[self.choice.model]
+
+    @property
     def clusters(self) -> tuple[str, ...]:
         """Numbers of the clusters, or the names that a user's own model gives them."""
-        names = self.posterior["posterior"].to_dataset()["cluster"].values
-        return tuple(str(name) for name in names)
+        return tuple(map(str, clusters_of(self.posterior)))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -115,7 +121,7 @@ def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | Non
     """
     if isinstance(result, Comparison):
         choice = result.chosen(criterion)
-        posterior, verdict = result.posteriors[choice.k], result.verdicts[choice.k]
+        posterior, verdict = result.posteriors[choice.model], result.verdicts[choice.model]
         comparison = result
     elif isinstance(result, xr.DataTree) and "posterior" in result:
         choice, comparison = None, None

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +42,12 @@ def holding_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def carrying(finished: Mapping[int, "xr.DataTree"]) -> Iterator[None]:
-    """Let an interruption carry, as ``finished``, the posteriors completed before it, by K.
+def carrying(
+    finished: Mapping[Any, "xr.DataTree"], number_of: Callable[[Any], str]
+) -> Iterator[None]:
+    """Let an interruption carry, as ``finished``, the posteriors completed before it, by model.
+
+    `number_of` says what stands after "K = " for each.
 
     Raises
     ------
@@ -56,9 +60,9 @@ def carrying(finished: Mapping[int, "xr.DataTree"]) -> Iterator[None]:
         if not finished:
             raise
         partial = getattr(stop, "details", {}).get("partial")
-        numbers = ", ".join(map(str, finished))
+        numbers = ", ".join(map(number_of, finished))
         raise SamplingInterrupted(
             f"interrupted; the posteriors of K = {numbers} were finished before (.finished).",
             partial=partial,
-            finished=dict(finished),
+            finished=finished,
         ) from stop

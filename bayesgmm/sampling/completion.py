@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.labels.exchangeability import LabelMoves, shown_moves
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.posterior.gaussian import COMPONENTS, held_against_gaussians, some_draws
 from bayesgmm.posterior.tree import LABELS, SCHEMA_VERSION, package_versions, with_attributes
 from bayesgmm.sampling.contract import PART_DIMS
@@ -133,19 +133,20 @@ def laid_out(
     }
     posterior = posterior.assign(parts)
     features = [str(name) for name in posterior["feature"].values]
-    posterior = posterior.assign_coords(feature=features, feature_bis=features)
+    clusters = cluster_names(posterior.sizes["cluster"], posterior["cluster"].values)
+    posterior = posterior.assign_coords(cluster=clusters, feature=features, feature_bis=features)
     coords = {name: posterior[name] for name in _SAMPLE}
     groups = {
         "posterior": posterior,
         "sample_stats": numeric(stats).assign(log_likelihood=(_SAMPLE, total)),
         "observed_data": xr.Dataset(
             {"x": (("obs", "feature"), data.values)},
-            {"obs": np.arange(data.n_obs), "feature": features},
+            {"obs": data.obs(), "feature": features},
         ),
     }
     if rows is not None:
         groups["log_likelihood"] = xr.Dataset(
-            {"x": ((*_SAMPLE, "obs"), rows)}, {**coords, "obs": np.arange(data.n_obs)}
+            {"x": ((*_SAMPLE, "obs"), rows)}, {**coords, "obs": data.obs()}
         )
     return groups
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.numbering import number_clusters
+from bayesgmm.model.numbering import cluster_names, number_clusters
 from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares, mode_at
 from bayesgmm.typing import Array
@@ -49,7 +49,7 @@ def with_modes(
         },
         {
             "mode": np.arange(len(modes)),
-            "cluster": np.arange(resolved.n_components),
+            "cluster": cluster_names(resolved.n_components),
             "feature": features,
             "feature_bis": features,
         },

@@ -111,6 +111,9 @@ OPTIONS = [
     call("sample(model=3)", lambda: bayesgmm.sample(ROWS, model=3), "pymc.Model", "int"),
     option("sample", "progress", "x", "True, False or a function", "'x'"),
     option("compare", "covariance", "EVE", "'tied_spherical'", "got 'EVE'"),
+    option("compare", "covariance", ["full", "EVE"], "'tied_spherical'", "got 'EVE'"),
+    option("compare", "covariance", ["full", "VVV"], "at least one structure and none twice"),
+    *(option("compare", "covariance", v, "covariance", repr(v)) for v in (3, None, [], {})),
     option("compare", "priors", 3, "priors", "got 3"),
     option("compare", "resolution", -1, "resolution"),
     option("compare", "max_draws", -1, "max_draws must be an integer >= 0, got -1."),
@@ -228,7 +231,7 @@ POSTERIORS = [
             ("em_path", 3, ("PointFit", "int")),
             ("prior_posterior", 3, ("priors are stored",)),
             ("prior_predictive", ROWS, ("spec",)),
-            ("cluster_colour", -1, ("k must be an integer >= 0, got -1.",)),
+            ("cluster_colour", 0, ("number must be an integer >= 1, got 0.",)),
         )
     ),
 ]  # fmt: skip

@@ -1,0 +1,219 @@
+"""Several models side by side: what each is called, which are the same, what is keyed by them."""
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.model.components import distinct_structure
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, our_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ByModel",
+    "as_models",
+    "covariances_in",
+    "facts_of_model",
+    "models_of",
+    "numbers_of",
+    "once_each",
+    "same_models",
+    "table_by_model",
+]
+
+
+class ByModel[T](Mapping[MixtureSpec, T]):
+    """What there is of several models, by MixtureSpec; by K too where one model has that K.
+
+    Parameters
+    ----------
+    values : mapping of MixtureSpec to anything
+    same : mapping of MixtureSpec to MixtureSpec, optional
+        Other specs of models that are held once, and the spec that each is held under.
+
+    Raises
+    ------
+    ConfigError
+        When a K is asked for that no model has, or several.
+
+    Examples
+    --------
+    >>> held = ByModel({MixtureSpec(1): "a", MixtureSpec(2): "b", MixtureSpec(2, "tied"): "c"})
+    >>> held[1], held[MixtureSpec(2, "tied")], 3 in held
+    ('a', 'c', False)
+    >>> held[2]
+    Traceback (most recent call last):
+        ...
+    bayesgmm.errors.ConfigError: several models have K = 2: MixtureSpec(2, 'full') and \
+MixtureSpec(2, 'tied'); ask for one of them.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[MixtureSpec, T],
+        same: Mapping[MixtureSpec, MixtureSpec] | None = None,
+    ) -> None:
+        self._values = values
+        self._same = same or {}
+
+    def __getitem__(self, key: MixtureSpec | int) -> T:
+        """Return what there is of a model, or of the only model with that K."""
+        found = self._matching(key)
+        if len(found) == 1:
+            return self._values[found[0]]
+        if isinstance(key, MixtureSpec):
+            raise KeyError(key)
+        if not found:
+            counts = ", ".join(map(str, sorted({spec.n_components for spec in self._values})))
+            raise ConfigError(
+                f"no model with K = {key!r:.40} is held here; there is K = {counts or 'none'}.",
+                value=key,
+            )
+        named = " and ".join(f"MixtureSpec({s.n_components}, {s.covariance!r})" for s in found)
+        raise ConfigError(
+            f"several models have K = {key}: {named}; ask for one of them.", value=key
+        )
+
+    def __iter__(self) -> Iterator[MixtureSpec]:
+        """Iterate over the models."""
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        """Return the number of models."""
+        return len(self._values)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is such a model, or one with that K."""
+        return bool(self._matching(key))
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return what there is of a model, or the default."""
+        found = self._matching(key)
+        return self[key] if found else default
+
+    def __repr__(self) -> str:
+        """Show the values by model."""
+        return repr(dict(self._values))
+
+    def _matching(self, key: object) -> list[MixtureSpec]:
+        if isinstance(key, MixtureSpec):
+            held = self._same.get(key, key)
+            return [held] if held in self._values else []
+        try:
+            count = operator.index(key)  # type: ignore[arg-type]
+        except TypeError:
+            return []
+        return [spec for spec in self._values if spec.n_components == count]
+
+
+def as_models[T](values: Mapping[Any, T]) -> dict[MixtureSpec, T]:
+    """Return a mapping keyed by MixtureSpec, in the order of K; an integer is the default spec."""
+    keyed = {k if isinstance(k, MixtureSpec) else MixtureSpec(k): v for k, v in values.items()}
+    return dict(sorted(keyed.items(), key=lambda item: item[0].n_components))
+
+
+def same_models(
+    specs: Iterable[MixtureSpec], n_features: int | None
+) -> dict[MixtureSpec, MixtureSpec]:
+    """Return the specs that are the same model as an earlier one, each with that one.
+
+    With one component nothing differs by sharing; with one feature nothing by correlations or by
+    one scale for all. None features stand for an unknown number of at least two.
+    """
+    first: dict[Any, MixtureSpec] = {}
+    same: dict[MixtureSpec, MixtureSpec] = {}
+    for spec in specs:
+        name = distinct_structure(spec.covariance, spec.n_components, n_features or 2)
+        kept = first.setdefault((spec.n_components, name, spec.priors, spec.resolution), spec)
+        if kept is not spec:
+            same[spec] = kept
+    return same
+
+
+def numbers_of(specs: Iterable[MixtureSpec]) -> dict[MixtureSpec, str]:
+    """Return what stands after "K = " for each model: K, and the structure where several are there.
+
+    Examples
+    --------
+    >>> list(numbers_of([MixtureSpec(1), MixtureSpec(2)]).values())
+    ['1', '2']
+    >>> list(numbers_of([MixtureSpec(2), MixtureSpec(2, "tied")]).values())
+    ['2 (full)', '2 (tied)']
+    """
+    models = list(specs)
+    several = len({spec.covariance for spec in models}) > 1
+    return {
+        spec: f"{spec.n_components} ({spec.covariance})" if several else str(spec.n_components)
+        for spec in models
+    }
+
+
+def once_each(same: Mapping[MixtureSpec, MixtureSpec]) -> list[str]:
+    """Say which models are held under another name only, a sentence each."""
+    sentences = []
+    for kept in dict.fromkeys(same.values()):
+        others = [str(spec.covariance) for spec, held in same.items() if held == kept]
+        are = "is" if len(others) == 1 else "are"
+        sentences.append(
+            f"With K = {kept.n_components}, {' and '.join(others)} {are} the same model as "
+            f"{kept.covariance}, which stands for {'both' if len(others) == 1 else 'all'}."
+        )
+    return sentences
+
+
+def facts_of_model(spec: MixtureSpec) -> dict[str, Any]:
+    """Return what tells a model from others with its K: the first columns of its row in a table.
+
+    All components are Normal, none is noise and there are no factors: the columns say so.
+    """
+    return {
+        "covariance": str(spec.covariance),
+        "family": "normal",
+        "noise": None,
+        "n_factors": None,
+    }
+
+
+def table_by_model(rows: Mapping[MixtureSpec, Mapping[str, Any]]) -> "pd.DataFrame":
+    """Return one row a model: index K, `facts_of_model`, then the columns of the rows."""
+    import pandas as pd
+
+    index = pd.Index([spec.n_components for spec in rows], name="K", dtype=int)
+    lines = [{**facts_of_model(spec), **row} for spec, row in rows.items()]
+    return pd.DataFrame(lines, index=index)
+
+
+def models_of(table: "pd.DataFrame") -> list[MixtureSpec]:
+    """Return the default specs that the rows of `table_by_model` stand for."""
+    names = table["covariance"] if "covariance" in table else ["full"] * len(table)
+    return [MixtureSpec(int(k), name) for k, name in zip(table.index, names, strict=True)]
+
+
+def covariances_in(value: Any) -> tuple[Any, ...]:
+    """Return the covariance structures asked for, by our names: one, several, or "all".
+
+    Raises
+    ------
+    ConfigError
+        When none is named, or one twice.
+
+    Examples
+    --------
+    >>> covariances_in("tied"), covariances_in(["VVV", "tied"])
+    (('tied',), ('full', 'tied'))
+    >>> covariances_in("all") == COVARIANCES
+    True
+    """
+    if isinstance(value, str) and value == "all":
+        return COVARIANCES
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    names = tuple(our_name(name) for name in value) if several else (our_name(value),)
+    if not names or len(set(map(str, names))) < len(names):
+        raise ConfigError(
+            f"covariance must name at least one structure and none twice, got {value!r:.80}.",
+            key="covariance",
+            value=value,
+        )
+    return names
