@@ -63,8 +63,8 @@ CovariancesOption = Annotated[
     str,
     typer.Option(
         "--covariance",
-        help="Covariance structure: full, tied, diag, spherical, tied_diag or tied_spherical, or "
-        "mclust's name of it; several with commas, or all.",
+        help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
+        "one; several with commas, or all. A name that is none of them lists all.",
     ),
 ]
 ResolutionOption = Annotated[
