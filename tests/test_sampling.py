@@ -4,10 +4,12 @@ Tolerances: means within 4 combined Monte Carlo errors, standard deviations with
 Monte Carlo errors of an sd at the 4,000 draws used here).
 """
 
+import gc
 import json
 import os
 import signal
 import threading
+import weakref
 from pathlib import Path
 
 import arviz as az
@@ -24,6 +26,7 @@ from bayesgmm.errors import (
     ResourceError,
     SamplingInterrupted,
 )
+from bayesgmm.likelihood.chain_density import ChainDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.pymc_model import build_model
@@ -271,3 +274,13 @@ def test_a_concentration_below_one_is_sampled():
         errors.append(float(az.mcse(emptied)))
     assert abs(shares[0] - shares[1]) < 4.0 * np.hypot(*errors)
     assert 0.2 < shares[0] < 0.9
+
+
+def test_the_arrays_whose_addresses_a_chain_reads_are_kept(faithful):
+    """Two chains in threads may each build the target's arrays: one pair is let go by it."""
+    target = LogPosterior(resolve(MixtureSpec(2), faithful), faithful.values)
+    density = ChainDensity(target, np.zeros(target.dim), np.empty((0, 0)))
+    address, kept = int(density.c_data[0]), weakref.ref(target.flat)
+    del target.__dict__["flat"], target.__dict__["_compiled"]
+    gc.collect()
+    assert kept() is not None and kept().ctypes.data == address

@@ -47,9 +47,14 @@ class ChainDensity:
         return c_functions(self.target.annotated is not None)
 
     @cached_property
+    def _problem(self) -> tuple[Array, Array | None]:
+        """The arrays of the target, kept: chains in other threads may build the target's anew."""
+        return self.target.flat, self.target.annotated
+
+    @cached_property
     def c_data(self) -> Array:
         """What the C functions read: addresses that hold as long as this object is there."""
-        flat, annotated = self.target.flat, self.target.annotated
+        flat, annotated = self._problem
         addresses = [array.ctypes.data for array in (flat, self.centre, self.root)]
         rows = (0, 0) if annotated is None else (annotated.ctypes.data, len(annotated))
         return np.array([*addresses, len(flat), len(self.root), *rows], dtype=np.int64)

@@ -335,7 +335,7 @@ COUNTS = [
     Case("K = n", check(GOOD, 20), ("more than 20 rows", "got 20")),
     Case("K > distinct", check(THREE_VALUES, 4), ("4 components", "got 3 among 6", "at most 3")),
     Case("K > n", check(GOOD, 30), ("30 components", "got 20")),
-    Case("few rows", check(GOOD, 6), ("24", "20 rows", "prior dominates", "'diag'"), DataWarning),
+    Case("few rows", check(GOOD, 6), ("24", "20 rows", "prior dominates", "'tied'"), DataWarning),
     Case("few rows, one feature", check(GOOD[:, :1], 11), ("'tied'.",), DataWarning),
     Case("duplicates", lambda _: as_dataset(TWO_VALUES), ("3 of 5 rows", "duplicate"), DataWarning),
 ]
