@@ -20,7 +20,7 @@ from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ResultFileError
-from bayesgmm.model.several import facts_of_model
+from bayesgmm.model.several import facts_of_model, number_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior import save
 from bayesgmm.posterior.files import check_writable, strict_json, write_text
@@ -181,10 +181,9 @@ def choice_facts(comparison: Comparison, choice: Choice) -> dict[str, Any]:
 
 def posterior_file(spec: AnalysisSpec, model: MixtureSpec) -> tuple[str, str]:
     """Return the name of a model's file of draws, and what stands after "K = " for it."""
-    k = model.n_components
-    if len(spec.model.structures) == 1:
-        return f"posterior_k{k}.nc", str(k)
-    return f"posterior_k{k}_{model.covariance}.nc", f"{k} ({model.covariance})"
+    several = len(spec.model.structures) > 1
+    structure = f"_{model.covariance}" if several else ""
+    return f"posterior_k{model.n_components}{structure}.nc", number_of(model, several)
 
 
 def _earlier_record(folder: Path) -> dict[str, Any]:

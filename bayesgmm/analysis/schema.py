@@ -24,7 +24,7 @@ from bayesgmm.arguments import path_of
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
-from bayesgmm.model.several import covariances_in
+from bayesgmm.model.several import EACH_ONCE, covariances_in
 from bayesgmm.model.spec import COVARIANCES, Priors, our_name
 
 __all__ = [
@@ -106,8 +106,8 @@ def _structures(value: Any) -> Any:
     """Return the structure by our name, or several as a tuple."""
     try:
         names = covariances_in(value)
-    except ConfigError as error:
-        raise ValueError(str(error).removeprefix("covariance ").split(", got")[0]) from None
+    except ConfigError:
+        raise ValueError(EACH_ONCE) from None
     *others, last = map(repr, COVARIANCES)
     if any(name not in COVARIANCES for name in names):
         raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")

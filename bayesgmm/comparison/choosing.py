@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Choice", "Criterion", "best_of", "simplest_first", "simplest_within_error"]
 

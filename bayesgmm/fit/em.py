@@ -142,6 +142,11 @@ class Likelihood:
         """The model without rows: their moments are given to it."""
         return LogPosterior(self.resolved, np.empty((0, self.resolved.n_features)))
 
+    @cached_property
+    def _wide(self) -> "Likelihood":
+        """The same with a ridge under which no component is narrow."""
+        return replace(self, ridge=max(self.ridge, _WIDE_RIDGE))
+
     def fewer(self) -> "Likelihood | None":
         """Return the likelihood with one component less."""
         if self.resolved.n_components == 1:
@@ -160,8 +165,7 @@ class Likelihood:
         """
         if not self.resolved.structure.own_covariances:
             return x
-        wide = replace(self, ridge=max(self.ridge, _WIDE_RIDGE))
-        return wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
+        return self._wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
 
     def start(self, point: Array) -> Array:
         """Return the point with its covariances in the structure and within their bounds."""

@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
 from bayesgmm.likelihood.compiled.grouped import grouped_responsibilities
-from bayesgmm.likelihood.compiled.kernels import BLOCK, row_responsibilities, sum_rows
+from bayesgmm.likelihood.compiled.kernels import BLOCK, sum_rows
 from bayesgmm.likelihood.compiled.m_step import (
     moments,
     moments_at,
@@ -97,10 +97,7 @@ class Rows:
         for chunk in self._chunks(CHUNK // 8):
             responsibilities = np.empty((self._size[0], len(chunk)))
             n_plain, blocks, annotated, order = self._laid_out(chunk)
-            if annotated is None:
-                row_responsibilities(blocks, *components[3:], responsibilities)
-            else:
-                grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
+            grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
             certainty = np.log(responsibilities.max(axis=0))
             if isinstance(chunk, AnnotatedRows) and chunk.weights is not None:
                 certainty *= chunk.weights if order is None else chunk.weights[order]

@@ -12,16 +12,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "EACH_ONCE",
     "ByModel",
     "as_models",
     "covariances_in",
     "facts_of_model",
     "models_of",
+    "number_of",
     "numbers_of",
     "once_each",
     "same_models",
     "table_by_model",
 ]
+
+
+EACH_ONCE = "must name at least one structure and none twice"
 
 
 class ByModel[T](Mapping[MixtureSpec, T]):
@@ -144,10 +149,18 @@ def numbers_of(specs: Iterable[MixtureSpec]) -> dict[MixtureSpec, str]:
     """
     models = list(specs)
     several = len({spec.covariance for spec in models}) > 1
-    return {
-        spec: f"{spec.n_components} ({spec.covariance})" if several else str(spec.n_components)
-        for spec in models
-    }
+    return {spec: number_of(spec, several) for spec in models}
+
+
+def number_of(spec: MixtureSpec, several: bool) -> str:
+    """Return what stands after "K = " for a model; `several` says that structures differ.
+
+    Examples
+    --------
+    >>> number_of(MixtureSpec(2, "tied"), True), number_of(MixtureSpec(2), False)
+    ('2 (tied)', '2')
+    """
+    return f"{spec.n_components} ({spec.covariance})" if several else str(spec.n_components)
 
 
 def once_each(same: Mapping[MixtureSpec, MixtureSpec]) -> list[str]:
@@ -212,7 +225,7 @@ def covariances_in(value: Any) -> tuple[Any, ...]:
     names = tuple(our_name(name) for name in value) if several else (our_name(value),)
     if not names or len(set(map(str, names))) < len(names):
         raise ConfigError(
-            f"covariance must name at least one structure and none twice, got {value!r:.80}.",
+            f"covariance {EACH_ONCE}, got {value!r:.80}.",
             key="covariance",
             value=value,
         )

@@ -6,7 +6,6 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
 from bayesgmm.likelihood.compiled.grouped import Components, grouped_responsibilities
-from bayesgmm.likelihood.compiled.kernels import row_responsibilities
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array, IntArray
 
@@ -73,13 +72,10 @@ def empty_probabilities(
     constant, shares = np.empty(n_clusters), np.empty((n_clusters, weights.shape[0]))
     for s in range(draws.shape[0]):
         unpack_whitened(draws[s], problem, point, whitening, shift, constant)
-        if annotated is None:
-            row_responsibilities(problem.blocks, whitening, shift, constant, shares)
-        else:
-            components = Components(
-                point.log_weights, point.means, point.factors, whitening, shift, constant
-            )
-            grouped_responsibilities(problem.blocks, problem.n_rows, annotated, components, shares)
+        components = Components(
+            point.log_weights, point.means, point.factors, whitening, shift, constant
+        )
+        grouped_responsibilities(problem.blocks, problem.n_rows, annotated, components, shares)
         for k in range(n_clusters):
             log_empty = 0.0
             for i in range(weights.shape[0]):

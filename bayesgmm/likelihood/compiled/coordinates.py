@@ -17,7 +17,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.kernels import BLOCK
 from bayesgmm.likelihood.compiled.memory import aligned_empty, part
-from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -29,7 +29,6 @@ __all__ = [
     "flatten",
     "inverse_root_information",
     "read",
-    "set_of",
     "unpack",
     "unpack_whitened",
 ]
@@ -213,12 +212,6 @@ def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
             scale[o] = 1.0 / math.sqrt(0.25 * rows + _PAIR_PRECISION)
             o += 1
     return scale
-
-
-@compiled
-def set_of(cluster: int, sets: Array) -> int:
-    """Return which of `sets` (set, ...) is a cluster's: its own, or that of all."""
-    return 0 if sets.shape[0] == 1 else cluster
 
 
 @compiled

@@ -11,7 +11,6 @@ from bayesgmm.likelihood.compiled.grouped import (
     grouped_log_likelihoods,
     grouped_responsibilities,
 )
-from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -39,13 +38,8 @@ def fill_log_likelihoods(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            if annotated is None:
-                row_log_likelihoods(blocks, whitening, shift, constant, out[s])
-            else:
-                components = Components(
-                    log_weights[s], means[s], factors, whitening, shift, constant
-                )
-                grouped_log_likelihoods(blocks, n_rows, annotated, components, out[s])
+            components = Components(log_weights[s], means[s], factors, whitening, shift, constant)
+            grouped_log_likelihoods(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 
@@ -70,13 +64,8 @@ def fill_responsibilities(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            if annotated is None:
-                row_responsibilities(blocks, whitening, shift, constant, out[s])
-            else:
-                components = Components(
-                    log_weights[s], means[s], factors, whitening, shift, constant
-                )
-                grouped_responsibilities(blocks, n_rows, annotated, components, out[s])
+            components = Components(log_weights[s], means[s], factors, whitening, shift, constant)
+            grouped_responsibilities(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 

@@ -30,7 +30,7 @@ from bayesgmm.likelihood.compiled.kernels import (
 )
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
-from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -182,7 +182,7 @@ def _add_completed(
                 for d in range(row + 1):
                     seen.back[g, i, d] += a * components.factors[g, row, d]
     for k in range(n_clusters):
-        g = k if seen.back.shape[0] > 1 else 0
+        g = set_of(k, seen.back)
         mass[k] += seen.mass[k]
         for i in range(q):
             seen.product[i] = 0.0
@@ -198,6 +198,16 @@ def _add_completed(
                 for e in range(d + 1):
                     second[k, d, e] += s * seen.product[i, e]
             second[k, d, d] += seen.mass[k]
+
+
+@compiled
+def _next_group(
+    annotated: Array, o: int, components: Components, memory: Array
+) -> tuple[Group, _Lens, bool]:
+    """Return the group at place o, the components as it sees them, and whether none is singular."""
+    group = read_group(annotated, o, components.constant.shape[0])
+    lens, regular = _through(group, components, memory)
+    return group, lens, regular
 
 
 @compiled
@@ -246,9 +256,8 @@ def sum_grouped(
             _add_completed(group, components, memory, mass, first, second)
         if o >= annotated.shape[0]:
             return log_likelihood
-        group = read_group(annotated, o, mass.shape[0])
+        group, lens, regular = _next_group(annotated, o, components, memory)
         o += int(annotated[o])
-        lens, regular = _through(group, components, memory)
         if not regular:
             return -math.inf
         sums = _Sums(mass, first, second)
@@ -260,58 +269,63 @@ def sum_grouped(
 
 @compiled
 def grouped_log_likelihoods(
-    blocks: Array, n_rows: int, annotated: Array, components: Components, out: Array
+    blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
 ) -> None:
     """Write log p(x_i) of each row, out (obs,), the plain ones first; NaN from a singular one on.
 
-    Each row is counted once, whatever its weight.
+    Each row is counted once, whatever its weight. Arguments as in `sum_grouped`; `annotated` is
+    None where there are plain rows only.
     """
-    memory = _scratch(components)
-    group, o, place = plain_group(blocks, n_rows), 0, 0
     lens = _Lens(components.whitening, components.shift, components.constant)
-    while True:
-        row_log_likelihoods(
-            group.blocks,
-            lens.whitening,
-            lens.shift,
-            lens.constant,
-            out[place : place + group.n_rows],
-            group.penalties,
-        )
-        place += group.n_rows
-        if o >= annotated.shape[0]:
-            return
-        group = read_group(annotated, o, components.constant.shape[0])
-        o += int(annotated[o])
-        lens, regular = _through(group, components, memory)
-        if not regular:
-            out[place:] = math.nan
-            return
+    if annotated is None:
+        row_log_likelihoods(blocks, lens.whitening, lens.shift, lens.constant, out)
+    else:
+        memory, group = _scratch(components), plain_group(blocks, n_rows)
+        o, place = 0, 0
+        while True:
+            row_log_likelihoods(
+                group.blocks,
+                lens.whitening,
+                lens.shift,
+                lens.constant,
+                out[place : place + group.n_rows],
+                group.penalties,
+            )
+            place += group.n_rows
+            if o >= annotated.shape[0]:
+                return
+            group, lens, regular = _next_group(annotated, o, components, memory)
+            o += int(annotated[o])
+            if not regular:
+                out[place:] = math.nan
+                return
 
 
 @compiled
 def grouped_responsibilities(
-    blocks: Array, n_rows: int, annotated: Array, components: Components, out: Array
+    blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
 ) -> None:
     """Write P(cluster | x_i) of each row, out (cluster, obs), in the same order."""
-    memory = _scratch(components)
-    group, o, place = plain_group(blocks, n_rows), 0, 0
     lens = _Lens(components.whitening, components.shift, components.constant)
-    while True:
-        row_responsibilities(
-            group.blocks,
-            lens.whitening,
-            lens.shift,
-            lens.constant,
-            out[:, place : place + group.n_rows],
-            group.penalties,
-        )
-        place += group.n_rows
-        if o >= annotated.shape[0]:
-            return
-        group = read_group(annotated, o, components.constant.shape[0])
-        o += int(annotated[o])
-        lens, regular = _through(group, components, memory)
-        if not regular:
-            out[:, place:] = math.nan
-            return
+    if annotated is None:
+        row_responsibilities(blocks, lens.whitening, lens.shift, lens.constant, out)
+    else:
+        memory, group = _scratch(components), plain_group(blocks, n_rows)
+        o, place = 0, 0
+        while True:
+            row_responsibilities(
+                group.blocks,
+                lens.whitening,
+                lens.shift,
+                lens.constant,
+                out[:, place : place + group.n_rows],
+                group.penalties,
+            )
+            place += group.n_rows
+            if o >= annotated.shape[0]:
+                return
+            group, lens, regular = _next_group(annotated, o, components, memory)
+            o += int(annotated[o])
+            if not regular:
+                out[:, place:] = math.nan
+                return

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, set_of, unpack
+from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, unpack
 from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.partly_shared import (
@@ -15,7 +15,7 @@ from bayesgmm.likelihood.compiled.partly_shared import (
     is_partly_shared,
     project,
 )
-from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
+from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -254,13 +254,7 @@ def _read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
     factor = np.empty((n_features, n_features))
     for k in range(n_clusters):
         _read_factor(point, k, n_clusters, n_features, factor)
-        for i in range(n_features):
-            for j in range(i + 1):
-                s = 0.0
-                for m in range(j + 1):
-                    s += factor[i, m] * factor[j, m]
-                covariances[k, i, j] = s
-                covariances[k, j, i] = s
+        squared(factor, covariances[k])
     return covariances
 
 

@@ -16,11 +16,10 @@ from bayesgmm.likelihood.compiled.coordinates import (
     empty_point,
     inverse_root_information,
     read,
-    set_of,
     unpack,
 )
 from bayesgmm.likelihood.compiled.pull_back import expected_log_likelihood
-from bayesgmm.likelihood.compiled.whitening import cholesky
+from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -113,15 +112,8 @@ def project(covariances: Array, weights: Array, flat: Array) -> None:
 def _write_covariances(x: Array, problem: Problem, out: Array) -> None:
     point = empty_point(problem)
     unpack(x, problem, point)
-    size = problem.n_features
     for k in range(problem.n_clusters):
-        for i in range(size):
-            for j in range(i + 1):
-                s = 0.0
-                for m in range(j + 1):
-                    s += point.factors[k, i, m] * point.factors[k, j, m]
-                out[k, i, j] = s
-                out[k, j, i] = s
+        squared(point.factors[k], out[k])
 
 
 @compiled

@@ -10,10 +10,10 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
     read,
-    set_of,
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.whitening import set_of
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 

@@ -7,9 +7,28 @@ import numpy as np
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["cholesky", "whiten", "whiten_draw"]
+__all__ = ["cholesky", "set_of", "squared", "whiten", "whiten_draw"]
 
 _LOG_2PI = math.log(2.0 * math.pi)
+
+
+@compiled
+def set_of(cluster: int, sets: Array) -> int:
+    """Return which of `sets` (set, ...) is a cluster's: its own, or that of all."""
+    return 0 if sets.shape[0] == 1 else cluster
+
+
+@compiled
+def squared(factor: Array, out: Array) -> None:
+    """Write L L' of a lower triangular matrix L."""
+    size = factor.shape[0]
+    for i in range(size):
+        for j in range(i + 1):
+            s = 0.0
+            for m in range(j + 1):
+                s += factor[i, m] * factor[j, m]
+            out[i, j] = s
+            out[j, i] = s
 
 
 @compiled
@@ -53,7 +72,7 @@ def whiten(
     n_clusters, size = means.shape
     regular = True
     for k in range(n_clusters):
-        g = k if factors.shape[0] > 1 else 0
+        g = set_of(k, factors)
         log_det = 0.0
         for j in range(size):
             if not factors[g, j, j] > 0.0:
