@@ -237,7 +237,7 @@ def test_the_highest_elpd_is_never_said_of_another_than_the_highest(complete):
     assert largest.k == 3 and largest.reason.startswith(
         "K = 3 has the highest elpd by LOO. By this"
     )
-    assert complete.chosen("bic").reason == "K = 2 has the best bic."
+    assert complete.chosen("bic").reason == "K = 2 is best by BIC."
 
 
 def test_a_k_that_leaves_modes_out_is_not_chosen(complete):

@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
+from bayesgmm.criteria import Criterion
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
@@ -53,7 +54,6 @@ Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 ModelName = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}( [A-Za-z_]+)?$")]
 EvidenceRoutes = Literal["both", "bridge", "none"]
-Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
 
 
 def component_counts(value: Any) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Compare models, numbers of components and structures: every criterion side by side."""
 
 from bayesgmm.comparison._compare import compare
-from bayesgmm.comparison.choosing import Choice, Criterion
+from bayesgmm.comparison.choosing import Choice
 from bayesgmm.comparison.outcome import Comparison
 
-__all__ = ["Choice", "Comparison", "Criterion", "compare"]
+__all__ = ["Choice", "Comparison", "compare"]

@@ -2,19 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from bayesgmm.criteria import CRITERIA, Criterion
 from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
 
-__all__ = ["Choice", "Criterion", "best_of", "simplest_first", "simplest_within_error"]
-
-Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
+__all__ = ["Choice", "best_of", "simplest_first", "simplest_within_error"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Choice:
 
     Examples
     --------
-    >>> Choice(MixtureSpec(2), "K = 2 has the best bic.").k
+    >>> Choice(MixtureSpec(2), "K = 2 is best by BIC.").k
     2
     """
 
@@ -72,13 +71,13 @@ def best_of(
     """
     numbers = numbers_of(models)
     ended = _ended_early(best, models)
-    k = numbers[model]
+    k, words = numbers[model], CRITERIA[criterion].words
     if model == best:
-        return Choice(model, f"K = {k} has the best {criterion}.{ended}")
+        return Choice(model, f"K = {k} is best by {words}.{ended}")
     return Choice(
         model,
-        f"K = {k} has the best {criterion} of the K that may be chosen; K = {numbers[best]} has a "
-        f"better one, but its run does not count: {verdict}.{ended}",
+        f"K = {k} is best by {words} of the K that may be chosen; K = {numbers[best]} is better, "
+        f"but its run does not count: {verdict}.{ended}",
     )
 
 
@@ -112,7 +111,7 @@ def simplest_within_error(
     error = {k: row["se_diff"] for k, row in rows.items()}
     best = min(rows, key=lambda k: behind[k])
     k = next(k for k in good if behind[k] < max(SMALL_DIFFERENCE, ELPD_ERRORS * error[k]))
-    name = criterion.upper()
+    name = CRITERIA[criterion].words
     numbers = numbers_of(models)
     others = [spec for spec in models if spec not in good]
     catch = _ahead(elpds, good[best], others, name, numbers)

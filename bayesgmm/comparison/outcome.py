@@ -11,11 +11,11 @@ import xarray as xr
 from bayesgmm.arguments import check_one_of
 from bayesgmm.comparison.choosing import (
     Choice,
-    Criterion,
     best_of,
     simplest_first,
     simplest_within_error,
 )
+from bayesgmm.criteria import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import Diagnosis, RunStatus
 from bayesgmm.elpd import ranked
@@ -77,7 +77,7 @@ class Comparison:
     >>> comparison.best["bic"] == MixtureSpec(2), comparison.verdicts[2].ok
     (True, True)
     >>> comparison.chosen("bic").reason[:24]
-    'K = 2 has the best bic. '
+    'K = 2 is best by BIC. By'
     """
 
     data: Dataset
@@ -114,20 +114,23 @@ class Comparison:
         return table.reindex(columns=[*facts_of_model(self.models[0]), *names])
 
     @property
-    def best(self) -> dict[str, MixtureSpec]:
+    def best(self) -> dict[Criterion, MixtureSpec]:
         """The model that each criterion puts first; no "evidence" where none has an error."""
         return self._best_among(self.models)
 
-    def _best_among(self, models: Collection[MixtureSpec]) -> dict[str, MixtureSpec]:
+    def _best_among(self, models: Collection[MixtureSpec]) -> dict[Criterion, MixtureSpec]:
         table = self.table
-        values = {name: -table[name] for name in ("aic", "bic", "icl")}
-        values |= {"waic": table["elpd_waic"], "loo": table["elpd_loo"]}
-        finite = np.isfinite(table["log_evidence_error"].astype(float))
-        values["evidence"] = table["log_evidence"].where(finite)
         allowed = np.array([spec in models for spec in self.models])
-        columns = {k: np.where(allowed, v.to_numpy(dtype=float), np.nan) for k, v in values.items()}
-        known = {name: column for name, column in columns.items() if not np.isnan(column).all()}
-        return {name: self.models[int(np.nanargmax(column))] for name, column in known.items()}
+        firsts = {}
+        for name, facts in CRITERIA.items():
+            values = table[facts.column].to_numpy(dtype=float)
+            counts = allowed & ~np.isnan(values)
+            if facts.error is not None:
+                counts &= np.isfinite(table[facts.error].to_numpy(dtype=float))
+            if counts.any():
+                losses = -values if facts.larger_is_better else values
+                firsts[name] = self.models[int(np.where(counts, losses, np.inf).argmin())]
+        return firsts
 
     def chosen(self, criterion: Criterion = "loo") -> Choice:
         """Choose a model by a criterion, and say why.
@@ -149,7 +152,7 @@ class Comparison:
             For an unknown criterion, or the evidence where there is none.
         """
         check_one_of("criterion", criterion, get_args(Criterion))
-        if criterion not in ("loo", "waic"):
+        if criterion not in BY_ELPD:
             return self._first_by(criterion)
         bad = dict(zip(self.models, self.table["n_bad_pareto"], strict=True))
         usable = [k for k, v in self.verdicts.items() if v.ok and bad[k] == 0.0]
@@ -168,7 +171,7 @@ class Comparison:
         )
         return Choice(
             model,
-            f"No K has both a good verdict and a reliable {criterion.upper()}; K = "
+            f"No K has both a good verdict and a reliable {CRITERIA[criterion].words}; K = "
             f"{self.numbers[model]} {why}.",
         )
 
@@ -178,7 +181,8 @@ class Comparison:
             raise ConfigError(
                 'no K has an evidence with a finite error; compare with evidence="both".'
                 if criterion == "evidence"
-                else f"no K has both draws and a maximum likelihood fit: there is no {criterion}.",
+                else "no K has both draws and a maximum likelihood fit: there is no "
+                f"{CRITERIA[criterion].words}.",
                 value=criterion,
             )
         best = self.best[criterion]

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from bayesgmm.criteria import BY_ELPD, Criterion
 from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence import Evidences
@@ -26,8 +27,8 @@ class Parts:
     fits: dict[MixtureSpec, PointFit] = field(default_factory=dict)
     posteriors: dict[MixtureSpec, xr.DataTree] = field(default_factory=dict)
     verdicts: dict[MixtureSpec, Diagnosis] = field(default_factory=dict)
-    elpds: dict[str, dict[MixtureSpec, Any]] = field(
-        default_factory=lambda: {"waic": {}, "loo": {}}
+    elpds: dict[Criterion, dict[MixtureSpec, Any]] = field(
+        default_factory=lambda: {name: {} for name in BY_ELPD}
     )
     evidences: dict[MixtureSpec, Evidences] = field(default_factory=dict)
     seconds: dict[MixtureSpec, float] = field(default_factory=dict)

@@ -1,12 +1,13 @@
 """The table of models: every criterion side by side, NaN for what a model does not have."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesgmm.comparison.parts import Parts
+from bayesgmm.criteria import BY_ELPD, BY_FIT, Criterion
 from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.elpd import ranked
 from bayesgmm.evidence import no_evidences, probabilities_of
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["table_of"]
 
-_ML = ("log_likelihood", "n_parameters", "aic", "bic", "icl")
+_ML = ("log_likelihood", "n_parameters", *BY_FIT)
+_ELPD = ("elpd", "se", "p")
 
 
 def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
     """Return the table, one row a model, index K; the columns are those of `Comparison`."""
     nothing = no_evidences("the run failed")
     evidences = {spec: parts.evidences.get(spec, nothing) for spec in models}
-    by_waic, by_loo = parts.elpds["waic"], parts.elpds["loo"]
-    ranking = ranked(by_loo) if by_loo else {}
+    loos = parts.elpds["loo"]
+    ranking = ranked(loos) if loos else {}
     probabilities = probabilities_of(evidences)
     rows = {}
     for spec, evidence in evidences.items():
@@ -35,7 +37,7 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
         probability, its_error = probabilities[spec]
         rows[spec] = {
             **{name: math.nan if fit is None else getattr(fit, name) for name in _ML},
-            **_predictive(by_waic.get(spec), by_loo.get(spec)),
+            **_predictive({name: parts.elpds[name].get(spec) for name in BY_ELPD}),
             "weight": ranking[spec]["weight"] if spec in ranking else math.nan,
             **evidence.columns(),
             "probability": probability,
@@ -48,13 +50,14 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
     return table_by_model(rows)
 
 
-def _predictive(by_waic: Any, by_loo: Any) -> dict[str, float]:
-    names = [f"{what}_{name}" for name in ("waic", "loo") for what in ("elpd", "se", "p")]
-    row = dict.fromkeys(names, math.nan)
-    for name, elpd in (("waic", by_waic), ("loo", by_loo)):
-        if elpd is not None:
-            row |= {f"{what}_{name}": getattr(elpd, what) for what in ("elpd", "se", "p")}
+def _predictive(elpds: Mapping[Criterion, Any]) -> dict[str, float]:
+    row = {
+        f"{what}_{name}": getattr(elpd, what, math.nan)
+        for name, elpd in elpds.items()
+        for what in _ELPD
+    }
     row |= dict.fromkeys(("pareto_k_max", "n_bad_pareto", "n_matched", "n_refitted"), math.nan)
+    by_loo = elpds["loo"]
     if by_loo is not None:
         pareto = np.asarray(by_loo.pareto_k)
         row["pareto_k_max"] = float(pareto.max())

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bayesgmm.comparison import Comparison
+from bayesgmm.criteria import BY_FIT, CRITERIA
 from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.spec import MixtureSpec
@@ -15,14 +16,6 @@ from bayesgmm.report.subject import Subject
 
 __all__ = ["components"]
 
-_NAMES = {
-    "bic": "BIC",
-    "icl": "ICL",
-    "aic": "AIC",
-    "loo": "LOO",
-    "waic": "WAIC",
-    "evidence": "the evidence",
-}
 _ANSWERS = (
     "The criteria answer different questions. The evidence and the probability of K ask which K "
     "generated the data under this prior. LOO and WAIC ask which K predicts new rows best. BIC "
@@ -84,7 +77,7 @@ def _argument(comparison: Comparison) -> str:
     best, numbers = comparison.best, comparison.numbers
     firsts = [spec for spec in comparison.models if spec in best.values()]
     by_model = {
-        numbers[spec]: [_NAMES[name] for name, first in best.items() if first == spec]
+        numbers[spec]: [CRITERIA[name].words for name, first in best.items() if first == spec]
         for spec in firsts
     }
     said = "; ".join(f"K = {k} by {_joined(names)}" for k, names in by_model.items())
@@ -172,7 +165,7 @@ def _likelihood_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
             str(k),
             fixed(row["log_likelihood"], 2),
             fixed(row["n_parameters"], 0),
-            *(fixed(row[name], 2) for name in ("aic", "bic", "icl")),
+            *(fixed(row[name], 2) for name in BY_FIT),
         )
         for k, row in comparison.named_table.iterrows()
     )
@@ -180,7 +173,7 @@ def _likelihood_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
         "The maximum likelihood fit of each K. Log likelihood in nats; for AIC, BIC and ICL "
         "smaller is better (mclust reports BIC and ICL with the opposite sign)."
     )
-    header = ("K", "log likelihood", "parameters", "AIC", "BIC", "ICL")
+    header = ("K", "log likelihood", "parameters", *(CRITERIA[name].words for name in BY_FIT))
     return Table(caption, header, rows, marked=comparison.models.index(chosen))
 
 

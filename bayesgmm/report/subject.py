@@ -6,7 +6,8 @@ from typing import Any
 
 import xarray as xr
 
-from bayesgmm.comparison import Choice, Comparison, Criterion
+from bayesgmm.comparison import Choice, Comparison
+from bayesgmm.criteria import Criterion
 from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import ResolvedSpec
