@@ -49,11 +49,19 @@ def test_examples_use_names_that_exist(page: Path) -> None:
 
 
 def test_the_api_page_lists_every_public_name() -> None:
-    listed = re.findall(r"^::: (\S+)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    listed = re.findall(r"^   (bayesgmm\.\S+)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
     names = {name.rpartition(".")[2] for name in listed}
-    errors = {name for name in bg.__all__ if name in dir(bg.errors)}
-    missing = set(bg.__all__) - names - errors - {"__version__"}
-    assert not missing and {"bayesgmm.plots", "bayesgmm.errors"} <= set(listed)
+    modules = {"__version__", "errors", "plots"}
+    public = {*bg.__all__, *bg.plots.__all__, *bg.errors.__all__} - modules
+    assert not public - names
+    assert len(set(listed)) == len(listed)
+
+
+def test_the_page_of_notebooks_lists_all_of_them() -> None:
+    listed = re.findall(
+        r"^notebooks/(\w+)$", (ROOT / "docs/notebooks.md").read_text(), re.MULTILINE
+    )
+    assert listed == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_the_package_and_its_citation_agree_on_the_version() -> None:

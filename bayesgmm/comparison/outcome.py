@@ -49,13 +49,14 @@ class Comparison:
         Those of the table's rows, in the order of K.
     table : pandas.DataFrame
         One row a model, index K: covariance, family, noise, n_factors; log_likelihood,
-        n_parameters, aic, bic, icl of the ML fit (smaller is better); elpd_waic, elpd_loo with se_
-        and p_, nats (larger is better); pareto_k_max, rows above 0.7 that are left (n_bad_pareto),
-        and those mended: n_matched by moment matching, n_refitted; weight (stacking); log_evidence
-        with log_evidence_error and evidence_method, nats: what is quoted of log_evidence_bridge and
-        log_evidence_smc, which have their errors beside them; probability of the model, uniform
-        prior on those with an evidence, and probability_error; verdict; occupied; draws; seconds
-        (of sampling and what follows). What a model does not have is NaN.
+        n_parameters, aic, bic, icl of the ML fit (smaller is better); elpd_waic, elpd_loo with
+        ``se_*`` and ``p_*``, nats (larger is better); pareto_k_max, rows above 0.7 that are left
+        (n_bad_pareto), and those mended: n_matched by moment matching, n_refitted; weight
+        (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is quoted
+        of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
+        probability of the model, uniform prior on those with an evidence, and probability_error;
+        verdict; occupied; draws; seconds (of sampling and what follows). What a model does not
+        have is NaN.
     elpds : dict of {"waic", "loo"} to mapping of MixtureSpec to arviz.ELPDData
     fits : mapping of MixtureSpec to PointFit
     posteriors : mapping of MixtureSpec to xarray.DataTree

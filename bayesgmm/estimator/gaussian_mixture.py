@@ -106,8 +106,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     covariances_, precisions_, precisions_cholesky_ : arrays, data units
         Of shape (cluster, feature, feature) for "full" and what shares scales or correlations
         only, (feature, feature) for "tied", (cluster, feature) for "diag", (cluster,) for
-        "spherical", (feature,) for "tied_diag", () for "tied_spherical". precisions_ = U U' with
-        U, upper triangular, in precisions_cholesky_.
+        "spherical", (feature,) for "tied_diag", () for "tied_spherical". ``precisions_`` = U U'
+        with U, upper triangular, in ``precisions_cholesky_``.
         All are float32 where X was; the fit itself is made in float64.
         With ``method="map"`` variances hold the recording error, except the one variance of the
         spherical types: features may differ in their errors, which `predict` and `sample` add.
@@ -115,7 +115,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Whether the best run converged.
     n_iter_ : int
         Iterations of the best run.
-    lower_bounds_ : array of shape (n_iter_,)
+    lower_bounds_ : array of shape (``n_iter_``,)
         After each iteration of the best run, the log likelihood in nats a row; the log posterior
         density divided by the number of rows for ``method="map"``. They never fall, but where
         ``reg_covar`` is above 0: its steps do not climb the likelihood exactly, and it may fall

@@ -1,0 +1,43 @@
+"""Configuration of the documentation: `sphinx-build -W docs site`."""
+
+import shutil
+from pathlib import Path
+
+import bayesgmm
+
+HERE = Path(__file__).parent
+NOTEBOOKS = HERE / "notebooks"
+
+# Sphinx reads below its own folder only; the executed notebooks lie beside it.
+shutil.rmtree(NOTEBOOKS, ignore_errors=True)
+shutil.copytree(HERE.parent / "notebooks", NOTEBOOKS, ignore=shutil.ignore_patterns("*.py", ".*"))
+
+project = "bayesgmm"
+author = "The bayesgmm developers"
+copyright = "the bayesgmm developers"  # noqa: A001  Sphinx's name
+version = release = bayesgmm.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb"]
+exclude_patterns = ["picture.py"]
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"
+
+autosummary_generate = True
+autodoc_typehints = "none"
+add_module_names = False
+numpydoc_show_class_members = True
+numpydoc_show_inherited_class_members = False
+numpydoc_class_members_toctree = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "bayesgmm"
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,
+}
+html_show_sourcelink = False
+html_copy_source = False
