@@ -26,6 +26,12 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"
 
 autosummary_generate = True
+# A class and the verb that returns it need two pages where file names ignore case.
+autosummary_filename_map = {
+    f"bayesgmm.{name}": f"bayesgmm.{name}-class"
+    for name in bayesgmm.__all__
+    if name.lower() != name and name.lower() in bayesgmm.__all__
+}
 autodoc_typehints = "none"
 add_module_names = False
 numpydoc_show_class_members = True

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from scipy.stats import norm
 
+import bayesgmm as bg
 from bayesgmm import plots
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError
@@ -139,7 +140,7 @@ def grid() -> pd.DataFrame:
 
 
 def first(drawn: object) -> Axes:
-    assert isinstance(drawn, plots.Plot)
+    assert isinstance(drawn, bg.Plot)
     ax = drawn.axes.flat[0]
     assert isinstance(ax, Axes) and ax.get_figure(root=True) is drawn.figure
     return ax
@@ -197,14 +198,16 @@ NAMES = (
 
 def test_every_picture_is_covered(pictures: dict[str, object]) -> None:
     assert set(pictures) == set(NAMES)
-    assert {name.removesuffix("_1d") for name in NAMES} | {
-        "density_1d",
-        "cluster_colour",
-        "Plot",
-    } == {
-        *plots.__all__,
-        "density",
-    }
+    one_dimensional = {"membership_1d"}
+    assert set(NAMES) - one_dimensional == set(plots.__all__) == set(dir(plots))
+
+
+@pytest.mark.parametrize("name", ["Plot", "cluster_colour"])
+def test_names_that_moved_still_serve_and_say_where_they_are(name: str) -> None:
+    with pytest.warns(FutureWarning, match=f"is now bayesgmm.{name}; the old name goes"):
+        moved = getattr(plots, name)
+    assert moved is getattr(bg, name)
+    assert not hasattr(plots, "cluster_color")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -290,8 +293,8 @@ def test_the_report_closes_its_figures(
     trees: dict[str, xr.DataTree], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = []
-    close = plots.Plot.close
-    monkeypatch.setattr(plots.Plot, "close", lambda plot: (closed.append(plot), close(plot)))
+    close = bg.Plot.close
+    monkeypatch.setattr(bg.Plot, "close", lambda plot: (closed.append(plot), close(plot)))
     shown = picture("density", plots.density_1d(trees["galaxies"]), "A.", "B.")
     assert "<svg" in shown.svg and len(closed) == 1 and not closed[0].figure.axes
 
@@ -324,10 +327,10 @@ def test_a_cluster_has_one_colour_everywhere(
     lines = {line.get_label(): line for line in plots.density_1d(tree).ax.lines}
     patch = {line.get_label(): line for line in plots.membership(tree).ax.lines}
     forest = plots.forest(tree).axes[0].lines[0]
-    wanted = plots.cluster_colour(1).lower()
+    wanted = bg.cluster_colour(1).lower()
     for line in (lines["cluster 1"], patch["cluster 1"], forest):
         assert to_hex(line.get_color()) == wanted
-    assert len({plots.cluster_colour(k) for k in range(1, 7)}) == 6
+    assert len({bg.cluster_colour(k) for k in range(1, 7)}) == 6
 
 
 def test_ambiguous_rows_are_ringed(trees: dict[str, xr.DataTree]) -> None:

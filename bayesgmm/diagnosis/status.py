@@ -7,7 +7,13 @@ __all__ = ["Finding", "RunStatus"]
 
 
 class RunStatus(Enum):
-    """What a run is worth, the gravest first; the value is the message."""
+    """What a run is worth, the gravest first; the value is the message.
+
+    Examples
+    --------
+    >>> RunStatus.TOO_FEW_DRAWS.value
+    'not converged: too few draws'
+    """
 
     INTERRUPTED = "interrupted"
     MODES_LEFT_OUT = "not converged: modes left out"

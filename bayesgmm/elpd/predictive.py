@@ -35,6 +35,14 @@ class WAIC(ELPDData):
         In how many rows it does: there WAIC is unreliable, and LOO is to be preferred.
     elpd_i, variance_i : DataArray of shape (obs,), nats
         Pointwise values.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> estimate = waic(sample(rows, 1, draws=200, seed=1))
+    >>> estimate.n_data_points, estimate.n_high_variance
+    (8, 0)
     """
 
     n_high_variance: int

@@ -59,6 +59,14 @@ class RepairedLOO(ELPDData):
         R-hat of the predictive density of the row left out, for each refit.
     seed : int
         Of the refits.
+
+    Examples
+    --------
+    >>> from bayesgmm.sampling import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> estimate = loo_with_refits(sample(rows, 1, draws=200, seed=1), seed=1)
+    >>> int(estimate.n_data_points), estimate.warning
+    (8, False)
     """
 
     matched: tuple[int, ...]

@@ -3,7 +3,8 @@
 from bayesgmm.evidence._extend import extend
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, PriorOverK, posterior_over_k
 from bayesgmm.evidence.bridge import Evidence, log_evidence
-from bayesgmm.evidence.modes import combine_modes, weigh_modes
+from bayesgmm.evidence.missed_modes import LeftOut, MissedMode
+from bayesgmm.evidence.modes import WeighedMode, WeighedModes, combine_modes, weigh_modes
 from bayesgmm.evidence.nobile import NobileStep, nobile_step
 from bayesgmm.evidence.reconcile import (
     EvidenceRoutes,
@@ -25,9 +26,13 @@ __all__ = [
     "Evidence",
     "EvidenceRoutes",
     "Evidences",
+    "LeftOut",
+    "MissedMode",
     "NobileStep",
     "PosteriorOverK",
     "PriorOverK",
+    "WeighedMode",
+    "WeighedModes",
     "combine_modes",
     "evidence_note",
     "evidences_of",

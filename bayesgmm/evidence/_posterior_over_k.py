@@ -56,6 +56,14 @@ class PosteriorOverK:
         The models that get no probability.
     note : str
         What the probabilities are conditional on, in words.
+
+    Examples
+    --------
+    >>> from bayesgmm import compare
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> over_k = posterior_over_k(compare(rows, [1, 2], draws=200, seed=1))
+    >>> over_k.prior, float(over_k.table["probability"].sum().round(6))
+    ('uniform', 1.0)
     """
 
     table: "pd.DataFrame"

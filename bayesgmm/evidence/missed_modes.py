@@ -59,6 +59,12 @@ class MissedMode:
     weights : tuple of float
     means : tuple of tuple of float
         One tuple a cluster, data units; clusters in the order of the weights.
+
+    Examples
+    --------
+    >>> mode = MissedMode(0.3, 0.01, -1291.4, (0.36, 0.64), ((2.04, 54.5), (4.29, 80.0)))
+    >>> mode.share
+    0.3
     """
 
     share: float

@@ -44,6 +44,12 @@ class WeighedMode:
         and its standard error; nats, data units.
     weight, weight_error : float
         Its share of the sum over the modes, and the share's standard error.
+
+    Examples
+    --------
+    >>> mode = Mode((0, 1, 2), -1130.3, 1.6, (0.64, 0.36))
+    >>> WeighedMode(mode, -1164.3, 0.01, weight=0.8, weight_error=0.01).weight
+    0.8
     """
 
     mode: Mode
@@ -68,6 +74,12 @@ class WeighedModes:
     log_evidence, error : float
         Of all of them together; nats, data units.
     seed : int
+
+    Examples
+    --------
+    >>> mode = WeighedMode(Mode((0,), -1130.3, 1.6, (0.64, 0.36)), -1164.3, 0.01, 1.0, 0.0)
+    >>> WeighedModes((mode,), -1164.3, 0.01, seed=1).log_evidence
+    -1164.3
     """
 
     modes: tuple[WeighedMode, ...]

@@ -45,6 +45,13 @@ class BootstrapTest:
     null, alternative : PointFit
         The fits with K and with K + 1 components.
     seed : int
+
+    Examples
+    --------
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> test = bootstrap_lrt(rows, 1, n_bootstrap=19, seed=1)
+    >>> test.alternative.spec.n_components, len(test.replicates) + test.n_failed
+    (2, 19)
     """
 
     statistic: float

@@ -18,7 +18,13 @@ __all__ = ["Climb", "FitStatus", "Optimum", "PointFit"]
 
 
 class FitStatus(Enum):
-    """How a fit ended; the value is the message."""
+    """How a fit ended; the value is the message.
+
+    Examples
+    --------
+    >>> FitStatus.MAX_ITER.value, FitStatus.MAX_ITER.converged
+    ('stopped at max_iter before it converged', False)
+    """
 
     CONVERGED = "converged"
     SET_ASIDE = "converged; a higher solution that chance explains was set aside"
@@ -46,6 +52,15 @@ class Optimum:
         It is not believed: chance explains a narrow component (`fit_em`).
     parameters : Parameters
         Data units, clusters numbered as in the fit.
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> fit = fit_em(rows, 2, seed=1)
+    >>> best = max(fit.optima, key=lambda optimum: optimum.objective)
+    >>> best.flagged, best.objective == fit.log_likelihood
+    (False, True)
     """
 
     objective: float

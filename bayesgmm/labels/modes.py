@@ -32,6 +32,11 @@ class Mode:
         Mean and standard deviation over their draws, nats, data units.
     sorted_weights : tuple of float
         Mean of the weights, the largest first.
+
+    Examples
+    --------
+    >>> Mode((0, 2), -1130.3, 1.6, (0.64, 0.36)).chains
+    (0, 2)
     """
 
     chains: tuple[int, ...]

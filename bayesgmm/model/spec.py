@@ -1,9 +1,10 @@
 """What is to be fitted: the mixture's specification and its priors."""
 
 import functools
+import inspect
 import operator
-from dataclasses import field, fields
-from typing import Annotated, Any, Literal, Self
+from dataclasses import fields
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -123,9 +124,9 @@ def _config_error(error: ValidationError, cls: Any) -> ConfigError:
     )
 
 
-def _raises_config_error(cls: Any) -> Any:
+def _raises_config_error[Spec](cls: type[Spec]) -> type[Spec]:
     """Make the constructor report a wrong argument as ConfigError."""
-    original = cls.__init__
+    original: Any = cls.__init__
 
     @functools.wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -134,8 +135,16 @@ def _raises_config_error(cls: Any) -> Any:
         except ValidationError as error:
             raise _config_error(error, cls) from None
 
-    cls.__init__ = __init__
+    cls.__init__ = __init__  # type: ignore[method-assign]
+    cls.__signature__ = _as_written(cls)  # type: ignore[attr-defined]
     return cls
+
+
+def _as_written(cls: type) -> inspect.Signature:
+    """Return the signature of a constructor without what pydantic checks of each value."""
+    plain = get_type_hints(cls)
+    given = inspect.signature(cls).parameters.values()
+    return inspect.Signature([p.replace(annotation=plain[p.name]) for p in given])
 
 
 def is_by_cluster(value: Any) -> bool:
@@ -230,7 +239,7 @@ class MixtureSpec(_Checked):
 
     n_components: Count
     covariance: NamedCovariance = "full"
-    priors: Priors = field(default_factory=Priors)
+    priors: Priors = Priors()
     resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
 
 

@@ -38,6 +38,14 @@ class HardComparison:
         Between "kmeans, mixture" and, where classes were given, "kmeans, classes" and
         "mixture, classes": 1 for equal partitions, 0 on average for unrelated ones.
     seed : int
+
+    Examples
+    --------
+    >>> from bayesgmm import fit_em
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> beside = hard_comparison(rows, fit_em(rows, 2, seed=1), seed=1)
+    >>> beside.adjusted_rand["kmeans, mixture"], int(beside.rows["differs"].sum())
+    (1.0, 0)
     """
 
     rows: pd.DataFrame = field(repr=False)

@@ -38,6 +38,14 @@ class CredibleBall:
         Sampled partitions in the ball with the fewest clusters, the most clusters and the largest
         distance; among equals the most distant one (vertical upper, vertical lower and horizontal
         bounds of Wade and Ghahramani).
+
+    Examples
+    --------
+    >>> from bayesgmm import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> ball = partition(sample(rows, 2, draws=200, seed=1), prob=0.5, seed=1).ball
+    >>> ball.prob, ball.coarsest.shape
+    (0.5, (8,))
     """
 
     prob: float
@@ -68,6 +76,14 @@ class Partition:
     n_samples : int
         Sampled partitions that the expectation is taken over.
     seed : int
+
+    Examples
+    --------
+    >>> from bayesgmm import sample
+    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    >>> grouping = partition(sample(rows, 2, draws=200, seed=1), seed=1)
+    >>> grouping.n_clusters, grouping.labels.tolist()
+    (2, [1, 1, 1, 2, 2, 2, 1, 2])
     """
 
     labels: IntArray

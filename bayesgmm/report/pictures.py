@@ -6,7 +6,7 @@ import warnings
 
 import matplotlib as mpl
 
-from bayesgmm.plots import Plot
+from bayesgmm.plots.plot import Plot
 from bayesgmm.report.document import Picture
 
 __all__ = ["picture"]

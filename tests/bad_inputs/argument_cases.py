@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import bayesgmm
+import bayesgmm as bg
 from bad_inputs.data_cases import GOOD, Case
 from bayesgmm import plots
 from bayesgmm.errors import (
@@ -231,8 +232,12 @@ POSTERIORS = [
             ("em_path", 3, ("PointFit", "int")),
             ("prior_posterior", 3, ("priors are stored",)),
             ("prior_predictive", ROWS, ("spec",)),
-            ("cluster_colour", 0, ("number must be an integer >= 1, got 0.",)),
         )
+    ),
+    call(
+        "cluster_colour of 0",
+        lambda: bg.cluster_colour(0),
+        "number must be an integer >= 1, got 0.",
     ),
 ]  # fmt: skip
 

@@ -1,0 +1,39 @@
+"""Names that changed: the old ones serve for one release more, with a warning."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+__all__ = ["names_before"]
+
+
+def names_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that knows its old names.
+
+    Parameters
+    ----------
+    module : str
+    now : mapping of str to str
+        The dotted name that each old name has now.
+
+    Examples
+    --------
+    >>> find = names_before("bayesgmm.plots", {"colour": "bayesgmm.cluster_colour"})
+    >>> find("color")
+    Traceback (most recent call last):
+    AttributeError: module 'bayesgmm.plots' has no attribute 'color'
+    """
+
+    def find(name: str) -> Any:
+        if name not in now:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        home, _, new = now[name].rpartition(".")
+        warnings.warn(
+            f"{module}.{name} is now {now[name]}; the old name goes with the next release.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return getattr(import_module(home), new)
+
+    return find
