@@ -85,13 +85,14 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
 
 def relabelled(draws: Draws, method: Method = "stephens") -> xr.DataTree:
     """Return the posterior behind a view as `relabel` does."""
-    posterior, groups = draws.tree, draws.groups
+    posterior = draws.tree
     if draws.resolved is None and attribute(posterior, LABELS) is None:
         raise ConfigError(
             "it is not known which labels of these draws are exchangeable; "
             "adopt(tree, data, spec_or_model) finds out.",
             group="posterior",
         )
+    groups = draws.groups
     if not groups.exchangeable and groups.n_clusters > 1:
         return with_attributes(
             posterior,

@@ -324,9 +324,16 @@ class Draws:
         *,
         cores: int | None = None,
     ) -> Iterator[Result]:
-        """Reduce the responsibilities of rows, the observed ones by default, as `over_draws` does.
+        """Reduce responsibilities block of draws by block, as `over_draws` does.
 
-        In a block of draws (draw, cluster, row).
+        Parameters
+        ----------
+        reduce : callable of (block, part)
+            ``block`` is an array of shape (draw, cluster, row), ``part`` the slice of its draws.
+        rows : AnnotatedRows or array of shape (row, feature), data units, optional
+            The observed ones by default.
+        cores : int, optional
+            Threads; all that there are by default.
         """
         table = self.rows if rows is None else rows
         return over_draws(reduce, self.parameters, table, *self.frame, cores=cores)
