@@ -13,11 +13,11 @@ from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.limits import IDENTIFIED, INTERVAL
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import precision
-from bayesgmm.posterior.tree import attribute, check_posterior, clusters_of
-from bayesgmm.prediction.draws import draws_of
+from bayesgmm.posterior.tree import attribute
 
-__all__ = ["label_free", "summarize"]
+__all__ = ["label_free", "label_free_of", "summarize", "summary_of"]
 
 
 def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
@@ -55,16 +55,19 @@ def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
     >>> float(table.loc["means[2, x1]", "mean"].round())
     6.0
     """
-    check_posterior(posterior)
+    return summary_of(Draws(posterior), prob)
+
+
+def summary_of(draws: Draws, prob: float = INTERVAL) -> pd.DataFrame:
+    """Summarise a view as `summarize` does a posterior."""
     prob = check_prob(prob)
-    scores = attribute(posterior, "identification") or []
+    scores = attribute(draws.tree, "identification") or []
     withheld = {k: score for k, score in enumerate(scores) if score < IDENTIFIED}
-    shown = [q for q in cluster_quantities(posterior) if q.cluster not in withheld]
+    shown = [q for q in cluster_quantities(draws) if q.cluster not in withheld]
     if withheld:
-        shown += label_free_quantities(posterior)
+        shown += label_free_quantities(draws)
     table = _table(shown, prob)
-    names = clusters_of(posterior)
-    table.attrs["withheld"] = {names[k].item(): score for k, score in withheld.items()}
+    table.attrs["withheld"] = {draws.clusters[k].item(): score for k, score in withheld.items()}
     return table
 
 
@@ -104,29 +107,32 @@ def label_free(
     >>> label_free(sample(rows, 2, draws=100, seed=1), rows=[0, 3]).index[-1]
     'together[0, 3]'
     """
+    return label_free_of(Draws(posterior), prob, rows)
+
+
+def label_free_of(draws: Draws, prob: float = INTERVAL, rows: Iterable[int] = ()) -> pd.DataFrame:
+    """Summarise a view as `label_free` does a posterior."""
     prob = check_prob(prob)
-    return _table([*label_free_quantities(posterior), *_together(posterior, rows)], prob)
+    return _table([*label_free_quantities(draws), *_together(draws, rows)], prob)
 
 
-def _together(posterior: xr.DataTree, rows: Iterable[int]) -> list[Quantity]:
+def _together(draws: Draws, rows: Iterable[int]) -> list[Quantity]:
     """Return for each pair of rows the probability that they share a component, label-free."""
     chosen = [check_count("rows", row, least=0) for row in rows]
     if not chosen:
         return []
-    draws = draws_of(posterior)
-    values = draws.rows(None)
-    if max(chosen) >= len(values):
+    draws.require_gaussian()
+    if max(chosen) >= len(draws.rows):
         raise ConfigError(
-            f"row {max(chosen)} is not among the {len(values)} rows, which are counted from 0.",
+            f"row {max(chosen)} is not among the {len(draws.rows)} rows, which are counted from 0.",
             key="rows",
             value=max(chosen),
         )
-    sizes = posterior["posterior"].sizes
-    shares = draws.responsibilities(values[chosen])
+    shares = draws.responsibilities(draws.rows[chosen])
     return [
         Quantity(
             f"together[{chosen[i]}, {chosen[j]}]",
-            (shares[:, :, i] * shares[:, :, j]).sum(axis=1).reshape(sizes["chain"], sizes["draw"]),
+            (shares[:, :, i] * shares[:, :, j]).sum(axis=1).reshape(draws.shape),
         )
         for i, j in combinations(range(len(chosen)), 2)
     ]

@@ -26,6 +26,7 @@ from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInt
 from bayesgmm.evidence import evidences_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior import load
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.sampling import sample
 from bayesgmm.summary import summarize
@@ -373,10 +374,10 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
 def test_ctrl_c_during_a_criterion_keeps_every_posterior(
     lakes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(posterior: Any, *_: Any, **options: Any) -> Any:
-        if posterior["posterior"].sizes["cluster"] == 2:
+    def interrupt(draws: Draws, *_: Any, **options: Any) -> Any:
+        if draws.n_components == 2:
             raise KeyboardInterrupt
-        return evidences_of(posterior, "none", converged=True, seed=1)
+        return evidences_of(draws, "none", converged=True, seed=1)
 
     monkeypatch.setattr("bayesgmm.comparison._compare.evidences_of", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
@@ -390,7 +391,7 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison._compare.extended", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
     assert attribute(caught.value.partial, "status") == "complete"

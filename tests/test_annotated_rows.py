@@ -25,7 +25,7 @@ from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
-from bayesgmm.prediction.draws import MixtureDraws
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling.smc import temper
 
 N_ROWS = 60
@@ -314,7 +314,7 @@ def test_predictions_of_partly_observed_rows():
     target, x = posterior_of(3, 2, "full", 0.0)
     points = np.stack([x, -x, 0.5 * x])
     parameters = target.constrain(points)
-    draws = MixtureDraws(parameters, ("a", "b", "c"), None)
+    draws = Draws.of(parameters, ("a", "b", "c"))
     found = [joint(target.rows, Parameters(*(v[s : s + 1] for v in parameters))) for s in range(3)]
     logs = logsumexp(found, axis=2)
     np.testing.assert_allclose(draws.log_densities(target.rows), logs, rtol=1e-11, atol=1e-11)

@@ -90,7 +90,7 @@ def test_the_evidence_does_not_depend_on_the_labels(eight):
 
 
 def test_nobile_agrees_with_the_two_evidences(eight):
-    step = nobile_step(eight)
+    step = nobile_step(Draws(eight))
     expected = evidence_by_enumeration(EIGHT, 2) - evidence_by_enumeration(EIGHT, 1)
     assert step.usable
     assert abs(step.value - expected) < 4 * step.error
@@ -252,7 +252,7 @@ def test_too_few_draws_and_one_component_are_refused():
     with pytest.raises(ConfigError, match="needs at least 40 draws, got 20"):
         log_evidence(posterior)
     with pytest.raises(ConfigError, match="at least 2 components") as caught:
-        nobile_step(posterior)
+        nobile_step(Draws(posterior))
     assert caught.value.n_components == 1
 
 

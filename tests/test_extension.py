@@ -13,6 +13,7 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence._extend import extend
 from bayesgmm.labels import cluster_quantities, label_free_quantities
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import precision
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import sample
@@ -22,7 +23,7 @@ REFERENCE = json.loads((Path(__file__).parent / "reference/galaxies_modes.json")
 
 def assert_same_means(tree, other, quantities):
     """Every mean of one run lies within 4 combined Monte Carlo errors of the other's."""
-    for one, two in zip(quantities(tree), quantities(other), strict=True):
+    for one, two in zip(quantities(Draws(tree)), quantities(Draws(other)), strict=True):
         error = np.hypot(precision(one.values).mcse_mean, precision(two.values).mcse_mean)
         assert abs(one.values.mean() - two.values.mean()) < 4 * error, one.name
 

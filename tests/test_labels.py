@@ -12,8 +12,8 @@ from simulated_runs import clustered, run_about
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import (
     METHODS,
+    Allocations,
     agreement,
-    allocations_of,
     cluster_quantities,
     group_chains,
     label_free_quantities,
@@ -21,7 +21,6 @@ from bayesgmm.labels import (
     stephens,
 )
 from bayesgmm.labels._relabel import _numbers
-from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.identification import _margins, identification_scores
 from bayesgmm.labels.modes import _near
 from bayesgmm.labels.pivot import _cluster_vectors
@@ -31,6 +30,7 @@ from bayesgmm.model.numbering import number_clusters
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.correlations import correlation_matrices
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import (
     attribute,
     parameters_of,
@@ -115,9 +115,14 @@ def test_stephens_reaches_the_least_divergence_of_all_labellings():
     parameters = Parameters(
         rng.dirichlet([5, 5], draws), spread, ones[..., 0], ones, ones
     ).permuted(rng.permuted(np.tile([0, 1], (draws, 1)), axis=1))
-    allocations = Allocations(
-        parameters, rng.normal(size=(12, 1)), np.zeros(1), np.ones(1), LabelGroups.of_all(clusters)
+    view = Draws.of(
+        parameters,
+        ("x",),
+        rows=rng.normal(size=(12, 1)),
+        frame=(np.zeros(1), np.ones(1)),
+        groups=LabelGroups.of_all(clusters),
     )
+    allocations = Allocations(view)
     r = np.stack([allocations.at(s) for s in range(draws)])
 
     def divergence(orders):
@@ -162,13 +167,13 @@ def test_a_switch_moves_all_that_belongs_to_a_cluster(overlapping):
 
 
 def test_what_is_not_held_between_passes_gives_the_same(overlapping, monkeypatch):
-    held = stephens(allocations_of(overlapping), 0)
+    held = stephens(Allocations(Draws(overlapping)), 0)
     monkeypatch.setattr("bayesgmm.labels.allocation._HELD_VALUES", 0)
-    np.testing.assert_array_equal(stephens(allocations_of(overlapping), 0), held)
+    np.testing.assert_array_equal(stephens(Allocations(Draws(overlapping)), 0), held)
 
 
 def test_passes_that_run_out_leave_the_orders_reached(overlapping, monkeypatch):
-    permuted = allocations_of(permuted_tree(overlapping, random_orders(overlapping)))
+    permuted = Allocations(Draws(permuted_tree(overlapping, random_orders(overlapping))))
     monkeypatch.setattr(sys.modules[stephens.__module__], "_MAX_PASSES", 0)
     orders = stephens(permuted, 0)
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile([0, 1, 2], (len(orders), 1)))
@@ -184,9 +189,7 @@ def test_the_pivot_compares_each_parameter_once():
     weights, means = np.array([[0.3, 0.7]]), rng.normal(size=(1, 2, 3))
     parameters = Parameters(weights, means, scales, correlations, covariances)
     centre, unit = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 2.0])
-    vectors = _cluster_vectors(
-        Allocations(parameters, rng.normal(size=(5, 3)), centre, unit, LabelGroups.of_all(2))
-    )
+    vectors = _cluster_vectors(Draws.of(parameters, ("a", "b", "c"), frame=(centre, unit)))
     for k in range(2):
         expected = [np.log(weights[0, k])]
         expected += [(means[0, k, d] - centre[d]) / unit[d] for d in range(3)]
@@ -197,7 +200,7 @@ def test_the_pivot_compares_each_parameter_once():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_labels_are_those_of_the_pivot(overlapping, method):
-    allocations = allocations_of(permuted_tree(overlapping, random_orders(overlapping)))
+    allocations = Allocations(Draws(permuted_tree(overlapping, random_orders(overlapping))))
     for pivot in (0, 7, 1200):
         assert METHODS[method](allocations, pivot)[pivot].tolist() == [0, 1, 2]
 
@@ -206,14 +209,16 @@ def test_label_free_quantities_do_not_see_labels(overlapping):
     permuted = permuted_tree(overlapping, random_orders(overlapping))
     for tree in (permuted, relabel(permuted)):
         for one, other in zip(
-            label_free_quantities(overlapping), label_free_quantities(tree), strict=True
+            label_free_quantities(Draws(overlapping)),
+            label_free_quantities(Draws(tree)),
+            strict=True,
         ):
             np.testing.assert_allclose(other.values, one.values, rtol=1e-12, err_msg=one.name)
 
 
 def test_entropy_and_occupied_against_the_definition(overlapping):
-    values = {q.name: q.values.ravel() for q in label_free_quantities(overlapping)}
-    allocations = allocations_of(overlapping)
+    values = {q.name: q.values.ravel() for q in label_free_quantities(Draws(overlapping))}
+    allocations = Allocations(Draws(overlapping))
     for draw in (0, 11, 500):
         r = allocations.at(draw)
         assert values["entropy"][draw] == pytest.approx(-(r * np.log(r)).sum(), rel=1e-10)
@@ -285,8 +290,8 @@ def test_equal_clusters_are_not_identified_and_distant_ones_are():
 
 
 def test_scores_are_those_of_the_draws_own_labels(overlapping):
-    allocations = allocations_of(overlapping)
-    wrong = np.tile([0, 1, 2], (allocations.n_draws, 1))
+    allocations = Allocations(Draws(overlapping))
+    wrong = np.tile([0, 1, 2], (allocations.draws.n_samples, 1))
     right = identification_scores(allocations, wrong)
     wrong[::2] = [1, 0, 2]
     scores = identification_scores(allocations, wrong)
@@ -342,8 +347,8 @@ def test_a_users_own_model_is_relabelled_and_read_by_its_values(n_features):
     np.testing.assert_array_equal(
         draws_of(relabel(own), "means"), draws_of(relabel(permuted), "means")
     )
-    names = [q.name for q in cluster_quantities(own)]
-    assert names == [q.name for q in cluster_quantities(permuted)]
+    names = [q.name for q in cluster_quantities(Draws(own))]
+    assert names == [q.name for q in cluster_quantities(Draws(permuted))]
 
 
 @pytest.mark.parametrize(
@@ -360,7 +365,7 @@ def test_a_users_own_model_is_relabelled_and_read_by_its_values(n_features):
 def test_shared_quantities_appear_once(covariance, expected):
     data, truth = clustered(2)
     tree = run_about(data, MixtureSpec(2, covariance), truth, draws=10)
-    quantities = cluster_quantities(tree)
+    quantities = cluster_quantities(Draws(tree))
     assert [q.name for q in quantities[6:]] == expected
     assert all(np.ptp(q.values) > 0.0 for q in quantities)
     draws = tree["posterior"].to_dataset().assign(correlations=correlation_matrices(tree))
@@ -376,19 +381,19 @@ def test_one_cluster_has_no_label_to_switch():
     data, truth = clustered(1)
     tree = relabel(run_about(data, 1, truth, draws=50))
     assert attribute(tree, "identification") == [1.0]
-    assert [q.name for q in label_free_quantities(tree)] == ["log_likelihood"]
-    assert "weights[1]" not in [q.name for q in cluster_quantities(tree)]
+    assert [q.name for q in label_free_quantities(Draws(tree))] == ["log_likelihood"]
+    assert "weights[1]" not in [q.name for q in cluster_quantities(Draws(tree))]
 
 
 def test_chains_are_grouped_by_mode():
     data, truth = clustered(3)
     other = truth._replace(means=truth.means[[0, 1, 1]] + [[0.0], [-1.0], [1.0]])
     apart = run_about(data, 3, [truth, other, truth, other])
-    modes = group_chains(permuted_tree(apart, random_orders(apart)))
+    modes = group_chains(Draws(permuted_tree(apart, random_orders(apart))))
     assert [mode.chains for mode in modes] == [(0, 2), (1, 3)]
     assert modes[0].log_likelihood > modes[1].log_likelihood + 10.0
     together = run_about(data, 3, truth)
-    (mode,) = group_chains(permuted_tree(together, random_orders(together)))
+    (mode,) = group_chains(Draws(permuted_tree(together, random_orders(together))))
     assert mode.chains == (0, 1, 2, 3)
     assert sum(mode.sorted_weights) == pytest.approx(1.0)
 

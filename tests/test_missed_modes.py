@@ -130,7 +130,7 @@ def test_what_is_left_out_is_the_weight_of_the_other_mode(galaxies):
     errors = [weighed.weight_error for weighed in both.modes]
     for started, weight in zip(modes, weights, strict=True):
         tree = run_in(target, galaxies, [started], modes)
-        missed = left_out(tree, seed=1)
+        missed = left_out(Draws(tree), seed=1)
         assert missed.grave and missed.visible == 2
         assert abs(missed.share - weight) < 4.0 * math.hypot(missed.error, *errors) + 0.003
         assert diagnose(tree).status is RunStatus.MODES_LEFT_OUT
@@ -138,9 +138,9 @@ def test_what_is_left_out_is_the_weight_of_the_other_mode(galaxies):
 
 def test_draws_that_visit_all_modes_leave_out_none(faithful):
     for k in (1, 2, 3):
-        assert left_out(sample(faithful, k, draws=400, seed=2), seed=1) is None
+        assert left_out(Draws(sample(faithful, k, draws=400, seed=2)), seed=1) is None
 
 
 def test_a_run_without_stored_modes_is_judged_as_before(stuck):
     tree = stuck.drop_nodes("posterior_modes")
-    assert left_out(tree) is None and diagnose(tree).left_out is None
+    assert left_out(Draws(tree)) is None and diagnose(tree).left_out is None

@@ -12,6 +12,7 @@ from bayesgmm.elpd import WAIC, loo, loo_with_refits, waic
 from bayesgmm.elpd.moment_matching import may_match_moments
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.sampling import sample
 
@@ -197,14 +198,14 @@ def test_moment_matching_agrees_with_a_refit_of_two_clusters(two_clusters):
 
 
 def test_moments_are_matched_only_where_every_cluster_is_identified(two_clusters):
-    assert may_match_moments(two_clusters)
+    assert may_match_moments(Draws(two_clusters))
     unsure = with_attributes(two_clusters, identification=[1.0, 0.985])
-    assert not may_match_moments(unsure)
+    assert not may_match_moments(Draws(unsure))
     assert loo_with_refits(unsure, draws=100, tune=200, seed=4).refitted == (60,)
     raw = {name: text for name, text in two_clusters.attrs.items() if name != "identification"}
     unlabelled = two_clusters.copy()
     unlabelled.attrs = raw
-    assert not may_match_moments(unlabelled)
+    assert not may_match_moments(Draws(unlabelled))
     unlabelled.attrs = {name: text for name, text in raw.items() if name != "resolved"}
     with pytest.raises(ConfigError, match="user's own model"):
         loo_with_refits(unlabelled)

@@ -22,8 +22,14 @@ from bayesgmm.labels.exchangeability import LabelMoves
 from bayesgmm.limits import ROUNDED
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.spec import MixtureSpec, as_spec
-from bayesgmm.posterior.gaussian import COMPONENTS, held_against_gaussians, some_draws
-from bayesgmm.posterior.tree import LABELS, SCHEMA_VERSION, package_versions, with_attributes
+from bayesgmm.posterior.gaussian import held_against_gaussians, some_draws
+from bayesgmm.posterior.tree import (
+    COMPONENTS,
+    LABELS,
+    SCHEMA_VERSION,
+    package_versions,
+    with_attributes,
+)
 from bayesgmm.sampling.completion import completed, laid_out
 from bayesgmm.sampling.contract import PART_DIMS, check_contract
 from bayesgmm.sampling.model_density import ModelDensity

@@ -7,22 +7,21 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
-import xarray as xr
 
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import Dataset, as_dataset, check_components
-from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
-from bayesgmm.elpd import check_enough_draws, loo_with_refits, waic
+from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnosis_of
+from bayesgmm.elpd import check_enough_draws, loo_with_refits_of, waic
 from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingInterrupted
-from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of
-from bayesgmm.evidence._extend import extend
+from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extended
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import MOST_REFITS, PARETO_K
 from bayesgmm.model.several import ByModel, covariances_in, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
@@ -164,21 +163,21 @@ def _sampled(
     _, for_draws, for_evidence, for_refits = seeds
     cores = options["cores"]
     with parts.attempt(spec, "sampling"):
-        tree, verdict = _sample_until_good(data, spec, seed=for_draws, **options)
-        parts.posteriors[spec], parts.verdicts[spec] = tree, verdict
+        view, verdict = _sample_until_good(data, spec, seed=for_draws, **options)
+        parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         with parts.attempt(spec, "WAIC and LOO"):
-            parts.elpds["waic"][spec] = waic(tree)
-            parts.elpds["loo"][spec] = _loo(tree, for_refits, cores)
+            parts.elpds["waic"][spec] = waic(view.tree)
+            parts.elpds["loo"][spec] = _loo(view, for_refits, cores)
         parts.evidences[spec] = evidences_of(
-            tree, evidence, converged=verdict.ok, seed=for_evidence, cores=cores
+            view, evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
         parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
-        parts.posteriors[spec] = with_attributes(tree, verdict=verdict.to_dict())
+        parts.posteriors[spec] = with_attributes(view.tree, verdict=verdict.to_dict())
 
 
-def _loo(posterior: xr.DataTree, seed: int, cores: int | None) -> Any:
+def _loo(view: Draws, seed: int, cores: int | None) -> Any:
     """Return LOO with its unreliable rows mended, as far as they can be."""
-    mend = partial(loo_with_refits, posterior, PARETO_K, seed=seed, cores=cores)
+    mend = partial(loo_with_refits_of, view, PARETO_K, seed=seed, cores=cores)
     try:
         return mend(max_refits=MOST_REFITS)
     except SamplingInterrupted:
@@ -231,20 +230,20 @@ def _specs(
 
 def _sample_until_good(
     data: Dataset, spec: MixtureSpec, draws: int, limit: int, seed: int, **options: Any
-) -> tuple[xr.DataTree, Diagnosis]:
+) -> tuple[Draws, Diagnosis]:
     """Sample, and while the verdict is bad go on from the run, each time twice as long."""
-    tree = sample(data, spec, draws=draws, seed=seed, **options)
+    view = Draws(sample(data, spec, draws=draws, seed=seed, **options))
     longer, seeds = draws, np.random.SeedSequence(seed)
     try:
-        while not (verdict := diagnose(tree)).ok and longer <= limit:
+        while not (verdict := diagnosis_of(view)).ok and longer <= limit:
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
-                tree = extend(tree, longer, seed=integer(seeds.spawn(1)[0]))
+                view = Draws(extended(view, longer, seed=integer(seeds.spawn(1)[0])))
             except SamplingError as error:
                 logger.info("K = %d stays as it is: %s", spec.n_components, error)
                 break
             longer *= 2
     except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
-    return tree, verdict
+        raise SamplingInterrupted("interrupted after sampling.", partial=view.tree) from stop
+    return view, verdict

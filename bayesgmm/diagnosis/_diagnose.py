@@ -22,14 +22,15 @@ from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.labels import Mode, Quantity, cluster_quantities, group_chains, label_free_quantities
 from bayesgmm.limits import SETTLED
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import precision
-from bayesgmm.posterior.tree import attribute, clusters_of, resolved_of
+from bayesgmm.posterior.tree import attribute
 
 if TYPE_CHECKING:
     from bayesgmm.evidence.missed_modes import LeftOut
     from bayesgmm.evidence.modes import WeighedModes
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "diagnose", "diagnosis_of"]
 
 
 @dataclass(frozen=True)
@@ -145,25 +146,30 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
     Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), Bayesian Analysis 16:667 (R-hat, ESS
     and their limits); Betancourt (2016), arXiv:1604.00695 (E-FMI).
     """
-    free = label_free_quantities(posterior)
-    own = cluster_quantities(posterior)
-    modes = group_chains(posterior, free)
+    return diagnosis_of(Draws(posterior))
+
+
+def diagnosis_of(draws: Draws) -> Diagnosis:
+    """Judge a run by a view of its posterior, as `diagnose` does."""
+    free = label_free_quantities(draws)
+    own = cluster_quantities(draws)
+    modes = group_chains(draws, free)
     judged = {q.name: precision(q.values) for q in [*free, *own]}
-    figures = figures_of(posterior, free, own, judged)
+    figures = figures_of(draws, free, own, judged)
     doubtful = doubtful_clusters(figures)
     clear = [q.name for q in [*free, *own] if q.cluster not in doubtful and not _settled(q)]
-    own_model = resolved_of(posterior) is None
-    weighed, refusal = (None, None) if own_model else _weighed(posterior, modes)
-    missed = None if own_model else _left_out(posterior)
+    own_model = draws.resolved is None
+    weighed, refusal = (None, None) if own_model else _weighed(draws, modes)
+    missed = None if own_model else _left_out(draws)
     findings = _by_gravity(
         [
-            *completeness(posterior, figures),
+            *completeness(draws.tree, figures),
             *broken_chains([free[0], *own]),
             *modes_missed(missed, figures["chains"]),
             *modes_apart(modes, weighed, refusal, own_model=own_model),
             *mixing({name: judged[name] for name in clear}, own_model=own_model),
-            *sampler(posterior, figures),
-            *labels(figures, clusters_of(posterior)),
+            *sampler(draws.tree, figures),
+            *labels(figures, draws.clusters),
         ]
     )
     return Diagnosis(
@@ -177,25 +183,23 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
     )
 
 
-def _left_out(posterior: xr.DataTree) -> "LeftOut | None":
+def _left_out(draws: Draws) -> "LeftOut | None":
     """Return the known modes that the draws do not visit."""
-    if "posterior_modes" not in posterior:
+    if "posterior_modes" not in draws.tree:
         return None
     from bayesgmm.evidence.missed_modes import left_out
 
-    return left_out(posterior, seed=attribute(posterior, "seed") or 0)
+    return left_out(draws, seed=attribute(draws.tree, "seed") or 0)
 
 
-def _weighed(
-    posterior: xr.DataTree, modes: tuple[Mode, ...]
-) -> tuple["WeighedModes | None", str | None]:
+def _weighed(draws: Draws, modes: tuple[Mode, ...]) -> tuple["WeighedModes | None", str | None]:
     """Weigh several modes by their evidence, or return why that cannot be done."""
     if len(modes) < 2:
         return None, None
-    from bayesgmm.evidence.modes import weigh_modes
+    from bayesgmm.evidence.modes import weighed_modes
 
     try:
-        return weigh_modes(posterior, seed=attribute(posterior, "seed") or 0), None
+        return weighed_modes(draws, modes, seed=attribute(draws.tree, "seed") or 0), None
     except (ConfigError, SamplingError) as error:
         return None, str(error)
 

@@ -4,19 +4,12 @@ import math
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from arviz_stats.base import array_stats
 
-from bayesgmm.labels import (
-    Quantity,
-    allocations_of,
-    largest_share,
-    modal_draw,
-    stephens,
-)
+from bayesgmm.labels import Allocations, Quantity, largest_share, modal_draw, stephens
 from bayesgmm.model.parameters import permute
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.mcmc_error import Precision, precision
+from bayesgmm.posterior.mcmc_error import Precision, r_hat
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.typing import Array
 
@@ -24,18 +17,19 @@ __all__ = ["figures_of"]
 
 
 def figures_of(
-    posterior: xr.DataTree, free: list[Quantity], own: list[Quantity], judged: dict[str, Precision]
+    draws: Draws, free: list[Quantity], own: list[Quantity], judged: dict[str, Precision]
 ) -> dict[str, Any]:
     """Return the figures of a run as plain JSON, None where it has no such figure.
 
     Parameters
     ----------
-    posterior : xarray.DataTree
+    draws : Draws
     free, own : list of Quantity
         What no label touches, and what belongs to clusters or is shared.
     judged : dict of str to Precision
         How well the run determines each.
     """
+    posterior = draws.tree
     stats = posterior["sample_stats"].to_dataset()
     by_name = {q.name: q.values for q in free}
     log_likelihood = by_name["log_likelihood"]
@@ -44,15 +38,15 @@ def figures_of(
         {
             "chains": log_likelihood.shape[0],
             "draws": log_likelihood.shape[1],
-            "n_clusters": posterior["posterior"].sizes["cluster"],
+            "n_clusters": draws.n_components,
             "log_likelihood": log_likelihood.mean(axis=1).tolist(),
             "label_free": {q.name: judged[q.name]._asdict() for q in free},
             "clusters": {q.name: judged[q.name]._asdict() for q in own},
-            "r_hat_max_as_sampled": _r_hat_as_sampled(posterior),
+            "r_hat_max_as_sampled": _r_hat_as_sampled(draws),
             "divergences": int(stats["diverging"].values.sum()) if "diverging" in stats else None,
             "max_depth_share": None if deepest is None else float(deepest.mean()),
             "e_fmi": _e_fmi(stats["energy"].values) if "energy" in stats else None,
-            "switched": _switched(posterior),
+            "switched": _switched(draws),
             "identification": attribute(posterior, "identification"),
             "agreement": (attribute(posterior, "relabelling") or {}).get("agreement"),
             "occupied": float(by_name.get("occupied", np.ones(1)).mean()),
@@ -69,26 +63,26 @@ def _e_fmi(energy: Array) -> list[float]:
     return values.tolist()
 
 
-def _r_hat_as_sampled(posterior: xr.DataTree) -> float:
+def _r_hat_as_sampled(draws: Draws) -> float:
     """Return the largest R-hat of the means under the labels as sampled."""
-    means = posterior["posterior"].to_dataset()["means"].values
-    stats = posterior["sample_stats"].to_dataset()
+    means = draws.parameters.means
+    stats = draws.tree["sample_stats"].to_dataset()
     if "permutation" in stats:
-        means = permute(means, stats["permutation"].values.argsort(axis=2), 2)
-    values = means.reshape(*means.shape[:2], -1)
-    r_hats = [precision(values[..., i]).r_hat for i in range(values.shape[2])]
+        orders = stats["permutation"].values.reshape(draws.n_samples, -1)
+        means = permute(means, orders.argsort(axis=1), 1)
+    values = means.reshape(*draws.shape, -1)
+    r_hats = [r_hat(values[..., i]) for i in range(values.shape[2])]
     return float(np.max(r_hats))  # NaN where a chain never moved
 
 
-def _switched(posterior: xr.DataTree) -> float | None:
+def _switched(draws: Draws) -> float | None:
     """Return the share of draws in other labels than most.
 
     None where they were relabelled, and where the model tells all labels apart.
     """
-    exchangeable = Draws(posterior).groups.exchangeable
-    if not exchangeable or attribute(posterior, "relabelling") is not None:
+    if not draws.groups.exchangeable or attribute(draws.tree, "relabelling") is not None:
         return None
-    return 1.0 - largest_share(stephens(allocations_of(posterior), modal_draw(posterior)))
+    return 1.0 - largest_share(stephens(Allocations(draws), modal_draw(draws.tree)))
 
 
 def _plain(value: Any) -> Any:

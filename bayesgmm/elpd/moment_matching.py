@@ -11,7 +11,7 @@ from bayesgmm.elpd.predictive import relative_efficiency
 from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.limits import IDENTIFIED_TO_MATCH
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import attribute, resolved_of
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["MatchedRows", "match_moments", "may_match_moments"]
@@ -37,21 +37,21 @@ class MatchedRows(NamedTuple):
     error: Array
 
 
-def may_match_moments(posterior: xr.DataTree) -> bool:
+def may_match_moments(draws: Draws) -> bool:
     """Say whether the draws lie in one labelling's cell, which an affine move then leaves alone.
 
     Relabelled draws of the built-in model whose clusters all have an identification score of at
     least 0.99; a single component has no labels to fold.
     """
-    if resolved_of(posterior) is None:
+    if draws.resolved is None:
         return False
-    if posterior["posterior"].sizes["cluster"] == 1:
+    if draws.n_components == 1:
         return True
-    scores = attribute(posterior, "identification")
+    scores = attribute(draws.tree, "identification")
     return bool(scores) and min(scores) >= IDENTIFIED_TO_MATCH
 
 
-def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> MatchedRows:
+def match_moments(view: Draws, rows: IntArray, limit: float) -> MatchedRows:
     """Estimate leave-one-out terms by importance sampling from moved draws.
 
     The draws, on the unconstrained coordinates, are moved to the mean, then the marginal
@@ -61,7 +61,7 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
 
     Parameters
     ----------
-    posterior : DataTree
+    view : Draws
         One for which `may_match_moments`, with the group log_likelihood.
     rows : array of int
         Positions of the rows.
@@ -73,10 +73,8 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
     Paananen, Piironen, Buerkner and Vehtari (2021), Statistics and Computing 31:16; the algorithm
     is ArviZ's `loo_moment_match`.
     """
-    view = Draws(posterior)
-    draws = view.coordinates
     target: LogDensity = view.target
-    values = posterior["log_likelihood"].to_dataset()["x"].transpose(..., "obs")
+    values = view.tree["log_likelihood"].to_dataset()["x"].transpose(..., "obs")
     coords = {name: values[name] for name in _SAMPLE}
     part = xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"x": values.isel(obs=rows)})})
 
@@ -88,7 +86,7 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
         of_row = target.rowwise(points.values, target.rows[row : row + 1])
         return xr.DataArray(of_row[..., 0], coords, _SAMPLE)
 
-    relative = relative_efficiency(posterior)
+    relative = relative_efficiency(view.tree)
     # Its warnings repeat what the Pareto k say; points far out have no density, which it expects.
     with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
         warnings.simplefilter("ignore")
@@ -97,7 +95,7 @@ def match_moments(posterior: xr.DataTree, rows: IntArray, limit: float) -> Match
             az.loo(part, pointwise=True, var_name="x", reff=relative),
             log_posterior,
             log_likelihood,
-            xr.DataArray(draws, coords, (*_SAMPLE, "coordinate")),
+            xr.DataArray(view.coordinates, coords, (*_SAMPLE, "coordinate")),
             var_name="x",
             reff=relative,
             k_threshold=limit,

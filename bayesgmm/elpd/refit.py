@@ -26,7 +26,7 @@ from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["RepairedLOO", "loo_with_refits"]
+__all__ = ["RepairedLOO", "loo_with_refits", "loo_with_refits_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -170,16 +170,42 @@ def loo_with_refits(
     >>> estimate.n_matched, estimate.n_refitted
     (0, 0)
     """
+    return loo_with_refits_of(
+        Draws(posterior),
+        limit,
+        moment_matching=moment_matching,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        max_refits=max_refits,
+        seed=seed,
+        cores=cores,
+    )
+
+
+def loo_with_refits_of(
+    view: Draws,
+    limit: float = PARETO_K,
+    *,
+    moment_matching: bool = True,
+    draws: int = 500,
+    tune: int = 500,
+    chains: int = 4,
+    max_refits: int = 50,
+    seed: int | None = None,
+    cores: int | None = None,
+) -> RepairedLOO:
+    """Estimate from a view as `loo_with_refits` does from a posterior."""
     seed = seed_of(seed)
-    plain = loo(posterior)
+    plain = loo(view.tree)
     elpd, pareto_k = plain.elpd_i.values.copy(), plain.pareto_k.values.copy()
     error = np.full(len(elpd), np.nan)
     high = np.flatnonzero(~(pareto_k <= limit))
     few = 0 < len(high) <= _MATCHES_A_REFIT * max_refits
-    if moment_matching and few and may_match_moments(posterior):
+    if moment_matching and few and may_match_moments(view):
         logger.info("%d rows have a Pareto k above %g: moment matching", len(high), limit)
         goal = min(limit, PARETO_K_MATCHED)
-        found = match_moments(posterior, high, goal)
+        found = match_moments(view, high, goal)
         good = found.pareto_k <= goal
         elpd[high[good]], pareto_k[high[good]] = found.elpd[good], found.pareto_k[good]
         error[high[good]] = found.error[good]
@@ -190,7 +216,7 @@ def loo_with_refits(
     r_hat = np.empty(0)
     if len(rows):
         settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or available_cores())
-        terms, errors, r_hat = _refit(posterior, rows, chains, settings, seed)
+        terms, errors, r_hat = _refit(view, rows, chains, settings, seed)
         done = np.isfinite(terms)
         rows, r_hat = rows[done], r_hat[done]
         elpd[rows], error[rows] = terms[done], errors[done]
@@ -217,12 +243,11 @@ def loo_with_refits(
 
 
 def _refit(
-    posterior: xr.DataTree, rows: IntArray, chains: int, settings: ChainSettings, seed: int
+    view: Draws, rows: IntArray, chains: int, settings: ChainSettings, seed: int
 ) -> tuple[Array, Array, Array]:
     """Return the term, its error and R-hat of each row (row,) by leaving it out; NaN where none."""
-    view = Draws(posterior)
     target, kept = view.target, view.coordinates
-    values = posterior["log_likelihood"].to_dataset()["x"].isel(obs=rows)
+    values = view.tree["log_likelihood"].to_dataset()["x"].isel(obs=rows)
     at_draws = values.transpose("obs", "chain", "draw").values
     states = kept.reshape(-1, target.dim)
     seeds = np.random.SeedSequence(seed)

@@ -25,7 +25,7 @@ from bayesgmm.model.components.compact import compact, expand, inverse, precisio
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES, MixtureSpec, Priors, our_name
-from bayesgmm.prediction.draws import MixtureDraws
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["GaussianMixture", "NotConvergedWarning"]
@@ -353,7 +353,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         weights, means = (np.asarray(v, dtype=float) for v in (self.weights_, self.means_))
         return Parameters(weights / weights.sum(), means, scales, correlations, covariances)
 
-    def _draws_and_rows(self, X: Any) -> tuple[MixtureDraws, Array, Any]:
+    def _draws_and_rows(self, X: Any) -> tuple[Draws, Array, Any]:
         """Return the fit, the rows in float64, and the type of what is said of them."""
         check_fitted(self)
         dtypes = [np.float64, np.float32]
@@ -361,7 +361,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         dtype = np.result_type(rows.dtype, self.means_.dtype)
         rows = rows.astype(np.float64, copy=False)
         one_draw = Parameters(*(value[None] for value in self._parameters()))
-        return MixtureDraws(one_draw, tuple(map(str, range(rows.shape[1]))), None), rows, dtype
+        return Draws.of(one_draw, tuple(map(str, range(rows.shape[1])))), rows, dtype
 
     def _scored(self, criterion: str, X: Any) -> Array:
         if self.method == "map":

@@ -21,7 +21,7 @@ from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import attribute, obs_of, rows_of, with_attributes
+from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.assembly import assemble
@@ -30,7 +30,7 @@ from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
 from bayesgmm.typing import Array
 
-__all__ = ["extend"]
+__all__ = ["extend", "extended"]
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,11 @@ def extend(
     >>> tree.posterior.means.shape
     (4, 200, 2, 1)
     """
-    view = Draws(posterior)
+    return extended(Draws(posterior), draws, seed=seed)
+
+
+def extended(view: Draws, draws: int | None = None, *, seed: int | None = None) -> xr.DataTree:
+    """Go on from the draws of a view as `extend` does from a posterior."""
     if view.resolved is None:
         raise ConfigError(
             "extend goes on from draws of the built-in model, and these are of a user's own model; "
@@ -109,7 +113,7 @@ def extend(
             group="posterior",
         )
     target, run = view.target, view.coordinates
-    modes = modes_of(posterior, target)
+    modes = modes_of(view.tree, target)
     draws = run.shape[1] if draws is None else check_count("draws", draws)
     broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))
     if broken.size:
@@ -121,9 +125,7 @@ def extend(
     rng = np.random.default_rng(seed)
     points, accepted = _walk(target, run, modes, draws, rng)
     logger.info("extended by %d draws, %.1f %% of jumps accepted", draws, 100.0 * accepted)
-    return _laid_out(
-        posterior, target, points, {"draws": draws, "seed": seed, "accepted": accepted}
-    )
+    return _laid_out(view, points, {"draws": draws, "seed": seed, "accepted": accepted})
 
 
 def _walk(
@@ -260,17 +262,14 @@ def _sweep(target: LogPosterior, states: Array, step: float, rng: np.random.Gene
     return float(sweep(target, states, step, _MAX_STEPS, drawn_integer(rng)).mean())
 
 
-def _laid_out(
-    posterior: xr.DataTree, target: LogPosterior, points: Array, extension: dict[str, float]
-) -> xr.DataTree:
-    """Return the draws as a tree like the run's."""
+def _laid_out(view: Draws, points: Array, extension: dict[str, float]) -> xr.DataTree:
+    """Return draws (chain, draw, dim) as a tree like the run's."""
+    posterior, target = view.tree, view.target
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
-        labelled = obs_of(posterior).dtype.kind not in "iu"
+        labelled = view.obs.dtype.kind not in "iu"
         frame = pd.DataFrame(
-            rows_of(posterior),
-            index=obs_of(posterior) if labelled else None,
-            columns=list(target.resolved.features),
+            view.rows, index=view.obs if labelled else None, columns=list(view.features)
         )
         data = as_dataset(frame)
     kept = {name: attribute(posterior, name) for name in ("seed", "sampler", "status", "data")}

@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
+from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import DRAWS_PER_COORDINATE
 from bayesgmm.posterior.draws import Draws
@@ -26,6 +27,7 @@ __all__ = [
     "bridge",
     "crossed",
     "log_evidence",
+    "log_evidence_of",
     "log_ratio",
     "log_ratios",
 ]
@@ -125,16 +127,19 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     >>> evidence.error < 0.1
     True
     """
+    return log_evidence_of(Draws(posterior), seed=seed)
+
+
+def log_evidence_of(draws: Draws, *, seed: int | None = None) -> Evidence:
+    """Estimate from a view as `log_evidence` does from a posterior."""
     seed = seed_of(seed)
-    view = Draws(posterior)
-    target, draws = view.target, view.coordinates
     with one_blas_thread():
-        value, error = bridge(target, draws, seed)
+        value, error = bridge(draws.target, draws.coordinates, seed)
     return Evidence(
         value=value,
         error=error,
         method="bridge sampling, Gaussian-mixture proposal symmetric in the labels",
-        n_draws=draws.shape[0] * draws.shape[1],
+        n_draws=draws.n_samples,
         seed=seed,
     )
 
@@ -212,7 +217,7 @@ def _half_bridge(
     return log_ratio(at_draws, at_proposals)
 
 
-def log_ratios(target: LogPosterior, proposal: Proposal, points: Array) -> Array:
+def log_ratios(target: LogDensity, proposal: Proposal, points: Array) -> Array:
     """Return log target - log proposal at points (point, dim), nats, fitting units."""
     out = np.empty(len(points))
     for start in range(0, len(points), _BLOCK):

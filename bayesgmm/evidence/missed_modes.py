@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from arviz_stats.base import array_stats
 from scipy.special import gammaln, logsumexp
 
@@ -108,32 +107,31 @@ class LeftOut:
         return {**vars(self), "modes": [vars(mode) for mode in self.modes]}
 
 
-def left_out(posterior: xr.DataTree, *, seed: int = 0) -> LeftOut | None:
+def left_out(draws: Draws, *, seed: int = 0) -> LeftOut | None:
     """Return the known modes that the draws do not visit, with their masses; None for no such mode.
 
     Parameters
     ----------
-    posterior : xarray.DataTree
-        As `bayesgmm.sample` returns it; a tree without stored modes leaves out none.
+    draws : Draws
+        Of a posterior; one without stored modes leaves out none.
     seed : int
         Of the importance sampling and the bridge.
     """
-    view = Draws(posterior)
-    if GROUP not in posterior or view.resolved is None:
+    if GROUP not in draws.tree or draws.resolved is None:
         return None
-    target, draws = view.target, view.coordinates
-    modes = modes_of(posterior, target)
+    target, points = draws.target, draws.coordinates
+    modes = modes_of(draws.tree, target)
     with one_blas_thread():
-        missed = missed_modes(target, modes, draws)
+        missed = missed_modes(target, modes, points)
         if not missed:
             return None
         masses = [mode_mass(target, mode, seed) for mode in missed]
         visited = [mode for mode in modes if not any(mode is other for other in missed)]
-        total, error = _mass_of_draws(target, draws, visited, seed)
+        total, error = _mass_of_draws(target, points, visited, seed)
         shares = _shares(masses, total)
         if shares.sum() > VISIBLE:
             rare = [
-                share <= _RARE and _touched(target, mode, draws)
+                share <= _RARE and _touched(target, mode, points)
                 for mode, share in zip(missed, shares, strict=True)
             ]
             missed = [mode for mode, seen in zip(missed, rare, strict=True) if not seen]

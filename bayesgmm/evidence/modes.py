@@ -25,7 +25,7 @@ from bayesgmm.runtime.seeds import integers
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["WeighedMode", "WeighedModes", "combine_modes", "weigh_modes"]
+__all__ = ["WeighedMode", "WeighedModes", "combine_modes", "weigh_modes", "weighed_modes"]
 
 _PROPOSED = 4000
 _PROBES = 200
@@ -210,11 +210,17 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     >>> len(weigh_modes(tree, seed=1).modes)
     2
     """
+    return weighed_modes(Draws(posterior), seed=seed)
+
+
+def weighed_modes(
+    view: Draws, modes: tuple[Mode, ...] | None = None, *, seed: int | None = None
+) -> WeighedModes:
+    """Weigh modes as `weigh_modes` does; those of `group_chains`, if they are not at hand."""
     seed = seed_of(seed)
-    view = Draws(posterior)
     target, draws = view.target, view.coordinates
-    modes = group_chains(posterior)
-    _refuse_links(posterior, modes)
+    modes = group_chains(view) if modes is None else modes
+    _refuse_links(view.tree, modes)
     if len(modes) < 2:
         raise SamplingError(
             "the chains lie in one mode, so that there is nothing to combine; use the draws as "
@@ -248,7 +254,7 @@ def _refuse_links(posterior: xr.DataTree, modes: tuple[Mode, ...]) -> None:
     for mode in modes:
         for pair in itertools.combinations(mode.chains, 2):
             source = n_draws * np.array(pair)[:, None] + np.arange(n_draws)
-            if len(group_chains(_taken(posterior, source))) > 1:
+            if len(group_chains(Draws(_taken(posterior, source)))) > 1:
                 others = " or ".join(str(chain) for chain in mode.chains if chain not in pair)
                 raise SamplingError(
                     f"chains {pair[0]} and {pair[1]} lie apart, and chain {others} visits both: "

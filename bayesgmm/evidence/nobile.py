@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import xarray as xr
 from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
@@ -37,7 +36,7 @@ class NobileStep:
     usable: bool
 
 
-def nobile_step(posterior: xr.DataTree) -> NobileStep:
+def nobile_step(draws: Draws) -> NobileStep:
     """Estimate log p(y | K) - log p(y | K - 1) from the draws with K components.
 
     With A_m the sum of the first m concentrations the step is lgamma(A_K) + lgamma(n + A_(K-1))
@@ -48,8 +47,8 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
 
     Parameters
     ----------
-    posterior : DataTree
-        As `bayesgmm.sample` returns it, K >= 2.
+    draws : Draws
+        Of a posterior with K >= 2.
 
     Raises
     ------
@@ -60,15 +59,14 @@ def nobile_step(posterior: xr.DataTree) -> NobileStep:
     ----------
     Nobile (2004), Annals of Statistics 32:2044.
     """
-    view = Draws(posterior)
-    target, draws = view.target, view.coordinates
+    target = draws.target
     resolved = target.resolved
     if resolved.n_components < 2:
         raise ConfigError(
             "Nobile's identity needs at least 2 components, got 1.",
             n_components=resolved.n_components,
         )
-    empty = target.empty_probabilities(draws)
+    empty = target.empty_probabilities(draws.coordinates)
     alike = resolved.groups.group_of(resolved.n_components - 1)
     values = empty[:, :, alike].mean(axis=2)
     probability = float(values.mean())

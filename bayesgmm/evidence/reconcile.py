@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import xarray as xr
-
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence._posterior_over_k import posterior_over_k
-from bayesgmm.evidence.bridge import Evidence, log_evidence
-from bayesgmm.evidence.smc_evidence import tempered_evidence
+from bayesgmm.evidence.bridge import Evidence, log_evidence_of
+from bayesgmm.evidence.smc_evidence import tempered_evidence_of
 from bayesgmm.limits import AGREEMENT, LEFT_OUT_FACTOR, NEGLIGIBLE
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.draws import Draws
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +77,7 @@ class Evidences(NamedTuple):
 
 
 def evidences_of(
-    posterior: xr.DataTree,
+    draws: Draws,
     routes: EvidenceRoutes,
     *,
     converged: bool,
@@ -89,7 +88,7 @@ def evidences_of(
 
     Parameters
     ----------
-    posterior : DataTree
+    draws : Draws
     routes : {"both", "bridge", "none"}
     converged : bool
         Whether the draws have a good verdict: the bridge has no finite error where they have not,
@@ -99,9 +98,9 @@ def evidences_of(
     """
     bridge = smc = _missing("not asked for", seed)
     if routes != "none":
-        bridge = _attempt(lambda: log_evidence(posterior, seed=seed), seed)
+        bridge = _attempt(lambda: log_evidence_of(draws, seed=seed), seed)
     if routes == "both":
-        smc = _attempt(lambda: tempered_evidence(posterior, seed=seed, cores=cores), seed)
+        smc = _attempt(lambda: tempered_evidence_of(draws, seed=seed, cores=cores), seed)
     quoted = reconciled(bridge, smc, converged=converged)
     return Evidences(quoted, bridge if converged else bridge.with_error(math.inf), smc)
 

@@ -12,6 +12,7 @@ from bayesgmm.labels import Allocations, stephens
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.limits import AGREEMENT
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.resampling import resample
@@ -140,6 +141,12 @@ def _relabelled(target: LogPosterior, points: Array) -> Array:
         return points
     density = target.log_densities(points)
     resolved, parameters = target.resolved, target.constrain(points)
-    allocations = Allocations(parameters, target.rows, resolved.centre, resolved.unit, groups)
-    orders = stephens(allocations, int(density.argmax()))
+    draws = Draws.of(
+        parameters,
+        resolved.features,
+        rows=target.complete_rows(),
+        frame=(resolved.centre, resolved.unit),
+        groups=groups,
+    )
+    orders = stephens(Allocations(draws), int(density.argmax()))
     return target.unconstrain(parameters.permuted(orders))

@@ -16,7 +16,7 @@ from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling.smc import temper
 
-__all__ = ["tempered_evidence"]
+__all__ = ["tempered_evidence", "tempered_evidence_of"]
 
 
 def tempered_evidence(
@@ -81,11 +81,25 @@ def tempered_evidence(
     >>> evidence.error < 1.0
     True
     """
+    return tempered_evidence_of(
+        Draws(posterior), n_particles=n_particles, n_runs=n_runs, seed=seed, cores=cores
+    )
+
+
+def tempered_evidence_of(
+    draws: Draws,
+    *,
+    n_particles: int = 256,
+    n_runs: int = 16,
+    seed: int | None = None,
+    cores: int | None = None,
+) -> Evidence:
+    """Estimate from a view as `tempered_evidence` does from a posterior."""
     check_count("n_runs", n_runs, least=FEWEST_RUNS)
     check_count("n_particles", n_particles)
     if cores is not None:
         check_count("cores", cores)
-    target = Draws(posterior).target
+    target = draws.target
     least = 2 * DRAWS_PER_COORDINATE * target.dim
     if n_particles * n_runs < least:
         raise ConfigError(

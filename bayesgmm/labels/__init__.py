@@ -1,10 +1,14 @@
 """Labels: undoing their switches, and what may be said of clusters, draws and chains."""
 
-from bayesgmm.labels._relabel import METHODS, agreement, largest_share, modal_draw, relabel
-from bayesgmm.labels.allocation import (
-    Allocations,
-    allocations_of,
+from bayesgmm.labels._relabel import (
+    METHODS,
+    agreement,
+    largest_share,
+    modal_draw,
+    relabel,
+    relabelled,
 )
+from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
@@ -18,7 +22,6 @@ __all__ = [
     "Precision",
     "Quantity",
     "agreement",
-    "allocations_of",
     "cluster_quantities",
     "group_chains",
     "identification_scores",
@@ -27,5 +30,6 @@ __all__ = [
     "modal_draw",
     "precision",
     "relabel",
+    "relabelled",
     "stephens",
 ]

@@ -10,26 +10,26 @@ from arviz_stats.base import array_stats
 
 from bayesgmm.arguments import check_one_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.labels.allocation import Allocations, allocations_of
+from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.ecr import ecr
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.pivot import reorder_by_pivot
 from bayesgmm.labels.stephens import stephens
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.numbering import number_clusters
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import (
     LABELS,
     attribute,
     check_posterior,
     permuted_tree,
-    resolved_of,
-    rows_of,
     with_attributes,
 )
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["METHODS", "agreement", "largest_share", "modal_draw", "relabel"]
+__all__ = ["METHODS", "agreement", "largest_share", "modal_draw", "relabel", "relabelled"]
 
+Method = Literal["stephens", "ecr", "pivot"]
 METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
     "stephens": stephens,
     "ecr": ecr,
@@ -38,9 +38,7 @@ METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
 _ONE_PASS = ("ecr", "pivot")  # Stephens' method takes several: `agreement` compares all three
 
 
-def relabel(
-    posterior: xr.DataTree, method: Literal["stephens", "ecr", "pivot"] = "stephens"
-) -> xr.DataTree:
+def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
     """Give every draw the labels under which the draws agree, and number the clusters.
 
     Every draw is kept. Labels change places within exchangeable groups only, and
@@ -82,21 +80,26 @@ def relabel(
     True
     """
     check_one_of("method", method, METHODS)
-    if resolved_of(posterior) is None and attribute(posterior, LABELS) is None:
+    return relabelled(Draws(posterior), method)
+
+
+def relabelled(draws: Draws, method: Method = "stephens") -> xr.DataTree:
+    """Return the posterior behind a view as `relabel` does."""
+    posterior = draws.tree
+    if draws.resolved is None and attribute(posterior, LABELS) is None:
         raise ConfigError(
             "it is not known which labels of these draws are exchangeable; "
             "adopt(tree, data, spec_or_model) finds out.",
             group="posterior",
         )
-    allocations = allocations_of(posterior)
-    groups = allocations.groups
+    groups = draws.groups
     if not groups.exchangeable and groups.n_clusters > 1:
         return with_attributes(
             posterior,
             relabelling={"method": None, "reason": "the model tells the labels apart"},
             identification=[1.0] * groups.n_clusters,
         )
-    pivot = modal_draw(posterior)
+    allocations, pivot = Allocations(draws), modal_draw(posterior)
     orders = METHODS[method](allocations, pivot)
     agreeing = {
         other: _agreement(orders, METHODS[other](allocations, pivot))
@@ -104,12 +107,10 @@ def relabel(
         if other != method
     }
     scores = identification_scores(allocations, orders)
-    draws = posterior["posterior"].to_dataset()
-    orders = orders.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)
-    relabelled = np.take_along_axis(draws["means"].values, orders[..., None], axis=2)
-    spread = rows_of(posterior).std(axis=0, ddof=1)
-    numbers, feature = _numbers(relabelled, spread, groups)
-    orders = orders[..., numbers]
+    means = np.take_along_axis(draws.parameters.means, orders[..., None], axis=1)
+    spread = draws.rows.std(axis=0, ddof=1)
+    numbers, feature = _numbers(means.reshape(*draws.shape, *means.shape[1:]), spread, groups)
+    orders = orders[:, numbers].reshape(*draws.shape, -1)
     return with_attributes(
         permuted_tree(posterior, orders),
         relabelling={
@@ -118,7 +119,7 @@ def relabel(
             "agreement": agreeing,
         },
         identification=scores[numbers].tolist(),
-        order_feature=str(draws["feature"].values[feature]),
+        order_feature=draws.features[feature],
     )
 
 
@@ -159,7 +160,7 @@ def agreement(posterior: xr.DataTree) -> dict[str, float]:
     >>> agreement(sample(rows, 2, draws=50, tune=200, seed=1))
     {'stephens, ecr': 1.0, 'stephens, pivot': 1.0, 'ecr, pivot': 1.0}
     """
-    allocations, pivot = allocations_of(posterior), modal_draw(posterior)
+    allocations, pivot = Allocations(Draws(posterior)), modal_draw(posterior)
     orders = {name: method(allocations, pivot) for name, method in METHODS.items()}
     return {
         f"{one}, {other}": _agreement(orders[one], orders[other])

@@ -30,5 +30,5 @@ def ecr(allocations: Allocations, pivot: int) -> IntArray:
     Papastamoulis and Iliopoulos (2010), J. Computational and Graphical Statistics 19:313.
     """
     nearest = allocations.at(pivot).argmax(axis=0)
-    indicator = (np.arange(allocations.n_clusters)[:, None] == nearest).astype(float)
-    return allocations.groups.best_orders(allocations.scores(indicator))
+    indicator = (np.arange(allocations.draws.n_components)[:, None] == nearest).astype(float)
+    return allocations.draws.groups.best_orders(allocations.scores(indicator))

@@ -36,9 +36,9 @@ def identification_scores(allocations: Allocations, orders: IntArray) -> Array:
     scores = allocations.scores(log_allocations(allocations.average(orders)))
     scores = np.take_along_axis(scores, orders[:, :, None], axis=1)
     finite = scores[np.isfinite(scores).all(axis=(1, 2))]
-    out = np.ones(allocations.n_clusters)
+    out = np.ones(allocations.draws.n_components)
     if len(finite):
-        for group in allocations.groups.groups:
+        for group in allocations.draws.groups.groups:
             if len(group) > 1:
                 inside = finite[:, group][:, :, group]
                 out[list(group)] = (_margins(inside) > _MARGIN).mean(axis=0)

@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from bayesgmm.labels.quantities import Quantity, label_free_quantities
-from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.limits import CHAINS_APART, STAYING_DRAWS
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.gaussian import gaussian_components
 from bayesgmm.typing import Array
 
 __all__ = ["Mode", "group_chains"]
@@ -49,9 +46,7 @@ class Mode:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
 
 
-def group_chains(
-    posterior: xr.DataTree, quantities: list[Quantity] | None = None
-) -> tuple[Mode, ...]:
+def group_chains(draws: Draws, quantities: list[Quantity] | None = None) -> tuple[Mode, ...]:
     """Group chains by mode through what does not depend on labels.
 
     Two chains lie apart when the means of some quantity differ by more than 2 of its standard
@@ -61,7 +56,7 @@ def group_chains(
 
     Parameters
     ----------
-    posterior : xarray.DataTree
+    draws : Draws
     quantities : list of Quantity, optional
         The label-free quantities, if they are at hand.
 
@@ -70,14 +65,15 @@ def group_chains(
     tuple of Mode
         The highest log likelihood first; chains that are not finite belong to none.
     """
-    quantities = label_free_quantities(posterior) if quantities is None else quantities
+    quantities = label_free_quantities(draws) if quantities is None else quantities
     values = np.stack([q.values for q in quantities], axis=-1)
-    rows = _row_log_likelihoods(posterior)
+    rows = _row_log_likelihoods(draws)
     values = values if rows is None else np.concatenate([values, rows], axis=-1)
     finite = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)))
     values = values[finite]
     _, labels = connected_components(_near(values), directed=False)
-    weights = -np.sort(-posterior["posterior"].to_dataset()["weights"].values[finite], axis=2)
+    weights = draws.parameters.weights.reshape(*draws.shape, -1)[finite]
+    weights = -np.sort(-weights, axis=2)
     modes = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -103,17 +99,15 @@ def _near(values: Array) -> NDArray[np.bool_]:
     return (differences <= CHAINS_APART * within + 1e-12 * np.abs(means)).all(axis=2)
 
 
-def _row_log_likelihoods(posterior: xr.DataTree) -> Array | None:
+def _row_log_likelihoods(draws: Draws) -> Array | None:
     """Return log p(x_i) of rows spread over the data, shape (chain, draw, row), nats.
 
     Where the components are not Gaussian, what is stored; None where nothing is.
     """
-    draws = Draws(posterior)
     every = -(-len(draws.rows) // _ROWS)
-    if not gaussian_components(posterior):
-        if "log_likelihood" not in posterior:
+    if not draws.gaussian:
+        if "log_likelihood" not in draws.tree:
             return None
-        return posterior["log_likelihood"].to_dataset()["x"].values[:, :, ::every]
+        return draws.tree["log_likelihood"].to_dataset()["x"].values[:, :, ::every]
     rows = np.ascontiguousarray(draws.rows[::every])
-    values = pointwise_log_likelihood(draws.parameters, rows, *draws.frame)
-    return values.reshape(*draws.shape, len(rows))
+    return draws.log_densities(rows).reshape(*draws.shape, len(rows))

@@ -4,6 +4,7 @@ import numpy as np
 
 from bayesgmm.labels.allocation import Allocations
 from bayesgmm.model.parameters import log_of_weights
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["reorder_by_pivot"]
@@ -18,7 +19,7 @@ def reorder_by_pivot(allocations: Allocations, pivot: int) -> IntArray:
     Parameters
     ----------
     allocations : Allocations
-        Only its parameters are used.
+        Only the draws behind them are used.
     pivot : int
         A draw of high posterior density.
 
@@ -31,16 +32,17 @@ def reorder_by_pivot(allocations: Allocations, pivot: int) -> IntArray:
     ----------
     Marin, Mengersen and Robert (2005), Handbook of Statistics 25:459, section 4.5.
     """
-    vectors = _cluster_vectors(allocations)
-    scores = np.empty((len(vectors), allocations.n_clusters, allocations.n_clusters))
+    draws = allocations.draws
+    vectors = _cluster_vectors(draws)
+    scores = np.empty((len(vectors), draws.n_components, draws.n_components))
     for cluster, target in enumerate(vectors[pivot]):
         scores[:, :, cluster] = -((vectors - target) ** 2).sum(axis=-1)
-    return allocations.groups.best_orders(scores)
+    return draws.groups.best_orders(scores)
 
 
-def _cluster_vectors(allocations: Allocations) -> Array:
+def _cluster_vectors(draws: Draws) -> Array:
     """Return the coordinates (sample, cluster, coordinate) in which clusters are compared."""
-    parameters, unit = allocations.parameters, allocations.unit
+    parameters, (centre, unit) = draws.parameters, draws.frame
     deviations = np.sqrt(np.einsum("...dd->...d", parameters.covariances))
     below = np.tril_indices(len(unit), -1)
     correlations = parameters.covariances[..., *below] / (
@@ -49,7 +51,7 @@ def _cluster_vectors(allocations: Allocations) -> Array:
     return np.concatenate(
         [
             log_of_weights(parameters.weights)[..., None],
-            (parameters.means - allocations.centre) / unit,
+            (parameters.means - centre) / unit,
             np.log(deviations / unit),
             correlations,
         ],

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from bayesgmm.likelihood.compiled.allocations import row_sums
-from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.gaussian import gaussian_components
 from bayesgmm.posterior.tree import check_posterior
 from bayesgmm.typing import Array
 
@@ -39,12 +36,12 @@ class Quantity:
     correlation: bool = False
 
 
-def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
+def label_free_quantities(draws: Draws) -> list[Quantity]:
     """Return what does not depend on the labels of a posterior's draws.
 
     Parameters
     ----------
-    posterior : xarray.DataTree
+    draws : Draws
 
     Returns
     -------
@@ -54,27 +51,25 @@ def label_free_quantities(posterior: xr.DataTree) -> list[Quantity]:
         expected number of clusters that hold at least one row); these two only where the components
         are Gaussian.
     """
-    check_posterior(posterior)
-    check_posterior(posterior, "sample_stats")
-    stats = posterior["sample_stats"].to_dataset()
+    check_posterior(draws.tree, "sample_stats")
+    stats = draws.tree["sample_stats"].to_dataset()
     quantities = [Quantity("log_likelihood", stats["log_likelihood"].values)]
-    weights = posterior["posterior"].to_dataset()["weights"].values
+    weights = draws.parameters.weights.reshape(*draws.shape, -1)
     if weights.shape[2] == 1:
         return quantities
     decreasing = -np.sort(-weights, axis=2)
     for rank in range(weights.shape[2]):
         quantities.append(Quantity(f"sorted_weights[{rank + 1}]", decreasing[:, :, rank]))
-    if not gaussian_components(posterior):
+    if not draws.gaussian:
         return quantities
-    draws = Draws(posterior)
-    blocks = over_draws(_entropy_and_occupied, draws.parameters, draws.rows, *draws.frame)
+    blocks = draws.reduced(_entropy_and_occupied)
     sums = np.concatenate(list(blocks)).reshape(*draws.shape, 2)
     quantities.append(Quantity("entropy", sums[..., 0]))
     quantities.append(Quantity("occupied", sums[..., 1]))
     return quantities
 
 
-def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
+def cluster_quantities(draws: Draws) -> list[Quantity]:
     """Return weights, means, scales and correlations of each cluster as scalars.
 
     What is constant by structure is left out (the weight of a single cluster, the diagonal of a
@@ -82,13 +77,12 @@ def cluster_quantities(posterior: xr.DataTree) -> list[Quantity]:
 
     Parameters
     ----------
-    posterior : xarray.DataTree
+    draws : Draws
 
     Returns
     -------
     list of Quantity
     """
-    draws = Draws(posterior)
     parameters = Parameters(
         *(value.reshape(*draws.shape, *value.shape[1:]) for value in draws.parameters)
     )

@@ -34,7 +34,8 @@ def stephens(allocations: Allocations, pivot: int) -> IntArray:
     ----------
     Stephens (2000), JRSS B 62:795, algorithm 2.
     """
-    start = (1.0 - _START_MIXING) * allocations.at(pivot) + _START_MIXING / allocations.n_clusters
+    n_clusters = allocations.draws.n_components
+    start = (1.0 - _START_MIXING) * allocations.at(pivot) + _START_MIXING / n_clusters
     orders, mean = allocations.matched(np.log(start))
     for _ in range(_MAX_PASSES):
         earlier = orders

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import AMBIGUOUS, INTERVAL
-from bayesgmm.plots.curves import Drawn, drawn, evenly
+from bayesgmm.plots.curves import Shown, evenly, to_show
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     HIGHLIGHT,
@@ -74,7 +74,7 @@ def membership(
     >>> membership(fit_em(rows, 2, seed=1), rows).ax.get_title("left")
     'Membership of 40 rows: the paler, the less certain'
     """
-    mixture = drawn(source, rows)
+    mixture = to_show(source, rows)
     if mixture.rows is None:
         raise ConfigError("a point fit does not hold its data: pass rows= to show them.")
     known = units_of(source) if units is None else units
@@ -83,15 +83,15 @@ def membership(
     shown = mixture.rows[chosen]
     largest = soft["mean"].max("cluster").values
     unsure = largest < ambiguous
-    if len(mixture.features) == 1:
+    if len(mixture.draws.features) == 1:
         ax = new_axes(ax, 7.0, 4.2)
         _draw_probabilities(ax, shown[:, 0], soft, unsure)
-        labels = [axis_label(mixture.features[0], known), "probability of the cluster"]
+        labels = [axis_label(mixture.draws.features[0], known), "probability of the cluster"]
     else:
         ax = new_axes(ax, 6.4, 5.0)
         pair = _pair(mixture, features)
         _draw_rows(ax, shown[:, pair], soft, unsure)
-        labels = [axis_label(mixture.features[place], known) for place in pair]
+        labels = [axis_label(mixture.draws.features[place], known) for place in pair]
     for k, name in enumerate(mixture.clusters):
         ax.plot([], [], "o", color=colour_at(k), ms=5, label=printable(name))
     ax.plot(
@@ -99,12 +99,12 @@ def membership(
         label=f"largest probability < {ambiguous:g} ({unsure.sum()} rows)",
     )  # fmt: skip
     title = f"Membership of {len(mixture.rows)} rows: the paler, the less certain"
-    below = len(mixture.features) == 1
+    below = len(mixture.draws.features) == 1
     legend: Location = "below" if below else "best"
     return plotted(finish(ax, title=title, x=labels[0], y=labels[1], legend=legend))
 
 
-def _pair(mixture: Drawn, features: tuple[str, str] | None) -> list[int]:
+def _pair(mixture: Shown, features: tuple[str, str] | None) -> list[int]:
     if features is None:
         return sorted(mixture.separating()[:2].tolist())
     return [mixture.index(name) for name in features]

@@ -11,13 +11,13 @@ from bayesgmm.data.checking import smallest_gap
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
 from bayesgmm.limits import INTERVAL
-from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction._density_grid import density_grid
 from bayesgmm.prediction.draws import draws_of
 from bayesgmm.prediction.rows import checked_rows
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Drawn", "bin_edges", "drawn", "evenly", "mass_levels"]
+__all__ = ["Shown", "bin_edges", "evenly", "mass_levels", "to_show"]
 
 _DRAWS = 400
 _SHOWN_ROWS = 5000
@@ -25,36 +25,26 @@ _WEIGHTY = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """Draws of a mixture, or its one point estimate, with the rows that it was fitted to.
+class Shown:
+    """What a picture of a mixture shows: draws of it, or its one point estimate, and rows.
 
     Parameters
     ----------
-    source : PointFit or DataTree
-        The fit itself, or the posterior thinned to some 400 draws, evenly spaced in each chain.
-    parameters : Parameters
-        Arrays of shape (sample, ...), data units.
-    features : tuple of str
+    draws : Draws
+        The fit, or some 400 draws of the posterior, evenly spaced in each chain.
     rows : array of shape (obs, feature) or None, data units
-    clusters : tuple of str
-        What each cluster is called: "cluster 1", or by the name that a user's own model gives it.
+    sampled : bool
+        Whether these are draws, from which intervals follow.
     """
 
-    source: PointFit | xr.DataTree
-    parameters: Parameters
-    features: tuple[str, ...]
+    draws: Draws
     rows: Array | None
-    clusters: tuple[str, ...]
+    sampled: bool
 
     @property
-    def sampled(self) -> bool:
-        """Whether these are draws, from which intervals follow."""
-        return isinstance(self.source, xr.DataTree)
-
-    @property
-    def n_clusters(self) -> int:
-        """Number of clusters K."""
-        return self.parameters.weights.shape[1]
+    def clusters(self) -> tuple[str, ...]:
+        """What each cluster is called: "cluster 1", or by the name that a model gives it."""
+        return tuple(f"cluster {name}" for name in self.draws.clusters)
 
     def index(self, feature: str) -> int:
         """Return the place of a feature.
@@ -64,26 +54,26 @@ class Drawn:
         ConfigError
             When there is no such feature.
         """
-        if feature not in self.features:
+        if feature not in self.draws.features:
             raise ConfigError(
                 f"there is no feature {feature!r:.80}; the model has "
-                f"{', '.join(map(repr, self.features[:6]))}.",
+                f"{', '.join(map(repr, self.draws.features[:6]))}.",
                 feature=feature,
             )
-        return self.features.index(feature)
+        return self.draws.features.index(feature)
 
     def separating(self) -> IntArray:
         """Return the features' places, the one whose clusters lie farthest apart first."""
-        weight = self.parameters.weights.mean(axis=0)
-        mean = self.parameters.means.mean(axis=0)
-        within = np.einsum("k,skdd->d", weight, self.parameters.covariances)
+        weight = self.draws.parameters.weights.mean(axis=0)
+        mean = self.draws.parameters.means.mean(axis=0)
+        within = np.einsum("k,skdd->d", weight, self.draws.parameters.covariances)
         between = weight @ (mean - weight @ mean) ** 2
         return np.argsort(-between / within, kind="stable")
 
     def shown_rows(self) -> Array:
         """Return at most 5,000 of the rows, evenly spaced; none where there are none."""
         if self.rows is None:
-            return np.empty((0, len(self.features)))
+            return np.empty((0, len(self.draws.features)))
         return self.rows[evenly(len(self.rows), _SHOWN_ROWS)]
 
     def limits(self, place: int) -> tuple[float, float]:
@@ -92,28 +82,28 @@ class Drawn:
             low, high = self.rows[:, place].min(), self.rows[:, place].max()
             margin = 0.14 * (high - low)
             return float(low - margin), float(high + margin)
-        weighty = self.parameters.weights.mean(axis=0) >= _WEIGHTY
-        means = self.parameters.means[..., place].mean(axis=0)
-        reach = 3 * np.sqrt(self.parameters.covariances[..., place, place].mean(axis=0))
+        weighty = self.draws.parameters.weights.mean(axis=0) >= _WEIGHTY
+        means = self.draws.parameters.means[..., place].mean(axis=0)
+        reach = 3 * np.sqrt(self.draws.parameters.covariances[..., place, place].mean(axis=0))
         return float((means - reach)[weighty].min()), float((means + reach)[weighty].max())
 
     def density(self, places: Sequence[int], size: int, prob: float = INTERVAL) -> xr.Dataset:
         """Return `density_grid` of one or two features over `limits`."""
         return density_grid(
-            self.source,
-            [self.features[place] for place in places],
+            self.draws,
+            [self.draws.features[place] for place in places],
             size=size,
             limits=[self.limits(place) for place in places],
             prob=prob,
         )
 
 
-def drawn(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Drawn:
+def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:
     """Take the draws of a posterior, thinned, or the estimate of a point fit.
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    source : PointFit, DataTree or Draws
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The rows to show; a posterior holds its own, a point fit holds none.
     n_draws : int
@@ -124,23 +114,13 @@ def drawn(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Drawn:
     ConfigError
         When it is neither a point fit nor a posterior.
     """
-    if isinstance(source, xr.DataTree) and "posterior" in source:
-        source = _thinned(source, n_draws)
     draws = draws_of(source, gaussian=False)
+    n_chains, size = draws.shape
+    kept = evenly(size, -(-n_draws // n_chains))
+    if len(kept) < size:
+        draws = draws.taken(np.add.outer(size * np.arange(n_chains), kept).ravel())
     own = draws.observed if rows is None else checked_rows(rows, draws.features)
-    clusters = tuple(f"cluster {name}" for name in draws.clusters)
-    return Drawn(source, draws.parameters, draws.features, own, clusters)
-
-
-def _thinned(tree: xr.DataTree, n_draws: int) -> xr.DataTree:
-    posterior = tree["posterior"].to_dataset()
-    a_chain = -(-n_draws // posterior.sizes["chain"])
-    groups = {"posterior": posterior.isel(draw=evenly(posterior.sizes["draw"], a_chain))}
-    if "observed_data" in tree:
-        groups["observed_data"] = tree["observed_data"].to_dataset()
-    thinned = xr.DataTree.from_dict(groups)
-    thinned.attrs = dict(tree.attrs)
-    return thinned
+    return Shown(draws, own, sampled=not isinstance(source, PointFit))
 
 
 def evenly(size: int, most: int) -> IntArray:

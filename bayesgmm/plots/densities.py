@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.plots.curves import Drawn, bin_edges, drawn, evenly, mass_levels
+from bayesgmm.plots.curves import Shown, bin_edges, evenly, mass_levels, to_show
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     DATA,
@@ -71,15 +71,15 @@ def density_1d(
     >>> density_1d(fit_em(rows, 2, seed=1), rows).ax.get_title("left")
     'Fitted density of x1, K = 2'
     """
-    mixture, ax = drawn(source, rows), new_axes(ax)
-    name = mixture.features[0] if feature is None else feature
+    mixture, ax = to_show(source, rows), new_axes(ax)
+    name = mixture.draws.features[0] if feature is None else feature
     place = mixture.index(name)
     if mixture.rows is not None:
         _draw_histogram(ax, mixture.rows[:, place])
     _draw_curves(ax, mixture, place, prob, components)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     label = axis_label(name, units_of(source) if units is None else units)
-    title = f"{what} of {printable(name)}, K = {mixture.n_clusters}"
+    title = f"{what} of {printable(name)}, K = {mixture.draws.n_components}"
     return plotted(finish(ax, title=title, x=label, y="density (per unit)", legend="best"))
 
 
@@ -97,7 +97,7 @@ def _draw_histogram(ax: Axes, column: Array) -> None:
     )  # fmt: skip
 
 
-def _draw_curves(ax: Axes, mixture: Drawn, place: int, prob: float, components: bool) -> None:
+def _draw_curves(ax: Axes, mixture: Shown, place: int, prob: float, components: bool) -> None:
     grid = mixture.density([place], 400, prob)
     points = grid["x"].values
     if mixture.sampled:
@@ -107,7 +107,7 @@ def _draw_curves(ax: Axes, mixture: Drawn, place: int, prob: float, components: 
         )  # fmt: skip
     what = "posterior mean" if mixture.sampled else "fitted density"
     ax.plot(points, grid["mean"], color="black", lw=1.6, label=what)
-    if components and mixture.n_clusters > 1:
+    if components and mixture.draws.n_components > 1:
         for k, curve in enumerate(grid["components"].values):
             name = printable(mixture.clusters[k])
             ax.plot(points, curve, color=colour_at(k), lw=1.5, ls="--", label=name)
@@ -159,10 +159,10 @@ def density_2d(
     >>> density_2d(fit_em(rows, 2, seed=1), rows).ax.get_xlabel()
     'x1 (data units)'
     """
-    mixture, ax = drawn(source, rows), new_axes(ax, 6.4, 5.2)
-    if len(mixture.features) < 2:
+    mixture, ax = to_show(source, rows), new_axes(ax, 6.4, 5.2)
+    if len(mixture.draws.features) < 2:
         raise ConfigError("density_2d needs two features and the model has one; take density_1d.")
-    names = mixture.features[:2] if features is None else features
+    names = mixture.draws.features[:2] if features is None else features
     pair = (mixture.index(names[0]), mixture.index(names[1]))
     _draw_rows(ax, mixture, pair)
     _draw_contours(ax, mixture, pair, 120)
@@ -183,7 +183,7 @@ def density_2d(
     finish(
         ax,
         title=f"{what} of {printable(names[0])} and {printable(names[1])}, "
-        f"K = {mixture.n_clusters}",
+        f"K = {mixture.draws.n_components}",
         x=axis_label(names[0], known),
         y=axis_label(names[1], known),
         legend=None,
@@ -192,7 +192,7 @@ def density_2d(
     return plotted(ax)
 
 
-def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
+def _cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
     if not components:
         return []
     what = "half of a cluster, one line a draw" if mixture.sampled else "half of a cluster"
@@ -205,7 +205,7 @@ def _cluster_handles(mixture: Drawn, components: bool) -> list[Line2D]:
     ]
 
 
-def _draw_rows(ax: Axes, mixture: Drawn, pair: tuple[int, int], relative_size: float = 1.0) -> None:
+def _draw_rows(ax: Axes, mixture: Shown, pair: tuple[int, int], relative_size: float = 1.0) -> None:
     rows = mixture.shown_rows()
     ax.plot(
         rows[:, pair[0]], rows[:, pair[1]], "o", color=MUTED, mec="none",
@@ -214,7 +214,7 @@ def _draw_rows(ax: Axes, mixture: Drawn, pair: tuple[int, int], relative_size: f
     )  # fmt: skip
 
 
-def _draw_contours(ax: Axes, mixture: Drawn, pair: tuple[int, int], size: int) -> None:
+def _draw_contours(ax: Axes, mixture: Shown, pair: tuple[int, int], size: int) -> None:
     grid = mixture.density(pair, size)
     surface = grid["mean"].values
     ax.contour(
@@ -225,15 +225,15 @@ def _draw_contours(ax: Axes, mixture: Drawn, pair: tuple[int, int], size: int) -
     ax.set_ylim(mixture.limits(pair[1]))
 
 
-def _draw_ellipses(ax: Axes, mixture: Drawn, pair: tuple[int, int], most: int) -> None:
+def _draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) -> None:
     angle = np.linspace(0, 2 * np.pi, 73)
     circle = _RADIUS * np.stack([np.cos(angle), np.sin(angle)])
     index = list(pair)
-    chosen = evenly(len(mixture.parameters.weights), most)
+    chosen = evenly(len(mixture.draws.parameters.weights), most)
     alpha = 0.3 if mixture.sampled else 1.0
-    for k in range(mixture.n_clusters):
-        means = mixture.parameters.means[chosen][:, k, index]
-        blocks = mixture.parameters.covariances[chosen][:, k][:, index][:, :, index]
+    for k in range(mixture.draws.n_components):
+        means = mixture.draws.parameters.means[chosen][:, k, index]
+        blocks = mixture.draws.parameters.covariances[chosen][:, k][:, index][:, :, index]
         outlines = means[:, :, None] + np.linalg.cholesky(blocks) @ circle
         gaps = np.full((len(chosen), 2, 1), np.nan)
         joined = np.concatenate([outlines, gaps], axis=2).transpose(1, 0, 2).reshape(2, -1)
@@ -274,7 +274,7 @@ def density_pairs(
     >>> density_pairs(fit_em(rows, 2, seed=1), rows).axes.shape
     (2, 2)
     """
-    mixture = drawn(source, rows)
+    mixture = to_show(source, rows)
     known = units_of(source) if units is None else units
     if features is None:
         places = sorted(mixture.separating()[:6].tolist())
@@ -286,10 +286,10 @@ def density_pairs(
         for column, i in enumerate(places):
             ax = grid_axes[row, column]
             _draw_panel(ax, mixture, (i, j), components)
-            label = "density" if row == column else axis_label(mixture.features[j], known)
+            label = "density" if row == column else axis_label(mixture.draws.features[j], known)
             finish(
                 ax,
-                x=axis_label(mixture.features[i], known) if row == size - 1 else "",
+                x=axis_label(mixture.draws.features[i], known) if row == size - 1 else "",
                 y=label if column == 0 or row == column else "",
                 legend=None,
             )
@@ -300,7 +300,7 @@ def density_pairs(
     return plotted(grid_axes)
 
 
-def _draw_panel(ax: Axes, mixture: Drawn, pair: tuple[int, int], components: bool) -> None:
+def _draw_panel(ax: Axes, mixture: Shown, pair: tuple[int, int], components: bool) -> None:
     i, j = pair
     if i == j:
         if mixture.rows is not None:
@@ -315,12 +315,12 @@ def _draw_panel(ax: Axes, mixture: Drawn, pair: tuple[int, int], components: boo
         ax.set_visible(False)
 
 
-def _finish_pairs(grid_axes: np.ndarray, mixture: Drawn, components: bool) -> None:
+def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool) -> None:
     handles = [
         Line2D([], [], color="black", lw=1.0, label="density; 50, 80, 95 % of it"),
-        *_cluster_handles(mixture, components and mixture.n_clusters > 1),
+        *_cluster_handles(mixture, components and mixture.draws.n_components > 1),
         Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label="data"),
     ]
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
-    title = f"{what} of each feature and pair, K = {mixture.n_clusters}"
+    title = f"{what} of each feature and pair, K = {mixture.draws.n_components}"
     entitle(grid_axes[0, 0], title, handles, columns=3 if len(grid_axes) > 2 else 2)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.plots.curves import Drawn, drawn
+from bayesgmm.plots.curves import Shown, to_show
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     axis_label,
@@ -56,22 +56,22 @@ def forest(source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | No
     >>> [ax.get_xlabel() for ax in forest(fit_em(rows, 2, seed=1)).axes]
     ['weight', 'mean of x1 (data units)', 'mean of x2 (data units)']
     """
-    mixture = drawn(source, n_draws=_ALL)
+    mixture = to_show(source, n_draws=_ALL)
     known = units_of(source) if units is None else units
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
     n_panels = 1 + len(places)
     columns = min(n_panels, 3)
     n_rows = -(-n_panels // columns)
-    height = n_rows * (1.0 + 0.26 * mixture.n_clusters) + 0.8
+    height = n_rows * (1.0 + 0.26 * mixture.draws.n_components) + 0.8
     axes = new_grid(n_rows, columns, 2.6 * columns + 0.8, height, sharey=True).ravel()
     for ax in axes[n_panels:]:
         ax.set_visible(False)
-    _draw_panel(axes[0], mixture.parameters.weights, mixture.clusters, prob)
+    _draw_panel(axes[0], mixture.draws.parameters.weights, mixture.clusters, prob)
     finish(axes[0], x="weight", legend=None)
     axes[0].set_xlim(0, None)
     for ax, place in zip(axes[1:n_panels], places, strict=True):
-        _draw_panel(ax, mixture.parameters.means[..., place], mixture.clusters, prob)
-        finish(ax, x=f"mean of {axis_label(mixture.features[place], known)}", legend=None)
+        _draw_panel(ax, mixture.draws.parameters.means[..., place], mixture.clusters, prob)
+        finish(ax, x=f"mean of {axis_label(mixture.draws.features[place], known)}", legend=None)
     _title(axes[0], mixture, "Weights and means of the clusters", prob)
     return plotted(axes[:n_panels])
 
@@ -94,7 +94,7 @@ def _draw_interval(ax: Axes, values: Array, height: float, prob: float, colour: 
     ax.plot([middle], [height], "o", color="white", mec=colour, ms=5, mew=1.4)
 
 
-def _title(ax: Axes, mixture: Drawn, what: str, prob: float) -> None:
+def _title(ax: Axes, mixture: Shown, what: str, prob: float) -> None:
     handles = [Line2D([], [], marker="o", ls="", mfc="white", mec="black", ms=5, label="estimate")]
     if mixture.sampled:
         handles = [
@@ -102,7 +102,7 @@ def _title(ax: Axes, mixture: Drawn, what: str, prob: float) -> None:
             Line2D([], [], color="black", lw=4.0, label="50 % interval"),
             Line2D([], [], color="black", lw=1.4, label=f"{percent(prob)} interval"),
         ]
-    entitle(ax, f"{what}, K = {mixture.n_clusters}", handles)
+    entitle(ax, f"{what}, K = {mixture.draws.n_components}", handles)
 
 
 def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None) -> Plot:
@@ -134,16 +134,16 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
     >>> correlations(fit_em(rows, 2, seed=1)).ax.get_xlabel()
     'correlation (no unit)'
     """
-    mixture = drawn(source, n_draws=_ALL)
-    values = mixture.parameters.correlations
-    size = len(mixture.features)
+    mixture = to_show(source, n_draws=_ALL)
+    values = mixture.draws.parameters.correlations
+    size = len(mixture.draws.features)
     pairs = [(i, j) for i in range(size) for j in range(i)]
     if not pairs or not any(values[..., i, j].any() for i, j in pairs):
         raise ConfigError("this model has no correlations to draw.")
     strength = [-np.abs(values[..., i, j].mean(axis=0)).max() for i, j in pairs]
     pairs = [pairs[n] for n in sorted(np.argsort(strength, kind="stable")[:_MOST_PAIRS])]
-    shared = bool((values == values[:, :1]).all()) and mixture.n_clusters > 1
-    shown = 1 if shared else mixture.n_clusters
+    shared = bool((values == values[:, :1]).all()) and mixture.draws.n_components > 1
+    shown = 1 if shared else mixture.draws.n_components
     ax = new_axes(ax, 6.6, 1.5 + 0.2 * len(pairs) * (shown + 0.6))
     centres = []
     for n, (i, j) in enumerate(pairs):
@@ -153,7 +153,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
             colour = "black" if shared else colour_at(k)
             _draw_interval(ax, values[:, k, i, j], start + k, prob, colour)
     names = [
-        f"{printable(mixture.features[j], 24)},\n{printable(mixture.features[i], 24)}"
+        f"{printable(mixture.draws.features[j], 24)},\n{printable(mixture.draws.features[i], 24)}"
         for i, j in pairs
     ]
     ax.set_yticks(centres, names)
@@ -168,7 +168,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
     what = f"; medians, 50 and {percent(prob)} intervals" if mixture.sampled else ""
     finish(
         ax,
-        title=f"Correlations within clusters, K = {mixture.n_clusters}{what}",
+        title=f"Correlations within clusters, K = {mixture.draws.n_components}{what}",
         x="correlation (no unit)",
         legend=None,
     )

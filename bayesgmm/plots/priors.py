@@ -15,7 +15,7 @@ from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
-from bayesgmm.plots.curves import bin_edges, drawn, evenly
+from bayesgmm.plots.curves import bin_edges, evenly, to_show
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     DATA,
@@ -28,7 +28,8 @@ from bayesgmm.plots.theme import (
     percent,
     units_of,
 )
-from bayesgmm.posterior.tree import resolved_of, rows_of
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.prediction.draws import draws_of
 from bayesgmm.typing import Array
 
 __all__ = ["prior_posterior", "prior_predictive"]
@@ -38,7 +39,9 @@ _DRAWS = 4000
 _CURVES = 3000
 
 
-def prior_posterior(posterior: xr.DataTree, *, units: Mapping[str, str] | None = None) -> Plot:
+def prior_posterior(
+    posterior: xr.DataTree | Draws, *, units: Mapping[str, str] | None = None
+) -> Plot:
     """Draw the marginal prior of each parameter against its posterior in each cluster.
 
     Parameters
@@ -67,8 +70,8 @@ def prior_posterior(posterior: xr.DataTree, *, units: Mapping[str, str] | None =
     >>> prior_posterior(tree).axes.shape
     (3, 1)
     """
-    resolved = _resolved(posterior)
-    mixture = drawn(posterior, n_draws=_DRAWS)
+    draws = draws_of(posterior, gaussian=False)
+    resolved, mixture = _resolved(draws), to_show(draws, n_draws=_DRAWS)
     known = units_of(posterior) if units is None else units
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
     has_pairs = resolved.structure.has_correlations(resolved.n_features)
@@ -77,7 +80,7 @@ def prior_posterior(posterior: xr.DataTree, *, units: Mapping[str, str] | None =
     axes = new_grid(1, 3, 9.0, 3.4).T if lone else new_grid(3, columns, 1.4 + 2.6 * columns, 6.6)
     for ax in [*axes[0, 1 + has_pairs :], *axes[1:, len(places) :].ravel()]:
         ax.set_visible(False)
-    parameters, laws = mixture.parameters, _marginals(resolved)
+    parameters, laws = mixture.draws.parameters, _marginals(resolved)
     _draw_against(axes[0, 0], parameters.weights, laws["weights"], "weight", (0.0, 1.0))
     if has_pairs:
         lower = np.tril_indices(resolved.n_features, -1)
@@ -86,7 +89,7 @@ def prior_posterior(posterior: xr.DataTree, *, units: Mapping[str, str] | None =
         name = "correlation" if resolved.n_features == 2 else "correlations, all pairs"
         _draw_against(axes[0, 1], pooled, laws["correlations"], name, (-1.0, 1.0))
     for column, place in enumerate(places):
-        label = axis_label(mixture.features[place], known)
+        label = axis_label(mixture.draws.features[place], known)
         mean, scale = parameters.means[..., place], parameters.scales[..., place]
         _draw_against(axes[1, column], mean, laws["means"](place), f"mean of {label}")
         _draw_against(axes[2, column], scale, laws["scales"](place), f"scale of {label}")
@@ -96,11 +99,10 @@ def prior_posterior(posterior: xr.DataTree, *, units: Mapping[str, str] | None =
     return plotted(axes)
 
 
-def _resolved(posterior: Any) -> ResolvedSpec:
-    resolved = resolved_of(posterior) if isinstance(posterior, xr.DataTree) else None
-    if resolved is None:
+def _resolved(draws: Draws) -> ResolvedSpec:
+    if draws.resolved is None:
         raise ConfigError("this needs a posterior of bayesgmm.sample, whose priors are stored.")
-    return resolved
+    return draws.resolved
 
 
 def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
@@ -194,8 +196,9 @@ def prior_predictive(
     >>> axes[-1].get_xlabel()
     'occupied components among 8 rows'
     """
-    if isinstance(source, xr.DataTree):
-        resolved, rows = _resolved(source), rows_of(source)
+    if isinstance(source, xr.DataTree | Draws):
+        draws = draws_of(source, gaussian=False)
+        resolved, rows = _resolved(draws), draws.rows
     elif spec is None:
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:

@@ -1,39 +1,58 @@
-"""One view of a posterior's draws: what verbs read from the tree, each part built once."""
+"""The one view of a mixture's draws: what verbs read of a posterior, each part built once."""
 
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.responsibilities import over_draws
+from bayesgmm.likelihood.rows import whole_blocks
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.groups import LabelGroups
+from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.tree import (
+    COMPONENTS,
     LABELS,
     attribute,
+    check_posterior,
     clusters_of,
     obs_of,
     parameters_of,
     resolved_of,
     rows_of,
 )
-from bayesgmm.typing import Array
+from bayesgmm.runtime.parallel import available_cores, in_threads
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Draws"]
+
+BLOCK_BYTES = 2**26
+MOST_THREADS = 8  # each holds a block: memory does not grow with the machine
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
     """The draws of a posterior, the rows and the model behind them; built when first asked for.
 
+    `Draws.of` makes the same view of arrays at hand: of a point fit, which is one draw, of some of
+    the draws or of some features. Public verbs take trees and point fits, make one view, and hand
+    it on.
+
     Parameters
     ----------
-    tree : xarray.DataTree
-        As `bayesgmm.sample` returns it; it must not change while this view is in use.
+    source : xarray.DataTree or None
+        As `bayesgmm.sample` returns it; it must not change while this view is in use. None for
+        arrays.
 
     Examples
     --------
@@ -43,14 +62,132 @@ class Draws:
     >>> draws = Draws(sample(rows, spec, draws=20, tune=100, seed=1))
     >>> draws.groups.groups, draws.coordinates.shape
     (((0,), (1, 2)), (4, 20, 8))
+    >>> draws.thinned(10).responsibilities(draws.rows).shape
+    (10, 3, 8)
     """
 
-    tree: xr.DataTree
+    source: xr.DataTree | None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no posterior."""
+        if self.source is not None:
+            check_posterior(self.source)
+
+    @classmethod
+    def of(
+        cls,
+        parameters: Parameters,
+        features: tuple[str, ...],
+        *,
+        rows: Array | None = None,
+        obs: NDArray[Any] | None = None,
+        clusters: NDArray[Any] | None = None,
+        frame: tuple[Array, Array] | None = None,
+        groups: LabelGroups | None = None,
+        components: dict[str, Any] | None = None,
+    ) -> "Draws":
+        """Return the view of draws that are at hand as arrays; without a model behind them.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Arrays of shape (sample, ...), data units.
+        features : tuple of str
+        rows : array of shape (obs, feature), data units, optional
+            Those that they were fitted to, where these are kept.
+        obs, clusters : arrays of shape (obs,) and (cluster,), optional
+            Names; numbers from 0 and from 1 by default.
+        frame : two arrays of shape (feature,), data units, optional
+            Centre and unit of the arithmetic; those of the draws by default.
+        groups : LabelGroups, optional
+            None are exchangeable by default.
+        components : dict, optional
+            As `Draws.components`.
+        """
+        n_samples, n_components = parameters.weights.shape
+        draws = cls(None)
+        vars(draws).update(
+            parameters=parameters,
+            features=features,
+            observed=rows,
+            obs=np.arange(0 if rows is None else len(rows)) if obs is None else obs,
+            clusters=cluster_names(n_components, clusters),
+            groups=LabelGroups.of_none(n_components) if groups is None else groups,
+            components=components,
+            resolved=None,
+            shape=(1, n_samples),
+            **({} if frame is None else {"frame": frame}),
+        )
+        return draws
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """The posterior.
+
+        Raises
+        ------
+        ConfigError
+            Where the draws came as arrays.
+        """
+        if self.source is None:
+            raise ConfigError("a posterior (the DataTree that sample returns) is needed.")
+        return self.source
 
     @cached_property
     def parameters(self) -> Parameters:
         """The parameters, chains one after another: arrays of shape (sample, ...), data units."""
         return parameters_of(self.tree)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of draws."""
+        return self.parameters.weights.shape[0]
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return self.parameters.weights.shape[1]
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of chains and of draws in each."""
+        sizes = self.tree["posterior"].sizes
+        return sizes["chain"], sizes["draw"]
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return tuple(map(str, self.tree["posterior"].to_dataset()["feature"].values))
+
+    @cached_property
+    def clusters(self) -> NDArray[Any]:
+        """The names of the clusters, or their numbers from 1."""
+        return clusters_of(self.tree)
+
+    @cached_property
+    def observed(self) -> Array | None:
+        """The observed rows (obs, feature), data units; None where they are not kept."""
+        return rows_of(self.tree)
+
+    @property
+    def rows(self) -> Array:
+        """The observed rows (obs, feature), data units.
+
+        Raises
+        ------
+        ConfigError
+            Where they are not kept, as with a point fit.
+        """
+        if self.observed is None:
+            raise ConfigError(
+                "a point fit does not keep the data it was fitted to; pass them as rows."
+            )
+        return self.observed
+
+    @cached_property
+    def obs(self) -> NDArray[Any]:
+        """The names of the observed rows (obs,)."""
+        return obs_of(self.tree)
 
     @cached_property
     def resolved(self) -> ResolvedSpec | None:
@@ -58,37 +195,43 @@ class Draws:
         return resolved_of(self.tree)
 
     @cached_property
-    def rows(self) -> Array:
-        """The observed rows (obs, feature), data units."""
-        return rows_of(self.tree)
-
-    @cached_property
-    def obs(self) -> NDArray[Any]:
-        """The names of the rows (obs,)."""
-        return obs_of(self.tree)
+    def components(self) -> dict[str, Any] | None:
+        """How a user's own model compares with Gaussian components: gaussian, and gap in nats."""
+        return attribute(self.tree, COMPONENTS)
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return tuple(map(str, self._posterior["feature"].values))
+    def gaussian(self) -> bool:
+        """Whether their density is that of Gaussians with these parameters."""
+        return self.components is None or bool(self.components["gaussian"])
 
-    @property
-    def clusters(self) -> NDArray[Any]:
-        """The names of the clusters, or their numbers from 1."""
-        return clusters_of(self.tree)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of chains and of draws in each."""
-        sizes = self._posterior.sizes
-        return sizes["chain"], sizes["draw"]
+    def require_gaussian(self) -> None:
+        """Raise ConfigError where a user's own model is no mixture of Gaussians."""
+        if self.components is None or self.gaussian:
+            return
+        gap = self.components["gap"]
+        by = "" if gap is None else f" (by up to {gap:.3g} nats a row)"
+        raise ConfigError(
+            "this needs the density of Gaussian components, and the log likelihood of this model "
+            f"is not that of Gaussians with its weights, means and covariances{by}: compute it "
+            "from the PyMC model; summarize, diagnose, loo, waic, label_free and write_report do "
+            "work.",
+            group="log_likelihood",
+            gap=gap,
+        )
 
     @cached_property
     def frame(self) -> tuple[Array, Array]:
-        """Centre and unit (feature,) of the arithmetic; of the rows where the model is a user's."""
+        """Centre and unit (feature,) of the arithmetic, data units.
+
+        Those of the built-in model; of the rows where the model is a user's; of the draws where
+        there are no rows, or these do not vary.
+        """
         if self.resolved is not None:
             return self.resolved.centre, self.resolved.unit
-        return self.rows.mean(axis=0), self.rows.std(axis=0, ddof=1)
+        if self.observed is not None and np.ptp(self.observed, axis=0).all():
+            return self.observed.mean(axis=0), self.observed.std(axis=0, ddof=1)
+        variances = np.einsum("skdd->skd", self.parameters.covariances)
+        return self.parameters.means.mean(axis=(0, 1)), np.sqrt(variances.mean(axis=(0, 1)))
 
     @cached_property
     def groups(self) -> LabelGroups:
@@ -129,6 +272,108 @@ class Draws:
         points = self.target.unconstrain(self.parameters)
         return points.reshape(*self.shape, self.target.dim)
 
-    @cached_property
-    def _posterior(self) -> xr.Dataset:
-        return self.tree["posterior"].to_dataset()
+    def taken(self, samples: IntArray) -> "Draws":
+        """Return some of the draws, in this order."""
+        chosen = Parameters(*(value[samples] for value in self.parameters))
+        return self._like_these(chosen, self.features, self.observed, self.frame)
+
+    def thinned(self, most: int) -> "Draws":
+        """Return at most so many draws, evenly spaced."""
+        if self.n_samples <= most:
+            return self
+        return self.taken(np.linspace(0, self.n_samples - 1, most).round().astype(np.int64))
+
+    def marginal(self, index: list[int]) -> "Draws":
+        """Return the draws of the exact marginal mixture of some features, in that order."""
+        weights, means, scales, correlations, covariances = self.parameters
+        square = np.ix_(index, index)
+        marginal = Parameters(
+            weights,
+            means[..., index],
+            scales[..., index],
+            correlations[(..., *square)],
+            covariances[(..., *square)],
+        )
+        rows = None if self.observed is None else self.observed[:, index]
+        features = tuple(self.features[i] for i in index)
+        centre, unit = self.frame
+        return self._like_these(marginal, features, rows, (centre[index], unit[index]))
+
+    def _like_these(
+        self,
+        parameters: Parameters,
+        features: tuple[str, ...],
+        rows: Array | None,
+        frame: tuple[Array, Array],
+    ) -> "Draws":
+        return Draws.of(
+            parameters,
+            features,
+            rows=rows,
+            obs=self.obs,
+            clusters=self.clusters,
+            frame=frame,
+            groups=self.groups,
+            components=self.components,
+        )
+
+    def reduced[Result](
+        self,
+        reduce: Callable[[Array, slice], Result],
+        rows: RowTable | None = None,
+        *,
+        cores: int | None = None,
+    ) -> Iterator[Result]:
+        """Reduce responsibilities block of draws by block, as `over_draws` does.
+
+        Parameters
+        ----------
+        reduce : callable of (block, part)
+            ``block`` is an array of shape (draw, cluster, row), ``part`` the slice of its draws.
+        rows : AnnotatedRows or array of shape (row, feature), data units, optional
+            The observed ones by default.
+        cores : int, optional
+            Threads; all that there are by default.
+        """
+        table = self.rows if rows is None else rows
+        return over_draws(reduce, self.parameters, table, *self.frame, cores=cores)
+
+    def responsibilities(self, rows: RowTable, samples: slice = slice(None)) -> Array:
+        """Return P(cluster | row, draw), array of shape (sample, cluster, row)."""
+        part = Parameters(*(value[samples] for value in self.parameters))
+        out = np.empty((*part.weights.shape, len(rows)))
+
+        def keep(block: Array, done: slice) -> None:
+            out[done] = block
+
+        deque(over_draws(keep, part, rows, *self.frame), maxlen=0)
+        return out
+
+    def responsibilities_by_row(self, rows: RowTable) -> Array:
+        """Return P(cluster | row, draw), array of shape (row, cluster, sample), on one core."""
+        out = np.empty((len(rows), self.n_components, self.n_samples))
+
+        def keep(block: Array, done: slice) -> None:
+            out[..., done] = block.transpose(2, 1, 0)
+
+        deque(self.reduced(keep, rows, cores=1), maxlen=0)
+        return out
+
+    def log_densities(self, rows: RowTable) -> Array:
+        """Return log p(row | draw), array of shape (sample, row), nats, data units."""
+        return pointwise_log_likelihood(self.parameters, rows, *self.frame)
+
+    def over_row_blocks(self, n_rows: int, task: Callable[[slice], None]) -> None:
+        """Run a task for each block of rows, blocks shared out among threads.
+
+        The blocks do not depend on the number of threads, and K values a draw and row fill 64 MiB.
+        """
+        size = max(BLOCK_BYTES // (8 * self.n_samples * self.n_components), 1)
+        size = whole_blocks(size)
+        blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+        deque(in_threads(task, blocks, cores=min(available_cores(), MOST_THREADS)), maxlen=0)
+
+    def sample_blocks(self, n_rows: int) -> Iterator[slice]:
+        """Yield blocks of draws for which K values a draw and row fill at most 64 MiB."""
+        size = max(BLOCK_BYTES // (8 * self.n_components * n_rows), 1)
+        return (slice(start, start + size) for start in range(0, self.n_samples, size))

@@ -1,5 +1,6 @@
 """How well a run's draws determine a scalar."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from arviz_stats.base import array_stats
 from bayesgmm.limits import TAIL_ESS_PROB
 from bayesgmm.typing import Array
 
-__all__ = ["Precision", "effective_size", "precision"]
+__all__ = ["Precision", "effective_size", "precision", "r_hat"]
 
 _AXES = {"chain_axis": 0, "draw_axis": 1}
 _LEAST_DRAWS = 4
@@ -38,18 +39,34 @@ def precision(values: Array) -> Precision:
     ----------
     Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), Bayesian Analysis 16:667.
     """
-    kept = values[np.isfinite(values).all(axis=1)]
+    kept = _finite_chains(values)
     if kept.shape[1] < _LEAST_DRAWS:
         return Precision(0.0, 0.0, np.nan, np.nan, np.nan)
-    if (np.ptp(kept, axis=1) == 0.0).all():
+    if _never_moves(kept):
         return Precision(*[np.nan] * 5)
     return Precision(
         ess_bulk=float(array_stats.ess(kept, **_AXES)),
         ess_tail=float(array_stats.ess(kept, method="tail", prob=TAIL_ESS_PROB, **_AXES)),
-        r_hat=float(array_stats.rhat(kept, **_AXES)) if len(kept) > 1 else np.nan,
+        r_hat=r_hat(kept),
         mcse_mean=float(array_stats.mcse(kept, **_AXES)),
         mcse_sd=float(array_stats.mcse(kept, method="sd", **_AXES)),
     )
+
+
+def r_hat(values: Array) -> float:
+    """Return the R-hat of a scalar (chain, draw) on its finite chains, as `precision` does."""
+    kept = _finite_chains(values)
+    if len(kept) < 2 or kept.shape[1] < _LEAST_DRAWS or _never_moves(kept):
+        return math.nan
+    return float(array_stats.rhat(kept, **_AXES))
+
+
+def _finite_chains(values: Array) -> Array:
+    return values[np.isfinite(values).all(axis=1)]
+
+
+def _never_moves(values: Array) -> bool:
+    return bool((np.ptp(values, axis=1) == 0.0).all())
 
 
 def effective_size(values: Array) -> float:

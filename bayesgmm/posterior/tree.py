@@ -18,6 +18,7 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
+    "COMPONENTS",
     "LABELS",
     "SCHEMA_VERSION",
     "attribute",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
+COMPONENTS = "components"  # the attribute that says whether those of a user's model are Gaussian
 LABELS = "labels"  # the attribute that says what moves with the labels of a user's own model
 _SQUARE = ("cluster", "feature", "feature_bis")
 _PARAMETER_DIMS = {

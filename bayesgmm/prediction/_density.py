@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.arguments import check_prob
 from bayesgmm.limits import INTERVAL
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, rows_for
 
 __all__ = ["density", "log_density"]
 
@@ -81,7 +81,7 @@ def log_density(
     """
     check_prob(prob)
     draws = draws_of(fit_or_posterior)
-    values = draws.rows(rows)
+    values = rows_for(draws, rows)
     mean, lower, upper = (np.empty(len(values)) for _ in range(3))
 
     def summarise(block: slice) -> None:
@@ -92,6 +92,6 @@ def log_density(
     draws.over_row_blocks(len(values), summarise)
     return xr.Dataset(
         {"mean": ("obs", mean), "lower": ("obs", lower), "upper": ("obs", upper)},
-        {"obs": draws.names(rows)},
+        {"obs": names_for(draws, rows, len(values))},
         {"prob": prob},
     )

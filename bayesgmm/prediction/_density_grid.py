@@ -9,7 +9,8 @@ from scipy.special import logsumexp
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 from bayesgmm.typing import Array
 
 __all__ = ["density_grid"]
@@ -105,7 +106,7 @@ def _names(features: str | Sequence[str] | None, available: tuple[str, ...]) -> 
     return names
 
 
-def _limits(draws: MixtureDraws, limits: Limits | None) -> list[tuple[float, float]]:
+def _limits(draws: Draws, limits: Limits | None) -> list[tuple[float, float]]:
     if limits is not None:
         ends = [(float(low), float(high)) for low, high in limits]
         if len(ends) != len(draws.features) or not all(
@@ -127,7 +128,7 @@ def _limits(draws: MixtureDraws, limits: Limits | None) -> list[tuple[float, flo
     )
 
 
-def _summary_at(draws: MixtureDraws, rows: Array, prob: float) -> tuple[Array, Array, Array, Array]:
+def _summary_at(draws: Draws, rows: Array, prob: float) -> tuple[Array, Array, Array, Array]:
     """Return mean, lower, upper (row) of the density, and the components' means (cluster, row)."""
     mean, lower, upper = (np.empty(len(rows)) for _ in range(3))
     components = np.empty((draws.n_components, len(rows)))

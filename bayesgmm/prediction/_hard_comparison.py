@@ -13,7 +13,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import DataError
 from bayesgmm.prediction._membership import membership
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, rows_for
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.typing import Array
 
@@ -97,8 +97,8 @@ def hard_comparison(
     """
     seed = seed_of(seed)
     draws = draws_of(fit)
-    values, names = draws.rows(data), draws.names(data)
-    soft = membership(fit, values)
+    values = rows_for(draws, data)
+    names, soft = names_for(draws, data, len(values)), membership(draws, values)
     mixture, n_clusters = soft["mean"].values.argmax(axis=1), soft.sizes["cluster"]
     kmeans = _kmeans(values, n_clusters, seed)
     counts = contingency_matrix(

@@ -10,7 +10,7 @@ from scipy.special import entr
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, rows_for
 
 __all__ = ["membership", "most_ambiguous"]
 
@@ -58,7 +58,7 @@ def membership(
     """
     check_prob(prob)
     draws = draws_of(fit_or_posterior)
-    values = draws.rows(rows)
+    values = rows_for(draws, rows)
     shape = (len(values), draws.n_components)
     mean, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
 
@@ -77,7 +77,7 @@ def membership(
             "entropy": ("obs", entr(mean).sum(axis=1)),
             "most_probable": ("obs", draws.clusters[mean.argmax(axis=1)]),
         },
-        {"obs": draws.names(rows), "cluster": draws.clusters},
+        {"obs": names_for(draws, rows, len(values)), "cluster": draws.clusters},
         {"prob": prob},
     )
 

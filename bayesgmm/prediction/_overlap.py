@@ -10,7 +10,8 @@ from scipy.stats import norm, qmc
 from bayesgmm.arguments import check_prob
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.parameters import log_of_weights
-from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of, interval
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 from bayesgmm.typing import Array
 
 __all__ = ["overlap"]
@@ -72,12 +73,12 @@ def overlap(fit_or_posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Data
     )
 
 
-def _pairs(draws: MixtureDraws) -> Iterator[tuple[int, int, Array, Array]]:
+def _pairs(draws: Draws) -> Iterator[tuple[int, int, Array, Array]]:
     """Yield k, l, and of each draw their Bhattacharyya coefficient and misclassification."""
     weights, means, _, _, covariances = draws.parameters
-    log_weights = log_of_weights(weights)
-    means = means / draws.unit
-    covariances = covariances / np.multiply.outer(draws.unit, draws.unit)
+    log_weights, (_, unit) = log_of_weights(weights), draws.frame
+    means = means / unit
+    covariances = covariances / np.multiply.outer(unit, unit)
     factors = np.linalg.cholesky(covariances)
     log_dets = np.log(np.einsum("skdd->skd", factors)).sum(axis=2)
     # A fixed rule of integration: its seed belongs to the rule, not to the analysis.

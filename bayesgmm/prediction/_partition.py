@@ -11,7 +11,8 @@ from scipy.spatial.distance import squareform
 from bayesgmm.arguments import check_prob, seed_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.prediction.draws import FitOrPosterior, MixtureDraws, draws_of
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, rows_for
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
@@ -164,7 +165,7 @@ def partition(
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
     everything = draws_of(fit_or_posterior)
-    values = everything.rows(rows)
+    values = rows_for(everything, rows)
     draws = everything.thinned(MAX_SAMPLES)
     if draws.n_samples == 1:
         draws = draws.taken(np.zeros(MAX_SAMPLES, dtype=np.int64))
@@ -185,7 +186,7 @@ def partition(
 
 
 def _sampled_partitions(
-    draws: MixtureDraws, values: Array, rng: np.random.Generator
+    draws: Draws, values: Array, rng: np.random.Generator
 ) -> tuple[NDArray[np.int16], Array | None]:
     """Sample an allocation a draw, shape (obs, sample); and co-clustering of few enough rows."""
     n_rows = len(values)

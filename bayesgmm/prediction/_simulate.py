@@ -5,6 +5,7 @@ import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
@@ -74,7 +75,7 @@ def simulate(
 
 
 def posterior_predictive(
-    posterior: xr.DataTree, n_data_sets: int = 100, seed: int | None = None
+    posterior: xr.DataTree | Draws, n_data_sets: int = 100, seed: int | None = None
 ) -> xr.DataTree:
     """Return the posterior with replicates of the data, for ArviZ's predictive checks.
 
@@ -113,9 +114,8 @@ def posterior_predictive(
     check_count("n_data_sets", n_data_sets)
     seed = seed_of(seed)
     draws = draws_of(posterior)
-    rows = draws.rows(None)
-    sizes = posterior["posterior"].to_dataset().sizes
-    n_chains, n_draws = sizes["chain"], sizes["draw"]
+    rows = draws.rows
+    n_chains, n_draws = draws.shape
     kept = min(max(n_data_sets // n_chains, 1), n_draws)
     require_bytes(
         8 * n_chains * kept * rows.size,
@@ -129,18 +129,18 @@ def posterior_predictive(
         chain, i = divmod(index, kept)
         samples = np.broadcast_to(chain * n_draws + position[i], len(rows))
         x[chain, i], _ = _rows_from(draws.parameters, samples, np.random.default_rng(child))
-    coordinates = posterior["posterior"].to_dataset().coords
+    coordinates = draws.tree["posterior"].to_dataset().coords
     group = xr.Dataset(
         {"x": (("chain", "draw", "obs", "feature"), x)},
         {
             "chain": coordinates["chain"].values,
             "draw": coordinates["draw"].values[position],
-            "obs": draws.names(None),
+            "obs": draws.obs,
             "feature": list(draws.features),
         },
         {"seed": seed},
     )
-    tree = posterior.copy()
+    tree = draws.tree.copy()
     tree["posterior_predictive"] = xr.DataTree(group)
     return tree
 

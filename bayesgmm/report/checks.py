@@ -11,14 +11,13 @@ from scipy import stats
 from bayesgmm.limits import ESS, INTERVAL, PRIOR_MATTERS, R_HAT
 from bayesgmm.plots import posterior_predictive as draw_predictive
 from bayesgmm.plots import ranks, traces
-from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
 from bayesgmm.report.numbers import INTERVAL_SHOWN, by_error, fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
-from bayesgmm.summary import label_free
+from bayesgmm.summary import label_free_of
 from bayesgmm.typing import Array
 
 __all__ = ["checks"]
@@ -59,7 +58,7 @@ def _sampler(subject: Subject) -> list[Block]:
         "largest to the smallest, the entropy of the memberships summed over rows, in nats, and "
         "the number of components that hold at least one row."
     )
-    table = estimate_table(caption, label_free(subject.posterior))
+    table = estimate_table(caption, label_free_of(subject.draws))
     blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
     if 1 < subject.n_clusters <= _MOST_CLUSTERS:
         blocks += _chain_pictures(subject)
@@ -141,10 +140,10 @@ def _listed(values: Any, digits: int) -> str:
 def _predictive(subject: Subject) -> list[Block]:
     if not subject.gaussian:
         return []
-    replicated = posterior_predictive(subject.posterior, _DATA_SETS, seed=subject.seed)
+    replicated = posterior_predictive(subject.draws, _DATA_SETS, seed=subject.seed)
     group = replicated["posterior_predictive"].to_dataset()["x"]
     values = group.values.reshape(-1, *group.shape[2:])
-    rows = rows_of(subject.posterior)
+    rows = subject.draws.rows
     lines = tuple(
         _statistic(f"{name} of {feature}", statistic, rows[:, d], values[..., d])
         for d, feature in enumerate(subject.features[:6])

@@ -10,7 +10,7 @@ from bayesgmm.report.numbers import INTERVAL_SHOWN
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
-from bayesgmm.summary import label_free, summarize
+from bayesgmm.summary import label_free_of, summary_of
 
 __all__ = ["estimates"]
 
@@ -56,12 +56,12 @@ def estimates(subject: Subject) -> Section:
 def _summary(subject: Subject) -> pd.DataFrame:
     """Return the clusters that are identified, or only what depends on no label."""
     if subject.named:
-        return summarize(subject.posterior)
+        return summary_of(subject.draws)
     if subject.verdict.status is RunStatus.NOT_IDENTIFIED:
-        frame = summarize(subject.posterior)
+        frame = summary_of(subject.draws)
         if frame.attrs["withheld"]:
             return frame
-    return label_free(subject.posterior)
+    return label_free_of(subject.draws)
 
 
 def _density(subject: Subject) -> Picture:
@@ -74,7 +74,7 @@ def _density(subject: Subject) -> Picture:
     if len(subject.features) == 1:
         return picture(
             "density",
-            density_1d(subject.posterior, components=subject.named, units=subject.units),
+            density_1d(subject.draws, components=subject.named, units=subject.units),
             f"The posterior mean density with its pointwise {INTERVAL_SHOWN} interval over the "
             "histogram of the data"
             + (", and the share of each cluster." if subject.named else "."),
@@ -83,14 +83,14 @@ def _density(subject: Subject) -> Picture:
     if len(subject.features) == 2:
         return picture(
             "density",
-            density_2d(subject.posterior, components=subject.named, units=subject.units),
+            density_2d(subject.draws, components=subject.named, units=subject.units),
             "The posterior mean density: contours that enclose 50, 80 and 95 % of it, over the "
             f"data.{ellipses}",
             "Contours of the density over a scatter of the data, with ellipses of each cluster.",
         )
     return picture(
         "density",
-        density_pairs(subject.posterior, components=subject.named, units=subject.units),
+        density_pairs(subject.draws, components=subject.named, units=subject.units),
         f"The posterior mean density of each feature with its {INTERVAL_SHOWN} interval (diagonal) "
         f"and of each pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
         "Matrix of densities of all pairs of features, with the data and ellipses of each cluster.",
@@ -101,7 +101,7 @@ def _pictures(subject: Subject) -> list[Block]:
     blocks: list[Block] = [
         picture(
             "forest",
-            forest(subject.posterior, units=subject.units),
+            forest(subject.draws, units=subject.units),
             f"Weights and means of the clusters: medians with 50 % and {INTERVAL_SHOWN} intervals.",
             "Intervals of the weight and of the mean of each feature, one line a cluster.",
         )
@@ -111,7 +111,7 @@ def _pictures(subject: Subject) -> list[Block]:
         blocks.append(
             picture(
                 "correlations",
-                correlations(subject.posterior),
+                correlations(subject.draws),
                 "Correlations of the features within each cluster: medians with 50 % and "
                 f"{INTERVAL_SHOWN} intervals. With more than ten pairs the ten strongest are "
                 "shown.",

@@ -172,7 +172,7 @@ def _pictures(subject: Subject) -> list[Block]:
     blocks: list[Block] = [
         picture(
             "prior_predictive",
-            prior_predictive(subject.posterior, seed=seed, units=subject.units),
+            prior_predictive(subject.draws, seed=seed, units=subject.units),
             "What the prior alone predicts. The outline is the histogram of the data, the thick "
             "line the prior predictive density, the thin lines the densities at some draws from "
             f"the prior and the band the middle {INTERVAL_SHOWN} of such densities. The last panel "
@@ -185,7 +185,7 @@ def _pictures(subject: Subject) -> list[Block]:
         blocks.append(
             picture(
                 "prior_posterior",
-                prior_posterior(subject.posterior, units=subject.units),
+                prior_posterior(subject.draws, units=subject.units),
                 "Prior against posterior of each parameter. Each density is scaled to its own "
                 "peak, so that the prior can be seen beside a much narrower posterior.",
                 "Grey marginal prior densities with the coloured posterior histogram of each "

@@ -8,7 +8,6 @@ import numpy as np
 from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.limits import INTERVAL
-from bayesgmm.posterior.tree import parameters_of, rows_of
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
 from bayesgmm.report.numbers import INTERVAL_SHOWN, percent, plain, significant
 from bayesgmm.report.subject import Subject
@@ -71,7 +70,7 @@ def _evidence(subject: Subject) -> list[str]:
 
 
 def _weights_in_words(subject: Subject) -> str:
-    weights = parameters_of(subject.posterior).weights
+    weights = subject.draws.parameters.weights
     low, high = np.quantile(weights, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=0)
     if subject.n_clusters == 1:
         return "One component describes all rows."
@@ -90,7 +89,7 @@ def _weights_in_words(subject: Subject) -> str:
 
 def _centres(subject: Subject) -> list[str]:
     """Describe each cluster by its posterior mean of each feature, where these are few."""
-    means = parameters_of(subject.posterior).means.mean(axis=0)
+    means = subject.draws.parameters.means.mean(axis=0)
     if means.shape[1] > _FEW_FEATURES:
         return [""] * len(means)
     units = [
@@ -138,7 +137,7 @@ def _reading(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _columns(subject: Subject) -> Table:
-    rows = rows_of(subject.posterior)
+    rows = subject.draws.rows
     steps = None if subject.resolved is None else subject.resolved.resolution / 0.4
     lines = []
     for d, name in enumerate(subject.features):

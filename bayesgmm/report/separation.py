@@ -7,7 +7,7 @@ import xarray as xr
 from bayesgmm.limits import AMBIGUOUS, CERTAIN, SMALLEST_OVERLAP
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
-from bayesgmm.posterior.tree import rows_of
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction import (
     coclustering,
     hard_comparison,
@@ -34,14 +34,14 @@ def separation(subject: Subject) -> Section | None:
         return None
     blocks: list[Block] = []
     if subject.named:
-        blocks.append(_overlap_table(subject.posterior))
+        blocks.append(_overlap_table(subject.draws))
         blocks += _memberships(subject)
     blocks += _together(subject)
     return Section("separation", "Separation and membership", tuple(blocks))
 
 
-def _overlap_table(posterior: xr.DataTree) -> Table:
-    apart = overlap(posterior)
+def _overlap_table(draws: Draws) -> Table:
+    apart = overlap(draws)
     size, names = apart.sizes["cluster"], apart["cluster"].values
     rows = []
     for k in range(size):
@@ -85,7 +85,7 @@ def _coefficient(value: float) -> str:
 
 
 def _memberships(subject: Subject) -> list[Block]:
-    soft = membership(subject.posterior)
+    soft = membership(subject.draws)
     largest = soft["mean"].max("cluster").values
     certain = float((largest > CERTAIN).mean())
     unsure = int((largest < AMBIGUOUS).sum())
@@ -99,7 +99,7 @@ def _memberships(subject: Subject) -> list[Block]:
         Text(text),
         picture(
             "membership",
-            draw_membership(subject.posterior, units=subject.units),
+            draw_membership(subject.draws, units=subject.units),
             "Each row in the colour of its most probable cluster, paler the less certain it is. "
             f"Rows without a cluster above {AMBIGUOUS} are ringed. With one feature the height is "
             f"the probability of each cluster with its {INTERVAL_SHOWN} interval; with more, the "
@@ -113,7 +113,7 @@ def _memberships(subject: Subject) -> list[Block]:
 
 def _beside_kmeans(subject: Subject) -> Text:
     """Say where k-means' hard labels part from the soft ones."""
-    beside = hard_comparison(rows_of(subject.posterior), subject.posterior, seed=subject.seed)
+    beside = hard_comparison(subject.draws.rows, subject.draws, seed=subject.seed)
     parted, n = beside.differing, len(beside.rows)
     opening = (
         f"K-means with as many clusters, on columns divided by their standard deviation, agrees "
@@ -132,7 +132,7 @@ def _beside_kmeans(subject: Subject) -> Text:
 
 
 def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
-    values = rows_of(subject.posterior)
+    values = subject.draws.rows
     shown = subject.features[:6]
     doubtful = int((soft["mean"].max("cluster").values < CERTAIN).sum())
     listed = most_ambiguous(soft, min(max(doubtful, _FEWEST), _LISTED))
@@ -163,10 +163,10 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
 
 
 def _together(subject: Subject) -> list[Block]:
-    rows = rows_of(subject.posterior)
+    rows = subject.draws.rows
     if len(rows) > _MOST_ROWS:
         return [Text(f"The co-clustering matrix is left out for more than {_MOST_ROWS} rows.")]
-    found = partition(subject.posterior, seed=subject.seed)
+    found = partition(subject.draws, seed=subject.seed)
     sizes = ", ".join(str(size) for size in np.bincount(found.labels)[1:])
     text = (
         f"The partition of the rows that minimises the expected variation of information has "
@@ -180,7 +180,7 @@ def _together(subject: Subject) -> list[Block]:
         Text(text),
         picture(
             "coclustering",
-            draw_coclustering(coclustering(subject.posterior), found.labels),
+            draw_coclustering(coclustering(subject.draws), found.labels),
             "The probability that two rows come from the same component. Rows are ordered by the "
             "partition, whose groups are outlined.",
             "Heat map of co-clustering probabilities in blocks of the partition.",

@@ -8,11 +8,11 @@ import xarray as xr
 
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.criteria import Criterion
-from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
+from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnosis_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.posterior.gaussian import gaussian_components
-from bayesgmm.posterior.tree import attribute, clusters_of, obs_of, resolved_of
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.tree import attribute
 
 __all__ = ["Subject", "subject_of"]
 
@@ -25,27 +25,35 @@ class Subject:
 
     Parameters
     ----------
-    posterior : xarray.DataTree
+    draws : Draws
+        The view of the posterior, from which all sections are made.
     verdict : Diagnosis
     comparison : Comparison or None
     choice : Choice or None
-    resolved : ResolvedSpec or None
-        None for a PyMC model of the user's own.
     about : mapping
         title, question, source, known, command, and units (a mapping by feature), where given.
     """
 
-    posterior: xr.DataTree
+    draws: Draws
     verdict: Diagnosis
     comparison: Comparison | None
     choice: Choice | None
-    resolved: ResolvedSpec | None
     about: Mapping[str, Any]
+
+    @property
+    def posterior(self) -> xr.DataTree:
+        """The posterior."""
+        return self.draws.tree
+
+    @property
+    def resolved(self) -> ResolvedSpec | None:
+        """The resolved spec; None for a PyMC model of the user's own."""
+        return self.draws.resolved
 
     @property
     def n_clusters(self) -> int:
         """Number of clusters K."""
-        return int(self.posterior["posterior"].sizes["cluster"])
+        return self.draws.n_components
 
     @property
     def number(self) -> str:
@@ -57,18 +65,17 @@ class Subject:
     @property
     def clusters(self) -> tuple[str, ...]:
         """Numbers of the clusters, or the names that a user's own model gives them."""
-        return tuple(map(str, clusters_of(self.posterior)))
+        return tuple(map(str, self.draws.clusters))
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
-        names = self.posterior["posterior"].to_dataset()["feature"].values
-        return tuple(str(name) for name in names)
+        return self.draws.features
 
     @property
     def n_obs(self) -> int:
         """Number of rows."""
-        return int(self.posterior["observed_data"].sizes["obs"])
+        return len(self.draws.rows)
 
     @property
     def named(self) -> bool:
@@ -78,7 +85,7 @@ class Subject:
     @property
     def gaussian(self) -> bool:
         """Whether density and memberships are those of Gaussians, as the sections on them need."""
-        return gaussian_components(self.posterior)
+        return self.draws.gaussian
 
     @property
     def units(self) -> Mapping[str, str]:
@@ -101,7 +108,7 @@ class Subject:
     @property
     def labelled(self) -> bool:
         """Whether the rows have names of their own."""
-        return obs_of(self.posterior).dtype.kind not in "iu"
+        return self.draws.obs.dtype.kind not in "iu"
 
 
 def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | None) -> Subject:
@@ -122,24 +129,18 @@ def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | Non
     """
     if isinstance(result, Comparison):
         choice = result.chosen(criterion)
-        posterior, verdict = result.posteriors[choice.model], result.verdicts[choice.model]
+        draws, verdict = Draws(result.posteriors[choice.model]), result.verdicts[choice.model]
         comparison = result
     elif isinstance(result, xr.DataTree) and "posterior" in result:
         choice, comparison = None, None
-        posterior, verdict = result, diagnose(result)
+        draws = Draws(result)
+        verdict = diagnosis_of(draws)
     else:
         raise ConfigError(
             "write_report takes a Comparison or a posterior (DataTree), got "
             f"{type(result).__name__}.",
             value=result,
         )
-    stored = attribute(posterior, "about")
+    stored = attribute(draws.tree, "about")
     own = stored if isinstance(stored, Mapping) else {}
-    return Subject(
-        posterior,
-        verdict,
-        comparison,
-        choice,
-        resolved_of(posterior),
-        own if about is None else about,
-    )
+    return Subject(draws, verdict, comparison, choice, own if about is None else about)

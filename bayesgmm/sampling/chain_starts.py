@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import VISIBLE
 from bayesgmm.runtime.parallel import one_blas_thread
@@ -82,12 +83,10 @@ def chains_of(shares: Array, n_chains: int) -> IntArray:
     return counts
 
 
-def _jitter(
-    log_posterior: LogPosterior, mode: Array, root: Array, rng: np.random.Generator
-) -> Array:
+def _jitter(density: LogDensity, mode: Array, root: Array, rng: np.random.Generator) -> Array:
     """Draw u of the local Normal, shortened where it leads far down."""
-    lowest = log_posterior.evaluate(mode).value - 2.0 * len(mode)
+    lowest = density.evaluate(mode).value - 2.0 * len(mode)
     u = rng.normal(size=len(mode))
-    while log_posterior.evaluate(mode + root @ u).value < lowest:
+    while density.evaluate(mode + root @ u).value < lowest:
         u = 0.5 * u
     return u

@@ -10,8 +10,14 @@ from bayesgmm.data import Dataset, facts_of
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.labels.exchangeability import LabelMoves, shown_moves
 from bayesgmm.model.numbering import cluster_names
-from bayesgmm.posterior.gaussian import COMPONENTS, held_against_gaussians, some_draws
-from bayesgmm.posterior.tree import LABELS, SCHEMA_VERSION, package_versions, with_attributes
+from bayesgmm.posterior.gaussian import held_against_gaussians, some_draws
+from bayesgmm.posterior.tree import (
+    COMPONENTS,
+    LABELS,
+    SCHEMA_VERSION,
+    package_versions,
+    with_attributes,
+)
 from bayesgmm.sampling.contract import PART_DIMS
 from bayesgmm.sampling.model_density import ModelDensity
 from bayesgmm.typing import Array

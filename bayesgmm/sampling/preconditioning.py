@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.climbing import curvature
+from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array
 
@@ -51,15 +52,15 @@ def local_root(log_posterior: LogPosterior, x: Array) -> Array:
     return 0.5 * (root + root.T)
 
 
-def whitens(log_posterior: LogPosterior, x: Array, root: Array, rng: np.random.Generator) -> bool:
-    """Whether the posterior is nearly a standard Normal in u at draws from that Normal.
+def whitens(density: LogDensity, x: Array, root: Array, rng: np.random.Generator) -> bool:
+    """Whether the density is nearly a standard Normal in u at draws from that Normal.
 
     There the gradient in u would be -u; half of the draws must leave less than a quarter of its
     square unexplained.
     """
     unexplained = []
     for u in rng.normal(size=(_PROBES, len(x))):
-        evaluation = log_posterior.evaluate(x + root @ u)
+        evaluation = density.evaluate(x + root @ u)
         if np.isfinite(evaluation.value) and np.isfinite(evaluation.gradient).all():
             with np.errstate(over="ignore"):
                 gap = root @ evaluation.gradient + u
