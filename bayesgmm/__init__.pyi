@@ -33,7 +33,7 @@ from .evidence import (
     extend,
     log_evidence,
     posterior_over_k,
-    tempered_evidence,
+    smc_evidence,
     weigh_modes,
 )
 from .fit import (
@@ -151,7 +151,7 @@ __all__ = [
     "save",
     "simulate",
     "summarize",
-    "tempered_evidence",
+    "smc_evidence",
     "waic",
     "weigh_modes",
     "write_report",

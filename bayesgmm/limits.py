@@ -41,7 +41,7 @@ STAYING_DRAWS = 20
 # Share of the posterior's mass from which on a mode, or several together, must not be missed.
 VISIBLE = 0.01
 # Share of a mode's draws, or of its proposal, that may lie in another mode; both masses move by it.
-ABROAD = 0.01
+IN_ANOTHER_MODE = 0.01
 # Factor by which Laplace's shares were seen to be wrong where components are superfluous.
 LAPLACE_FACTOR = 20.0
 

@@ -14,7 +14,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.limits import IDENTIFIED, INTERVAL
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.mcmc_error import precision
+from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
 
 __all__ = ["label_free", "label_free_of", "summarize", "summary_of"]
@@ -149,8 +149,8 @@ def _row(quantity: Quantity, prob: float) -> dict[str, float]:
     scaled = np.arctanh(values) if quantity.correlation else values
     bounds = array_stats.eti(scaled.ravel(), prob)
     lower, upper = np.tanh(bounds) if quantity.correlation else bounds
-    judged = precision(values)
-    sizes = precision(scaled) if quantity.correlation else judged
+    judged = chain_statistics(values)
+    sizes = chain_statistics(scaled) if quantity.correlation else judged
     percent = f"{100.0 * prob:g}"
     return {
         "mean": float(values.mean()),

@@ -85,7 +85,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield f"smc {covariance}", lambda d=drawn: d("smc")
         for name in ("waic", "loo"):
             yield f"{name} {covariance}", lambda d=drawn, n=name: getattr(bg, n)(d("nuts")).elpd_i
-        for name in ("log_evidence", "tempered_evidence"):
+        for name in ("log_evidence", "smc_evidence"):
             yield (
                 f"{name} {covariance}",
                 lambda d=drawn, n=name: getattr(bg, n)(d("nuts"), seed=3).value,
@@ -110,7 +110,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "posterior predictive", lambda: bg.posterior_predictive(three(), seed=1)
     yield "summarize", lambda: bg.summarize(three())
     yield "label_free", lambda: bg.label_free(three())
-    yield "diagnose", lambda: bg.diagnose(three()).to_dict()["figures"]
+    yield "diagnose", lambda: bg.diagnose(three()).to_dict()["statistics"]
     yield "loo with refits", lambda: bg.loo_with_refits(three(), seed=1).elpd_i
     yield "bic grid", lambda: bg.bic_grid(few, [1, 2, 3], seed=1)["bic"]
     yield "bootstrap", lambda: bg.bootstrap_lrt(few, 1, n_bootstrap=9, seed=1).p_value

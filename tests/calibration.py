@@ -188,9 +188,9 @@ def _fit(
         name: int((drawn[name][:, :: length.thin].ravel()[:-1] < value).sum())
         for name, value in there
     }
-    watched = [drawn[name] for name in WATCHED]
-    r_hat = max(float(array_stats.rhat(d, chain_axis=0, draw_axis=1)) for d in watched)
-    size = min(float(array_stats.ess(d, chain_axis=0, draw_axis=1)) for d in watched)
+    ranked = [drawn[name] for name in WATCHED]
+    r_hat = max(float(array_stats.rhat(d, chain_axis=0, draw_axis=1)) for d in ranked)
+    size = min(float(array_stats.ess(d, chain_axis=0, draw_axis=1)) for d in ranked)
     return ranks, r_hat, size, int(statistics["diverging"].sum())
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"advice", "criteria", "limits", "typing"},
+    {"advice", "criterion", "limits", "typing"},
     {"errors"},
     {"runtime"},
     {"arguments"},

@@ -56,7 +56,7 @@ def test_the_same_draws_give_the_same_result(structure, names, faithful):
 
 def test_every_verb_takes_adopted_draws(own_run, faithful, tmp_path):
     tree = bg.relabel(bg.adopt(foreign(own_run, ("weights", "means", "covariances")), faithful, 2))
-    assert bg.diagnose(tree).figures["chains"] == 2
+    assert bg.diagnose(tree).statistics["chains"] == 2
     ours = bg.relabel(own_run)
     assert bg.loo(tree).elpd == pytest.approx(bg.loo(ours).elpd, abs=1e-4)
     assert bg.summarize(tree)["mean"].to_numpy() == pytest.approx(
@@ -201,7 +201,7 @@ def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
         )["x"].values
         ours = bg.adopt(tree, faithful, 2)["log_likelihood"]["x"].values
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-7)
-        assert bg.diagnose(result).figures["draws"] == 300
+        assert bg.diagnose(result).statistics["draws"] == 300
         if name in ("nutpie", "pymc"):  # the others approximate, well or badly
             assert bg.loo(result).elpd == pytest.approx(reference, abs=1.5), name
     rows = faithful.values[:7] + 0.1

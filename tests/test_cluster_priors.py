@@ -73,7 +73,7 @@ def test_moments_are_those_of_quadrature(method, rows, exact):
 
 def test_the_evidence_is_that_of_quadrature(rows, exact):
     tree = bg.sample(rows, SPEC, seed=2)
-    for evidence in (bg.log_evidence(tree, seed=1), bg.tempered_evidence(tree, seed=1)):
+    for evidence in (bg.log_evidence(tree, seed=1), bg.smc_evidence(tree, seed=1)):
         assert abs(evidence.value - exact[1]) < 4.0 * max(evidence.error, 0.005), evidence
     assert bg.diagnose(tree).ok
 
@@ -86,7 +86,7 @@ def test_the_factor_counts_permutations_within_groups():
     priors = Priors(mean_location=((0.0,), (6.0,), (0.0,)), **rest)
     tree = bg.sample(rows, MixtureSpec(3, priors=priors, resolution=0.0), seed=1)
     assert Draws(tree).groups.groups == ((0, 2), (1,))
-    bridge, smc = bg.log_evidence(tree, seed=1), bg.tempered_evidence(tree, seed=1)
+    bridge, smc = bg.log_evidence(tree, seed=1), bg.smc_evidence(tree, seed=1)
     assert abs(bridge.value - smc.value) < 4.0 * np.hypot(bridge.error, smc.error)
     centres = tree["posterior"]["means"].mean(("chain", "draw")).values.ravel()
     assert centres[0] < centres[2]  # numbered within the group

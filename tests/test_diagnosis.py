@@ -109,14 +109,14 @@ def test_figures_and_words_of_a_good_run():
     verdict = diagnose(good_run())
     assert verdict.ok and verdict.status is RunStatus.CONVERGED and str(verdict) == "converged"
     assert not verdict.reasons and not verdict.more_draws_help
-    figures = verdict.figures
-    assert (figures["chains"], figures["draws"], figures["divergences"]) == (4, 500, 0)
-    assert list(figures["label_free"]) == [
+    statistics = verdict.statistics
+    assert (statistics["chains"], statistics["draws"], statistics["divergences"]) == (4, 500, 0)
+    assert list(statistics["label_free"]) == [
         "log_likelihood", "sorted_weights[1]", "sorted_weights[2]", "entropy", "occupied",
     ]  # fmt: skip
-    assert figures["occupied"] == pytest.approx(2.0)
-    assert len(figures["e_fmi"]) == 4 and min(figures["e_fmi"]) > 1.5
-    assert figures["identification"] == [1.0, 1.0]
+    assert statistics["occupied"] == pytest.approx(2.0)
+    assert len(statistics["e_fmi"]) == 4 and min(statistics["e_fmi"]) > 1.5
+    assert statistics["identification"] == [1.0, 1.0]
     assert json.loads(json.dumps(verdict.to_dict()))["status"] == "converged"
     assert len(verdict.modes) == 1
 
@@ -180,7 +180,7 @@ def test_a_chain_that_strays_in_one_cluster_is_short_of_draws_not_of_identity():
     means[0, :, 0] += 0.7 * means[:, :, 0].std(axis=(0, 1))  # too little to move any row
     tree["posterior"] = xr.DataTree(posterior)
     verdict = diagnose(tree)
-    assert verdict.figures["identification"] == [1.0, 1.0]
+    assert verdict.statistics["identification"] == [1.0, 1.0]
     assert verdict.status is RunStatus.TOO_FEW_DRAWS
     assert verdict.reasons[0].startswith("R-hat is 1.0") and "means[1, x" in verdict.reasons[0]
 
@@ -190,7 +190,7 @@ def test_other_ways_to_relabel_are_reported():
     agreement = {"ecr": 1.0, "pivot": 1.0}
     assert attribute(tree, "relabelling")["agreement"] == agreement
     verdict = diagnose(tree)
-    assert verdict.figures["agreement"] == agreement and not verdict.notes
+    assert verdict.statistics["agreement"] == agreement and not verdict.notes
     relabelling = {"method": "stephens", "moved": 0.0, "agreement": {"ecr": 1.0, "pivot": 0.625}}
     verdict = diagnose(with_attributes(tree, relabelling=relabelling))
     assert verdict.status is RunStatus.CONVERGED
@@ -216,8 +216,8 @@ def test_one_cluster_is_judged_by_all_its_quantities():
     data, truth = clustered(1)
     verdict = diagnose(relabel(run_about(data, 1, truth)))
     assert verdict.status is RunStatus.CONVERGED
-    assert list(verdict.figures["label_free"]) == ["log_likelihood"]
-    assert verdict.figures["occupied"] == 1.0
+    assert list(verdict.statistics["label_free"]) == ["log_likelihood"]
+    assert verdict.statistics["occupied"] == 1.0
     other = truth._replace(means=truth.means + 1.5)
     verdict = diagnose(relabel(run_about(data, 1, [truth, other, truth, other])))
     assert verdict.status is RunStatus.CHAINS_DISAGREE
@@ -232,7 +232,7 @@ def test_r_hat_as_sampled_is_kept_beside():
     mixed["sample_stats"] = xr.DataTree(stats)
     verdict = diagnose(relabel(mixed))
     assert verdict.status is RunStatus.CONVERGED
-    assert verdict.figures["r_hat_max_as_sampled"] > 1.5
+    assert verdict.statistics["r_hat_max_as_sampled"] > 1.5
 
 
 def test_a_users_own_model_is_judged():
@@ -245,4 +245,4 @@ def test_a_users_own_model_is_judged():
     del own.attrs["resolved"], own.attrs["spec"]
     verdict = diagnose(own)
     assert verdict.status is RunStatus.CONVERGED
-    assert verdict.figures["divergences"] is None and verdict.figures["e_fmi"] is None
+    assert verdict.statistics["divergences"] is None and verdict.statistics["e_fmi"] is None

@@ -14,7 +14,7 @@ from bayesgmm.evidence._extend import extend
 from bayesgmm.labels import cluster_quantities, label_free_quantities
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.mcmc_error import precision
+from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import sample
 
@@ -24,7 +24,9 @@ REFERENCE = json.loads((Path(__file__).parent / "reference/galaxies_modes.json")
 def assert_same_means(tree, other, quantities):
     """Every mean of one run lies within 4 combined Monte Carlo errors of the other's."""
     for one, two in zip(quantities(Draws(tree)), quantities(Draws(other)), strict=True):
-        error = np.hypot(precision(one.values).mcse_mean, precision(two.values).mcse_mean)
+        error = np.hypot(
+            chain_statistics(one.values).mcse_mean, chain_statistics(two.values).mcse_mean
+        )
         assert abs(one.values.mean() - two.values.mean()) < 4 * error, one.name
 
 
@@ -35,7 +37,7 @@ def test_modes_that_nuts_never_crosses_get_their_weights(galaxies):
     verdict = diagnose(tree)
     assert verdict.status is RunStatus.CONVERGED and len(verdict.modes) == 1
     small = in_small_mode(tree).astype(float)
-    error = np.hypot(precision(small).mcse_mean, REFERENCE["small_mode_weight_error"])
+    error = np.hypot(chain_statistics(small).mcse_mean, REFERENCE["small_mode_weight_error"])
     assert error < 0.004
     assert abs(small.mean() - REFERENCE["small_mode_weight"]) < 4 * error
 

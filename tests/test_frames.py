@@ -19,7 +19,7 @@ from bayesgmm.likelihood.compiled.memory import aligned_empty, part
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
-from bayesgmm.sampling import nutpie as nutpie_door
+from bayesgmm.sampling import nutpie_model
 from bayesgmm.sampling.chain_starts import ChainStart, dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
@@ -142,15 +142,15 @@ def test_a_frame_changes_the_road_and_not_the_posterior(iris):
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_both_doors_of_nutpie_give_the_same_draws(two, plain):
-    """The private door is there in this version, and equals the public one bit for bit."""
-    assert nutpie_door.has_direct_door()
+def test_both_interfaces_of_nutpie_give_the_same_draws(two, plain):
+    """The private classes are there in this version, and equal the public interface bit for bit."""
+    assert nutpie_model.takes_c_functions()
     target, x = two
     frame = Frame.plain(target.dim) if plain else Frame(x, local_root(target, x))
     start = ChainStart(x if plain else np.full(target.dim, 0.1), frame)
     draws = [
         nutpie.sample(
-            door(target, start),
+            make(target, start),
             draws=30,
             tune=100,
             chains=1,
@@ -159,7 +159,7 @@ def test_both_doors_of_nutpie_give_the_same_draws(two, plain):
         )
         .posterior["x"]
         .values
-        for door in (nutpie_door.direct_model, nutpie_door.python_model)
+        for make in (nutpie_model.direct_model, nutpie_model.python_model)
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2, multivariate_t
 
-from bayesgmm.evidence import log_evidence, tempered_evidence
+from bayesgmm.evidence import log_evidence, smc_evidence
 from bayesgmm.evidence.bridge import log_ratio
 from bayesgmm.evidence.shrinkage import _SHARES, shrunk_moments
 from bayesgmm.posterior.draws import Draws
@@ -157,7 +157,7 @@ def test_ten_features_and_three_clusters_have_a_small_error():
 @pytest.mark.timeout(3600)
 def test_ten_features_agree_with_sequential_monte_carlo():
     posterior = sample(simulated_rows(1000, 10, 3), 3, seed=3)
-    ours, theirs = log_evidence(posterior, seed=2), tempered_evidence(posterior, seed=2)
+    ours, theirs = log_evidence(posterior, seed=2), smc_evidence(posterior, seed=2)
     assert max(ours.error, theirs.error) < 0.1
     assert_both_agree((ours.value, ours.error), (theirs.value, theirs.error))
 

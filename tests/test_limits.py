@@ -46,7 +46,7 @@ QUOTES = [
     (r"(N) / ESS", limits.EMPTY_DRAWS),
     (r"(?:modes?|each|they)(?: that)? holds? (?:more than )?(N %)", limits.VISIBLE),
     (r"more than (N %) of the posterior", limits.VISIBLE),
-    (r"more than (N %) of its mass in", limits.ABROAD),
+    (r"more than (N %) of its mass in", limits.IN_ANOTHER_MODE),
     (r"less than (N %) of draws", limits.IDENTIFIED),
     (r"(N %) intervals?\b", limits.INTERVAL),
     (r"(N)(?: x the)? recording steps?", limits.ERROR_PER_STEP),

@@ -134,7 +134,7 @@ def test_all_else_works_without_gaussians(t_result):
     table = bg.summarize(relabelled)
     assert np.isfinite(table["mean"]).all()
     assert "entropy" not in bg.label_free(relabelled).index
-    assert bg.diagnose(relabelled).figures["chains"] == 2
+    assert bg.diagnose(relabelled).statistics["chains"] == 2
     assert np.isfinite(bg.loo(relabelled).elpd) and np.isfinite(bg.waic(relabelled).elpd)
     assert bg.plots.forest(relabelled).axes.shape == (2,)
 
@@ -181,7 +181,7 @@ def test_names_stay_where_priors_tell_the_clusters_apart():
     assert set(bg.most_ambiguous(soft)["runner_up"]) <= {"signal", "background"}
     for result in (tree, relabelled):
         verdict = bg.diagnose(result)
-        assert verdict.figures["switched"] is None
+        assert verdict.statistics["switched"] is None
         assert not any("relabel" in reason for reason in verdict.reasons)
 
 
@@ -341,7 +341,7 @@ def test_each_model_is_sampled_judged_saved_and_reported(name, tmp_path):
     assert attribute(tree, "sampler")["engine"] == "nutpie"
     assert attribute(tree, "components")["gaussian"] is GAUSSIAN.get(name, True)
     verdict = bg.diagnose(tree)
-    assert verdict.figures["draws"] == 400 and verdict.figures["divergences"] is not None
+    assert verdict.statistics["draws"] == 400 and verdict.statistics["divergences"] is not None
     again = bg.load(bg.save(tree, tmp_path / "tree.nc"))
     assert again["posterior"].to_dataset().equals(tree["posterior"].to_dataset())
     assert bg.write_report(again, tmp_path / "report.html").stat().st_size > 20_000

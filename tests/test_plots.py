@@ -202,14 +202,6 @@ def test_every_picture_is_covered(pictures: dict[str, object]) -> None:
     assert set(NAMES) - one_dimensional == set(plots.__all__) == set(dir(plots))
 
 
-@pytest.mark.parametrize("name", ["Plot", "cluster_colour"])
-def test_names_that_moved_still_serve_and_say_where_they_are(name: str) -> None:
-    with pytest.warns(FutureWarning, match=f"is now bayesgmm.{name}; the old name goes"):
-        moved = getattr(plots, name)
-    assert moved is getattr(bg, name)
-    assert not hasattr(plots, "cluster_color")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_has_title_labels_and_a_legend(pictures: dict[str, object], name: str) -> None:
     ax = first(pictures[name])

@@ -21,7 +21,7 @@ def table_of(cases):
     with pytest.MonkeyPatch.context() as patch:
         for k, (bridge, smc, converged) in enumerate(cases, start=1):
             patch.setattr(routes, "log_evidence_of", lambda *_, found=bridge, **__: found)
-            patch.setattr(routes, "tempered_evidence_of", lambda *_, found=smc, **__: found)
+            patch.setattr(routes, "smc_evidence_of", lambda *_, found=smc, **__: found)
             pairs[MixtureSpec(k)] = evidences_of(None, "both", converged=converged, seed=1)
     table = table_by_model({spec: pair.columns() for spec, pair in pairs.items()})
     chances = probabilities_of(pairs)
@@ -83,7 +83,7 @@ def test_a_route_that_fails_is_named_and_the_other_stands(monkeypatch, error):
         raise error("it did not settle")
 
     monkeypatch.setattr(routes, "log_evidence_of", fail)
-    monkeypatch.setattr(routes, "tempered_evidence_of", lambda *_, **__: SMC)
+    monkeypatch.setattr(routes, "smc_evidence_of", lambda *_, **__: SMC)
     found = evidences_of(None, "both", converged=True, seed=1)
     assert found.quoted is SMC and found.bridge.method == "none: it did not settle"
     only = evidences_of(None, "bridge", converged=True, seed=1)

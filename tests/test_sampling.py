@@ -34,8 +34,7 @@ from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import _sample as posterior_sampling
-from bayesgmm.sampling import nutpie as nutpie_door
-from bayesgmm.sampling import sample
+from bayesgmm.sampling import nutpie_model, sample
 from bayesgmm.sampling.chain_starts import plain_starts
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -178,9 +177,9 @@ def test_chains_start_apart(galaxies):
 
 def test_falls_back_to_the_public_door(monkeypatch, faithful):
     posterior = LogPosterior(resolve(MixtureSpec(1), faithful), faithful.values)
-    monkeypatch.setattr(nutpie_door, "has_direct_door", lambda: False)
+    monkeypatch.setattr(nutpie_model, "takes_c_functions", lambda: False)
     (start,) = plain_starts(np.zeros((1, posterior.dim)))
-    model = nutpie_door.nutpie_model(posterior, start)
+    model = nutpie_model.nutpie_model(posterior, start)
     assert type(model).__name__ == "PyFuncModel"
 
 

@@ -105,7 +105,7 @@ def test_every_verb_takes_a_result_of_the_first_version(name, tmp_path):
     assert soft["cluster"].values.tolist() == [1, 2]
     assert set(bg.simulate(tree, 50, seed=1)["cluster"].values) == {1, 2}
     assert set(bg.partition(tree, seed=1).labels) == {1, 2}
-    assert bg.diagnose(tree).figures["chains"] == 2
+    assert bg.diagnose(tree).statistics["chains"] == 2
     assert np.isfinite(bg.loo(tree).elpd)
     for verb in (bg.density, bg.coclustering, bg.overlap, bg.label_free, bg.posterior_predictive):
         verb(tree)

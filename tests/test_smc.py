@@ -9,9 +9,9 @@ from test_evidence import EIGHT, FIXED, evidence_by_enumeration
 
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence import Evidence, log_evidence, reconciled, refinement, tempered_evidence
+from bayesgmm.evidence import Evidence, log_evidence, reconciled, refinement, smc_evidence
+from bayesgmm.evidence._smc_evidence import _without_empty_components
 from bayesgmm.evidence.refinement import refine
-from bayesgmm.evidence.smc_evidence import _without_empty_components
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
@@ -63,9 +63,9 @@ def test_evidence_agrees_with_the_sum_over_all_allocations():
 
 def test_the_evidence_needs_only_model_and_rows():
     posterior = sample(EIGHT[:, None], MixtureSpec(2, priors=FIXED, resolution=0), draws=5, seed=1)
-    result = tempered_evidence(posterior, n_particles=256, seed=1, cores=1)
+    result = smc_evidence(posterior, n_particles=256, seed=1, cores=1)
     assert abs(result.value - evidence_by_enumeration(EIGHT, 2)) < 4 * result.error < 0.1
-    assert result == tempered_evidence(posterior, n_particles=256, seed=1, cores=2)
+    assert result == smc_evidence(posterior, n_particles=256, seed=1, cores=2)
 
 
 def test_the_weights_of_the_modes_among_the_particles_do_not_matter():
@@ -169,9 +169,9 @@ def test_larger_concentrations_use_the_components_that_the_posterior_leaves_empt
 def test_too_few_runs_or_particles_are_refused():
     posterior = sample(EIGHT[:, None], MixtureSpec(2, priors=FIXED, resolution=0), draws=5, seed=1)
     with pytest.raises(ConfigError, match="n_runs must be an integer >= 4, got 2"):
-        tempered_evidence(posterior, n_runs=2)
+        smc_evidence(posterior, n_runs=2)
     with pytest.raises(ConfigError, match="too few for 5 coordinates: take at least 10 particles"):
-        tempered_evidence(posterior, n_particles=3, n_runs=4)
+        smc_evidence(posterior, n_particles=3, n_runs=4)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_too_few_runs_or_particles_are_refused():
 def test_wrong_arguments_are_named(name, value):
     posterior = sample(EIGHT[:, None], MixtureSpec(1, priors=FIXED, resolution=0), draws=5, seed=1)
     with pytest.raises(ConfigError, match=f"^{name} must be an integer >= .* got {value!r}"):
-        tempered_evidence(posterior, **{name: value})
+        smc_evidence(posterior, **{name: value})
 
 
 def test_what_is_quoted_of_two_estimates():
@@ -225,7 +225,7 @@ def test_unequal_concentrations_are_targeted():
 def test_both_routes_agree(request, name, n_components):
     """Within 3 errors of the difference, where the bridge's chains have a good verdict or not."""
     posterior = sample(request.getfixturevalue(name), n_components, draws=4000, seed=1)
-    bridge, tempered = log_evidence(posterior, seed=1), tempered_evidence(posterior, seed=1)
+    bridge, tempered = log_evidence(posterior, seed=1), smc_evidence(posterior, seed=1)
     assert tempered.error < (0.2 if name == "iris" else 0.1)
     assert abs(bridge.value - tempered.value) < 3 * np.hypot(bridge.error, tempered.error)
 
@@ -246,14 +246,14 @@ def test_hidden_modes_and_superfluous_components_are_met(
     regular mode in one run of sixteen, and chains of faithful settle only by and by."""
     posterior = sample(request.getfixturevalue(name), n_components, draws=5, tune=50, seed=1)
     for seed in range(1, 5):
-        found = tempered_evidence(posterior, seed=seed)
+        found = smc_evidence(posterior, seed=seed)
         assert found.error < 0.25
         assert abs(found.value - expected) < 3.5 * math.hypot(found.error, its_error)
 
 
 def test_both_routes_agree_on_the_galaxies():
     posterior = sample(GALAXIES, 2, seed=1)
-    bridge, tempered = log_evidence(posterior, seed=1), tempered_evidence(posterior, seed=1)
+    bridge, tempered = log_evidence(posterior, seed=1), smc_evidence(posterior, seed=1)
     assert tempered.error < 0.05
     assert abs(bridge.value - tempered.value) < 3 * np.hypot(bridge.error, tempered.error)
 
@@ -262,7 +262,7 @@ def test_both_routes_agree_on_the_galaxies():
 def test_the_stated_error_of_faithful_with_three_components_is_honest(faithful):
     """20 repeats about their mean: the sum of squared z-scores is near chi-squared(19)."""
     posterior = sample(faithful, 3, draws=5, tune=50, seed=1)
-    results = [tempered_evidence(posterior, seed=seed) for seed in range(20)]
+    results = [smc_evidence(posterior, seed=seed) for seed in range(20)]
     values, errors = np.array([(result.value, result.error) for result in results]).T
     assert np.median(errors) < 0.1
     mean = np.average(values, weights=errors**-2)

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
-from bayesgmm.criteria import Criterion
+from bayesgmm.criterion import Criterion
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS

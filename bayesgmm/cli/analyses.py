@@ -30,7 +30,7 @@ from bayesgmm.cli.printing import (
     print_line,
     print_rows,
     records,
-    watched,
+    shows_progress,
 )
 from bayesgmm.cli.reading import (
     data_name,
@@ -202,7 +202,7 @@ def _analysed(spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: boo
     data = checked_data(spec)
     if not json:
         print_data(data, spec.data.units)
-    result = analyse(spec, out, overwrite, data=data, progress=watched())
+    result = analyse(spec, out, overwrite, data=data, progress=shows_progress())
     if not json:
         return print_analysis(result)
     from bayesgmm.analysis.outputs import choice_facts

@@ -29,9 +29,9 @@ from bayesgmm.cli.printing import (
     print_line,
     print_verdict,
     records,
+    shows_progress,
     tell_data,
     warn_of,
-    watched,
 )
 from bayesgmm.cli.reading import read_data, reads_data
 from bayesgmm.limits import INTERVAL
@@ -145,7 +145,7 @@ def sample(
     check_writable(path, overwrite)
     given = {"draws": draws, "tune": tune, "target_accept": target_accept}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    options |= {"method": method.value, "seed": seed, "progress": watched()}
+    options |= {"method": method.value, "seed": seed, "progress": shows_progress()}
     tree, verdict, table = _sampled(dataset, spec, path, overwrite, options)
     if json:
         found = {"verdict": verdict.to_dict(), "summary": records(table), "file": str(path)}
@@ -211,7 +211,7 @@ def predict(
     table = _membership_table(membership(tree, wanted, prob))
     if wanted is not None and wanted.row_labels is None and wanted.kept is not None:
         table = table.set_index(wanted.kept).rename_axis("row")
-    _give(table, out, overwrite, json)
+    _write_or_print(table, out, overwrite, json)
     return warn_of(tree)
 
 
@@ -233,7 +233,7 @@ def simulate(
     tree = load(posterior)
     drawn = prediction.simulate(tree, n, seed=seed)
     table = drawn["x"].to_pandas().assign(cluster=drawn["cluster"].values)
-    _give(table.rename_axis("row"), out, overwrite, json)
+    _write_or_print(table.rename_axis("row"), out, overwrite, json)
     return warn_of(tree)
 
 
@@ -293,7 +293,7 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
     return pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
 
 
-def _give(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:
+def _write_or_print(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:
     """Write a table to its file, or print it."""
     from bayesgmm.posterior.files import write_text
 

@@ -32,7 +32,7 @@ __all__ = [
     "records",
     "tell_data",
     "warn_of",
-    "watched",
+    "shows_progress",
 ]
 
 _PLAIN_WIDTH = 240
@@ -40,7 +40,7 @@ _WRAPPED = 16  # a verdict on a narrow terminal
 _CAN_BE_LEFT_OUT = ("by", "elpd WAIC", "ICL", "log lik.", "weight")
 
 
-def watched() -> bool:
+def shows_progress() -> bool:
     """Whether a person sees stderr, where progress is shown."""
     return sys.stderr.isatty()
 

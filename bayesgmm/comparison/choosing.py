@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.criteria import CRITERIA, Criterion
+from bayesgmm.criterion import CRITERIA, Criterion
 from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.components import STRUCTURES

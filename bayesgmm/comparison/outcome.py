@@ -15,7 +15,7 @@ from bayesgmm.comparison.choosing import (
     simplest_first,
     simplest_within_error,
 )
-from bayesgmm.criteria import BY_ELPD, CRITERIA, Criterion
+from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import Diagnosis, RunStatus
 from bayesgmm.elpd import ranked

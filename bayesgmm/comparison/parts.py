@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from bayesgmm.criteria import BY_ELPD, Criterion
+from bayesgmm.criterion import BY_ELPD, Criterion
 from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence import Evidences

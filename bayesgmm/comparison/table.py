@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.comparison.parts import Parts
-from bayesgmm.criteria import BY_ELPD, BY_FIT, Criterion
+from bayesgmm.criterion import BY_ELPD, BY_FIT, Criterion
 from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.elpd import ranked
 from bayesgmm.evidence import no_evidences, probabilities_of
@@ -43,7 +43,7 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
             "probability": probability,
             "probability_error": its_error,
             "verdict": _verdict(verdict, parts.failures.get(spec)),
-            "occupied": math.nan if verdict is None else verdict.figures["occupied"],
+            "occupied": math.nan if verdict is None else verdict.statistics["occupied"],
             "draws": 0 if verdict is None else parts.posteriors[spec]["posterior"].sizes["draw"],
             "seconds": parts.seconds[spec],
         }

@@ -1,12 +1,12 @@
 """The one verdict on a run."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from bayesgmm.diagnosis.figures import figures_of
 from bayesgmm.diagnosis.findings import (
     broken_chains,
     completeness,
@@ -18,12 +18,13 @@ from bayesgmm.diagnosis.findings import (
     notes,
     sampler,
 )
+from bayesgmm.diagnosis.statistics import statistics_of
 from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.labels import Mode, Quantity, cluster_quantities, group_chains, label_free_quantities
 from bayesgmm.limits import SETTLED
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.mcmc_error import precision
+from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ class Diagnosis:
         converged.
     notes : tuple of str
         What is within the limits and should be seen all the same.
-    figures : dict
+    statistics : dict
         Plain JSON: chains, draws, log_likelihood of each chain, label_free and clusters (R-hat,
         ESS and MCSE by name), r_hat_max_as_sampled, divergences, max_depth_share,
         e_fmi of each chain, switched (share of draws in other labels than most, where they were
         left as sampled), identification of each cluster, agreement of the ways to relabel,
-        occupied (expected number of occupied clusters). None where a run has no such figure.
+        occupied (expected number of occupied clusters). None where a run has no such statistic.
     modes : tuple of Mode
         Chains grouped by the mode in which they stayed, the highest log likelihood first.
     weighed : WeighedModes or None
@@ -71,10 +72,21 @@ class Diagnosis:
     status: RunStatus
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
-    figures: dict[str, Any]
+    statistics: dict[str, Any]
     modes: tuple[Mode, ...]
     weighed: "WeighedModes | None" = None
     left_out: "LeftOut | None" = None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The statistics, by their name before this version."""
+        warnings.warn(
+            "Diagnosis.figures is now Diagnosis.statistics; the old name goes with the next "
+            "release.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return self.statistics
 
     @property
     def ok(self) -> bool:
@@ -101,7 +113,7 @@ class Diagnosis:
             "message": self.status.value,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
-            "figures": self.figures,
+            "statistics": self.statistics,
             "modes": [
                 {**mode.to_dict(), **shares}
                 for mode, shares in zip(self.modes, self._shares(), strict=True)
@@ -154,29 +166,29 @@ def diagnosis_of(draws: Draws) -> Diagnosis:
     free = label_free_quantities(draws)
     own = cluster_quantities(draws)
     modes = group_chains(draws, free)
-    judged = {q.name: precision(q.values) for q in [*free, *own]}
-    figures = figures_of(draws, free, own, judged)
-    doubtful = doubtful_clusters(figures)
+    judged = {q.name: chain_statistics(q.values) for q in [*free, *own]}
+    statistics = statistics_of(draws, free, own, judged)
+    doubtful = doubtful_clusters(statistics)
     clear = [q.name for q in [*free, *own] if q.cluster not in doubtful and not _settled(q)]
     own_model = draws.resolved is None
     weighed, refusal = (None, None) if own_model else _weighed(draws, modes)
     missed = None if own_model else _left_out(draws)
     findings = _by_gravity(
         [
-            *completeness(draws.tree, figures),
+            *completeness(draws.tree, statistics),
             *broken_chains([free[0], *own]),
-            *modes_missed(missed, figures["chains"]),
+            *modes_missed(missed, statistics["chains"]),
             *modes_apart(modes, weighed, refusal, own_model=own_model),
             *mixing({name: judged[name] for name in clear}, own_model=own_model),
-            *sampler(draws.tree, figures),
-            *labels(figures, draws.clusters),
+            *sampler(draws.tree, statistics),
+            *labels(statistics, draws.clusters),
         ]
     )
     return Diagnosis(
         status=findings[0].status if findings else RunStatus.CONVERGED,
         reasons=tuple(finding.sentence for finding in findings),
-        notes=tuple(notes(figures)),
-        figures=figures,
+        notes=tuple(notes(statistics)),
+        statistics=statistics,
         modes=modes,
         weighed=weighed,
         left_out=missed,

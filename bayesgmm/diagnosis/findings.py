@@ -21,7 +21,7 @@ from bayesgmm.limits import (
     SWITCHED,
     VISIBLE,
 )
-from bayesgmm.posterior.mcmc_error import Precision
+from bayesgmm.posterior.mcmc_error import ChainStatistics
 from bayesgmm.posterior.tree import attribute
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ __all__ = [
 _EXAMPLES = 3
 
 
-def completeness(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding]:
+def completeness(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Finding]:
     """Say whether the run is whole, and whether it has chains to compare."""
     if attribute(posterior, "status") == "interrupted":
         yield Finding(
             RunStatus.INTERRUPTED,
-            f"sampling was interrupted after {figures['draws']} draws in {figures['chains']} "
+            f"sampling was interrupted after {statistics['draws']} draws in {statistics['chains']} "
             "chains; sample again.",
         )
-    if figures["chains"] == 1:
+    if statistics["chains"] == 1:
         yield Finding(
             RunStatus.TOO_FEW_DRAWS,
             "one chain cannot show that it missed something; sample at least 2 chains, better 4.",
@@ -157,7 +157,7 @@ def _share(share: float, error: float | None) -> str:
     return shown if error is None else f"{shown} (error {100.0 * error:.2g} %)"
 
 
-def mixing(judged: dict[str, Precision], *, own_model: bool = False) -> Iterator[Finding]:
+def mixing(judged: dict[str, ChainStatistics], *, own_model: bool = False) -> Iterator[Finding]:
     """Judge whether the chains agree, and whether their draws suffice."""
     r_hats = {name: p.r_hat for name, p in judged.items() if p.r_hat > R_HAT}
     if r_hats:
@@ -171,7 +171,7 @@ def mixing(judged: dict[str, Precision], *, own_model: bool = False) -> Iterator
     yield from _short(judged, own_model)
 
 
-def _short(judged: dict[str, Precision], own_model: bool) -> Iterator[Finding]:
+def _short(judged: dict[str, ChainStatistics], own_model: bool) -> Iterator[Finding]:
     sizes = {name: min(p.ess_bulk, p.ess_tail) for name, p in judged.items()}
     sizes = {name: size for name, size in sizes.items() if size < ESS}
     if sizes:
@@ -184,10 +184,10 @@ def _short(judged: dict[str, Precision], own_model: bool) -> Iterator[Finding]:
         )
 
 
-def sampler(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding]:
+def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Finding]:
     """Judge what the sampler says of itself."""
-    total = figures["chains"] * figures["draws"]
-    divergences, deepest = figures["divergences"], figures["max_depth_share"]
+    total = statistics["chains"] * statistics["draws"]
+    divergences, deepest = statistics["divergences"], statistics["max_depth_share"]
     accept = (attribute(posterior, "sampler") or {}).get("target_accept")
     if divergences is not None and divergences > DIVERGENT * total:
         yield Finding(
@@ -201,9 +201,10 @@ def sampler(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding
             f"{deepest:.1%} of draws reached the largest tree depth (at most {DEEPEST:.0%}); tune "
             "longer, or give the scales a narrower prior.",
         )
-    low = [chain for chain, e in enumerate(figures["e_fmi"] or []) if e is not None and e < E_FMI]
+    e_fmi = statistics["e_fmi"] or []
+    low = [chain for chain, e in enumerate(e_fmi) if e is not None and e < E_FMI]
     if low:
-        least = min(figures["e_fmi"][chain] for chain in low)
+        least = min(e_fmi[chain] for chain in low)
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
             f"E-FMI is {least:.2f} in {_enumerated('chain', low)} (at least {E_FMI}): the tails "
@@ -211,31 +212,31 @@ def sampler(posterior: xr.DataTree, figures: dict[str, Any]) -> Iterator[Finding
         )
 
 
-def doubtful_clusters(figures: dict[str, Any]) -> set[int]:
+def doubtful_clusters(statistics: dict[str, Any]) -> set[int]:
     """Return places of the clusters whose label does not mean the same from draw to draw."""
-    if _switched(figures):
-        return set(range(figures["n_clusters"]))
-    scores = figures["identification"] or []
+    if _switched(statistics):
+        return set(range(statistics["n_clusters"]))
+    scores = statistics["identification"] or []
     return {k for k, score in enumerate(scores) if score < IDENTIFIED}
 
 
-def _switched(figures: dict[str, Any]) -> bool:
-    return figures["switched"] is not None and figures["switched"] > SWITCHED
+def _switched(statistics: dict[str, Any]) -> bool:
+    return statistics["switched"] is not None and statistics["switched"] > SWITCHED
 
 
-def labels(figures: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]:
+def labels(statistics: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]:
     """Judge the labels of several clusters, which have these names."""
-    if _switched(figures):
+    if _switched(statistics):
         yield Finding(
             RunStatus.LABELS_SWITCH,
-            f"{figures['switched']:.1%} of draws have other labels than the rest; "
+            f"{statistics['switched']:.1%} of draws have other labels than the rest; "
             "relabel(posterior).",
         )
         return
-    vague = sorted(doubtful_clusters(figures))
+    vague = sorted(doubtful_clusters(statistics))
     if vague:
         named = _enumerated("cluster", names[vague])
-        shares = ", ".join(f"{figures['identification'][k]:.0%}" for k in vague)
+        shares = ", ".join(f"{statistics['identification'][k]:.0%}" for k in vague)
         yield Finding(
             RunStatus.NOT_IDENTIFIED,
             f"{named} {'is' if len(vague) == 1 else 'are'} identified in "
@@ -244,13 +245,13 @@ def labels(figures: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]:
         )
 
 
-def notes(figures: dict[str, Any]) -> Iterator[str]:
+def notes(statistics: dict[str, Any]) -> Iterator[str]:
     """Say what is within the limits and should be seen all the same."""
-    total = figures["chains"] * figures["draws"]
-    if figures["divergences"] and figures["divergences"] <= DIVERGENT * total:
-        yield f"{figures['divergences']} of {total} draws diverged, which is within the limit."
-    apart = {name: s for name, s in (figures["agreement"] or {}).items() if s < IDENTIFIED}
-    if apart and not doubtful_clusters(figures):
+    total = statistics["chains"] * statistics["draws"]
+    if statistics["divergences"] and statistics["divergences"] <= DIVERGENT * total:
+        yield f"{statistics['divergences']} of {total} draws diverged, which is within the limit."
+    apart = {name: s for name, s in (statistics["agreement"] or {}).items() if s < IDENTIFIED}
+    if apart and not doubtful_clusters(statistics):
         shares = ", ".join(f"{share:.1%} by {name}" for name, share in apart.items())
         yield f"other ways to relabel give the same labels to fewer draws than usual: {shares}."
 

@@ -2,6 +2,7 @@
 
 from bayesgmm.evidence._extend import extend, extended
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, PriorOverK, posterior_over_k
+from bayesgmm.evidence._smc_evidence import smc_evidence
 from bayesgmm.evidence.bridge import Evidence, log_evidence
 from bayesgmm.evidence.missed_modes import LeftOut, MissedMode
 from bayesgmm.evidence.modes import WeighedMode, WeighedModes, combine_modes, weigh_modes
@@ -20,7 +21,6 @@ from bayesgmm.evidence.reconcile import (
     undecided,
     unserved_of,
 )
-from bayesgmm.evidence.smc_evidence import tempered_evidence
 
 __all__ = [
     "Evidence",
@@ -47,7 +47,7 @@ __all__ = [
     "probability_symbol",
     "reconciled",
     "shown_probability",
-    "tempered_evidence",
+    "smc_evidence",
     "undecided",
     "unserved_of",
     "weigh_modes",

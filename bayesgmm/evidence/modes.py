@@ -18,7 +18,7 @@ from bayesgmm.evidence.bridge import bridge
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
 from bayesgmm.labels import Mode, group_chains, relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.limits import ABROAD
+from bayesgmm.limits import IN_ANOTHER_MODE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.runtime.seeds import integers
@@ -275,20 +275,20 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
     for number, mode in enumerate(modes):
         for chain in mode.chains:
             share = (regions.of(draws[chain]) != number).mean()
-            if share > ABROAD:
+            if share > IN_ANOTHER_MODE:
                 raise SamplingError(
                     f"chain {chain} has {share:.1%} of its draws in another mode than the chains "
-                    f"with which it is grouped (at most {ABROAD:.0%}): modes that a chain crosses "
-                    'have no weights of their own. Sample longer, or with method="smc".',
+                    f"with which it is grouped (at most {IN_ANOTHER_MODE:.0%}): modes that a chain "
+                    'crosses have no weights of their own. Sample longer, or with method="smc".',
                     chain=chain,
                     share=float(share),
                 )
         share = (regions.of(proposed[number]) != number).mean()
-        if share > ABROAD:
+        if share > IN_ANOTHER_MODE:
             raise SamplingError(
                 f"the modes overlap: a proposal fitted to chains {list(mode.chains)} puts "
-                f"{share:.1%} of its mass in another mode (at most {ABROAD:.0%}). Sample with "
-                'method="smc", or take fewer components.',
+                f"{share:.1%} of its mass in another mode (at most {IN_ANOTHER_MODE:.0%}). Sample "
+                'with method="smc", or take fewer components.',
                 chains=mode.chains,
                 share=float(share),
             )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence._posterior_over_k import posterior_over_k
+from bayesgmm.evidence._smc_evidence import smc_evidence_of
 from bayesgmm.evidence.bridge import Evidence, log_evidence_of
-from bayesgmm.evidence.smc_evidence import tempered_evidence_of
 from bayesgmm.limits import AGREEMENT, LEFT_OUT_FACTOR, NEGLIGIBLE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
@@ -100,7 +100,7 @@ def evidences_of(
     if routes != "none":
         bridge = _attempt(lambda: log_evidence_of(draws, seed=seed), seed)
     if routes == "both":
-        smc = _attempt(lambda: tempered_evidence_of(draws, seed=seed, cores=cores), seed)
+        smc = _attempt(lambda: smc_evidence_of(draws, seed=seed, cores=cores), seed)
     quoted = reconciled(bridge, smc, converged=converged)
     return Evidences(quoted, bridge if converged else bridge.with_error(math.inf), smc)
 
@@ -118,7 +118,7 @@ def reconciled(bridge: Evidence, tempered: Evidence, *, converged: bool = True) 
     Parameters
     ----------
     bridge, tempered : Evidence
-        As `log_evidence` and `tempered_evidence` return them.
+        As `log_evidence` and `smc_evidence` return them.
     converged : bool
         Whether the draws behind the bridge have a good verdict.
     """

@@ -93,7 +93,7 @@ def _half(target: LogPosterior, step: float, cover: Array, seed: np.random.SeedS
     proposal = fit.symmetrised(target, np.concatenate([points[::every], proposed[:: 2 * every]]))
     ratios = log_ratios(target, proposal, proposed)
     # Every second point starts every second chain, since the bridge wants independent halves; in
-    # each of them the points stand one Gaussian after another, which gives each its due share.
+    # each of them the points stand one Gaussian after another: both halves have equal shares.
     weights = np.exp(ratios - ratios.max())
     starts = np.empty((CHAINS, target.dim))
     for part in (slice(0, None, 2), slice(1, None, 2)):

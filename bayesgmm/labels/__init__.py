@@ -13,13 +13,13 @@ from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.labels.stephens import stephens
-from bayesgmm.posterior.mcmc_error import Precision, precision
+from bayesgmm.posterior.mcmc_error import ChainStatistics, chain_statistics
 
 __all__ = [
     "METHODS",
     "Allocations",
     "Mode",
-    "Precision",
+    "ChainStatistics",
     "Quantity",
     "agreement",
     "cluster_quantities",
@@ -28,7 +28,7 @@ __all__ = [
     "label_free_quantities",
     "largest_share",
     "modal_draw",
-    "precision",
+    "chain_statistics",
     "relabel",
     "relabelled",
     "stephens",

@@ -9,13 +9,13 @@ from arviz_stats.base import array_stats
 from bayesgmm.limits import TAIL_ESS_PROB
 from bayesgmm.typing import Array
 
-__all__ = ["Precision", "effective_size", "precision", "r_hat"]
+__all__ = ["ChainStatistics", "effective_size", "chain_statistics", "r_hat"]
 
 _AXES = {"chain_axis": 0, "draw_axis": 1}
 _LEAST_DRAWS = 4
 
 
-class Precision(NamedTuple):
+class ChainStatistics(NamedTuple):
     """Effective sample sizes, rank-normalised R-hat and Monte Carlo errors, by ArviZ.
 
     All NaN for what never moves; R-hat NaN for a single chain.
@@ -28,7 +28,7 @@ class Precision(NamedTuple):
     mcse_sd: float
 
 
-def precision(values: Array) -> Precision:
+def chain_statistics(values: Array) -> ChainStatistics:
     """Judge one scalar on its finite chains.
 
     Parameters
@@ -41,10 +41,10 @@ def precision(values: Array) -> Precision:
     """
     kept = _finite_chains(values)
     if kept.shape[1] < _LEAST_DRAWS:
-        return Precision(0.0, 0.0, np.nan, np.nan, np.nan)
+        return ChainStatistics(0.0, 0.0, np.nan, np.nan, np.nan)
     if _never_moves(kept):
-        return Precision(*[np.nan] * 5)
-    return Precision(
+        return ChainStatistics(*[np.nan] * 5)
+    return ChainStatistics(
         ess_bulk=float(array_stats.ess(kept, **_AXES)),
         ess_tail=float(array_stats.ess(kept, method="tail", prob=TAIL_ESS_PROB, **_AXES)),
         r_hat=r_hat(kept),
@@ -54,7 +54,7 @@ def precision(values: Array) -> Precision:
 
 
 def r_hat(values: Array) -> float:
-    """Return the R-hat of a scalar (chain, draw) on its finite chains, as `precision` does."""
+    """Return the R-hat of a scalar (chain, draw), that of `chain_statistics`."""
     kept = _finite_chains(values)
     if len(kept) < 2 or kept.shape[1] < _LEAST_DRAWS or _never_moves(kept):
         return math.nan

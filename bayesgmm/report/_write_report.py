@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bayesgmm.arguments import check_one_of
-from bayesgmm.criteria import Criterion
+from bayesgmm.criterion import Criterion
 from bayesgmm.errors import ConfigError
 from bayesgmm.posterior.files import check_writable, write_text
 from bayesgmm.report.checks import checks

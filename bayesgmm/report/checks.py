@@ -40,16 +40,16 @@ def checks(subject: Subject) -> Section:
 
 
 def _sampler(subject: Subject) -> list[Block]:
-    figures = subject.verdict.figures
+    statistics = subject.verdict.statistics
     items = [
-        ("Chains and draws", f"{figures['chains']} chains of {figures['draws']} draws"),
-        ("Divergent draws", _shown(figures.get("divergences"))),
-        ("Draws at the largest tree depth", _share(figures.get("max_depth_share"))),
-        ("E-FMI of each chain", _listed(figures.get("e_fmi"), 2)),
-        ("Mean log likelihood of each chain", _listed(figures.get("log_likelihood"), 6)),
-        ("Identification of each cluster", _listed(figures.get("identification"), 3)),
-        ("Draws labelled alike by other methods", _agreement(figures.get("agreement"))),
-        ("Largest R-hat, labels as sampled", _shown(figures.get("r_hat_max_as_sampled"))),
+        ("Chains and draws", f"{statistics['chains']} chains of {statistics['draws']} draws"),
+        ("Divergent draws", _shown(statistics.get("divergences"))),
+        ("Draws at the largest tree depth", _share(statistics.get("max_depth_share"))),
+        ("E-FMI of each chain", _listed(statistics.get("e_fmi"), 2)),
+        ("Mean log likelihood of each chain", _listed(statistics.get("log_likelihood"), 6)),
+        ("Identification of each cluster", _listed(statistics.get("identification"), 3)),
+        ("Draws labelled alike by other methods", _agreement(statistics.get("agreement"))),
+        ("Largest R-hat, labels as sampled", _shown(statistics.get("r_hat_max_as_sampled"))),
     ]
     caption = (
         "What does not depend on the labels, from which the verdict is taken: R-hat must be at "

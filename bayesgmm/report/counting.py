@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bayesgmm.comparison import Comparison
-from bayesgmm.criteria import BY_FIT, CRITERIA
+from bayesgmm.criterion import BY_FIT, CRITERIA
 from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.spec import MixtureSpec

@@ -55,16 +55,16 @@ def verdict(subject: Subject) -> Notice:
 
 def _evidence(subject: Subject) -> list[str]:
     """Say what a good verdict rests on; a bad one gives its reasons."""
-    figures = subject.verdict.figures
-    judged = [entry for entry in figures["label_free"].values() if entry["r_hat"] is not None]
+    statistics = subject.verdict.statistics
+    judged = [entry for entry in statistics["label_free"].values() if entry["r_hat"] is not None]
     if not (subject.verdict.ok and judged):
         return []
     sizes = [entry[name] for entry in judged for name in ("ess_bulk", "ess_tail")]
-    diverged = figures["divergences"]
+    diverged = statistics["divergences"]
     return [
-        f"{figures['chains']} chains of {figures['draws']} draws. For what depends on no label the "
-        f"largest R-hat is {max(entry['r_hat'] for entry in judged):.3f} and the smallest "
-        f"effective sample size {min(sizes):.0f}"
+        f"{statistics['chains']} chains of {statistics['draws']} draws. For what depends on no "
+        f"label the largest R-hat is {max(entry['r_hat'] for entry in judged):.3f} and the "
+        f"smallest effective sample size {min(sizes):.0f}"
         + (f"; {diverged or 'no'} draws diverged." if diverged is not None else ".")
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from bayesgmm.comparison import Choice, Comparison
-from bayesgmm.criteria import Criterion
+from bayesgmm.criterion import Criterion
 from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnosis_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import ResolvedSpec

@@ -1,14 +1,20 @@
 """Names that changed: the old ones serve for one release more, with a warning."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
 __all__ = ["names_before"]
 
 
-def names_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
+def names_before(
+    module: str,
+    now: Mapping[str, str],
+    *,
+    public: Collection[str] = (),
+    find: Callable[[str], Any] | None = None,
+) -> Callable[[str], Any]:
     """Return a module's `__getattr__` that knows its old names.
 
     Parameters
@@ -16,16 +22,22 @@ def names_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
     module : str
     now : mapping of str to str
         The dotted name that each old name has now.
+    public : collection of str
+        The other names that the module has beside those in it.
+    find : callable, optional
+        Finds a public name.
 
     Examples
     --------
-    >>> find = names_before("bayesgmm.plots", {"colour": "bayesgmm.cluster_colour"})
-    >>> find("color")
+    >>> old = names_before("bayesgmm.plots", {"colour": "bayesgmm.cluster_colour"})
+    >>> old("color")
     Traceback (most recent call last):
     AttributeError: module 'bayesgmm.plots' has no attribute 'color'
     """
 
-    def find(name: str) -> Any:
+    def attribute(name: str) -> Any:
+        if find is not None and name in public:
+            return find(name)
         if name not in now:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         home, _, new = now[name].rpartition(".")
@@ -36,4 +48,4 @@ def names_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
         )
         return getattr(import_module(home), new)
 
-    return find
+    return attribute

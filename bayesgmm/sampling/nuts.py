@@ -14,7 +14,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.parallel import until_stopped
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.sampling.chain_starts import ChainStart
-from bayesgmm.sampling.nutpie import nutpie_model
+from bayesgmm.sampling.nutpie_model import nutpie_model
 from bayesgmm.typing import Array
 
 __all__ = ["ChainDraws", "ChainSettings", "run_chains"]

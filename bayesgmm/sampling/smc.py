@@ -111,7 +111,7 @@ def temper(
     Notes
     -----
     With 16 runs an error of several tenths is itself uncertain and the evidence skewed:
-    `bayesgmm.evidence.tempered_evidence` refines it.
+    `bayesgmm.evidence.smc_evidence` refines it.
 
     References
     ----------
@@ -187,7 +187,8 @@ def _spread_order(log_posterior: LogPosterior, rng: np.random.Generator) -> IntA
     """Return a random order of the rows whose beginnings all look like the whole.
 
     Rows are sorted along a random direction and taken in the order of a van der Corput sequence
-    with a random digital shift: the rows still to come surprise less than in a random order.
+    with a random digital shift: each beginning predicts the rows still to come better than in a
+    random order.
     """
     scaled = log_posterior.complete_rows() / log_posterior.resolved.unit
     along = np.argsort(scaled @ rng.standard_normal(scaled.shape[1]), kind="stable")

@@ -178,7 +178,7 @@ POSTERIORS = [
     *(case for verb in (
         bayesgmm.diagnose, bayesgmm.summarize, bayesgmm.label_free, bayesgmm.relabel,
         bayesgmm.agreement, bayesgmm.waic, bayesgmm.loo, bayesgmm.loo_with_refits,
-        bayesgmm.log_evidence, bayesgmm.tempered_evidence, bayesgmm.weigh_modes,
+        bayesgmm.log_evidence, bayesgmm.smc_evidence, bayesgmm.weigh_modes,
         bayesgmm.combine_modes, bayesgmm.membership, bayesgmm.coclustering, bayesgmm.partition,
         bayesgmm.overlap, bayesgmm.density_grid, bayesgmm.posterior_predictive,
         plots.traces, plots.ranks, plots.forest, plots.density_1d, plots.posterior_predictive,

@@ -23,7 +23,7 @@ from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.chain_starts import ChainStart
-from bayesgmm.sampling.nutpie import direct_model
+from bayesgmm.sampling.nutpie_model import direct_model
 from bayesgmm.sampling.preconditioning import Frame
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn

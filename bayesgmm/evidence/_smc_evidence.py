@@ -16,10 +16,10 @@ from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling.smc import temper
 
-__all__ = ["tempered_evidence", "tempered_evidence_of"]
+__all__ = ["smc_evidence", "smc_evidence_of"]
 
 
-def tempered_evidence(
+def smc_evidence(
     posterior: xr.DataTree,
     *,
     n_particles: int = 256,
@@ -77,16 +77,16 @@ def tempered_evidence(
     >>> from bayesgmm.sampling import sample
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 1, draws=200, seed=1)
-    >>> evidence = tempered_evidence(tree, n_particles=128, n_runs=4, seed=1)
+    >>> evidence = smc_evidence(tree, n_particles=128, n_runs=4, seed=1)
     >>> evidence.error < 1.0
     True
     """
-    return tempered_evidence_of(
+    return smc_evidence_of(
         Draws(posterior), n_particles=n_particles, n_runs=n_runs, seed=seed, cores=cores
     )
 
 
-def tempered_evidence_of(
+def smc_evidence_of(
     draws: Draws,
     *,
     n_particles: int = 256,
@@ -94,7 +94,7 @@ def tempered_evidence_of(
     seed: int | None = None,
     cores: int | None = None,
 ) -> Evidence:
-    """Estimate from a view as `tempered_evidence` does from a posterior."""
+    """Estimate from a view as `smc_evidence` does from a posterior."""
     check_count("n_runs", n_runs, least=FEWEST_RUNS)
     check_count("n_particles", n_particles)
     if cores is not None:

@@ -1,8 +1,8 @@
-"""The door to nutpie: the fused log posterior handed over as a compiled C function.
+"""What nutpie runs: the fused log posterior handed over as a compiled C function.
 
 nutpie's own compiled PyMC models pass the addresses of two C functions to its private classes
 (nutpie 0.16); with ours no step takes Python's lock. Everything private is used here and nowhere
-else; where it has moved, the public door for Python functions serves, slower.
+else; where it has moved, the public interface for Python functions serves, slower.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from bayesgmm.runtime.compiling import INTERPRETED
 from bayesgmm.sampling.chain_starts import ChainStart
 from bayesgmm.typing import Array
 
-__all__ = ["direct_model", "has_direct_door", "nutpie_model", "python_model"]
+__all__ = ["direct_model", "takes_c_functions", "nutpie_model", "python_model"]
 
 _DIMS = {"x": ("coordinate",)}
 
 
 def nutpie_model(target: LogPosterior, start: ChainStart) -> CompiledModel:
     """Make a model of one chain that `nutpie.sample` runs."""
-    return direct_model(target, start) if has_direct_door() else python_model(target, start)
+    return direct_model(target, start) if takes_c_functions() else python_model(target, start)
 
 
-def has_direct_door() -> bool:
+def takes_c_functions() -> bool:
     """Whether nutpie still has the private classes that its own compiled models use."""
     from nutpie import _lib
 
@@ -38,7 +38,7 @@ def has_direct_door() -> bool:
 
 
 def python_model(target: LogPosterior, start: ChainStart) -> CompiledModel:
-    """Pass the density through nutpie's public door for Python functions."""
+    """Pass the density through nutpie's public interface for Python functions."""
     density = ChainDensity(target, *start.frame)
 
     def make_log_density() -> Any:
@@ -74,7 +74,7 @@ class _OutOfRange(ValueError):
 
 
 def direct_model(target: LogPosterior, start: ChainStart) -> CompiledModel:
-    """Pass the addresses of the compiled functions through nutpie's private door."""
+    """Pass the addresses of the compiled functions through nutpie's private classes."""
     return _DirectModel(dims={}, start=start.u, density=ChainDensity(target, *start.frame))
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run: what the verdict is taken from, and shown with."""
+"""The statistics of a run: what the verdict is taken from, and shown with."""
 
 import math
 from typing import Any
@@ -9,24 +9,24 @@ from arviz_stats.base import array_stats
 from bayesgmm.labels import Allocations, Quantity, largest_share, modal_draw, stephens
 from bayesgmm.model.parameters import permute
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.mcmc_error import Precision, r_hat
+from bayesgmm.posterior.mcmc_error import ChainStatistics, r_hat
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.typing import Array
 
-__all__ = ["figures_of"]
+__all__ = ["statistics_of"]
 
 
-def figures_of(
-    draws: Draws, free: list[Quantity], own: list[Quantity], judged: dict[str, Precision]
+def statistics_of(
+    draws: Draws, free: list[Quantity], own: list[Quantity], judged: dict[str, ChainStatistics]
 ) -> dict[str, Any]:
-    """Return the figures of a run as plain JSON, None where it has no such figure.
+    """Return the statistics of a run as plain JSON, None where it has no such statistic.
 
     Parameters
     ----------
     draws : Draws
     free, own : list of Quantity
         What no label touches, and what belongs to clusters or is shared.
-    judged : dict of str to Precision
+    judged : dict of str to ChainStatistics
         How well the run determines each.
     """
     posterior = draws.tree
