@@ -186,24 +186,28 @@ def study(names: list[str], n_seeds: int, out: Path) -> dict[tuple[str, str], Sp
 def spreads(
     done: dict[tuple[str, str, int], tuple[float, float]], names: list[str]
 ) -> dict[tuple[str, str], Spread]:
-    """Return the spread of z by problem and route, where there are estimates."""
-    found = {}
-    for name, route in itertools.product(names, ROUTES):
-        truth, its_error = done[name, "truth", 0]
-        each = [result for (n, r, _), result in done.items() if (n, r) == (name, route)]
-        if each:
-            values, errors = np.array(each).T
-            z = (values - truth) / np.hypot(errors, its_error)
-            far = np.abs(z)
-            found[name, route] = Spread(
-                len(z),
-                float(z.mean()),
-                float(z.std(ddof=1)) if len(z) > 1 else math.nan,
-                float((far > 2.0).mean()),
-                float((far > 3.0).mean()),
-                float(np.median(errors)),
-            )
-    return found
+    """Return the spread of z by problem and route, then that of all problems together."""
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for (name, route, _), (value, error) in done.items():
+        if name in names and route != "truth":
+            truth, its_error = done[name, "truth", 0]
+            z = (value - truth) / math.hypot(error, its_error)
+            found.setdefault((name, route), []).append((z, error))
+    for route in ROUTES:
+        found["all", route] = [pair for name in names for pair in found.get((name, route), [])]
+    return {case: _spread(*np.array(pairs).T) for case, pairs in found.items() if pairs}
+
+
+def _spread(z: Array, errors: Array) -> Spread:
+    far = np.abs(z)
+    return Spread(
+        len(z),
+        float(z.mean()),
+        float(z.std(ddof=1)) if len(z) > 1 else math.nan,
+        float((far > 2.0).mean()),
+        float((far > 3.0).mean()),
+        float(np.median(errors)),
+    )
 
 
 def main() -> None:
