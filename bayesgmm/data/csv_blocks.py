@@ -122,6 +122,6 @@ class Blocks:
         if not (
             np.isin(before, (sep, _NEWLINE)).all()
             and np.isin(after, (sep, _NEWLINE, ord("\r"))).all()
-            and np.array_equal(np.searchsorted(ends, opening), np.searchsorted(ends, closing))
+            and not (np.searchsorted(quotes, ends) % 2).any()  # none is open at a line's end
         ):
             raise Unsure
