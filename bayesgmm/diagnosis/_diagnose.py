@@ -197,7 +197,7 @@ def _weighed(
     try:
         return weigh_modes(posterior, seed=attribute(posterior, "seed") or 0), None
     except (ConfigError, SamplingError) as error:
-        return None, str(error)
+        return None, error.args[0]
 
 
 def _settled(quantity: Quantity) -> bool:
