@@ -81,7 +81,7 @@ def _account(data: "Dataset", units: Mapping[str, str] | None) -> list[str]:
     return [f"{head:<11}" + one_line(as_options(text)) for head, text in lines]
 
 
-def print_analysis(result: "AnalysisResult", command: str) -> int:
+def print_analysis(result: "AnalysisResult", command: str = "") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
     comparison = result.comparison
     _print_comparison(comparison.named_table)
