@@ -14,15 +14,20 @@ from csv_kinds import KINDS, read
 from bayesgmm import errors
 from bayesgmm.advice import Advice, Option
 from bayesgmm.cli.outcome import as_options
+from bayesgmm.cli.printing import print_verdict
 from bayesgmm.cli.reading import _options
 from bayesgmm.data import Dataset
+from bayesgmm.diagnosis import diagnose
+from bayesgmm.diagnosis.findings import mixing
+from bayesgmm.posterior.mcmc_error import Precision
+from bayesgmm.sampling import sample
 
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Whose strings are no messages: a script for Python, and a pattern of a line in files.
 OTHERS = {"report/reproduction.py": None, "data/records.py": '"?sep=(.|'}
 READING = set(inspect.signature(_options).parameters) - {"unit"}
-NAMES = READING | {"overwrite", "covariance", "resolution"}
+NAMES = READING | {"overwrite", "covariance", "resolution", "method"}
 GIVEN = re.compile(rf"\b(?:{'|'.join(sorted(NAMES))})=")
 
 
@@ -147,9 +152,34 @@ def test_options_survive_what_is_done_to_messages() -> None:
             "--covariance 'tied'",
             "covariance = 'tied' in [model]",
         ),
+        (Option("method", "smc"), "method='smc'", "--method 'smc'", "--method 'smc'"),
+        (Option("draws"), "draws", "--draws", "--draws"),
+        (Option("target_accept"), "target_accept", "--target-accept", "target_accept in [sampler]"),
+        (
+            Option("extend", text="extend(posterior)"),
+            "extend(posterior)",
+            "extend(posterior) in Python",
+            "extend(posterior) in Python",
+        ),
         (Option("overwrite", True), "overwrite=True", "--overwrite", "--overwrite"),
     ],
 )
 def test_an_option_in_three_languages(option: Option, python: str, shell: str, file: str) -> None:
     advice = Advice(option)
     assert (advice, as_options(advice), as_options(advice, "run")) == (python, shell, file)
+
+
+def test_the_cures_of_a_verdict_are_said_in_the_words_of_the_command() -> None:
+    judged = {"means[1]": Precision(50.0, 60.0, 1.02, 0.1, 0.1)}
+    few, short = (finding.sentence for finding in mixing(judged))
+    assert "; sample more draws, or take" in few and "; sample more --draws," in as_options(few)
+    assert short.endswith("times as many draws, or go on with extend(posterior).")
+    for command in ("", "run"):
+        said = as_options(short, command)
+        assert said.endswith("times as many --draws, or go on with extend(posterior) in Python.")
+
+
+def test_the_command_line_says_a_verdict_in_its_own_words(capsys) -> None:
+    rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+    print_verdict(diagnose(sample(rows, 1, draws=20, chains=2, seed=1)))
+    assert "times as many --draws" in capsys.readouterr().out

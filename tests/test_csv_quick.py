@@ -2,6 +2,7 @@
 
 import gzip
 import warnings
+from unittest import mock
 
 import numpy as np
 import pyarrow
@@ -87,6 +88,134 @@ def test_any_cells_are_read_alike(tmp_path, rows, crlf):
     for columns in (None, ["b", "a"]):
         for na in ((), ("-999", "x")):
             assert_alike(path, columns, Dialect(na=na, header=True))
+
+
+_ODD = ["", "NA", " null ", "?", "-9", "x", "5%", "5 %", "5%%", "%", "$5", "- $5", "$ 5", "$5$"]
+_ODD += ["5 USD", "USD5", "USDA 5 USD", "EUR 5", "5\u00a0\u20ac", "\u20ac5", "1e3%", "nan%", "$inf"]
+_ODD += [
+    "$",
+    "1,234",
+    "12,34",
+    "1,23,456",
+    "$1,234.5",
+    "1.234,5",
+    "1 234",
+    "+7",
+    "+-7",
+    "+$7",
+    " 8",
+]
+_ODD += ["9007199254740993", "$9007199254740993", '"6"', "$1_0", "0x1F", "1e400", "# 5", "5 # 6"]
+_COMMENTS = ["# note", ' \t# he said "so', "#", "#1;2;3", "%5;6;7", "", "# \u00e9;;;;"]
+_STYLES = {
+    "plain": "{:.3f}",
+    "percent": "{:.2f}%",
+    "percent, blank": "{:.2f} %",
+    "dollars": "${:,.2f}",
+    "euros": "{:.1f}\u00a0\u20ac",
+    "codes": "USD {:.1f}",
+    "thousands": "{:,.1f}",
+}
+
+
+@st.composite
+def odd_files(draw):
+    """Return the lines of a file with three columns, separated by semicolons, and its dialect."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    styles = draw(st.lists(st.sampled_from([*_STYLES]), min_size=3, max_size=3))
+    decimal = draw(st.sampled_from("..,"))
+    numbers = rng.normal(size=(draw(st.integers(1, 40)), 3)) * 10.0 ** rng.integers(0, 6, size=3)
+    rate = draw(st.sampled_from([0.0, 0.0, 0.02, 0.2]))
+    lines = ["a;b;c"]
+    for row in numbers:
+        cells = [_STYLES[style].format(x) for style, x in zip(styles, row, strict=True)]
+        if decimal == ",":
+            cells = [cell.translate(str.maketrans(",.", ".,")) for cell in cells]
+        cells = [rng.choice(_ODD) if rng.random() < rate else cell for cell in cells]
+        lines.append(";".join(cells))
+    for _ in range(draw(st.sampled_from([0, 0, 1, 4]))):
+        lines.insert(rng.integers(len(lines) + 1), rng.choice(_COMMENTS))
+    return lines, Dialect(
+        sep=";",
+        decimal=decimal,
+        thousands=draw(st.sampled_from([None, "." if decimal == "," else ",", " "])),
+        comment=draw(st.sampled_from([None, "#", "#", "# n"])),
+        na=draw(st.sampled_from([(), ("?",), ("-9", "x")])),
+        row_labels=draw(st.sampled_from([None, None, 1])),
+        header=draw(st.sampled_from([None, True])),
+        percent=any("percent" in style for style in styles) or draw(st.booleans()),
+        currency=draw(st.sampled_from([True, True, False])),
+    )
+
+
+@given(odd_files(), st.booleans(), st.sampled_from([60, 300, 2**19]))
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_signs_and_comments_are_read_alike(tmp_path, file, crlf, size):
+    lines, dialect = file
+    path = tmp_path / "table.csv"
+    path.write_bytes(("\r\n" if crlf else "\n").join([*lines, ""]).encode())
+    with mock.patch.object(arrow_csv, "BLOCK_BYTES", size):
+        for columns in (None, ["b"]):
+            assert_alike(path, columns, dialect)
+
+
+def regular_file(path, n_rows=3_000):
+    """Write a file in which each column has a sign of its own, with comments; return its values."""
+    rng = np.random.default_rng(7)
+    values = np.round(rng.normal(size=(n_rows, len(_STYLES))) * 30_000.0, 1)
+    lines = ["# logger 7", ";".join(f"c{j}" for j in range(len(_STYLES)))]
+    for i, row in enumerate(values):
+        lines += [f"  # pause {i}"] * (i % 50 == 3)
+        lines.append(
+            ";".join(style.format(x) for style, x in zip(_STYLES.values(), row, strict=True))
+        )
+    path.write_text("\n".join([*lines, "", "# end", ""]))
+    return values
+
+
+def test_regular_signs_and_comments_are_read_by_the_compiled_reader(tmp_path, monkeypatch):
+    values = regular_file(path := tmp_path / "t.csv")
+    text = path.read_text()
+    dialect = Dialect(sep=";", thousands=",", comment="#", percent=True, currency=True)
+    monkeypatch.setattr(arrow_csv, "BLOCK_BYTES", 2**14)
+    assert_alike(path, None, dialect, may_leave=False)
+    quick, _ = both(path, None, dialect)
+    np.testing.assert_array_equal(quick.values, values)
+    # a missing cell in each column, and cells that only the cell-by-cell way reads
+    lines = text.splitlines()
+    for j, cell in enumerate(["?", "", " NA", "- $7", "\u20ac5", "7 USD", "+1,234.5"]):
+        cells = lines[2_000 + j].split(";")
+        lines[2_000 + j] = ";".join([*cells[:j], cell, *cells[j + 1 :]])
+    path.write_text("\n".join(lines))
+    assert_alike(path, None, dialect.but(na=("?",)), may_leave=False)
+
+
+@pytest.mark.parametrize("late", ["5%;1", "\u20ac5;1", "$5;x", "$5;1;2", "$5;9007199254740993"])
+def test_what_is_refused_below_comments_is_refused_in_its_line(tmp_path, late):
+    path = tmp_path / "t.csv"
+    rows = [f"${i}.5;{i % 89}" + "\n# pause" * (i == 99) for i in range(20_000)]
+    path.write_text("\n".join(["# logger", "a;b", *rows, late]))
+    with pytest.raises(DataError, match="line 20004"):
+        Dataset.from_csv(path, sep=";", comment="#", currency=True, percent=True)
+
+
+def test_the_reason_for_leaving_a_column_out_names_its_line(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    rows = [f"{i}.25,n{i}" + "\n# pause" * (i % 5 == 4) for i in range(20_000)]
+    path.write_text("\n".join(["# logger", "a,name", "# units", *rows, ""]))
+    monkeypatch.setattr(dataset, "read_strictly", None)  # not called
+    data = Dataset.from_csv(path, comment="#")
+    assert data.options["left_out"] == {"name": "holds no number: 'n0' in line 4"}
+
+
+def test_a_code_of_a_currency_within_another_word():
+    assert Dialect(currency=True).read("USDA 5 USD") is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])

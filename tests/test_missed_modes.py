@@ -106,7 +106,7 @@ def test_chains_in_the_lesser_mode_are_found_out(stuck):
     np.testing.assert_allclose(means, [8.95, 11.95], atol=0.1)
     sentence = verdict.reasons[0]
     assert sentence.startswith("the draws never visit 1 known mode with 100.00 %")
-    assert "Continue with extend(posterior)" in sentence and 'method="smc"' in sentence
+    assert "Continue with extend(posterior)" in sentence and "method='smc'" in sentence
     stored = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert stored["status"] == "modes_left_out" and stored["left_out"]["share"] > 0.999
 

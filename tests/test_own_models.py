@@ -299,7 +299,7 @@ def test_extend_says_that_it_cannot_and_the_verdict_does_not_advise_it(t_result)
         assert not verdict.ok
         for advice in ("extend", "smc", "combine_modes", "weigh"):
             assert not any(advice + "(" in reason for reason in verdict.reasons)
-            assert 'method="smc"' not in str(verdict)
+            assert "method='smc'" not in str(verdict)
 
 
 def test_none_texts_objects_and_dates_are_saved(tmp_path, t_result):

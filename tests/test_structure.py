@@ -53,7 +53,7 @@ def test_no_public_function_shares_its_name_with_a_submodule():
     import bayesgmm
 
     modules = {path.stem for path in FILES} | {part(path) for path in FILES}
-    assert not modules & (set(bayesgmm.__all__) - {"plots"})
+    assert not modules & (set(bayesgmm.__all__) - {"errors", "plots"})
 
 
 def test_every_public_name_is_there():

@@ -76,7 +76,7 @@ def run(
 
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
-    return _analysed(with_sampler(read_model_file(file), changes), out, overwrite, json)
+    return _analysed(with_sampler(read_model_file(file), changes), out, overwrite, json, "run")
 
 
 def check(
@@ -154,7 +154,7 @@ def compare(
         },
         "the command",
     )
-    return _analysed(spec, out, overwrite, json)
+    return _analysed(spec, out, overwrite, json, "compare")
 
 
 def datasets(
@@ -195,7 +195,9 @@ def datasets(
     return Exit.OK
 
 
-def _analysed(spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: bool) -> int:
+def _analysed(
+    spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: bool, command: str
+) -> int:
     """Print what was read, run the analysis, and print the result; return its exit code."""
     from bayesgmm.analysis import analyse, checked_data
 
@@ -204,7 +206,7 @@ def _analysed(spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: boo
         print_data(data, spec.data.units)
     result = analyse(spec, out, overwrite, data=data, progress=shows_progress())
     if not json:
-        return print_analysis(result)
+        return print_analysis(result, command)
     from bayesgmm.analysis.outputs import choice_facts
 
     print_json(

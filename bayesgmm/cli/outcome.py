@@ -8,8 +8,11 @@ from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
 _BY_FILE = frozenset({"run", "check", "datasets"})
-_OF_THE_COMMAND = frozenset({"overwrite", "out"})  # also where a model file holds the others
-_SECTIONS = {"covariance": "model", "resolution": "model"}
+_OF_THE_COMMAND = frozenset(
+    {"draws", "method", "out", "overwrite", "tune"}
+)  # also where a model file holds the others
+_SECTIONS = {"covariance": "model", "resolution": "model", "target_accept": "sampler"}
+_VERBS = frozenset({"combine_modes", "extend", "relabel"})  # of Python alone
 
 
 class Exit(IntEnum):
@@ -100,6 +103,8 @@ def as_options(message: str | Warning, command: str = "") -> str:
 
 def _in_model_file(option: Option) -> str:
     """Return a key and its value in TOML, with its section."""
+    if option.name in _VERBS:
+        return f"{option.text} in Python"
     if option.text is not None:
         return option.text
     place = f"in [{_SECTIONS.get(option.name, 'data')}]"
@@ -119,6 +124,8 @@ def _toml(value: object) -> str:
 def _on_command_line(option: Option) -> str:
     """Return an option and its value, quoted for a shell."""
     name, value = option.name, option.value
+    if name in _VERBS:
+        return f"{option.text} in Python"
     if name == "n_components":
         return "--components (-k)"
     if value is None:

@@ -81,7 +81,7 @@ def _account(data: "Dataset", units: Mapping[str, str] | None) -> list[str]:
     return [f"{head:<11}" + one_line(as_options(text)) for head, text in lines]
 
 
-def print_analysis(result: "AnalysisResult") -> int:
+def print_analysis(result: "AnalysisResult", command: str = "") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
     comparison = result.comparison
     _print_comparison(comparison.named_table)
@@ -89,12 +89,13 @@ def print_analysis(result: "AnalysisResult") -> int:
     for line in notes:
         if line:
             print_line(line)
-    print_line(f"Chosen: {result.choice.reason}")
+    print_line(f"Chosen: {as_options(result.choice.reason, command)}")
     for line in result.shortfalls:
         print_line(line)
     for line in result.unmet:
         print_line(f"Not as [expect] says: {line}")
-    print_verdict(result.verdict, f"Verdict for K = {comparison.numbers[result.choice.model]}")
+    head = f"Verdict for K = {comparison.numbers[result.choice.model]}"
+    print_verdict(result.verdict, head, command)
     for kind, path in result.files.items():
         print_line(f"{kind:<11}{path}")
     return Exit.OK if result.ok else Exit.BAD_VERDICT
@@ -139,11 +140,11 @@ def _width(columns: Mapping[str, Sequence[str]]) -> int:
     return sum(widths.values()) + 2 * len(widths)
 
 
-def print_verdict(verdict: "Diagnosis", head: str = "Verdict") -> int:
-    """Print the verdict with its reasons; return the exit code that it stands for."""
+def print_verdict(verdict: "Diagnosis", head: str = "Verdict", command: str = "") -> int:
+    """Print the verdict with its reasons, in the words of the command; return its exit code."""
     print_line(f"{head}: {verdict.status.value}")
     for sentence in (*verdict.reasons, *verdict.notes):
-        print_line(f"  - {sentence}")
+        print_line(f"  - {as_options(sentence, command)}")
     return Exit.OK if verdict.ok else Exit.BAD_VERDICT
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.criterion import CRITERIA, Criterion
 from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
@@ -147,11 +148,14 @@ def _ahead(
     if not ahead:
         return ""
     said = ", ".join(f"K = {k} by {gap:.1f} nats" for k, gap in ahead.items())
-    return (
+    return Advice(
         f" By {name} {said} {'is' if len(ahead) == 1 else 'are'} ahead but left out: the draws did "
         f"not pass the checks, or rows with Pareto k above {PARETO_K} are left. Before you rely on "
-        f"this choice, compare K = {', '.join(ahead)} again with more draws, or sample with "
-        'method="smc".'
+        f"this choice, compare K = {', '.join(ahead)} again with more ",
+        Option("draws"),
+        ", or sample with ",
+        Option("method", "smc"),
+        ".",
     )
 
 

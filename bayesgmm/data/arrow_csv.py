@@ -7,18 +7,22 @@ reader then reads the file, or says what is wrong with it.
 import codecs
 import io
 import itertools
-import re
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bayesgmm.data.columns import Column, Table
-from bayesgmm.data.dialect import BLANK, MISSING, Dialect
+from bayesgmm.data.csv_blocks import Blocks, Unsure
+from bayesgmm.data.dialect import BLANK, Dialect
+from bayesgmm.data.grouped_digits import can_ungroup, without_groupers
 from bayesgmm.data.reading import Layout, layout_of, table_of
-from bayesgmm.data.records import Records, check_separator, header_of
+from bayesgmm.data.records import HEAD, Records, check_separator, header_of
 from bayesgmm.data.sources import Source, codec_of
+from bayesgmm.data.text_cells import BoolArray, all_numbers, may_bear_sign, read_cells
 from bayesgmm.errors import DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
 from bayesgmm.typing import Array
@@ -28,123 +32,143 @@ __all__ = ["read_quickly"]
 BLOCK_BYTES = 2**19
 _HEAD_BYTES = 2**16
 _SAMPLED_CELLS = 400
-# the usual ones; any other way of writing them is read cell by cell
+_KEPT_CELLS = 200
+_MOST_PARSED_TWICE = 3
+_COMMA = r"(?i)^[ \t]*[+-]?\d+,\d+(?:e[+-]?\d+)?[ \t]*$"
+# the usual ones; any other way of writing them is read as text
 _NULLS = ["", "NA", "na", "NaN", "nan", "N/A", "n/a", "NULL", "null", "None", "<NA>"]
-
-
-class _Unsure(Exception):
-    """The block may hold what the compiled reader takes otherwise."""
 
 
 def read_quickly(source: Source, columns: Sequence[str] | None, dialect: Dialect) -> Table | None:
     """Read a CSV file, or return None where it has to be read cell by cell."""
-    if dialect.sep == BLANK or dialect.comment or dialect.percent or dialect.currency:
+    if dialect.sep == BLANK or not dialect.sep.isascii():
+        return None
+    if set(dialect.comment or "") & set("\r\n"):
         return None
     try:
         with source.open() as stream:
-            blocks = _blocks(stream, dialect)
-            first = next(blocks)
-            reader = _Reader.starting(first, columns, dialect, source)
-            for block in itertools.chain([reader.after_header(first)], blocks):
+            blocks = Blocks(stream, dialect, BLOCK_BYTES)
+            reader = _Reader.starting(blocks, columns, dialect, source)
+            each = iter(blocks)
+            for block in itertools.chain([reader.after_header(next(each))], each):
                 reader.add(block)
         return reader.table(columns)
-    except (_Unsure, DataError, OSError, EOFError, StopIteration, UnicodeError):
+    except (Unsure, DataError, OSError, EOFError, StopIteration, UnicodeError):
         return None
 
 
-def _blocks(stream: Any, dialect: Dialect) -> Iterator[bytes]:
-    """Yield checked UTF-8 text in blocks that end with a line, never with a blank one."""
+def _head(source: Source, dialect: Dialect) -> tuple[str, bool]:
+    """Return the first lines of a file, and whether they are all of it."""
     codec = codec_of(dialect.encoding)
-    decoder = None if codec == "utf-8" else codecs.getincrementaldecoder(codec)()
-    rest, mark = b"", codecs.BOM_UTF8
-    while chunk := stream.read(BLOCK_BYTES):
-        new = chunk.removeprefix(mark) if decoder is None else decoder.decode(chunk).encode()
-        chunk, mark = rest + new, b""
-        end = chunk.rfind(b"\n") + 1
-        body = chunk[:end].rstrip(b"\r\n")
-        end = min(end, len(body) + (2 if chunk[len(body) :].startswith(b"\r\n") else 1))
-        rest = chunk[end:]
-        if body:
-            yield _checked(chunk[:end], dialect)
-    if decoder is not None:
-        rest += decoder.decode(b"", final=True).encode()
-    if rest := rest.rstrip(b"\r\n"):
-        yield _checked(rest + b"\n", dialect)
+    with source.open() as stream:
+        raw, rest = stream.read(_HEAD_BYTES), stream.read(1)
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if codec == "utf-8" else codec)()
+    text = decoder.decode(raw, final=not rest)
+    return (text[: text.rfind("\n") + 1] if rest else text), not rest
 
 
-def _checked(block: bytes, dialect: Dialect) -> bytes:
-    """Return the block if it is text whose quotes and line ends mean the same to all readers."""
-    if not block.isascii():
-        block.decode()
-    if b"\0" in block or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
-        raise _Unsure
-    if b'"' in block:
-        sep = re.escape(dialect.sep.encode())
-        quoted = rb'(?:(?<=\n)|(?<=%b)|\A)"[^"\n]*"(?=%b|\r?\n|\Z)' % (sep, sep)
-        if 2 * len(re.findall(quoted, block)) != block.count(b'"'):
-            raise _Unsure
-    return block
+def _depends_on_rows(header: Sequence[str], dialect: Dialect) -> bool:
+    """Whether more rows than were seen may show that the first line is no header."""
+    numbers = dialect.header is None and any(map(dialect.read, header))
+    return numbers or len(header) == 1 or not header[0][:1].isalnum()
+
+
+def _examine(column: Column, cells: list[str], dialect: Dialect) -> bool:
+    """Keep examples of a column's numbers and their signs; whether Arrow has to read it as text."""
+    if not (dialect.percent or dialect.currency):
+        with suppress(ValueError):
+            list(map(float, cells))
+            column.show(*cells)
+            return False
+    found = [(text, cell) for text in cells if (cell := dialect.read(text)) is not None]
+    numbers = [(text, cell.sign) for text, cell in found if not math.isnan(cell.value)]
+    column.show(*(text for text, _ in numbers))
+    column.signs = {sign: (1, text) for text, sign in reversed(numbers)}
+    return any(sign for _, sign in numbers)
 
 
 @dataclass
 class _Reader:
-    """The columns read so far: the numeric ones in one growing array, an account of the others."""
+    """The columns read so far: the numeric ones in one growing array, an account of the others.
+
+    Lines are counted among those that are kept.
+    """
 
     layout: Layout
     dialect: Dialect
     path: str
+    blocks: Blocks
     columns: list[Column]
+    texts: set[int]
     values: Array
     labels: list[str]
     line: int
     n_bytes: int
     n_rows: int = 0
+    n_parsed_twice: int = 0
     options: dict[tuple[bool, ...], tuple[Any, Any, Any]] = field(default_factory=dict)
 
     @classmethod
     def starting(
-        cls, block: bytes, columns: Sequence[str] | None, dialect: Dialect, source: Source
+        cls, blocks: Blocks, columns: Sequence[str] | None, dialect: Dialect, source: Source
     ) -> "_Reader":
         """Read the header, as the strict reader does."""
-        path, n_bytes = source.path, source.size
-        head = block[: block.rfind(b"\n", 0, _HEAD_BYTES) + 1 or len(block)].decode()
-        records = Records(io.StringIO(head, newline=""), dialect, path)
-        check_separator(records.head_lines(), dialect, path)
-        header, rows = header_of(iter(records), dialect, columns, path)
-        layout = layout_of(header, columns, dialect, path)
+        head, is_all = _head(source, dialect)
+        records = Records(io.StringIO(head, newline=""), dialect, source.path)
+        check_separator(records.head_lines(), dialect, source.path)
+        header, rows = header_of(iter(records), dialect, columns, source.path)
+        layout = layout_of(header, columns, dialect, source.path)
         sample = list(itertools.islice(rows, _SAMPLED_CELLS))
         if not sample or any(len(fields) != len(header) for _, fields in sample):
-            raise _Unsure
+            raise Unsure
+        if not is_all and len(sample) < HEAD and _depends_on_rows(header, dialect):
+            raise Unsure
         read = [Column(name) for name in layout.names]
-        for column, place in zip(read, layout.places, strict=True):
-            column.show(*(fields[place] for _, fields in sample))
-        return cls(layout, dialect, path, read, np.empty((0, len(read))), [], sample[0][0], n_bytes)
+        texts = set()
+        for j, place in enumerate(layout.places):
+            cells = [fields[place] for _, fields in sample]
+            if _examine(read[j], cells, dialect):
+                texts.add(j)
+        values, first = np.empty((0, len(read))), sample[0][0]
+        return cls(
+            layout, dialect, source.path, blocks, read, texts, values, [], first, source.size
+        )
 
     def after_header(self, block: bytes) -> bytes:
-        """Return what follows the lines before the first row."""
-        start = 0
-        for _ in range(self.line - 1):
+        """Return what follows the lines before the first row, and count only those kept."""
+        before, start = self.blocks.kept_before(self.line), 0
+        if block.count(b"\n") <= before:
+            raise Unsure
+        for _ in range(before):
             start = block.index(b"\n", start) + 1
+        self.line = before + 1
         return block[start:]
 
     def add(self, block: bytes) -> None:
         """Take in the rows of a block."""
         import pyarrow
 
-        numeric = tuple(not c.n_others for c in self.columns)
+        whole = self.n_parsed_twice < _MOST_PARSED_TWICE
+        numeric = tuple(
+            whole and j not in self.texts and not c.n_others for j, c in enumerate(self.columns)
+        )
+        bare = None
+        if all(numeric) and self.layout.labels is None and can_ungroup(self.dialect):
+            bare = without_groupers(block, self.dialect)
         try:
-            batch = self._parsed(block, numeric)
+            batch = self._parsed(bare or block, numeric)
         except pyarrow.ArrowInvalid:
+            self.n_parsed_twice += 1
             numeric = (False,) * len(self.columns)
             batch = self._parsed(block, numeric)
         new = self._room_for(batch.num_rows, len(block))
         if places := [j for j, number in enumerate(numeric) if number]:
             self._take_numbers(batch, places, new)
+        by_sign: dict[str, list[int]] = {}
         for j in [j for j, number in enumerate(numeric) if not number]:
-            if self.columns[j].n_others:
-                self._tally(self.columns[j], batch.column(j))
-            else:
-                self._read_texts(self.columns[j], batch.column(j).to_pylist(), new[:, j])
+            by_sign.setdefault(next(filter(None, self.columns[j].signs), ""), []).append(j)
+        for sign, places in by_sign.items():
+            self._take_texts(batch, places, sign, new)
         if self.layout.labels is not None:
             self.labels += batch.column(len(numeric)).to_pylist()
         self.n_rows += len(new)
@@ -173,7 +197,7 @@ class _Reader:
             return table.combine_chunks().to_batches()[0]
         except pyarrow.ArrowInvalid:
             if not any(numeric):
-                raise _Unsure from None
+                raise Unsure from None
             raise
 
     def _options(self, numeric: tuple[bool, ...]) -> tuple[Any, Any, Any]:
@@ -208,39 +232,60 @@ class _Reader:
         n_missing = [column.null_count for column in batch.columns]
         largest = np.abs(numbers).max(initial=0.0, where=~missing)
         if largest >= MAX_EXACT_INTEGER or np.count_nonzero(missing) != sum(n_missing):
-            raise _Unsure
+            raise Unsure
         new[:, places if len(places) < new.shape[1] else slice(None)] = numbers
+        if self.dialect.missing_numbers:
+            new[np.isin(new, list(self.dialect.missing_numbers))] = np.nan
+            n_missing = np.isnan(new[:, places]).sum(axis=0).tolist()
         for j, count in zip(places, n_missing, strict=True):
-            self.columns[j].n_numbers += len(new) - count
-            if self.dialect.missing_numbers:
-                marked = np.isin(new[:, j], list(self.dialect.missing_numbers))
-                self.columns[j].n_numbers -= int(np.count_nonzero(marked))
-                new[marked, j] = np.nan
+            self._count(self.columns[j], len(new) - count, "")
 
-    def _read_texts(self, column: Column, cells: list[str], out: Array) -> None:
-        """Read a column cell by cell, where the compiled reader did not take all of it."""
-        before = column.n_numbers
-        column.add(cells, range(self.line, self.line + len(cells)), self.dialect.read)
-        out[:] = column.chunks.pop()
-        if column.n_others and before == 0:
-            sample = cells[:_SAMPLED_CELLS]
-            column.fine = [cell for cell in sample if self.dialect.read(cell) is not None]
-        if np.abs(out).max(initial=0.0, where=~np.isnan(out)) >= MAX_EXACT_INTEGER:
-            raise _Unsure
+    def _take_texts(self, batch: Any, places: list[int], sign: str, new: Array) -> None:
+        """Read columns of text whose numbers bear one sign, all at once where nothing is odd."""
+        import pyarrow
 
-    def _tally(self, column: Column, cells: Any) -> None:
-        """Count the numbers in a column of text."""
+        cells = [batch.column(j) for j in places]
+        together, shape = pyarrow.concat_arrays(cells), (len(places), len(new))
+        values = all_numbers(together, sign, self.dialect)
+        if values is None:
+            each = read_cells(together, sign, self.dialect)
+            values = each.values.reshape(shape)
+            n_signed = np.count_nonzero(each.signed.reshape(shape), axis=1)
+            left = each.left.reshape(shape)
+        else:
+            values = values.reshape(shape)
+            n_signed = np.count_nonzero(~np.isnan(values), axis=1) * bool(sign)
+            left = np.zeros(shape, dtype=bool)
+        n_here = np.count_nonzero(~np.isnan(values), axis=1)
+        for i, j in enumerate(places):
+            self._count(self.columns[j], int(n_signed[i]), sign)
+            self._count(self.columns[j], int(n_here[i] - n_signed[i]), "")
+            if left[i].any():
+                self._take_left(self.columns[j], cells[i], left[i], values[i])
+        if np.abs(values).max(initial=0.0, where=~np.isnan(values)) >= MAX_EXACT_INTEGER:
+            raise Unsure
+        new[:, places] = values.T
+
+    def _take_left(self, column: Column, cells: Any, left: BoolArray, out: Array) -> None:
+        """Read what may be a number written otherwise cell by cell, and count the rest."""
         from pyarrow import compute
 
-        def count(pattern: str) -> int:
-            matched = compute.match_substring_regex(cells, f"(?i)^[ \t]*(?:{pattern})[ \t]*$")
-            return int(compute.sum(matched).as_py() or 0)
+        rows = np.flatnonzero(left)
+        odd = cells.take(rows)
+        alone = may_bear_sign(odd, self.dialect)
+        alone[:_KEPT_CELLS] = True
+        lines = [self.blocks.line_of(self.line + row) for row in rows[alone].tolist()]
+        column.add(odd.filter(alone).to_pylist(), lines, self.dialect.read)
+        out[rows[alone]] = column.chunks.pop()
+        rest = odd.filter(~alone)
+        column.n_others += len(rest)
+        column.n_commas += compute.sum(compute.match_substring_regex(rest, _COMMA)).as_py() or 0
 
-        n_numbers = count(self.dialect.number_pattern)
-        n_missing = count("|".join(map(re.escape, MISSING)))
-        column.n_numbers += n_numbers
-        column.n_others += len(cells) - n_numbers - n_missing
-        column.n_commas += count(r"[+-]?\d+,\d+(?:e[+-]?\d+)?")
+    def _count(self, column: Column, n_numbers: int, sign: str) -> None:
+        """Count numbers, and note their sign; only the strict reader says where it stands."""
+        if n_numbers:
+            column.n_numbers += n_numbers
+            column.signs.setdefault(sign, (self.line, ""))
 
     def table(self, columns: Sequence[str] | None) -> Table:
         """Choose the features; unsure where one has a cell that is no number."""
@@ -250,7 +295,7 @@ class _Reader:
             if columns is not None or c.numeric or c.decimal_commas
         ]
         if not chosen or any(self.columns[j].n_others for j in chosen):
-            raise _Unsure
+            raise Unsure
         self.values.resize((self.n_rows, len(self.columns)), refcheck=False)
         values = self.values if len(chosen) == len(self.columns) else self.values[:, chosen]
         return table_of(

@@ -11,13 +11,24 @@ from typing import Any, NamedTuple, Self
 from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import ConfigError
 
-__all__ = ["BLANK", "MISSING", "PADDING", "Dialect", "markers"]
+__all__ = [
+    "BLANK",
+    "CODES",
+    "GROUPERS",
+    "MISSING",
+    "PADDING",
+    "SIGN_BLANKS",
+    "Dialect",
+    "markers",
+]
 
 BLANK = "blank"
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "<na>"})
 PADDING = " \t"  # str.strip and float would also take control characters for blanks
-_GROUPERS = {" ": " \u00a0\u2009\u202f", "'": "'\u2019", ",": ",", ".": ".", "_": "_"}
-_CODES = "USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL|MXN|KRW|ZAR|NZD"
+SIGN_BLANKS = PADDING + "\u00a0\u202f"  # between a number and its sign
+GROUPERS = {" ": " \u00a0\u2009\u202f", "'": "'\u2019", ",": ",", ".": ".", "_": "_"}
+CODES = "USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL|MXN|KRW|ZAR|NZD"
+_CODE = re.compile(rf"(?<![A-Za-z])(?:{CODES})(?![A-Za-z])")
 
 
 class Cell(NamedTuple):
@@ -67,7 +78,7 @@ class Dialect:
                     ".",
                 )
             )
-        if thousands is not None and (thousands not in _GROUPERS or thousands == decimal):
+        if thousands is not None and (thousands not in GROUPERS or thousands == decimal):
             raise ConfigError(
                 Advice(
                     Option("thousands"),
@@ -132,7 +143,7 @@ class Dialect:
         """The regular expression, to be matched regardless of case, of a bare number."""
         point, whole = re.escape(self.decimal), r"\d+"
         if self.thousands:
-            group = f"[{_GROUPERS[self.thousands]}]"
+            group = f"[{GROUPERS[self.thousands]}]"
             indian = rf"\d{{1,2}}(?:{group}\d{{2}})+{group}\d{{3}}"
             whole = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|{indian}|\d+)"
         mantissa = rf"(?:{whole}(?:{point}\d*)?|{point}\d+)"
@@ -165,7 +176,7 @@ class Dialect:
         if not self._number.fullmatch(text):
             return None
         if self.thousands:
-            for grouper in _GROUPERS[self.thousands]:
+            for grouper in GROUPERS[self.thousands]:
                 text = text.replace(grouper, "")
         value = float(text.replace(self.decimal, "."))
         return Cell(math.nan if self.na and value in self._marked[1] else value, sign)
@@ -173,15 +184,16 @@ class Dialect:
     def _without_sign(self, text: str) -> tuple[str, str]:
         """Return what is left of a cell without its percent or currency sign, and the sign."""
         if self.percent and text.endswith("%"):
-            return text[:-1].rstrip(PADDING + "\u00a0\u202f"), "%"
+            return text[:-1].rstrip(SIGN_BLANKS), "%"
         if not self.currency:
             return text, ""
-        signs = [c for c in text if unicodedata.category(c) == "Sc"]
-        codes = re.findall(rf"(?<![A-Za-z])(?:{_CODES})(?![A-Za-z])", text)
-        if len(signs) + len(codes) != 1:
+        places = [(i, i + 1) for i, c in enumerate(text) if unicodedata.category(c) == "Sc"]
+        places += [found.span() for found in _CODE.finditer(text)]
+        if len(places) != 1:
             return text, ""
-        sign = (signs + codes)[0]
-        before, after = (part.strip(PADDING + "\u00a0\u202f") for part in text.split(sign))
+        start, end = places[0]
+        sign = text[start:end]
+        before, after = (part.strip(SIGN_BLANKS) for part in (text[:start], text[end:]))
         if before in ("", "+", "-"):
             return before + after, sign
         return (before, sign) if not after else (text, "")

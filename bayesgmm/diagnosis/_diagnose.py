@@ -213,7 +213,7 @@ def _weighed(draws: Draws, modes: tuple[Mode, ...]) -> tuple["WeighedModes | Non
     try:
         return weighed_modes(draws, modes, seed=attribute(draws.tree, "seed") or 0), None
     except (ConfigError, SamplingError) as error:
-        return None, str(error)
+        return None, error.args[0]
 
 
 def _settled(quantity: Quantity) -> bool:

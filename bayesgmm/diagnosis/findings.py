@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.labels import Mode, Quantity
 from bayesgmm.limits import (
@@ -41,6 +42,11 @@ __all__ = [
 ]
 
 _EXAMPLES = 3
+_TUNE, _DRAWS = Option("tune"), Option("draws")
+_BY_PARTICLES = Option("method", "smc")
+_EXTEND = Option("extend", text="extend(posterior)")
+_COMBINE = Option("combine_modes", text="combine_modes(posterior)")
+_RELABEL = Option("relabel", text="relabel(posterior)")
 
 
 def completeness(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Finding]:
@@ -75,8 +81,12 @@ def broken_chains(quantities: list[Quantity]) -> Iterator[Finding]:
         name = quantities[int(np.flatnonzero(stuck[:, chain])[0])].name
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
-            f"chain {chain} is stuck: {name} has one value in all its draws; sample again with a "
-            "longer warm-up (tune).",
+            Advice(
+                f"chain {chain} is stuck: {name} has one value in all its draws; sample again with "
+                "a longer warm-up (",
+                _TUNE,
+                ").",
+            ),
         )
 
 
@@ -95,26 +105,29 @@ def modes_apart(
         f"(sd {mode.log_likelihood_sd:.2f})"
         for mode in modes
     ]
+    cure: str
     if own_model:
         cure = (
             "Their weights are not known for a model of your own: tune longer, or give its "
             "variables start values (initval) or narrower priors."
         )
     elif weighed is None:
-        cure = f"They cannot be weighed: {refusal} Or go on with extend(posterior)."
+        cure = Advice("They cannot be weighed: ", refusal or "", " Or go on with ", _EXTEND, ".")
     else:
         parts = [
             f"{part}, log evidence {mode.log_evidence:.2f} (error {mode.error:.2g}), weight "
             f"{mode.weight:.3g} (error {mode.weight_error:.1g})"
             for part, mode in zip(parts, weighed.modes, strict=True)
         ]
-        cure = (
-            "combine_modes(posterior) draws from each with its weight; sample with "
-            'method="smc" to look for modes that no chain found.'
+        cure = Advice(
+            _COMBINE,
+            " draws from each with its weight; sample with ",
+            _BY_PARTICLES,
+            " to look for modes that no chain found.",
         )
     yield Finding(
         RunStatus.CHAINS_DISAGREE,
-        f"the chains stay in {len(modes)} modes and never cross: {'; '.join(parts)}. {cure}",
+        f"the chains stay in {len(modes)} modes and never cross: {'; '.join(parts)}. " + cure,
     )
 
 
@@ -133,10 +146,15 @@ def modes_missed(left_out: "LeftOut | None", chains: int) -> Iterator[Finding]:
     )
     yield Finding(
         RunStatus.MODES_LEFT_OUT,
-        f"the draws never visit {len(modes)} known mode{'s' if len(modes) > 1 else ''} with "
-        f"{_share(left_out.share, left_out.error)} of the posterior probability: {named}{others}."
-        f"{crowd} Continue with extend(posterior), which proposes jumps to these modes, or sample "
-        'with method="smc".',
+        Advice(
+            f"the draws never visit {len(modes)} known mode{'s' if len(modes) > 1 else ''} with "
+            f"{_share(left_out.share, left_out.error)} of the posterior probability: "
+            f"{named}{others}.{crowd} Continue with ",
+            _EXTEND,
+            ", which proposes jumps to these modes, or sample with ",
+            _BY_PARTICLES,
+            ".",
+        ),
     )
 
 
@@ -164,9 +182,15 @@ def mixing(judged: dict[str, ChainStatistics], *, own_model: bool = False) -> It
         apart = max(r_hats.values()) > R_HAT_APART
         yield Finding(
             RunStatus.CHAINS_DISAGREE if apart else RunStatus.TOO_FEW_DRAWS,
-            f"R-hat is {_worst(r_hats, largest=True)} (at most {R_HAT}); "
-            + ("the chains have not mixed: tune longer" if apart else "sample more draws")
-            + ", or take fewer components.",
+            Advice(
+                f"R-hat is {_worst(r_hats, largest=True)} (at most {R_HAT}); ",
+                *(
+                    ("the chains have not mixed: ", _TUNE, " longer")
+                    if apart
+                    else ("sample more ", _DRAWS)
+                ),
+                ", or take fewer components.",
+            ),
         )
     yield from _short(judged, own_model)
 
@@ -178,9 +202,13 @@ def _short(judged: dict[str, ChainStatistics], own_model: bool) -> Iterator[Find
         times = math.ceil(1.5 * ESS / max(min(sizes.values()), 1.0))
         yield Finding(
             RunStatus.TOO_FEW_DRAWS,
-            f"the effective sample size is {_worst(sizes, largest=False)} (at least {ESS:.0f}); "
-            f"sample about {times} times as many draws"
-            + ("." if own_model else ", or go on with extend(posterior)."),
+            Advice(
+                f"the effective sample size is {_worst(sizes, largest=False)} (at least "
+                f"{ESS:.0f}); sample about {times} times as many ",
+                _DRAWS,
+                *(() if own_model else (", or go on with ", _EXTEND)),
+                ".",
+            ),
         )
 
 
@@ -192,14 +220,21 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
     if divergences is not None and divergences > DIVERGENT * total:
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
-            f"{divergences} of {total} draws diverged ({divergences / total:.2%}, at most "
-            f"{DIVERGENT:.1%}); raise target_accept{f' above {accept}' if accept else ''}.",
+            Advice(
+                f"{divergences} of {total} draws diverged ({divergences / total:.2%}, at most "
+                f"{DIVERGENT:.1%}); raise ",
+                Option("target_accept"),
+                f" above {accept}." if accept else ".",
+            ),
         )
     if deepest is not None and deepest > DEEPEST:
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
-            f"{deepest:.1%} of draws reached the largest tree depth (at most {DEEPEST:.0%}); tune "
-            "longer, or give the scales a narrower prior.",
+            Advice(
+                f"{deepest:.1%} of draws reached the largest tree depth (at most {DEEPEST:.0%}); ",
+                _TUNE,
+                " longer, or give the scales a narrower prior.",
+            ),
         )
     e_fmi = statistics["e_fmi"] or []
     low = [chain for chain, e in enumerate(e_fmi) if e is not None and e < E_FMI]
@@ -207,8 +242,12 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
         least = min(e_fmi[chain] for chain in low)
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
-            f"E-FMI is {least:.2f} in {_enumerated('chain', low)} (at least {E_FMI}): the tails "
-            "are explored slowly; tune longer, or give the scales a narrower prior.",
+            Advice(
+                f"E-FMI is {least:.2f} in {_enumerated('chain', low)} (at least {E_FMI}): the "
+                "tails are explored slowly; ",
+                _TUNE,
+                " longer, or give the scales a narrower prior.",
+            ),
         )
 
 
@@ -229,8 +268,11 @@ def labels(statistics: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]
     if _switched(statistics):
         yield Finding(
             RunStatus.LABELS_SWITCH,
-            f"{statistics['switched']:.1%} of draws have other labels than the rest; "
-            "relabel(posterior).",
+            Advice(
+                f"{statistics['switched']:.1%} of draws have other labels than the rest; ",
+                _RELABEL,
+                ".",
+            ),
         )
         return
     vague = sorted(doubtful_clusters(statistics))

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils.validation import validate_data
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_count, check_one_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, ConvergenceWarning
@@ -366,8 +367,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _scored(self, criterion: str, X: Any) -> Array:
         if self.method == "map":
             raise ConfigError(
-                f"{criterion} is defined at the maximum of the likelihood, and this is a MAP fit; "
-                "fit with method='em'.",
+                Advice(
+                    f"{criterion} is defined at the maximum of the likelihood, and this is a MAP "
+                    "fit; fit with ",
+                    Option("method", "em"),
+                    ".",
+                ),
                 criterion=criterion,
             )
         return self.score_samples(X)

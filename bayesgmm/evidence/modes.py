@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import SamplingError
 from bayesgmm.evidence._posterior_over_k import shares
@@ -257,9 +258,13 @@ def _refuse_links(posterior: xr.DataTree, modes: tuple[Mode, ...]) -> None:
             if len(group_chains(Draws(_taken(posterior, source)))) > 1:
                 others = " or ".join(str(chain) for chain in mode.chains if chain not in pair)
                 raise SamplingError(
-                    f"chains {pair[0]} and {pair[1]} lie apart, and chain {others} visits both: "
-                    "modes that a chain crosses have no weights of their own. Sample longer, or "
-                    'with method="smc".',
+                    Advice(
+                        f"chains {pair[0]} and {pair[1]} lie apart, and chain {others} visits "
+                        "both: modes that a chain crosses have no weights of their own. Sample "
+                        "longer, or with ",
+                        Option("method", "smc"),
+                        ".",
+                    ),
                     chains=mode.chains,
                 )
 
@@ -277,18 +282,26 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
             share = (regions.of(draws[chain]) != number).mean()
             if share > IN_ANOTHER_MODE:
                 raise SamplingError(
-                    f"chain {chain} has {share:.1%} of its draws in another mode than the chains "
-                    f"with which it is grouped (at most {IN_ANOTHER_MODE:.0%}): modes that a chain "
-                    'crosses have no weights of their own. Sample longer, or with method="smc".',
+                    Advice(
+                        f"chain {chain} has {share:.1%} of its draws in another mode than the "
+                        f"chains with which it is grouped (at most {IN_ANOTHER_MODE:.0%}): modes "
+                        "that a chain crosses have no weights of their own. Sample longer, or with ",
+                        Option("method", "smc"),
+                        ".",
+                    ),
                     chain=chain,
                     share=float(share),
                 )
         share = (regions.of(proposed[number]) != number).mean()
         if share > IN_ANOTHER_MODE:
             raise SamplingError(
-                f"the modes overlap: a proposal fitted to chains {list(mode.chains)} puts "
-                f"{share:.1%} of its mass in another mode (at most {IN_ANOTHER_MODE:.0%}). Sample "
-                'with method="smc", or take fewer components.',
+                Advice(
+                    f"the modes overlap: a proposal fitted to chains {list(mode.chains)} puts "
+                    f"{share:.1%} of its mass in another mode (at most {IN_ANOTHER_MODE:.0%}). "
+                    "Sample with ",
+                    Option("method", "smc"),
+                    ", or take fewer components.",
+                ),
                 chains=mode.chains,
                 share=float(share),
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence._posterior_over_k import posterior_over_k
 from bayesgmm.evidence._smc_evidence import smc_evidence_of
@@ -55,12 +56,15 @@ class Evidences(NamedTuple):
         apart = abs(self.bridge.value - self.smc.value)
         errors = apart / math.hypot(self.bridge.error, self.smc.error)
         fewer = "draws" if self.bridge.value < self.smc.value else "particles"
-        return (
+        return Advice(
             f"two independent estimates of the log evidence differ by {apart:.2f} nats, "
             f"{errors:.0f} errors: bridge sampling from the draws {self.bridge.value:.2f} (error "
             f"{self.bridge.error:.2g}), sequential Monte Carlo from the prior {self.smc.value:.2f} "
-            f"(error {self.smc.error:.2g}). The {fewer} seem to leave a mode out; sample with "
-            'method="smc" and more draws, or with more chains, and see whether the evidence moves.'
+            f"(error {self.smc.error:.2g}). The {fewer} seem to leave a mode out; sample with ",
+            Option("method", "smc"),
+            " and more ",
+            Option("draws"),
+            ", or with more chains, and see whether the evidence moves.",
         )
 
     def columns(self) -> dict[str, float | str]:

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
+from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import AMBIGUOUS, INTERVAL
 from bayesgmm.plots.curves import Shown, evenly, to_show
@@ -96,9 +97,9 @@ def membership(
         ax.plot([], [], "o", color=colour_at(k), ms=5, label=printable(name))
     ax.plot(
         [], [], "o", mfc="none", mec=HIGHLIGHT, ms=8,
-        label=f"largest probability < {ambiguous:g} ({unsure.sum()} rows)",
+        label=f"largest probability < {ambiguous:g} ({plural(int(unsure.sum()), 'row')})",
     )  # fmt: skip
-    title = f"Membership of {len(mixture.rows)} rows: the paler, the less certain"
+    title = f"Membership of {plural(len(mixture.rows), 'row')}: the paler, the less certain"
     below = len(mixture.draws.features) == 1
     legend: Location = "below" if below else "best"
     return plotted(finish(ax, title=title, x=labels[0], y=labels[1], legend=legend))

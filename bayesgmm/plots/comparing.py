@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import probability_heading, shown_probability
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
@@ -221,11 +222,11 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Plot:
     many = len(values) > 1000
     ax.plot(
         rows[~high], values[~high], "o", color=_BLUE, ms=2.0 if many else 3.2, alpha=0.7,
-        mec="none", rasterized=many, label=f"k ≤ {PARETO_K}: {(~high).sum()} rows",
+        mec="none", rasterized=many, label=f"k ≤ {PARETO_K}: {plural(int((~high).sum()), 'row')}",
     )  # fmt: skip
     ax.plot(
         rows[high], values[high], "D", color=_ORANGE, ms=5,
-        label=f"k > {PARETO_K}, unreliable: {high.sum()} rows",
+        label=f"k > {PARETO_K}, unreliable: {plural(int(high.sum()), 'row')}",
     )  # fmt: skip
     ax.axhline(PARETO_K, color="black", lw=0.9, ls="--")
     for row in np.argsort(-values)[: min(6, int(high.sum()))]:
