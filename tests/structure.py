@@ -36,7 +36,7 @@ LAYERS = [
     {"report"},
     {"analysis"},
     {"cli", "estimator"},
-    {"__main__"},
+    {"__main__", ""},  # the empty name is the package's own face
 ]
 LAYER_OF = {name: i for i, names in enumerate(LAYERS) for name in names}
 FLAGS = {"shared", "scalar", "correlated", "one_scale", "scales", "correlations"}

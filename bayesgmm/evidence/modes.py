@@ -285,7 +285,8 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
                     Advice(
                         f"chain {chain} has {share:.1%} of its draws in another mode than the "
                         f"chains with which it is grouped (at most {IN_ANOTHER_MODE:.0%}): modes "
-                        "that a chain crosses have no weights of their own. Sample longer, or with ",
+                        "that a chain crosses have no weights of their own. Sample longer, or "
+                        "with ",
                         Option("method", "smc"),
                         ".",
                     ),
