@@ -1,5 +1,6 @@
 """README and documentation: their links, commands, names and examples hold."""
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -10,9 +11,15 @@ import typer
 
 import bayesgmm as bg
 from bayesgmm.cli.commands import app
+from tests import structure
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "models/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/decisions").glob("*.md")),
+]
 EXAMPLES = [ROOT / "README.md", ROOT / "docs/index.md"]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: "/".join(path.parts[-2:]))
 
@@ -79,3 +86,19 @@ def test_the_example_runs(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     plt.close("all")
     assert (tmp_path / "faithful.html").stat().st_size > 100_000
     assert (tmp_path / "faithful.png").stat().st_size > 10_000
+
+
+def test_the_table_of_the_house_is_that_of_the_code() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    table = text[text.index("| home |") : text.index("## Folder by folder")]
+    rows = [
+        re.findall(r"`([\w/]+)`", row.split("|")[1]) for row in table.splitlines() if "`" in row
+    ]
+    homes = [[name.rstrip("/").split("/")[0] for name in row] for row in rows]
+    assert {name for row in homes for name in row} == set(structure.LAYER_OF) - {"__main__", ""}
+    for above, below in itertools.pairwise(homes):
+        highest = max(structure.LAYER_OF[name] for name in above)
+        assert highest <= min(structure.LAYER_OF[name] for name in below), (above, below)
+    told = set(re.findall(r"^\*\*`([\w/]+)/`\*\*|\*\*`([\w/]+)/`\*\*", text, re.MULTILINE))
+    folders = {path.parent.name for path in (ROOT / "bayesgmm").glob("*/__init__.py")}
+    assert folders <= {name for pair in told for name in pair}
