@@ -8,8 +8,10 @@ import bayesgmm
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE / "notebooks"
 
-# Sphinx reads below its own folder only; the executed notebooks lie beside it.
-shutil.rmtree(NOTEBOOKS, ignore_errors=True)
+# Sphinx reads below its own folder only; the executed notebooks lie beside it. What it generates is
+# made anew, so that no page of a name that is gone stays.
+for generated in (NOTEBOOKS, HERE / "api"):
+    shutil.rmtree(generated, ignore_errors=True)
 shutil.copytree(HERE.parent / "notebooks", NOTEBOOKS, ignore=shutil.ignore_patterns("*.py", ".*"))
 
 project = "bayesgmm"
