@@ -19,7 +19,7 @@ from bayesgmm.cli.reading import _options
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import diagnose
 from bayesgmm.diagnosis.findings import mixing
-from bayesgmm.posterior.mcmc_error import Precision
+from bayesgmm.posterior.mcmc_error import ChainStatistics
 from bayesgmm.sampling import sample
 
 PACKAGE = Path(__file__).parents[1] / "bayesgmm"
@@ -152,7 +152,12 @@ def test_options_survive_what_is_done_to_messages() -> None:
             "--covariance 'tied'",
             "covariance = 'tied' in [model]",
         ),
-        (Option("method", "smc"), "method='smc'", "--method 'smc'", "--method 'smc'"),
+        (
+            Option("method", "smc"),
+            "method='smc'",
+            "--method 'smc'",
+            "bayesgmm sample --method 'smc'",
+        ),
         (Option("draws"), "draws", "--draws", "--draws"),
         (Option("target_accept"), "target_accept", "--target-accept", "target_accept in [sampler]"),
         (
@@ -170,13 +175,20 @@ def test_an_option_in_three_languages(option: Option, python: str, shell: str, f
 
 
 def test_the_cures_of_a_verdict_are_said_in_the_words_of_the_command() -> None:
-    judged = {"means[1]": Precision(50.0, 60.0, 1.02, 0.1, 0.1)}
+    judged = {"means[1]": ChainStatistics(50.0, 60.0, 1.02, 0.1, 0.1)}
     few, short = (finding.sentence for finding in mixing(judged))
     assert "; sample more draws, or take" in few and "; sample more --draws," in as_options(few)
     assert short.endswith("times as many draws, or go on with extend(posterior).")
     for command in ("", "run"):
         said = as_options(short, command)
         assert said.endswith("times as many --draws, or go on with extend(posterior) in Python.")
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_command_without_a_choice_of_sampler_names_the_one_that_has_it(command: str) -> None:
+    advice = Advice("sample with ", Option("method", "smc"), ".")
+    assert as_options(advice, "sample") == "sample with --method 'smc'."
+    assert as_options(advice, command) == "sample with bayesgmm sample --method 'smc'."
 
 
 def test_the_command_line_says_a_verdict_in_its_own_words(capsys) -> None:

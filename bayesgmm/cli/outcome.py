@@ -11,6 +11,7 @@ _BY_FILE = frozenset({"run", "check", "datasets"})
 _OF_THE_COMMAND = frozenset(
     {"draws", "method", "out", "overwrite", "tune"}
 )  # also where a model file holds the others
+_BY_NUTS = frozenset({"run", "compare"})  # the sampler is chosen for one posterior alone
 _SECTIONS = {"covariance": "model", "resolution": "model", "target_accept": "sampler"}
 _VERBS = frozenset({"combine_modes", "extend", "relabel"})  # of Python alone
 
@@ -91,14 +92,16 @@ def as_options(message: str | Warning, command: str = "") -> str:
     text = message.args[0] if isinstance(message, Warning) else message
     if not isinstance(text, Advice):
         return str(text)
-    in_file = command in _BY_FILE
-    return text.said(
-        lambda option: (
-            _in_model_file(option)
-            if in_file and option.name not in _OF_THE_COMMAND
-            else _on_command_line(option)
-        )
-    )
+    return text.said(lambda option: _said(option, command))
+
+
+def _said(option: Option, command: str) -> str:
+    """Return how an option is given to a command, or in the model file that it reads."""
+    if command in _BY_FILE and (option.text or option.name not in _OF_THE_COMMAND):
+        return _in_model_file(option)
+    if option.name == "method" and command in _BY_NUTS:
+        return f"bayesgmm sample {_on_command_line(option)}"
+    return _on_command_line(option)
 
 
 def _in_model_file(option: Option) -> str:

@@ -51,8 +51,8 @@ class Draws:
     Parameters
     ----------
     source : xarray.DataTree or None
-        As `bayesgmm.sample` returns it; it must not change while this view is in use. None for
-        arrays.
+        As `bayesgmm.sample` returns it; it must not change while this view is in use. None where
+        `Draws.of` made it.
 
     Examples
     --------
@@ -70,8 +70,7 @@ class Draws:
 
     def __post_init__(self) -> None:
         """Refuse what is no posterior."""
-        if self.source is not None:
-            check_posterior(self.source)
+        check_posterior(self.source)
 
     @classmethod
     def of(
@@ -105,8 +104,9 @@ class Draws:
             As `Draws.components`.
         """
         n_samples, n_components = parameters.weights.shape
-        draws = cls(None)
+        draws = cls.__new__(cls)
         vars(draws).update(
+            source=None,
             parameters=parameters,
             features=features,
             observed=rows,

@@ -230,7 +230,7 @@ POSTERIORS = [
             ("coclustering", ROWS, ("obs, obs",)),
             ("coclustering", "x", ("obs, obs", "str")),
             ("em_path", 3, ("PointFit", "int")),
-            ("prior_posterior", 3, ("priors are stored",)),
+            ("prior_posterior", 3, ("posterior group", "int")),
             ("prior_predictive", ROWS, ("spec",)),
         )
     ),
