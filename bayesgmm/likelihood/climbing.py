@@ -6,7 +6,7 @@ from bayesgmm.likelihood.compiled.climbing import ascend, curvature_at
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array
 
-__all__ = ["ascend_from", "curvature"]
+__all__ = ["ascend_from", "curvature", "curvatures"]
 
 _STEP = 1e-4
 
@@ -27,16 +27,25 @@ def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tup
 
 
 def curvature(target: LogPosterior, x: Array) -> Array:
-    """Return minus the Hessian (dim, dim) of the log posterior at x, by central differences.
+    """Return minus the Hessian (dim, dim) of the log posterior at x (dim,)."""
+    return curvatures(target, x[None])[0]
 
-    Steps of a mean are in proportion to the width of its component in that feature given the
-    others, which may be that of a recording error: a longer one would leave its rows behind.
+
+def curvatures(target: LogPosterior, points: Array) -> Array:
+    """Return minus the Hessian at each of some points (point, dim), by central differences.
+
+    Shape (point, dim, dim). Steps of a mean are in proportion to the width of its component in that
+    feature given the others, which may be that of a recording error: a longer one would leave its
+    rows behind.
     """
-    steps, out = np.full(len(x), _STEP), np.empty((len(x), len(x)))
+    n_points, dim = points.shape
+    steps, out = np.full(points.shape, _STEP), np.empty((n_points, dim, dim))
     unit = target.resolved.unit
-    covariances = target.constrain(x[None]).covariances[0] / np.multiply.outer(unit, unit)
+    covariances = target.constrain(points).covariances / np.multiply.outer(unit, unit)
     with np.errstate(all="ignore"):
-        widths = 1.0 / np.sqrt(np.einsum("kdd->kd", np.linalg.pinv(covariances)))
-    steps[target.slices["means"]] *= np.clip(np.nan_to_num(widths.ravel()), 1e-9, 1.0)
-    curvature_at(x, target.flat, target.annotated, steps, out)
+        widths = 1.0 / np.sqrt(np.einsum("pkdd->pkd", np.linalg.pinv(covariances)))
+    narrow = np.clip(np.nan_to_num(widths.reshape(n_points, -1)), 1e-9, 1.0)
+    steps[:, target.slices["means"]] *= narrow
+    for x, its_steps, hessian in zip(points, steps, out, strict=True):
+        curvature_at(x, target.flat, target.annotated, its_steps, hessian)
     return out

@@ -27,6 +27,7 @@ from bayesgmm.sampling.posterior_modes import (
     PosteriorMode,
     climbed_mode,
     distinct_modes,
+    local_covariances,
 )
 from bayesgmm.typing import Array
 
@@ -39,6 +40,7 @@ _PARTITIONS = 12
 _PARTITIONED_ROWS = 5_000
 _NARROWEST = 0.01  # of the pooled scatter: scales of a start at the bound of the recording error
 _MOST_LABELLINGS = 24
+_CLIMBS_AT_ONCE = 32
 
 
 def find_modes(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[PosteriorMode]:
@@ -77,9 +79,14 @@ def modes_from(
     known: Iterable[PosteriorMode] = (),
 ) -> list[PosteriorMode]:
     """Return the modes to which climbs from points (dim,) lead, merged with those known."""
-    climbed = [climbed_mode(log_posterior, x) for x in points]
-    new = [mode for mode in climbed if mode is not None and _regular(log_posterior, data, mode)]
-    return distinct_modes(log_posterior, [*known, *new])
+    found = list(known)
+    for some in itertools.batched(points, _CLIMBS_AT_ONCE):
+        metrics = local_covariances(log_posterior, np.stack(some))
+        for x, metric in zip(some, metrics, strict=True):
+            mode = climbed_mode(log_posterior, x, metric, found)
+            if mode is not None and _regular(log_posterior, data, mode):
+                found.append(mode)
+    return distinct_modes(log_posterior, found)
 
 
 def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:

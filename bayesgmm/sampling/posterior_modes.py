@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-from bayesgmm.likelihood.climbing import ascend_from, curvature
+from bayesgmm.likelihood.climbing import ascend_from, curvature, curvatures
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array, IntArray
 
@@ -23,7 +23,7 @@ __all__ = [
     "climbed_mode",
     "distinct_modes",
     "laplace_shares",
-    "local_covariance",
+    "local_covariances",
     "mode_at",
 ]
 
@@ -170,18 +170,42 @@ def _orders(sizes: Iterable[int]) -> int:
 
 def climb(log_posterior: LogPosterior, x: Array) -> tuple[Array, float]:
     """Climb from x (dim,), fitting units; return where the climb ended and the density there."""
+    metric = local_covariances(log_posterior, x[None])[0]
+    return _ascended(log_posterior, x, metric)
+
+
+def _ascended(log_posterior: LogPosterior, x: Array, metric: Array) -> tuple[Array, float]:
     start = np.clip(x, *_bounds(log_posterior))
-    metric = local_covariance(log_posterior, start)
     return ascend_from(log_posterior, start, metric, _EVALUATIONS)
 
 
-def climbed_mode(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
+def climbed_mode(
+    log_posterior: LogPosterior,
+    x: Array,
+    metric: Array | None = None,
+    known: Sequence[PosteriorMode] = (),
+) -> PosteriorMode | None:
     """Climb from x (dim,) to a mode; a saddle on the way is left along its rising direction.
 
-    None is returned where the climb leads to a pole.
+    None is returned where the climb leads to a pole, or no higher than a known mode at its place.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    x : array of shape (dim,)
+    metric : array of shape (dim, dim), optional
+        That of `local_covariances` at x.
+    known : sequence of PosteriorMode
     """
+    labelling = Labelling(log_posterior)
     for _ in range(_SADDLES):
-        x, value = climb(log_posterior, x)
+        if metric is None:
+            x, value = climb(log_posterior, x)
+        else:
+            x, value = _ascended(log_posterior, x, metric)
+            metric = None
+        if any(value <= mode.log_density and labelling.is_at(mode, x, value) for mode in known):
+            return None
         low, high = _bounds(log_posterior)
         if not math.isfinite(value) or (x <= low + 1.0).any() or (x >= high - 1.0).any():
             return None
@@ -209,16 +233,20 @@ def mode_at(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
     )
 
 
-def local_covariance(log_posterior: LogPosterior, x: Array) -> Array:
-    """Return the inverse of minus the Hessian at x (dim, dim), no standard deviation above 1.
+def local_covariances(log_posterior: LogPosterior, points: Array) -> Array:
+    """Return the inverse of minus the Hessian at points (point, dim), or at the bounds they pass.
 
-    That is the order of the prior's. Directions of negative curvature count with its size.
+    Shape (point, dim, dim). No standard deviation is above 1, which is the order of the prior's.
+    Directions of negative curvature count with its size.
     """
-    hessian = curvature(log_posterior, x)
-    if not np.isfinite(hessian).all():
-        return np.eye(len(x))
-    curvatures, axes = np.linalg.eigh(hessian)
-    return np.ascontiguousarray((axes / np.maximum(np.abs(curvatures), 1.0)) @ axes.T)
+    out = curvatures(log_posterior, np.clip(points, *_bounds(log_posterior)))
+    for i, hessian in enumerate(out):
+        if not np.isfinite(hessian).all():
+            out[i] = np.eye(len(hessian))
+            continue
+        sizes, axes = np.linalg.eigh(hessian)
+        out[i] = (axes / np.maximum(np.abs(sizes), 1.0)) @ axes.T
+    return out
 
 
 def distinct_modes(
