@@ -190,6 +190,7 @@ def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
     made = {
         "nutpie": pm.sample(300, tune=400, chains=2, cores=2, nuts_sampler="nutpie", **options),
         "pymc": pm.sample(300, tune=400, chains=2, cores=1, nuts_sampler="pymc", **options),
+        "blackjax": pm.sample(300, tune=400, chains=2, nuts_sampler="blackjax", **options),
         "smc": pm.sample_smc(300, chains=2, cores=1, **options),
         "advi": approximation.sample(300),
     }
@@ -202,7 +203,7 @@ def test_pymc_makes_and_uses_draws_of_the_built_in_model(faithful):
         ours = bg.adopt(tree, faithful, 2)["log_likelihood"]["x"].values
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-7)
         assert bg.diagnose(result).statistics["draws"] == 300
-        if name in ("nutpie", "pymc"):  # the others approximate, well or badly
+        if name in ("nutpie", "pymc", "blackjax"):  # the others approximate, well or badly
             assert bg.loo(result).elpd == pytest.approx(reference, abs=1.5), name
     rows = faithful.values[:7] + 0.1
     with model:
