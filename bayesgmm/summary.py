@@ -6,21 +6,20 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from arviz_stats.base import array_stats
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.limits import IDENTIFIED, INTERVAL
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
 
-__all__ = ["label_free", "label_free_of", "summarize", "summary_of"]
+__all__ = ["label_free", "summarize"]
 
 
-def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
+def summarize(posterior: Posterior, prob: float = INTERVAL) -> pd.DataFrame:
     """Summarise weights, means, scales and correlations of each cluster.
 
     Clusters that are identified in less than 90 % of draws have no row: their label does not mean
@@ -55,12 +54,7 @@ def summarize(posterior: xr.DataTree, prob: float = INTERVAL) -> pd.DataFrame:
     >>> float(table.loc["means[2, x1]", "mean"].round())
     6.0
     """
-    return summary_of(Draws(posterior), prob)
-
-
-def summary_of(draws: Draws, prob: float = INTERVAL) -> pd.DataFrame:
-    """Summarise a view as `summarize` does a posterior."""
-    prob = check_prob(prob)
+    draws, prob = view_of(posterior), check_prob(prob)
     scores = attribute(draws.tree, "identification") or []
     withheld = {k: score for k, score in enumerate(scores) if score < IDENTIFIED}
     shown = [q for q in cluster_quantities(draws) if q.cluster not in withheld]
@@ -72,7 +66,7 @@ def summary_of(draws: Draws, prob: float = INTERVAL) -> pd.DataFrame:
 
 
 def label_free(
-    posterior: xr.DataTree, prob: float = INTERVAL, rows: Iterable[int] = ()
+    posterior: Posterior, prob: float = INTERVAL, rows: Iterable[int] = ()
 ) -> pd.DataFrame:
     """Summarise what does not depend on labels.
 
@@ -107,12 +101,7 @@ def label_free(
     >>> label_free(sample(rows, 2, draws=100, seed=1), rows=[0, 3]).index[-1]
     'together[0, 3]'
     """
-    return label_free_of(Draws(posterior), prob, rows)
-
-
-def label_free_of(draws: Draws, prob: float = INTERVAL, rows: Iterable[int] = ()) -> pd.DataFrame:
-    """Summarise a view as `label_free` does a posterior."""
-    prob = check_prob(prob)
+    draws, prob = view_of(posterior), check_prob(prob)
     return _table([*label_free_quantities(draws), *_together(draws, rows)], prob)
 
 

@@ -391,7 +391,7 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.extended", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
     assert attribute(caught.value.partial, "status") == "complete"

@@ -271,9 +271,7 @@ def test_ctrl_c_keeps_the_draws_made(tmp_path: Path) -> None:
     assert all(np.isfinite(v).all() for v in partial["posterior"].data_vars.values())
 
 
-@pytest.mark.parametrize(
-    "stopped", ["labels.relabel", "diagnosis.diagnosis_of", "summary.summary_of"]
-)
+@pytest.mark.parametrize("stopped", ["labels.relabel", "diagnosis.diagnose", "summary.summarize"])
 def test_ctrl_c_after_the_last_draw_keeps_all_draws(
     tmp_path: Path, stopped: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

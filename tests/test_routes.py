@@ -20,8 +20,8 @@ def table_of(cases):
     pairs = {}
     with pytest.MonkeyPatch.context() as patch:
         for k, (bridge, smc, converged) in enumerate(cases, start=1):
-            patch.setattr(routes, "log_evidence_of", lambda *_, found=bridge, **__: found)
-            patch.setattr(routes, "smc_evidence_of", lambda *_, found=smc, **__: found)
+            patch.setattr(routes, "log_evidence", lambda *_, found=bridge, **__: found)
+            patch.setattr(routes, "smc_evidence", lambda *_, found=smc, **__: found)
             pairs[MixtureSpec(k)] = evidences_of(None, "both", converged=converged, seed=1)
     table = table_by_model({spec: pair.columns() for spec, pair in pairs.items()})
     chances = probabilities_of(pairs)
@@ -82,8 +82,8 @@ def test_a_route_that_fails_is_named_and_the_other_stands(monkeypatch, error):
     def fail(*_, **__):
         raise error("it did not settle")
 
-    monkeypatch.setattr(routes, "log_evidence_of", fail)
-    monkeypatch.setattr(routes, "smc_evidence_of", lambda *_, **__: SMC)
+    monkeypatch.setattr(routes, "log_evidence", fail)
+    monkeypatch.setattr(routes, "smc_evidence", lambda *_, **__: SMC)
     found = evidences_of(None, "both", converged=True, seed=1)
     assert found.quoted is SMC and found.bridge.method == "none: it did not settle"
     only = evidences_of(None, "bridge", converged=True, seed=1)

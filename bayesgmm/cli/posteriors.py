@@ -259,19 +259,19 @@ def _sampled(
 ) -> "tuple[xr.DataTree, Diagnosis, pd.DataFrame]":
     """Sample, judge and save; an interrupted run is kept beside the file that was asked for."""
     from bayesgmm import sampling
-    from bayesgmm.diagnosis import diagnosis_of
+    from bayesgmm.diagnosis import diagnose
     from bayesgmm.errors import SamplingInterrupted
     from bayesgmm.posterior import save
-    from bayesgmm.posterior.draws import Draws as DrawsView
+    from bayesgmm.posterior.draws import view_of
     from bayesgmm.posterior.files import keep_interrupted
     from bayesgmm.posterior.tree import with_attributes
-    from bayesgmm.summary import summary_of
+    from bayesgmm.summary import summarize
 
     tree = None
     try:
         tree = sampling.sample(data, spec, **options)
-        view = DrawsView(tree)
-        verdict, table = diagnosis_of(view), summary_of(view)
+        view = view_of(tree)
+        verdict, table = diagnose(view), summarize(view)
         save(with_attributes(tree, verdict=verdict.to_dict()), path, overwrite)
         return tree, verdict, table
     except (KeyboardInterrupt, SamplingInterrupted) as stop:

@@ -13,10 +13,10 @@ from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import Dataset, as_dataset, check_components
-from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnosis_of
-from bayesgmm.elpd import check_enough_draws, loo_with_refits_of, waic
+from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
+from bayesgmm.elpd import check_enough_draws, loo_with_refits, waic
 from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingInterrupted
-from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extended
+from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import MOST_REFITS, PARETO_K
 from bayesgmm.model.several import ByModel, covariances_in, numbers_of, same_models
@@ -177,7 +177,7 @@ def _sampled(
 
 def _loo(view: Draws, seed: int, cores: int | None) -> Any:
     """Return LOO with its unreliable rows mended, as far as they can be."""
-    mend = partial(loo_with_refits_of, view, PARETO_K, seed=seed, cores=cores)
+    mend = partial(loo_with_refits, view, PARETO_K, seed=seed, cores=cores)
     try:
         return mend(max_refits=MOST_REFITS)
     except SamplingInterrupted:
@@ -235,11 +235,11 @@ def _sample_until_good(
     view = Draws(sample(data, spec, draws=draws, seed=seed, **options))
     longer, seeds = draws, np.random.SeedSequence(seed)
     try:
-        while not (verdict := diagnosis_of(view)).ok and longer <= limit:
+        while not (verdict := diagnose(view)).ok and longer <= limit:
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
-                view = Draws(extended(view, longer, seed=integer(seeds.spawn(1)[0])))
+                view = Draws(extend(view, longer, seed=integer(seeds.spawn(1)[0])))
             except SamplingError as error:
                 logger.info("K = %d stays as it is: %s", spec.n_components, error)
                 break

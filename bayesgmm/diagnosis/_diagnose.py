@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from bayesgmm.diagnosis.findings import (
     broken_chains,
@@ -23,7 +22,7 @@ from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.labels import Mode, Quantity, cluster_quantities, group_chains, label_free_quantities
 from bayesgmm.limits import SETTLED
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from bayesgmm.evidence.missed_modes import LeftOut
     from bayesgmm.evidence.modes import WeighedModes
 
-__all__ = ["Diagnosis", "diagnose", "diagnosis_of"]
+__all__ = ["Diagnosis", "diagnose"]
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Diagnosis:
         return "\n".join([self.status.value, *self.reasons, *self.notes])
 
 
-def diagnose(posterior: xr.DataTree) -> Diagnosis:
+def diagnose(posterior: Posterior) -> Diagnosis:
     """Judge a run by what no label touches, then by its clusters.
 
     Parameters
@@ -158,11 +157,7 @@ def diagnose(posterior: xr.DataTree) -> Diagnosis:
     Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), Bayesian Analysis 16:667 (R-hat, ESS
     and their limits); Betancourt (2016), arXiv:1604.00695 (E-FMI).
     """
-    return diagnosis_of(Draws(posterior))
-
-
-def diagnosis_of(draws: Draws) -> Diagnosis:
-    """Judge a run by a view of its posterior, as `diagnose` does."""
+    draws = view_of(posterior)
     free = label_free_quantities(draws)
     own = cluster_quantities(draws)
     modes = group_chains(draws, free)

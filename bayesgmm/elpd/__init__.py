@@ -2,7 +2,7 @@
 
 from bayesgmm.elpd.predictive import WAIC, check_enough_draws, loo, waic
 from bayesgmm.elpd.ranking import rank, ranked
-from bayesgmm.elpd.refit import RepairedLOO, loo_with_refits, loo_with_refits_of
+from bayesgmm.elpd.refit import RepairedLOO, loo_with_refits
 
 __all__ = [
     "WAIC",
@@ -10,7 +10,6 @@ __all__ = [
     "check_enough_draws",
     "loo",
     "loo_with_refits",
-    "loo_with_refits_of",
     "rank",
     "ranked",
     "waic",

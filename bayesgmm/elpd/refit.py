@@ -19,14 +19,14 @@ from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence.bridge import bridge, log_ratio
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["RepairedLOO", "loo_with_refits", "loo_with_refits_of"]
+__all__ = ["RepairedLOO", "loo_with_refits"]
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class RepairedLOO(ELPDData):
 
 
 def loo_with_refits(
-    posterior: xr.DataTree,
+    posterior: Posterior,
     limit: float = PARETO_K,
     *,
     moment_matching: bool = True,
@@ -170,32 +170,7 @@ def loo_with_refits(
     >>> estimate.n_matched, estimate.n_refitted
     (0, 0)
     """
-    return loo_with_refits_of(
-        Draws(posterior),
-        limit,
-        moment_matching=moment_matching,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        max_refits=max_refits,
-        seed=seed,
-        cores=cores,
-    )
-
-
-def loo_with_refits_of(
-    view: Draws,
-    limit: float = PARETO_K,
-    *,
-    moment_matching: bool = True,
-    draws: int = 500,
-    tune: int = 500,
-    chains: int = 4,
-    max_refits: int = 50,
-    seed: int | None = None,
-    cores: int | None = None,
-) -> RepairedLOO:
-    """Estimate from a view as `loo_with_refits` does from a posterior."""
+    view = view_of(posterior)
     seed = seed_of(seed)
     plain = loo(view.tree)
     elpd, pareto_k = plain.elpd_i.values.copy(), plain.pareto_k.values.copy()

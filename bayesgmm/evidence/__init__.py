@@ -1,6 +1,6 @@
 """The marginal likelihood of a number of components, by routes that check one another."""
 
-from bayesgmm.evidence._extend import extend, extended
+from bayesgmm.evidence._extend import extend
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, PriorOverK, posterior_over_k
 from bayesgmm.evidence._smc_evidence import smc_evidence
 from bayesgmm.evidence.bridge import Evidence, log_evidence
@@ -37,7 +37,6 @@ __all__ = [
     "evidence_note",
     "evidences_of",
     "extend",
-    "extended",
     "log_evidence",
     "no_evidences",
     "nobile_step",

@@ -20,7 +20,7 @@ from bayesgmm.evidence.proposal import Proposal, fit_proposal, permutation_matri
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
@@ -30,7 +30,7 @@ from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
 from bayesgmm.typing import Array
 
-__all__ = ["extend", "extended"]
+__all__ = ["extend"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ _MODES_APART = 10.0  # a mode's part of them is at least a tenth of an equal one
 
 
 def extend(
-    posterior: xr.DataTree, draws: int | None = None, *, seed: int | None = None
+    posterior: Posterior, draws: int | None = None, *, seed: int | None = None
 ) -> xr.DataTree:
     """Go on from the last draws of a run with moves that cross between its modes.
 
@@ -101,11 +101,7 @@ def extend(
     >>> tree.posterior.means.shape
     (4, 200, 2, 1)
     """
-    return extended(Draws(posterior), draws, seed=seed)
-
-
-def extended(view: Draws, draws: int | None = None, *, seed: int | None = None) -> xr.DataTree:
-    """Go on from the draws of a view as `extend` does from a posterior."""
+    view = view_of(posterior)
     if view.resolved is None:
         raise ConfigError(
             "extend goes on from draws of the built-in model, and these are of a user's own model; "

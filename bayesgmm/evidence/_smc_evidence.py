@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import xarray as xr
 from scipy.stats import norm, t
 
 from bayesgmm.arguments import check_count, seed_of
@@ -13,14 +12,14 @@ from bayesgmm.evidence.bridge import Evidence
 from bayesgmm.evidence.refinement import refine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST_RUNS
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Posterior, view_of
 from bayesgmm.sampling.smc import temper
 
-__all__ = ["smc_evidence", "smc_evidence_of"]
+__all__ = ["smc_evidence"]
 
 
 def smc_evidence(
-    posterior: xr.DataTree,
+    posterior: Posterior,
     *,
     n_particles: int = 256,
     n_runs: int = 16,
@@ -81,25 +80,11 @@ def smc_evidence(
     >>> evidence.error < 1.0
     True
     """
-    return smc_evidence_of(
-        Draws(posterior), n_particles=n_particles, n_runs=n_runs, seed=seed, cores=cores
-    )
-
-
-def smc_evidence_of(
-    draws: Draws,
-    *,
-    n_particles: int = 256,
-    n_runs: int = 16,
-    seed: int | None = None,
-    cores: int | None = None,
-) -> Evidence:
-    """Estimate from a view as `smc_evidence` does from a posterior."""
     check_count("n_runs", n_runs, least=FEWEST_RUNS)
     check_count("n_particles", n_particles)
     if cores is not None:
         check_count("cores", cores)
-    target = draws.target
+    target = view_of(posterior).target
     least = 2 * DRAWS_PER_COORDINATE * target.dim
     if n_particles * n_runs < least:
         raise ConfigError(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -16,7 +15,7 @@ from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import DRAWS_PER_COORDINATE
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Posterior, view_of
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
@@ -27,7 +26,6 @@ __all__ = [
     "bridge",
     "crossed",
     "log_evidence",
-    "log_evidence_of",
     "log_ratio",
     "log_ratios",
 ]
@@ -74,7 +72,7 @@ class Evidence:
         return replace(self, error=error)
 
 
-def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence:
+def log_evidence(posterior: Posterior, *, seed: int | None = None) -> Evidence:
     """Estimate the log marginal likelihood by bridge sampling.
 
     One half of each chain fits a mixture of Gaussians on the unconstrained coordinates, the other
@@ -127,11 +125,7 @@ def log_evidence(posterior: xr.DataTree, *, seed: int | None = None) -> Evidence
     >>> evidence.error < 0.1
     True
     """
-    return log_evidence_of(Draws(posterior), seed=seed)
-
-
-def log_evidence_of(draws: Draws, *, seed: int | None = None) -> Evidence:
-    """Estimate from a view as `log_evidence` does from a posterior."""
+    draws = view_of(posterior)
     seed = seed_of(seed)
     with one_blas_thread():
         value, error = bridge(draws.target, draws.coordinates, seed)

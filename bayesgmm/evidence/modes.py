@@ -211,16 +211,14 @@ def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedMo
     >>> len(weigh_modes(tree, seed=1).modes)
     2
     """
-    return weighed_modes(Draws(posterior), seed=seed)
+    view = Draws(posterior)
+    return weighed_modes(view, group_chains(view), seed=seed)
 
 
-def weighed_modes(
-    view: Draws, modes: tuple[Mode, ...] | None = None, *, seed: int | None = None
-) -> WeighedModes:
-    """Weigh modes as `weigh_modes` does; those of `group_chains`, if they are not at hand."""
+def weighed_modes(view: Draws, modes: tuple[Mode, ...], *, seed: int | None = None) -> WeighedModes:
+    """Weigh the modes that `group_chains` found as `weigh_modes` does."""
     seed = seed_of(seed)
     target, draws = view.target, view.coordinates
-    modes = group_chains(view) if modes is None else modes
     _refuse_links(view.tree, modes)
     if len(modes) < 2:
         raise SamplingError(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence._posterior_over_k import posterior_over_k
-from bayesgmm.evidence._smc_evidence import smc_evidence_of
-from bayesgmm.evidence.bridge import Evidence, log_evidence_of
+from bayesgmm.evidence._smc_evidence import smc_evidence
+from bayesgmm.evidence.bridge import Evidence, log_evidence
 from bayesgmm.limits import AGREEMENT, LEFT_OUT_FACTOR, NEGLIGIBLE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
@@ -102,9 +102,9 @@ def evidences_of(
     """
     bridge = smc = _missing("not asked for", seed)
     if routes != "none":
-        bridge = _attempt(lambda: log_evidence_of(draws, seed=seed), seed)
+        bridge = _attempt(lambda: log_evidence(draws, seed=seed), seed)
     if routes == "both":
-        smc = _attempt(lambda: smc_evidence_of(draws, seed=seed, cores=cores), seed)
+        smc = _attempt(lambda: smc_evidence(draws, seed=seed, cores=cores), seed)
     quoted = reconciled(bridge, smc, converged=converged)
     return Evidences(quoted, bridge if converged else bridge.with_error(math.inf), smc)
 

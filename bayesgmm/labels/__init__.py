@@ -1,13 +1,6 @@
 """Labels: undoing their switches, and what may be said of clusters, draws and chains."""
 
-from bayesgmm.labels._relabel import (
-    METHODS,
-    agreement,
-    largest_share,
-    modal_draw,
-    relabel,
-    relabelled,
-)
+from bayesgmm.labels._relabel import METHODS, agreement, largest_share, modal_draw, relabel
 from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
@@ -18,18 +11,17 @@ from bayesgmm.posterior.mcmc_error import ChainStatistics, chain_statistics
 __all__ = [
     "METHODS",
     "Allocations",
-    "Mode",
     "ChainStatistics",
+    "Mode",
     "Quantity",
     "agreement",
+    "chain_statistics",
     "cluster_quantities",
     "group_chains",
     "identification_scores",
     "label_free_quantities",
     "largest_share",
     "modal_draw",
-    "chain_statistics",
     "relabel",
-    "relabelled",
     "stephens",
 ]

@@ -27,7 +27,7 @@ from bayesgmm.posterior.tree import (
 )
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["METHODS", "agreement", "largest_share", "modal_draw", "relabel", "relabelled"]
+__all__ = ["METHODS", "agreement", "largest_share", "modal_draw", "relabel"]
 
 Method = Literal["stephens", "ecr", "pivot"]
 METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
@@ -80,12 +80,7 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
     True
     """
     check_one_of("method", method, METHODS)
-    return relabelled(Draws(posterior), method)
-
-
-def relabelled(draws: Draws, method: Method = "stephens") -> xr.DataTree:
-    """Return the posterior behind a view as `relabel` does."""
-    posterior = draws.tree
+    draws = Draws(posterior)
     if draws.resolved is None and attribute(posterior, LABELS) is None:
         raise ConfigError(
             "it is not known which labels of these draws are exchangeable; "

@@ -34,7 +34,7 @@ from bayesgmm.posterior.tree import (
 from bayesgmm.runtime.parallel import available_cores, in_threads
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Draws"]
+__all__ = ["Draws", "Posterior", "view_of"]
 
 BLOCK_BYTES = 2**26
 MOST_THREADS = 8  # each holds a block: memory does not grow with the machine
@@ -45,8 +45,8 @@ class Draws:
     """The draws of a posterior, the rows and the model behind them; built when first asked for.
 
     `Draws.of` makes the same view of arrays at hand: of a point fit, which is one draw, of some of
-    the draws or of some features. Public verbs take trees and point fits, make one view, and hand
-    it on.
+    the draws or of some features. Users have trees and point fits; a verb takes a view in the place
+    of a tree, so that one view serves several verbs.
 
     Parameters
     ----------
@@ -377,3 +377,11 @@ class Draws:
         """Yield blocks of draws for which K values a draw and row fill at most 64 MiB."""
         size = max(BLOCK_BYTES // (8 * self.n_components * n_rows), 1)
         return (slice(start, start + size) for start in range(0, self.n_samples, size))
+
+
+Posterior = xr.DataTree | Draws  # users have the first
+
+
+def view_of(posterior: Posterior) -> Draws:
+    """Return the view of a posterior; a view at hand as it is."""
+    return posterior if isinstance(posterior, Draws) else Draws(posterior)

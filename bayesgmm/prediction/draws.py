@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.rows import checked_rows, row_names
 from bayesgmm.typing import Array
 
 __all__ = ["FitOrPosterior", "draws_of", "interval", "names_for", "rows_for"]
 
-FitOrPosterior = PointFit | xr.DataTree | Draws  # users have one of the first two
+FitOrPosterior = PointFit | Posterior
 
 
 def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Draws:

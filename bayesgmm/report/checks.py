@@ -17,7 +17,7 @@ from bayesgmm.report.numbers import INTERVAL_SHOWN, by_error, fixed, percent, si
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
-from bayesgmm.summary import label_free_of
+from bayesgmm.summary import label_free
 from bayesgmm.typing import Array
 
 __all__ = ["checks"]
@@ -58,7 +58,7 @@ def _sampler(subject: Subject) -> list[Block]:
         "largest to the smallest, the entropy of the memberships summed over rows, in nats, and "
         "the number of components that hold at least one row."
     )
-    table = estimate_table(caption, label_free_of(subject.draws))
+    table = estimate_table(caption, label_free(subject.draws))
     blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
     if 1 < subject.n_clusters <= _MOST_CLUSTERS:
         blocks += _chain_pictures(subject)

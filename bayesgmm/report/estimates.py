@@ -10,7 +10,7 @@ from bayesgmm.report.numbers import INTERVAL_SHOWN
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
-from bayesgmm.summary import label_free_of, summary_of
+from bayesgmm.summary import label_free, summarize
 
 __all__ = ["estimates"]
 
@@ -56,12 +56,12 @@ def estimates(subject: Subject) -> Section:
 def _summary(subject: Subject) -> pd.DataFrame:
     """Return the clusters that are identified, or only what depends on no label."""
     if subject.named:
-        return summary_of(subject.draws)
+        return summarize(subject.draws)
     if subject.verdict.status is RunStatus.NOT_IDENTIFIED:
-        frame = summary_of(subject.draws)
+        frame = summarize(subject.draws)
         if frame.attrs["withheld"]:
             return frame
-    return label_free_of(subject.draws)
+    return label_free(subject.draws)
 
 
 def _density(subject: Subject) -> Picture:

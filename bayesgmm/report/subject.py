@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.criterion import Criterion
-from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnosis_of
+from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
@@ -134,7 +134,7 @@ def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | Non
     elif isinstance(result, xr.DataTree) and "posterior" in result:
         choice, comparison = None, None
         draws = Draws(result)
-        verdict = diagnosis_of(draws)
+        verdict = diagnose(draws)
     else:
         raise ConfigError(
             "write_report takes a Comparison or a posterior (DataTree), got "
