@@ -28,7 +28,7 @@ from bayesgmm.plots.theme import (
     percent,
     units_of,
 )
-from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.draws import draws_of
 from bayesgmm.typing import Array
 
@@ -39,9 +39,7 @@ _DRAWS = 4000
 _CURVES = 3000
 
 
-def prior_posterior(
-    posterior: xr.DataTree | Draws, *, units: Mapping[str, str] | None = None
-) -> Plot:
+def prior_posterior(posterior: Posterior, *, units: Mapping[str, str] | None = None) -> Plot:
     """Draw the marginal prior of each parameter against its posterior in each cluster.
 
     Parameters
