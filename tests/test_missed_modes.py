@@ -21,6 +21,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.stored_modes import with_modes
@@ -109,6 +110,12 @@ def test_chains_in_the_lesser_mode_are_found_out(stuck):
     assert "Continue with extend(posterior)" in sentence and "method='smc'" in sentence
     stored = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
     assert stored["status"] == "modes_left_out" and stored["left_out"]["share"] > 0.999
+
+
+@pytest.mark.parametrize(("method", "other"), [("nuts", "smc"), ("smc", "nuts")])
+def test_the_cure_is_not_the_sampler_already_used(stuck, method, other):
+    (sentence, *_) = diagnose(with_attributes(stuck, sampler={"method": method})).reasons
+    assert sentence.endswith(f"or sample with method='{other}'.")
 
 
 def test_both_cures_work(stuck, months):

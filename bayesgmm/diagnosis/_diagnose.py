@@ -168,12 +168,13 @@ def diagnose(posterior: Posterior) -> Diagnosis:
     own_model = draws.resolved is None
     weighed, refusal = (None, None) if own_model else _weighed(draws, modes)
     missed = None if own_model else _left_out(draws)
+    method = (attribute(draws.tree, "sampler") or {}).get("method")
     findings = _by_gravity(
         [
             *completeness(draws.tree, statistics),
             *broken_chains([free[0], *own]),
-            *modes_missed(missed, statistics["chains"]),
-            *modes_apart(modes, weighed, refusal, own_model=own_model),
+            *modes_missed(missed, statistics["chains"], method),
+            *modes_apart(modes, weighed, refusal, own_model=own_model, method=method),
             *mixing({name: judged[name] for name in clear}, own_model=own_model),
             *sampler(draws.tree, statistics),
             *labels(statistics, draws.clusters),

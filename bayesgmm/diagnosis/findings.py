@@ -43,7 +43,6 @@ __all__ = [
 
 _EXAMPLES = 3
 _TUNE, _DRAWS = Option("tune"), Option("draws")
-_BY_PARTICLES = Option("method", "smc")
 _EXTEND = Option("extend", text="extend(posterior)")
 _COMBINE = Option("combine_modes", text="combine_modes(posterior)")
 _RELABEL = Option("relabel", text="relabel(posterior)")
@@ -96,6 +95,7 @@ def modes_apart(
     refusal: str | None,
     *,
     own_model: bool = False,
+    method: str | None = None,
 ) -> Iterator[Finding]:
     """List the modes that no chain leaves, and what each is worth."""
     if len(modes) < 2:
@@ -122,7 +122,7 @@ def modes_apart(
         cure = Advice(
             _COMBINE,
             " draws from each with its weight; sample with ",
-            _BY_PARTICLES,
+            _other(method),
             " to look for modes that no chain found.",
         )
     yield Finding(
@@ -131,8 +131,10 @@ def modes_apart(
     )
 
 
-def modes_missed(left_out: "LeftOut | None", chains: int) -> Iterator[Finding]:
-    """Name the modes that hold too much together and that no draw comes near."""
+def modes_missed(
+    left_out: "LeftOut | None", chains: int, method: str | None = None
+) -> Iterator[Finding]:
+    """Name the modes that hold too much together and that no draw of a sampler comes near."""
     if left_out is None or not left_out.grave:
         return
     modes = left_out.modes
@@ -152,10 +154,15 @@ def modes_missed(left_out: "LeftOut | None", chains: int) -> Iterator[Finding]:
             f"{named}{others}.{crowd} Continue with ",
             _EXTEND,
             ", which proposes jumps to these modes, or sample with ",
-            _BY_PARTICLES,
+            _other(method),
             ".",
         ),
     )
+
+
+def _other(method: str | None) -> Option:
+    """Name the sampler that was not used."""
+    return Option("method", "nuts" if method == "smc" else "smc")
 
 
 def _mode_in_words(mode: "MissedMode") -> str:
