@@ -36,7 +36,7 @@ def run_about(
     return tree_of(log_posterior, centres[:, None] + deviation * noise, data, seed=seed)
 
 
-def tree_of(log_posterior, x, data, seed=0):
+def tree_of(log_posterior, x, data, seed=0, modes=()):
     """Lay out chains x (chain, draw, dim) with the statistics of an untroubled sampler."""
     rng = np.random.default_rng(seed)
     shape = x.shape[:2]
@@ -54,6 +54,7 @@ def tree_of(log_posterior, x, data, seed=0):
         keep_log_likelihood=True,
         cores=1,
         attributes={"seed": seed, "sampler": {"method": "nuts"}, "status": "complete"},
+        modes=modes,
     )
 
 

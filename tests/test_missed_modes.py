@@ -24,7 +24,6 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.mode_search import find_modes
-from bayesgmm.sampling.stored_modes import with_modes
 
 CASES = Path(__file__).parent / "cases"
 
@@ -45,8 +44,7 @@ def run_in(target, data, stayed, known, *, draws=500, seed=1):
         weights = np.exp(ratios - ratios.max())
         drawn = points[rng.choice(len(points), draws, p=weights / weights.sum())]
         chains.append(moved_on(target, drawn, np.linalg.cholesky(covariance), rng))
-    tree = tree_of(target, np.stack(chains), data, seed=seed)
-    return with_modes(relabel(tree), target, known)
+    return relabel(tree_of(target, np.stack(chains), data, seed=seed, modes=known))
 
 
 def moved_on(target, points, root, rng, steps=10):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.special import logsumexp
 from simulated_runs import clustered
 
@@ -29,7 +30,7 @@ from bayesgmm.sampling.posterior_modes import (
     laplace_shares,
     mode_at,
 )
-from bayesgmm.sampling.stored_modes import modes_of, with_modes
+from bayesgmm.sampling.stored_modes import GROUP, group_of_modes, modes_of
 
 CASES = Path(__file__).parent / "cases"
 
@@ -202,7 +203,8 @@ def test_modes_are_kept_with_the_run(faithful, tmp_path):
     target = target_of(faithful, MixtureSpec(3))
     modes = find_modes(target, faithful, 1)
     tree = sample(faithful, 3, draws=50, tune=200, chains=2, seed=1)
-    again = load(save(with_modes(tree, target, modes), tmp_path / "modes.nc"))
+    tree = tree.assign({GROUP: xr.DataTree(group_of_modes(target, modes))})
+    again = load(save(tree, tmp_path / "modes.nc"))
     group = again["posterior_modes"].to_dataset()
     np.testing.assert_array_equal(group["share"], laplace_shares(modes))
     assert (np.diff(group["means"][:, :, 0], axis=1) > 0).all()

@@ -114,7 +114,8 @@ def _point(
     mass = responsibilities.sum(axis=0)
     means = (responsibilities.T @ rows) / mass[:, None]
     offsets = rows[:, None, :] - means
-    scatters = np.einsum("nk,nki,nkj->kij", responsibilities, offsets, offsets, optimize=True)
+    weighted = responsibilities[:, :, None] * offsets
+    scatters = weighted.transpose(1, 2, 0) @ offsets.transpose(1, 0, 2)
     if exact and mass.min() > rows.shape[1] + 1:
         covariances = structure.covariances(mass, scatters)
         if np.linalg.eigvalsh(covariances).min() > _LEAST_VARIANCE:
@@ -164,6 +165,8 @@ def _random_responsibilities(rows: Array, n_clusters: int, rng: np.random.Genera
 
 
 def _hierarchical(rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    if n_clusters == 1:
+        return np.ones((len(rows), 1))
     if len(rows) <= _LINKED_ROWS:
         linked = rows
     else:

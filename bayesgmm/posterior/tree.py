@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def posterior_tree(
     log_prior: Mapping[str, Array],
     sample_stats: Mapping[str, Array],
     attributes: Mapping[str, Any],
+    further: Mapping[str, xr.Dataset] = MappingProxyType({}),
 ) -> xr.DataTree:
     """Lay draws out as ArviZ writes them.
 
@@ -83,6 +85,8 @@ def posterior_tree(
     sample_stats : mapping of str to array of shape (chain, draw, ...)
     attributes : mapping
         Plain JSON values; spec, resolved, data, versions and the schema version are added.
+    further : mapping of str to xarray.Dataset
+        Groups beside those named below.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def posterior_tree(
         groups["log_likelihood"] = xr.Dataset(
             {"x": ((*_SAMPLE, "obs"), log_likelihood)}, {**numbered, "obs": obs}
         )
-    tree = xr.DataTree.from_dict(groups)
+    tree = xr.DataTree.from_dict({**groups, **further})
     tree.attrs = _texts(
         schema_version=SCHEMA_VERSION,
         spec=resolved.spec.to_dict(),

@@ -31,7 +31,6 @@ from bayesgmm.sampling.mode_search import find_modes, modes_from
 from bayesgmm.sampling.nuts import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.smc import draw_prior, temper
-from bayesgmm.sampling.stored_modes import with_modes
 from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
 from bayesgmm.typing import Array
 
@@ -163,8 +162,8 @@ def sample(
         keep_log_likelihood=log_likelihood,
         cores=settings.cores,
         attributes=attributes,
+        modes=modes,
     )
-    tree = with_modes(tree, log_posterior, modes)
     if relabel is not None:
         tree = _relabelled(tree, relabel)
     if drawn.interrupted:

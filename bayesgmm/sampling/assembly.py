@@ -1,5 +1,6 @@
 """From raw draws to the DataTree."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.tree import posterior_tree
 from bayesgmm.sampling.nuts import ChainDraws
+from bayesgmm.sampling.posterior_modes import PosteriorMode
+from bayesgmm.sampling.stored_modes import GROUP, group_of_modes
 from bayesgmm.typing import Array
 
 __all__ = ["assemble"]
@@ -31,6 +34,7 @@ def assemble(
     keep_log_likelihood: bool,
     cores: int,
     attributes: dict[str, Any],
+    modes: Sequence[PosteriorMode] = (),
 ) -> xr.DataTree:
     """Carry draws back to parameters and lay them out.
 
@@ -44,6 +48,8 @@ def assemble(
     cores : int
     attributes : dict
         Plain JSON values.
+    modes : sequence of PosteriorMode
+        Those that a search found; they become a group of their own.
     """
     resolved = log_posterior.resolved
     shape = drawn.x.shape[:2]
@@ -75,4 +81,5 @@ def assemble(
             "log_likelihood": shaped(terms["log_likelihood"]),
         },
         attributes=attributes,
+        further={GROUP: group_of_modes(log_posterior, modes)} if modes else {},
     )

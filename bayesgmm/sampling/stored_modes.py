@@ -11,24 +11,20 @@ from bayesgmm.model.parameters import Parameters, covariances_from
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares, mode_at
 from bayesgmm.typing import Array
 
-__all__ = ["GROUP", "modes_of", "parameters_of_modes", "with_modes"]
+__all__ = ["GROUP", "group_of_modes", "modes_of", "parameters_of_modes"]
 
 GROUP = "posterior_modes"
 _SQUARE = ("mode", "cluster", "feature", "feature_bis")
 
 
-def with_modes(
-    tree: xr.DataTree, log_posterior: LogPosterior, modes: Sequence[PosteriorMode]
-) -> xr.DataTree:
-    """Return the tree with a group that holds the modes, the largest mass first.
+def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) -> xr.Dataset:
+    """Return the group of a result that holds the modes, at least one, the largest mass first.
 
     Its variables: weights, means, scales and correlations, in data units, clusters numbered by
     their means; log_posterior, the density in x that sample_stats/lp has too, log_mass, Laplace's
     approximation of the integral of prior times likelihood over the mode in all its labellings,
     both in nats and data units; share, of the sum of these; multiplicity, the number of labellings.
     """
-    if not modes:
-        return tree
     resolved = log_posterior.resolved
     each = [parameters_of_modes(log_posterior, [mode])[0] for mode in modes]
     each = [p.permuted(number_clusters(p.means, resolved.spread)[0]) for p in each]
@@ -36,7 +32,7 @@ def with_modes(
     log_mass = np.array([mode.log_mass for mode in modes]) - log_posterior.log_unit_of_rows
     density = np.array([mode.log_density for mode in modes]) + log_posterior.value_shift
     features = list(resolved.features)
-    group = xr.Dataset(
+    return xr.Dataset(
         {
             "weights": (_SQUARE[:2], stacked.weights),
             "means": (_SQUARE[:3], stacked.means),
@@ -54,9 +50,6 @@ def with_modes(
             "feature_bis": features,
         },
     )
-    new = tree.copy()
-    new[GROUP] = xr.DataTree(group)
-    return new
 
 
 def modes_of(tree: xr.DataTree, log_posterior: LogPosterior) -> list[PosteriorMode]:
