@@ -5,6 +5,8 @@ from pathlib import Path
 
 # Two workers share the cores: BLAS threads that spin beside them triple the time of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# PyTensor else keeps a stack trace of every node it makes, a sixth of the time of a small model.
+os.environ.setdefault("PYTENSOR_FLAGS", "traceback__limit=0")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -4,41 +4,36 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
-
-import pytest
 
 import bayesgmm as bg
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "tests/typed_user.py"
-CHECKERS = {
-    "mypy": ("mypy", "--follow-imports", "silent"),
-    "pyright": ("pyright", "--pythonpath", sys.executable),
-}
-each_checker = pytest.mark.parametrize("checker", CHECKERS)
+SCRIPT, MISTAKES = ROOT / "tests/typed_user.py", ROOT / "tests/typed_mistakes.py"
 
 
-@each_checker
+def test_mypy_reads_a_users_script_and_mistakes_with_the_package() -> None:
+    """In the run of mypy that every change must pass, where an ignore too many is an error."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert {str(path.relative_to(ROOT)) for path in (SCRIPT, MISTAKES)} <= set(settings["files"])
+    assert settings["warn_unused_ignores"]
+
+
 def test_a_users_script_is_right_and_a_wrong_name_or_argument_an_error_in_its_line(
-    checker: str, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     names = set(re.findall(r"\bbg\.(\w+)", SCRIPT.read_text()))
     assert len(names) >= 30 and names <= set(bg.__all__)
     wrong = tmp_path / "wrong.py"
-    wrong.write_text(
-        "import bayesgmm as bg\n"
-        "bg.comparee\n"
-        "bg.plots.forrest\n"
-        "bg.fit_em([[1.0]], 2, n_start=3)\n"
-        'bg.MixtureSpec("two")\n'
-        "bg.PointFit.weigths\n"
-    )
-    command = [sys.executable, "-m", *CHECKERS[checker], str(SCRIPT), str(wrong)]
+    wrong.write_text(MISTAKES.read_text().replace("# type: ignore", "#"))
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, SCRIPT, wrong]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     errors = set(re.findall(r"(\w+\.py):(\d+)(?::\d+)?(?: -|:) error", done.stdout))
-    assert done.returncode == 1
-    assert errors == {("wrong.py", str(line)) for line in (2, 3, 4, 5, 6)}, done.stdout
+    lines = MISTAKES.read_text().splitlines()
+    expected = [i for i, line in enumerate(lines, start=1) if "# type: ignore" in line]
+    assert done.returncode == 1 and len(expected) == 5
+    assert errors == {("wrong.py", str(line)) for line in expected}, done.stdout
 
 
 def test_the_stub_lists_what_it_imports() -> None:
