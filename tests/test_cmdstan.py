@@ -113,6 +113,20 @@ def test_rows_of_other_data_are_refused(written, faithful):
         bg.adopt(written, faithful, SPEC)
 
 
+def test_statistics_of_the_warmup_are_refused_until_they_are_cut_off(written, adopted, rows):
+    """Of files with save_warmup=1 ArviZ makes this: warmup in sample_stats, none in posterior."""
+    given, said = written.copy(), written["sample_stats"].to_dataset()
+    warmup = said.isel(draw=slice(50)).assign(diverging=~said["diverging"].isel(draw=slice(50)))
+    longer = xr.concat([warmup, said], "draw").assign_coords(draw=np.arange(250))
+    given["sample_stats"] = xr.DataTree(longer)
+    with pytest.raises(ConfigError, match=r"2 chains of 250 draws .* 2 of 200; .*warmup: "):
+        bg.adopt(given, rows, SPEC)
+    given["sample_stats"] = given["sample_stats"].isel(draw=slice(-200, None))
+    stats = bg.adopt(given, rows, SPEC)["sample_stats"]
+    np.testing.assert_array_equal(stats["diverging"], adopted["sample_stats"]["diverging"])
+    np.testing.assert_array_equal(stats["energy"], adopted["sample_stats"]["energy"])
+
+
 def test_draws_under_other_names_are_refused(written, rows):
     given = written.copy()
     given["posterior"] = xr.DataTree(written["posterior"].to_dataset().rename(means="mu"))
