@@ -11,7 +11,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import resolve
 from bayesgmm.posterior.tree import attribute
 from tests import own_models
-from tests.test_own_models import result_of
+from tests.own_results import result_of
 
 FREE = ("weights", "means", "scales_free", "partial_correlations_beta")
 
