@@ -179,14 +179,14 @@ BUGS = (
         "labels/exchangeability.py",
         "if not _close(self.base.log_prior, after.log_prior):",
         "if not len(after.log_prior):",
-        ("test_exchangeability.py::test_models_as_people_write_them[named_clusters]",),
+        ("test_own_models.py::test_what_is_shown_of_models_as_people_write_them[named_clusters]",),
     ),
     Bug(
         "components taken for Gaussian whatever the log likelihood",
         "posterior/gaussian.py",
         "agrees = gap <= close * np.maximum(1.0, np.abs(expected))",
         "agrees = gap < np.inf",
-        ("test_own_models.py::test_only_gaussians_pass_for_gaussians[t_components]",),
+        ("test_own_models.py::test_what_is_shown_of_models_as_people_write_them[t_components]",),
     ),
     Bug(
         "tempering exponent",

@@ -11,7 +11,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import resolve
 from bayesgmm.posterior.tree import attribute
 from tests import own_models
-from tests.test_own_models import result_of
+from tests.own_results import result_of
 
 FREE = ("weights", "means", "scales_free", "partial_correlations_beta")
 
@@ -69,7 +69,16 @@ def test_every_verb_takes_adopted_draws(own_run, faithful, tmp_path):
     )
     again = bg.load(bg.save(tree, tmp_path / "adopted.nc"))
     assert attribute(again, "sampler")["method"] == "adopted"
-    assert bg.write_report(again, tmp_path / "adopted.html").stat().st_size > 20_000
+
+
+def test_a_report_says_that_draws_were_adopted(own_run, faithful, tmp_path):
+    of_one = own_run["posterior"].to_dataset().isel(feature=[0], feature_bis=[0], draw=slice(50))
+    given = foreign({"posterior": xr.DataTree(of_one)}, ("weights", "means", "covariances"))
+    rows = np.unique(faithful.values[:, :1], axis=0)
+    tree = bg.relabel(bg.adopt(given, rows, 2))
+    page = bg.write_report(tree, tmp_path / "adopted.md", format="md").read_text(encoding="utf-8")
+    assert "bayesgmm.adopt(draws, data, bayesgmm.MixtureSpec(2, 'full'))" in page
+    assert "Another program made the draws" in page and "give the same draws" not in page
 
 
 def test_draws_that_were_not_adopted_are_refused_with_the_cure(own_run):

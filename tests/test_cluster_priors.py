@@ -42,7 +42,7 @@ def rows():
 @pytest.fixture(scope="module")
 def exact(rows):
     """Moments of the posterior and its evidence by quadrature, scales of 1."""
-    weight, means = np.linspace(0.0005, 0.9995, 400), np.linspace(-2.5, 3.5, 121)
+    weight, means = np.linspace(0.0005, 0.9995, 400), np.linspace(-2.5, 3.5, 61)
     density = stats.norm.pdf(rows, means, 1)
     log = stats.beta.logpdf(weight, 1.5, 8.5)[:, None, None]
     log = log + stats.norm.logpdf(means, 1, 0.5)[:, None] + stats.norm.logpdf(means, 0, 0.5)

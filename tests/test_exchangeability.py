@@ -12,50 +12,9 @@ from bayesgmm.labels.exchangeability import shown_moves
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import moved_along, permuted_tree
-from bayesgmm.sampling.model_density import ModelDensity, without_blas_warning
+from bayesgmm.sampling.model_density import ModelDensity
 from tests import own_models
-
-
-def some_values(density, name=""):
-    """A few draws of the prior; means of an ordered model in their order."""
-    model = density.model
-    with without_blas_warning():
-        drawn = pm.draw(model.free_RVs, draws=4, random_seed=1, mode="FAST_COMPILE")
-    values = dict(zip(density.free, drawn, strict=True))
-    if name.startswith("ordered"):
-        values["mu"] = np.sort(values["mu"], axis=-1)
-    return values
-
-
-def moves_of(name, named=()):
-    _, model = own_models.BUILDERS[name]()
-    density = ModelDensity(model)
-    values = some_values(density, name)
-    return shown_moves(density.values, values, density.dims, density.n_clusters, named)
-
-
-ALL_OF_THREE, ALL_OF_TWO, NONE_OF_THREE = ((0, 1, 2),), ((0, 1),), ((0,), (1,), (2,))
-GROUPS = {
-    "ordered": NONE_OF_THREE,
-    "ordered_with_initval": NONE_OF_THREE,
-    "own_vectors": ALL_OF_THREE,
-    "normal_mixture": ALL_OF_THREE,
-    "product_of_mixtures": ALL_OF_TWO,
-    "list_of_components": ALL_OF_TWO,
-    "hierarchical_means": ALL_OF_THREE,
-    "pooled_scales": ALL_OF_TWO,
-    "t_components": ALL_OF_THREE,
-    "censored_rows": ALL_OF_THREE,
-    "named_clusters": ((0,), (1,)),
-    "dims_in_another_order": ALL_OF_TWO,
-    "k_from_data": ALL_OF_THREE,
-    "mixture_of_censored": ALL_OF_THREE,
-}
-
-
-@pytest.mark.parametrize("name", GROUPS)
-def test_models_as_people_write_them(name):
-    assert moves_of(name).groups.groups == GROUPS[name]
+from tests.own_results import known, moves_of, some_values
 
 
 def test_variables_without_the_dim_move_where_the_model_says_so():
@@ -86,22 +45,17 @@ def test_partly_exchangeable_labels():
 
 def test_the_density_is_that_of_pymc():
     for name in ("pooled_scales", "censored_rows"):
-        _, model = own_models.BUILDERS[name]()
-        density = ModelDensity(model)
-        values = some_values(density)
+        _, model, density, values = known(name)
         found = density.values(values)
         logp = model.compile_logp(jacobian=False, mode="FAST_COMPILE")
+        carried = {}
+        for v in model.free_RVs:
+            transform, value = model.rvs_to_transforms[v], values[v.name]
+            if transform is not None:
+                value = transform.forward(value, *v.owner.inputs).eval(mode="FAST_COMPILE")
+            carried[model.rvs_to_values[v].name] = value
         for s in range(2):
-            point = {
-                model.rvs_to_values[v].name: (
-                    values[v.name][s]
-                    if model.rvs_to_transforms[v] is None
-                    else model.rvs_to_transforms[v]
-                    .forward(values[v.name][s], *v.owner.inputs)
-                    .eval()
-                )
-                for v in model.free_RVs
-            }
+            point = {key: value[s] for key, value in carried.items()}
             total = found.log_prior[s] + found.log_likelihood[s]
             assert total == pytest.approx(float(logp(point)), rel=1e-12)
 

@@ -14,26 +14,26 @@ from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.posterior.tree import attribute, permuted_tree
 from bayesgmm.sampling import user_model
-from bayesgmm.sampling.completion import completed
 from bayesgmm.sampling.contract import check_contract
-from bayesgmm.sampling.model_density import ModelDensity
 from tests import own_models
-from tests.test_exchangeability import some_values
+from tests.own_results import known, moves_of, result_of
 
-GAUSSIAN = {
-    "ordered": True,
-    "own_vectors": True,
-    "normal_mixture": True,
-    "product_of_mixtures": False,
-    "list_of_components": True,
-    "hierarchical_means": True,
-    "pooled_scales": True,
-    "t_components": False,
-    "censored_rows": True,
-    "named_clusters": True,
-    "dims_in_another_order": True,
-    "k_from_data": True,
-    "mixture_of_censored": False,
+ALL_OF_THREE, ALL_OF_TWO, NONE_OF_THREE = [[0, 1, 2]], [[0, 1]], [[0], [1], [2]]
+SHOWN = {  # whether the components are Gaussian, and the groups of exchangeable labels
+    "ordered": (True, NONE_OF_THREE),
+    "ordered_with_initval": (True, NONE_OF_THREE),
+    "own_vectors": (True, ALL_OF_THREE),
+    "normal_mixture": (True, ALL_OF_THREE),
+    "product_of_mixtures": (False, ALL_OF_TWO),
+    "list_of_components": (True, ALL_OF_TWO),
+    "hierarchical_means": (True, ALL_OF_THREE),
+    "pooled_scales": (True, ALL_OF_TWO),
+    "t_components": (False, ALL_OF_THREE),
+    "censored_rows": (True, ALL_OF_THREE),
+    "named_clusters": (True, [[0], [1]]),
+    "dims_in_another_order": (True, ALL_OF_TWO),
+    "k_from_data": (True, ALL_OF_THREE),
+    "mixture_of_censored": (False, ALL_OF_THREE),
 }
 REFUSED = {
     "covariates_on_weights": r"needs a variable 'weights' .* got dims \('obs', 'cluster'\); give "
@@ -42,37 +42,6 @@ REFUSED = {
     r"another name and add pm.Deterministic\('means', mu\[:, None\]",
     "sampled_labels": r"'z' draws a discrete value for each row.* sum the labels out: pm.Mixture",
 }
-
-
-def result_of(name, n_draws=30, *, keep=True, **options):
-    """A result of a model without a sampler: draws close to one of the prior, relabelled."""
-    rows, model = own_models.BUILDERS[name](**options)
-    data = as_dataset(rows)
-    check_contract(model, data)
-    density = ModelDensity(model)
-    rng = np.random.default_rng(4)
-    values = {}
-    for key, value in some_values(density, name).items():
-        values[key] = value[0] * np.exp(0.02 * rng.normal(size=(2 * n_draws, *value.shape[1:])))
-    values["weights"] = values["weights"] / values["weights"].sum(axis=1, keepdims=True)
-    coords = {key: list(given) for key, given in model.coords.items() if given is not None}
-    sample = ("chain", "draw")
-    posterior = xr.Dataset(
-        {
-            key: ((*sample, *density.dims[key]), value.reshape(2, n_draws, *value.shape[1:]))
-            for key, value in values.items()
-        },
-        coords={"chain": [0, 1], "draw": np.arange(n_draws), **coords},
-    )
-    return completed(
-        posterior,
-        xr.Dataset({"divergence_message": (sample, np.full((2, n_draws), None, dtype=object))}),
-        density,
-        data,
-        keep_log_likelihood=keep,
-        cluster_variables=(),
-        attributes={"seed": 1, "sampler": {"method": "nuts"}, "status": "complete"},
-    )
 
 
 def switched(tree):
@@ -87,13 +56,16 @@ def t_result():
     return result_of("t_components", 60)
 
 
-@pytest.mark.parametrize("name", GAUSSIAN)
+@pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.filterwarnings("ignore:'first' depend on the labels")
-def test_only_gaussians_pass_for_gaussians(name):
+def test_what_is_shown_of_models_as_people_write_them(name):
+    gaussian, groups = SHOWN[name]
+    assert [list(group) for group in moves_of(name).groups.groups] == groups
     tree = result_of(name)
     shown = attribute(tree, "components")
-    assert shown["gaussian"] is GAUSSIAN[name]
-    assert shown["gap"] < 1e-10 or not shown["gaussian"]
+    assert shown["gaussian"] is gaussian
+    assert shown["gap"] < 1e-10 or not gaussian
+    assert attribute(tree, "labels")["groups"] == groups
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -246,9 +218,8 @@ def test_a_model_without_a_density_is_refused_before_sampling(monkeypatch):
 
 
 def test_a_value_out_of_range_costs_its_own_draw_only():
-    _, model = own_models.pooled_scales()
-    density = ModelDensity(model)
-    values = some_values(density)
+    _, _, density, prior = known("pooled_scales")
+    values = {key: value.copy() for key, value in prior.items()}
     values["r"][1] = 1.5
     found = density.values(values)
     total = found.log_prior + found.log_likelihood
@@ -333,13 +304,13 @@ def test_a_report_of_each_says_what_it_can(tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", [*GAUSSIAN, "ordered_with_initval"])
+@pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.filterwarnings("ignore:'first' depend on the labels")
 def test_each_model_is_sampled_judged_saved_and_reported(name, tmp_path):
     rows, model = own_models.BUILDERS[name]()
     tree = bg.sample(rows, model=model, seed=1, draws=400, tune=500, chains=2)
     assert attribute(tree, "sampler")["engine"] == "nutpie"
-    assert attribute(tree, "components")["gaussian"] is GAUSSIAN.get(name, True)
+    assert attribute(tree, "components")["gaussian"] is SHOWN[name][0]
     verdict = bg.diagnose(tree)
     assert verdict.statistics["draws"] == 400 and verdict.statistics["divergences"] is not None
     again = bg.load(bg.save(tree, tmp_path / "tree.nc"))

@@ -99,7 +99,7 @@ def adopt(
     """
     dataset = as_dataset(data)
     posterior = posterior_of(tree)
-    stats = stats_of(tree)
+    stats = stats_of(tree, posterior)
     given = given_log_likelihood(tree, dataset)
     by_spec = isinstance(spec_or_model, MixtureSpec | int) and not isinstance(spec_or_model, bool)
     if exchangeable and spec_or_model is not None:

@@ -43,13 +43,29 @@ def posterior_of(tree: Any) -> xr.Dataset:
     return posterior.transpose(*SAMPLE, ...)
 
 
-def stats_of(tree: xr.DataTree) -> xr.Dataset:
+def stats_of(tree: xr.DataTree, posterior: xr.Dataset) -> xr.Dataset:
     """Return what the sampler says of each draw; nothing where it says nothing."""
     if "sample_stats" not in tree:
         return xr.Dataset()
     group = tree["sample_stats"].to_dataset()
+    _check_same_draws(group, posterior)
     kept = [n for n, v in group.data_vars.items() if v.dims == SAMPLE]
     return group[kept]
+
+
+def _check_same_draws(stats: xr.Dataset, posterior: xr.Dataset) -> None:
+    """Raise where the group is of other draws than the posterior."""
+    said = tuple(stats.sizes.get(name, posterior.sizes[name]) for name in SAMPLE)
+    drawn = tuple(posterior.sizes[name] for name in SAMPLE)
+    if said == drawn:
+        return
+    cut = f"tree['sample_stats'] = tree['sample_stats'].isel(draw=slice(-{drawn[1]}, None))"
+    raise ConfigError(
+        "sample_stats has {} chains of {} draws and the posterior {} of {}; take the statistics of "
+        "the same draws, or leave the group out.".format(*said, *drawn)
+        + (f" If they begin with the warmup: {cut}." if said[1] > drawn[1] else ""),
+        group="sample_stats",
+    )
 
 
 def given_log_likelihood(tree: xr.DataTree, data: Dataset) -> Array | None:

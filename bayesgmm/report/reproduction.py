@@ -10,17 +10,21 @@ from bayesgmm.report.subject import Subject
 
 __all__ = ["reproduction"]
 
+_SAMPLED = (
+    "The same data, versions and seed give the same draws on one machine for any number of cores; "
+    "on another machine they agree within Monte Carlo error."
+)
+_ADOPTED = (
+    "Another program made the draws; its seed and settings are not known here. The same draws and "
+    "data give the same result."
+)
+
 
 def reproduction(subject: Subject) -> Section:
     """State command, seed, versions and hash."""
     versions = attribute(subject.posterior, "versions") or {}
     sampler = attribute(subject.posterior, "sampler") or {}
-    blocks: list[Block] = [
-        Text(
-            "The same data, versions and seed give the same draws on one machine for any number "
-            "of cores; on another machine they agree within Monte Carlo error."
-        )
-    ]
+    blocks: list[Block] = [Text(_ADOPTED if _is_adopted(sampler) else _SAMPLED)]
     if subject.about.get("command"):
         blocks.append(Code(str(subject.about["command"])))
     if subject.resolved is not None:
@@ -34,6 +38,10 @@ def reproduction(subject: Subject) -> Section:
     ]
     blocks.append(Facts(tuple(items)))
     return Section("reproduction", "Reproduction", tuple(blocks))
+
+
+def _is_adopted(sampler: dict[str, Any]) -> bool:
+    return sampler.get("method") == "adopted"
 
 
 def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str:
@@ -53,8 +61,11 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     settings = [*(f"{name}={value}" for name, value in run.items()), f"seed={subject.seed}"]
     if subject.comparison is None:
         arguments = [str(spec.n_components), f"{spec.covariance!r}", *options]
-        call = f"posterior = bayesgmm.sample(data, bayesgmm.MixtureSpec({', '.join(arguments)}), "
-        return f"import bayesgmm\n\n{read}\n{call}{', '.join(settings)})"
+        model = f"bayesgmm.MixtureSpec({', '.join(arguments)})"
+        call = f"sample(data, {model}, {', '.join(settings)})"
+        if _is_adopted(sampler):
+            call = f"adopt(draws, data, {model})  # the draws as ArviZ holds them"
+        return f"import bayesgmm\n\n{read}\nposterior = bayesgmm.{call}"
     models = [*subject.comparison.models, *subject.comparison.same]
     ks = sorted({model.n_components for model in models})
     names = list(dict.fromkeys(str(model.covariance) for model in models))
