@@ -1,7 +1,10 @@
 """The compiled reader of CSV files reads as the strict one does, or leaves the file to it."""
 
 import gzip
+import itertools
+import re
 import warnings
+from contextlib import suppress
 from unittest import mock
 
 import numpy as np
@@ -16,6 +19,7 @@ import bayesgmm.data.arrow_csv
 from bayesgmm.data import Dataset, arrow_csv, dataset, reading
 from bayesgmm.data.csv_blocks import within_quotes
 from bayesgmm.data.dialect import Dialect, markers
+from bayesgmm.data.grouped_digits import without_groupers
 from bayesgmm.data.sources import Source
 from bayesgmm.errors import DataError
 
@@ -234,6 +238,32 @@ def test_quoted_groups_of_digits_are_read_by_the_compiled_reader(tmp_path, sign,
     dialect = Dialect(thousands=sign)
     assert_alike(path, None, dialect, may_leave=False)
     np.testing.assert_array_equal(both(path, None, dialect)[0].values, values)
+
+
+@pytest.mark.parametrize(("alphabet", "most"), [("1,", 10), ("1,.-x", 5)])
+def test_signs_between_groups_go_only_where_a_number_is_left(alphabet, most):
+    dialect = Dialect(thousands=",")
+    found = 0
+    for length in range(1, most + 1):
+        for cell in map("".join, itertools.product(alphabet, repeat=length)):
+            bare = without_groupers(f'"{cell}"\n'.encode(), dialect)
+            if bare is None:
+                assert not re.fullmatch(r"-?1{1,3}(,111)+(\.1*)?", cell), cell
+            elif "," in cell:
+                with suppress(ValueError):  # Arrow refuses what is no number, too
+                    number = float(bare)
+                    assert number == getattr(dialect.read(cell), "value", None), cell
+                    found += 1
+    assert found
+
+
+def test_a_quoted_separator_does_not_fill_a_short_line(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "a;b\n" + "".join(f'"{i},500";{i * i % 97}\n' for i in range(1, 999)) + '"1;2"\n'
+    )
+    quick, strict = both(path, None, Dialect(sep=";", thousands=","))
+    assert quick is None and strict is None
 
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 1_000])
