@@ -29,6 +29,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["read_quickly"]
 
 BLOCK_BYTES = 2**20
+_COPIES_OF_TEXT = 4  # cells with signs are held several times over while they are read
 _HEAD_BYTES = 2**16
 _SAMPLED_CELLS = 400
 _KEPT_CELLS = 200
@@ -44,9 +45,10 @@ def read_quickly(source: Source, columns: Sequence[str] | None, dialect: Dialect
         return None
     if set(dialect.comment or "") & set("\r\n"):
         return None
+    signed = dialect.percent or dialect.currency
     try:
         with source.open() as stream:
-            blocks = Blocks(stream, dialect, BLOCK_BYTES)
+            blocks = Blocks(stream, dialect, BLOCK_BYTES // (_COPIES_OF_TEXT if signed else 1))
             reader = _Reader.starting(blocks, columns, dialect, source)
             each = iter(blocks)
             for block in itertools.chain([reader.after_header(next(each))], each):
