@@ -1,7 +1,10 @@
 """The compiled reader of CSV files reads as the strict one does, or leaves the file to it."""
 
 import gzip
+import itertools
+import re
 import warnings
+from contextlib import suppress
 from unittest import mock
 
 import numpy as np
@@ -14,7 +17,9 @@ from hypothesis import strategies as st
 
 import bayesgmm.data.arrow_csv
 from bayesgmm.data import Dataset, arrow_csv, dataset, reading
+from bayesgmm.data.csv_blocks import within_quotes
 from bayesgmm.data.dialect import Dialect, markers
+from bayesgmm.data.grouped_digits import without_groupers
 from bayesgmm.data.sources import Source
 from bayesgmm.errors import DataError
 
@@ -120,24 +125,28 @@ _STYLES = {
 
 @st.composite
 def odd_files(draw):
-    """Return the lines of a file with three columns, separated by semicolons, and its dialect."""
+    """Return the lines of a file with three columns, some of its cells quoted, and its dialect."""
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     styles = draw(st.lists(st.sampled_from([*_STYLES]), min_size=3, max_size=3))
     decimal = draw(st.sampled_from("..,"))
     numbers = rng.normal(size=(draw(st.integers(1, 40)), 3)) * 10.0 ** rng.integers(0, 6, size=3)
     rate = draw(st.sampled_from([0.0, 0.0, 0.02, 0.2]))
-    lines = ["a;b;c"]
+    sep = draw(st.sampled_from(";;," if decimal == "." else ";"))
+    quoted = draw(st.sampled_from([0.0, 0.0, 0.5, 1.0]))
+    lines = [sep.join("abc")]
     for row in numbers:
         cells = [_STYLES[style].format(x) for style, x in zip(styles, row, strict=True)]
         if decimal == ",":
             cells = [cell.translate(str.maketrans(",.", ".,")) for cell in cells]
         cells = [rng.choice(_ODD) if rng.random() < rate else cell for cell in cells]
-        lines.append(";".join(cells))
+        quote = [sep in cell or rng.random() < quoted for cell in cells]
+        cells = [f'"{c.strip('"')}"' if q else c for c, q in zip(cells, quote, strict=True)]
+        lines.append(sep.join(cells))
     for _ in range(draw(st.sampled_from([0, 0, 1, 4]))):
         lines.insert(rng.integers(len(lines) + 1), rng.choice(_COMMENTS))
     return lines, Dialect(
-        sep=";",
+        sep=sep,
         decimal=decimal,
         thousands=draw(st.sampled_from([None, "." if decimal == "," else ",", " "])),
         comment=draw(st.sampled_from([None, "#", "#", "# n"])),
@@ -149,7 +158,7 @@ def odd_files(draw):
     )
 
 
-@given(odd_files(), st.booleans(), st.sampled_from([60, 300, 2**19]))
+@given(odd_files(), st.booleans(), st.sampled_from([60, 300, 2**20]))
 @settings(
     max_examples=150,
     deadline=None,
@@ -212,6 +221,57 @@ def test_the_reason_for_leaving_a_column_out_names_its_line(tmp_path, monkeypatc
     monkeypatch.setattr(dataset, "read_strictly", None)  # not called
     data = Dataset.from_csv(path, comment="#")
     assert data.options["left_out"] == {"name": "holds no number: 'n0' in line 4"}
+
+
+@pytest.mark.parametrize("n_columns", [1, 3])
+@pytest.mark.parametrize("sign", [",", "'"])
+def test_quoted_groups_of_digits_are_read_by_the_compiled_reader(tmp_path, sign, n_columns):
+    scales = 10.0 ** np.arange(5, 5 + n_columns)
+    values = np.random.default_rng(3).normal(size=(9_000, n_columns)) * scales
+    values = np.round(values, 1)
+    cells = [[f'"{x:,.1f}"'.replace(",", sign) for x in row] for row in values.tolist()]
+    for i, cell in enumerate(['""', '"NA"', '" 1234"', '"1234 "', '"+7"', '".5"']):
+        cells[4_000 + 7 * i][0] = cell
+        values[4_000 + 7 * i, 0] = (np.nan, np.nan, 1234.0, 1234.0, 7.0, 0.5)[i]
+    path = tmp_path / "t.csv"
+    path.write_text("\r\n".join(map(",".join, ["abc"[:n_columns], *cells, ""])))
+    dialect = Dialect(thousands=sign)
+    assert_alike(path, None, dialect, may_leave=False)
+    np.testing.assert_array_equal(both(path, None, dialect)[0].values, values)
+
+
+@pytest.mark.parametrize(("alphabet", "most"), [("1,", 10), ("1,.-x", 5)])
+def test_signs_between_groups_go_only_where_a_number_is_left(alphabet, most):
+    dialect = Dialect(thousands=",")
+    found = 0
+    for length in range(1, most + 1):
+        for cell in map("".join, itertools.product(alphabet, repeat=length)):
+            bare = without_groupers(f'"{cell}"\n'.encode(), dialect)
+            if bare is None:
+                assert not re.fullmatch(r"-?1{1,3}(,111)+(\.1*)?", cell), cell
+            elif "," in cell:
+                with suppress(ValueError):  # Arrow refuses what is no number, too
+                    number = float(bare)
+                    assert number == getattr(dialect.read(cell), "value", None), cell
+                    found += 1
+    assert found
+
+
+def test_a_quoted_separator_does_not_fill_a_short_line(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "a;b\n" + "".join(f'"{i},500";{i * i % 97}\n' for i in range(1, 999)) + '"1;2"\n'
+    )
+    quick, strict = both(path, None, Dialect(sep=";", thousands=","))
+    assert quick is None and strict is None
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 1_000])
+def test_open_quotes_are_found_across_words(n):
+    quote = np.random.default_rng(n).random((20, n)) < 0.3
+    for row in quote:
+        text = np.where(row, ord('"'), ord("1")).astype(np.uint8)
+        assert within_quotes(text).tolist() == (np.cumsum(row) % 2 == 1).tolist()
 
 
 def test_a_code_of_a_currency_within_another_word():

@@ -1,5 +1,6 @@
 import copy
 import doctest
+import itertools
 import pickle
 import subprocess
 import sys
@@ -271,6 +272,12 @@ def test_distinct_rows_are_counted_exactly_then_estimated(monkeypatch):
     monkeypatch.setattr(bayesgmm.data.checking, "_KEPT_HASHES", 2000)
     many = np.random.default_rng(0).normal(size=(50_000, 2))
     assert as_dataset(many).n_distinct == pytest.approx(50_000, rel=0.15)
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 3, 4, 5, 7])
+def test_rows_of_the_same_numbers_in_another_order_are_distinct(n_columns):
+    rows = np.array(list(itertools.product([0.0, 1.0, -1.0], repeat=n_columns)))
+    assert as_dataset(np.concatenate([rows, rows])).n_distinct == len(rows)
 
 
 def test_published_csv_files():

@@ -9,7 +9,6 @@ import io
 import itertools
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +24,12 @@ from bayesgmm.data.sources import Source, codec_of
 from bayesgmm.data.text_cells import BoolArray, all_numbers, may_bear_sign, read_cells
 from bayesgmm.errors import DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["read_quickly"]
 
-BLOCK_BYTES = 2**19
+BLOCK_BYTES = 2**20
+_COPIES_OF_TEXT = 4  # cells with signs are held several times over while they are read
 _HEAD_BYTES = 2**16
 _SAMPLED_CELLS = 400
 _KEPT_CELLS = 200
@@ -45,9 +45,10 @@ def read_quickly(source: Source, columns: Sequence[str] | None, dialect: Dialect
         return None
     if set(dialect.comment or "") & set("\r\n"):
         return None
+    signed = dialect.percent or dialect.currency
     try:
         with source.open() as stream:
-            blocks = Blocks(stream, dialect, BLOCK_BYTES)
+            blocks = Blocks(stream, dialect, BLOCK_BYTES // (_COPIES_OF_TEXT if signed else 1))
             reader = _Reader.starting(blocks, columns, dialect, source)
             each = iter(blocks)
             for block in itertools.chain([reader.after_header(next(each))], each):
@@ -75,11 +76,9 @@ def _depends_on_rows(header: Sequence[str], dialect: Dialect) -> bool:
 
 def _examine(column: Column, cells: list[str], dialect: Dialect) -> bool:
     """Keep examples of a column's numbers and their signs; whether Arrow has to read it as text."""
-    if not (dialect.percent or dialect.currency):
-        with suppress(ValueError):
-            list(map(float, cells))
-            column.show(*cells)
-            return False
+    if all(map(dialect.is_bare, cells)):
+        column.show(*cells)
+        return False
     found = [(text, cell) for text in cells if (cell := dialect.read(text)) is not None]
     numbers = [(text, cell.sign) for text, cell in found if not math.isnan(cell.value)]
     column.show(*(text for text, _ in numbers))
@@ -101,6 +100,7 @@ class _Reader:
     columns: list[Column]
     texts: set[int]
     values: Array
+    n_unsigned: IntArray
     labels: list[str]
     line: int
     n_bytes: int
@@ -129,10 +129,9 @@ class _Reader:
             cells = [fields[place] for _, fields in sample]
             if _examine(read[j], cells, dialect):
                 texts.add(j)
-        values, first = np.empty((0, len(read))), sample[0][0]
-        return cls(
-            layout, dialect, source.path, blocks, read, texts, values, [], first, source.size
-        )
+        values, none = np.empty((0, len(read))), np.zeros(len(read), dtype=np.int64)
+        first, size = sample[0][0], source.size
+        return cls(layout, dialect, source.path, blocks, read, texts, values, none, [], first, size)
 
     def after_header(self, block: bytes) -> bytes:
         """Return what follows the lines before the first row, and count only those kept."""
@@ -179,7 +178,10 @@ class _Reader:
         if self.n_rows + n_new > len(self.values):
             expected = 0 if self.n_rows else n_new * (1 + self.n_bytes // n_bytes)
             size = max(self.n_rows + n_new, len(self.values) + len(self.values) // 2, expected)
-            self.values.resize((size, len(self.columns)), refcheck=False)
+            if self.n_rows:
+                self.values.resize((size, len(self.columns)), refcheck=False)
+            else:
+                self.values = np.empty((size, len(self.columns)))
         return self.values[self.n_rows : self.n_rows + n_new]
 
     def _parsed(self, block: bytes, numeric: tuple[bool, ...]) -> Any:
@@ -194,11 +196,14 @@ class _Reader:
         try:
             source = pyarrow.BufferReader(block)
             table = csv.read_csv(source, read, parse, convert, pyarrow.system_memory_pool())
-            return table.combine_chunks().to_batches()[0]
+            batches = table.to_batches()
         except pyarrow.ArrowInvalid:
             if not any(numeric):
                 raise Unsure from None
             raise
+        if len(batches) != 1:
+            raise Unsure
+        return batches[0]
 
     def _options(self, numeric: tuple[bool, ...]) -> tuple[Any, Any, Any]:
         """Return Arrow's options where these columns are numeric and the others text."""
@@ -228,17 +233,21 @@ class _Reader:
         if len(places) < batch.num_columns:
             batch = batch.select(places)
         numbers = batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
-        missing = np.isnan(numbers)
-        n_missing = [column.null_count for column in batch.columns]
-        largest = np.abs(numbers).max(initial=0.0, where=~missing)
-        if largest >= MAX_EXACT_INTEGER or np.count_nonzero(missing) != sum(n_missing):
+        low, high = np.fmin.reduce(numbers, axis=None), np.fmax.reduce(numbers, axis=None)
+        if max(-low, high) >= MAX_EXACT_INTEGER:
             raise Unsure
-        new[:, places if len(places) < new.shape[1] else slice(None)] = numbers
+        missing = np.isnan(numbers)
+        if missing.any():
+            n_null = sum(column.null_count for column in batch.columns)
+            if np.count_nonzero(missing) != n_null:
+                raise Unsure
         if self.dialect.missing_numbers:
-            new[np.isin(new, list(self.dialect.missing_numbers))] = np.nan
-            n_missing = np.isnan(new[:, places]).sum(axis=0).tolist()
-        for j, count in zip(places, n_missing, strict=True):
-            self._count(self.columns[j], len(new) - count, "")
+            missing |= np.isin(numbers, list(self.dialect.missing_numbers))
+            numbers = np.where(missing, np.nan, numbers)
+        new[:, places if len(places) < new.shape[1] else slice(None)] = numbers
+        self.n_unsigned[places] += len(new)
+        if missing.any():
+            self.n_unsigned[places] -= np.count_nonzero(missing, axis=0)
 
     def _take_texts(self, batch: Any, places: list[int], sign: str, new: Array) -> None:
         """Read columns of text whose numbers bear one sign, all at once where nothing is odd."""
@@ -256,10 +265,9 @@ class _Reader:
             values = values.reshape(shape)
             n_signed = np.count_nonzero(~np.isnan(values), axis=1) * bool(sign)
             left = np.zeros(shape, dtype=bool)
-        n_here = np.count_nonzero(~np.isnan(values), axis=1)
+        self.n_unsigned[places] += np.count_nonzero(~np.isnan(values), axis=1) - n_signed
         for i, j in enumerate(places):
             self._count(self.columns[j], int(n_signed[i]), sign)
-            self._count(self.columns[j], int(n_here[i] - n_signed[i]), "")
             if left[i].any():
                 self._take_left(self.columns[j], cells[i], left[i], values[i])
         if np.abs(values).max(initial=0.0, where=~np.isnan(values)) >= MAX_EXACT_INTEGER:
@@ -289,6 +297,8 @@ class _Reader:
 
     def table(self, columns: Sequence[str] | None) -> Table:
         """Choose the features; unsure where one has a cell that is no number."""
+        for column, count in zip(self.columns, self.n_unsigned.tolist(), strict=True):
+            self._count(column, count, "")
         chosen = [
             j
             for j, c in enumerate(self.columns)

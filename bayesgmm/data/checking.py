@@ -129,10 +129,10 @@ class _FirstPass:
             columns = _columns(block)
             self.low = np.minimum(self.low, columns.min(axis=1))
             self.high = np.maximum(self.high, columns.max(axis=1))
+            self.distinct.add(columns)
             columns -= self.origin[:, None]
             self.total += columns.sum(axis=1)
-            self.digest.update(block.astype("<f8", copy=False).tobytes())
-            self.distinct.add(block)
+            self.digest.update(block.astype("<f8", copy=False).ravel())
         else:
             self._note_faults(block)
         self.n_rows += len(block)
@@ -176,15 +176,9 @@ class _DistinctRows:
         self.kept = np.empty(min(n_obs, _KEPT_HASHES), dtype=np.uint64)
         self.used = 0
 
-    def add(self, block: Array) -> None:
-        """Take in the next rows."""
-        hashes = np.zeros(len(block), dtype=np.uint64)
-        for bits in (block + 0.0).view(np.uint64).T:
-            hashes ^= bits
-            hashes *= np.uint64(0x9E3779B97F4A7C15)
-            hashes ^= hashes >> np.uint64(32)
-            hashes *= np.uint64(0xBF58476D1CE4E5B9)
-            hashes ^= hashes >> np.uint64(29)
+    def add(self, columns: Array) -> None:
+        """Take in the next rows: array of shape (feature, obs)."""
+        hashes = _row_hashes(columns)
         hashes = hashes[hashes <= self.limit]
         while self.used + len(hashes) > len(self.kept):
             self._make_room(len(hashes))
@@ -206,6 +200,28 @@ class _DistinctRows:
         kept.sort()
         n_kept = 1 + int(np.count_nonzero(kept[1:] != kept[:-1]))
         return n_kept * 2**64 // (self.limit + 1)
+
+
+def _row_hashes(columns: Array) -> NDArray[np.uint64]:
+    """Return a hash of each row, from array of shape (feature, obs), which is folded by halves."""
+    hashes = (columns + 0.0).view(np.uint64)  # -0.0 is 0.0
+    step = 1
+    while half := len(hashes) // 2:
+        _mix(hashes[:half], step)  # not the others, so that the order of columns counts
+        hashes[:half] ^= hashes[-half:]
+        hashes, step = hashes[: len(hashes) - half], step + 1
+    _mix(hashes, step)
+    row_hashes: NDArray[np.uint64] = hashes[0]
+    return row_hashes
+
+
+def _mix(hashes: NDArray[np.uint64], step: int) -> None:
+    """Replace numbers in place by hashes of them, distinct where they are; others at each step."""
+    hashes += np.uint64(0xD1B54A32D192ED03 * step % 2**64)
+    hashes *= np.uint64(0x9E3779B97F4A7C15)
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= np.uint64(0xBF58476D1CE4E5B9)
+    hashes ^= hashes >> np.uint64(29)
 
 
 def _place(row: int, lines: Lines) -> tuple[str, int]:

@@ -7,18 +7,52 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesgmm.data.dialect import PADDING, Dialect
 from bayesgmm.data.sources import codec_of
 
-__all__ = ["BLOCK_BYTES", "Blocks", "Unsure"]
+__all__ = ["BLOCK_BYTES", "Blocks", "Unsure", "pieces_of", "within_quotes"]
 
 BLOCK_BYTES = 2**19
+_PIECE_BYTES = 2**17
 _NEWLINE = ord("\n")
+_BLANKS = PADDING.encode()
 
 
 class Unsure(Exception):
     """The block may hold what the compiled reader takes otherwise."""
+
+
+def pieces_of(block: bytes) -> Iterator[NDArray[np.uint8]]:
+    """Yield the bytes of a block of lines in pieces that end with a line, small for the caches."""
+    text, start = np.frombuffer(block, dtype=np.uint8), 0
+    while start < len(block):
+        end = block.find(b"\n", start + _PIECE_BYTES) + 1 or len(block)
+        yield text[start:end]
+        start = end
+
+
+def within_quotes(text: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    r"""Return for each byte whether a quote is open, the opening one included.
+
+    Parameters
+    ----------
+    text : array of uint8 of shape (byte,)
+
+    Examples
+    --------
+    >>> within_quotes(np.frombuffer(b'1,"2"\n', dtype=np.uint8)).astype(int).tolist()
+    [0, 0, 1, 1, 0, 0]
+    """
+    packed = np.packbits(text == ord('"'), bitorder="little")
+    words = np.zeros(-(-len(text) // 64), dtype="<u8")
+    words.view(np.uint8)[: len(packed)] = packed
+    for shift in (1, 2, 4, 8, 16, 32):  # each bit becomes the parity of those up to it
+        words ^= words << np.uint64(shift)
+    odd = np.bitwise_xor.accumulate(words >> np.uint64(63))
+    words[1:] ^= np.uint64(0) - odd[:-1]
+    return np.unpackbits(words.view(np.uint8), count=len(text), bitorder="little").view(np.bool_)
 
 
 class Blocks:
@@ -47,7 +81,10 @@ class Blocks:
 
     def __init__(self, stream: Any, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> None:
         self._stream, self._dialect, self._block_bytes = stream, dialect, block_bytes
+        # what starts with a blank never starts a line whose blanks are off
         self._comment = (dialect.comment or "").encode()
+        if self._comment[:1] in (b" ", b"\t"):
+            self._comment = b""
         self._n_yielded = 0
         # of each comment line, the number of lines kept before it
         self._comments = array("q")
@@ -57,15 +94,15 @@ class Blocks:
         codec = codec_of(self._dialect.encoding)
         decoder = None if codec == "utf-8" else codecs.getincrementaldecoder(codec)()
         rest, mark = b"", codecs.BOM_UTF8
-        while chunk := self._stream.read(self._block_bytes):
+        while chunk := self._stream.read(self._block_bytes) + self._stream.readline():
             new = chunk.removeprefix(mark) if decoder is None else decoder.decode(chunk).encode()
             chunk, mark = rest + new, b""
             end = chunk.rfind(b"\n") + 1
             text = self._kept(chunk[:end])
-            body = text.rstrip(b"\r\n")
-            stop = len(body) + (2 if text[len(body) :].startswith(b"\r\n") else 1)
-            rest = text[stop if body else 0 :] + chunk[end:]
-            if body:
+            stop = _end_of_filled(text)
+            rest = text[stop:] + chunk[end:]
+            del chunk, new
+            if stop:
                 yield self._counted(text[:stop])
         if decoder is not None:
             rest += decoder.decode(b"", final=True).encode()
@@ -82,8 +119,11 @@ class Blocks:
         return line - 1 - sum(before)
 
     def _counted(self, block: bytes) -> bytes:
-        self._n_yielded += block.count(b"\n")
-        self._check_quotes(block)
+        if b'"' in block:
+            for text in pieces_of(block):
+                self._check_quotes(text)
+        newline = np.frombuffer(block, dtype=np.uint8) == _NEWLINE
+        self._n_yielded += int(np.count_nonzero(newline))
         return block
 
     def _kept(self, text: bytes) -> bytes:
@@ -95,33 +135,43 @@ class Blocks:
         if not self._comment or self._comment not in text:
             return text
         characters = np.frombuffer(text, dtype=np.uint8)
-        ends = np.flatnonzero(characters == _NEWLINE) + 1
-        starts = np.concatenate([[0], ends[:-1]])
-        may_start = np.frombuffer(PADDING.encode() + self._comment[:1], dtype=np.uint8)
-        pieces, start = [], 0
-        n_here = len(self._comments)
-        for i in np.flatnonzero(np.isin(characters[starts], may_start)).tolist():
-            line = text[starts[i] : ends[i]].lstrip(PADDING.encode())
-            if line.startswith(self._comment):
-                self._comments.append(self._n_yielded + i - (len(self._comments) - n_here))
-                pieces.append(text[start : starts[i]])
-                start = ends[i]
+        newline, pieces, start, line = characters == _NEWLINE, [], 0, 0
+        for place in self._may_be_comments(characters).tolist():
+            first = text.rfind(b"\n", 0, place) + 1
+            if text[first:place].strip(_BLANKS) or not text.startswith(self._comment, place):
+                continue
+            line += int(np.count_nonzero(newline[start:first]))
+            self._comments.append(self._n_yielded + line)
+            pieces.append(text[start:first])
+            start = text.index(b"\n", place) + 1
         return b"".join([*pieces, text[start:]])
 
-    def _check_quotes(self, block: bytes) -> None:
-        """Raise unless quotes mean the same to all readers."""
-        if b'"' not in block:
-            return
-        text = np.frombuffer(block, dtype=np.uint8)
-        quotes, ends = np.flatnonzero(text == ord('"')), np.flatnonzero(text == _NEWLINE)
-        opening, closing = quotes[::2], quotes[1::2]
-        if len(opening) != len(closing):
-            raise Unsure
-        sep = ord(self._dialect.sep)
-        before, after = text[opening - 1], text[closing + 1]  # a block ends with a line
-        if not (
-            np.isin(before, (sep, _NEWLINE)).all()
-            and np.isin(after, (sep, _NEWLINE, ord("\r"))).all()
-            and not (np.searchsorted(quotes, ends) % 2).any()  # none is open at a line's end
+    def _may_be_comments(self, text: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return where a comment's first byte follows a blank or begins a line."""
+        places = np.flatnonzero(text == self._comment[0])
+        follows = np.isin(text[places - 1], np.frombuffer(_BLANKS + b"\n", dtype=np.uint8))
+        return places[follows]  # before the first byte is the last one, a line's end
+
+    def _check_quotes(self, text: NDArray[np.uint8]) -> None:
+        """Raise unless quotes mean the same to all readers; none is open at a line's end."""
+        within, quote = within_quotes(text), text == ord('"')
+        newline = text == _NEWLINE
+        edge = newline | (text == ord(self._dialect.sep))
+        opening, closing = quote & within, quote & ~within
+        if (
+            (within & newline).any()
+            or (opening[1:] & ~edge[:-1]).any()
+            or (closing[:-1] & ~(edge | (text == ord("\r")))[1:]).any()
         ):
             raise Unsure
+
+
+def _end_of_filled(text: bytes) -> int:
+    """Return where the last line ends that is not blank, 0 where all are."""
+    stop = len(text)
+    while stop:
+        start = text.rfind(b"\n", 0, stop - 1) + 1
+        if text[start:stop].strip(b"\r\n"):
+            break
+        stop = start
+    return stop

@@ -165,15 +165,19 @@ class Dialect:
         """The numbers that stand for missing values."""
         return self._marked[1]
 
+    def is_bare(self, text: str) -> bool:
+        """Whether this is a number without a sign of its unit and without blanks around it."""
+        return self._number.fullmatch(text) is not None
+
     def read(self, cell: str) -> Cell | None:
         """Return the number that a cell holds, or None where it holds something else."""
         text = cell.strip(PADDING)
         if text.lower() in MISSING or (self.na and text in self._marked[0]):
             return Cell(math.nan)
         sign = ""
-        if (self.percent or self.currency) and not self._number.fullmatch(text):
+        if (self.percent or self.currency) and not self.is_bare(text):
             text, sign = self._without_sign(text)
-        if not self._number.fullmatch(text):
+        if not self.is_bare(text):
             return None
         if self.thousands:
             for grouper in GROUPERS[self.thousands]:
