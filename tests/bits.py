@@ -19,8 +19,9 @@ import xarray as xr
 
 import bayesgmm as bg
 from bayesgmm.model.spec import COVARIANCES
+from tests.support.places import DATA
 
-ROWS = Path(__file__).parents[1] / "models" / "data" / "faithful.csv"
+ROWS = DATA / "faithful.csv"
 
 
 def digest(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Data sets and small builders that many tests share."""
 
 import os
-from pathlib import Path
 
 # Two workers share the cores: BLAS threads that spin beside them triple the time of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -12,8 +11,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from bayesgmm.data import Dataset  # noqa: E402
-
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,11 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import norm
 
 from bayesgmm.evidence import Evidence, log_evidence, smc_evidence
-from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import sample
 from bayesgmm.typing import Array
+from tests.support.few_rows import FIXED
 
-FIXED = Priors(mean_location=0.5, mean_scale=2.0, scale=0.7, scale_sigma=0.6, units="data")
 EIGHT = np.array(
     [
         [-2.0, 0.4, 1.2],

@@ -43,8 +43,8 @@ from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import Labelling, PosteriorMode, climb
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 SEED = 20261128
 KINDS = ("integer", "zero-inflated", "rounded", "two-mode")
 GRAVE = 0.05

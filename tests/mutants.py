@@ -54,7 +54,7 @@ PARTS = {
             "test_density.py::test_stan_reference_point_term_by_term",
             "test_density.py::test_singular_point_has_no_density",
             *(
-                f"test_density.py::test_equals_the_pymc_model[{case}]"
+                f"test_density_against_pymc.py::test_equals_the_pymc_model[{case}]"
                 for case in ("2-2-full-halfnormal-rounded", "2-2-tied-lognormal-exact")
             ),
         ),

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-DENSITY = "test_density.py::test_equals_the_pymc_model"
+from tests.support.places import ROOT
+
+DENSITY = "test_density_against_pymc.py::test_equals_the_pymc_model"
 ENUMERATION = "test_evidence.py::test_two_components_agree_with_the_sum_over_all_allocations"
 
 
@@ -306,6 +307,13 @@ def copied(folder: Path) -> None:
     shutil.copy2(ROOT / "pyproject.toml", folder)
 
 
+def found(test: str, folder: Path = ROOT) -> str:
+    """Return a test, named by its file alone, with the path of that file from the root."""
+    file, *name = test.split("::")
+    (path,) = (folder / "tests").rglob(file)
+    return "::".join([str(path.relative_to(folder)), *name])
+
+
 def run_tests(
     folder: Path, tests: tuple[str, ...], *options: str, cpu_seconds: int = 3600
 ) -> list[str]:
@@ -315,7 +323,7 @@ def run_tests(
     """
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-rfE", "-o", "timeout=0", *options]
-        + [f"tests/{test}" for test in tests],
+        + [found(test, folder) for test in tests],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder)},
         capture_output=True,

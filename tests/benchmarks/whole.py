@@ -9,14 +9,15 @@ from statistics import median
 from bayesgmm.data import Dataset
 from bayesgmm.sampling import sample
 from tests.benchmarks.timing import seconds
+from tests.support.places import DATA
 
-DATA = Path(__file__).parents[2] / "models/data/faithful.csv"
+FAITHFUL = DATA / "faithful.csv"
 
 
 def compare_seconds(*options):
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            sys.executable, "-m", "bayesgmm", "compare", str(DATA), "-k", "1-6", "--seed", "1",
+            sys.executable, "-m", "bayesgmm", "compare", str(FAITHFUL), "-k", "1-6", "--seed", "1",
             "--out", f"{folder}/out", *options,
         ]  # fmt: skip
         elapsed = seconds(lambda: subprocess.run(command, check=False, capture_output=True))
@@ -26,7 +27,7 @@ def compare_seconds(*options):
 
 def sample_seconds():
     """`sample` on faithful, K = 2, 4 x (1000 + 1000), the calls after the first in a process."""
-    data = Dataset.from_csv(DATA)
+    data = Dataset.from_csv(FAITHFUL)
     sample(data, 2, seed=0)
     return median(seconds(lambda: sample(data, 2, seed=1)) for _ in range(5))
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,8 @@ import numpy as np
 from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
 from bayesgmm.data import Dataset
 from bayesgmm.posterior import load, save
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from test_files import small_tree  # noqa: E402
+from tests.support.places import ROOT
+from tests.support.small_tree import small_tree
 
 __all__ = ["TARGETS", "Target"]
 

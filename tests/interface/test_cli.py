@@ -1,0 +1,407 @@
+"""The command line: what it prints where, and its exit codes."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayesgmm.analysis
+from bayesgmm.cli import main
+from bayesgmm.cli.commands import app
+from bayesgmm.errors import (
+    BayesGMMError,
+    ConfigError,
+    DataError,
+    DegenerateFitError,
+    ResourceError,
+    ResultFileError,
+    SamplingError,
+    SamplingInterrupted,
+)
+from bayesgmm.posterior import load
+from bayesgmm.posterior.tree import attribute
+from bayesgmm.prediction import membership
+from tests.support.places import ROOT
+
+COMMANDS = [command.callback.__name__ for command in app.registered_commands if command.callback]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; return exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "d.csv"
+    rows = [(i % 7 + 0.1 * i, (i * 5) % 11 + 0.01 * i) for i in range(30)]
+    path.write_text("a,b,name\n" + "".join(f"{a:.3f},{b:.3f},n{a:.0f}\n" for a, b in rows))
+    return path
+
+
+def test_version_is_told(run: Run) -> None:
+    assert run("--version") == (0, f"bayesgmm {bayesgmm.__version__}\n", "")
+
+
+def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("a;b;c\n" + "1,5;2;x\n2,5;;y\n3,5;4;z\n4,5;9;z\n")
+    assert "pass --sep ';' and --decimal ','." in run("fit", path, "-k", 1)[2]
+    semicolon = ("fit", path, "-k", 1, "--sep", ";")
+    assert "pass --decimal ','." in run(*semicolon)[2]
+    assert "--drop-missing" in run(*semicolon, "--decimal", ",")[2]
+    assert run(*semicolon, "--decimal", ",", "--drop-missing")[0] == 0
+    path.write_text("a\tb\n1\t2\n2\t3\n")
+    assert "pass --sep tab." in run("fit", path, "-k", 1)[2]
+
+
+def test_all_commands_are_there() -> None:
+    assert set(COMMANDS) == {
+        "run", "check", "compare", "datasets", "fit", "sample", "report", "predict", "simulate",
+        "cache",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(run: Run, command: str) -> None:
+    code, out, err = run(command, "--help")
+    assert code == 0 and err == ""
+    assert f"Example: bayesgmm {command} " in out
+
+
+def test_help_and_no_arguments_show_the_commands(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(f" {command} " in out for command in COMMANDS)
+    assert run()[1] == out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rum"],
+        ["run"],
+        ["run", "no.toml"],
+        ["run", "models/faithful.toml", "--draws", "0"],
+        ["run", "models/faithful.toml", "--draws", "many"],
+        ["run", "models/faithful.toml", "--nix"],
+        ["check", "models"],
+        ["check", "README.md"],
+        ["compare", "no.csv"],
+        ["compare", "models/data/iris.csv", "-k", "0"],
+        ["compare", "models/data/iris.csv", "-k", "a"],
+        ["compare", "models/data/iris.csv", "--columns", "petal"],
+        ["compare", "models/data/iris.csv", "--covariance", "EVE"],
+        ["compare", "models/data/iris.csv", "--sep", ";"],
+        ["fit", "models/data/iris.csv"],
+        ["fit", "models/data/iris.csv", "-k", "151"],
+        ["fit", "models/data/iris.csv", "-k", "2", "--covariance", "EVE"],
+        ["fit", "models/data/iris.csv", "-k", "2", "--columns", "species"],
+        ["sample", "models/data/iris.csv", "-k", "1.5"],
+        ["datasets", "tests"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_config_and_data_exit_2_with_one_line(
+    run: Run, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert all(line.startswith(("data  ", "columns  ", "left out  ")) for line in out.splitlines())
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert "Traceback" not in err
+    assert not (ROOT / "results" / "iris").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ConfigError("c"), 2, "error: c\n"),
+        (DataError("d\nd"), 2, "error: d d\n"),
+        (DegenerateFitError("f"), 2, "error: f\n"),
+        (ResourceError("r"), 2, "error: r\n"),
+        (SamplingError("s"), 2, "error: s\n"),
+        (MemoryError("m"), 2, "error: not enough memory: m; ask for fewer rows, draws"),
+        (ResultFileError("w"), 4, "error: w\n"),
+        (SamplingInterrupted("i", partial=None), 130, "error: i\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted; no file was left half-written.\n"),
+        (BayesGMMError("\x1b[31mred\u202e"), 2, "error:  [31mred \n"),
+        (ZeroDivisionError("z"), 1, "error: this is a fault of bayesgmm: ZeroDivisionError: z."),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_each_error_has_its_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(bayesgmm.analysis, "read_model_file", fail)
+    found, out, err = run("run", "m.toml")
+    assert found == code
+    assert out == "" and err.startswith(line) and err.count("\n") == 1
+    if not isinstance(error, KeyboardInterrupt):
+        with pytest.raises(type(error)):
+            main(["run", "m.toml", "--debug"])
+
+
+def test_check_says_what_would_be_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code, out, err = run("check", "models/iris.toml")
+    assert (code, err) == (0, "")
+    assert "150 rows, 4 columns" in out and "sepal_length (cm)" in out
+    assert "left out   1 column that was not asked for: species" in out
+    assert "K = 1, 2, 3, 4" in out
+    found = json.loads(run("check", "models/iris.toml", "--json")[1])
+    assert found["rows"] == 150 and found["configuration"]["model"]["covariance"] == "full"
+
+
+def test_datasets_lists_the_gallery(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code, out, err = run("datasets")
+    assert (code, err) == (0, "")
+    listed = json.loads(run("datasets", "--json")[1])
+    assert {row["file"] for row in listed} == {
+        f"models/{p.name}" for p in ROOT.glob("models/*.toml")
+    }
+    assert all(row["title"] in out for row in listed)
+
+
+def test_fit_prints_the_fit(run: Run, csv: Path) -> None:
+    code, out, err = run("fit", csv, "-k", 2, "--seed", 1, "--covariance", "diag")
+    assert (code, err) == (0, "")
+    assert out.startswith(
+        f"data       {csv}: 30 rows, 2 columns\ncolumns    a, b\nleft out   'name'"
+    )
+    assert "maximum likelihood" in out
+    found = json.loads(run("fit", csv, "-k", 2, "--seed", 1, "--covariance", "diag", "--json")[1])
+    assert found["n_parameters"] == 9 and sum(found["weights"]) == pytest.approx(1)
+    assert found["bic"] == pytest.approx(-2 * found["log_likelihood"] + 9 * 3.4011974)
+    assert f"{found['bic']:.3f}" in out
+    mode = json.loads(run("fit", csv, "-k", 2, "--map", "--columns", "b", "--json")[1])
+    assert mode["columns"] == ["b"] and mode["log_posterior"] is not None and "bic" not in mode
+
+
+def test_the_recording_step_is_an_option(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "zeros.csv"
+    path.write_text("x\n" + "0\n" * 8 + "".join(f"{30 + i / 7:.2f}\n" for i in range(12)))
+    found = {}
+    for steps in ("auto", "2", "0.5"):
+        arguments = ("--resolution", steps, "--seed", 1, "--json")
+        code, out, _ = run("fit", path, "-k", 2, *arguments)
+        assert code == 0
+        found[steps] = json.loads(out)["covariances"][0][0][0]
+    assert found["2"] == pytest.approx(0.8**2) and found["0.5"] == pytest.approx(0.2**2)
+    assert 0.0 < found["auto"] < 0.01
+    code, _, err = run("fit", path, "-k", 2, "--resolution", "x")
+    assert code == 2 and "auto, a number" in err
+
+
+def test_warnings_are_lines_on_stderr(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "twice.csv"
+    path.write_text("a\n" + "1\n2\n3.5\n" * 4)
+    code, _, err = run("fit", path, "-k", 1)
+    assert code == 0
+    assert err.startswith("warning: 9 of 12 rows are duplicates") and err.count("\n") == 1
+
+
+def test_units_are_given_column_by_column(
+    run: Run, csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(spec: Any, *_: Any, **__: Any) -> None:
+        seen.append(spec)
+        raise ConfigError("stop")
+
+    monkeypatch.setattr(bayesgmm.analysis, "analyse", stop)
+    assert run("compare", csv, "--unit", "a=mm", "--unit", "b=1000 km/s")[0] == 2
+    assert seen[0].data.units == {"a": "mm", "b": "1000 km/s"}
+    for wrong in ("mm", "a=", "=mm"):
+        code, _, err = run("compare", csv, "--unit", wrong)
+        assert code == 2 and "a unit is given as COLUMN=UNIT" in err
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("command", ["sample", "compare", "run"])
+def test_the_acceptance_asked_for_reaches_the_sampler(
+    run: Run, csv: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the cure that a verdict on divergences names."""
+    seen: list[float] = []
+
+    def stop(*_: Any, target_accept: float, **__: Any) -> None:
+        seen.append(target_accept)
+        raise ConfigError("stop")
+
+    monkeypatch.setattr("bayesgmm.sampling.sample", stop)
+    monkeypatch.setattr("bayesgmm.comparison._compare.sample", stop)
+    given = [csv, "-k", 1, "--target-accept", 0.8]
+    if command == "run":
+        given = [tmp_path / "m.toml"]
+        given[0].write_text(
+            "data.file = 'd.csv'\nmodel.n_components = 1\nsampler.target_accept = 0.8\n"
+        )
+    code, out, err = run(command, *given, "--out", tmp_path / "out")
+    assert (code, err) == (2, "error: stop\n") and out.startswith("data  ")
+    assert seen == [0.8] and not (tmp_path / "out").exists()
+
+
+def test_markup_in_names_is_not_interpreted(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("[red]a[/red],[b]\n1,2\n2,1\n4,4\n5,9\n")
+    code, out, _ = run("fit", path, "-k", 1)
+    assert code == 0 and "[red]a[/red], [b]" in out
+
+
+def test_reading_a_damaged_posterior_exits_4(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(900))
+    for command in (["predict"], ["simulate"], ["report", "--out", tmp_path / "r.html"]):
+        code, out, err = run(command[0], tmp_path / "p.nc", *command[1:])
+        assert code == 4 and out == "" and err.startswith("error: ")
+    assert [p.name for p in tmp_path.iterdir()] == ["p.nc"]
+
+
+@pytest.fixture(scope="module")
+def posterior(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A posterior written by the command, long enough for a good verdict."""
+    folder = tmp_path_factory.mktemp("posterior")
+    rng = np.random.default_rng(1)
+    rows = np.round(np.concatenate([rng.normal(0, 1, 40), rng.normal(9, 2, 60)]), 3)
+    (folder / "d.csv").write_text("size\n" + "".join(f"{row}\n" for row in rows))
+    command = ["sample", folder / "d.csv", "-k", 2, "--seed", 3, "--out", folder / "p.nc"]
+    assert main([*map(str, command), "--json"]) == 0
+    return folder / "p.nc"
+
+
+def test_sample_says_what_it_found(run: Run, posterior: Path) -> None:
+    data = posterior.with_name("d.csv")
+    code, out, err = run("sample", data, "-k", 2, "--seed", 3, "--out", posterior, "--overwrite")
+    assert (code, err) == (0, "")
+    assert "Verdict: converged" in out and "means[2, size]" in out and str(posterior) in out
+    assert attribute(load(posterior), "verdict")["ok"]
+    again = json.loads(
+        run("sample", data, "-k", 2, "--seed", 3, "--out", posterior, "--overwrite", "--json")[1]
+    )
+    assert again["verdict"]["status"] == "converged" and again["seed"] == 3
+    assert {row["parameter"] for row in again["summary"]} > {"weights[1]", "means[2, size]"}
+
+
+def test_a_bad_run_exits_3_and_says_so(run: Run, posterior: Path, tmp_path: Path) -> None:
+    data, out = posterior.with_name("d.csv"), tmp_path / "short.nc"
+    code, printed, _ = run("sample", data, "-k", 2, "--draws", 20, "--seed", 1, "--out", out)
+    assert code == 3 and "not converged" in printed
+    code, _, err = run("predict", out)
+    assert code == 3 and err.startswith("warning: the posterior is not converged")
+    assert run("simulate", out)[0] == 3
+    assert run("report", out, "--out", tmp_path / "r.html")[0] == 3
+
+
+def test_predict_gives_memberships_with_intervals(
+    run: Run, posterior: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text("id,size\nx,-1.0\ny,4.0\nz,12.0\n")
+    code, out, err = run("predict", posterior, new)
+    told = f"data       {new}: 3 rows, 1 column\ncolumns    size\n"
+    assert (code, err) == (0, told + "left out   1 column that was not asked for: id\n")
+    table = pd.read_csv(io.StringIO(out), index_col="row")
+    expected = membership(load(posterior), [[-1.0], [4.0], [12.0]])
+    for k in (1, 2):
+        for name in ("mean", "lower", "upper"):
+            np.testing.assert_allclose(
+                table[f"{name}_{k}"], expected[name].sel(cluster=k), rtol=1e-12
+            )
+    assert table["cluster"].tolist()[::2] == [1, 2]
+    assert run("predict", posterior, "--out", tmp_path / "m.csv")[0] == 0
+    assert len(pd.read_csv(tmp_path / "m.csv")) == 100
+    assert run("predict", posterior, "--out", tmp_path / "m.csv")[0] == 4
+    assert run("predict", posterior, posterior.with_name("none.csv"))[0] == 2
+
+
+def test_predict_leaves_rows_with_missing_values_out_on_demand(
+    run: Run, posterior: Path, tmp_path: Path
+) -> None:
+    """The other rows keep their numbers, and the answer says that some are missing."""
+    new, whole = tmp_path / "new.csv", tmp_path / "whole.csv"
+    new.write_text("size,id\nNA,w\n-1.0,x\n,y\n12.0,z\n")
+    whole.write_text("size\n-1.0\n12.0\n")
+    code, out, err = run("predict", posterior, new)
+    assert (code, out) == (2, "") and "2 missing values" in err and "--drop-missing" in err
+    code, out, err = run("predict", posterior, new, "--drop-missing")
+    assert code == 0
+    assert "left out   2 rows with a missing value: rows 1, 3\n" in err
+    table = pd.read_csv(io.StringIO(out), index_col="row")
+    alone = pd.read_csv(io.StringIO(run("predict", posterior, whole)[1]), index_col="row")
+    assert table.index.tolist() == [1, 3]
+    np.testing.assert_array_equal(table.to_numpy(), alone.to_numpy())
+    found = json.loads(run("predict", posterior, new, "--drop-missing", "--json")[1])
+    assert [row["row"] for row in found] == [1, 3]
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bayesgmm", "fit", "/dev/stdin", "-k", "1", "--json"]
+    text = "a,b\r\n1,2\r\n2,1\r\n4,4\r\n5,9\r\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["columns"] == ["a", "b"]
+
+
+def test_simulate_draws_rows(run: Run, posterior: Path) -> None:
+    code, out, err = run("simulate", posterior, "-n", 5, "--seed", 2)
+    assert (code, err) == (0, "")
+    assert out == run("simulate", posterior, "-n", 5, "--seed", 2)[1]
+    table = pd.read_csv(io.StringIO(out))
+    assert list(table) == ["row", "size", "cluster"] and len(table) == 5
+    assert len(json.loads(run("simulate", posterior, "-n", 5, "--json")[1])) == 5
+
+
+def test_report_is_written(run: Run, posterior: Path, tmp_path: Path) -> None:
+    code, out, err = run("report", posterior, "--out", tmp_path / "r.html", "--title", "<b>T</b>")
+    assert (code, err) == (0, "")
+    assert "Verdict: converged" in out
+    assert "&lt;b&gt;T&lt;/b&gt;" in (tmp_path / "r.html").read_text()
+
+
+def test_existing_output_is_refused_before_sampling(run: Run, csv: Path, tmp_path: Path) -> None:
+    out = tmp_path / "p.nc"
+    out.write_text("mine")
+    code, _, err = run("sample", csv, "-k", 2, "--out", out, "--draws", 10**6)
+    assert code == 4 and "exists" in err
+    assert out.read_text() == "mine"
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, contextlib, io; from bayesgmm.cli import main; "
+        "contextlib.redirect_stdout(io.StringIO()).__enter__(); code = main(['--help']); "
+        "heavy = {'numpy', 'pymc', 'xarray', 'pandas', 'scipy', 'numba', 'pydantic'}; "
+        "print(code, heavy & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "0 set()"
+
+
+def test_as_a_module() -> None:
+    command = [sys.executable, "-m", "bayesgmm", "check", "no.toml"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "error: cannot read the model file 'no.toml': No such file or directory.\n"
+    )

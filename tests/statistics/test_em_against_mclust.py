@@ -1,0 +1,97 @@
+"""EM against mclust: log likelihoods, criteria, and the bound of the recording error."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from bayesgmm.data import as_dataset
+from bayesgmm.errors import (
+    DataWarning,
+)
+from bayesgmm.fit import PointFit, fit_em
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.resolved import resolve
+from bayesgmm.model.spec import MixtureSpec
+from tests.support.places import REFERENCE
+
+GRID = json.loads((REFERENCE / "mclust_grid.json").read_text())["rows"]
+NAMES = {s.mclust: s.name for s in STRUCTURES.values() if s.mclust} | {"V": "full", "E": "tied"}
+
+
+def mixture_log_likelihood(fit: PointFit, values: np.ndarray) -> float:
+    parts = [
+        np.log(w) + multivariate_normal(m, c).logpdf(values)
+        for w, m, c in zip(fit.weights, fit.means, fit.covariances, strict=True)
+    ]
+    return float(np.logaddexp.reduce(parts).sum())
+
+
+@pytest.mark.parametrize(
+    ("name", "n_components", "covariance", "log_likelihood"),
+    [
+        ("faithful", 2, "full", -1130.2640),
+        ("faithful", 3, "tied", -1126.3159),
+        ("faithful", 3, "full", -1114.4399),
+        ("iris", 3, "full", -180.1855),
+        ("galaxies", 3, "full", -203.1792),
+        ("acidity", 2, "tied", -185.9493),
+    ],
+)
+def test_reference_log_likelihoods(request, name, n_components, covariance, log_likelihood):
+    data = request.getfixturevalue(name)
+    fit = fit_em(data, MixtureSpec(n_components, covariance, resolution=0.0), seed=1)
+    assert fit.log_likelihood == pytest.approx(log_likelihood, abs=0.01)
+    assert mixture_log_likelihood(fit, data.values) == pytest.approx(fit.log_likelihood, abs=1e-8)
+    assert fit.status.converged
+    assert not fit.flagged
+
+
+@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity"])
+def test_never_below_mclust_and_its_criteria_at_the_same_optimum(request, name):
+    """Six structures, K = 1 to 6; mclust followed to the end from its own start."""
+    data = request.getfixturevalue(name)
+    compared = 0
+    for row in GRID:
+        if row["data"] != name:
+            continue
+        spec = MixtureSpec(row["G"], NAMES[row["model"]], resolution=0.0)
+        fit = fit_em(data, spec, seed=2, tol=1e-13)  # ICL hangs on where a flat climb stops
+        reference = row.get("loglik", row["loglik_default"])  # null: mclust ran into a spike
+        assert not fit.flagged
+        assert fit.log_likelihood > reference - 0.01, row
+        assert fit.n_parameters == row["df"]
+        if fit.log_likelihood < reference + 0.01:
+            compared += 1
+            assert fit.bic == pytest.approx(row["bic"], abs=1e-4)
+            assert fit.icl == pytest.approx(row["icl"], abs=0.01)  # first order in the parameters
+    assert compared > 5
+
+
+def test_two_variances_are_not_below_one(faithful):
+    with pytest.warns(DataWarning, match="duplicates"):
+        waiting = as_dataset(faithful.values[:, 1:])
+    assert fit_em(waiting, MixtureSpec(2, "tied"), seed=1).log_likelihood == pytest.approx(
+        -1034.0020, abs=0.01
+    )
+    assert fit_em(waiting, 2, seed=1).log_likelihood >= -1034.0020
+
+
+@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity"])
+def test_the_recording_error_leaves_optima_alone_where_no_bound_binds(request, name):
+    """Six structures, K = 1 to 6: the optimum at resolution 0 is one under h, to 1e-6."""
+    data = request.getfixturevalue(name)
+    free, optima = 0, [row for row in GRID if row["data"] == name and "loglik" in row]
+    for row in optima:
+        spec = MixtureSpec(row["G"], NAMES[row["model"]])
+        exact = fit_em(data, replace(spec, resolution=0.0), seed=2, n_starts=12)
+        excess = exact.covariances - np.diag(resolve(spec, data).resolution ** 2)
+        excess = excess / np.outer(data.spread(), data.spread())
+        if exact.flagged or np.linalg.eigvalsh(excess).min() < 1e-9:
+            continue
+        free += 1
+        fit = fit_em(data, spec, starts=[exact.parameters])
+        assert fit.log_likelihood == pytest.approx(exact.log_likelihood, abs=1e-6), row
+    assert free > len(optima) // 2

@@ -1,0 +1,13 @@
+"""Where the repository keeps what tests read."""
+
+from pathlib import Path
+
+__all__ = ["CASES", "DATA", "MODELS", "PACKAGE", "REFERENCE", "ROOT", "TESTS"]
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "bayesgmm"
+TESTS = ROOT / "tests"
+MODELS = ROOT / "models"
+DATA = MODELS / "data"
+REFERENCE = TESTS / "reference"  # numbers of other programs, beside their scripts
+CASES = TESTS / "cases"
