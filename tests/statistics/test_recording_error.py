@@ -256,9 +256,10 @@ def test_seven_rows_in_five_features_are_told_to_be_few():
     assert np.abs(means[0] - means[1]).max() > 1.0  # no component stands twice
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", MCLUST_NAMES.values())
 @pytest.mark.parametrize("name", sorted(SETS.keys() - {"mma"}))
 def test_the_best_of_all_optima_never_falls_when_a_component_is_added(name, covariance):
+    """Of mclust's six structures; all of them, and more components, on demand."""
     _never_falls(name, covariance, 4)
 
 
