@@ -8,18 +8,19 @@ from contextlib import suppress
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayesgmm.data.arrow_csv
-from bayesgmm.data import Dataset, arrow_csv, dataset, reading
+from bayesgmm.data import Dataset, arrow_csv, as_dataset, dataset, reading
 from bayesgmm.data.csv_blocks import within_quotes
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.grouped_digits import without_groupers
 from bayesgmm.data.sources import Source
-from bayesgmm.errors import DataError
+from bayesgmm.errors import DataError, DataWarning
 from tests.support.bad_inputs.data_cases import TEXTS
 from tests.support.csv_kinds import KINDS, followed
 
@@ -329,3 +330,28 @@ def test_packed_files_are_read(tmp_path, pack, n):
     (tmp_path / "cut.csv.gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(DataError, match="compressed by (gzip|zstd) and damaged"):
         Dataset.from_csv(tmp_path / "cut.csv.gz")
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(-1e149, 1e149, allow_nan=False)] * 2), min_size=3, max_size=20)
+)
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_numbers_come_back_from_text_as_they_are_taken_from_a_frame(tmp_path, cells):
+    text = "a,b\n" + "\n".join(f"{x!r},{y!r}" for x, y in cells)
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        try:
+            expected = as_dataset(pd.DataFrame(cells, columns=["a", "b"]))
+        except DataError as error:
+            with pytest.raises(DataError) as caught:
+                Dataset.from_csv(path)
+            assert str(caught.value) == str(error)
+            return
+        assert Dataset.from_csv(path) == expected

@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +13,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import bayesgmm.data.checking
 import bayesgmm.data.conversion
@@ -314,30 +311,6 @@ def test_csv_dialects_that_are_read(tmp_path, content, options):
     assert data.features == ("a", "b")
     assert data.n_dropped == 2 * options.get("drop_missing", False)
     assert data.options["drop_missing"] == options.get("drop_missing", False)
-
-
-@given(
-    st.lists(st.tuples(*[st.floats(-1e149, 1e149, allow_nan=False)] * 2), min_size=3, max_size=20)
-)
-@settings(
-    max_examples=200,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-def test_csv_round_trip(tmp_path, cells):
-    text = "a,b\n" + "\n".join(f"{x!r},{y!r}" for x, y in cells)
-    path = write(tmp_path / "x.csv", text)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        try:
-            expected = as_dataset(pd.DataFrame(cells, columns=["a", "b"]))
-        except DataError as error:
-            with pytest.raises(DataError) as caught:
-                Dataset.from_csv(path)
-            assert str(caught.value) == str(error)
-            return
-        assert Dataset.from_csv(path) == expected
 
 
 def test_csv_of_many_chunks(tmp_path):

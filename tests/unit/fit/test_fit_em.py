@@ -114,7 +114,7 @@ def brute_force_covariances(structure, mass, scatter):
             jac="3-point",
             options={"gtol": 1e-7},
         )
-        for _ in range(4)
+        for _ in range(2)
     ]
     best = min(ends, key=lambda end: end.fun)
     return covariances(best.x), -best.fun
@@ -182,24 +182,6 @@ def test_what_chance_explains_is_set_aside_and_said(galaxies):
     assert [o.objective for o in fit.optima] == sorted(
         (o.objective for o in fit.optima), reverse=True
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "n_components", "log_likelihood"),
-    [
-        ("faithful", 4, -1106.0302),
-        ("faithful", 5, -1098.9754),
-        ("galaxies", 5, -195.9697),
-        ("galaxies", 6, -194.8012),
-        ("acidity", 4, -175.7640),
-    ],
-)
-def test_the_best_regular_optimum_does_not_depend_on_the_seed(
-    request, name, n_components, log_likelihood
-):
-    data = request.getfixturevalue(name)
-    found = [fit_em(data, n_components, seed=seed).log_likelihood for seed in range(100, 106)]
-    assert np.sum(np.abs(np.array(found) - log_likelihood) < 0.01) >= 5  # missed by 1 in 40 at most
 
 
 def test_a_component_on_nearly_collinear_rows_is_set_aside(faithful):

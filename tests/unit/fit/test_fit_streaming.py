@@ -10,7 +10,6 @@ import pytest
 
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.fit import fit_em, fit_map
-from bayesgmm.fit import multistart as search
 from bayesgmm.fit.points import point_of
 from bayesgmm.likelihood import rows as expectation
 from bayesgmm.likelihood.moments import Moments
@@ -126,16 +125,3 @@ def test_a_fit_reads_an_array_where_it_lies_and_leaves_it_alone(values):
     assert peak < held + 8 * 2**20
     np.testing.assert_array_equal(given, values)
     assert as_dataset(given, copy=False).hash == as_dataset(given).hash
-
-
-def test_large_data_climb_on_samples_first(monkeypatch, values):
-    for name, rows in (("SAMPLED_ROWS", 500), ("_MIDDLE_ROWS", 5_000)):
-        monkeypatch.setattr(search, name, rows)
-    sampled = fit_em(values, 3, seed=1, n_starts=8)
-    assert {climb.n_obs for climb in sampled.climbs} == {500}
-    assert len(sampled.climbs) == 8 and len(sampled.optima) <= 3
-    assert sum(optimum.count for optimum in sampled.optima) == sum(
-        climb.optimum is not None for climb in sampled.climbs
-    )
-    everywhere = fit_em(values, 3, starts=[sampled.parameters])
-    assert everywhere.log_likelihood == pytest.approx(sampled.log_likelihood, abs=1e-3)
