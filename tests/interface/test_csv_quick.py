@@ -1,6 +1,7 @@
 """The compiled reader of CSV files reads as the strict one does, or leaves the file to it."""
 
 import gzip
+import io
 import itertools
 import re
 import warnings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 import bayesgmm.data.arrow_csv
 from bayesgmm.data import Dataset, arrow_csv, as_dataset, dataset, reading
-from bayesgmm.data.csv_blocks import within_quotes
+from bayesgmm.data.csv_blocks import Blocks, Unsure, within_quotes
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.grouped_digits import without_groupers
 from bayesgmm.data.sources import Source
@@ -355,3 +356,18 @@ def test_numbers_come_back_from_text_as_they_are_taken_from_a_frame(tmp_path, ce
             assert str(caught.value) == str(error)
             return
         assert Dataset.from_csv(path) == expected
+
+
+def test_a_quote_that_is_open_at_a_lines_end_is_left_to_the_strict_reader():
+    """Rows of more than one line stand before, between and after quotes that do close."""
+    for text in (b'a,b\n1,"2\n3",4\n', b'a,b\n"1",2\n3,"4\n', b'a,b\n1,2\n"3\n,4"\n5,6\n'):
+        with pytest.raises(Unsure):
+            list(Blocks(io.BytesIO(text), Dialect()))
+    closed = b'a,b\n"1","2"\n3,"4"\n'
+    assert list(Blocks(io.BytesIO(closed), Dialect())) == [closed]
+
+
+def test_only_blanks_and_tabs_stand_before_a_comment():
+    text = b"a,b\n \t# one\n1,2\n\x0b # two,\n\x0c\t# three,\n"
+    kept = b"a,b\n1,2\n\x0b # two,\n\x0c\t# three,\n"
+    assert list(Blocks(io.BytesIO(text), Dialect(comment="#"))) == [kept]
