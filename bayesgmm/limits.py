@@ -124,6 +124,8 @@ MAX_CONDITION = 1e10
 GAP_FLOOR = 1e-9
 # Size up to which float64 holds every integer.
 MAX_EXACT_INTEGER = 2**53
+# Rows that show two columns together, below which the pair is named.
+FEW_TOGETHER = 10
 # Rows from which on a column that counts up is no chance.
 COUNTING_ROWS = 10
 # Gaps between an end value and all others, in the range of these, from which on it is suspected:

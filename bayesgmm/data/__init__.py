@@ -4,6 +4,14 @@ from bayesgmm.data.account import account, facts_of
 from bayesgmm.data.conversion import as_dataset
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.parquet import is_parquet
-from bayesgmm.data.requirements import check_components
+from bayesgmm.data.requirements import check_components, require_whole_weights
 
-__all__ = ["Dataset", "account", "as_dataset", "check_components", "facts_of", "is_parquet"]
+__all__ = [
+    "Dataset",
+    "account",
+    "as_dataset",
+    "check_components",
+    "facts_of",
+    "is_parquet",
+    "require_whole_weights",
+]

@@ -25,6 +25,8 @@ __all__ = [
     "Rows",
     "examine",
     "frozen",
+    "refuse_collinear",
+    "refuse_constant",
     "smallest_gap",
 ]
 
@@ -238,7 +240,7 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
         first.add(block)
     first.refuse_bad_cells(lines)
     span = first.high - first.low
-    _refuse_constant(first.low, span, np.maximum(abs(first.low), abs(first.high)), features)
+    refuse_constant(first.low, span, np.maximum(abs(first.low), abs(first.high)), features)
     if n_obs <= n_features:
         raise DataError(
             f"{n_obs} rows cannot show the spread of {n_features} features: at least "
@@ -260,7 +262,7 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
     products -= n_obs * np.outer(rest, rest)
     deviations = np.sqrt(np.diag(products))
     if _condition(products / np.outer(deviations, deviations)) > MAX_CONDITION:
-        _refuse_collinear(_bounded_correlation(rows, span), features)
+        refuse_collinear(_bounded_correlation(rows, span), features)
     facts = Facts(
         first.digest.hexdigest(),
         frozen(centre + span * rest),
@@ -275,7 +277,7 @@ def _columns(block: Array) -> Array:
     return np.array(block.T, order="C")
 
 
-def _refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
+def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
     """Refuse columns whose range is within a few roundings of their values."""
     constant = np.flatnonzero(span <= 8 * np.finfo(np.float64).eps * size)
     if constant.size:
@@ -325,7 +327,7 @@ def _typical(rows: Rows, span: Array) -> tuple[Array, Array]:
     return middle, np.maximum(width, 1e-100 * span)
 
 
-def _refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
+def refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:
     """Refuse columns of which one is a linear combination of others."""
     condition = _condition(correlation)
     if condition <= MAX_CONDITION:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.data.arrays import immutable, real_array
+from bayesgmm.data.building import checked, from_table
 from bayesgmm.data.checking import ArrayRows
 from bayesgmm.data.columns import shown
 from bayesgmm.data.dataset import Dataset
@@ -15,7 +16,7 @@ from bayesgmm.errors import DataError
 __all__ = ["as_dataset"]
 
 
-def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
+def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Dataset:
     """Return the data set itself, or check what was given and make one of it.
 
     Parameters
@@ -27,11 +28,14 @@ def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
     copy : bool
         False reads an array where it lies, block by block: for a data set that lives no longer
         than one call, as later changes of the array would show in it.
+    annotated : bool
+        Whether the caller takes rows with missing cells, weights, labels or errors.
 
     Raises
     ------
     DataError
-        When it is not a table of finite numbers or fails another check.
+        When rows are annotated and the caller takes complete ones only; when it is not a table of
+        finite numbers or fails another check.
 
     Examples
     --------
@@ -39,17 +43,22 @@ def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
     [[1.0], [2.0], [4.0]]
     """
     if isinstance(data, Dataset):
+        if data.annotations is not None and not annotated:
+            raise DataError(
+                "rows with missing cells, weights, labels or errors are taken by fit_em, fit_map "
+                "and bic_grid so far; leave these out of the data set for all else."
+            )
         return data
     if isinstance(data, str | os.PathLike):
         raise DataError(f"got the path {shown(data)}: read it with Dataset.from_csv(path).")
     if _is_frame(data):
         table = read_frame(data, None, every=True)
-        return Dataset._from_table(table, "frame", {}, False, named=False)
+        return from_table(Dataset, table, "frame", {}, False, named=False)
     array = real_array(data)
     if copy and not isinstance(array, np.memmap) and not immutable(array):
         array = np.array(array, dtype=np.float64, order="C")
     features = tuple(f"x{j + 1}" for j in range(array.shape[1]))
-    return Dataset._checked(ArrayRows(array), features, "array")
+    return checked(Dataset, ArrayRows(array), features, "array")
 
 
 def _is_frame(data: Any) -> bool:

@@ -2,34 +2,34 @@
 
 import math
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesgmm.data.annotated_frames import separated
+from bayesgmm.data.annotations import Annotations, WeightsKind
 from bayesgmm.data.arrow_csv import read_quickly
+from bayesgmm.data.building import checked, from_table
 from bayesgmm.data.checking import (
     BLOCK,
     ArrayRows,
     Facts,
-    Lines,
     Rows,
-    examine,
     frozen,
     smallest_gap,
 )
-from bayesgmm.data.columns import Table, distinct_labels
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.frames import read_frame
+from bayesgmm.data.incomplete import Normal, completed
 from bayesgmm.data.parquet import ParquetRows, read_parquet
 from bayesgmm.data.reading import read_strictly
 from bayesgmm.data.sources import Source
-from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
+from bayesgmm.errors import ConfigError, DataError, ResourceError
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Dataset"]
@@ -66,6 +66,9 @@ class Dataset:
         How the data were read, ``left_out`` among it, the reason by column: plain JSON types.
     n_distinct : int
         Number of distinct rows; estimated (to about 0.1 %) above 1.5 million.
+    annotations : Annotations or None
+        What is known of the rows beside their values: weights, labels, errors. None where there is
+        nothing of the kind, and no cell is missing.
 
     Examples
     --------
@@ -83,8 +86,10 @@ class Dataset:
     n_dropped: int = 0
     kept: IntArray | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Annotations | None = field(default=None, repr=False)
     _rows: Rows = field(repr=False, kw_only=True)
     _facts: Facts = field(repr=False, kw_only=True)
+    _normal: Normal | None = field(default=None, repr=False, kw_only=True)
 
     @classmethod
     def from_csv(
@@ -170,9 +175,9 @@ class Dataset:
         source, options, named = Source(os.fspath(path)), dialect.options(), columns is not None
         if source.size >= _QUICK_BYTES and (table := read_quickly(source, columns, dialect)):
             with suppress(DataError):  # raised again with the line
-                return cls._from_table(table, source.path, options, drop_missing, named=named)
+                return from_table(cls, table, source.path, options, drop_missing, named=named)
         table = read_strictly(source, columns, dialect)
-        return cls._from_table(table, source.path, options, drop_missing, named=named)
+        return from_table(cls, table, source.path, options, drop_missing, named=named)
 
     @classmethod
     def from_frame(
@@ -183,6 +188,11 @@ class Dataset:
         na: Any = (),
         row_labels: str | int | None = None,
         drop_missing: bool = False,
+        missing: Literal["refuse", "drop", "mar"] = "refuse",
+        weights: Any = None,
+        weights_kind: WeightsKind | None = None,
+        labels: Any = None,
+        errors: Mapping[str, Any] | None = None,
     ) -> Self:
         """Take a pandas, polars or pyarrow table.
 
@@ -193,15 +203,35 @@ class Dataset:
         columns, na, row_labels, drop_missing
             As for ``from_csv``; null, None, NA and NaN are missing. The rows of a pandas frame
             are named by its index where no column is named.
+        missing : {"refuse", "drop", "mar"}
+            What to do about missing cells: an error, leave their rows out, or keep them. "mar"
+            sums over what a cell may be, exactly; it takes cells to be missing at random, which
+            means that whether one is missing depends on observed cells alone.
+        weights : str or array of shape (obs,), optional
+            The column, or the numbers, that say how often each row counts.
+        weights_kind : {"frequency", "sampling"}, optional
+            What weights are; it is never guessed.
+        labels : str or array of shape (obs,), optional
+            The column, or the classes, of the rows: missing where unknown, ``a|b`` where it is one
+            of these. Each class has one component, in the order of categories or sorted.
+        errors : mapping of str to str, number or array of shape (obs,), optional
+            By feature the column, or the standard deviations, of each row's own error, data units.
 
         Raises
         ------
         DataError
             When a chosen column is not numeric or its values fail a check.
+        ConfigError
+            When an option is wrong, or the kind of the weights is not said.
         """
         dialect = Dialect(na=markers(na), row_labels=row_labels)
-        table, options = read_frame(df, columns, dialect=dialect), dialect.options(text=False)
-        return cls._from_table(table, "frame", options, drop_missing, named=columns is not None)
+        frame, known_of = separated(df, columns, missing, weights, weights_kind, labels, errors)
+        table, options = read_frame(frame, columns, dialect=dialect), dialect.options(text=False)
+        known, named = known_of(table.features), columns is not None
+        if missing == "refuse" and np.isnan(table.values).any():
+            known = None  # refused like those of rows of which nothing else is known
+        dropping = drop_missing or missing == "drop"
+        return from_table(cls, table, "frame", options, dropping, named=named, known=known)
 
     @classmethod
     def from_parquet(
@@ -240,7 +270,7 @@ class Dataset:
         source, options, named = os.fspath(path), dialect.options(text=False), columns is not None
         if in_memory:
             table = read_parquet(source, columns, dialect)
-            return cls._from_table(table, source, options, drop_missing, named=named)
+            return from_table(cls, table, source, options, drop_missing, named=named)
         if drop_missing or dialect != Dialect():
             raise ConfigError(
                 "na, row_labels and drop_missing need the rows in memory; pass in_memory=True, or "
@@ -250,79 +280,7 @@ class Dataset:
         rows = ParquetRows(source, columns)
         options = {"in_memory": False, "ignored_columns": list(rows.ignored)}
         options["left_out"] = dict(rows.ignored)
-        return cls._checked(rows, rows.features, source, options=options, named=named)
-
-    @classmethod
-    def _from_table(
-        cls,
-        table: Table,
-        source: str,
-        options: dict[str, Any],
-        drop_missing: bool,
-        *,
-        named: bool,
-    ) -> Self:
-        values, lines = table.values, table.lines
-        labels = distinct_labels(table.row_labels, "row_labels" in options)
-        n_rows, kept, missing = len(values), None, np.isnan(values)
-        if drop_missing and missing.any():
-            keep = ~missing.any(axis=1)
-            kept = np.flatnonzero(keep)
-            values, lines = values[keep], lines if lines is None else lines[keep]
-            labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)
-        options |= {"drop_missing": drop_missing, "ignored_columns": list(table.ignored)}
-        options["left_out"] = dict(table.ignored)
-        return cls._checked(
-            ArrayRows(frozen(values)),
-            table.features,
-            source,
-            row_labels=labels,
-            kept=kept,
-            n_dropped=n_rows - len(values),
-            options=options,
-            lines=lines,
-            named=named,
-            notes=table.notes,
-        )
-
-    @classmethod
-    def _checked(
-        cls,
-        rows: Rows,
-        features: tuple[str, ...],
-        source: str,
-        *,
-        row_labels: tuple[str, ...] | None = None,
-        kept: IntArray | None = None,
-        n_dropped: int = 0,
-        options: Mapping[str, Any] | None = None,
-        lines: Lines = None,
-        named: bool = True,
-        notes: tuple[str, ...] = (),
-    ) -> Self:
-        facts, suspicions = examine(rows, features, lines)
-        n_obs = rows.shape[0]
-        duplicated = n_obs - facts.n_distinct
-        told = [*notes, *suspicions.sentences(features, named)]
-        if 2 * duplicated > n_obs:
-            told.append(
-                f"{duplicated} of {n_obs} rows are duplicates of an earlier row: check that rows "
-                "are separate observations, and not a table of counts or a repeated join."
-            )
-        for sentence in told:
-            warnings.warn(sentence, DataWarning, skip_file_prefixes=(_PACKAGE,))
-        return cls(
-            features,
-            row_labels,
-            facts.hash,
-            source,
-            facts.n_distinct,
-            n_dropped,
-            kept,
-            dict(options or {}),
-            _rows=rows,
-            _facts=facts,
-        )
+        return checked(cls, rows, rows.features, source, options=options, named=named)
 
     def __eq__(self, other: object) -> bool:
         """Whether the other holds the same features and values."""
@@ -388,9 +346,34 @@ class Dataset:
         """
         return self._gaps
 
+    @property
+    def n_counted(self) -> float:
+        """Number of rows, each counted by its frequency weight."""
+        known = self.annotations
+        if known is None or known.weights is None or known.weights_kind == "sampling":
+            return self.n_obs
+        return float(known.weights.sum())
+
+    def completed(self, values: Array, rng: np.random.Generator) -> Array:
+        """Return some rows, their missing cells drawn from one Normal given the observed ones."""
+        return values if self._normal is None else completed(values, self._normal, rng)
+
     @cached_property
     def _gaps(self) -> Array:
-        return frozen(np.array([smallest_gap(column) for column in self._sampled().T]))
+        columns = self._sampled().T if self.annotations is None else self._recorded()
+        return frozen(np.array([smallest_gap(column) for column in columns]))
+
+    def _recorded(self) -> list[Array]:
+        """Return the observed values of each feature, twice where the row counts more than once."""
+        known, values = self.annotations, self.values
+        times = np.ones(self.n_obs, dtype=np.int64)
+        if known is not None and known.weights is not None and known.weights_kind == "frequency":
+            times = np.minimum(np.ceil(known.weights), 2).astype(np.int64)
+        seen = ~np.isnan(values)
+        return [
+            np.repeat(column[keep], times[keep])
+            for column, keep in zip(values.T, seen.T, strict=True)
+        ]
 
     def _sampled(self) -> Array:
         if isinstance(self._rows, ArrayRows) and not isinstance(self._rows.array, np.memmap):

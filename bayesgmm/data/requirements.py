@@ -3,11 +3,13 @@
 import os
 import warnings
 
+import numpy as np
+
 from bayesgmm.data.columns import plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError, DataWarning
 
-__all__ = ["check_components"]
+__all__ = ["check_components", "require_whole_weights"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -62,4 +64,25 @@ def check_components(
             f"{danger}. Take fewer components or a simpler covariance structure, such as 'tied'.",
             DataWarning,
             skip_file_prefixes=(_PACKAGE,),
+        )
+
+
+def require_whole_weights(data: Dataset) -> None:
+    """Check that frequency weights are numbers of rows: only EM takes fractions of them.
+
+    Raises
+    ------
+    DataError
+        Where a weight is no whole number.
+    """
+    known = data.annotations
+    if known is None or known.weights is None or known.weights_kind != "frequency":
+        return
+    fractions = np.flatnonzero(known.weights % 1.0)
+    if len(fractions):
+        row = int(fractions[0])
+        raise DataError(
+            "frequency weights must be whole numbers but for a fit by EM (fit_em): got "
+            f"{known.weights[row]:.6g} in row {row + 1}.",
+            rows=(row + 1,),
         )

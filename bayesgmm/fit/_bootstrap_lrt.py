@@ -195,7 +195,9 @@ def _replicate(
     """Return the statistic of one simulated data set, or None where a fit collapsed."""
     for_rows, for_fits = seed.spawn(2)
     rng = np.random.default_rng(for_rows)
-    rows = draw_recorded_rows(null.parameters, null.resolved.resolution, origin, null.n_obs, rng)
+    rows = draw_recorded_rows(
+        null.parameters, null.resolved.resolution, origin, int(null.n_obs), rng
+    )
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
             warnings.simplefilter("ignore", category)

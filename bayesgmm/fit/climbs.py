@@ -107,7 +107,8 @@ def _numbered(target: Target, parameters: Parameters) -> tuple[Parameters, int]:
     A likelihood has no priors of its own: its clusters are first matched to those of the spec.
     """
     resolved = target.resolved
-    if len(resolved.groups.groups) > 1 and target.log_posterior(0.0) is None:
+    told_apart = len(resolved.groups.groups) > 1 and not resolved.classes
+    if told_apart and target.log_posterior(0.0) is None:
         parameters = parameters.permuted(matched_to_prior(parameters, resolved))
     order, feature = number_clusters(parameters.means, resolved.spread, groups=resolved.groups)
     return parameters.permuted(order), feature

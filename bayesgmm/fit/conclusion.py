@@ -10,7 +10,7 @@ from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConvergenceWarning, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.climbs import Candidate, Run, Target, flagged
-from bayesgmm.fit.degeneracy import by_chance
+from bayesgmm.fit.degeneracy import slimmest
 from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.numbering import cluster_names, number_clusters
@@ -91,10 +91,15 @@ def conclude(
         n_collapsed=sum(len(c.starts) for c in found if c.run.status is FitStatus.COLLAPSED),
         climbs=_climbs(target, optima, runs, climbed),
         order_feature=target.resolved.features[best.feature],
-        n_obs=data.n_obs,
+        n_obs=_whole(data.n_counted),
         data_hash=data.hash,
         seed=seed,
     )
+
+
+def _whole(number: float) -> float:
+    """Return a number of rows, an integer where it is one."""
+    return int(number) if number == int(number) else number
 
 
 def _climbs(
@@ -138,7 +143,7 @@ def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
     order, _ = number_clusters(target.parameters(candidate.run.x).means, resolved.spread)
     k = int(np.flatnonzero(order == component)[0])
     number = cluster_names(resolved.n_components)[k].item()
-    rows = float(candidate.parameters.weights[k] * data.n_obs)
+    rows = float(candidate.parameters.weights[k] * data.n_counted)
     raise DegenerateFitError(
         f"every start collapsed: {data.n_obs} rows in {resolved.n_features} features do not carry "
         f"K = {resolved.n_components} ({resolved.structure.name}). In the best, component {number} "
@@ -149,9 +154,9 @@ def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
 
 
 def _warn_of_chance(target: Target, candidate: Candidate, data: Dataset) -> None:
-    k = int(by_chance(candidate.parameters, target.resolved.structure, data.n_obs).argmax())
+    k = slimmest(candidate.parameters, target.resolved.structure, data.n_counted)
     number = cluster_names(target.resolved.n_components)[k]
-    rows = candidate.parameters.weights[k] * data.n_obs
+    rows = candidate.parameters.weights[k] * data.n_counted
     warnings.warn(
         f"chance explains every solution with K = {target.resolved.n_components} for {data.n_obs} "
         f"rows in {data.n_features} features: in the best, component {number} of {rows:.1f} "

@@ -14,7 +14,7 @@ from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["by_chance", "log_expected_slabs", "narrowest"]
+__all__ = ["by_chance", "log_expected_slabs", "narrowest", "slimmest"]
 
 _LOG_CHANCE = math.log(CHANCE_SLABS)
 
@@ -35,7 +35,9 @@ def narrowest(parameters: Parameters, structure: Structure) -> Array:
     return np.linalg.eigvalsh(_whitened(parameters)[1])[:, 0]
 
 
-def by_chance(parameters: Parameters, structure: Structure, n_obs: int) -> NDArray[np.bool_]:
+def by_chance(
+    parameters: Parameters, structure: Structure, n_obs: float, held: Array | None = None
+) -> NDArray[np.bool_]:
     """Which components chance explains: narrow ones, and more than 0.001 such slabs are expected.
 
     Narrow is a component with less than a tenth of the pooled standard deviation in some direction.
@@ -44,7 +46,10 @@ def by_chance(parameters: Parameters, structure: Structure, n_obs: int) -> NDArr
     ----------
     parameters : Parameters
     structure : Structure
-    n_obs : int
+    n_obs : float
+        Number of rows without missing cells: others lie in a slab whatever they are.
+    held : array of shape (cluster,), optional
+        How many of these each component holds; its weight times their number by default.
 
     Returns
     -------
@@ -53,10 +58,18 @@ def by_chance(parameters: Parameters, structure: Structure, n_obs: int) -> NDArr
     slim = narrowest(parameters, structure) < NARROW
     if not slim.any():
         return slim
-    return slim & (log_expected_slabs(parameters, structure, n_obs) > _LOG_CHANCE)
+    return slim & (log_expected_slabs(parameters, structure, n_obs, held) > _LOG_CHANCE)
 
 
-def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int) -> Array:
+def slimmest(parameters: Parameters, structure: Structure, n_obs: float) -> int:
+    """Return the component that chance explains; the narrowest where missing cells hide which."""
+    chance = by_chance(parameters, structure, n_obs)
+    return int(chance.argmax() if chance.any() else narrowest(parameters, structure).argmin())
+
+
+def log_expected_slabs(
+    parameters: Parameters, structure: Structure, n_obs: float, held: Array | None = None
+) -> Array:
     """Return the log of the number of slabs as full as each component that chance offers.
 
     A slab is fixed by D + 1 of the n rows: D lie in a plane, one more sets its width. The other
@@ -73,7 +86,10 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
     ----------
     parameters : Parameters
     structure : Structure
-    n_obs : int
+    n_obs : float
+        Number of rows without missing cells: others lie in a slab whatever they are.
+    held : array of shape (cluster,), optional
+        How many of these each component holds; its weight times their number by default.
 
     Returns
     -------
@@ -84,7 +100,8 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
     Glaz, Naus and Wallenstein (2001), Scan Statistics: clusters of points by chance.
     """
     means, covariances = _whitened(parameters)
-    rows, n_features = parameters.weights * n_obs, means.shape[1]
+    rows = parameters.weights * n_obs if held is None else held
+    n_features = means.shape[1]
     gaps = means[:, None] - means
     sums = covariances[:, None] + covariances
     distances = (gaps * np.linalg.solve(sums, gaps[..., None])[..., 0]).sum(axis=-1)
@@ -102,7 +119,7 @@ def log_expected_slabs(parameters: Parameters, structure: Structure, n_obs: int)
     return np.asarray(log_ways + _log_choices(n_obs, fixed) + log_tails)
 
 
-def _log_choices(of: int, chosen: Array | IntArray) -> Array:
+def _log_choices(of: float, chosen: Array | IntArray) -> Array:
     return gammaln(of + 1) - gammaln(chosen + 1) - gammaln(np.maximum(of - chosen, 0) + 1)
 
 

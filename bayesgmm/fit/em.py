@@ -109,7 +109,7 @@ def fit_em(
     >>> fit_em(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
+    dataset, spec = as_dataset(data, copy=False, annotated=True), as_spec(spec)
     if not 0.0 <= ridge < math.inf:
         raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")
     check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
@@ -155,7 +155,9 @@ class Likelihood:
 
     def by_chance(self, rows: Rows, run: Run) -> bool:
         """Whether a narrow component holds no more rows than some slab does by chance."""
-        chance = by_chance(self.parameters(run.x), self.resolved.structure, rows.n_rows)
+        structure, complete = self.resolved.structure, rows.complete
+        held = None if complete is rows else complete.moments(run.x).mass
+        chance = by_chance(self.parameters(run.x), structure, complete.n_counted, held)
         return bool(chance.any())
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:

@@ -23,7 +23,7 @@ def aic(log_likelihood: float, n_parameters: int) -> float:
     return -2.0 * log_likelihood + 2.0 * n_parameters
 
 
-def bic(log_likelihood: float, n_parameters: int, n_obs: int) -> float:
+def bic(log_likelihood: float, n_parameters: int, n_obs: float) -> float:
     """Return -2 log L + p log n.
 
     Its penalty is not exact for a mixture, which is a singular model (Drton and Plummer 2017,
@@ -37,7 +37,7 @@ def bic(log_likelihood: float, n_parameters: int, n_obs: int) -> float:
     return -2.0 * log_likelihood + n_parameters * math.log(n_obs)
 
 
-def icl(log_likelihood: float, n_parameters: int, n_obs: int, log_certainty: float) -> float:
+def icl(log_likelihood: float, n_parameters: int, n_obs: float, log_certainty: float) -> float:
     """Return BIC - 2 sum_i log max_k r_ik; `log_certainty` is that sum at the fit.
 
     Examples

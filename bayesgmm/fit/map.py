@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from bayesgmm.data import as_dataset, check_components
+from bayesgmm.data import as_dataset, check_components, require_whole_weights
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import narrowest
@@ -99,7 +99,8 @@ def fit_map(
     >>> fit_map(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
+    dataset, spec = as_dataset(data, copy=False, annotated=True), as_spec(spec)
+    require_whole_weights(dataset)
     resolved = resolve(spec, dataset)
     if resolved.concentration.min() < 1.0:
         raise ConfigError(
@@ -155,7 +156,7 @@ class Posterior:
         if self.resolved.resolution.all():
             return False
         parameters = self.parameters(run.x)
-        few = parameters.weights * rows.n_rows < self.resolved.n_features + 2
+        few = parameters.weights * rows.n_counted < self.resolved.n_features + 2
         narrow = narrowest(parameters, self.resolved.structure) < ON_THE_WAY_TO_A_POLE
         return bool((few & narrow).any())
 

@@ -14,6 +14,7 @@ from bayesgmm.fit.points import point_of
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.fit.saddles import off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -80,7 +81,8 @@ def _follow(
         raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
     resolved = target.resolved
     points = [_point_of_start(start, resolved) for start in starts]
-    sample = _sampled(data, np.random.default_rng(seed), SAMPLED_ROWS)
+    rng = np.random.default_rng(seed)
+    sample = data.completed(_values(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
     floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
     rows = Rows(resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
@@ -118,13 +120,14 @@ def _search(
     starts_seed, sample_seed = np.random.SeedSequence(seed).spawn(2)
     resolved, rng = target.resolved, np.random.default_rng(sample_seed)
     rows = Rows(resolved, data)
-    sample = _sampled(data, rng, SAMPLED_ROWS)
+    sample = _sampled(data, resolved, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = max(tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
-    scaled = (sample - resolved.centre) / resolved.unit
+    filled, known = data.completed(_values(sample), rng), _known(sample)
+    scaled = (filled - resolved.centre) / resolved.unit
     floor = _floor(scaled, resolved)
     most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
-    climbs = ShortClimbs(target, few, scaled, floor, tolerance, most)
+    climbs = ShortClimbs(target, few, scaled, known, floor, tolerance, most)
     runs = short_runs(climbs, starts_seed, n_starts)
     found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows, tolerance)
     if few is not rows:
@@ -180,7 +183,7 @@ def _halved(
     """Return the candidates worth a climb on all rows, told apart on a larger sample."""
     if data.n_obs < 4 * _MIDDLE_ROWS:
         return _best(target, few, found, _ON_MIDDLE)
-    middle = Rows(target.resolved, _sampled(data, rng, _MIDDLE_ROWS))
+    middle = Rows(target.resolved, _sampled(data, target.resolved, rng, _MIDDLE_ROWS))
     most = min(max_iter, _SAMPLED_ITER)
     runs = [
         (target.climb(middle, candidate.run.x, floor, _SAMPLED_TOL, most), candidate.starts)
@@ -212,15 +215,30 @@ def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
     check_between("tol", tol, 0.0, 1.0)
 
 
-def _sampled(data: Dataset, rng: np.random.Generator, n_rows: int) -> Array:
+def _sampled(
+    data: Dataset, resolved: ResolvedSpec, rng: np.random.Generator, n_rows: int
+) -> RowTable:
+    rows = rows_of(data, resolved.n_components)
     if data.n_obs <= n_rows:
+        if isinstance(rows, AnnotatedRows):
+            return rows
         return np.concatenate([block for _, block in data.blocks()])
     chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
+    if isinstance(rows, AnnotatedRows):
+        return rows[chosen]
     parts = []
     for start, block in data.blocks():
         low, high = np.searchsorted(chosen, (start, start + len(block)))
         parts.append(block[chosen[low:high] - start])
     return np.concatenate(parts)
+
+
+def _known(rows: RowTable) -> AnnotatedRows | None:
+    return rows if isinstance(rows, AnnotatedRows) else None
+
+
+def _values(rows: RowTable) -> Array:
+    return rows.table if isinstance(rows, AnnotatedRows) else rows
 
 
 def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:

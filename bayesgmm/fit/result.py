@@ -6,7 +6,7 @@ from enum import Enum
 import numpy as np
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.fit.degeneracy import by_chance
+from bayesgmm.fit.degeneracy import slimmest
 from bayesgmm.fit.information import aic, bic, icl
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
@@ -128,7 +128,8 @@ class PointFit:
         The path of every start, in their order.
     order_feature : str
         The feature whose means number the clusters.
-    n_obs : int
+    n_obs : float
+        Number of rows, counted by their frequency weights.
     data_hash : str
     seed : int
 
@@ -153,7 +154,7 @@ class PointFit:
     n_collapsed: int
     climbs: tuple[Climb, ...]
     order_feature: str
-    n_obs: int
+    n_obs: float
     data_hash: str
     seed: int
 
@@ -272,7 +273,7 @@ class PointFit:
         if not above:
             return []
         best, objective = above[0].parameters, above[0].objective
-        k = int(by_chance(best, resolved.structure, self.n_obs).argmax())
+        k = slimmest(best, resolved.structure, self.n_obs)
         kind = "log likelihood" if self.log_posterior is None else "log posterior"
         optima = "1 higher solution" if len(above) == 1 else f"{len(above)} higher solutions"
         return [
@@ -283,6 +284,7 @@ class PointFit:
     def _table(self) -> list[str]:
         header = ["cluster", "weight", *(f"{name:.20} (sd)" for name in self.features)]
         deviations = np.sqrt(np.einsum("kdd->kd", self.covariances))
+        names = cluster_names(len(deviations), self.resolved.class_names)
         rows = [
             [
                 str(name),
@@ -290,7 +292,7 @@ class PointFit:
                 *(f"{m:.5g} ({s:.3g})" for m, s in zip(mean, deviation, strict=True)),
             ]
             for name, weight, mean, deviation in zip(
-                cluster_names(len(deviations)), self.weights, self.means, deviations, strict=True
+                names, self.weights, self.means, deviations, strict=True
             )
         ]
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -10,6 +10,7 @@ from bayesgmm.fit.additions import added_component, splits_of, tied_groups
 from bayesgmm.fit.climbs import Run, Target
 from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.starts import draw_starts, swap_component
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
@@ -33,7 +34,9 @@ class ShortClimbs:
     target : Target
     rows : Rows
     scaled : array of shape (obs, feature)
-        The same rows in fitting coordinates.
+        The same rows in fitting coordinates, missing cells filled.
+    known : AnnotatedRows or None
+        The same rows with what is known of them.
     floor : array of shape (feature,)
     tol : float
     max_iter : int
@@ -42,6 +45,7 @@ class ShortClimbs:
     target: Target
     rows: Rows
     scaled: Array
+    known: AnnotatedRows | None
     floor: Array
     tol: float
     max_iter: int
@@ -79,7 +83,7 @@ class ShortClimbs:
     def fewer(self) -> "ShortClimbs | None":
         """Return the same with one component less; None where that is no help."""
         target = self.target.fewer()
-        if target is None:
+        if target is None or target.resolved.classes:
             return None
         return replace(self, target=target, rows=self.rows.with_components(target.resolved))
 
@@ -121,7 +125,9 @@ def _in_rounds(
     runs: list[Run] = []
     for child in drawn:
         n_drawn = n_starts - n_swaps - n_added
-        points = draw_starts(climbs.scaled, k, target.resolved.structure, n_drawn, child)
+        points = draw_starts(
+            climbs.scaled, k, target.resolved.structure, n_drawn, child, climbs.known
+        )
         runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)
         if leaders and not target.by_chance(climbs.rows, leaders[0]):

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from bayesgmm.fit.points import point_of, split
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.model.components import Structure
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array, IntArray
@@ -20,7 +22,12 @@ _TIGHT = 0.5  # of another component's variance: what is set down at a row start
 
 
 def draw_starts(
-    rows: Array, n_clusters: int, structure: Structure, n_starts: int, seed: np.random.SeedSequence
+    rows: Array,
+    n_clusters: int,
+    structure: Structure,
+    n_starts: int,
+    seed: np.random.SeedSequence,
+    known: AnnotatedRows | None = None,
 ) -> list[Array]:
     """Return starting points of EM, each from its own child of the seed.
 
@@ -38,6 +45,8 @@ def draw_starts(
     structure : Structure
     n_starts : int
     seed : SeedSequence
+    known : AnnotatedRows, optional
+        The same rows with what is known of them: their weights and clusters count.
 
     Returns
     -------
@@ -59,6 +68,8 @@ def draw_starts(
             responsibilities = _hierarchical(sphered, n_clusters, rng)
         else:
             responsibilities = random[i % len(random)](rows, n_clusters, rng)
+        if known is not None:
+            responsibilities = _informed(responsibilities, known)
         points.append(_point(rows, responsibilities, structure, total))
     return points
 
@@ -122,6 +133,20 @@ def _point(
             return point_of(mass / mass.sum(), means, covariances)
     covariances = structure.covariances(mass + _PSEUDO_ROWS, scatters + _PSEUDO_ROWS * total)
     return point_of(mass / mass.sum(), means, covariances)
+
+
+def _informed(responsibilities: Array, known: AnnotatedRows) -> Array:
+    """Return responsibilities in the clusters that rows are allowed, rows counted by weights."""
+    allowed, weights = known.allowed, known.weights
+    if allowed is not None:
+        certain = allowed / allowed.sum(axis=1, keepdims=True)
+        _, order = linear_sum_assignment(certain.T @ responsibilities, maximize=True)
+        responsibilities = responsibilities[:, order] * allowed
+        total = responsibilities.sum(axis=1, keepdims=True)
+        responsibilities = np.where(
+            total > 0.0, responsibilities / np.where(total > 0.0, total, 1.0), certain
+        )
+    return responsibilities if weights is None else weights[:, None] * responsibilities
 
 
 def _one_hot(labels: IntArray, n_clusters: int) -> Array:

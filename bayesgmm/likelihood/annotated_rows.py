@@ -11,7 +11,15 @@ from bayesgmm.data import Dataset
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["AnnotatedRows", "RowGroup", "RowTable", "groups_of", "log_unit_of", "row_log_units"]
+__all__ = [
+    "AnnotatedRows",
+    "RowGroup",
+    "RowTable",
+    "groups_of",
+    "log_unit_of",
+    "row_log_units",
+    "rows_of",
+]
 
 _COUNTED_AT_ONCE = 2**16
 
@@ -191,6 +199,17 @@ class AnnotatedRows:
 
 
 RowTable = Array | AnnotatedRows
+
+
+def rows_of(data: Dataset, n_clusters: int) -> Dataset | AnnotatedRows:
+    """Return the rows of a data set with what is known of them, for so many clusters."""
+    known = data.annotations
+    if known is None:
+        return data
+    weights = known.weights
+    if weights is not None and known.weights_kind == "sampling":
+        weights = weights * (len(weights) / weights.sum())
+    return AnnotatedRows(data, weights, known.allowed(n_clusters), known.errors)
 
 
 def groups_of(rows: RowTable) -> tuple[RowGroup, ...]:

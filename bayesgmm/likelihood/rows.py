@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, rows_of
 from bayesgmm.likelihood.compiled.grouped import grouped_responsibilities
 from bayesgmm.likelihood.compiled.kernels import BLOCK, sum_rows
 from bayesgmm.likelihood.compiled.m_step import (
@@ -50,6 +50,9 @@ class Rows:
     def __init__(
         self, resolved: ResolvedSpec, data: Dataset | RowTable, n_threads: int | None = None
     ) -> None:
+        if isinstance(data, Dataset):
+            data = rows_of(data, resolved.n_components)
+        self._resolved = resolved
         self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
         self._data = data
         self._size = (resolved.n_components, resolved.n_features)
@@ -58,6 +61,20 @@ class Rows:
         self._held: list[Layout] | None = None
         if 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
             self._held = [self._laid_out(chunk) for chunk in self._chunks()]
+
+    @property
+    def n_counted(self) -> float:
+        """Number of rows, counted by their weights."""
+        return self._data.n_counted if isinstance(self._data, AnnotatedRows) else self.n_rows
+
+    @cached_property
+    def complete(self) -> "Rows":
+        """The rows without missing cells; these rows themselves where that is all of them."""
+        data = self._data
+        if not isinstance(data, AnnotatedRows):
+            return self
+        seen = ~np.isnan(data.table).any(axis=1)
+        return self if seen.all() else Rows(self._resolved, data[np.flatnonzero(seen)])
 
     def with_components(self, resolved: ResolvedSpec) -> "Rows":
         """Return the same rows for another number of components.
@@ -70,6 +87,8 @@ class Rows:
         if isinstance(self._data, AnnotatedRows):
             self._data.require_clusters(resolved.n_components)
         other = copy(self)
+        other.__dict__.pop("complete", None)
+        other._resolved = resolved
         other._size = (resolved.n_components, resolved.n_features)
         return other
 

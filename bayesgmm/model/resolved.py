@@ -38,6 +38,8 @@ class ResolvedSpec:
     scale : array of shape (feature,) or (cluster, feature), data units
         Median (log-normal) or scale (half-normal) of the prior of the scales; one number in place
         of the features for the spherical structures.
+    classes : tuple of str
+        Classes that known labels name: those of the first components.
     """
 
     spec: MixtureSpec
@@ -49,6 +51,7 @@ class ResolvedSpec:
     mean_location: Array
     mean_scale: Array
     scale: Array
+    classes: tuple[str, ...] = ()
 
     @property
     def structure(self) -> Structure:
@@ -65,11 +68,19 @@ class ResolvedSpec:
         """Number of features D."""
         return len(self.features)
 
+    @property
+    def class_names(self) -> list[str] | None:
+        """Names of the clusters where labels name some: the others are numbered after them."""
+        if not self.classes:
+            return None
+        return [*self.classes, *map(str, range(len(self.classes) + 1, self.n_components + 1))]
+
     @cached_property
     def groups(self) -> LabelGroups:
         """The groups of labels that the prior does not tell apart."""
         k = self.n_components
         rows = [
+            np.minimum(np.arange(k), len(self.classes))[:, None],
             self.concentration[:, None],
             *self.mean_rows,
             np.broadcast_to(self.scale, (k, self.scale.shape[-1])),
@@ -122,7 +133,10 @@ class ResolvedSpec:
         arrays = {
             name: value.tolist() for name, value in vars(self).items() if hasattr(value, "tolist")
         }
-        return {"spec": self.spec.to_dict(), "features": list(self.features), **arrays}
+        texts = {"features": list(self.features)}
+        if self.classes:
+            texts["classes"] = list(self.classes)
+        return {"spec": self.spec.to_dict(), **texts, **arrays}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ResolvedSpec":
@@ -130,10 +144,13 @@ class ResolvedSpec:
         arrays = {
             name: np.asarray(value, dtype=float)
             for name, value in values.items()
-            if name not in ("spec", "features")
+            if name not in ("spec", "features", "classes")
         }
         return cls(
-            spec=MixtureSpec.from_dict(values["spec"]), features=tuple(values["features"]), **arrays
+            spec=MixtureSpec.from_dict(values["spec"]),
+            features=tuple(values["features"]),
+            classes=tuple(values.get("classes", ())),
+            **arrays,
         )
 
 
@@ -215,4 +232,5 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         mean_location=location,
         mean_scale=_by_feature(priors.mean_scale, k, size, "mean_scale", "feature") * unit,
         scale=scale,
+        classes=() if data.annotations is None else data.annotations.classes,
     )

@@ -1,0 +1,213 @@
+"""What is known of rows beside their values: how often they count, their class, their errors."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesgmm.advice import Advice, Option
+from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.typing import Array, BoolArray
+
+__all__ = ["Annotations", "WeightsKind", "possible_classes", "row_errors", "row_weights"]
+
+WeightsKind = Literal["frequency", "sampling"]
+_SET = "|"
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What is known of rows beside their values. What is absent is None, and costs nothing.
+
+    Parameters
+    ----------
+    weights : array of shape (obs,), optional
+        How often each row counts, at least 0.
+    weights_kind : {"frequency", "sampling"}, optional
+    classes : tuple of str
+        The classes that labels name. Class c is component c; components without a class follow.
+    possible : bool array of shape (obs, class), optional
+        Classes that each row may belong to; none where its label is unknown.
+    errors : array of shape (obs, feature), optional, data units
+        Standard deviations of each row's own error.
+    """
+
+    weights: Array | None = None
+    weights_kind: WeightsKind | None = None
+    classes: tuple[str, ...] = ()
+    possible: BoolArray | None = None
+    errors: Array | None = None
+
+    def allowed(self, n_clusters: int) -> BoolArray | None:
+        """Return which components each row may belong to: (obs, cluster); None where any.
+
+        Raises
+        ------
+        ConfigError
+            Where there are fewer components than classes.
+        """
+        if self.possible is None:
+            return None
+        if n_clusters < len(self.classes):
+            raise ConfigError(
+                f"the labels name {len(self.classes)} classes, and each has a component: ask for "
+                f"at least {len(self.classes)} components, got {n_clusters}.",
+                key="n_components",
+                value=n_clusters,
+            )
+        out = np.zeros((len(self.possible), n_clusters), dtype=bool)
+        out[:, : len(self.classes)] = self.possible
+        out[~self.possible.any(axis=1)] = True
+        return out
+
+    def taken(self, index: Any) -> "Annotations":
+        """Return what is known of some rows."""
+        return replace(
+            self,
+            weights=None if self.weights is None else self.weights[index],
+            possible=None if self.possible is None else self.possible[index],
+            errors=None if self.errors is None else self.errors[index],
+        )
+
+    def digest(self, of_values: str) -> str:
+        """Return the hash of rows whose values have the hash `of_values`, with what is known."""
+        digest = hashlib.sha256(of_values.encode())
+        digest.update(repr((self.weights_kind, self.classes)).encode())
+        for array in (self.weights, self.possible, self.errors):
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def row_weights(cells: Any, kind: Any, name: str, n_obs: int) -> Array:
+    """Return weights (obs,), checked.
+
+    Raises
+    ------
+    ConfigError
+        Where the kind of the weights is not said, or is none.
+    DataError
+        Where there is another number of them, one is negative or no number, or all are 0.
+    """
+    if kind not in ("frequency", "sampling"):
+        raise ConfigError(
+            Advice(
+                "weights need to be of a kind: ",
+                Option("weights_kind", "frequency"),
+                " counts a row that often, ",
+                Option("weights_kind", "sampling"),
+                f" corrects for a survey's design; got {kind!r:.40}.",
+            ),
+            key="weights_kind",
+            value=kind,
+        )
+    weights = _numbers(cells, name, n_obs)
+    _refuse(~np.isfinite(weights), weights, name, "is no finite number")
+    _refuse(weights < 0.0, weights, name, "is below 0")
+    if not weights.any():
+        raise DataError(f"all weights in {name!r} are 0: no row counts.", column=name)
+    return weights
+
+
+def row_errors(columns: Sequence[tuple[Any, str]], n_obs: int) -> Array:
+    """Return errors (obs, feature), data units, checked.
+
+    Parameters
+    ----------
+    columns : sequence of (cells, name)
+        For each feature one number, one a row, or None where it has no error.
+    n_obs : int
+
+    Raises
+    ------
+    DataError
+        Where there is another number of them, or one is not above 0.
+    """
+    errors = np.zeros((n_obs, len(columns)))
+    for j, (cells, name) in enumerate(columns):
+        if cells is None:
+            continue
+        values = np.full(n_obs, cells) if isinstance(cells, int | float) else cells
+        errors[:, j] = _numbers(values, name, n_obs)
+        _refuse(~np.isfinite(errors[:, j]), errors[:, j], name, "is no finite number")
+        _refuse(errors[:, j] <= 0.0, errors[:, j], name, "is not above 0")
+    return errors
+
+
+def possible_classes(
+    cells: Sequence[Any], name: str, n_obs: int, categories: Sequence[Any] | None = None
+) -> tuple[tuple[str, ...], BoolArray]:
+    """Return the classes in order, and which of them each row may belong to: (obs, class).
+
+    Parameters
+    ----------
+    cells : sequence
+        A class, several as "a|b", or None, NaN or "" where the label is unknown.
+    name : str
+        Of the column.
+    n_obs : int
+    categories : sequence, optional
+        The classes in their order; else they are sorted.
+
+    Raises
+    ------
+    DataError
+        Where there is another number of them, all are unknown, or one is no category.
+
+    Examples
+    --------
+    >>> classes, possible = possible_classes(["b", None, "a|b"], "kind", 3)
+    >>> classes, possible.astype(int).tolist()
+    (('a', 'b'), [[0, 1], [0, 0], [1, 1]])
+    """
+    if len(cells) != n_obs:
+        raise DataError(f"{name!r} has {len(cells)} labels for {n_obs} rows.", column=name)
+    each = [() if _unknown(cell) else tuple(str(cell).split(_SET)) for cell in cells]
+    named = {part for parts in each for part in parts}
+    if not named:
+        raise DataError(f"all labels in {name!r} are unknown; leave labels out.", column=name)
+    classes = tuple(sorted(named)) if categories is None else tuple(map(str, categories))
+    if others := [
+        (i, part) for i, parts in enumerate(each) for part in parts if part not in classes
+    ]:
+        row, part = others[0]
+        raise DataError(
+            f"the label {part!r:.60} in row {row + 1} of {name!r} is no category.",
+            column=name,
+            rows=(row + 1,),
+        )
+    places = {label: c for c, label in enumerate(classes)}
+    possible = np.zeros((n_obs, len(classes)), dtype=bool)
+    for i, parts in enumerate(each):
+        possible[i, [places[part] for part in parts]] = True
+    return classes, possible
+
+
+def _unknown(cell: Any) -> bool:
+    return (
+        cell is None or cell == "" or cell != cell or type(cell).__name__ in ("NAType", "NaTType")
+    )
+
+
+def _numbers(cells: Any, name: str, n_obs: int) -> Array:
+    try:
+        numbers = np.array([np.nan if _unknown(c) else float(c) for c in cells], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name!r} must hold one number a row.", column=name) from None
+    if numbers.shape != (n_obs,):
+        raise DataError(f"{name!r} has {numbers.size} numbers for {n_obs} rows.", column=name)
+    return numbers
+
+
+def _refuse(bad: NDArray[np.bool_], values: Array, name: str, what: str) -> None:
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        more = int(bad.sum()) - 1
+        raise DataError(
+            f"{name!r} {what} in row {row + 1}: {values[row]:.6g}"
+            f"{f', and in {more} more' if more else ''}; correct it, or leave the row out.",
+            column=name,
+            rows=(row + 1,),
+        )

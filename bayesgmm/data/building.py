@@ -1,0 +1,123 @@
+"""From a table that was read to a data set that passed every check."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesgmm.data.annotated_checks import examine_annotated
+from bayesgmm.data.annotations import Annotations
+from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen
+from bayesgmm.data.columns import Table, distinct_labels
+from bayesgmm.errors import DataWarning
+from bayesgmm.typing import IntArray
+
+if TYPE_CHECKING:
+    from bayesgmm.data.dataset import Dataset
+
+__all__ = ["checked", "from_table"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+
+
+def from_table[D: "Dataset"](
+    make: type[D],
+    table: Table,
+    source: str,
+    options: dict[str, Any],
+    drop_missing: bool,
+    *,
+    named: bool,
+    known: Annotations | None = None,
+) -> D:
+    """Return the data set of a table; rows with missing cells are left out if that is asked for.
+
+    Parameters
+    ----------
+    make : type
+        The class of the data set.
+    table : Table
+    source : str
+    options : dict
+        How it was read.
+    drop_missing : bool
+    named : bool
+        Whether the user named the columns.
+    known : Annotations, optional
+        What is known of the rows beside their values; missing cells may then stay missing.
+    """
+    values, lines = table.values, table.lines
+    labels = distinct_labels(table.row_labels, "row_labels" in options)
+    n_rows, kept, missing = len(values), None, np.isnan(values)
+    if drop_missing and missing.any():
+        keep = ~missing.any(axis=1)
+        kept = np.flatnonzero(keep)
+        values, lines = values[keep], lines if lines is None else lines[keep]
+        labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)
+        known = known and known.taken(kept)
+    options |= {"drop_missing": drop_missing, "ignored_columns": list(table.ignored)}
+    options["left_out"] = dict(table.ignored)
+    return checked(
+        make,
+        ArrayRows(frozen(values)),
+        table.features,
+        source,
+        row_labels=labels,
+        kept=kept,
+        n_dropped=n_rows - len(values),
+        options=options,
+        lines=lines,
+        named=named,
+        notes=table.notes,
+        known=known,
+    )
+
+
+def checked[D: "Dataset"](
+    make: Callable[..., D],
+    rows: Rows,
+    features: tuple[str, ...],
+    source: str,
+    *,
+    row_labels: tuple[str, ...] | None = None,
+    kept: IntArray | None = None,
+    n_dropped: int = 0,
+    options: Mapping[str, Any] | None = None,
+    lines: Lines = None,
+    named: bool = True,
+    notes: tuple[str, ...] = (),
+    known: Annotations | None = None,
+) -> D:
+    """Check rows, warn of what looks wrong, and return the data set."""
+    n_obs, normal = rows.shape[0], None
+    if known is None:
+        facts, suspicions = examine(rows, features, lines)
+        told = [*notes, *suspicions.sentences(features, named)]
+    else:
+        assert isinstance(rows, ArrayRows)
+        facts, normal, told = examine_annotated(rows.array, features, lines, known)
+        told = [*notes, *told]
+    duplicated = n_obs - facts.n_distinct
+    if 2 * duplicated > n_obs:
+        told.append(
+            f"{duplicated} of {n_obs} rows are duplicates of an earlier row: check that rows "
+            "are separate observations, and not a table of counts or a repeated join."
+        )
+    for sentence in told:
+        warnings.warn(sentence, DataWarning, skip_file_prefixes=(_PACKAGE,))
+    return make(
+        features,
+        row_labels,
+        facts.hash,
+        source,
+        facts.n_distinct,
+        n_dropped,
+        kept,
+        dict(options or {}),
+        known,
+        _rows=rows,
+        _facts=facts,
+        _normal=normal,
+    )
