@@ -1,6 +1,7 @@
 """What a process takes and leaves: memory refused beforehand, threads as they were, seeds."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -80,7 +81,8 @@ def test_draws_depend_on_the_seed_and_not_on_cores_or_process(method: str) -> No
     one, two = (bayesgmm.sample(ROWS, 2, **SHORT, method=method, cores=cores) for cores in (1, 2))
     assert fingerprint(one) == fingerprint(two)
     code = (
-        "import sys; sys.path.insert(0, 'tests'); import bayesgmm, test_resources as t; "
+        f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r}); "
+        "import bayesgmm, test_resources as t; "
         f"print(t.fingerprint(bayesgmm.sample(t.ROWS, 2, **t.SHORT, method={method!r})))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
