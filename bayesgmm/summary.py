@@ -111,13 +111,14 @@ def _together(draws: Draws, rows: Iterable[int]) -> list[Quantity]:
     if not chosen:
         return []
     draws.require_gaussian()
-    if max(chosen) >= len(draws.rows):
+    n_rows = len(draws.table)
+    if max(chosen) >= n_rows:
         raise ConfigError(
-            f"row {max(chosen)} is not among the {len(draws.rows)} rows, which are counted from 0.",
+            f"row {max(chosen)} is not among the {n_rows} rows, which are counted from 0.",
             key="rows",
             value=max(chosen),
         )
-    shares = draws.responsibilities(draws.rows[chosen])
+    shares = draws.responsibilities(draws.table[chosen])
     return [
         Quantity(
             f"together[{chosen[i]}, {chosen[j]}]",

@@ -1,12 +1,14 @@
 """Data: strict reading of files and frames, and the checked, frozen data set."""
 
 from bayesgmm.data.account import account, facts_of
+from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.conversion import as_dataset
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.parquet import is_parquet
 from bayesgmm.data.requirements import check_components, require_whole_weights
 
 __all__ = [
+    "Annotations",
     "Dataset",
     "account",
     "as_dataset",

@@ -41,6 +41,11 @@ class Annotations:
     possible: BoolArray | None = None
     errors: Array | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known."""
+        return self.weights is None and self.possible is None and self.errors is None
+
     def allowed(self, n_clusters: int) -> BoolArray | None:
         """Return which components each row may belong to: (obs, cluster); None where any.
 

@@ -45,8 +45,8 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
     if isinstance(data, Dataset):
         if data.annotations is not None and not annotated:
             raise DataError(
-                "rows with missing cells, weights, labels or errors are taken by fit_em, fit_map "
-                "and bic_grid so far; leave these out of the data set for all else."
+                "rows with missing cells, weights, labels or errors are taken by fit_em, fit_map, "
+                "bic_grid and sample so far; leave these out of the data set for all else."
             )
         return data
     if isinstance(data, str | os.PathLike):

@@ -228,8 +228,10 @@ class Dataset:
         frame, known_of = separated(df, columns, missing, weights, weights_kind, labels, errors)
         table, options = read_frame(frame, columns, dialect=dialect), dialect.options(text=False)
         known, named = known_of(table.features), columns is not None
-        if missing == "refuse" and np.isnan(table.values).any():
-            known = None  # refused like those of rows of which nothing else is known
+        incomplete = bool(np.isnan(table.values).any())
+        unknown = known is None or known.empty
+        if incomplete if missing == "refuse" else unknown and not incomplete:
+            known = None  # refused, or taken, like rows of which nothing else is known
         dropping = drop_missing or missing == "drop"
         return from_table(cls, table, "frame", options, dropping, named=named, known=known)
 

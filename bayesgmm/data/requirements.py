@@ -68,12 +68,12 @@ def check_components(
 
 
 def require_whole_weights(data: Dataset) -> None:
-    """Check that frequency weights are numbers of rows: only EM takes fractions of them.
+    """Check that weights are numbers of rows: only point fits take others.
 
     Raises
     ------
     DataError
-        Where a weight is no whole number.
+        Where a frequency weight is no whole number.
     """
     known = data.annotations
     if known is None or known.weights is None or known.weights_kind != "frequency":

@@ -10,7 +10,7 @@ import xarray as xr
 from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
-from bayesgmm.errors import ConfigError
+from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree
@@ -188,6 +188,11 @@ def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
             "the posterior holds no log likelihood of each row (log_likelihood/x), which WAIC and "
             "LOO need; sample with log_likelihood=True, or adopt(tree, data, spec_or_model).",
             group="log_likelihood",
+        )
+    if "observed_data" in posterior and "weights" in posterior["observed_data"]:
+        raise DataError(
+            "WAIC and LOO do not take rows with weights so far; compare such models by the "
+            "evidence, or write each row as often as it counts."
         )
     values = posterior["log_likelihood"].to_dataset()["x"]
     n_bad = int((~np.isfinite(values)).sum())

@@ -14,7 +14,7 @@ from bayesgmm.fit.points import point_of
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.fit.saddles import off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of, values_of
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -82,7 +82,7 @@ def _follow(
     resolved = target.resolved
     points = [_point_of_start(start, resolved) for start in starts]
     rng = np.random.default_rng(seed)
-    sample = data.completed(_values(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
+    sample = data.completed(values_of(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
     floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
     rows = Rows(resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
@@ -123,7 +123,7 @@ def _search(
     sample = _sampled(data, resolved, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = max(tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
-    filled, known = data.completed(_values(sample), rng), _known(sample)
+    filled, known = data.completed(values_of(sample), rng), _known(sample)
     scaled = (filled - resolved.centre) / resolved.unit
     floor = _floor(scaled, resolved)
     most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
@@ -235,10 +235,6 @@ def _sampled(
 
 def _known(rows: RowTable) -> AnnotatedRows | None:
     return rows if isinstance(rows, AnnotatedRows) else None
-
-
-def _values(rows: RowTable) -> Array:
-    return rows.table if isinstance(rows, AnnotatedRows) else rows
 
 
 def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:

@@ -15,6 +15,7 @@ from bayesgmm.labels.ecr import ecr
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.pivot import reorder_by_pivot
 from bayesgmm.labels.stephens import stephens
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.numbering import number_clusters
 from bayesgmm.posterior.draws import Draws
@@ -103,7 +104,7 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
     }
     scores = identification_scores(allocations, orders)
     means = np.take_along_axis(draws.parameters.means, orders[..., None], axis=1)
-    spread = draws.rows.std(axis=0, ddof=1)
+    spread = np.nanstd(values_of(draws.table), axis=0, ddof=1)
     numbers, feature = _numbers(means.reshape(*draws.shape, *means.shape[1:]), spread, groups)
     orders = orders[:, numbers].reshape(*draws.shape, -1)
     return with_attributes(

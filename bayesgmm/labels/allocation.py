@@ -34,7 +34,7 @@ class Allocations:
     def at(self, draw: int) -> Array:
         """Return the allocation probabilities (cluster, obs) of one draw."""
         one = Parameters(*(value[draw] for value in self.draws.parameters))
-        return responsibilities(one, self.draws.rows, *self.draws.frame)
+        return responsibilities(one, self.draws.table, *self.draws.frame)
 
     def scores(self, targets: Array) -> Array:
         """Return sum_i r_ij t_ik for targets t (cluster, obs): shape (sample, label, cluster)."""
@@ -76,7 +76,7 @@ class Allocations:
         return orders, _mean(self._reduced(match))
 
     def _reduced[Result](self, reduce: Callable[[Array, slice], Result]) -> Iterator[Result]:
-        if self.draws.parameters.weights.size * len(self.draws.rows) > _HELD_VALUES:
+        if self.draws.parameters.weights.size * len(self.draws.table) > _HELD_VALUES:
             return self.draws.reduced(reduce)
         return (reduce(block, part) for block, part in self._held)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from bayesgmm.labels.quantities import Quantity, label_free_quantities
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.limits import CHAINS_APART, STAYING_DRAWS
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.typing import Array
@@ -104,10 +105,12 @@ def _row_log_likelihoods(draws: Draws) -> Array | None:
 
     Where the components are not Gaussian, what is stored; None where nothing is.
     """
-    every = -(-len(draws.rows) // _ROWS)
+    table = draws.table
+    every = -(-len(table) // _ROWS)
     if not draws.gaussian:
         if "log_likelihood" not in draws.tree:
             return None
         return draws.tree["log_likelihood"].to_dataset()["x"].values[:, :, ::every]
-    rows = np.ascontiguousarray(draws.rows[::every])
+    part = table[::every]
+    rows = part if isinstance(part, AnnotatedRows) else np.ascontiguousarray(part)
     return draws.log_densities(rows).reshape(*draws.shape, len(rows))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Annotations, Dataset
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -15,10 +15,13 @@ __all__ = [
     "AnnotatedRows",
     "RowGroup",
     "RowTable",
+    "annotated_rows",
     "groups_of",
     "log_unit_of",
     "row_log_units",
     "rows_of",
+    "table_of",
+    "values_of",
 ]
 
 _COUNTED_AT_ONCE = 2**16
@@ -204,12 +207,21 @@ RowTable = Array | AnnotatedRows
 def rows_of(data: Dataset, n_clusters: int) -> Dataset | AnnotatedRows:
     """Return the rows of a data set with what is known of them, for so many clusters."""
     known = data.annotations
-    if known is None:
-        return data
+    return data if known is None else annotated_rows(data, known, n_clusters)
+
+
+def table_of(data: Dataset, n_clusters: int) -> RowTable:
+    """Return the rows in memory of a data set, with what is known of them."""
+    rows = rows_of(data, n_clusters)
+    return rows.values if isinstance(rows, Dataset) else rows
+
+
+def annotated_rows(values: Dataset | Array, known: Annotations, n_clusters: int) -> AnnotatedRows:
+    """Return rows with what is known of them, for so many clusters; see `AnnotatedRows`."""
     weights = known.weights
     if weights is not None and known.weights_kind == "sampling":
         weights = weights * (len(weights) / weights.sum())
-    return AnnotatedRows(data, weights, known.allowed(n_clusters), known.errors)
+    return AnnotatedRows(values, weights, known.allowed(n_clusters), known.errors)
 
 
 def groups_of(rows: RowTable) -> tuple[RowGroup, ...]:
@@ -218,6 +230,11 @@ def groups_of(rows: RowTable) -> tuple[RowGroup, ...]:
         return rows.groups
     places, columns = np.arange(len(rows)), np.arange(rows.shape[1])
     return (RowGroup(places, columns, rows, np.zeros(len(columns)), len(columns)),)
+
+
+def values_of(rows: RowTable) -> Array:
+    """Return the values of rows alone: shape (obs, feature), NaN where a cell is missing."""
+    return rows.table if isinstance(rows, AnnotatedRows) else rows
 
 
 def log_unit_of(rows: Dataset | RowTable, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:

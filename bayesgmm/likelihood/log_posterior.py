@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import betaln, expit, gammaln
 
+from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
@@ -69,12 +70,13 @@ class LogPosterior:
 
         Raises
         ------
-        NotImplementedError
+        DataError
             Where they are annotated: draws of labels and cells are not made for such rows.
         """
         if isinstance(self.rows, AnnotatedRows):
-            raise NotImplementedError(
-                "Gibbs sweeps take complete rows without weights, labels or errors only."
+            raise DataError(
+                "sequential Monte Carlo does not take rows with missing cells, weights, labels or "
+                "errors so far; sample by NUTS, and take the evidence by the bridge alone."
             )
         return self.rows
 

@@ -31,7 +31,7 @@ def sweep(target: LogPosterior, states: Array, step: float, max_steps: int, seed
 
     Raises
     ------
-    NotImplementedError
+    DataError
         Where the rows are annotated.
     """
     target.complete_rows()

@@ -119,7 +119,10 @@ def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:
     kept = evenly(size, -(-n_draws // n_chains))
     if len(kept) < size:
         draws = draws.taken(np.add.outer(size * np.arange(n_chains), kept).ravel())
-    own = draws.observed if rows is None else checked_rows(rows, draws.features)
+    if rows is None:
+        own = None if draws.observed is None else draws.rows
+    else:
+        own = checked_rows(rows, draws.features)
     return Shown(draws, own, sampled=not isinstance(source, PointFit))
 
 

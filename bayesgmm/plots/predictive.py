@@ -10,7 +10,7 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
-from bayesgmm.posterior.tree import rows_of
+from bayesgmm.posterior.draws import view_of
 from bayesgmm.prediction._simulate import posterior_predictive as replicate
 from bayesgmm.typing import Array
 
@@ -54,7 +54,7 @@ def posterior_predictive(
     >>> len(posterior_predictive(tree, n_data_sets=40, seed=1).axes)
     1
     """
-    rows = rows_of(posterior)
+    rows = view_of(posterior).rows
     if "posterior_predictive" not in posterior:
         posterior = replicate(posterior, n_data_sets, seed)
     group = posterior["posterior_predictive"].to_dataset()["x"]

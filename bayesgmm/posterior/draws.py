@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.annotated_rows import RowTable
+from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.likelihood.rows import whole_blocks
@@ -78,7 +78,7 @@ class Draws:
         parameters: Parameters,
         features: tuple[str, ...],
         *,
-        rows: Array | None = None,
+        rows: RowTable | None = None,
         obs: NDArray[Any] | None = None,
         clusters: NDArray[Any] | None = None,
         frame: tuple[Array, Array] | None = None,
@@ -165,13 +165,13 @@ class Draws:
         return clusters_of(self.tree)
 
     @cached_property
-    def observed(self) -> Array | None:
-        """The observed rows (obs, feature), data units; None where they are not kept."""
+    def observed(self) -> RowTable | None:
+        """The observed rows, data units, as `table`; None where they are not kept."""
         return rows_of(self.tree)
 
     @property
-    def rows(self) -> Array:
-        """The observed rows (obs, feature), data units.
+    def table(self) -> RowTable:
+        """The observed rows (obs, feature), data units, with what is known of them.
 
         Raises
         ------
@@ -183,6 +183,25 @@ class Draws:
                 "a point fit does not keep the data it was fitted to; pass them as rows."
             )
         return self.observed
+
+    @property
+    def rows(self) -> Array:
+        """The observed rows (obs, feature), data units, of which nothing else is known.
+
+        Raises
+        ------
+        ConfigError
+            Where they are not kept.
+        DataError
+            Where they are annotated, which the caller does not take.
+        """
+        if isinstance(self.table, AnnotatedRows):
+            raise DataError(
+                "this verb does not take rows with missing cells, weights, labels or errors so "
+                "far; relabel, diagnose, summarize, membership, coclustering, loo, waic and "
+                "log_evidence do."
+            )
+        return self.table
 
     @cached_property
     def obs(self) -> NDArray[Any]:
@@ -228,8 +247,9 @@ class Draws:
         """
         if self.resolved is not None:
             return self.resolved.centre, self.resolved.unit
-        if self.observed is not None and np.ptp(self.observed, axis=0).all():
-            return self.observed.mean(axis=0), self.observed.std(axis=0, ddof=1)
+        rows = self.observed
+        if rows is not None and not isinstance(rows, AnnotatedRows) and np.ptp(rows, axis=0).all():
+            return rows.mean(axis=0), rows.std(axis=0, ddof=1)
         variances = np.einsum("skdd->skd", self.parameters.covariances)
         return self.parameters.means.mean(axis=(0, 1)), np.sqrt(variances.mean(axis=(0, 1)))
 
@@ -264,7 +284,7 @@ class Draws:
                 "model=, or adopt(tree, data, spec).",
                 group="posterior",
             )
-        return LogPosterior(self.resolved, self.rows)
+        return LogPosterior(self.resolved, self.table)
 
     @cached_property
     def coordinates(self) -> Array:
@@ -294,7 +314,7 @@ class Draws:
             correlations[(..., *square)],
             covariances[(..., *square)],
         )
-        rows = None if self.observed is None else self.observed[:, index]
+        rows = None if self.observed is None else self.rows[:, index]
         features = tuple(self.features[i] for i in index)
         centre, unit = self.frame
         return self._like_these(marginal, features, rows, (centre[index], unit[index]))
@@ -303,7 +323,7 @@ class Draws:
         self,
         parameters: Parameters,
         features: tuple[str, ...],
-        rows: Array | None,
+        rows: RowTable | None,
         frame: tuple[Array, Array],
     ) -> "Draws":
         return Draws.of(
@@ -335,7 +355,7 @@ class Draws:
         cores : int, optional
             Threads; all that there are by default.
         """
-        table = self.rows if rows is None else rows
+        table = self.table if rows is None else rows
         return over_draws(reduce, self.parameters, table, *self.frame, cores=cores)
 
     def responsibilities(self, rows: RowTable, samples: slice = slice(None)) -> Array:

@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.data import Dataset, facts_of
+from bayesgmm.data import Annotations, Dataset, facts_of
 from bayesgmm.errors import ConfigError, ResultFileError
+from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
 from bayesgmm.model.resolved import ResolvedSpec
@@ -100,9 +101,7 @@ def posterior_tree(
         "posterior": _posterior(parameters, free, resolved, numbered),
         "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
         "sample_stats": xr.Dataset({k: (_SAMPLE, v) for k, v in sample_stats.items()}, numbered),
-        "observed_data": xr.Dataset(
-            {"x": (("obs", "feature"), data.values)}, {"obs": obs, "feature": features}
-        ),
+        "observed_data": observed_group(data),
         "constant_data": xr.Dataset(
             {name: ("feature", getattr(resolved, name)) for name in _CONSTANTS},
             {"feature": features},
@@ -150,7 +149,7 @@ def _posterior(
         values["correlations"] = pairs_of(correlations)
     coords = {
         **numbered,
-        "cluster": cluster_names(resolved.n_components),
+        "cluster": cluster_names(resolved.n_components, resolved.class_names),
         "feature": features,
         "feature_bis": features,
     }
@@ -209,10 +208,47 @@ def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:
     return None if values is None else ResolvedSpec.from_dict(values)
 
 
-def rows_of(tree: xr.DataTree) -> Array:
-    """Return the observed rows (obs, feature), data units."""
+def observed_group(data: Dataset) -> xr.Dataset:
+    """Return the rows of a data set, and what is known of them, as a group of a result."""
+    variables: dict[str, Any] = {"x": (("obs", "feature"), data.values)}
+    coords: dict[str, Any] = {"obs": data.obs(), "feature": list(data.features)}
+    known = data.annotations
+    if known is not None:
+        if known.weights is not None:
+            variables["weights"] = ("obs", known.weights, {"kind": known.weights_kind})
+        if known.possible is not None:
+            variables["possible"] = (("obs", "class"), known.possible.astype(np.int8))
+            coords["class"] = list(known.classes)
+        if known.errors is not None:
+            variables["errors"] = (("obs", "feature"), known.errors)
+    return xr.Dataset(variables, coords)
+
+
+def rows_of(tree: xr.DataTree) -> RowTable:
+    """Return the observed rows, data units, with what is known of them beside their values."""
     check_posterior(tree, "observed_data")
-    return np.ascontiguousarray(tree["observed_data"]["x"].values)
+    group = tree["observed_data"].to_dataset()
+    values = np.ascontiguousarray(group["x"].values)
+    known = annotations_in(group)
+    if known is None and not np.isnan(values).any():
+        return values
+    known = known or Annotations()
+    return annotated_rows(values, known, clusters_of(tree).size)
+
+
+def annotations_in(group: xr.Dataset) -> Annotations | None:
+    """Read back what is known of the rows of a result; None where that is nothing."""
+    names = [name for name in ("weights", "possible", "errors") if name in group]
+    if not names:
+        return None
+    weights = group["weights"] if "weights" in names else None
+    return Annotations(
+        None if weights is None else np.array(weights.values, dtype=float),
+        None if weights is None else weights.attrs["kind"],
+        tuple(map(str, group["class"].values)) if "possible" in names else (),
+        group["possible"].values.astype(bool) if "possible" in names else None,
+        np.array(group["errors"].values, dtype=float) if "errors" in names else None,
+    )
 
 
 def obs_of(tree: xr.DataTree) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, rows_for
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, table_for
 from bayesgmm.runtime.memory import require_bytes
 
 __all__ = ["coclustering"]
@@ -45,7 +45,7 @@ def coclustering(fit_or_posterior: FitOrPosterior, rows: Any = None) -> xr.DataA
     [[1.0, 0.0], [0.0, 1.0]]
     """
     draws = draws_of(fit_or_posterior)
-    values = rows_for(draws, rows)
+    values = table_for(draws, rows)
     n_rows = len(values)
     require_bytes(
         2 * 8 * n_rows**2,

@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
@@ -119,7 +120,8 @@ def _limits(draws: Draws, limits: Limits | None) -> list[tuple[float, float]]:
             )
         return ends
     if draws.observed is not None:
-        low, high = draws.observed.min(axis=0), draws.observed.max(axis=0)
+        values = values_of(draws.observed)
+        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         margin = MARGIN * (high - low)
         return list(zip(low - margin, high + margin, strict=True))
     means, reach = draws.parameters.means, REACH * draws.parameters.scales

@@ -10,7 +10,7 @@ from scipy.special import entr
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, rows_for
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
 
 __all__ = ["membership", "most_ambiguous"]
 
@@ -58,7 +58,7 @@ def membership(
     """
     check_prob(prob)
     draws = draws_of(fit_or_posterior)
-    values = rows_for(draws, rows)
+    values = table_for(draws, rows)
     shape = (len(values), draws.n_components)
     mean, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
 

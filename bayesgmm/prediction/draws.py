@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.rows import checked_rows, row_names
 from bayesgmm.typing import Array
 
-__all__ = ["FitOrPosterior", "draws_of", "interval", "names_for", "rows_for"]
+__all__ = ["FitOrPosterior", "draws_of", "interval", "names_for", "rows_for", "table_for"]
 
 FitOrPosterior = PointFit | Posterior
 
@@ -51,6 +52,11 @@ def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Draw
 def rows_for(draws: Draws, rows: Any) -> Array:
     """Return new rows as a checked array (obs, feature), or the observed ones for None."""
     return draws.rows if rows is None else checked_rows(rows, draws.features)
+
+
+def table_for(draws: Draws, rows: Any) -> RowTable:
+    """Return the same, the observed rows with what is known of them."""
+    return draws.table if rows is None else checked_rows(rows, draws.features)
 
 
 def names_for(draws: Draws, rows: Any, n_rows: int) -> NDArray[Any]:

@@ -11,12 +11,14 @@ import xarray as xr
 from bayesgmm import labels
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
-from bayesgmm.data import Dataset, as_dataset, check_components
+from bayesgmm.data import Dataset, as_dataset, check_components, require_whole_weights
 from bayesgmm.errors import (
     ConfigError,
+    DataError,
     DataWarning,
     SamplingInterrupted,
 )
+from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -120,7 +122,7 @@ def sample(
     >>> tree.posterior.means.shape
     (4, 50, 2, 1)
     """
-    dataset = as_dataset(data)
+    dataset = as_dataset(data, annotated=model is None)
     settings = _settings(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
     run = _METHODS[check_one_of("method", method, _METHODS)]
@@ -147,7 +149,9 @@ def sample(
         return tree if relabel is None else labels.relabel(tree, relabel)
     spec = _required(spec)
     check_components(dataset, spec.n_components)
-    log_posterior = LogPosterior(resolve(spec, dataset), dataset.values)
+    require_whole_weights(dataset)
+    _refuse_sampling_weights(dataset)
+    log_posterior = LogPosterior(resolve(spec, dataset), table_of(dataset, spec.n_components))
     _warn_of_ties(log_posterior.resolved, dataset)
     for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
     modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
@@ -259,6 +263,15 @@ def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
         f"sampling {data.n_obs} rows with their log likelihood at {n_draws} draws",
         "pass log_likelihood=False, keep fewer draws, or sample a part of the rows",
     )
+
+
+def _refuse_sampling_weights(data: Dataset) -> None:
+    if data.annotations is not None and data.annotations.weights_kind == "sampling":
+        raise DataError(
+            "draws under a survey's weights are those of a pseudo-posterior, whose spread is wrong "
+            "until it is adjusted for the design, which is not done so far; fit_em and fit_map "
+            "take such weights."
+        )
 
 
 def _required(spec: MixtureSpec | int | None) -> MixtureSpec:

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.errors import DataError
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.points import split
 from bayesgmm.likelihood import rows as passes
@@ -339,12 +340,12 @@ def test_some_of_the_rows():
 
 def test_what_draws_labels_refuses_annotated_rows():
     target, x = posterior_of(2, 2, "full", 0.0)
-    message = "complete rows without weights, labels or errors"
-    with pytest.raises(NotImplementedError, match=message):
+    message = "does not take rows with missing cells, weights, labels or errors"
+    with pytest.raises(DataError, match=message):
         sweep(target, np.tile(x, (1, 2, 1)), 0.1, 2, 1)
-    with pytest.raises(NotImplementedError, match=message):
+    with pytest.raises(DataError, match=message):
         temper(target, n_particles=64, n_runs=4, seed=1)
-    with pytest.raises(NotImplementedError, match=message):
+    with pytest.raises(DataError, match=message):
         FirstRows(target, target.complete_rows())
 
 

@@ -1,0 +1,176 @@
+"""Posteriors of rows with missing cells, weights, labels and errors."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import gammaln, logsumexp
+from scipy.stats import multivariate_normal, norm
+
+import bayesgmm as bg
+from bayesgmm.posterior.draws import Draws
+from tests.support.few_rows import EIGHT, FIXED
+from tests.support.places import REFERENCE
+
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
+SECOND = np.array([0.4, -0.3, 1.9, 0.1, -1.2, 2.4, 0.7, -0.9])
+SPEC = bg.MixtureSpec(2, "diag", FIXED, resolution=0)
+
+
+def group_evidence(cells):
+    """Log density of one feature's cells in one cluster, by quadrature in (mean, log scale)."""
+    mean = np.linspace(-9.0, 10.0, 191)[:, None]
+    log_scale = np.linspace(math.log(0.7) - 4.0, math.log(0.7) + 4.0, 81)
+    prior = norm.logpdf(mean, 0.5, 2.0) + norm.logpdf(log_scale, math.log(0.7), 0.6)
+    prior = prior + math.log(mean[1, 0] - mean[0, 0]) + math.log(log_scale[1] - log_scale[0])
+    return logsumexp(prior + sum(norm.logpdf(y, mean, np.exp(log_scale)) for y in cells))
+
+
+def enumerated(values, times, allowed):
+    """Log evidence of two clusters with independent features: a sum over all allocations.
+
+    A row that counts w times has w labels of its own.
+    """
+    rows = np.repeat(np.arange(len(values)), times)
+    kept, terms = {}, []
+    for labels in itertools.product((0, 1), repeat=len(rows)):
+        if not all(allowed[i, k] for i, k in zip(rows, labels, strict=True)):
+            continue
+        sizes = np.bincount(labels, minlength=2)
+        term = (gammaln(1.0 + sizes) - gammaln(1.0)).sum() + gammaln(2.0) - gammaln(2.0 + len(rows))
+        for k, feature in itertools.product((0, 1), range(values.shape[1])):
+            mine = [i for i, label in zip(rows, labels, strict=True) if label == k]
+            cells = tuple(values[i, feature] for i in mine if not np.isnan(values[i, feature]))
+            if (feature, cells) not in kept:
+                kept[feature, cells] = group_evidence(cells)
+            term += kept[feature, cells]
+        terms.append(term)
+    return logsumexp(terms)
+
+
+def known(**options):
+    """Eight rows of two features, and whichever of these is asked for."""
+    values = np.column_stack([EIGHT, SECOND])
+    missing = {(1, 1), (4, 0), (6, 1)} if options.get("missing") else set()
+    for cell in missing:
+        values[cell] = np.nan
+    times = np.array([1, 2, 1, 1, 1, 1, 1, 1]) if options.get("weights") else np.ones(8, int)
+    labels = [None] * 8
+    if options.get("labels"):
+        labels[0], labels[5], labels[7] = "low", "high", "high"
+    arguments = {"missing": "mar"} if missing else {}
+    if options.get("weights"):
+        arguments |= {"weights": times, "weights_kind": "frequency"}
+    if options.get("labels"):
+        arguments |= {"labels": pd.Categorical(labels, ["low", "high"])}
+    data = bg.Dataset.from_frame(pd.DataFrame(values, columns=["x", "y"]), **arguments)
+    allowed = np.array([[label in (None, k) for k in ("low", "high")] for label in labels])
+    return data, enumerated(values, times, allowed)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("missing",), ("weights",), ("labels",), ("missing", "weights", "labels")],
+    ids=" and ".join,
+)
+def test_the_evidence_is_the_sum_over_all_allocations(options):
+    data, expected = known(**dict.fromkeys(options, True))
+    posterior = bg.sample(data, SPEC, draws=2000, seed=11)
+    evidence = bg.log_evidence(posterior, seed=1)
+    assert evidence.error < 0.02
+    assert evidence.value == pytest.approx(expected, abs=4 * evidence.error)
+    if "labels" in options:
+        assert Draws(posterior).groups.groups == ((0,), (1,))  # K! is 1: labels tell them apart
+
+
+@pytest.fixture(scope="module")
+def airquality():
+    table = pd.read_csv(REFERENCE / "airquality.csv")
+    data = bg.Dataset.from_frame(table.assign(Ozone=np.log(table["Ozone"])), missing="mar")
+    return data, bg.sample(data, 2, draws=500, seed=1)
+
+
+def test_log_likelihoods_are_those_of_the_observed_cells(airquality):
+    data, posterior = airquality
+    assert np.isnan(posterior["observed_data"]["x"]).sum() == 44
+    draws = Draws(posterior)
+    stored = posterior["log_likelihood"]["x"].values.reshape(-1, data.n_obs)
+    for sample in (0, 999, 1999):
+        weights, means, _, _, covariances = (value[sample] for value in draws.parameters)
+        for i in (0, 4, 26, 152):  # row 5 lacks two cells
+            seen = np.flatnonzero(~np.isnan(data.values[i]))
+            terms = [
+                math.log(w)
+                + multivariate_normal(m[seen], c[np.ix_(seen, seen)]).logpdf(data.values[i, seen])
+                for w, m, c in zip(weights, means, covariances, strict=True)
+            ]
+            assert stored[sample, i] == pytest.approx(logsumexp(terms), abs=1e-9)
+    total = posterior["sample_stats"]["log_likelihood"].values.ravel()
+    np.testing.assert_allclose(total, stored.sum(axis=1), rtol=1e-10)
+
+
+def test_verbs_take_a_posterior_of_incomplete_rows(airquality, tmp_path):
+    _, posterior = airquality
+    again = bg.load(bg.save(posterior, tmp_path / "posterior.nc"))
+    for tree in (posterior, again):
+        verdict = bg.diagnose(tree)
+        assert verdict.statistics["chains"] == 4 and "modes left out" not in verdict.status.value
+        soft = bg.membership(tree)
+        np.testing.assert_allclose(soft["mean"].sum("cluster"), 1.0, atol=1e-12)
+        assert np.isfinite(bg.loo(tree).elpd) and np.isfinite(bg.waic(tree).elpd)
+        together = bg.coclustering(tree)
+        assert together.shape == (153, 153) and together.min() >= 0.0
+        assert bg.summarize(tree).notna().all(axis=None)
+        assert bg.log_evidence(tree, seed=1).error < 0.2
+    for verb in (bg.partition, bg.density, bg.posterior_predictive, bg.plots.density_2d):
+        with pytest.raises(bg.DataError, match="missing cells, weights, labels or errors so far"):
+            verb(posterior)
+    with pytest.raises(bg.DataError, match="sequential Monte Carlo does not take"):
+        bg.smc_evidence(posterior)
+
+
+def test_what_is_known_of_rows_comes_back_from_disk(tmp_path):
+    data, _ = known(missing=True, weights=True, labels=True)
+    posterior = bg.sample(data, SPEC, draws=50, tune=200, seed=1)
+    again = bg.load(bg.save(posterior, tmp_path / "posterior.nc"))
+    one, other = Draws(posterior).table, Draws(again).table
+    for name in ("weights", "allowed"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert posterior["posterior"]["cluster"].values.tolist() == ["low", "high"]
+    assert bg.membership(again)["cluster"].values.tolist() == ["low", "high"]
+    soft = bg.membership(again)["mean"].values
+    assert soft[0, 0] == soft[5, 1] == soft[7, 1] == 1.0  # their classes are known
+    for verb in (bg.loo, bg.waic):
+        with pytest.raises(bg.DataError, match="do not take rows with weights so far"):
+            verb(posterior)
+
+
+def test_draws_under_errors_of_each_row_are_of_the_values_without_them():
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=400) + 6.0 * (np.arange(400) % 2)
+    errors = np.where(np.arange(400) % 4 < 2, 0.2, 2.0)
+    table = pd.DataFrame({"x": truth + errors * rng.normal(size=400)})
+    posterior = bg.sample(bg.Dataset.from_frame(table, errors={"x": errors}), 2, seed=1)
+    scales = posterior["posterior"]["scales"].mean(("chain", "draw")).values.ravel()
+    np.testing.assert_allclose(scales, 1.0, atol=0.2)
+    plain = bg.sample(table, 2, seed=1)["posterior"]["scales"].mean().item()
+    assert plain > 1.4
+
+
+def test_a_surveys_weights_are_refused_by_name():
+    data = bg.Dataset.from_frame(
+        pd.DataFrame({"x": EIGHT}), weights=np.linspace(0.5, 2.0, 8), weights_kind="sampling"
+    )
+    with pytest.raises(bg.DataError, match="pseudo-posterior"):
+        bg.sample(data, 2)
+
+
+def test_nothing_missing_changes_no_bit():
+    table = pd.DataFrame({"x": EIGHT, "y": SECOND})
+    one, other = (
+        bg.sample(bg.Dataset.from_frame(table, missing=missing), 2, draws=50, tune=100, seed=1)
+        for missing in ("refuse", "mar")
+    )
+    assert one["posterior"].equals(other["posterior"])
