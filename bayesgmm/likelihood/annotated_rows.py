@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.data import Annotations, Dataset
+from bayesgmm.errors import DataError
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -18,6 +19,7 @@ __all__ = [
     "annotated_rows",
     "groups_of",
     "log_unit_of",
+    "plain_rows",
     "row_log_units",
     "rows_of",
     "table_of",
@@ -230,6 +232,22 @@ def groups_of(rows: RowTable) -> tuple[RowGroup, ...]:
         return rows.groups
     places, columns = np.arange(len(rows)), np.arange(rows.shape[1])
     return (RowGroup(places, columns, rows, np.zeros(len(columns)), len(columns)),)
+
+
+def plain_rows(rows: RowTable) -> Array:
+    """Return rows of which nothing but their values is known.
+
+    Raises
+    ------
+    DataError
+        Where something else is, which the caller does not take.
+    """
+    if isinstance(rows, AnnotatedRows):
+        raise DataError(
+            "this verb does not take rows with missing cells, weights, labels or errors so far; "
+            "relabel, diagnose, summarize, membership, coclustering, loo, waic and log_evidence do."
+        )
+    return rows
 
 
 def values_of(rows: RowTable) -> Array:

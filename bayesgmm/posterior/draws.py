@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.errors import ConfigError, DataError
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
+from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, plain_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.likelihood.rows import whole_blocks
@@ -186,22 +186,8 @@ class Draws:
 
     @property
     def rows(self) -> Array:
-        """The observed rows (obs, feature), data units, of which nothing else is known.
-
-        Raises
-        ------
-        ConfigError
-            Where they are not kept.
-        DataError
-            Where they are annotated, which the caller does not take.
-        """
-        if isinstance(self.table, AnnotatedRows):
-            raise DataError(
-                "this verb does not take rows with missing cells, weights, labels or errors so "
-                "far; relabel, diagnose, summarize, membership, coclustering, loo, waic and "
-                "log_evidence do."
-            )
-        return self.table
+        """The same for a caller that takes no annotated rows: a DataError where they are."""
+        return plain_rows(self.table)
 
     @cached_property
     def obs(self) -> NDArray[Any]:

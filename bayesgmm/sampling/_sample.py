@@ -148,10 +148,7 @@ def sample(
         )
         return tree if relabel is None else labels.relabel(tree, relabel)
     spec = _required(spec)
-    check_components(dataset, spec.n_components)
-    require_whole_weights(dataset)
-    _refuse_sampling_weights(dataset)
-    log_posterior = LogPosterior(resolve(spec, dataset), table_of(dataset, spec.n_components))
+    log_posterior = _log_posterior_of(dataset, spec)
     _warn_of_ties(log_posterior.resolved, dataset)
     for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
     modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
@@ -265,13 +262,17 @@ def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
     )
 
 
-def _refuse_sampling_weights(data: Dataset) -> None:
+def _log_posterior_of(data: Dataset, spec: MixtureSpec) -> LogPosterior:
+    """Return the log posterior of rows that it can be sampled for."""
+    check_components(data, spec.n_components)
+    require_whole_weights(data)
     if data.annotations is not None and data.annotations.weights_kind == "sampling":
         raise DataError(
             "draws under a survey's weights are those of a pseudo-posterior, whose spread is wrong "
             "until it is adjusted for the design, which is not done so far; fit_em and fit_map "
             "take such weights."
         )
+    return LogPosterior(resolve(spec, data), table_of(data, spec.n_components))
 
 
 def _required(spec: MixtureSpec | int | None) -> MixtureSpec:
