@@ -56,11 +56,13 @@ from .posterior.correlations import correlation_matrices
 from .prediction import (
     CredibleBall,
     HardComparison,
+    Imputation,
     Partition,
     coclustering,
     density,
     density_grid,
     hard_comparison,
+    impute,
     log_density,
     membership,
     most_ambiguous,
@@ -68,6 +70,7 @@ from .prediction import (
     partition,
     posterior_predictive,
     simulate,
+    true_values,
 )
 from .report import write_report
 from .sampling import sample
@@ -94,6 +97,7 @@ __all__ = [
     "FitStatus",
     "GaussianMixture",
     "HardComparison",
+    "Imputation",
     "LeftOut",
     "MissedMode",
     "MixtureSpec",
@@ -132,6 +136,7 @@ __all__ = [
     "fit_em",
     "fit_map",
     "hard_comparison",
+    "impute",
     "label_free",
     "load",
     "log_density",
@@ -151,6 +156,7 @@ __all__ = [
     "save",
     "simulate",
     "summarize",
+    "true_values",
     "smc_evidence",
     "waic",
     "weigh_modes",
