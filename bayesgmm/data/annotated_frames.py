@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.arguments import check_one_of
 from bayesgmm.data.annotations import Annotations, possible_classes, row_errors, row_weights
 from bayesgmm.data.columns import wanted
 from bayesgmm.errors import ConfigError
 
-__all__ = ["MISSING", "separated"]
-
-MISSING = ("refuse", "drop", "mar")
+__all__ = ["separated"]
 
 
 def separated(
@@ -33,7 +30,6 @@ def separated(
     known : callable of features
         Returns what is known of the rows, checked; None where nothing is.
     """
-    check_one_of("missing", missing, MISSING)
     if weights is None and weights_kind is not None:
         raise ConfigError("weights_kind says what weights are; give weights.", key="weights_kind")
     given = (weights, labels, *(errors or {}).values())

@@ -12,9 +12,10 @@ from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.typing import Array, BoolArray
 
-__all__ = ["Annotations", "WeightsKind", "possible_classes", "row_errors", "row_weights"]
+__all__ = ["MISSING", "Annotations", "WeightsKind", "possible_classes", "row_errors", "row_weights"]
 
 WeightsKind = Literal["frequency", "sampling"]
+MISSING = ("refuse", "drop", "mar")
 _SET = "|"
 
 

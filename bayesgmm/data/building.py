@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesgmm.arguments import check_one_of
 from bayesgmm.data.annotated_checks import examine_annotated
-from bayesgmm.data.annotations import Annotations
+from bayesgmm.data.annotations import MISSING, Annotations
 from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen
 from bayesgmm.data.columns import Table, distinct_labels
 from bayesgmm.errors import DataWarning
@@ -30,6 +31,7 @@ def from_table[D: "Dataset"](
     drop_missing: bool,
     *,
     named: bool,
+    missing: str = "refuse",
     known: Annotations | None = None,
 ) -> D:
     """Return the data set of a table; rows with missing cells are left out if that is asked for.
@@ -45,14 +47,21 @@ def from_table[D: "Dataset"](
     drop_missing : bool
     named : bool
         Whether the user named the columns.
+    missing : {"refuse", "drop", "mar"}
+        What to do about missing cells; `drop_missing` is "drop".
     known : Annotations, optional
-        What is known of the rows beside their values; missing cells may then stay missing.
+        What is known of the rows beside their values.
     """
     values, lines = table.values, table.lines
     labels = distinct_labels(table.row_labels, "row_labels" in options)
-    n_rows, kept, missing = len(values), None, np.isnan(values)
-    if drop_missing and missing.any():
-        keep = ~missing.any(axis=1)
+    n_rows, kept, absent = len(values), None, np.isnan(values)
+    drop_missing |= check_one_of("missing", missing, MISSING) == "drop"
+    if not absent.any():
+        known = None if known is None or known.empty else known
+    elif not drop_missing:
+        known = (known or Annotations()) if missing == "mar" else None  # refused by what follows
+    if drop_missing and absent.any():
+        keep = ~absent.any(axis=1)
         kept = np.flatnonzero(keep)
         values, lines = values[keep], lines if lines is None else lines[keep]
         labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)

@@ -35,6 +35,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["Dataset"]
 
 PathLike = str | os.PathLike[str]
+Missing = Literal["refuse", "drop", "mar"]
 
 _SAMPLED_VALUES = 2**24
 _QUICK_BYTES = 2**16
@@ -108,6 +109,7 @@ class Dataset:
         percent: bool = False,
         currency: bool = False,
         drop_missing: bool = False,
+        missing: Missing = "refuse",
     ) -> Self:
         """Read a CSV file with a header line; nothing is guessed and nothing is repaired.
 
@@ -145,7 +147,11 @@ class Dataset:
             with signs in some cells only, is an error.
         drop_missing : bool
             Leave out rows with a missing cell (empty, NA, NaN, N/A, null or None in any case)
-            instead of refusing them.
+            instead of refusing them: ``missing="drop"``.
+        missing : {"refuse", "drop", "mar"}
+            What to do about missing cells: an error, leave their rows out, or keep them. "mar"
+            sums over what a cell may be, exactly; it takes cells to be missing at random, which
+            means that whether one is missing depends on observed cells alone.
 
         Raises
         ------
@@ -175,9 +181,13 @@ class Dataset:
         source, options, named = Source(os.fspath(path)), dialect.options(), columns is not None
         if source.size >= _QUICK_BYTES and (table := read_quickly(source, columns, dialect)):
             with suppress(DataError):  # raised again with the line
-                return from_table(cls, table, source.path, options, drop_missing, named=named)
+                return from_table(
+                    cls, table, source.path, options, drop_missing, named=named, missing=missing
+                )
         table = read_strictly(source, columns, dialect)
-        return from_table(cls, table, source.path, options, drop_missing, named=named)
+        return from_table(
+            cls, table, source.path, options, drop_missing, named=named, missing=missing
+        )
 
     @classmethod
     def from_frame(
@@ -188,7 +198,7 @@ class Dataset:
         na: Any = (),
         row_labels: str | int | None = None,
         drop_missing: bool = False,
-        missing: Literal["refuse", "drop", "mar"] = "refuse",
+        missing: Missing = "refuse",
         weights: Any = None,
         weights_kind: WeightsKind | None = None,
         labels: Any = None,
@@ -200,13 +210,9 @@ class Dataset:
         ----------
         df : data frame
             A table in memory; it is not changed.
-        columns, na, row_labels, drop_missing
+        columns, na, row_labels, drop_missing, missing
             As for ``from_csv``; null, None, NA and NaN are missing. The rows of a pandas frame
             are named by its index where no column is named.
-        missing : {"refuse", "drop", "mar"}
-            What to do about missing cells: an error, leave their rows out, or keep them. "mar"
-            sums over what a cell may be, exactly; it takes cells to be missing at random, which
-            means that whether one is missing depends on observed cells alone.
         weights : str or array of shape (obs,), optional
             The column, or the numbers, that say how often each row counts.
         weights_kind : {"frequency", "sampling"}, optional
@@ -228,12 +234,9 @@ class Dataset:
         frame, known_of = separated(df, columns, missing, weights, weights_kind, labels, errors)
         table, options = read_frame(frame, columns, dialect=dialect), dialect.options(text=False)
         known, named = known_of(table.features), columns is not None
-        incomplete = bool(np.isnan(table.values).any())
-        unknown = known is None or known.empty
-        if incomplete if missing == "refuse" else unknown and not incomplete:
-            known = None  # refused, or taken, like rows of which nothing else is known
-        dropping = drop_missing or missing == "drop"
-        return from_table(cls, table, "frame", options, dropping, named=named, known=known)
+        return from_table(
+            cls, table, "frame", options, drop_missing, named=named, missing=missing, known=known
+        )
 
     @classmethod
     def from_parquet(
@@ -245,6 +248,7 @@ class Dataset:
         na: Any = (),
         row_labels: str | int | None = None,
         drop_missing: bool = False,
+        missing: Missing = "refuse",
     ) -> Self:
         """Read Parquet.
 
@@ -253,7 +257,7 @@ class Dataset:
         path : path
             A file, a folder of ``.parquet`` files, or a pattern such as ``"part-*.parquet"``;
             several files are read in the order of their names.
-        columns, na, row_labels, drop_missing
+        columns, na, row_labels, drop_missing, missing
             As for ``from_csv``. The index of a pandas frame is never a feature; it names the
             rows where no column is named.
         in_memory : bool
@@ -272,11 +276,13 @@ class Dataset:
         source, options, named = os.fspath(path), dialect.options(text=False), columns is not None
         if in_memory:
             table = read_parquet(source, columns, dialect)
-            return from_table(cls, table, source, options, drop_missing, named=named)
-        if drop_missing or dialect != Dialect():
+            return from_table(
+                cls, table, source, options, drop_missing, named=named, missing=missing
+            )
+        if drop_missing or missing != "refuse" or dialect != Dialect():
             raise ConfigError(
-                "na, row_labels and drop_missing need the rows in memory; pass in_memory=True, or "
-                "write a file without these rows.",
+                "na, row_labels, drop_missing and missing need the rows in memory; pass "
+                "in_memory=True, or write a file without these rows.",
                 key="in_memory",
             )
         rows = ParquetRows(source, columns)

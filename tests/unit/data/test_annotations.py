@@ -40,6 +40,36 @@ def test_missing_cells_are_kept_dropped_or_refused():
     assert kept.hash != Dataset.from_frame(frame(), missing="mar").hash
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_files_and_frames_are_taken_alike(tmp_path, suffix):
+    path = tmp_path / f"rows.{suffix}"
+    write, read = {
+        "csv": (lambda table: table.to_csv(path, index=False), Dataset.from_csv),
+        "parquet": (lambda table: table.to_parquet(path), Dataset.from_parquet),
+    }[suffix]
+    write(holes())
+    for missing, n_obs in (("mar", 30), ("drop", 20)):
+        data = read(path, missing=missing)
+        assert data.n_obs == n_obs
+        assert data.hash == Dataset.from_frame(holes(), missing=missing).hash
+    with pytest.raises(ConfigError, match="missing"):
+        read(path, missing="mnar")
+    with pytest.raises(DataError, match="missing value"):
+        read(path)
+    write(frame())
+    assert read(path, missing="mar").annotations is None
+
+
+def test_large_files_keep_their_missing_cells(tmp_path):
+    """Those that the compiled reader takes."""
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(rng.normal(size=(4000, 3)), columns=["x", "y", "z"])
+    table.loc[::7, "y"] = np.nan
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    data = Dataset.from_csv(tmp_path / "rows.csv", missing="mar")
+    np.testing.assert_array_equal(np.isnan(data.values), table.isna())
+
+
 def test_centre_and_spread_are_those_of_one_normal_fitted_to_what_is_observed():
     data = Dataset.from_frame(holes(), missing="mar")
     fit = fit_em(data, MixtureSpec(1, resolution=0), seed=1, tol=1e-14)
