@@ -41,7 +41,7 @@ __all__ = [
     "read_model_file",
 ]
 
-_OF_TABLES = ("na", "row_labels", "drop_missing")
+_OF_TABLES = ("na", "row_labels", "drop_missing", "missing")
 _OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}
 _RANGE = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
@@ -144,6 +144,7 @@ class DataSection:
     percent: Flag = False
     currency: Flag = False
     drop_missing: Flag = False
+    missing: Literal["refuse", "drop", "mar"] = "refuse"
     units: dict[str, str] = field(default_factory=dict)
 
     def read(self) -> Dataset:

@@ -59,6 +59,13 @@ def _options(
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
     ] = False,
+    missing: Annotated[
+        str,
+        typer.Option(
+            help='Missing cells: "refuse" them, "drop" their rows, or "mar": sum over what they '
+            "may be, taken as missing at random."
+        ),
+    ] = "refuse",
     unit: Units = None,
 ) -> dict[str, Any]:
     """Return the section [data] of a model file that says the same."""
@@ -76,6 +83,7 @@ def _options(
         "percent": percent,
         "currency": currency,
         "drop_missing": drop_missing,
+        "missing": missing,
         "units": units_in(unit),
     }
 

@@ -32,8 +32,24 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "dropped_rows": dropped,
         "columns": list(data.features),
         "left_out": dict(data.options.get("left_out", {})),
+        "missing": _missing_in(data),
         "row_labels": None if data.row_labels is None else list(data.row_labels[:_MOST_ROWS]),
         "reading": {k: v for k, v in options.items() if k not in _USUAL or v != _USUAL[k]},
+    }
+
+
+def _missing_in(data: Dataset) -> dict[str, Any]:
+    """Return how many cells of which columns are missing, and in how many patterns of rows."""
+    if data.annotations is None:
+        return {}
+    absent = np.isnan(data.values)
+    counts = {
+        name: int(count) for name, count in zip(data.features, absent.sum(axis=0), strict=True)
+    }
+    return {
+        "cells": {name: count for name, count in counts.items() if count},
+        "complete": int((~absent.any(axis=1)).sum()),
+        "patterns": len(np.unique(absent, axis=0)),
     }
 
 
@@ -63,6 +79,11 @@ def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) ->
     yield "data", f"{source}: {plural(rows, 'row')}, {plural(len(columns), 'column')}"
     named = [f"{name} ({units[name]})" if units and name in units else name for name in columns]
     yield "columns", _cut(named)
+    missing = facts.get("missing") or {}
+    if missing.get("cells"):
+        cells = ", ".join(f"{count} of {shown(name)}" for name, count in missing["cells"].items())
+        complete = plural(missing["complete"], "complete row")
+        yield "missing", f"{cells}; {complete}, {plural(missing['patterns'], 'pattern')}"
     if labels := facts.get("row_labels"):
         yield "row names", ", ".join(labels[:3]) + (", ..." if rows > 3 else "")
     if reading := facts.get("reading"):

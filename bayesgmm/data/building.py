@@ -67,6 +67,8 @@ def from_table[D: "Dataset"](
         labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)
         known = known and known.taken(kept)
     options |= {"drop_missing": drop_missing, "ignored_columns": list(table.ignored)}
+    if missing == "mar":
+        options["missing"] = missing
     options["left_out"] = dict(table.ignored)
     return checked(
         make,

@@ -124,3 +124,17 @@ def test_a_model_file_holds_every_option(tmp_path):
     data = read_model_file(tmp_path / "m.toml").data.read()
     assert data.values.tolist() == [[1500.5, 3.0], [2.5, 4.0], [2.0, 1.0]]
     assert data.row_labels == ("r1", "r2", "r5") and data.features == ("x2", "x3")
+
+
+def test_missing_cells_are_kept_and_counted(capsys, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "a,b\n" + "".join(f"{i % 7},{'' if i % 5 == 0 else i % 3}\n" for i in range(40))
+    )
+    code, err = said(capsys, "check", path, "--missing", "mar")
+    assert code == 0 and "8 of 'b'; 32 complete rows, 2 patterns" in err
+    assert said(capsys, "fit", path, "-k", 1, "--missing", "mar", "--seed", 1)[0] == 0
+    code, err = said(capsys, "fit", path, "-k", 1, "--missing", "mnar")
+    assert code == 2 and "--missing must be 'refuse', 'drop' or 'mar', got 'mnar'" in err
+    code, err = said(capsys, "compare", path, "--missing", "mar")
+    assert code == 2 and "taken by fit_em, fit_map, bic_grid and sample so far" in err
