@@ -12,9 +12,8 @@ from scipy.stats import multivariate_normal
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DataError
-from bayesgmm.fit import FitStatus, bic_grid, fit_em, fit_map
+from bayesgmm.fit import FitStatus, bic_grid, bootstrap_lrt, fit_em, fit_map
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
-from bayesgmm.sampling import sample
 from tests.support.places import DATA, REFERENCE
 
 FREQUENCY = {"weights_kind": "frequency"}
@@ -195,5 +194,5 @@ def test_verbs_that_do_not_take_such_rows_say_so(airquality, eruptions):
     assert fit_em(fractions, spec(2), seed=1, n_starts=4).n_obs == 408
     with pytest.raises(DataError, match="frequency weights must be whole numbers.*1.5 in row 1"):
         fit_map(fractions, 2)
-    with pytest.raises(DataError, match="are taken by fit_em, fit_map and bic_grid so far"):
-        sample(airquality, 2)
+    with pytest.raises(DataError, match="are taken by fit_em, fit_map, bic_grid and sample so far"):
+        bootstrap_lrt(airquality, 1)

@@ -128,12 +128,11 @@ def test_a_model_file_holds_every_option(tmp_path):
 
 def test_missing_cells_are_kept_and_counted(capsys, tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text(
-        "a,b\n" + "".join(f"{i % 7},{'' if i % 5 == 0 else i % 3}\n" for i in range(40))
-    )
-    code, err = said(capsys, "check", path, "--missing", "mar")
-    assert code == 0 and "8 of 'b'; 32 complete rows, 2 patterns" in err
-    assert said(capsys, "fit", path, "-k", 1, "--missing", "mar", "--seed", 1)[0] == 0
+    lines = [f"{i % 7},{'' if i % 5 == 0 else i % 3}" for i in range(40)]
+    path.write_text("\n".join(["a,b", *lines]))
+    for command in (["check"], ["fit", "-k", "1", "--seed", "1"]):
+        assert main([command[0], str(path), *command[1:], "--missing", "mar"]) == 0
+        assert "8 of 'b'; 32 complete rows, 2 patterns" in "".join(capsys.readouterr())
     code, err = said(capsys, "fit", path, "-k", 1, "--missing", "mnar")
     assert code == 2 and "--missing must be 'refuse', 'drop' or 'mar', got 'mnar'" in err
     code, err = said(capsys, "compare", path, "--missing", "mar")
