@@ -47,11 +47,12 @@ class Imputation:
     --------
     >>> import pandas as pd
     >>> import bayesgmm as bg
-    >>> table = pd.DataFrame({"x": [0.0, 0.3, 0.5, 5.0, 5.4], "y": [1.0, 1.2, 1.1, 6.0, None]})
+    >>> x = [0.1 * i for i in range(12)]
+    >>> table = pd.DataFrame({"x": x, "y": [1.0 + 2.0 * a - a**2 for a in x[:-1]] + [None]})
     >>> data = bg.Dataset.from_frame(table, missing="mar")
     >>> imputed = bg.impute(bg.sample(data, 1, draws=50, seed=1), seed=1)
     >>> imputed.cells["feature"].tolist(), [len(table) for table in imputed.data_sets(2)]
-    (['y'], [5, 5])
+    (['y'], [12, 12])
     """
 
     cells: pd.DataFrame
@@ -118,9 +119,10 @@ def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = N
     --------
     >>> import pandas as pd
     >>> from bayesgmm import Dataset, sample
-    >>> table = pd.DataFrame({"x": [0.0, 0.3, 0.5, 5.0, 5.4], "y": [1.0, 1.2, 1.1, 6.0, None]})
+    >>> x = [0.1 * i for i in range(12)]
+    >>> table = pd.DataFrame({"x": x, "y": [1.0 + 2.0 * a - a**2 for a in x[:-1]] + [None]})
     >>> posterior = sample(Dataset.from_frame(table, missing="mar"), 1, draws=50, seed=1)
-    >>> bool(4.0 < impute(posterior, seed=1).cells["mean"].item() < 9.0)
+    >>> bool(1.5 < impute(posterior, seed=1).cells["mean"].item() < 3.0)
     True
     """
     view = draws_of(posterior)

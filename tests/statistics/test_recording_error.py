@@ -264,6 +264,7 @@ def test_the_best_of_all_optima_never_falls_when_a_component_is_added(name, cova
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DegeneracyWarning")
 @pytest.mark.parametrize("covariance", COVARIANCES)
 @pytest.mark.parametrize("name", sorted(SETS.keys() - {"mma"}))
 def test_the_best_of_all_optima_never_falls_up_to_six(name, covariance):
