@@ -69,6 +69,23 @@ class Annotations:
         out[~self.possible.any(axis=1)] = True
         return out
 
+    @property
+    def class_groups(self) -> tuple[int, ...]:
+        """Return a number for each class: equal ones where no label tells two classes apart.
+
+        -1 where no label names a class: it is like the components without one.
+        """
+        if self.possible is None:
+            return ()
+        columns = self.possible.T
+        firsts = [
+            next(i for i, other in enumerate(columns) if np.array_equal(column, other))
+            for column in columns
+        ]
+        return tuple(
+            first if column.any() else -1 for first, column in zip(firsts, columns, strict=True)
+        )
+
     def taken(self, index: Any) -> "Annotations":
         """Return what is known of some rows."""
         return replace(
@@ -170,11 +187,19 @@ def possible_classes(
     """
     if len(cells) != n_obs:
         raise DataError(f"{name!r} has {len(cells)} labels for {n_obs} rows.", column=name)
-    each = [() if _unknown(cell) else tuple(str(cell).split(_SET)) for cell in cells]
+    each = [() if _unknown(cell) else _parts(cell) for cell in cells]
     named = {part for parts in each for part in parts}
     if not named:
         raise DataError(f"all labels in {name!r} are unknown; leave labels out.", column=name)
-    classes = tuple(sorted(named)) if categories is None else tuple(map(str, categories))
+    classes = tuple(sorted(named, key=_in_order) if categories is None else map(str, categories))
+    if "" in named:
+        row = next(i for i, parts in enumerate(each) if "" in parts)
+        raise DataError(
+            f"the label {str(cells[row])!r:.60} in row {row + 1} of {name!r} names no class beside "
+            f"{_SET!r}.",
+            column=name,
+            rows=(row + 1,),
+        )
     if others := [
         (i, part) for i, parts in enumerate(each) for part in parts if part not in classes
     ]:
@@ -191,10 +216,22 @@ def possible_classes(
     return classes, possible
 
 
+def _parts(cell: Any) -> tuple[str, ...]:
+    return tuple(part.strip() for part in str(cell).split(_SET))
+
+
+def _in_order(name: str) -> tuple[bool, float, str]:
+    """Sort numbers by size, before all else."""
+    try:
+        return False, float(name), name
+    except ValueError:
+        return True, 0.0, name
+
+
 def _unknown(cell: Any) -> bool:
-    return (
-        cell is None or cell == "" or cell != cell or type(cell).__name__ in ("NAType", "NaTType")
-    )
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return True
+    return bool(cell == "" or cell != cell)
 
 
 def _numbers(cells: Any, name: str, n_obs: int) -> Array:

@@ -110,6 +110,8 @@ def checked[D: "Dataset"](
         assert isinstance(rows, ArrayRows)
         facts, normal, told = examine_annotated(rows.array, features, lines, known)
         told = [*notes, *told]
+    if known is not None and known.weights is not None:
+        n_obs = int(np.count_nonzero(known.weights))
     duplicated = n_obs - facts.n_distinct
     if 2 * duplicated > n_obs:
         told.append(

@@ -219,7 +219,8 @@ class Dataset:
             What weights are; it is never guessed.
         labels : str or array of shape (obs,), optional
             The column, or the classes, of the rows: missing where unknown, ``a|b`` where it is one
-            of these. Each class has one component, in the order of categories or sorted.
+            of these. Each class has one component, in the order of categories or sorted. Labelled
+            rows are taken as drawn at random like the others: picked ones bias the weights.
         errors : mapping of str to str, number or array of shape (obs,), optional
             By feature the column, or the standard deviations, of each row's own error, data units.
 
@@ -356,10 +357,12 @@ class Dataset:
 
     @property
     def n_counted(self) -> float:
-        """Number of rows, each counted by its frequency weight."""
+        """Number of rows that count, each by its frequency weight."""
         known = self.annotations
-        if known is None or known.weights is None or known.weights_kind == "sampling":
+        if known is None or known.weights is None:
             return self.n_obs
+        if known.weights_kind == "sampling":
+            return int(np.count_nonzero(known.weights))
         return float(known.weights.sum())
 
     def completed(self, values: Array, rng: np.random.Generator) -> Array:

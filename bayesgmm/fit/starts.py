@@ -146,7 +146,9 @@ def _informed(responsibilities: Array, known: AnnotatedRows) -> Array:
         responsibilities = np.where(
             total > 0.0, responsibilities / np.where(total > 0.0, total, 1.0), certain
         )
-    return responsibilities if weights is None else weights[:, None] * responsibilities
+    if weights is not None:
+        responsibilities = weights[:, None] * responsibilities
+    return responsibilities + (responsibilities.sum(axis=0) == 0.0) / len(responsibilities)
 
 
 def _one_hot(labels: IntArray, n_clusters: int) -> Array:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import entr
 
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.compiled.allocations import row_sums
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
@@ -62,7 +64,9 @@ def label_free_quantities(draws: Draws) -> list[Quantity]:
         quantities.append(Quantity(f"sorted_weights[{rank + 1}]", decreasing[:, :, rank]))
     if not draws.gaussian:
         return quantities
-    blocks = draws.reduced(_entropy_and_occupied)
+    table = draws.observed
+    times = table.weights if isinstance(table, AnnotatedRows) else None
+    blocks = draws.reduced(lambda block, part: _entropy_and_occupied(block, times))
     sums = np.concatenate(list(blocks)).reshape(*draws.shape, 2)
     quantities.append(Quantity("entropy", sums[..., 0]))
     quantities.append(Quantity("occupied", sums[..., 1]))
@@ -121,5 +125,11 @@ def _named(k: int | None, names: list[str]) -> list[str]:
     return [] if k is None else [names[k]]
 
 
-def _entropy_and_occupied(block: Array, part: slice) -> Array:
-    return row_sums(block)
+def _entropy_and_occupied(block: Array, times: Array | None) -> Array:
+    """Return both of each draw, shape (draw, 2); rows count so many times, once for None."""
+    if times is None:
+        return row_sums(block)
+    counted, times = block[:, :, times > 0.0], times[times > 0.0]
+    with np.errstate(divide="ignore"):
+        empty = np.exp(np.log1p(-np.minimum(counted, 1.0)) @ times)
+    return np.stack([entr(counted).sum(axis=1) @ times, (1.0 - empty).sum(axis=1)], axis=1)

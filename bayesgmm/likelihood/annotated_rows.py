@@ -222,7 +222,7 @@ def annotated_rows(values: Dataset | Array, known: Annotations, n_clusters: int)
     """Return rows with what is known of them, for so many clusters; see `AnnotatedRows`."""
     weights = known.weights
     if weights is not None and known.weights_kind == "sampling":
-        weights = weights * (len(weights) / weights.sum())
+        weights = weights * (np.count_nonzero(weights) / weights.sum())
     return AnnotatedRows(values, weights, known.allowed(n_clusters), known.errors)
 
 

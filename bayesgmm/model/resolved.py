@@ -40,6 +40,9 @@ class ResolvedSpec:
         of the features for the spherical structures.
     classes : tuple of str
         Classes that known labels name: those of the first components.
+    class_groups : tuple of int
+        A number for each class: equal ones where no label tells two apart, and -1 where none names
+        it, as for components without a class.
     """
 
     spec: MixtureSpec
@@ -52,6 +55,7 @@ class ResolvedSpec:
     mean_scale: Array
     scale: Array
     classes: tuple[str, ...] = ()
+    class_groups: tuple[int, ...] = ()
 
     @property
     def structure(self) -> Structure:
@@ -80,7 +84,7 @@ class ResolvedSpec:
         """The groups of labels that the prior does not tell apart."""
         k = self.n_components
         rows = [
-            np.minimum(np.arange(k), len(self.classes))[:, None],
+            np.array([*self.class_groups, *[-1] * (k - len(self.classes))])[:, None],
             self.concentration[:, None],
             *self.mean_rows,
             np.broadcast_to(self.scale, (k, self.scale.shape[-1])),
@@ -133,9 +137,10 @@ class ResolvedSpec:
         arrays = {
             name: value.tolist() for name, value in vars(self).items() if hasattr(value, "tolist")
         }
-        texts = {"features": list(self.features)}
+        texts: dict[str, Any] = {"features": list(self.features)}
         if self.classes:
             texts["classes"] = list(self.classes)
+            texts["class_groups"] = list(self.class_groups)
         return {"spec": self.spec.to_dict(), **texts, **arrays}
 
     @classmethod
@@ -144,12 +149,13 @@ class ResolvedSpec:
         arrays = {
             name: np.asarray(value, dtype=float)
             for name, value in values.items()
-            if name not in ("spec", "features", "classes")
+            if name not in ("spec", "features", "classes", "class_groups")
         }
         return cls(
             spec=MixtureSpec.from_dict(values["spec"]),
             features=tuple(values["features"]),
             classes=tuple(values.get("classes", ())),
+            class_groups=tuple(values.get("class_groups", ())),
             **arrays,
         )
 
@@ -233,4 +239,5 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         mean_scale=_by_feature(priors.mean_scale, k, size, "mean_scale", "feature") * unit,
         scale=scale,
         classes=() if data.annotations is None else data.annotations.classes,
+        class_groups=() if data.annotations is None else data.annotations.class_groups,
     )

@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.errors import ConfigError
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.fit import PointFit
-from bayesgmm.likelihood.annotated_rows import RowTable
+from bayesgmm.likelihood.annotated_rows import RowTable, table_of
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.rows import checked_rows, row_names
@@ -56,7 +57,16 @@ def rows_for(draws: Draws, rows: Any) -> Array:
 
 def table_for(draws: Draws, rows: Any) -> RowTable:
     """Return the same, the observed rows with what is known of them."""
-    return draws.table if rows is None else checked_rows(rows, draws.features)
+    if rows is None:
+        return draws.table
+    if isinstance(rows, Dataset) and rows.annotations is not None:
+        if rows.features != draws.features:
+            raise DataError(
+                f"annotated rows must have the features {', '.join(draws.features[:8])}, in this "
+                f"order; they have {', '.join(rows.features[:8])}."
+            )
+        return table_of(rows, draws.n_components)
+    return checked_rows(rows, draws.features)
 
 
 def names_for(draws: Draws, rows: Any, n_rows: int) -> NDArray[Any]:

@@ -34,6 +34,11 @@ def checked_rows(rows: Any, features: tuple[str, ...]) -> Array:
         infinite or above 1e150 in size.
     """
     if isinstance(rows, Dataset):
+        if rows.annotations is not None:
+            raise DataError(
+                "rows have missing cells, weights, labels or errors, which this does not take; "
+                "membership and coclustering do."
+            )
         values = _by_name(rows, features)
     elif dependencies.is_into_dataframe(rows):
         values = read_frame(rows, features, " of rows").values

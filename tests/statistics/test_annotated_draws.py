@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.special import gammaln, logsumexp
 from scipy.stats import multivariate_normal, norm
 
@@ -29,18 +30,18 @@ def group_evidence(cells):
 
 
 def enumerated(values, times, allowed):
-    """Log evidence of two clusters with independent features: a sum over all allocations.
+    """Log evidence of clusters with independent features: a sum over all allocations.
 
     A row that counts w times has w labels of its own.
     """
-    rows = np.repeat(np.arange(len(values)), times)
+    rows, n_clusters = np.repeat(np.arange(len(values)), times), allowed.shape[1]
     kept, terms = {}, []
-    for labels in itertools.product((0, 1), repeat=len(rows)):
+    for labels in itertools.product(range(n_clusters), repeat=len(rows)):
         if not all(allowed[i, k] for i, k in zip(rows, labels, strict=True)):
             continue
-        sizes = np.bincount(labels, minlength=2)
-        term = (gammaln(1.0 + sizes) - gammaln(1.0)).sum() + gammaln(2.0) - gammaln(2.0 + len(rows))
-        for k, feature in itertools.product((0, 1), range(values.shape[1])):
+        sizes = np.bincount(labels, minlength=n_clusters)
+        term = gammaln(1.0 + sizes).sum() + gammaln(n_clusters) - gammaln(n_clusters + len(rows))
+        for k, feature in itertools.product(range(n_clusters), range(values.shape[1])):
             mine = [i for i, label in zip(rows, labels, strict=True) if label == k]
             cells = tuple(values[i, feature] for i in mine if not np.isnan(values[i, feature]))
             if (feature, cells) not in kept:
@@ -83,6 +84,41 @@ def test_the_evidence_is_the_sum_over_all_allocations(options):
     assert evidence.value == pytest.approx(expected, abs=4 * evidence.error)
     if "labels" in options:
         assert Draws(posterior).groups.groups == ((0,), (1,))  # K! is 1: labels tell them apart
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        (["low", "low", None, None, None, None, None, None], ((0,), (1, 2))),
+        (["a", "a", "b|c", None, None, "b|c", "b|c", "b|c"], ((0,), (1, 2))),
+    ],
+    ids=["components without a class", "classes in one set"],
+)
+def test_clusters_that_no_label_tells_apart_are_exchangeable(labels, groups):
+    table = pd.DataFrame({"x": EIGHT})
+    data = bg.Dataset.from_frame(table, labels=labels)
+    expected = enumerated(EIGHT[:, None], np.ones(8, int), data.annotations.allowed(3))
+    spec = bg.MixtureSpec(3, priors=FIXED, resolution=0)
+    posterior = bg.sample(data, spec, draws=2000, seed=11)
+    assert Draws(posterior).groups.groups == groups
+    evidence = bg.log_evidence(posterior, seed=1)
+    assert evidence.error < 0.03
+    assert evidence.value == pytest.approx(expected, abs=4 * evidence.error)
+
+
+def test_a_row_that_counts_twice_counts_twice_in_what_no_label_touches():
+    """The same draws with weights and with copies."""
+    rows, times = np.r_[EIGHT, EIGHT + 7.0], np.array([1, 2] * 8)
+    table = pd.DataFrame({"x": rows})
+    data = bg.Dataset.from_frame(table, weights=times, weights_kind="frequency")
+    copies = np.repeat(rows, times)
+    spec = bg.MixtureSpec(2, priors=FIXED, resolution=0)
+    posterior = bg.sample(data, spec, draws=100, tune=200, seed=1)
+    drawn = xr.DataTree.from_dict({"posterior": posterior["posterior"].to_dataset()})
+    written_out = bg.adopt(drawn, copies[:, None], spec)
+    one, other = bg.label_free(posterior), bg.label_free(written_out)
+    for name in ("entropy", "occupied", "log_likelihood"):
+        assert one.loc[name, "mean"] == pytest.approx(other.loc[name, "mean"], rel=1e-9), name
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +204,7 @@ def test_a_surveys_weights_are_refused_by_name():
 
 
 def test_nothing_missing_changes_no_bit():
+    """Rows of which nothing is known are not annotated, whatever was asked for."""
     table = pd.DataFrame({"x": EIGHT, "y": SECOND})
     one, other = (
         bg.sample(bg.Dataset.from_frame(table, missing=missing), 2, draws=50, tune=100, seed=1)

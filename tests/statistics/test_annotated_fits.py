@@ -11,9 +11,10 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from bayesgmm.data import Dataset
-from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.errors import ConfigError, DataError, DegenerateFitError
 from bayesgmm.fit import FitStatus, bic_grid, bootstrap_lrt, fit_em, fit_map
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
+from bayesgmm.prediction import density, hard_comparison, membership
 from tests.support.places import DATA, REFERENCE
 
 FREQUENCY = {"weights_kind": "frequency"}
@@ -187,6 +188,43 @@ def test_a_cell_with_a_huge_error_is_missing(eruptions):
     vague = fit_em(Dataset.from_frame(eruptions, errors={"waiting": errors}), spec(2), seed=1)
     np.testing.assert_allclose(missing.means, vague.means, rtol=1e-5)
     np.testing.assert_allclose(missing.weights, vague.weights, atol=1e-6)
+
+
+def test_no_row_needs_to_be_complete(eruptions):
+    """Each row shows two of three columns; what is narrow then speaks of no row at all."""
+    rng = np.random.default_rng(2)
+    table = eruptions.assign(third=eruptions["waiting"] / 10.0 + rng.normal(size=272))
+    for j, name in enumerate(table.columns):
+        table.loc[j::3, name] = np.nan
+    data = Dataset.from_frame(table, missing="mar")
+    for k in (1, 2):
+        fit = fit_em(data, spec(k), seed=1, n_starts=12)
+        assert fit.status.converged and np.isfinite(fit.log_likelihood)
+
+
+def test_classes_without_a_row_and_components_without_one(eruptions):
+    """All rows are labelled: no row may be in a third component, which a likelihood cannot fit."""
+    labels = np.where(eruptions["eruptions"] < 3.0, "short", "long")
+    data = Dataset.from_frame(eruptions, labels=labels)
+    both = fit_em(data, spec(2), seed=1)
+    for k, name in enumerate(("long", "short")):
+        mine = eruptions[labels == name]
+        np.testing.assert_allclose(both.means[k], mine.mean(), rtol=1e-8)
+        assert both.weights[k] == pytest.approx(len(mine) / 272, abs=1e-10)
+    with pytest.raises(DegenerateFitError):
+        fit_em(data, spec(3), seed=1, n_starts=6)
+
+
+def test_memberships_of_annotated_rows_know_what_is_known(eruptions):
+    fit = fit_em(eruptions, spec(2), seed=1)
+    labels = [None] * 270 + ["one", "other"]
+    data = Dataset.from_frame(eruptions, labels=labels)
+    soft = membership(fit, data)["mean"].values
+    assert soft[270, 0] == soft[271, 1] == 1.0
+    np.testing.assert_allclose(soft[:270], membership(fit, eruptions)["mean"].values[:270])
+    for verb in (density, hard_comparison):
+        with pytest.raises(DataError, match="which this does not take"):
+            verb(data, fit) if verb is hard_comparison else verb(fit, data)
 
 
 def test_verbs_that_do_not_take_such_rows_say_so(airquality, eruptions):

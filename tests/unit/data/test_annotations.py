@@ -161,6 +161,39 @@ def test_classes_are_sorted_or_in_the_order_of_categories():
         fit_em(Dataset.from_frame(frame(), labels=kind), 1)
 
 
+def test_labels_are_read_as_people_write_them():
+    missing = pd.array(["a", pd.NA, "b"] * 10, dtype="string")
+    data = Dataset.from_frame(frame(kind=missing), labels="kind")
+    assert data.annotations.classes == ("a", "b") and data.annotations.possible.sum() == 20
+    spaced = Dataset.from_frame(frame(), labels=["a | b", "b", "a"] * 10).annotations
+    assert spaced.classes == ("a", "b") and spaced.possible[0].all()
+    numbers = Dataset.from_frame(frame(), labels=[2, 10, 1] * 10).annotations
+    assert numbers.classes == ("1", "2", "10")
+    with pytest.raises(DataError, match=r"'a\|' in row 1 of 'labels' names no class beside"):
+        Dataset.from_frame(frame(), labels=["a|", "b", "a"] * 10)
+    with pytest.raises(DataError, match="no finite number in row 2"):
+        weights = pd.array([1, pd.NA, 2] * 10, dtype="Int64")
+        Dataset.from_frame(frame(n=weights), weights="n", weights_kind="frequency")
+
+
+def test_classes_that_no_label_tells_apart_are_alike():
+    never = pd.Categorical(["a", "b", None] * 10, ["a", "b", "c"])
+    assert Dataset.from_frame(frame(kind=never), labels="kind").annotations.class_groups == (
+        0,
+        1,
+        -1,
+    )
+    sets = Dataset.from_frame(frame(), labels=["a", "b|c", ""] * 10).annotations
+    assert sets.class_groups == (0, 1, 1)
+
+
+def test_rows_that_count_are_counted():
+    """Rows of weight 0 are absent from counts, and two distinct rows of weight 50 are 100 rows."""
+    weights = np.r_[np.full(10, 2.0), np.zeros(20)]
+    for kind, n in (("frequency", 20.0), ("sampling", 10)):
+        assert Dataset.from_frame(frame(), weights=weights, weights_kind=kind).n_counted == n
+
+
 def test_what_is_hardly_observed_is_named():
     few = frame()
     few.loc[5:, "y"] = np.nan
