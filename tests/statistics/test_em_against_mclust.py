@@ -1,4 +1,4 @@
-"""EM against mclust: log likelihoods, criteria, and the bound of the recording error."""
+"""EM on real data: against mclust, whatever the seed, the order of rows and collinear columns."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from bayesgmm.errors import (
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.resolved import resolve
-from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 from tests.support.places import REFERENCE
 
 GRID = json.loads((REFERENCE / "mclust_grid.json").read_text())["rows"]
@@ -113,3 +113,20 @@ def test_the_best_regular_optimum_does_not_depend_on_the_seed(
     data = request.getfixturevalue(name)
     found = [fit_em(data, n_components, seed=seed).log_likelihood for seed in range(100, 106)]
     assert np.sum(np.abs(np.array(found) - log_likelihood) < 0.01) >= 5  # missed by 1 in 40 at most
+
+
+def test_a_component_on_nearly_collinear_rows_is_set_aside(faithful):
+    near = fit_em(faithful, MixtureSpec(4, resolution=0.0), seed=99, n_starts=600)
+    flat = [o for o in near.optima if o.objective == pytest.approx(-1103.883, abs=0.01)]
+    assert flat and all(o.flagged for o in flat)
+    assert min(o.parameters.weights.min() for o in flat) * 272 > 8
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_permuting_rows_and_columns(faithful, covariance):
+    spec = MixtureSpec(2, covariance)
+    fit = fit_em(faithful, spec, seed=1, n_starts=6)
+    order = np.random.default_rng(1).permutation(faithful.n_obs)
+    permuted = fit_em(faithful.values[order][:, ::-1], spec, seed=1, n_starts=6)
+    assert permuted.log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-6)
+    np.testing.assert_allclose(permuted.means[:, ::-1], fit.means, rtol=1e-5)
