@@ -39,11 +39,10 @@ from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample
-from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.mode_search import find_modes
-from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import Labelling, PosteriorMode, climb
 from tests.support.places import ROOT
+from tests.support.simulated_runs import tree_of
 
 SEED = 20261128
 KINDS = ("integer", "zero-inflated", "rounded", "two-mode")
@@ -128,20 +127,7 @@ def planted_run(
     """Lay draws that stay in one mode out as a run that was told of the known modes."""
     rng = np.random.default_rng(seed)
     x = held[rng.permutation(len(held))[: 4 * (len(held) // 4)]].reshape(4, -1, target.dim)
-    lp = np.array([[target.evaluate(point).value for point in chain] for chain in x])
-    quiet = np.zeros(lp.shape, dtype=bool)
-    statistics = {"lp": lp, "energy": rng.normal(size=lp.shape)}
-    statistics |= {"diverging": quiet, "maxdepth_reached": quiet}
-    tree = assemble(
-        target,
-        ChainDraws(x, statistics, interrupted=False),
-        data,
-        keep_log_likelihood=False,
-        cores=1,
-        attributes={"seed": seed, "sampler": {"method": "nuts"}, "status": "complete"},
-        modes=known,
-    )
-    return relabel(tree)
+    return relabel(tree_of(target, x, data, seed=seed, modes=known))
 
 
 def judge_set(kind: str, n_features: int, seed: int) -> dict[str, Any]:

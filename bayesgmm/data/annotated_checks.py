@@ -1,17 +1,24 @@
 """What rows with missing cells or annotations must satisfy, and the facts about them."""
 
-import hashlib
 import itertools
-import json
 
 import numpy as np
 
 from bayesgmm.data.annotations import Annotations
-from bayesgmm.data.checking import Facts, Lines, frozen, refuse_collinear, refuse_constant
+from bayesgmm.data.checking import (
+    Facts,
+    Faults,
+    Lines,
+    digest_of,
+    frozen,
+    refuse_collinear,
+    refuse_constant,
+    refuse_few,
+)
 from bayesgmm.data.columns import plural
 from bayesgmm.data.incomplete import Normal, normal_of
 from bayesgmm.errors import DataError
-from bayesgmm.limits import FEW_TOGETHER, MAX_ABSOLUTE
+from bayesgmm.limits import FEW_TOGETHER
 from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["examine_annotated"]
@@ -50,52 +57,29 @@ def examine_annotated(
     weights = np.ones(len(values)) if known.weights is None else known.weights
     counts = weights > 0.0
     observed = ~np.isnan(values)
-    _refuse_cells(values, features, lines)
+    faults = Faults(features)
+    faults.note(values)
+    faults.refuse(lines, allowed="missing")
     _refuse_unseen(observed[counts], features)
     low = np.nanmin(values[counts], axis=0)
     high = np.nanmax(values[counts], axis=0)
     refuse_constant(low, high - low, np.maximum(abs(low), abs(high)), features)
-    n = float(weights.sum()) if known.weights_kind == "frequency" else float(counts.sum())
-    if counts.sum() < 2 or n <= len(features):
-        raise DataError(
-            f"{n:g} rows cannot show the spread of {plural(len(features), 'feature')}: at least "
-            f"{max(2, len(features) + 1)} are needed; choose fewer columns.",
-            n_obs=n,
-            n_features=len(features),
-        )
+    n = known.n_counted(len(values))
+    refuse_few(n, len(features))
     told = _few_together(observed[counts], features)
     normal = normal_of(values, weights)
     deviations = np.sqrt(np.diag(normal.covariance))
     refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
     told += _nothing_observed(observed)
+    digest = digest_of(len(values), features)
+    digest.update(np.where(observed, values, np.nan).astype("<f8").ravel())
     facts = Facts(
-        known.digest(_hash_of(values, features)),
+        known.digest(digest.hexdigest()),
         frozen(normal.mean),
         frozen(deviations * np.sqrt(n / (n - 1.0))),
         len(np.unique(np.where(observed, values, np.inf)[counts], axis=0)),
     )
     return facts, normal, told
-
-
-def _hash_of(values: Array, features: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(json.dumps([*values.shape, *features]).encode())
-    digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
-    return digest.hexdigest()
-
-
-def _refuse_cells(values: Array, features: tuple[str, ...], lines: Lines) -> None:
-    """Raise DataError for cells that are infinite or too large."""
-    with np.errstate(invalid="ignore"):
-        bad = np.argwhere(np.abs(values) > MAX_ABSOLUTE)
-    if len(bad):
-        row, j = bad[0].tolist()
-        place = f"row {row + 1}" if lines is None else f"line {int(lines[row])}"
-        raise DataError(
-            f"data has {plural(len(bad), 'value')} infinite or above {MAX_ABSOLUTE:g} in size; "
-            f"first in {place} ({features[j]!r}); correct these cells.",
-            column=features[j],
-            rows=(row + 1,),
-        )
 
 
 def _refuse_unseen(observed: BoolArray, features: tuple[str, ...]) -> None:

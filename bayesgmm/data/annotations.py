@@ -69,6 +69,15 @@ class Annotations:
         out[~self.possible.any(axis=1)] = True
         return out
 
+    def n_counted(self, n_obs: int) -> float:
+        """Return the number of rows that count, each by its frequency weight; `n_obs` are there."""
+        if self.weights is None:
+            return n_obs
+        if self.weights_kind == "sampling":
+            return int(np.count_nonzero(self.weights))
+        total = float(self.weights.sum())
+        return int(total) if total.is_integer() else total
+
     @property
     def class_groups(self) -> tuple[int, ...]:
         """Return a number for each class: equal ones where no label tells two classes apart.

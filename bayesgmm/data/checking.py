@@ -21,12 +21,15 @@ __all__ = [
     "BLOCK",
     "ArrayRows",
     "Facts",
+    "Faults",
     "Lines",
     "Rows",
+    "digest_of",
     "examine",
     "frozen",
     "refuse_collinear",
     "refuse_constant",
+    "refuse_few",
     "smallest_gap",
 ]
 
@@ -93,10 +96,15 @@ def smallest_gap(column: Array) -> float:
     return float(steps.min()) if steps.size else 0.0
 
 
-class _FirstPass:
-    """Everything that one pass over the rows can tell."""
+class Faults:
+    """Cells that no data set may hold, counted by column, and where the first of them stand.
 
-    _faults: ClassVar[dict[str, tuple[Callable[[Array], NDArray[np.bool]], str]]] = {
+    Parameters
+    ----------
+    features : tuple of str
+    """
+
+    _kinds: ClassVar[dict[str, tuple[Callable[[Array], NDArray[np.bool]], str]]] = {
         "missing": (
             np.isnan,
             Advice(
@@ -112,16 +120,50 @@ class _FirstPass:
         ),
     }
 
+    def __init__(self, features: tuple[str, ...]) -> None:
+        self.features = features
+        self.counts = {kind: np.zeros(len(features), dtype=np.int64) for kind in self._kinds}
+        self.first: dict[str, list[tuple[int, int]]] = {kind: [] for kind in self._kinds}
+
+    def note(self, block: Array, n_before: int = 0) -> None:
+        """Count those of a block of rows, before which so many rows stand."""
+        for kind, (found, _) in self._kinds.items():
+            bad = found(block)
+            self.counts[kind] += bad.sum(axis=0)
+            cells = np.argwhere(bad)[: 3 - len(self.first[kind])]
+            self.first[kind] += [(n_before + int(i), int(j)) for i, j in cells]
+
+    def refuse(self, lines: Lines, allowed: str | None = None) -> None:
+        """Raise DataError for the first kind that is there and not allowed."""
+        for kind, (_, cure) in self._kinds.items():
+            counts = self.counts[kind]
+            if kind == allowed or not counts.any():
+                continue
+            columns = np.flatnonzero(counts)
+            shares = [f"{counts[j]} in column {self.features[j]!r}" for j in columns[:3]]
+            more = f" and {len(columns) - 3} more columns" if len(columns) > 3 else ""
+            places = [(*_place(i, lines), self.features[j]) for i, j in self.first[kind]]
+            first = ", ".join(f"{word} {number} ({name!r})" for word, number, name in places)
+            raise DataError(
+                f"data has {plural(int(counts.sum()), f'{kind} value')}: {', '.join(shares)}"
+                f"{more}; first in {first}; " + cure + ".",
+                column=places[0][2],
+                rows=tuple(number for _, number, _ in places),
+                counts={self.features[j]: int(counts[j]) for j in columns},
+            )
+
+
+class _FirstPass:
+    """Everything that one pass over the rows can tell."""
+
     def __init__(self, n_obs: int, features: tuple[str, ...]) -> None:
         size = len(features)
-        self.features = features
         self.n_rows = 0
         self.origin, self.total = np.zeros(size), np.zeros(size)
         self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
-        self.counts = {fault: np.zeros(size, dtype=np.int64) for fault in self._faults}
-        self.first: dict[str, list[tuple[int, int]]] = {fault: [] for fault in self._faults}
+        self.faults = Faults(features)
         self.distinct = _DistinctRows(n_obs)
-        self.digest = hashlib.sha256(json.dumps([n_obs, size, *features]).encode())
+        self.digest = digest_of(n_obs, features)
 
     def add(self, block: Array) -> None:
         """Take in the next rows."""
@@ -136,34 +178,13 @@ class _FirstPass:
             self.total += columns.sum(axis=1)
             self.digest.update(block.astype("<f8", copy=False).ravel())
         else:
-            self._note_faults(block)
+            self.faults.note(block, self.n_rows)
         self.n_rows += len(block)
 
-    def _note_faults(self, block: Array) -> None:
-        for fault, (found, _) in self._faults.items():
-            bad = found(block)
-            self.counts[fault] += bad.sum(axis=0)
-            cells = np.argwhere(bad)[: 3 - len(self.first[fault])]
-            self.first[fault] += [(self.n_rows + int(i), int(j)) for i, j in cells]
 
-    def refuse_bad_cells(self, lines: Lines) -> None:
-        """Raise DataError for missing, infinite or huge cells, the first kind found."""
-        for fault, (_, cure) in self._faults.items():
-            counts = self.counts[fault]
-            if not counts.any():
-                continue
-            columns = np.flatnonzero(counts)
-            shares = [f"{counts[j]} in column {self.features[j]!r}" for j in columns[:3]]
-            more = f" and {len(columns) - 3} more columns" if len(columns) > 3 else ""
-            places = [(*_place(i, lines), self.features[j]) for i, j in self.first[fault]]
-            first = ", ".join(f"{word} {number} ({name!r})" for word, number, name in places)
-            raise DataError(
-                f"data has {plural(int(counts.sum()), f'{fault} value')}: {', '.join(shares)}"
-                f"{more}; first in {first}; " + cure + ".",
-                column=places[0][2],
-                rows=tuple(number for _, number, _ in places),
-                counts={self.features[j]: int(counts[j]) for j in columns},
-            )
+def digest_of(n_obs: int, features: tuple[str, ...]) -> Any:
+    """Return the hash of the shape and the names of rows, to be updated by their values."""
+    return hashlib.sha256(json.dumps([n_obs, len(features), *features]).encode())
 
 
 class _DistinctRows:
@@ -238,16 +259,10 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
     first, size = _FirstPass(n_obs, features), max(1, min(BLOCK, _BLOCK_VALUES // n_features))
     for block in rows.blocks(size):
         first.add(block)
-    first.refuse_bad_cells(lines)
+    first.faults.refuse(lines)
     span = first.high - first.low
     refuse_constant(first.low, span, np.maximum(abs(first.low), abs(first.high)), features)
-    if n_obs <= n_features:
-        raise DataError(
-            f"{n_obs} rows cannot show the spread of {n_features} features: at least "
-            f"{n_features + 1} rows are needed; choose fewer columns.",
-            n_obs=n_obs,
-            n_features=n_features,
-        )
+    refuse_few(n_obs, n_features)
     centre = first.origin + first.total / n_obs
     rest, products = np.zeros(n_features), np.zeros((n_features, n_features))
     suspicions = Suspicions(first.low, first.high, n_obs)
@@ -275,6 +290,17 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
 def _columns(block: Array) -> Array:
     """Return a copy by columns: reducing along contiguous memory is five times as fast."""
     return np.array(block.T, order="C")
+
+
+def refuse_few(n_obs: float, n_features: int) -> None:
+    """Refuse rows that are too few to show the spread of so many features."""
+    if n_obs <= n_features:
+        raise DataError(
+            f"{n_obs} rows cannot show the spread of {n_features} features: at least "
+            f"{n_features + 1} rows are needed; choose fewer columns.",
+            n_obs=n_obs,
+            n_features=n_features,
+        )
 
 
 def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:

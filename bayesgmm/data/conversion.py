@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.arrays import immutable, real_array
 from bayesgmm.data.building import checked, from_table
 from bayesgmm.data.checking import ArrayRows
@@ -45,8 +46,13 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
     if isinstance(data, Dataset):
         if data.annotations is not None and not annotated:
             raise DataError(
-                "rows with missing cells, weights, labels or errors are taken by fit_em, fit_map, "
-                "bic_grid and sample so far; leave these out of the data set for all else."
+                Advice(
+                    "rows with missing cells, weights, labels or errors are taken by fit_em, "
+                    "fit_map, bic_grid and sample so far; leave these out of the data set for all "
+                    "else (",
+                    Option("missing", "drop"),
+                    " leaves out the rows with missing cells).",
+                )
             )
         return data
     if isinstance(data, str | os.PathLike):

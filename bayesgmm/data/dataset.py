@@ -359,11 +359,7 @@ class Dataset:
     def n_counted(self) -> float:
         """Number of rows that count, each by its frequency weight."""
         known = self.annotations
-        if known is None or known.weights is None:
-            return self.n_obs
-        if known.weights_kind == "sampling":
-            return int(np.count_nonzero(known.weights))
-        return float(known.weights.sum())
+        return self.n_obs if known is None else known.n_counted(self.n_obs)
 
     def completed(self, values: Array, rng: np.random.Generator) -> Array:
         """Return some rows, their missing cells drawn from one Normal given the observed ones."""

@@ -46,20 +46,20 @@ def check_components(
     if n_obs < n_components + (not bounded):
         raise DataError(
             f"{plural(n_components, 'component')} need more than {plural(n_components, 'row')}, "
-            f"got {n_obs:g}; ask for fewer components.",
+            f"got {n_obs}; ask for fewer components.",
             **facts,
         )
     if data.n_distinct < n_components:
         raise DataError(
             f"{n_components} components need as many distinct rows, got {data.n_distinct} among "
-            f"{n_obs:g}; ask for at most {data.n_distinct} components.",
+            f"{n_obs}; ask for at most {data.n_distinct} components.",
             **facts,
         )
     enough = n_components * (n_features + 1)
     if n_obs < enough:
         danger = "the prior dominates" if prior else "they may fit no more than chance"
         warnings.warn(
-            f"{n_obs:g} rows are few for {plural(n_components, 'component')} in "
+            f"{n_obs} rows are few for {plural(n_components, 'component')} in "
             f"{plural(n_features, 'feature')} (fewer than K (D + 1) = {enough}): "
             f"{danger}. Take fewer components or a simpler covariance structure, such as 'tied'.",
             DataWarning,

@@ -91,15 +91,10 @@ def conclude(
         n_collapsed=sum(len(c.starts) for c in found if c.run.status is FitStatus.COLLAPSED),
         climbs=_climbs(target, optima, runs, climbed),
         order_feature=target.resolved.features[best.feature],
-        n_obs=_whole(data.n_counted),
+        n_obs=data.n_counted,
         data_hash=data.hash,
         seed=seed,
     )
-
-
-def _whole(number: float) -> float:
-    """Return a number of rows, an integer where it is one."""
-    return int(number) if number == int(number) else number
 
 
 def _climbs(

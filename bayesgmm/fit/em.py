@@ -156,12 +156,7 @@ class Likelihood:
     def by_chance(self, rows: Rows, run: Run) -> bool:
         """Whether a narrow component holds no more rows than some slab does by chance."""
         structure, complete = self.resolved.structure, rows.complete
-        if complete is rows:
-            held = None
-        elif complete.n_rows:
-            held = complete.moments(run.x).mass
-        else:
-            held = np.zeros(self.resolved.n_components)
+        held = None if complete is rows else complete.moments(run.x).mass
         chance = by_chance(self.parameters(run.x), structure, complete.n_counted, held)
         return bool(chance.any())
 

@@ -123,11 +123,10 @@ def _search(
     sample = _sampled(data, resolved, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = max(tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
-    filled, known = data.completed(values_of(sample), rng), _known(sample)
-    scaled = (filled - resolved.centre) / resolved.unit
+    scaled = (data.completed(values_of(sample), rng) - resolved.centre) / resolved.unit
     floor = _floor(scaled, resolved)
     most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
-    climbs = ShortClimbs(target, few, scaled, known, floor, tolerance, most)
+    climbs = ShortClimbs(target, few, scaled, sample, floor, tolerance, most)
     runs = short_runs(climbs, starts_seed, n_starts)
     found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows, tolerance)
     if few is not rows:
@@ -231,10 +230,6 @@ def _sampled(
         low, high = np.searchsorted(chosen, (start, start + len(block)))
         parts.append(block[chosen[low:high] - start])
     return np.concatenate(parts)
-
-
-def _known(rows: RowTable) -> AnnotatedRows | None:
-    return rows if isinstance(rows, AnnotatedRows) else None
 
 
 def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:

@@ -10,7 +10,7 @@ from bayesgmm.fit.additions import added_component, splits_of, tied_groups
 from bayesgmm.fit.climbs import Run, Target
 from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.starts import draw_starts, swap_component
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
@@ -35,8 +35,8 @@ class ShortClimbs:
     rows : Rows
     scaled : array of shape (obs, feature)
         The same rows in fitting coordinates, missing cells filled.
-    known : AnnotatedRows or None
-        The same rows with what is known of them.
+    table : AnnotatedRows or array of shape (obs, feature), data units
+        The same rows as they were read.
     floor : array of shape (feature,)
     tol : float
     max_iter : int
@@ -45,7 +45,7 @@ class ShortClimbs:
     target: Target
     rows: Rows
     scaled: Array
-    known: AnnotatedRows | None
+    table: RowTable
     floor: Array
     tol: float
     max_iter: int
@@ -126,7 +126,7 @@ def _in_rounds(
     for child in drawn:
         n_drawn = n_starts - n_swaps - n_added
         points = draw_starts(
-            climbs.scaled, k, target.resolved.structure, n_drawn, child, climbs.known
+            climbs.scaled, k, target.resolved.structure, n_drawn, child, climbs.table
         )
         runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from bayesgmm.fit.points import point_of, split
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.model.components import Structure
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array, IntArray
@@ -27,7 +27,7 @@ def draw_starts(
     structure: Structure,
     n_starts: int,
     seed: np.random.SeedSequence,
-    known: AnnotatedRows | None = None,
+    table: RowTable | None = None,
 ) -> list[Array]:
     """Return starting points of EM, each from its own child of the seed.
 
@@ -45,8 +45,8 @@ def draw_starts(
     structure : Structure
     n_starts : int
     seed : SeedSequence
-    known : AnnotatedRows, optional
-        The same rows with what is known of them: their weights and clusters count.
+    table : AnnotatedRows or array of shape (obs, feature), optional
+        The same rows as they were read: what is known of their weights and clusters counts.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def draw_starts(
             responsibilities = _hierarchical(sphered, n_clusters, rng)
         else:
             responsibilities = random[i % len(random)](rows, n_clusters, rng)
-        if known is not None:
-            responsibilities = _informed(responsibilities, known)
+        if isinstance(table, AnnotatedRows):
+            responsibilities = _informed(responsibilities, table)
         points.append(_point(rows, responsibilities, structure, total))
     return points
 

@@ -55,7 +55,6 @@ class Rows:
         self._resolved = resolved
         self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
         self._data = data
-        self._size = (resolved.n_components, resolved.n_features)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
         self._held: list[Layout] | None = None
@@ -89,11 +88,12 @@ class Rows:
         other = copy(self)
         other.__dict__.pop("complete", None)
         other._resolved = resolved
-        other._size = (resolved.n_components, resolved.n_features)
         return other
 
     def moments(self, point: Array) -> Moments:
         """Return the moments of all rows at a point of EM."""
+        if not self.n_rows:
+            return Moments(0.0, *self._empty_moments())
         if self._held is None:
             parts = self._in_order(point, self._chunks())
         elif len(self._held) == 1:
@@ -122,6 +122,10 @@ class Rows:
                 certainty *= chunk.weights if order is None else chunk.weights[order]
             total += float(certainty.sum())
         return total
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self._resolved.n_components, self._resolved.n_features
 
     def _chunks(self, size: int = CHUNK) -> Iterator[RowTable]:
         if isinstance(self._data, Dataset):

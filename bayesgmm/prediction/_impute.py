@@ -12,7 +12,7 @@ from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowGroup, groups_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws, Posterior
-from bayesgmm.prediction.draws import draws_of, interval
+from bayesgmm.prediction.draws import drawn_clusters, draws_of, interval
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -175,7 +175,7 @@ def true_values(
 def _imputation(view: Draws, wanted: BoolArray, prob: float, seed: int | None) -> Imputation:
     check_prob(prob)
     seed = seed_of(seed)
-    draws = view.thinned(_MOST_DRAWS)
+    draws, table = view.thinned(_MOST_DRAWS), view.table
     places = np.argwhere(wanted)
     require_bytes(
         8 * draws.n_samples * len(places),
@@ -186,10 +186,10 @@ def _imputation(view: Draws, wanted: BoolArray, prob: float, seed: int | None) -
     cell_of[tuple(places.T)] = np.arange(len(places))
     out = np.empty((draws.n_samples, len(places)))
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    for group in groups_of(view.table):
+    for group in groups_of(table):
         features = np.flatnonzero(wanted[group.places[0]])
         if len(features):
-            for rows, drawn in _drawn(draws, view, group, features, rng):
+            for rows, drawn in _drawn(draws, group, features, rng):
                 out[:, cell_of[np.ix_(rows, features)].ravel()] = drawn
     lower, upper = interval(out.T.copy(), prob)
     names = np.array(view.features, dtype=object)
@@ -203,12 +203,12 @@ def _imputation(view: Draws, wanted: BoolArray, prob: float, seed: int | None) -
             "upper": upper,
         }
     )
-    values = values_of(view.table)
+    values = values_of(table)
     return Imputation(cells, out, values, view.obs, view.features, places, prob, seed)
 
 
 def _drawn(
-    draws: Draws, view: Draws, group: RowGroup, features: IntArray, rng: np.random.Generator
+    draws: Draws, group: RowGroup, features: IntArray, rng: np.random.Generator
 ) -> Iterator[tuple[IntArray, Array]]:
     """Yield rows of a group, and draws of some of their features: (draw, row x feature)."""
     seen, covariances = group.observed, draws.parameters.covariances
@@ -226,17 +226,10 @@ def _drawn(
     each = np.arange(draws.n_samples)[:, None]
     for start in range(0, len(group.places), size):
         rows = group.places[start : start + size]
-        clusters = _clusters(draws, view, rows, rng)
+        clusters = drawn_clusters(draws.responsibilities(draws.table[rows]), rng)
         offsets = group.values[start : start + size] - means[each, clusters][..., seen]
         centre = means[each, clusters][..., features]
         centre = centre + np.einsum("sno,snot->snt", offsets, slopes[each, clusters])
         noise = rng.standard_normal(centre.shape)
         drawn = centre + np.einsum("sntu,snu->snt", roots[each, clusters], noise)
         yield rows, drawn.reshape(draws.n_samples, -1)
-
-
-def _clusters(draws: Draws, view: Draws, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """Draw a cluster of each row in each draw: shape (draw, row)."""
-    shares = draws.responsibilities(view.table[rows]).cumsum(axis=1)
-    below = shares[:, :-1] <= rng.random((len(shares), 1, len(rows)))
-    return below.sum(axis=1)

@@ -12,7 +12,7 @@ from bayesgmm.arguments import check_prob, seed_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, rows_for
+from bayesgmm.prediction.draws import FitOrPosterior, drawn_clusters, draws_of, rows_for
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
@@ -202,8 +202,7 @@ def _sampled_partitions(
         if together is not None:
             flat = shares.reshape(-1, n_rows)
             together += flat.T @ flat / draws.n_samples
-        below = shares.cumsum(axis=1)[:, :-1] <= rng.random((len(shares), 1, n_rows))
-        sampled[:, block] = below.sum(axis=1).T
+        sampled[:, block] = drawn_clusters(shares, rng).T
     return sampled, together
 
 

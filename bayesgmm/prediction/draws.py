@@ -13,9 +13,17 @@ from bayesgmm.likelihood.annotated_rows import RowTable, table_of
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.rows import checked_rows, row_names
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
-__all__ = ["FitOrPosterior", "draws_of", "interval", "names_for", "rows_for", "table_for"]
+__all__ = [
+    "FitOrPosterior",
+    "draws_of",
+    "drawn_clusters",
+    "interval",
+    "names_for",
+    "rows_for",
+    "table_for",
+]
 
 FitOrPosterior = PointFit | Posterior
 
@@ -48,6 +56,22 @@ def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Draw
     if gaussian:
         fit_or_posterior.require_gaussian()
     return fit_or_posterior
+
+
+def drawn_clusters(shares: Array, rng: np.random.Generator) -> IntArray:
+    """Draw a cluster of each row in each draw, from P(cluster | row, draw).
+
+    Parameters
+    ----------
+    shares : array of shape (sample, cluster, row)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of shape (sample, row)
+    """
+    below = shares.cumsum(axis=1)[:, :-1] <= rng.random((len(shares), 1, shares.shape[2]))
+    return below.sum(axis=1)
 
 
 def rows_for(draws: Draws, rows: Any) -> Array:

@@ -18,7 +18,7 @@ from bayesgmm.errors import (
 from bayesgmm.fit import fit_em
 from bayesgmm.fit.points import split
 from bayesgmm.fit.starts import draw_starts
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, values_of
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.parameters import Parameters
@@ -111,8 +111,7 @@ def _partitions(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[P
     if len(table) > _PARTITIONED_ROWS:
         table = table[np.sort(rng.choice(len(table), _PARTITIONED_ROWS, replace=False))]
     rows = (data.completed(values_of(table), rng) - resolved.centre) / resolved.unit
-    known = table if isinstance(table, AnnotatedRows) else None
-    points = draw_starts(rows, k, resolved.structure, _PARTITIONS, for_starts, known)
+    points = draw_starts(rows, k, resolved.structure, _PARTITIONS, for_starts, table)
     outer = np.multiply.outer(resolved.unit, resolved.unit)
     starts = []
     for weights, means, covariances in (split(p, k, resolved.n_features) for p in points):
