@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln
 
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
+from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.limits import CHANCE_SLABS, NARROW
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["by_chance", "log_expected_slabs", "narrowest", "slimmest"]
+__all__ = ["by_chance", "log_expected_slabs", "narrowest", "rows_that_see", "slimmest"]
 
 _LOG_CHANCE = math.log(CHANCE_SLABS)
 
@@ -36,7 +38,10 @@ def narrowest(parameters: Parameters, structure: Structure) -> Array:
 
 
 def by_chance(
-    parameters: Parameters, structure: Structure, n_obs: float, held: Array | None = None
+    parameters: Parameters,
+    structure: Structure,
+    n_obs: float,
+    blurred: AnnotatedRows | None = None,
 ) -> NDArray[np.bool_]:
     """Which components chance explains: narrow ones, and more than 0.001 such slabs are expected.
 
@@ -47,9 +52,9 @@ def by_chance(
     parameters : Parameters
     structure : Structure
     n_obs : float
-        Number of rows without missing cells: others lie in a slab whatever they are.
-    held : array of shape (cluster,), optional
-        How many of these each component holds; its weight times their number by default.
+    blurred : AnnotatedRows, optional
+        The rows, where some have missing cells or errors: only those count that see a component
+        narrow. The others lie in its slab whatever they are.
 
     Returns
     -------
@@ -58,7 +63,41 @@ def by_chance(
     slim = narrowest(parameters, structure) < NARROW
     if not slim.any():
         return slim
-    return slim & (log_expected_slabs(parameters, structure, n_obs, held) > _LOG_CHANCE)
+    if blurred is None:
+        counts: tuple[float | Array, Array | None] = n_obs, None
+    else:
+        counts = rows_that_see(parameters, structure, blurred)
+    return slim & (log_expected_slabs(parameters, structure, *counts) > _LOG_CHANCE)
+
+
+def rows_that_see(
+    parameters: Parameters, structure: Structure, rows: AnnotatedRows
+) -> tuple[Array, Array]:
+    """Count the rows to which each component is narrow, and how many of them it holds.
+
+    A row sees the margin of a component in its observed cells, widened by its errors.
+
+    Returns
+    -------
+    n, held : arrays of shape (cluster,)
+    """
+    pooled = np.einsum("k,kij->ij", parameters.weights, parameters.covariances)
+    centre, unit = parameters.weights @ parameters.means, np.sqrt(np.diag(pooled))
+    shares = responsibilities(parameters, rows, centre, unit)
+    n, held = np.zeros(len(shares)), np.zeros(len(shares))
+    for group in rows.groups:
+        if not len(group.observed):
+            continue
+        square = np.ix_(group.observed, group.observed)
+        margin = parameters._replace(
+            means=parameters.means[:, group.observed],
+            covariances=parameters.covariances[(slice(None), *square)] + np.diag(group.errors**2),
+        )
+        see = narrowest(margin, structure) < NARROW
+        times = np.ones(len(group.places)) if group.weights is None else group.weights
+        n += see * times.sum()
+        held += see * (shares[:, group.places] @ times)
+    return n, held
 
 
 def slimmest(parameters: Parameters, structure: Structure, n_obs: float) -> int:
@@ -68,7 +107,10 @@ def slimmest(parameters: Parameters, structure: Structure, n_obs: float) -> int:
 
 
 def log_expected_slabs(
-    parameters: Parameters, structure: Structure, n_obs: float, held: Array | None = None
+    parameters: Parameters,
+    structure: Structure,
+    n_obs: float | Array,
+    held: Array | None = None,
 ) -> Array:
     """Return the log of the number of slabs as full as each component that chance offers.
 
@@ -86,10 +128,10 @@ def log_expected_slabs(
     ----------
     parameters : Parameters
     structure : Structure
-    n_obs : float
-        Number of rows without missing cells: others lie in a slab whatever they are.
+    n_obs : float or array of shape (cluster,)
+        Number of rows that see each component narrow: all where no cell is missing.
     held : array of shape (cluster,), optional
-        How many of these each component holds; its weight times their number by default.
+        How many of these it holds; its weight times their number by default.
 
     Returns
     -------
@@ -106,7 +148,8 @@ def log_expected_slabs(
     sums = covariances[:, None] + covariances
     distances = (gaps * np.linalg.solve(sums, gaps[..., None])[..., 0]).sum(axis=-1)
     log_ratios = np.linalg.slogdet(2.0 * covariances)[1][:, None] - np.linalg.slogdet(sums)[1]
-    shares = np.exp(0.5 * (log_ratios - distances)) * rows
+    others = parameters.weights * np.asarray(n_obs)[..., None]
+    shares = np.exp(0.5 * (log_ratios - distances)) * others
     np.fill_diagonal(shares, 0.0)
     if structure.narrows_by_feature:
         narrow = (_relative_variances(parameters) < NARROW).sum(axis=1)
@@ -119,7 +162,7 @@ def log_expected_slabs(
     return np.asarray(log_ways + _log_choices(n_obs, fixed) + log_tails)
 
 
-def _log_choices(of: float, chosen: Array | IntArray) -> Array:
+def _log_choices(of: float | Array, chosen: Array | IntArray) -> Array:
     return gammaln(of + 1) - gammaln(chosen + 1) - gammaln(np.maximum(of - chosen, 0) + 1)
 
 

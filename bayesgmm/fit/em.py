@@ -155,9 +155,8 @@ class Likelihood:
 
     def by_chance(self, rows: Rows, run: Run) -> bool:
         """Whether a narrow component holds no more rows than some slab does by chance."""
-        structure, complete = self.resolved.structure, rows.complete
-        held = None if complete is rows else complete.moments(run.x).mass
-        chance = by_chance(self.parameters(run.x), structure, complete.n_counted, held)
+        structure = self.resolved.structure
+        chance = by_chance(self.parameters(run.x), structure, rows.n_counted, rows.blurred)
         return bool(chance.any())
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:

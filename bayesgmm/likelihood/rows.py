@@ -52,9 +52,9 @@ class Rows:
     ) -> None:
         if isinstance(data, Dataset):
             data = rows_of(data, resolved.n_components)
-        self._resolved = resolved
         self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
         self._data = data
+        self._size = (resolved.n_components, resolved.n_features)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
         self._held: list[Layout] | None = None
@@ -67,13 +67,12 @@ class Rows:
         return self._data.n_counted if isinstance(self._data, AnnotatedRows) else self.n_rows
 
     @cached_property
-    def complete(self) -> "Rows":
-        """The rows without missing cells; these rows themselves where that is all of them."""
+    def blurred(self) -> AnnotatedRows | None:
+        """The rows where some have missing cells or errors of their own, else None."""
         data = self._data
         if not isinstance(data, AnnotatedRows):
-            return self
-        seen = ~np.isnan(data.table).any(axis=1)
-        return self if seen.all() else Rows(self._resolved, data[np.flatnonzero(seen)])
+            return None
+        return data if data.errors is not None or np.isnan(data.table).any() else None
 
     def with_components(self, resolved: ResolvedSpec) -> "Rows":
         """Return the same rows for another number of components.
@@ -86,14 +85,11 @@ class Rows:
         if isinstance(self._data, AnnotatedRows):
             self._data.require_clusters(resolved.n_components)
         other = copy(self)
-        other.__dict__.pop("complete", None)
-        other._resolved = resolved
+        other._size = (resolved.n_components, resolved.n_features)
         return other
 
     def moments(self, point: Array) -> Moments:
         """Return the moments of all rows at a point of EM."""
-        if not self.n_rows:
-            return Moments(0.0, *self._empty_moments())
         if self._held is None:
             parts = self._in_order(point, self._chunks())
         elif len(self._held) == 1:
@@ -122,10 +118,6 @@ class Rows:
                 certainty *= chunk.weights if order is None else chunk.weights[order]
             total += float(certainty.sum())
         return total
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self._resolved.n_components, self._resolved.n_features
 
     def _chunks(self, size: int = CHUNK) -> Iterator[RowTable]:
         if isinstance(self._data, Dataset):

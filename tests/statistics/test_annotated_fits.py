@@ -51,13 +51,31 @@ def test_missing_cells(airquality, k, value):
 
 
 def test_a_slab_that_missing_cells_make_is_set_aside(airquality):
-    """Rows whose cell is missing lie in any slab across it; only complete rows speak for one."""
+    """Rows whose cell is missing lie in any slab across it; the others speak for one."""
     fit = fit_em(airquality, spec(3), seed=1)
     assert fit.log_likelihood >= -1823.153538 - 1e-5
     assert fit.status is FitStatus.SET_ASIDE and fit.optima[0].flagged
     assert fit.optima[0].objective > fit.log_likelihood + 5.0
     reached = [optimum.objective for optimum in fit.optima]
     assert np.abs(np.array(reached) + 1823.153538).min() < 1e-4
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_a_narrow_group_stays_though_few_of_its_rows_are_complete(covariance):
+    """It is narrow in x, which all rows show; four other columns lack 40 % of their cells."""
+    rng = np.random.default_rng(6)
+    rows = rng.normal(size=(330, 5))
+    rows[:30, 0] = 0.3 + 0.01 * rng.normal(size=30)
+    rows[:30, 1:] += 2.5
+    rows[:, 1:][rng.random((330, 4)) < 0.4] = np.nan
+    complete = ~np.isnan(rows).any(axis=1)
+    assert complete[:30].sum() <= 6  # as many as lie in some plane of five features
+    table = pd.DataFrame(rows, columns=list("xabcd"))
+    fit = fit_em(Dataset.from_frame(table, missing="mar"), spec(2, covariance), seed=1)
+    assert fit.status is FitStatus.CONVERGED and not fit.flagged
+    assert fit.weights.min() * 330 == pytest.approx(30.0, abs=3.0)
+    narrow = fit.weights.argmin()
+    assert fit.means[narrow, 0] == pytest.approx(0.3, abs=0.01)
 
 
 def test_frequency_weights(eruptions):
