@@ -21,10 +21,10 @@ import xarray as xr
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
+from bayesgmm.posterior.netcdf import opened, write_tree
 from bayesgmm.posterior.schema import upgraded
-from bayesgmm.posterior.storable import storable, text_encoding
+from bayesgmm.posterior.storable import storable
 from bayesgmm.posterior.tree import SCHEMA_VERSION, attribute, with_attributes
-from bayesgmm.runtime.interruption import holding_ctrl_c
 
 __all__ = ["check_writable", "keep_interrupted", "load", "save", "strict_json", "write_text"]
 
@@ -80,12 +80,11 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
     with _replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
         marked = with_attributes(posterior, schema_version=SCHEMA_VERSION, **hashes)
-        with holding_ctrl_c():
-            marked.to_netcdf(temporary, engine="netcdf4", encoding=text_encoding(marked))
+        write_tree(marked, temporary)
         with temporary.open("ab") as file:
             file.write(_LINE % _bytes_hash(temporary, temporary.stat().st_size))
         _check_bytes(temporary)
-        with holding_ctrl_c(), xr.open_datatree(temporary, engine="netcdf4") as written:
+        with opened(temporary) as written:
             _check_content(written, temporary)
     return Path(path)
 
@@ -120,7 +119,7 @@ def load(path: PathLike) -> xr.DataTree:
     file = _real(path)
     try:
         _check_bytes(file)
-        with holding_ctrl_c(), xr.open_datatree(file, engine="netcdf4") as stored:
+        with opened(file) as stored:
             _check_content(stored, file)
             return upgraded(_with_texts(stored.load()))
     except ResultFileError:

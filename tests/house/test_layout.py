@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.places import PACKAGE, TESTS
+from tests.support.places import PACKAGE, ROOT, TESTS
 
 FILES = sorted(TESTS.rglob("test_*.py"))
 
@@ -26,3 +26,12 @@ def test_a_file_has_a_name_of_its_own_and_lies_in_one_of_four_places():
     assert len({path.name for path in FILES}) == len(FILES)
     homes = {path.relative_to(TESTS).parts[0] for path in FILES}
     assert homes == {"unit", "statistics", "interface", "house"}
+
+
+def test_every_promise_names_tests_that_are_there():
+    rows = re.findall(
+        r"^\| [^|]+ \| (`[^|]+) \|$", (ROOT / "docs/reliability.md").read_text(), re.M
+    )
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    there = {n for p in FILES for n in re.findall(r"^def (test_\w+)", p.read_text(), re.M)}
+    assert len(rows) > 12 and named <= there, named - there
