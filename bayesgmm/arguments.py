@@ -64,12 +64,12 @@ def check_one_of[Value](name: str, value: Value, allowed: Iterable[Value]) -> Va
 
 
 def path_of(path: Any, name: str = "path") -> Path:
-    """Return a path given as text or as a path."""
+    """Return a path given as text that is not empty, or as a path."""
     try:
         text = os.fspath(path)
     except TypeError:
         text = b""
-    if not isinstance(text, str):
+    if not text or not isinstance(text, str):
         raise ConfigError(f"{name} must be text or a path, got {path!r:.80}.", key=name, value=path)
     return Path(text)
 

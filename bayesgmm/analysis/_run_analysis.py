@@ -168,7 +168,9 @@ def analyse(
 
     `data` are those of the spec where `checked_data` has read them before.
     """
-    folder = Path("results", spec.name) if out is None else path_of(out, "out")
+    from bayesgmm.analysis.folder import usual_folder
+
+    folder = usual_folder(spec.name) if out is None else path_of(out, "out")
     return _analysed(spec, data or checked_data(spec), folder, overwrite, progress)
 
 
@@ -227,9 +229,10 @@ def _kept(
     interruption: SamplingInterrupted, spec: AnalysisSpec, folder: Path
 ) -> SamplingInterrupted:
     """Save what there is of an interrupted run, and say where it is."""
-    from bayesgmm.analysis.outputs import make_folder, posterior_file
+    from bayesgmm.analysis.outputs import posterior_file
     from bayesgmm.posterior.files import keep_interrupted
     from bayesgmm.posterior.tree import resolved_of
+    from bayesgmm.posterior.whole_files import make_folder
 
     draws = interruption.details.get("partial")
     finished = interruption.details.get("finished", {})

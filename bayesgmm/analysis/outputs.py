@@ -1,21 +1,27 @@
-"""The folder of an analysis: what stands there, whether it may be replaced, what is written.
+"""What an analysis writes: whether it could, before any work, and then all of it.
 
 All files are made in a hidden folder beside their places and renamed when the last one is complete,
 so a run that fails or is killed leaves an older result as it was.
 """
 
-import hashlib
 import itertools
-import json
-import os
-import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.analysis.folder import (
+    VERDICT_FILE,
+    check_places,
+    earlier,
+    files_in,
+    foreign_among,
+    hash_of,
+    publish,
+    staged,
+    standing,
+)
 from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.data import Dataset
@@ -24,21 +30,15 @@ from bayesgmm.model.several import facts_of_model, number_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior import save
 from bayesgmm.posterior.files import check_writable, strict_json, write_text
+from bayesgmm.posterior.size import result_bytes
 from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.posterior.whole_files import csv_text, make_folder
 from bayesgmm.report import write_report
 from bayesgmm.summary import summarize
 
-__all__ = [
-    "VERDICT_FILE",
-    "check_outputs",
-    "choice_facts",
-    "make_folder",
-    "posterior_file",
-    "write_outputs",
-]
+__all__ = ["check_outputs", "choice_facts", "posterior_file", "write_outputs"]
 
-VERDICT_FILE = "verdict.json"
-_OWN_FILES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
+_BESIDE = 2**24  # bytes of report and tables
 
 
 def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool) -> None:
@@ -47,23 +47,25 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
     Raises
     ------
     ResultFileError
-        When the folder takes no files, or holds results of other data or another configuration
-        and ``overwrite`` is False.
+        When the folder takes no files or has too little space, holds something else under a name
+        that is to be written, or holds results of other data or another configuration and
+        ``overwrite`` is False.
     """
     new = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         make_folder(folder)
-        check_writable(folder / VERDICT_FILE, overwrite=True)
+        check_places(folder, _names(spec))
+        check_writable(folder / VERDICT_FILE, overwrite=True, needed=_bytes(spec, data))
     finally:
         for place in new:  # a run that is refused later leaves no empty folder
             with suppress(OSError):
                 place.rmdir()
     differing = [] if overwrite else _differing(spec, data, folder)
     if differing:
-        standing = _standing(folder)[0]
+        first = standing(folder)[0]
         raise ResultFileError(
             Advice(
-                f"{str(folder)!r} holds results ({standing}) of other {' and '.join(differing)}; "
+                f"{str(folder)!r} holds results ({first}) of other {' and '.join(differing)}; "
                 "pass ",
                 Option("overwrite", True),
                 " to replace them, or choose another folder (",
@@ -80,8 +82,8 @@ def write_outputs(
 ) -> dict[str, Path]:
     """Write every output; each appears under its name only when all are complete.
 
-    Where another analysis has filled the folder meanwhile, a numbered folder beside it is taken,
-    unless ``overwrite``.
+    Where another analysis has filled the folder meanwhile, and ``overwrite`` is False, or where
+    something stands that is never replaced, a numbered folder beside it is taken.
 
     Returns
     -------
@@ -101,10 +103,10 @@ def write_outputs(
         "summary": "summary.csv",
         "verdict": VERDICT_FILE,
     }
-    with _staged(folder) as stage:
+    with staged(folder) as stage:
         save(posterior, stage / names["posterior"])
-        write_text(stage / names["comparison"], comparison.table.to_csv(lineterminator="\n"))
-        write_text(stage / names["summary"], summarize(posterior).to_csv(lineterminator="\n"))
+        write_text(stage / names["comparison"], csv_text(comparison.table))
+        write_text(stage / names["summary"], csv_text(summarize(posterior)))
         write_report(
             comparison,
             stage / names["report"],
@@ -114,39 +116,58 @@ def write_outputs(
             about=spec.subject,
         )
         record = _record(spec, comparison, choice)
-        record["files"] = {str(f.relative_to(stage)): _hash_of(f) for f in _files_in(stage)}
-        write_text(stage / names["verdict"], strict_json(record) + "\n")
-        if not overwrite:
-            folder = _own_folder(spec, comparison.data, folder)
-        outdated = set(_earlier(folder, "files")) - {*record["files"], VERDICT_FILE}
-        _publish(stage, folder)
-    for name in filter(_inside, outdated):
-        (folder / name).unlink(missing_ok=True)
+        files = {str(f.relative_to(stage)): hash_of(f) for f in files_in(stage)}
+        write_text(stage / names["verdict"], strict_json({**record, "files": files}) + "\n")
+        folder = next(
+            place
+            for place in _places(folder)
+            if not foreign_among(place, [*files, VERDICT_FILE])
+            and (overwrite or not _differing(spec, comparison.data, place))
+        )
+        publish(stage, folder)
     return {kind: folder / name for kind, name in names.items()}
+
+
+def _names(spec: AnalysisSpec) -> list[str]:
+    """Return every name that a run may write to: which K it reports is not known before."""
+    posteriors = [posterior_file(spec, model)[0] for model in _models(spec)]
+    figures = ["report_figures/any"] if spec.report.format == "md" else []
+    names = [f"report.{spec.report.format}", "comparison.csv", "summary.csv", VERDICT_FILE]
+    return [*names, *posteriors, *figures]
+
+
+def _models(spec: AnalysisSpec) -> list[MixtureSpec]:
+    return [
+        MixtureSpec(k, name)  # type: ignore[arg-type]
+        for k in spec.model.n_components
+        for name in spec.model.structures
+    ]
+
+
+def _bytes(spec: AnalysisSpec, data: Dataset) -> int:
+    """Return about how much a run writes: a posterior of each model, one of them twice."""
+    draws = spec.sampler.draws * spec.sampler.chains
+    sizes = [
+        result_bytes(data.n_obs, data.n_features, model.n_components, draws)
+        for model in _models(spec)
+    ]
+    return sum(sizes) + max(sizes) + _BESIDE
 
 
 def _differing(spec: AnalysisSpec, data: Dataset, folder: Path) -> list[str]:
     """Return in what the analysis differs from the one whose results stand in the folder."""
-    earlier = _earlier(folder, "hashes") if _standing(folder) else None
     hashes = {"data": data.hash, "configuration": spec.config_hash}
-    return [
-        name for name, value in hashes.items() if earlier is not None and earlier.get(name) != value
-    ]
+    if not standing(folder):
+        return []
+    there = earlier(folder, "hashes")
+    return [name for name, value in hashes.items() if there.get(name) != value]
 
 
-def _own_folder(spec: AnalysisSpec, data: Dataset, folder: Path) -> Path:
-    """Return the folder, or the first numbered one beside it that holds no other analysis."""
-    beside = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
-    places = itertools.chain([folder], beside)
-    return next(place for place in places if not _differing(spec, data, place))
-
-
-def _standing(folder: Path) -> list[str]:
-    """Return the names in the folder that a run would replace, or whose run it would replace."""
-    posteriors = [path.name for path in folder.glob("posterior_k*.nc")]
-    left = (".partial.nc", ".finished.nc")  # by runs that were interrupted
-    complete = [name for name in sorted(posteriors) if not name.endswith(left)]
-    return [name for name in _OWN_FILES if (folder / name).exists()] + complete
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield the folder, then numbered ones beside it."""
+    yield folder
+    for number in itertools.count(2):
+        yield folder.with_name(f"{folder.name}-{number}")
 
 
 def _record(spec: AnalysisSpec, comparison: Comparison, choice: Choice) -> dict[str, Any]:
@@ -184,68 +205,3 @@ def posterior_file(spec: AnalysisSpec, model: MixtureSpec) -> tuple[str, str]:
     several = len(spec.model.structures) > 1
     structure = f"_{model.covariance}" if several else ""
     return f"posterior_k{model.n_components}{structure}.nc", number_of(model, several)
-
-
-def _earlier_record(folder: Path) -> dict[str, Any]:
-    """Return the record of the result that stands in the folder; empty when it is not ours."""
-    try:
-        record = json.loads((folder / VERDICT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _earlier(folder: Path, key: str) -> dict[str, Any]:
-    value = _earlier_record(folder).get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _inside(name: str) -> bool:
-    """Whether a recorded name leads to a place inside the folder of results."""
-    path = Path(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
-
-
-@contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder inside the folder, removed at the end whatever happens."""
-    make_folder(folder)
-    stage = folder / f".run-{secrets.token_hex(4)}.tmp"
-    make_folder(stage)
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of the results, and those above it, where they are missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultFileError(
-            f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another (--out).",
-            path=str(folder),
-        ) from error
-
-
-def _publish(stage: Path, folder: Path) -> None:
-    """Rename every file to its place, the verdict last: it names the hashes of the others."""
-    try:
-        for file in sorted(_files_in(stage), key=lambda f: f.name == VERDICT_FILE):
-            final = folder / file.relative_to(stage)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, final)
-    except OSError as error:
-        raise ResultFileError(
-            f"cannot write into {str(folder)!r}: {error.strerror}.", path=str(folder)
-        ) from error
-
-
-def _files_in(stage: Path) -> list[Path]:
-    return sorted(path for path in stage.rglob("*") if path.is_file())
-
-
-def _hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -296,8 +296,9 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
 def _write_or_print(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:
     """Write a table to its file, or print it."""
     from bayesgmm.posterior.files import write_text
+    from bayesgmm.posterior.whole_files import csv_text
 
-    text = table.to_csv(lineterminator="\n")
+    text = csv_text(table)
     if out is not None:
         write_text(out, text, overwrite)
     if json:

@@ -6,25 +6,30 @@ file, and ours looks at the line first: no library of C code ever meets damaged 
 """
 
 import hashlib
+import itertools
 import json
-import math
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayesgmm.advice import Advice, Option
-from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.posterior.netcdf import opened, write_tree
 from bayesgmm.posterior.schema import upgraded
 from bayesgmm.posterior.storable import storable
 from bayesgmm.posterior.tree import SCHEMA_VERSION, attribute, with_attributes
+from bayesgmm.posterior.whole_files import (
+    check_writable,
+    is_plain,
+    real_path,
+    replacing,
+    special_kind,
+    strict_json,
+    write_text,
+)
 
 __all__ = ["check_writable", "keep_interrupted", "load", "save", "strict_json", "write_text"]
 
@@ -35,6 +40,7 @@ _LINE = b"\nbayesgmm sha256 %s\n"
 _LINE_LENGTH = len(_LINE % (b"0" * 64))
 _CONTENT_HASH = "content_hash"
 _BLOCK_BYTES = 2**26
+_RUN = ("data", "resolved", "sampler", "seed", "status")  # what tells runs apart
 
 
 def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Path:
@@ -77,7 +83,7 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
             value=posterior,
         )
     posterior = storable(upgraded(posterior))
-    with _replacing(path, overwrite) as temporary:
+    with replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
         marked = with_attributes(posterior, schema_version=SCHEMA_VERSION, **hashes)
         write_tree(marked, temporary)
@@ -102,8 +108,8 @@ def load(path: PathLike) -> xr.DataTree:
     Raises
     ------
     ResultFileError
-        When there is no such file, or it is cut short, damaged, changed, foreign, or written by
-        a newer version.
+        When there is no such file, or it is cut short, damaged, changed, foreign, written by a
+        newer version, or holds what is no result.
 
     Examples
     --------
@@ -116,12 +122,16 @@ def load(path: PathLike) -> xr.DataTree:
     >>> again["posterior"].equals(tree["posterior"])
     True
     """
-    file = _real(path)
+    file = real_path(path)
+    kind = special_kind(file)
+    if kind not in (None, "folder"):  # to open a named pipe would wait for ever
+        raise ResultFileError(f"{str(file)!r} is a {kind}, no result.", path=str(file))
     try:
         _check_bytes(file)
         with opened(file) as stored:
             _check_content(stored, file)
-            return upgraded(_with_texts(stored.load()))
+            tree = _with_texts(stored.load())
+        return upgraded(tree)
     except ResultFileError:
         raise
     except OSError as error:
@@ -139,7 +149,8 @@ def keep_interrupted(posterior: xr.DataTree, path: PathLike) -> str:
     """Save what an interrupted run has made beside the file it was to write; say where it is.
 
     Draws that were cut short go to ``*.partial.nc`` and are marked as interrupted. Those that
-    were all made, where the run was stopped later, go to ``*.finished.nc``.
+    were all made, where the run was stopped later, go to ``*.finished.nc``. Where such a file of
+    another run stands, the name gets a number.
 
     Raises
     ------
@@ -147,103 +158,28 @@ def keep_interrupted(posterior: xr.DataTree, path: PathLike) -> str:
         When the file cannot be written.
     """
     whole = attribute(posterior, "status") == "complete"
-    beside = Path(path).with_suffix(".finished.nc" if whole else ".partial.nc")
+    beside = _place_beside(Path(path), ".finished.nc" if whole else ".partial.nc", posterior)
     kept = save(posterior, beside, overwrite=True)
     if whole:
         return f"all draws were made and are in {str(kept)!r}"
     return f"the draws made so far are in {str(kept)!r}, marked as interrupted"
 
 
-def write_text(path: PathLike, text: str, overwrite: bool = False) -> Path:
-    """Write a text file in UTF-8, whole or not at all.
-
-    Parameters
-    ----------
-    path : path
-        The file. Its folder must exist.
-    text : str
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Raises
-    ------
-    ResultFileError
-        When the file exists or cannot be written; what stood there before is unchanged.
-    """
-    encoded = text.encode("utf-8", errors="surrogateescape")
-    with _replacing(path, overwrite) as temporary:
-        temporary.write_bytes(encoded)
-        if temporary.read_bytes() != encoded:
-            raise ResultFileError(f"{str(path)!r} did not read back as written.", path=str(path))
-    return Path(path)
+def _place_beside(path: Path, ending: str, posterior: xr.DataTree) -> Path:
+    """Return the first name beside a path that is free, or holds what the same run has made."""
+    for number in itertools.count(1):
+        place = path.with_name(f"{path.stem}{f'-{number}' if number > 1 else ''}{ending}")
+        if not os.path.lexists(place) or (is_plain(place) and _same_run(place, posterior)):
+            break
+    return place
 
 
-def strict_json(value: Any) -> str:
-    """Return JSON text that every reader takes: NaN and infinite numbers become null.
-
-    Examples
-    --------
-    >>> print(strict_json({"a": float("nan")}))
-    {
-     "a": null
-    }
-    """
-    return json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _finite(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def check_writable(path: PathLike, overwrite: bool = False) -> None:
-    """Raise unless a file of this name could be written now.
-
-    Raises
-    ------
-    ResultFileError
-        When the file exists and may not be replaced, or its folder takes no new file.
-    """
-    final = _refuse_existing(path, overwrite)
-    probe = _temporary_name(final)
-    with _reported(final), _removed(probe):
-        probe.touch(exist_ok=False)
-
-
-@contextmanager
-def _replacing(path: PathLike, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary path; give it the final name, flushed to disk, when the block succeeds."""
-    final = _refuse_existing(path, overwrite)
-    temporary = _temporary_name(final)
-    with _reported(final), _removed(temporary):
-        temporary.touch(exist_ok=False)
-        yield temporary
-        _flush(temporary)
-        _refuse_existing(path, overwrite)
-        os.replace(temporary, final)
-        _flush(final.parent)
-
-
-def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
-    """Return the real path behind links, unless it holds what may not be replaced."""
-    final = _real(path)
-    if final.is_dir():
-        raise ResultFileError(f"{str(path)!r} is a folder; name a file.", path=str(path))
-    if final.exists() and not overwrite:
-        raise ResultFileError(
-            Advice(
-                f"{str(path)!r} exists; pass ",
-                Option("overwrite", True),
-                " to replace it, or choose another name.",
-            ),
-            path=str(path),
-        )
-    return final
+def _same_run(place: Path, posterior: xr.DataTree) -> bool:
+    try:
+        standing = load(place)
+        return all(attribute(standing, key) == attribute(posterior, key) for key in _RUN)
+    except ResultFileError:
+        return False
 
 
 def _with_texts(tree: xr.DataTree) -> xr.DataTree:
@@ -255,55 +191,6 @@ def _with_texts(tree: xr.DataTree) -> xr.DataTree:
             {k: (v.dims, v.values.astype(str), v.attrs) for k, v in objects.items()}
         )
     return tree
-
-
-def _real(path: PathLike) -> Path:
-    """Return the real path behind links."""
-    given = path_of(path)
-    try:
-        return Path(os.path.realpath(given))
-    except ValueError as error:
-        raise ResultFileError(
-            f"no file can be named {str(given)!r:.80}: {error}.", path=str(given)
-        ) from error
-
-
-def _temporary_name(final: Path) -> Path:
-    return final.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}.tmp")
-
-
-@contextmanager
-def _removed(temporary: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _reported(final: Path) -> Iterator[None]:
-    """Turn whatever stops a write into one error with its cure."""
-    try:
-        yield
-    except ResultFileError:
-        raise
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error!s:.80}"
-        raise ResultFileError(
-            f"cannot write {str(final)!r}: {reason}. Check that the folder exists, may be written "
-            "to, and has space left, or choose another.",
-            path=str(final),
-        ) from error
-
-
-def _flush(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _bytes_hash(path: Path, length: int) -> bytes:

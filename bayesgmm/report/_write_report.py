@@ -17,6 +17,7 @@ from bayesgmm.arguments import check_one_of
 from bayesgmm.criterion import Criterion
 from bayesgmm.errors import ConfigError
 from bayesgmm.posterior.files import check_writable, write_text
+from bayesgmm.posterior.whole_files import make_folder
 from bayesgmm.report.checks import checks
 from bayesgmm.report.counting import components
 from bayesgmm.report.document import Document, Picture
@@ -102,7 +103,7 @@ def write_report(
         return write_text(path, _html(document), overwrite)
     final = Path(path)
     folder = final.with_name(f"{final.stem}_figures")
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     for picture in document.pictures:
         write_text(folder / f"{picture.name}.svg", picture.svg, overwrite)
     return write_text(final, _markdown(document, folder.name), overwrite)

@@ -269,7 +269,6 @@ def test_the_same_run_replaces_its_own_result(
     lakes: Path, result: AnalysisResult, written: Path
 ) -> None:
     (written / "notes.txt").write_text("mine")
-    (written / "summary.csv").write_text("changed")
     before = contents(result.files["verdict"].parent)
     run_analysis(lakes, written)
     after = contents(written)

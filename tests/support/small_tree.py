@@ -29,8 +29,9 @@ def small_tree(n_obs: int = 30, names: tuple[str, ...] = ("width", "höhe <&>"))
         data=data,
         resolved=resolved,
         log_likelihood=rng.normal(size=(2, 5, n_obs)),
-        log_prior={"means": zeros + np.nan},
+        log_prior={"means": zeros - np.inf},
         sample_stats={
+            "spare": zeros + np.nan,
             "diverging": rng.random((2, 5)) < 0.5,
             "depth": np.arange(10, dtype=np.uint64).reshape(2, 5),
             "n_steps": np.arange(10).reshape(2, 5),
