@@ -21,6 +21,7 @@ from bayesgmm.posterior.netcdf import opened, write_tree
 from bayesgmm.posterior.schema import upgraded
 from bayesgmm.posterior.storable import storable
 from bayesgmm.posterior.tree import SCHEMA_VERSION, attribute, with_attributes
+from bayesgmm.posterior.validity import fault_in
 from bayesgmm.posterior.whole_files import (
     check_writable,
     is_plain,
@@ -131,7 +132,7 @@ def load(path: PathLike) -> xr.DataTree:
         with opened(file) as stored:
             _check_content(stored, file)
             tree = _with_texts(stored.load())
-        return upgraded(tree)
+        return _valid(upgraded(tree), file)
     except ResultFileError:
         raise
     except OSError as error:
@@ -240,6 +241,17 @@ def _check_content(tree: xr.DataTree, path: Path) -> None:
             f"the arrays in {str(path)!r} do not match their hash: the file is damaged.",
             path=str(path),
         )
+
+
+def _valid(tree: xr.DataTree, path: Path) -> xr.DataTree:
+    """Return the tree, or raise where it holds what no result does."""
+    if fault := fault_in(tree):
+        raise ResultFileError(
+            f"{str(path)!r} is as it was written, and no result: {fault}. Open it unchecked with "
+            "arviz.from_netcdf.",
+            path=str(path),
+        )
+    return tree
 
 
 def _content_hash(tree: xr.DataTree) -> str:
