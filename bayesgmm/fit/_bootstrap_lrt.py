@@ -130,7 +130,7 @@ def bootstrap_lrt(
     Raises
     ------
     ConfigError, DataError
-        For a wrong option, or unusable data.
+        For a wrong option, or data that are unusable or more than complete rows.
     DegenerateFitError
         When every start collapses on the data themselves, or on all simulated ones.
 
@@ -147,7 +147,13 @@ def bootstrap_lrt(
     >>> len(test.replicates) + test.n_failed, test.p_value < 0.06
     (19, True)
     """
-    dataset, seed = as_dataset(data), seed_of(seed)
+    dataset, seed = as_dataset(data, annotated=True), seed_of(seed)
+    if dataset.annotations is not None:
+        raise DataError(
+            "bootstrap_lrt fits data sets drawn from the fit, and the model does not say how rows "
+            "come by missing cells, weights, labels or errors; compare numbers of components by "
+            "bic_grid, loo or log_evidence."
+        )
     check_count("n_bootstrap", n_bootstrap)
     spec = MixtureSpec(n_components=k, covariance=covariance, resolution=resolution)
     own, *children = np.random.SeedSequence(seed).spawn(n_bootstrap + 1)

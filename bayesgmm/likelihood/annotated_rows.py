@@ -17,13 +17,17 @@ __all__ = [
     "RowGroup",
     "RowTable",
     "annotated_rows",
+    "counting_rows",
     "groups_of",
     "log_unit_of",
     "plain_rows",
+    "recorded_rows",
     "row_log_units",
     "rows_of",
     "table_of",
+    "times_of",
     "values_of",
+    "with_features",
 ]
 
 _COUNTED_AT_ONCE = 2**16
@@ -253,6 +257,40 @@ def plain_rows(rows: RowTable) -> Array:
 def values_of(rows: RowTable) -> Array:
     """Return the values of rows alone: shape (obs, feature), NaN where a cell is missing."""
     return rows.table if isinstance(rows, AnnotatedRows) else rows
+
+
+def times_of(rows: RowTable) -> IntArray:
+    """Return how many rows each stands for: shape (obs,).
+
+    Whole weights are numbers of rows. Others (a survey's, or the fractions that EM takes) are not:
+    each row stands for itself, and for none where its weight is 0.
+    """
+    weights = rows.weights if isinstance(rows, AnnotatedRows) else None
+    if weights is None:
+        return np.ones(len(rows), dtype=np.int64)
+    return ((weights > 0.0) if (weights % 1.0).any() else weights).astype(np.int64)
+
+
+def with_features(rows: RowTable, index: list[int]) -> RowTable:
+    """Return rows with some of their features, in that order."""
+    if not isinstance(rows, AnnotatedRows):
+        return rows[:, index]
+    errors = None if rows.errors is None else rows.errors[:, index]
+    return AnnotatedRows(rows.table[:, index], rows.weights, rows.allowed, errors)
+
+
+def recorded_rows(rows: RowTable) -> RowTable:
+    """Return rows as the population shows them, whoever they are: without weights and labels."""
+    if not isinstance(rows, AnnotatedRows):
+        return rows
+    return AnnotatedRows(rows.table, errors=rows.errors)
+
+
+def counting_rows(rows: RowTable) -> RowTable:
+    """Return the rows that count: those whose weight is not 0."""
+    if not isinstance(rows, AnnotatedRows) or rows.weights is None or rows.weights.all():
+        return rows
+    return rows[rows.weights > 0.0]
 
 
 def log_unit_of(rows: Dataset | RowTable, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:

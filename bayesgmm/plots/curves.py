@@ -10,11 +10,11 @@ import xarray as xr
 from bayesgmm.data.checking import smallest_gap
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
+from bayesgmm.likelihood.annotated_rows import plain_rows
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction._density_grid import density_grid
-from bayesgmm.prediction.draws import draws_of
-from bayesgmm.prediction.rows import checked_rows
+from bayesgmm.prediction.draws import draws_of, table_for
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Shown", "bin_edges", "evenly", "mass_levels", "to_show"]
@@ -119,10 +119,9 @@ def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:
     kept = evenly(size, -(-n_draws // n_chains))
     if len(kept) < size:
         draws = draws.taken(np.add.outer(size * np.arange(n_chains), kept).ravel())
-    if rows is None:
-        own = None if draws.observed is None else draws.rows
-    else:
-        own = checked_rows(rows, draws.features)
+    own = None
+    if rows is not None or draws.observed is not None:
+        own = plain_rows(table_for(draws, rows))
     return Shown(draws, own, sampled=not isinstance(source, PointFit))
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, plain_rows
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, plain_rows, with_features
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import over_draws
 from bayesgmm.likelihood.rows import whole_blocks
@@ -80,7 +80,7 @@ class Draws:
         *,
         rows: RowTable | None = None,
         obs: NDArray[Any] | None = None,
-        clusters: NDArray[Any] | None = None,
+        clusters: Any = None,
         frame: tuple[Array, Array] | None = None,
         groups: LabelGroups | None = None,
         components: dict[str, Any] | None = None,
@@ -300,7 +300,7 @@ class Draws:
             correlations[(..., *square)],
             covariances[(..., *square)],
         )
-        rows = None if self.observed is None else self.rows[:, index]
+        rows = None if self.observed is None else with_features(self.observed, index)
         features = tuple(self.features[i] for i in index)
         centre, unit = self.frame
         return self._like_these(marginal, features, rows, (centre[index], unit[index]))

@@ -7,8 +7,9 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from bayesgmm.arguments import check_prob
+from bayesgmm.likelihood.annotated_rows import recorded_rows
 from bayesgmm.limits import INTERVAL
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, rows_for
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
 
 __all__ = ["density", "log_density"]
 
@@ -18,7 +19,10 @@ def density(
 ) -> xr.Dataset:
     """Return the density of the mixture at rows: posterior mean and interval.
 
-    The mean over draws is the posterior predictive density.
+    The mean over draws is the posterior predictive density. Of a row with missing cells it is that
+    of the observed ones, so that it is comparable among rows that lack the same cells; of cells
+    with errors of their own that of what is recorded with them. Weights and labels do not enter: it
+    is the density of the population, whatever is known of the row.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ def log_density(
     """
     check_prob(prob)
     draws = draws_of(fit_or_posterior)
-    values = rows_for(draws, rows)
+    values = recorded_rows(table_for(draws, rows))
     mean, lower, upper = (np.empty(len(values)) for _ in range(3))
 
     def summarise(block: slice) -> None:

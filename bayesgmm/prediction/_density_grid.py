@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.annotated_rows import values_of
+from bayesgmm.likelihood.annotated_rows import counting_rows, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
@@ -120,7 +120,7 @@ def _limits(draws: Draws, limits: Limits | None) -> list[tuple[float, float]]:
             )
         return ends
     if draws.observed is not None:
-        values = values_of(draws.observed)
+        values = values_of(counting_rows(draws.observed))
         low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         margin = MARGIN * (high - low)
         return list(zip(low - margin, high + margin, strict=True))

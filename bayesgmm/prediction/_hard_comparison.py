@@ -12,10 +12,11 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import DataError
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, values_of
 from bayesgmm.prediction._membership import membership
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, rows_for
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, table_for
 from bayesgmm.runtime.seeds import integer
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["HardComparison", "hard_comparison"]
 
@@ -33,7 +34,8 @@ class HardComparison:
         (the most probable cluster), probability (of that cluster), differs, and class where
         classes were given.
     counts : pandas.DataFrame
-        Number of rows by mixture cluster (index) and k-means cluster (columns).
+        Number of rows by mixture cluster (index) and k-means cluster (columns), each counted as
+        often as its weight says where that is a whole number.
     adjusted_rand : dict of str to float
         Between "kmeans, mixture" and, where classes were given, "kmeans, classes" and
         "mixture, classes": 1 for equal partitions, 0 on average for unrelated ones.
@@ -65,12 +67,14 @@ def hard_comparison(
     """Set k-means' hard labels beside the mixture's soft ones.
 
     K-means runs with as many clusters on columns divided by their standard deviation, as it
-    depends on units and the mixture does not.
+    depends on units and the mixture does not. It takes weights, and knows neither labels nor errors
+    of rows, as the mixture's memberships do.
 
     Parameters
     ----------
     data : table of shape (obs, feature), data units
-        A Dataset, an array, lists or a frame; a frame may have further columns.
+        A Dataset, an array, lists or a frame; a frame may have further columns. None takes the rows
+        of a posterior.
     fit : PointFit or xarray.DataTree
     seed : int, optional
         Drawn when None; stored either way.
@@ -80,7 +84,7 @@ def hard_comparison(
     Raises
     ------
     DataError
-        When the data are unusable or `classes` has another length.
+        When the data are unusable, a cell is missing, or `classes` has another length.
     ConfigError
         When `seed` is not a count.
 
@@ -97,12 +101,17 @@ def hard_comparison(
     """
     seed = seed_of(seed)
     draws = draws_of(fit)
-    values = rows_for(draws, data)
-    names, soft = names_for(draws, data, len(values)), membership(draws, values)
+    table = table_for(draws, data)
+    _require_complete(values_of(table), draws.features)
+    names, soft, times = (
+        names_for(draws, data, len(table)),
+        membership(draws, table),
+        times_of(table),
+    )
     mixture, n_clusters = soft["mean"].values.argmax(axis=1), soft.sizes["cluster"]
-    kmeans = _kmeans(values, n_clusters, seed)
+    kmeans = _kmeans(table, n_clusters, seed)
     counts = contingency_matrix(
-        np.append(mixture, np.arange(n_clusters)), np.append(kmeans, np.arange(n_clusters))
+        *(np.append(np.repeat(one, times), np.arange(n_clusters)) for one in (mixture, kmeans))
     ) - np.eye(n_clusters, dtype=np.int64)
     match = linear_sum_assignment(-counts)[1]
     kmeans = np.argsort(match)[kmeans]
@@ -115,12 +124,12 @@ def hard_comparison(
         },
         index=pd.Index(names, name="obs"),
     )
-    adjusted_rand = {"kmeans, mixture": float(adjusted_rand_score(mixture, kmeans))}
+    adjusted_rand = {"kmeans, mixture": _adjusted_rand(mixture, kmeans, times)}
     if classes is not None:
         rows["class"] = _checked_classes(classes, len(rows))
         for name in ("kmeans", "mixture"):
-            agreement = adjusted_rand_score(rows["class"], rows[name])
-            adjusted_rand[f"{name}, classes"] = float(agreement)
+            agreement = _adjusted_rand(rows["class"], rows[name], times)
+            adjusted_rand[f"{name}, classes"] = agreement
     table = pd.DataFrame(
         counts[:, match],
         pd.Index(draws.clusters, name="mixture"),
@@ -129,17 +138,44 @@ def hard_comparison(
     return HardComparison(rows, table, adjusted_rand, seed)
 
 
-def _kmeans(values: Array, n_clusters: int, seed: int) -> Any:
-    if len(values) < max(n_clusters, 2):
+def _require_complete(values: Array, features: tuple[str, ...]) -> None:
+    absent = np.argwhere(np.isnan(values))
+    if len(absent):
+        row, feature = absent[0].tolist()
         raise DataError(
-            f"k-means with {n_clusters} clusters needs as many rows and at least 2, got "
-            f"{len(values)}.",
-            n_obs=len(values),
+            f"k-means does not take missing cells, and {len(absent)} are missing, first in row "
+            f"{row + 1}, column {features[feature]!r:.80}; compare on complete rows only.",
+            rows=np.unique(absent[:, 0] + 1).tolist(),
+            column=features[feature],
         )
-    spread = values.std(axis=0, ddof=1)
-    scaled = (values - values.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+
+
+def _adjusted_rand(one: Any, other: Any, times: IntArray) -> float:
+    return float(adjusted_rand_score(np.repeat(one, times), np.repeat(other, times)))
+
+
+def _kmeans(table: RowTable, n_clusters: int, seed: int) -> Any:
+    values = values_of(table)
+    weights = table.weights if isinstance(table, AnnotatedRows) else None
+    n_rows = len(values) if weights is None else int(np.count_nonzero(weights))
+    if n_rows < max(n_clusters, 2):
+        raise DataError(
+            f"k-means with {n_clusters} clusters needs as many rows and at least 2, got {n_rows}.",
+            n_obs=n_rows,
+        )
+    centre, spread = _moments(values, weights)
+    scaled = (values - centre) / np.where(spread > 0.0, spread, 1.0)
     state = integer(np.random.SeedSequence(seed))
-    return KMeans(n_clusters, n_init=KMEANS_STARTS, random_state=state).fit_predict(scaled)
+    kmeans = KMeans(n_clusters, n_init=KMEANS_STARTS, random_state=state)
+    return kmeans.fit_predict(scaled, sample_weight=weights)
+
+
+def _moments(values: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Return mean and standard deviation (feature,); rows count by their weights."""
+    if weights is None:
+        return values.mean(axis=0), values.std(axis=0, ddof=1)
+    mean = np.average(values, axis=0, weights=weights)
+    return mean, np.sqrt(weights @ (values - mean) ** 2 / (weights.sum() - 1.0))
 
 
 def _checked_classes(classes: Any, n_rows: int) -> Any:

@@ -10,10 +10,11 @@ from scipy.spatial.distance import squareform
 
 from bayesgmm.arguments import check_prob, seed_of
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.prediction.draws import FitOrPosterior, drawn_clusters, draws_of, rows_for
-from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
+from bayesgmm.prediction.draws import FitOrPosterior, drawn_clusters, draws_of, table_for
+from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses, placed
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
 
@@ -38,7 +39,7 @@ class CredibleBall:
     coarsest, finest, furthest : arrays of shape (obs,)
         Sampled partitions in the ball with the fewest clusters, the most clusters and the largest
         distance; among equals the most distant one (vertical upper, vertical lower and horizontal
-        bounds of Wade and Ghahramani).
+        bounds of Wade and Ghahramani). Of a row that stands for several: where most of these lie.
 
     Examples
     --------
@@ -126,6 +127,11 @@ def partition(
     cuts of the co-clustering matrix; the best result of all starts is kept. At most twice as many
     clusters as components are considered. Labels of the components do not matter.
 
+    A row whose weight is the whole number w stands for w rows, which are allocated one by one and
+    lie in one cluster of the partition; one of weight 0 does not count, and is put where a row
+    would add least to the loss. Other weights are no numbers of rows: each row counts once. Known
+    labels restrict the allocations.
+
     Parameters
     ----------
     fit_or_posterior : PointFit or xarray.DataTree
@@ -165,17 +171,28 @@ def partition(
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
     everything = draws_of(fit_or_posterior)
-    values = rows_for(everything, rows)
+    table = table_for(everything, rows)
     draws = everything.thinned(MAX_SAMPLES)
     if draws.n_samples == 1:
         draws = draws.taken(np.zeros(MAX_SAMPLES, dtype=np.int64))
-    sampled, together = _sampled_partitions(draws, values, np.random.default_rng(for_samples))
-    starts = _starts(sampled, together, draws.n_components, np.random.default_rng(for_starts))
-    chosen = LOSSES[loss](len(values))
-    labels, expected = best_partition(sampled, chosen, starts, 2 * draws.n_components, for_orders)
-    ball = _credible_ball(losses(labels, sampled, chosen), sampled, values[:, 0], prob)
+    times, first = times_of(table), values_of(table)[:, 0]
+    owner = np.repeat(np.arange(len(times)), np.maximum(times, 1))
+    sampled, together = _sampled_partitions(draws, table, owner, np.random.default_rng(for_samples))
+    counts = times > 0
+    counted = sampled if counts.all() else sampled[counts[owner]]
+    starts = _starts(
+        counted, times[counts], together, draws.n_components, np.random.default_rng(for_starts)
+    )
+    chosen, labels = LOSSES[loss](len(counted)), np.empty(len(times), dtype=np.int64)
+    labels[counts], expected = best_partition(
+        counted, chosen, starts, 2 * draws.n_components, for_orders, times[counts]
+    )
+    written_out = np.repeat(labels[counts], times[counts])
+    if not counts.all():
+        labels[~counts] = placed(written_out, counted, sampled[~counts[owner]], loss)
+    ball = _credible_ball(losses(written_out, counted, chosen), sampled, owner, times, first, prob)
     return Partition(
-        _numbered(labels, values[:, 0]),
+        _numbered(labels, first, times),
         loss,
         expected,
         ball,
@@ -186,36 +203,50 @@ def partition(
 
 
 def _sampled_partitions(
-    draws: Draws, values: Array, rng: np.random.Generator
+    draws: Draws, table: RowTable, owner: IntArray, rng: np.random.Generator
 ) -> tuple[NDArray[np.int16], Array | None]:
-    """Sample an allocation a draw, shape (obs, sample); and co-clustering of few enough rows."""
-    n_rows = len(values)
+    """Sample an allocation a draw, and sum up which rows go together where they are few enough.
+
+    Returns
+    -------
+    sampled : array of shape (copy, sample)
+        Copy c is of row owner[c].
+    together : array of shape (obs, obs), or None
+        Of the rows that count.
+    """
+    n_copies = len(owner)
     require_bytes(
-        2 * draws.n_samples * n_rows,
-        f"{draws.n_samples} sampled partitions of {n_rows} rows",
+        2 * draws.n_samples * n_copies,
+        f"{draws.n_samples} sampled partitions of {n_copies} rows",
         "pass a random part of the rows as rows=, thin the posterior, or take membership",
     )
-    sampled = np.empty((n_rows, draws.n_samples), dtype=np.int16)
-    together = np.zeros((n_rows, n_rows)) if 1 < n_rows <= MAX_ROWS_OF_TREE else None
-    for block in draws.sample_blocks(n_rows):
-        shares = draws.responsibilities(values, block)
+    counts = times_of(table) > 0
+    n_rows, n_counted = len(counts), int(counts.sum())
+    sampled = np.empty((n_copies, draws.n_samples), dtype=np.int16)
+    together = np.zeros((n_counted, n_counted)) if 1 < n_counted <= MAX_ROWS_OF_TREE else None
+    for block in draws.sample_blocks(n_copies):
+        shares = draws.responsibilities(table, block)
         if together is not None:
-            flat = shares.reshape(-1, n_rows)
+            kept = shares if n_counted == n_rows else shares[..., counts]
+            flat = kept.reshape(-1, n_counted)
             together += flat.T @ flat / draws.n_samples
-        sampled[:, block] = drawn_clusters(shares, rng).T
+        each = shares if n_copies == n_rows else shares[..., owner]
+        sampled[:, block] = drawn_clusters(each, rng).T
     return sampled, together
 
 
 def _starts(
     sampled: NDArray[np.int16],
+    times: IntArray,
     together: Array | None,
     n_components: int,
     rng: np.random.Generator,
 ) -> list[IntArray]:
-    n_rows, n_samples = sampled.shape
+    n_rows, n_samples = len(times), sampled.shape[1]
+    firsts = times.cumsum() - times
     starts = [np.full(n_rows, -1) for _ in range(SCRATCH_STARTS)]
     for s in rng.choice(n_samples, min(SAMPLED_STARTS, n_samples), replace=False):
-        starts.append(sampled[:, s].astype(np.int64))
+        starts.append(sampled[firsts, s].astype(np.int64))
     if together is not None:
         apart = squareform(np.clip(1.0 - together, 0.0, 1.0), checks=False)
         counts = range(1, min(n_components, n_rows) + 1)
@@ -225,17 +256,23 @@ def _starts(
 
 
 def _credible_ball(
-    distances: Array, sampled: NDArray[np.int16], first: Array, prob: float
+    distances: Array,
+    sampled: NDArray[np.int16],
+    owner: IntArray,
+    times: IntArray,
+    first: Array,
+    prob: float,
 ) -> CredibleBall:
     """Return the smallest ball that holds the share `prob` of the sampled partitions."""
     radius = float(np.quantile(distances, prob, method="inverted_cdf"))
     inside = np.flatnonzero(distances <= radius)
-    counts = np.array([len(np.unique(sampled[:, s])) for s in inside])
+    counted = times[owner] > 0
+    counts = np.array([len(np.unique(sampled[counted, s])) for s in inside])
 
     def most_distant(among: NDArray[np.bool]) -> IntArray:
         candidates = inside[among]
         s = candidates[distances[candidates].argmax()]
-        return _numbered(sampled[:, s].astype(np.int64), first)
+        return _numbered(_of_most(sampled[:, s], owner), first, times)
 
     return CredibleBall(
         prob,
@@ -246,8 +283,17 @@ def _credible_ball(
     )
 
 
-def _numbered(labels: IntArray, first: Array) -> IntArray:
-    """Renumber clusters from 1 by increasing mean of the first feature."""
+def _of_most(labels: NDArray[np.int16], owner: IntArray) -> IntArray:
+    """Return the label (obs,) of most copies of each row."""
+    counts = np.zeros((owner[-1] + 1, labels.max() + 1), dtype=np.int64)
+    np.add.at(counts, (owner, labels), 1)
+    return counts.argmax(axis=1)
+
+
+def _numbered(labels: IntArray, first: Array, times: IntArray) -> IntArray:
+    """Renumber clusters from 1 by increasing mean of the first feature; last where it has none."""
     _, labels = np.unique(labels, return_inverse=True)
-    means = np.bincount(labels, first) / np.bincount(labels)
+    seen = np.where(np.isnan(first), 0, times)
+    with np.errstate(invalid="ignore"):
+        means = np.bincount(labels, seen * np.nan_to_num(first)) / np.bincount(labels, seen)
     return np.argsort(np.argsort(means, kind="stable"))[labels] + 1

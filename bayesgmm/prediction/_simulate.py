@@ -1,16 +1,20 @@
 """New rows drawn from a fitted mixture, and replicates of the data for predictive checks."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.runtime.memory import require_bytes
-from bayesgmm.typing import Array, IntArray
+from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["posterior_predictive", "simulate"]
+__all__ = ["posterior_predictive", "simulate", "written_out"]
 
 CHUNK = 65_536
 
@@ -22,7 +26,9 @@ def simulate(
     *,
     one_draw: bool = False,
 ) -> xr.Dataset:
-    """Draw new rows, each with the cluster it comes from.
+    """Draw new rows of the population, each with the cluster it comes from.
+
+    They are complete, and without errors of their own, whatever the rows behind the mixture are.
 
     Parameters
     ----------
@@ -40,8 +46,7 @@ def simulate(
     -------
     xarray.Dataset
         x (obs, feature), data units, with the recording error; cluster (obs), its number
-        from 1 or its name; draw (obs): the
-        posterior draw, chains one after another.
+        from 1 or its name; draw (obs): the posterior draw, chains one after another.
 
     Raises
     ------
@@ -91,7 +96,9 @@ def posterior_predictive(
     Returns
     -------
     xarray.DataTree
-        With the group posterior_predictive: x (chain, draw, obs, feature), data units.
+        With the group posterior_predictive: x (chain, draw, obs, feature), data units. Where rows
+        have weights, it is x (chain, draw, copy, feature), with the row's name in the coordinate
+        obs: a row whose weight is the whole number w stands for w rows, and has as many replicates.
 
     Raises
     ------
@@ -102,7 +109,15 @@ def posterior_predictive(
 
     Notes
     -----
-    ``arviz.plot_ppc_dist`` reads this group and observed_data.
+    ``arviz.plot_ppc_dist`` reads this group and observed_data; weights it does not know.
+
+    What is known of a row is kept in its replicates. The same cells are missing, and the others
+    have its errors added. A row whose label is known comes from that class, one of several classes
+    from these by their weights: the check is of the features given the labels.
+
+    Compare observed cells only. Where whether a cell is missing depends on other cells, observed
+    cells of the data are a choice that replicates do not repeat, and a difference alone is no sign
+    against the model; features without missing cells are not affected.
 
     Examples
     --------
@@ -114,28 +129,30 @@ def posterior_predictive(
     check_count("n_data_sets", n_data_sets)
     seed = seed_of(seed)
     draws = draws_of(posterior)
-    rows = draws.rows
+    table, owner = written_out(draws.table)
     n_chains, n_draws = draws.shape
     kept = min(max(n_data_sets // n_chains, 1), n_draws)
+    size = (n_chains, kept, len(table), len(draws.features))
     require_bytes(
-        8 * n_chains * kept * rows.size,
-        f"{n_chains * kept} replicates of {len(rows)} rows",
+        8 * math.prod(size),
+        f"{n_chains * kept} replicates of {len(table)} rows",
         "ask for fewer data sets, thin the chains, or use simulate for some rows only",
     )
     position = np.linspace(0, n_draws - 1, kept).round().astype(np.int64)
-    x = np.empty((n_chains, kept, *rows.shape))
+    x = np.empty(size)
     children = np.random.SeedSequence(seed).spawn(n_chains * kept)
     for index, child in enumerate(children):
         chain, i = divmod(index, kept)
-        samples = np.broadcast_to(chain * n_draws + position[i], len(rows))
-        x[chain, i], _ = _rows_from(draws.parameters, samples, np.random.default_rng(child))
+        samples = np.broadcast_to(chain * n_draws + position[i], len(table))
+        x[chain, i] = _replicate(draws.parameters, samples, table, np.random.default_rng(child))
     coordinates = draws.tree["posterior"].to_dataset().coords
+    along = "obs" if owner is None else "copy"
     group = xr.Dataset(
-        {"x": (("chain", "draw", "obs", "feature"), x)},
+        {"x": (("chain", "draw", along, "feature"), x)},
         {
             "chain": coordinates["chain"].values,
             "draw": coordinates["draw"].values[position],
-            "obs": draws.obs,
+            "obs": (along, draws.obs if owner is None else draws.obs[owner]),
             "feature": list(draws.features),
         },
         {"seed": seed},
@@ -145,16 +162,53 @@ def posterior_predictive(
     return tree
 
 
+def written_out(table: RowTable) -> tuple[RowTable, IntArray | None]:
+    """Return the rows that rows stand for, and of which each is a copy; None without weights.
+
+    The weights of a survey are no numbers of rows: its rows that count keep theirs.
+    """
+    if not isinstance(table, AnnotatedRows) or table.weights is None:
+        return table, None
+    times = times_of(table)
+    owner = np.repeat(np.arange(len(table)), times)
+    rows = table[owner]
+    return (replace(rows, weights=None) if np.array_equal(times, table.weights) else rows), owner
+
+
+def _replicate(
+    parameters: Parameters, samples: IntArray, table: RowTable, rng: np.random.Generator
+) -> Array:
+    """Draw rows (obs, feature), each like one of `table` in all that is known but its values."""
+    if not isinstance(table, AnnotatedRows):
+        return _rows_from(parameters, samples, rng)[0]
+    x, _ = _rows_from(parameters, samples, rng, table.allowed)
+    if table.errors is not None:
+        x += table.errors * rng.standard_normal(x.shape)
+    x[np.isnan(table.table)] = np.nan
+    return x
+
+
 def _rows_from(
-    parameters: Parameters, samples: IntArray, rng: np.random.Generator
+    parameters: Parameters,
+    samples: IntArray,
+    rng: np.random.Generator,
+    allowed: BoolArray | None = None,
 ) -> tuple[Array, IntArray]:
-    """Draw one row from each of the draws `samples`; return rows (obs, feature) and clusters."""
+    """Draw one row from each of the draws `samples`; return rows (obs, feature) and clusters.
+
+    Row i comes from one of the clusters allowed[i], where these are given.
+    """
     n, (n_components, n_features) = len(samples), parameters.means.shape[1:]
     x, cluster = np.empty((n, n_features)), np.empty(n, dtype=np.int64)
     for start in range(0, n, CHUNK):
         part = slice(start, start + CHUNK)
         chosen = samples[part]
-        bounds = parameters.weights[chosen].cumsum(axis=1)
+        weights = parameters.weights[chosen]
+        if allowed is None:
+            bounds = weights.cumsum(axis=1)
+        else:
+            bounds = (weights * allowed[part]).cumsum(axis=1)
+            bounds /= bounds[:, -1:]
         bounds[:, -1] = 1.0
         cluster[part] = (bounds <= rng.random((len(chosen), 1))).sum(axis=1)
         used, where = np.unique(chosen * n_components + cluster[part], return_inverse=True)

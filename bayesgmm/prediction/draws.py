@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.data import Dataset
-from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.likelihood.annotated_rows import RowTable, table_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.rows import checked_rows, row_names
@@ -21,7 +20,6 @@ __all__ = [
     "drawn_clusters",
     "interval",
     "names_for",
-    "rows_for",
     "table_for",
 ]
 
@@ -44,7 +42,8 @@ def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Draw
     """
     if isinstance(fit_or_posterior, PointFit):
         fit = fit_or_posterior
-        return Draws.of(Parameters(*(value[None] for value in fit.parameters)), fit.features)
+        single = Parameters(*(value[None] for value in fit.parameters))
+        return Draws.of(single, fit.features, clusters=fit.resolved.class_names)
     if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
         fit_or_posterior = Draws(fit_or_posterior)
     if not isinstance(fit_or_posterior, Draws):
@@ -74,27 +73,17 @@ def drawn_clusters(shares: Array, rng: np.random.Generator) -> IntArray:
     return below.sum(axis=1)
 
 
-def rows_for(draws: Draws, rows: Any) -> Array:
-    """Return new rows as a checked array (obs, feature), or the observed ones for None."""
-    return draws.rows if rows is None else checked_rows(rows, draws.features)
-
-
 def table_for(draws: Draws, rows: Any) -> RowTable:
-    """Return the same, the observed rows with what is known of them."""
+    """Return new rows, checked, or the observed ones for None, with what is known of them."""
     if rows is None:
         return draws.table
-    if isinstance(rows, Dataset) and rows.annotations is not None:
-        if rows.features != draws.features:
-            raise DataError(
-                f"annotated rows must have the features {', '.join(draws.features[:8])}, in this "
-                f"order; they have {', '.join(rows.features[:8])}."
-            )
-        return table_of(rows, draws.n_components)
-    return checked_rows(rows, draws.features)
+    if isinstance(rows, AnnotatedRows):  # of a caller within the package
+        return rows
+    return checked_rows(rows, draws.features, draws.clusters)
 
 
 def names_for(draws: Draws, rows: Any, n_rows: int) -> NDArray[Any]:
-    """Return the names of the `n_rows` rows that `rows_for` returns for the same argument."""
+    """Return the names of the `n_rows` rows that `table_for` returns for the same argument."""
     return draws.obs if rows is None else row_names(rows, n_rows)
 
 

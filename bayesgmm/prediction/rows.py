@@ -1,24 +1,26 @@
 """New rows to predict for: any table, checked lightly, as a single row is enough."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from narwhals import dependencies
 from numpy.typing import NDArray
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Annotations, Dataset
 from bayesgmm.data.arrays import real_array
 from bayesgmm.data.columns import distinct_labels
 from bayesgmm.data.frames import index_labels, read_frame
 from bayesgmm.errors import DataError
+from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows, with_features
 from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array
 
 __all__ = ["checked_rows", "row_names"]
 
 
-def checked_rows(rows: Any, features: tuple[str, ...]) -> Array:
-    """Return new rows as an array of shape (obs, feature), data units.
+def checked_rows(rows: Any, features: tuple[str, ...], clusters: NDArray[Any]) -> RowTable:
+    """Return new rows (obs, feature), data units, with what is known of them.
 
     Parameters
     ----------
@@ -26,20 +28,21 @@ def checked_rows(rows: Any, features: tuple[str, ...]) -> Array:
         Columns of a data set or a frame are taken by name, those of anything else by position.
     features : tuple of str
         The features of the model.
+    clusters : array of shape (cluster,)
+        What the clusters are called; labels of rows are of these.
 
     Raises
     ------
     DataError
-        When there is no row, a feature is missing, their number is wrong, or a value is missing,
-        infinite or above 1e150 in size.
+        When there is no row, a feature is missing, their number is wrong, a label is no cluster's,
+        or a value is infinite, above 1e150 in size, or missing where none may be.
     """
     if isinstance(rows, Dataset):
+        places = _places(rows, features)
         if rows.annotations is not None:
-            raise DataError(
-                "rows have missing cells, weights, labels or errors, which this does not take; "
-                "membership and coclustering do."
-            )
-        values = _by_name(rows, features)
+            known = _of_clusters(rows.annotations, clusters)
+            return with_features(annotated_rows(rows, known, len(clusters)), places)
+        values = rows.values[:, places]
     elif dependencies.is_into_dataframe(rows):
         values = read_frame(rows, features, " of rows").values
     else:
@@ -67,14 +70,31 @@ def row_names(rows: Any, n_rows: int) -> NDArray[Any]:
     return np.arange(n_rows)
 
 
-def _by_name(rows: Dataset, features: tuple[str, ...]) -> Array:
+def _places(rows: Dataset, features: tuple[str, ...]) -> list[int]:
     for name in features:
         if name not in rows.features:
             raise DataError(
                 f"rows have no feature {name!r:.80}; they have {', '.join(rows.features[:8])}.",
                 column=name,
             )
-    return rows.values[:, [rows.features.index(name) for name in features]]
+    return [rows.features.index(name) for name in features]
+
+
+def _of_clusters(known: Annotations, clusters: NDArray[Any]) -> Annotations:
+    """Return what is known of rows, their classes those of a mixture, by name."""
+    if known.possible is None:
+        return known
+    names = tuple(map(str, clusters))
+    for label in known.classes:
+        if label not in names:
+            raise DataError(
+                f"rows are labelled {label!r:.60}, and the mixture has no cluster of that name; "
+                f"its clusters are {', '.join(names[:8])}.",
+                label=label,
+            )
+    possible = np.zeros((len(known.possible), len(names)), dtype=bool)
+    possible[:, [names.index(label) for label in known.classes]] = known.possible
+    return replace(known, classes=names, possible=possible)
 
 
 def _refuse_unusable(values: Array, features: tuple[str, ...]) -> None:

@@ -160,9 +160,6 @@ def test_verbs_take_a_posterior_of_incomplete_rows(airquality, tmp_path):
         assert together.shape == (153, 153) and together.min() >= 0.0
         assert bg.summarize(tree).notna().all(axis=None)
         assert bg.log_evidence(tree, seed=1).error < 0.2
-    for verb in (bg.partition, bg.density, bg.posterior_predictive, bg.plots.density_2d):
-        with pytest.raises(bg.DataError, match="missing cells, weights, labels or errors so far"):
-            verb(posterior)
     with pytest.raises(bg.DataError, match="sequential Monte Carlo does not take"):
         bg.smc_evidence(posterior)
 

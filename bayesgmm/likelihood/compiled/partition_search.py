@@ -24,24 +24,27 @@ def count_joint(labels: IntArray, sampled: NDArray[np.int16], joint: NDArray[np.
 def improve_partition(
     labels: IntArray,
     sampled: NDArray[np.int16],
+    ends: IntArray,
     joint: NDArray[np.int32],
     gain: Array,
     order: IntArray,
 ) -> None:
-    """Move rows one by one to the cluster that lowers the expected loss most, until none does."""
+    """Move rows one by one to the cluster that lowers the expected loss most, until none does.
+
+    Row i is the copies from ends[i - 1] to ends[i], which move together.
+    """
     n_labels, n_samples, _ = joint.shape
     sizes = np.zeros(n_labels, dtype=np.int64)
-    for label in labels:
-        if label >= 0:
-            sizes[label] += 1
+    for i in range(labels.shape[0]):
+        if labels[i] >= 0:
+            sizes[labels[i]] += ends[i] - _start(ends, i)
     for _ in range(SWEEPS):
         moved = False
         for i in order:
-            old = labels[i]
+            old, start, end = labels[i], _start(ends, i), ends[i]
             if old >= 0:
-                sizes[old] -= 1
-                for s in range(n_samples):
-                    joint[old, s, sampled[i, s]] -= 1
+                sizes[old] -= end - start
+                _count(joint[old], sampled, start, end, -1)
             best, lowest, empty_tried = old, np.inf, False
             for step in range(n_labels + 1):
                 label = old if step == 0 else step - 1
@@ -50,16 +53,48 @@ def improve_partition(
                 ):
                     continue
                 empty_tried |= sizes[label] == 0
-                shared = 0.0
-                for s in range(n_samples):
-                    shared += gain[joint[label, s, sampled[i, s]]]
-                change = gain[sizes[label]] - 2.0 * shared / n_samples
+                shared = _shared(joint[label], sampled, start, end, gain)
+                change = -2.0 * shared / n_samples
+                for size in range(sizes[label], sizes[label] + end - start):
+                    change += gain[size]
                 if change < lowest - 1e-9:
                     best, lowest = label, change
             moved |= best != old
             labels[i] = best
-            sizes[best] += 1
-            for s in range(n_samples):
-                joint[best, s, sampled[i, s]] += 1
+            sizes[best] += end - start
+            _count(joint[best], sampled, start, end, 1)
         if not moved:
             return
+
+
+@compiled
+def _start(ends: IntArray, i: int) -> int:
+    return ends[i - 1] if i > 0 else 0
+
+
+@compiled
+def _count(
+    sizes: NDArray[np.int32], sampled: NDArray[np.int16], start: int, end: int, change: int
+) -> None:
+    """Add copies to the sizes (sample, sampled label) of a cluster's intersections."""
+    for copy in range(start, end):
+        for s in range(sampled.shape[1]):
+            sizes[s, sampled[copy, s]] += change
+
+
+@compiled
+def _shared(
+    sizes: NDArray[np.int32], sampled: NDArray[np.int16], start: int, end: int, gain: Array
+) -> float:
+    """Return what the intersections gain, summed over samples, where copies join a cluster."""
+    shared = 0.0
+    for s in range(sampled.shape[1]):
+        shared += gain[sizes[s, sampled[start, s]]]
+    if end > start + 1:
+        for s in range(sampled.shape[1]):
+            for copy in range(start + 1, end):
+                sizes[s, sampled[copy - 1, s]] += 1
+                shared += gain[sizes[s, sampled[copy, s]]]
+            for copy in range(start, end - 1):
+                sizes[s, sampled[copy, s]] -= 1
+    return shared
