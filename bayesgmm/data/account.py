@@ -35,7 +35,37 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "missing": _missing_in(data),
         "row_labels": None if data.row_labels is None else list(data.row_labels[:_MOST_ROWS]),
         "reading": {k: v for k, v in options.items() if k not in _USUAL or v != _USUAL[k]},
+        **_known_of(data),
     }
+
+
+def _known_of(data: Dataset) -> dict[str, Any]:
+    """Return what is known of the rows beside their values; nothing where that is nothing."""
+    known, facts = data.annotations, {}
+    if known is None:
+        return {}
+    if known.weights is not None:
+        facts["weights"] = {
+            "kind": known.weights_kind,
+            "sum": float(known.weights.sum()),
+            "largest": float(known.weights.max()),
+            "zero": int((known.weights == 0.0).sum()),
+        }
+    if known.possible is not None:
+        named = known.possible.sum(axis=1)
+        counts = known.possible[named == 1].sum(axis=0).tolist()
+        facts["labels"] = {
+            "classes": dict(zip(known.classes, counts, strict=True)),
+            "sets": int((named > 1).sum()),
+            "unknown": int((named == 0).sum()),
+        }
+    if known.errors is not None:
+        facts["errors"] = {
+            name: [float(cells.min()), float(cells.max())]
+            for name, column in zip(data.features, known.errors.T, strict=True)
+            if (cells := column[column > 0.0]).size
+        }
+    return facts
 
 
 def _missing_in(data: Dataset) -> dict[str, Any]:
@@ -84,6 +114,7 @@ def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) ->
         cells = ", ".join(f"{count} of {shown(name)}" for name, count in missing["cells"].items())
         complete = plural(missing["complete"], "complete row")
         yield "missing", f"{cells}; {complete}, {plural(missing['patterns'], 'pattern')}"
+    yield from _of_rows(facts)
     if labels := facts.get("row_labels"):
         yield "row names", ", ".join(labels[:3]) + (", ..." if rows > 3 else "")
     if reading := facts.get("reading"):
@@ -102,6 +133,24 @@ def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) ->
         which = facts.get("dropped_rows") or []
         places = f": row{'s' * (dropped > 1)} {_cut(which, _MOST_ROWS, dropped)}" if which else ""
         yield "left out", f"{plural(dropped, 'row')} with a missing value{places}"
+
+
+def _of_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is known of the rows beside their values."""
+    if weights := facts.get("weights"):
+        zero = f"; {plural(weights['zero'], 'row')} of weight 0" if weights["zero"] else ""
+        total, largest = (f"{weights[name]:.12g}" for name in ("sum", "largest"))
+        yield "weights", f"{weights['kind']}, sum {total}, largest {largest}{zero}"
+    if labels := facts.get("labels"):
+        by_class = [f"{shown(name)} {count}" for name, count in labels["classes"].items()]
+        several = f"; {plural(labels['sets'], 'row')} of several classes" if labels["sets"] else ""
+        yield "labels", f"{_cut(by_class)}{several}; {labels['unknown']} unknown"
+    if errors := facts.get("errors"):
+        ranges = [
+            f"{shown(name)} {low:.6g}" + (f" to {high:.6g}" if high > low else "")
+            for name, (low, high) in errors.items()
+        ]
+        yield "errors", _cut(ranges)
 
 
 def _cut(names: list[Any], most: int = _MOST_NAMES, total: int | None = None) -> str:

@@ -10,8 +10,10 @@ from matplotlib.colors import to_rgb
 
 from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.limits import AMBIGUOUS, INTERVAL
 from bayesgmm.plots.curves import Shown, evenly, to_show
+from bayesgmm.plots.observed import points_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     HIGHLIGHT,
@@ -42,7 +44,8 @@ def membership(
     """Draw each row in the colour of its most probable cluster, the paler the less sure.
 
     With one feature the height is the probability of each cluster, with its interval. Rows whose
-    most probable cluster has a probability below `ambiguous` are ringed.
+    most probable cluster has a probability below `ambiguous` are ringed; a dot marks those whose
+    class is known. Rows that lack a feature of the picture are counted in its title.
 
     Parameters
     ----------
@@ -79,30 +82,44 @@ def membership(
     if mixture.rows is None:
         raise ConfigError("a point fit does not hold its data: pass rows= to show them.")
     known = units_of(source) if units is None else units
-    chosen = evenly(len(mixture.rows), 5000)
-    soft = membership_of(source, mixture.rows[chosen], prob=prob)
-    shown = mixture.rows[chosen]
+    one = len(mixture.draws.features) == 1
+    places = [0] if one else _pair(mixture, features)
+    points = points_of(mixture.rows, places)
+    chosen = evenly(len(points.places), 5000)
+    shown, rows = points.values[chosen], mixture.rows[points.places[chosen]]
+    soft = membership_of(source, rows, prob=prob)
     largest = soft["mean"].max("cluster").values
     unsure = largest < ambiguous
-    if len(mixture.draws.features) == 1:
+    labels = [axis_label(mixture.draws.features[place], known) for place in places]
+    if one:
         ax = new_axes(ax, 7.0, 4.2)
         _draw_probabilities(ax, shown[:, 0], soft, unsure)
-        labels = [axis_label(mixture.draws.features[0], known), "probability of the cluster"]
+        labels.append("probability of the cluster")
     else:
         ax = new_axes(ax, 6.4, 5.0)
-        pair = _pair(mixture, features)
-        _draw_rows(ax, shown[:, pair], soft, unsure)
-        labels = [axis_label(mixture.draws.features[place], known) for place in pair]
+        _draw_rows(ax, shown, soft, unsure)
+    _mark_known(ax, shown, rows, one)
     for k, name in enumerate(mixture.clusters):
         ax.plot([], [], "o", color=colour_at(k), ms=5, label=printable(name))
     ax.plot(
         [], [], "o", mfc="none", mec=HIGHLIGHT, ms=8,
         label=f"largest probability < {ambiguous:g} ({plural(int(unsure.sum()), 'row')})",
     )  # fmt: skip
-    title = f"Membership of {plural(len(mixture.rows), 'row')}: the paler, the less certain"
-    below = len(mixture.draws.features) == 1
-    legend: Location = "below" if below else "best"
+    hidden = f" ({points.hidden} not shown)" if points.hidden else ""
+    number = plural(len(points.places), "row")
+    title = f"Membership of {number}{hidden}: the paler, the less certain"
+    legend: Location = "below" if one else "best"
     return plotted(finish(ax, title=title, x=labels[0], y=labels[1], legend=legend))
+
+
+def _mark_known(ax: Axes, shown: Array, rows: RowTable, one: bool) -> None:
+    """Mark rows whose class is known with a dot."""
+    if not isinstance(rows, AnnotatedRows) or rows.allowed is None:
+        return
+    known = shown[rows.allowed.sum(axis=1) == 1]
+    heights = np.ones(len(known)) if one else known[:, 1]
+    label = f"class known ({plural(len(known), 'row')})"
+    ax.plot(known[:, 0], heights, ".", color=HIGHLIGHT, ms=4, mew=0, zorder=5, label=label)
 
 
 def _pair(mixture: Shown, features: tuple[str, str] | None) -> list[int]:

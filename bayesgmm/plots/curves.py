@@ -10,7 +10,7 @@ import xarray as xr
 from bayesgmm.data.checking import smallest_gap
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
-from bayesgmm.likelihood.annotated_rows import plain_rows
+from bayesgmm.likelihood.annotated_rows import RowTable, counting_rows, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction._density_grid import density_grid
@@ -20,7 +20,6 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["Shown", "bin_edges", "evenly", "mass_levels", "to_show"]
 
 _DRAWS = 400
-_SHOWN_ROWS = 5000
 _WEIGHTY = 0.02
 
 
@@ -32,13 +31,14 @@ class Shown:
     ----------
     draws : Draws
         The fit, or some 400 draws of the posterior, evenly spaced in each chain.
-    rows : array of shape (obs, feature) or None, data units
+    rows : AnnotatedRows, array of shape (obs, feature) or None, data units
+        Those that count.
     sampled : bool
         Whether these are draws, from which intervals follow.
     """
 
     draws: Draws
-    rows: Array | None
+    rows: RowTable | None
     sampled: bool
 
     @property
@@ -70,16 +70,11 @@ class Shown:
         between = weight @ (mean - weight @ mean) ** 2
         return np.argsort(-between / within, kind="stable")
 
-    def shown_rows(self) -> Array:
-        """Return at most 5,000 of the rows, evenly spaced; none where there are none."""
-        if self.rows is None:
-            return np.empty((0, len(self.draws.features)))
-        return self.rows[evenly(len(self.rows), _SHOWN_ROWS)]
-
     def limits(self, place: int) -> tuple[float, float]:
         """Return ends of an axis: the rows and a margin, or three sd beyond the outer clusters."""
         if self.rows is not None:
-            low, high = self.rows[:, place].min(), self.rows[:, place].max()
+            column = values_of(self.rows)[:, place]
+            low, high = np.nanmin(column), np.nanmax(column)
             margin = 0.14 * (high - low)
             return float(low - margin), float(high + margin)
         weighty = self.draws.parameters.weights.mean(axis=0) >= _WEIGHTY
@@ -121,7 +116,7 @@ def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:
         draws = draws.taken(np.add.outer(size * np.arange(n_chains), kept).ravel())
     own = None
     if rows is not None or draws.observed is not None:
-        own = plain_rows(table_for(draws, rows))
+        own = counting_rows(table_for(draws, rows))
     return Shown(draws, own, sampled=not isinstance(source, PointFit))
 
 
@@ -150,7 +145,7 @@ def mass_levels(surface: Array, masses: tuple[float, ...]) -> Array:
     return np.unique(heights[places])
 
 
-def bin_edges(column: Array) -> Array:
+def bin_edges(column: Array, times: IntArray | None = None) -> Array:
     """Return the edges of a histogram that does not comb rounded values.
 
     Where values are tied, a bin is a whole number of recording steps wide and its edges lie half a
@@ -159,6 +154,8 @@ def bin_edges(column: Array) -> Array:
     Parameters
     ----------
     column : array of shape (obs,), data units
+    times : array of shape (obs,), optional
+        How many rows each value stands for: one by default.
 
     Examples
     --------
@@ -166,8 +163,9 @@ def bin_edges(column: Array) -> Array:
     [0.5, 1.5, 2.5, 3.5]
     """
     low, high = float(column.min()), float(column.max())
-    width = (high - low) / np.clip(1.3 * len(column) ** 0.5, 6, 50)
-    step = smallest_gap(column)
+    number = len(column) if times is None else times.sum()
+    width = (high - low) / np.clip(1.3 * number**0.5, 6, 50)
+    step = smallest_gap(column if times is None else np.repeat(column, np.minimum(times, 2)))
     if step == 0 or (high - low) / step > 500:
         return np.linspace(low, high, round((high - low) / width) + 1)
     width = step * max(round(width / step), 1)

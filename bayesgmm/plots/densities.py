@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import RowTable, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Shown, bin_edges, evenly, mass_levels, to_show
+from bayesgmm.plots.observed import Column, column_of, points_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     DATA,
@@ -24,13 +26,13 @@ from bayesgmm.plots.theme import (
     printable,
     units_of,
 )
-from bayesgmm.typing import Array
 
 __all__ = ["density_1d", "density_2d", "density_pairs"]
 
 _MASSES = (0.5, 0.8, 0.95)
 _RADIUS = np.sqrt(2 * np.log(2.0))  # of the ellipse that holds half of a Normal in the plane
 _ELLIPSES, _ELLIPSES_A_PANEL = 40, 12
+_SHOWN_ROWS = 5000
 
 
 def density_1d(
@@ -75,7 +77,7 @@ def density_1d(
     name = mixture.draws.features[0] if feature is None else feature
     place = mixture.index(name)
     if mixture.rows is not None:
-        _draw_histogram(ax, mixture.rows[:, place])
+        _draw_histogram(ax, column_of(mixture.rows, place))
     _draw_curves(ax, mixture, place, prob, components)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     label = axis_label(name, units_of(source) if units is None else units)
@@ -83,13 +85,14 @@ def density_1d(
     return plotted(finish(ax, title=title, x=label, y="density (per unit)", legend="best"))
 
 
-def _draw_histogram(ax: Axes, column: Array) -> None:
-    """Draw one feature's values (obs,) as a histogram with a rug, densities per unit."""
+def _draw_histogram(ax: Axes, column: Column) -> None:
+    """Draw one feature's values as a histogram with a rug, densities per unit."""
+    values = column.values
     ax.hist(
-        column, bins=bin_edges(column).tolist(), density=True, color="#dcdcdc", edgecolor="white",
-        lw=0.4, label=f"data, {len(column)} rows",
+        values, bins=bin_edges(values, column.times).tolist(), weights=column.weights, density=True,
+        color="#dcdcdc", edgecolor="white", lw=0.4, label=column.label,
     )  # fmt: skip
-    marks = column[evenly(len(column), 1000)]
+    marks = values[evenly(len(values), 1000)]
     ax.plot(
         marks, np.full(len(marks), 0.018), "|", color=DATA, ms=6, mew=0.6,
         alpha=float(np.clip(10 / np.sqrt(len(marks)), 0.2, 1)),
@@ -173,10 +176,7 @@ def density_2d(
         *_cluster_handles(mixture, components),
     ]
     if mixture.rows is not None:
-        shown = len(mixture.shown_rows())
-        text = f"data, {len(mixture.rows)} rows" + (
-            f" ({shown} shown)" if shown < len(mixture.rows) else ""
-        )
+        text = _told_of_rows(mixture.rows, pair)
         handles.append(Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label=text))
     known = units_of(source) if units is None else units
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
@@ -205,13 +205,32 @@ def _cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
     ]
 
 
+def _told_of_rows(rows: RowTable, pair: tuple[int, int]) -> str:
+    """Say how many rows a panel shows, and what their sizes mean."""
+    points = points_of(rows, [*pair])
+    n = len(points.values)
+    notes = [f"{_SHOWN_ROWS} shown"] if n > _SHOWN_ROWS else []
+    if points.hidden:
+        notes.append(f"{points.hidden} more lack one of the two")
+    sizes = "" if points.sizes is None else ", area by weight"
+    return f"data, {n} rows{sizes}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def _draw_rows(ax: Axes, mixture: Shown, pair: tuple[int, int], relative_size: float = 1.0) -> None:
-    rows = mixture.shown_rows()
-    ax.plot(
-        rows[:, pair[0]], rows[:, pair[1]], "o", color=MUTED, mec="none",
-        ms=relative_size * float(np.clip(60 / np.sqrt(max(len(rows), 1)), 1.5, 4.5)),
-        alpha=0.6, zorder=1, rasterized=len(rows) > 1000,
-    )  # fmt: skip
+    if mixture.rows is None:
+        return
+    points = points_of(mixture.rows, [*pair])
+    chosen = evenly(len(points.values), _SHOWN_ROWS)
+    x, y = points.values[chosen].T
+    diameter = relative_size * float(np.clip(60 / np.sqrt(max(len(x), 1)), 1.5, 4.5))
+    many = len(x) > 1000
+    if points.sizes is None:
+        ax.plot(
+            x, y, "o", color=MUTED, mec="none", ms=diameter, alpha=0.6, zorder=1, rasterized=many
+        )
+        return
+    areas = diameter**2 * points.sizes[chosen]
+    ax.scatter(x, y, areas, color=MUTED, lw=0, alpha=0.6, zorder=1, rasterized=many)
 
 
 def _draw_contours(ax: Axes, mixture: Shown, pair: tuple[int, int], size: int) -> None:
@@ -304,7 +323,7 @@ def _draw_panel(ax: Axes, mixture: Shown, pair: tuple[int, int], components: boo
     i, j = pair
     if i == j:
         if mixture.rows is not None:
-            _draw_histogram(ax, mixture.rows[:, i])
+            _draw_histogram(ax, column_of(mixture.rows, i))
         _draw_curves(ax, mixture, i, INTERVAL, components)
     elif i < j:
         _draw_rows(ax, mixture, pair, 0.6)
@@ -315,11 +334,16 @@ def _draw_panel(ax: Axes, mixture: Shown, pair: tuple[int, int], components: boo
         ax.set_visible(False)
 
 
+def _told_of_panels(rows: RowTable | None) -> str:
+    lacking = rows is not None and bool(np.isnan(values_of(rows)).any())
+    return "data (each panel: rows that show it)" if lacking else "data"
+
+
 def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool) -> None:
     handles = [
         Line2D([], [], color="black", lw=1.0, label="density; 50, 80, 95 % of it"),
         *_cluster_handles(mixture, components and mixture.draws.n_components > 1),
-        Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label="data"),
+        Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label=_told_of_panels(mixture.rows)),
     ]
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     title = f"{what} of each feature and pair, K = {mixture.draws.n_components}"

@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
+from bayesgmm.plots.observed import Column, column_of, told_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
 from bayesgmm.posterior.draws import view_of
 from bayesgmm.prediction._simulate import posterior_predictive as replicate
+from bayesgmm.prediction._simulate import written_out
 from bayesgmm.typing import Array
 
 __all__ = ["posterior_predictive"]
@@ -28,6 +30,8 @@ def posterior_predictive(
     units: Mapping[str, str] | None = None,
 ) -> Plot:
     """Draw the histogram of the data over what data sets drawn from the posterior would show.
+
+    Of observed cells only, counted by their weights; see `bayesgmm.posterior_predictive`.
 
     Parameters
     ----------
@@ -54,7 +58,7 @@ def posterior_predictive(
     >>> len(posterior_predictive(tree, n_data_sets=40, seed=1).axes)
     1
     """
-    rows = view_of(posterior).rows
+    rows, _ = written_out(view_of(posterior).table)
     if "posterior_predictive" not in posterior:
         posterior = replicate(posterior, n_data_sets, seed)
     group = posterior["posterior_predictive"].to_dataset()["x"]
@@ -68,26 +72,28 @@ def posterior_predictive(
         ax.set_visible(False)
     for place, (ax, name) in enumerate(zip(axes[: len(features)], features, strict=True)):
         replicates = group.values[..., place].reshape(-1, len(rows))
-        _draw_check(ax, rows[:, place], replicates, prob)
+        column = column_of(rows, place)
+        _draw_check(ax, column, replicates[:, column.places], prob, told_of(rows))
         finish(ax, x=axis_label(name, known), y="rows a bin", legend=None)
     n_clusters = posterior["posterior"].sizes["cluster"]
     entitle(axes[0], f"Data against data sets drawn from the posterior, K = {n_clusters}")
     return plotted(axes[: len(features)])
 
 
-def _draw_check(ax: Axes, column: Array, replicates: Array, prob: float) -> None:
-    edges = bin_edges(column)
+def _draw_check(ax: Axes, column: Column, replicates: Array, prob: float, label: str) -> None:
+    edges = bin_edges(column.values, column.times)
     width = edges[1] - edges[0]
     edges = np.concatenate([[edges[0] - 2 * width, edges[0] - width], edges])
     edges = np.concatenate([edges, [edges[-1] + width, edges[-1] + 2 * width]])
-    counts = np.array([np.histogram(values, edges)[0] for values in replicates])
+    weights = column.weights
+    counts = np.array([np.histogram(values, edges, weights=weights)[0] for values in replicates])
     low, middle, high = np.quantile(counts, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
     ax.stairs(
-        np.histogram(column, edges)[0],
+        np.histogram(column.values, edges, weights=weights)[0],
         edges,
         fill=True,
         color="#cfcfcf",
-        label=f"data, {len(column)} rows",
+        label=label,
     )
     centres = (edges[1:] + edges[:-1]) / 2
     ax.vlines(

@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import counting_rows, table_of, times_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import INTERVAL
-from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, evenly, to_show
+from bayesgmm.plots.observed import Column, column_of, told_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     DATA,
@@ -26,6 +27,7 @@ from bayesgmm.plots.theme import (
     finish,
     new_grid,
     percent,
+    printable,
     units_of,
 )
 from bayesgmm.posterior.draws import Draws, Posterior
@@ -79,18 +81,19 @@ def prior_posterior(posterior: Posterior, *, units: Mapping[str, str] | None = N
     for ax in [*axes[0, 1 + has_pairs :], *axes[1:, len(places) :].ravel()]:
         ax.set_visible(False)
     parameters, laws = mixture.draws.parameters, _marginals(resolved)
-    _draw_against(axes[0, 0], parameters.weights, laws["weights"], "weight", (0.0, 1.0))
+    clusters = mixture.clusters
+    _draw_against(axes[0, 0], parameters.weights, clusters, laws["weights"], "weight", (0.0, 1.0))
     if has_pairs:
         lower = np.tril_indices(resolved.n_features, -1)
         pooled = np.moveaxis(parameters.correlations[..., lower[0], lower[1]], 1, -1)
         pooled = pooled.reshape(-1, resolved.n_components)
         name = "correlation" if resolved.n_features == 2 else "correlations, all pairs"
-        _draw_against(axes[0, 1], pooled, laws["correlations"], name, (-1.0, 1.0))
+        _draw_against(axes[0, 1], pooled, clusters, laws["correlations"], name, (-1.0, 1.0))
     for column, place in enumerate(places):
         label = axis_label(mixture.draws.features[place], known)
         mean, scale = parameters.means[..., place], parameters.scales[..., place]
-        _draw_against(axes[1, column], mean, laws["means"](place), f"mean of {label}")
-        _draw_against(axes[2, column], scale, laws["scales"](place), f"scale of {label}")
+        _draw_against(axes[1, column], mean, clusters, laws["means"](place), f"mean of {label}")
+        _draw_against(axes[2, column], scale, clusters, laws["scales"](place), f"scale of {label}")
     for ax in axes[:, 1:].ravel() if not lone else axes[1:].ravel():
         ax.set_ylabel("")
     entitle(axes[0, 0], f"Prior against posterior, K = {resolved.n_components}", columns=5)
@@ -133,7 +136,12 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
 
 
 def _draw_against(
-    ax: Axes, values: Array, laws: list[Any], name: str, support: tuple[float, float] | None = None
+    ax: Axes,
+    values: Array,
+    clusters: tuple[str, ...],
+    laws: list[Any],
+    name: str,
+    support: tuple[float, float] | None = None,
 ) -> None:
     """Draw histograms of values (sample, cluster) as outlines over the densities of the priors."""
     if support is None:
@@ -147,12 +155,12 @@ def _draw_against(
         alpha = 1.0 if len(laws) == 1 else 0.6
         height = density / density.max()
         ax.fill_between(points, height, color="#cfcfcf", lw=0, alpha=alpha, label=label)
-    for k, cluster in enumerate(cluster_names(values.shape[1])):
+    for k, cluster in enumerate(clusters):
         counts, edges = np.histogram(values[:, k], bins=40)
         heights = counts / counts.max()
         colour = colour_at(k)
         ax.stairs(heights, edges, color=colour, fill=True, alpha=0.25)
-        ax.stairs(heights, edges, color=colour, lw=1.1, label=f"cluster {cluster}")
+        ax.stairs(heights, edges, color=colour, lw=1.1, label=printable(cluster))
     ax.set_xlim(support)
     ax.set_ylim(0, 1.08)
     ax.locator_params(axis="x", nbins=5)
@@ -196,15 +204,17 @@ def prior_predictive(
     """
     if isinstance(source, xr.DataTree | Draws):
         draws = draws_of(source, gaussian=False)
-        resolved, rows = _resolved(draws), draws.rows
+        resolved, rows = _resolved(draws), draws.table
     elif spec is None:
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:
-        data = as_dataset(source)
-        resolved, rows = resolve(as_spec(spec), data), data.values
+        data = as_dataset(source, annotated=True)
+        resolved = resolve(as_spec(spec), data)
+        rows = table_of(data, resolved.n_components)
+    rows = counting_rows(rows)
     known = units_of(source) if units is None else units
     rng = np.random.default_rng(seed)
-    parameters = _prior_parameters(resolved, rows, rng)
+    parameters = _prior_parameters(resolved, rng)
     places = range(min(resolved.n_features, 6))
     n_panels = len(places) + 1
     columns = min(n_panels, 2 if n_panels <= 4 else 3)
@@ -213,26 +223,26 @@ def prior_predictive(
     for ax in axes[n_panels:]:
         ax.set_visible(False)
     for ax, place in zip(axes[: len(places)], places, strict=True):
-        _draw_prior_density(ax, parameters, rows[:, place], place, prob)
+        _draw_prior_density(ax, parameters, column_of(rows, place), place, prob, told_of(rows))
         label = axis_label(resolved.features[place], known)
         finish(ax, x=label, y="density (per unit)", legend=None)
-    _draw_occupied(axes[len(places)], parameters.weights, len(rows), rng)
+    _draw_occupied(axes[len(places)], parameters.weights, int(times_of(rows).sum()), rng)
     entitle(axes[0], f"What the prior alone predicts, K = {resolved.n_components}")
     return plotted(axes[:n_panels])
 
 
-def _prior_parameters(resolved: ResolvedSpec, rows: Array, rng: np.random.Generator) -> Parameters:
+def _prior_parameters(resolved: ResolvedSpec, rng: np.random.Generator) -> Parameters:
     from bayesgmm.sampling.smc import draw_prior
 
-    log_posterior = LogPosterior(resolved, rows[:1])
+    log_posterior = LogPosterior(resolved, resolved.centre[None])
     return log_posterior.constrain(draw_prior(log_posterior, _CURVES, rng))
 
 
 def _draw_prior_density(
-    ax: Axes, parameters: Parameters, column: Array, place: int, prob: float
+    ax: Axes, parameters: Parameters, column: Column, place: int, prob: float, label: str
 ) -> None:
-    centre = (column.min() + column.max()) / 2
-    reach = 1.1 * (column.max() - column.min())
+    low_end, high_end = column.values.min(), column.values.max()
+    centre, reach = (low_end + high_end) / 2, 1.1 * (high_end - low_end)
     points = np.linspace(centre - reach, centre + reach, 300)
     variance = parameters.covariances[..., place, place, None]
     squared = (points - parameters.means[..., place, None]) ** 2 / variance
@@ -252,8 +262,8 @@ def _draw_prior_density(
         ax.plot(points, curve, color=PREDICTED, lw=0.5, alpha=0.45)
     ax.plot(points, density.mean(axis=0), color="black", lw=1.5, label="prior predictive density")
     heights, _, _ = ax.hist(
-        column, bins=bin_edges(column).tolist(), density=True, histtype="step", color=DATA, lw=1.3,
-        label=f"data, {len(column)} rows",
+        column.values, bins=bin_edges(column.values, column.times).tolist(), weights=column.weights,
+        density=True, histtype="step", color=DATA, lw=1.3, label=label,
     )  # fmt: skip
     ax.set_ylim(0, 1.25 * max(float(np.max(heights)), float(np.quantile(high, 0.98))))
     ax.set_xlim(points[0], points[-1])

@@ -130,12 +130,12 @@ def hard_comparison(
         for name in ("kmeans", "mixture"):
             agreement = _adjusted_rand(rows["class"], rows[name], times)
             adjusted_rand[f"{name}, classes"] = agreement
-    table = pd.DataFrame(
+    numbers = pd.DataFrame(
         counts[:, match],
         pd.Index(draws.clusters, name="mixture"),
         pd.Index(draws.clusters, name="kmeans"),
     )
-    return HardComparison(rows, table, adjusted_rand, seed)
+    return HardComparison(rows, numbers, adjusted_rand, seed)
 
 
 def _require_complete(values: Array, features: tuple[str, ...]) -> None:

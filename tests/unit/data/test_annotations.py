@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from bayesgmm.data import Dataset
+from bayesgmm.data import Dataset, account, facts_of
 from bayesgmm.data.incomplete import completed, normal_of
 from bayesgmm.errors import ConfigError, DataError, DataWarning
 from bayesgmm.fit import fit_em
@@ -192,6 +192,24 @@ def test_rows_that_count_are_counted():
     weights = np.r_[np.full(10, 2.0), np.zeros(20)]
     for kind, n in (("frequency", 20.0), ("sampling", 10)):
         assert Dataset.from_frame(frame(), weights=weights, weights_kind=kind).n_counted == n
+
+
+def test_what_is_known_of_rows_is_told_before_any_work():
+    data = Dataset.from_frame(
+        holes(),
+        missing="mar",
+        weights=[0, 2.5, *[1] * 28],
+        weights_kind="frequency",
+        labels=["b", "a|b", None, *["a"] * 5, *[None] * 22],
+        errors={"x": 0.5, "y": np.linspace(0.1, 0.2, 30)},
+    )
+    told = dict(account(facts_of(data)))
+    assert told["missing"] == "10 of 'y'; 20 complete rows, 2 patterns"
+    assert told["weights"] == "frequency, sum 30.5, largest 2.5; 1 row of weight 0"
+    assert told["labels"] == "'a' 5, 'b' 1; 1 row of several classes; 23 unknown"
+    assert told["errors"] == "'x' 0.5, 'y' 0.1 to 0.2"
+    plain = facts_of(Dataset.from_frame(frame()))
+    assert not {"weights", "labels", "errors"} & set(plain) and plain["missing"] == {}
 
 
 def test_what_is_hardly_observed_is_named():
