@@ -10,13 +10,15 @@ import xarray as xr
 from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
-from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.mcmc_error import effective_size
-from bayesgmm.posterior.tree import check_tree
+from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
+from bayesgmm.typing import Array, BoolArray
 
-__all__ = ["WAIC", "check_enough_draws", "loo", "relative_efficiency", "waic"]
+__all__ = ["WEIGHT", "WAIC", "check_enough_draws", "loo", "relative_efficiency", "totals", "waic"]
 
+WEIGHT = "weight"  # the coordinate of pointwise values that says how often each row counts
 _BLOCK_VALUES = 2**22
 
 
@@ -29,12 +31,13 @@ class WAIC(ELPDData):
     elpd, se, p : float
         The estimate, its standard error over rows, and the effective number of parameters.
     n_samples, n_data_points : int
+        A row of frequency weight w is w data points.
     warning : bool
         Whether the posterior variance of some row's log likelihood exceeds 0.4.
     n_high_variance : int
         In how many rows it does: there WAIC is unreliable, and LOO is to be preferred.
     elpd_i, variance_i : DataArray of shape (obs,), nats
-        Pointwise values.
+        Pointwise values; those of one copy of a row with a weight.
 
     Examples
     --------
@@ -64,7 +67,8 @@ def waic(posterior: xr.DataTree) -> WAIC:
     """Estimate the expected log pointwise predictive density by WAIC.
 
     Of row i: log mean_s p(x_i | s) - var_s log p(x_i | s), the variance with S - 1. No Python
-    warning is emitted; `.warning` and `.n_high_variance` say where the result is unreliable.
+    warning is emitted; `.warning` and `.n_high_variance` say where the result is unreliable. Rows
+    with weights or labels count as in `loo`.
 
     Parameters
     ----------
@@ -79,6 +83,8 @@ def waic(posterior: xr.DataTree) -> WAIC:
     ------
     ConfigError
         When the tree has no log likelihood of each row, or one that is not finite.
+    DataError
+        For rows with the weights of a survey.
 
     References
     ----------
@@ -95,29 +101,25 @@ def waic(posterior: xr.DataTree) -> WAIC:
     (8, True)
     """
     values = _log_likelihood(posterior)
-    n_obs = values.sizes["obs"]
-    samples = values.transpose("chain", "draw", "obs").values.reshape(-1, n_obs)
-    predictive, variance = np.empty(n_obs), np.empty(n_obs)
-    width = max(1, _BLOCK_VALUES // len(samples))
-    for start in range(0, n_obs, width):
-        part = slice(start, start + width)
-        predictive[part] = logsumexp(samples[:, part], axis=0) - np.log(len(samples))
-        variance[part] = samples[:, part].var(axis=0, ddof=1)
-    pointwise = predictive - variance
-    high = int((variance > ROW_VARIANCE).sum())
-    coords = {"obs": values["obs"]}
+    samples = values.transpose("chain", "draw", "obs").values.reshape(-1, values.sizes["obs"])
+    predictive, variance = _predictive_and_variance(samples)
+    weights = _weights(values)
+    loss = variance if weights is None else np.where(weights > 0.0, variance, 0.0)
+    pointwise = _by_row(predictive - loss, values)
+    elpd, se = totals(pointwise)
+    high = _counted(variance > ROW_VARIANCE, weights)
     return WAIC(
-        elpd=float(pointwise.sum()),
-        se=float(np.sqrt(n_obs * pointwise.var(ddof=1))),
-        p=float(variance.sum()),
+        elpd=elpd,
+        se=se,
+        p=float(variance.sum() if weights is None else weights @ variance),
         n_samples=len(samples),
-        n_data_points=n_obs,
+        n_data_points=_counted(np.ones(len(variance), dtype=bool), weights),
         scale="log",
         warning=high > 0,
         good_k=np.inf,
-        elpd_i=xr.DataArray(pointwise, coords, ("obs",)),
+        elpd_i=pointwise,
         n_high_variance=high,
-        variance_i=xr.DataArray(variance, coords, ("obs",)),
+        variance_i=_by_row(variance, values),
     )
 
 
@@ -127,6 +129,17 @@ def loo(posterior: xr.DataTree) -> Any:
     ArviZ's `az.loo` on the label-free log likelihood, with the relative efficiency of its total
     (that of the parameters would depend on the labels). The warning about high Pareto k is not
     emitted: `.warning`, `.pareto_k` and `.good_k` carry it.
+
+    One row is left out at a time, with all that is known of it:
+
+    - of a row with frequency weight w, one copy. It counts w times in `.elpd`, `.se` and `.p`, and
+      `.elpd_i` holds the term of one copy; `rank` counts alike. A row of weight 0 counts nothing:
+      its term is its predictive density, and its Pareto k is 0.
+    - of a row with missing cells, what was observed, so that values are comparable between models
+      of the same cells only.
+    - a row with a known label, with its label: its term is the joint log density of values and
+      label, as the model scores it. Where one row alone tells two clusters apart, its term takes
+      for granted which is which.
 
     Parameters
     ----------
@@ -143,6 +156,8 @@ def loo(posterior: xr.DataTree) -> Any:
     ------
     ConfigError
         When the tree has no log likelihood of each row, or one that is not finite.
+    DataError
+        For rows with the weights of a survey.
 
     References
     ----------
@@ -161,12 +176,74 @@ def loo(posterior: xr.DataTree) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Estimated shape parameter", category=UserWarning)
         estimate = az.loo(posterior, pointwise=True, var_name="x", reff=relative)
-    return replace(estimate, log_weights=None)
+    estimate = replace(estimate, log_weights=None)
+    values = _log_likelihood(posterior)
+    return estimate if _weights(values) is None else _weighted(estimate, values)
+
+
+def _weighted(estimate: Any, values: xr.DataArray) -> Any:
+    """Return the estimate with each row counted by its weight, given that of one copy each."""
+    weights, n_obs = values[WEIGHT].values, values.sizes["obs"]
+    samples = values.transpose("chain", "draw", "obs").values.reshape(-1, n_obs)
+    predictive, _ = _predictive_and_variance(samples)
+    present = weights > 0.0
+    pointwise = _by_row(np.where(present, estimate.elpd_i.values, predictive), values)
+    pareto_k = _by_row(np.where(present, estimate.pareto_k.values, 0.0), values)
+    elpd, se = totals(pointwise)
+    return replace(
+        estimate,
+        elpd=elpd,
+        se=se,
+        p=float(weights @ predictive) - elpd,
+        n_data_points=_counted(present, weights),
+        elpd_i=pointwise,
+        pareto_k=pareto_k,
+        warning=bool((pareto_k > estimate.good_k).any()),
+    )
+
+
+def totals(pointwise: xr.DataArray) -> tuple[float, float]:
+    """Return the sum of pointwise values (obs,) and its standard error, rows counted by weight."""
+    values = pointwise.values
+    if WEIGHT not in pointwise.coords:
+        return float(values.sum()), float(np.sqrt(len(values) * values.var(ddof=1)))
+    weights = pointwise[WEIGHT].values
+    total, n = float(weights @ values), float(weights.sum())
+    spread = float(weights @ (values - total / n) ** 2)
+    return total, float(np.sqrt(n / (n - 1.0) * spread)) if n > 1.0 else np.nan
+
+
+def _predictive_and_variance(samples: Array) -> tuple[Array, Array]:
+    """Return log mean_s p(x_i | s) and var_s log p(x_i | s) of samples (sample, obs)."""
+    n_samples, n_obs = samples.shape
+    predictive, variance = np.empty(n_obs), np.empty(n_obs)
+    width = max(1, _BLOCK_VALUES // n_samples)
+    for start in range(0, n_obs, width):
+        part = slice(start, start + width)
+        predictive[part] = logsumexp(samples[:, part], axis=0) - np.log(n_samples)
+        variance[part] = samples[:, part].var(axis=0, ddof=1)
+    return predictive, variance
+
+
+def _weights(values: xr.DataArray) -> Array | None:
+    return values[WEIGHT].values if WEIGHT in values.coords else None
+
+
+def _counted(rows: BoolArray, weights: Array | None) -> int:
+    """Count some of the rows, each by its weight."""
+    return int(rows.sum() if weights is None else weights @ rows)
+
+
+def _by_row(pointwise: Array, values: xr.DataArray) -> xr.DataArray:
+    coords = {name: values[name] for name in ("obs", WEIGHT) if name in values.coords}
+    return xr.DataArray(pointwise, coords, ("obs",))
 
 
 def relative_efficiency(posterior: xr.DataTree) -> float:
     """Return the effective share of the draws for the mean of the total log likelihood."""
-    total = _log_likelihood(posterior).sum("obs").transpose("chain", "draw").values
+    values = _log_likelihood(posterior)
+    summed = values.dot(values[WEIGHT]) if WEIGHT in values.coords else values.sum("obs")
+    total = summed.transpose("chain", "draw").values
     check_enough_draws(total.size)
     return min(1.0, effective_size(total) / total.size)
 
@@ -182,18 +259,14 @@ def check_enough_draws(n_draws: int) -> None:
 
 
 def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
-    """Return the log likelihood (chain, draw, obs), checked."""
+    """Return the log likelihood (chain, draw, obs), checked; weights of rows are a coordinate."""
     if "log_likelihood" not in check_tree(posterior) or "x" not in posterior["log_likelihood"]:
         raise ConfigError(
             "the posterior holds no log likelihood of each row (log_likelihood/x), which WAIC and "
             "LOO need; sample with log_likelihood=True, or adopt(tree, data, spec_or_model).",
             group="log_likelihood",
         )
-    if "observed_data" in posterior and "weights" in posterior["observed_data"]:
-        raise DataError(
-            "WAIC and LOO do not take rows with weights so far; compare such models by the "
-            "evidence, or write each row as often as it counts."
-        )
+    require_likelihood(posterior, "WAIC and LOO")
     values = posterior["log_likelihood"].to_dataset()["x"]
     n_bad = int((~np.isfinite(values)).sum())
     if n_bad:
@@ -202,4 +275,5 @@ def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
             f"{values.size}; WAIC and LOO need all of them finite. Sample again.",
             n_bad=n_bad,
         )
-    return values
+    weights = weights_in(posterior)
+    return values if weights is None else values.assign_coords({WEIGHT: ("obs", weights)})

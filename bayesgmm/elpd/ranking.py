@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesgmm.elpd.predictive import WEIGHT
 from bayesgmm.model.several import as_models, table_by_model
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def ranked(elpds: Mapping[Any, Any]) -> dict[Any, dict[str, float]]:
 
     Each row of the data is shifted by its largest value over the models first: differences and
     weights do not depend on it, and without it the weights underflow for rows of very low density.
+    A row with a frequency weight is written as often as it counts, as ArviZ knows no weights.
     """
     import arviz as az
 
@@ -48,7 +50,7 @@ def ranked(elpds: Mapping[Any, Any]) -> dict[Any, dict[str, float]]:
         return {key: dict(zip(_COLUMNS, (0.0, 0.0, 1.0), strict=True)) for key in elpds}
     largest = np.max([np.asarray(e.elpd_i) for e in elpds.values()], axis=0)
     shifted = {
-        str(place): replace(e, elpd=e.elpd - largest.sum(), elpd_i=e.elpd_i - largest)
+        str(place): _written_out(replace(e, elpd_i=e.elpd_i - largest))
         for place, e in enumerate(elpds.values())
     }
     with warnings.catch_warnings():
@@ -56,3 +58,11 @@ def ranked(elpds: Mapping[Any, Any]) -> dict[Any, dict[str, float]]:
         table = az.compare(shifted, round_to="none")
     table = table.rename(columns={"dse": "se_diff"})[_COLUMNS].astype(float)
     return {key: table.loc[str(place)].to_dict() for place, key in enumerate(elpds)}
+
+
+def _written_out(estimate: Any) -> Any:
+    """Return an elpd with each row's term as often as it counts, and their sum."""
+    terms = estimate.elpd_i
+    if WEIGHT in terms.coords:
+        terms = terms.isel(obs=np.repeat(np.arange(terms.size), terms[WEIGHT].astype(np.int64)))
+    return replace(estimate, elpd=float(terms.sum()), elpd_i=terms)

@@ -14,9 +14,10 @@ from arviz_stats.utils import ELPDData
 
 from bayesgmm.arguments import seed_of
 from bayesgmm.elpd.moment_matching import match_moments, may_match_moments
-from bayesgmm.elpd.predictive import loo
+from bayesgmm.elpd.predictive import loo, totals
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence.bridge import bridge, log_ratio
+from bayesgmm.likelihood.annotated_rows import without_one
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
@@ -118,13 +119,13 @@ def loo_with_refits(
 
     PSIS-LOO; then, for the rows with a Pareto k above `limit`, moment matching, where every
     cluster's identification score is at least 0.99 (Paananen et al. 2021), kept where it brings
-    Pareto k below 0.5. Each other row above `limit` is left out, the model sampled on the rest
-    under the same resolved priors, and the row's term replaced by its log predictive density. That
-    is the log ratio of the evidences with and without the row: a bridge between the draws of both
-    posteriors, which holds where the mean of p(x_i | s) over either would hang on a few draws;
-    where they hardly overlap, as for a row far out, one bridge for each evidence. Chains of a refit
-    start from draws of the full posterior; where they disagree, or a refit fails, the row's Pareto
-    k stands.
+    Pareto k below 0.5. Each other row above `limit` is left out (see `loo`), the model sampled on
+    the rest under the same resolved priors, and the row's term replaced by its log predictive
+    density. That is the log ratio of the evidences with and without the row: a bridge between the
+    draws of both posteriors, which holds where the mean of p(x_i | s) over either would hang on a
+    few draws; where they hardly overlap, as for a row far out, one bridge for each evidence. Chains
+    of a refit start from draws of the full posterior; where they disagree, or a refit fails, the
+    row's Pareto k stands.
 
     Parameters
     ----------
@@ -196,17 +197,18 @@ def loo_with_refits(
         rows, r_hat = rows[done], r_hat[done]
         elpd[rows], error[rows] = terms[done], errors[done]
         pareto_k[rows[r_hat <= R_HAT_REFIT]] = 0.0
-    total = float(elpd.sum())
+    pointwise = plain.elpd_i.copy(data=elpd)
+    total, se = totals(pointwise)
     return RepairedLOO(
         elpd=total,
-        se=float(np.sqrt(len(elpd) * elpd.var(ddof=1))),
+        se=se,
         p=plain.p + plain.elpd - total,
         n_samples=plain.n_samples,
         n_data_points=plain.n_data_points,
         scale="log",
         warning=not bool((pareto_k <= limit).all()),
         good_k=limit,
-        elpd_i=plain.elpd_i.copy(data=elpd),
+        elpd_i=pointwise,
         pareto_k=plain.pareto_k.copy(data=pareto_k),
         pareto_k_before=plain.pareto_k,
         matched=tuple(matched.tolist()),
@@ -294,7 +296,7 @@ def _left_out(
     """Return the posterior given the other rows, and draws of it (chain, draw, dim)."""
     for_starts, *for_chains = seed.spawn(1 + chains)
     starts = states[np.random.default_rng(for_starts).integers(len(states), size=chains)]
-    rest = LogPosterior(target.resolved, target.rows[np.arange(len(target.rows)) != row])
+    rest = LogPosterior(target.resolved, without_one(target.rows, row))
     drawn = run_chains(
         rest, plain_starts(starts), [integer(child, 64) for child in for_chains], settings
     )

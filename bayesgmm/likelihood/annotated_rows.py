@@ -1,7 +1,7 @@
 """Rows with missing cells, errors of their own, weights or labels, and the groups they form."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "times_of",
     "values_of",
     "with_features",
+    "without_one",
 ]
 
 _COUNTED_AT_ONCE = 2**16
@@ -291,6 +292,15 @@ def counting_rows(rows: RowTable) -> RowTable:
     if not isinstance(rows, AnnotatedRows) or rows.weights is None or rows.weights.all():
         return rows
     return rows[rows.weights > 0.0]
+
+
+def without_one(rows: RowTable, row: int) -> RowTable:
+    """Return the rows without one copy of a row: counted once less, or not there."""
+    if isinstance(rows, AnnotatedRows) and rows.weights is not None and rows.weights[row] > 1.0:
+        weights = rows.weights.copy()
+        weights[row] -= 1.0
+        return replace(rows, weights=weights)
+    return rows[np.arange(len(rows)) != row]
 
 
 def log_unit_of(rows: Dataset | RowTable, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:

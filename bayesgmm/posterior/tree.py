@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.data import Annotations, Dataset, facts_of
-from bayesgmm.errors import ConfigError, ResultFileError
+from bayesgmm.errors import ConfigError, DataError, ResultFileError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
@@ -33,8 +33,10 @@ __all__ = [
     "parameters_of",
     "permuted_tree",
     "posterior_tree",
+    "require_likelihood",
     "resolved_of",
     "rows_of",
+    "weights_in",
     "with_attributes",
 ]
 
@@ -199,6 +201,31 @@ def check_posterior(tree: Any, group: str = "posterior") -> None:
                 group=group,
                 name=name,
             )
+
+
+def weights_in(tree: xr.DataTree) -> Array | None:
+    """Return how often each observed row counts (obs,); None where each counts once."""
+    group = tree["observed_data"].to_dataset() if "observed_data" in tree else {}
+    return np.array(group["weights"].values, dtype=float) if "weights" in group else None
+
+
+def require_likelihood(tree: xr.DataTree, what: str) -> None:
+    """Raise DataError where the rows have a survey's weights, whose product is no likelihood.
+
+    Parameters
+    ----------
+    tree : DataTree
+    what : str
+        What needs it, in the plural.
+    """
+    if weights_in(tree) is None or tree["observed_data"]["weights"].attrs["kind"] != "sampling":
+        return
+    raise DataError(
+        f"{what} need the likelihood of the rows. With the weights of a survey there is none: the "
+        "draws are of a pseudo-posterior, adjusted to the variance of the weighted estimate. "
+        "summarize, membership, density and simulate do work; for a number of clusters compare "
+        "their answers for several K."
+    )
 
 
 def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:
