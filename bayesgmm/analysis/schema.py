@@ -23,6 +23,7 @@ from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.criterion import Criterion
 from bayesgmm.data import Dataset, is_parquet
+from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
 from bayesgmm.model.several import EACH_ONCE, covariances_in
@@ -41,7 +42,10 @@ __all__ = [
     "read_model_file",
 ]
 
-_OF_TABLES = ("na", "row_labels", "drop_missing", "missing")
+_OF_TABLES = (
+    *("na", "row_labels", "drop_missing", "missing"),
+    *("weights", "weights_kind", "labels", "errors"),
+)
 _OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}
 _RANGE = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
@@ -144,7 +148,11 @@ class DataSection:
     percent: Flag = False
     currency: Flag = False
     drop_missing: Flag = False
-    missing: Literal["refuse", "drop", "mar"] = "refuse"
+    missing: Missing = "refuse"
+    weights: str | None = None
+    weights_kind: WeightsKind | None = None
+    labels: str | None = None
+    errors: dict[str, str | Number] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
 
     def read(self) -> Dataset:

@@ -104,6 +104,7 @@ def _listen(debug: bool, command: str) -> None:
     from rich.logging import RichHandler
 
     from bayesgmm import errors
+    from bayesgmm.runtime.renaming import OLD_NAME
 
     shown: set[str] = set()
 
@@ -118,6 +119,7 @@ def _listen(debug: bool, command: str) -> None:
         warnings.simplefilter("ignore")
         for ours in (errors.ConvergenceWarning, errors.DataWarning, errors.DegeneracyWarning):
             warnings.filterwarnings("always", category=ours)
+        warnings.filterwarnings("always", f".*{OLD_NAME}", category=FutureWarning)
     logger = logging.getLogger("bayesgmm")
     logger.handlers.clear()
     logger.propagate = False

@@ -26,6 +26,7 @@ __all__ = [
     "TargetAccept",
     "Tune",
     "Units",
+    "errors_in",
     "names_in",
     "resolution_in",
     "structures_in",
@@ -134,11 +135,32 @@ def resolution_in(text: str) -> str | float | list[float]:
 
 def units_in(given: list[str] | None) -> dict[str, str]:
     """Return the unit of each column named in the options' values, "mass=g" each."""
+    return _pairs_in(given, "--unit", "a unit is given as COLUMN=UNIT, such as mass=g")
+
+
+def errors_in(given: list[str] | None) -> dict[str, str | float]:
+    """Return the error of each column named in the options' values: a column "x=sx", or a number.
+
+    Examples
+    --------
+    >>> errors_in(["x=sx", "y=0.5"])
+    {'x': 'sx', 'y': 0.5}
+    """
+    pairs = _pairs_in(given, "--errors", "an error is given as COLUMN=ERROR, such as x=sx or x=0.1")
+    return {column: _number_or_name(error) for column, error in pairs.items()}
+
+
+def _number_or_name(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _pairs_in(given: list[str] | None, option: str, form: str) -> dict[str, str]:
+    """Return the mapping that texts such as "mass=g" hold."""
     pairs = [text.rpartition("=")[::2] for text in given or ()]
-    for column, unit in pairs:
-        if not (column and unit):
-            raise typer.BadParameter(
-                f"a unit is given as COLUMN=UNIT, such as mass=g, got {column or unit!r:.80}.",
-                param_hint="--unit",
-            )
+    for column, value in pairs:
+        if not (column and value):
+            raise typer.BadParameter(f"{form}, got {column or value!r:.80}.", param_hint=option)
     return dict(pairs)

@@ -77,13 +77,15 @@ def as_options(message: str | Warning, command: str = "") -> str:
 
     Examples
     --------
-    >>> text = Advice("pass ", Option("sep", ";"), ", or ", Option("drop_missing", True), ".")
+    >>> text = Advice("pass ", Option("sep", ";"), ", or ", Option("percent", True), ".")
     >>> print(as_options(text), as_options(text, "run"), sep=" | ")
-    pass --sep ';', or --drop-missing. | pass sep = ';' in [data], or drop_missing = true in [data].
+    pass --sep ';', or --percent. | pass sep = ';' in [data], or percent = true in [data].
     >>> as_options(Advice("choose numeric columns: ", Option("columns", ["a", "b c"])))
     "choose numeric columns: --columns 'a,b c'"
     >>> as_options(Advice(Option("na", ["?", "-999"]), ", ", Option("header", False)))
     "--na '?' --na '-999', --no-header"
+    >>> print(as_options(e := Advice(Option("errors", {"x": "sx"}))), as_options(e, "run"))
+    --errors 'x=sx' errors = {'x' = 'sx'} in [data]
     >>> as_options(Advice("a file exists; pass ", Option("overwrite", True)), "run")
     'a file exists; pass --overwrite'
     >>> as_options(Advice(Option("n_components", text="n_components in [model]"), " is wrong"))
@@ -118,6 +120,9 @@ def _in_model_file(option: Option) -> str:
 
 def _toml(value: object) -> str:
     """Return a value as TOML has it."""
+    if isinstance(value, dict):
+        pairs = [f"{_toml(key)} = {_toml(one)}" for key, one in value.items()]
+        return f"{{{', '.join(pairs)}}}"
     text = repr(value)
     if isinstance(value, bool):
         return text.lower()
@@ -139,6 +144,8 @@ def _on_command_line(option: Option) -> str:
         return f"{_option(name)} ..."
     if name == "na":
         return " ".join(f"{_option(name)} {_quoted(one)}" for one in value)
+    if name == "errors":
+        return " ".join(f"{_option(name)} {_quoted(f'{x}={error}')}" for x, error in value.items())
     if name == "columns":
         return f"{_option(name)} {_quoted(','.join(map(_csv_cell, value)))}"
     named = {("sep", "\t"): "tab", ("thousands", " "): "blank"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayesgmm.cli.options import Columns, Units, names_in, units_in
+from bayesgmm.cli.options import Columns, Units, errors_in, names_in, units_in
 
 if TYPE_CHECKING:
     from bayesgmm.analysis.schema import DataSection
@@ -56,9 +56,7 @@ def _options(
     currency: Annotated[
         bool, typer.Option("--currency", help='Read cells such as "$9.50".')
     ] = False,
-    drop_missing: Annotated[
-        bool, typer.Option("--drop-missing", help="Leave out rows with a missing value.")
-    ] = False,
+    drop_missing: Annotated[bool, typer.Option("--drop-missing", hidden=True)] = False,
     missing: Annotated[
         str,
         typer.Option(
@@ -66,6 +64,31 @@ def _options(
             "may be, taken as missing at random."
         ),
     ] = "refuse",
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column that says how often a row counts.")
+    ] = None,
+    weights_kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="frequency|sampling",
+            help="What weights are: a row stands for so many, or a survey's weights.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of known classes: missing where unknown, a|b where it is one of these.",
+        ),
+    ] = None,
+    errors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=ERROR",
+            help="Column, or number, that holds the standard deviations of the errors of a column; "
+            "may be given again.",
+        ),
+    ] = None,
     unit: Units = None,
 ) -> dict[str, Any]:
     """Return the section [data] of a model file that says the same."""
@@ -84,6 +107,10 @@ def _options(
         "currency": currency,
         "drop_missing": drop_missing,
         "missing": missing,
+        "weights": weights,
+        "weights_kind": weights_kind,
+        "labels": labels,
+        "errors": errors_in(errors),
         "units": units_in(unit),
     }
 

@@ -14,7 +14,7 @@ __all__ = ["account", "facts_of"]
 _MOST_NAMES = 12
 _MOST_ROWS = 5
 _NOT_READING = ("ignored_columns", "left_out", "in_memory")
-_USUAL = {"sep": ",", "decimal": ".", "encoding": "utf-8", "drop_missing": False}
+_USUAL = {"sep": ",", "decimal": ".", "encoding": "utf-8", "missing": "refuse"}
 
 
 def facts_of(data: Dataset) -> dict[str, Any]:

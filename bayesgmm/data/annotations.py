@@ -3,19 +3,28 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.data.columns import place_of
 from bayesgmm.errors import ConfigError, DataError
-from bayesgmm.typing import Array, BoolArray
+from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["MISSING", "Annotations", "WeightsKind", "possible_classes", "row_errors", "row_weights"]
+__all__ = [
+    "MISSING",
+    "Annotations",
+    "Missing",
+    "WeightsKind",
+    "possible_classes",
+    "row_errors",
+    "row_weights",
+]
 
 WeightsKind = Literal["frequency", "sampling"]
-MISSING = ("refuse", "drop", "mar")
+Missing = Literal["refuse", "drop", "mar"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
 _SET = "|"
 
 
@@ -113,63 +122,60 @@ class Annotations:
         return digest.hexdigest()
 
 
-def row_weights(cells: Any, kind: Any, name: str, n_obs: int) -> Array:
-    """Return weights (obs,), checked.
+def row_weights(cells: Any, name: str, n_obs: int, lines: IntArray | None = None) -> Array:
+    """Return weights (obs,), checked; `lines` says where the rows stand in their file.
 
     Raises
     ------
-    ConfigError
-        Where the kind of the weights is not said, or is none.
     DataError
         Where there is another number of them, one is negative or no number, or all are 0.
     """
-    if kind not in ("frequency", "sampling"):
-        raise ConfigError(
-            Advice(
-                "weights need to be of a kind: ",
-                Option("weights_kind", "frequency"),
-                " counts a row that often, ",
-                Option("weights_kind", "sampling"),
-                f" corrects for a survey's design; got {kind!r:.40}.",
-            ),
-            key="weights_kind",
-            value=kind,
-        )
     weights = _numbers(cells, name, n_obs)
-    _refuse(~np.isfinite(weights), weights, name, "is no finite number")
-    _refuse(weights < 0.0, weights, name, "is below 0")
+    _refuse(~np.isfinite(weights), weights, name, "is no finite number", lines)
+    _refuse(weights < 0.0, weights, name, "is below 0", lines)
     if not weights.any():
         raise DataError(f"all weights in {name!r} are 0: no row counts.", column=name)
     return weights
 
 
-def row_errors(columns: Sequence[tuple[Any, str]], n_obs: int) -> Array:
+def row_errors(
+    columns: Sequence[tuple[Any, str]], missing: BoolArray, lines: IntArray | None = None
+) -> Array:
     """Return errors (obs, feature), data units, checked.
 
     Parameters
     ----------
     columns : sequence of (cells, name)
         For each feature one number, one a row, or None where it has no error.
-    n_obs : int
+    missing : bool array of shape (obs, feature)
+        Cells whose value is missing: their error may be missing too, and is 0 then.
+    lines : array of shape (obs,), optional
+        Where the rows stand in their file.
 
     Raises
     ------
     DataError
         Where there is another number of them, or one is not above 0.
     """
-    errors = np.zeros((n_obs, len(columns)))
+    errors, n_obs = np.zeros(missing.shape), len(missing)
     for j, (cells, name) in enumerate(columns):
         if cells is None:
             continue
         values = np.full(n_obs, cells) if isinstance(cells, int | float) else cells
-        errors[:, j] = _numbers(values, name, n_obs)
-        _refuse(~np.isfinite(errors[:, j]), errors[:, j], name, "is no finite number")
-        _refuse(errors[:, j] <= 0.0, errors[:, j], name, "is not above 0")
+        numbers = _numbers(values, name, n_obs)
+        unneeded = missing[:, j] & np.isnan(numbers)
+        _refuse(~np.isfinite(numbers) & ~unneeded, numbers, name, "is no finite number", lines)
+        _refuse(numbers <= 0.0, numbers, name, "is not above 0", lines)
+        errors[:, j] = np.where(unneeded, 0.0, numbers)
     return errors
 
 
 def possible_classes(
-    cells: Sequence[Any], name: str, n_obs: int, categories: Sequence[Any] | None = None
+    cells: Sequence[Any],
+    name: str,
+    n_obs: int,
+    categories: Sequence[Any] | None = None,
+    lines: IntArray | None = None,
 ) -> tuple[tuple[str, ...], BoolArray]:
     """Return the classes in order, and which of them each row may belong to: (obs, class).
 
@@ -182,6 +188,8 @@ def possible_classes(
     n_obs : int
     categories : sequence, optional
         The classes in their order; else they are sorted.
+    lines : array of shape (obs,), optional
+        Where the rows stand in their file.
 
     Raises
     ------
@@ -200,23 +208,25 @@ def possible_classes(
     named = {part for parts in each for part in parts}
     if not named:
         raise DataError(f"all labels in {name!r} are unknown; leave labels out.", column=name)
-    classes = tuple(sorted(named, key=_in_order) if categories is None else map(str, categories))
+    classes = tuple(sorted(named, key=_in_order) if categories is None else map(_name, categories))
     if "" in named:
         row = next(i for i, parts in enumerate(each) if "" in parts)
+        word, number = place_of(row, lines)
         raise DataError(
-            f"the label {str(cells[row])!r:.60} in row {row + 1} of {name!r} names no class beside "
-            f"{_SET!r}.",
+            f"the label {str(cells[row])!r:.60} in {word} {number} of {name!r} names no class "
+            f"beside {_SET!r}.",
             column=name,
-            rows=(row + 1,),
+            rows=(number,),
         )
     if others := [
         (i, part) for i, parts in enumerate(each) for part in parts if part not in classes
     ]:
         row, part = others[0]
+        word, number = place_of(row, lines)
         raise DataError(
-            f"the label {part!r:.60} in row {row + 1} of {name!r} is no category.",
+            f"the label {part!r:.60} in {word} {number} of {name!r} is no category.",
             column=name,
-            rows=(row + 1,),
+            rows=(number,),
         )
     places = {label: c for c, label in enumerate(classes)}
     possible = np.zeros((n_obs, len(classes)), dtype=bool)
@@ -226,7 +236,12 @@ def possible_classes(
 
 
 def _parts(cell: Any) -> tuple[str, ...]:
-    return tuple(part.strip() for part in str(cell).split(_SET))
+    return tuple(part.strip() for part in _name(cell).split(_SET))
+
+
+def _name(cell: Any) -> str:
+    """Return how a class is called: 1 is what a column with missing cells holds as 1.0."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _in_order(name: str) -> tuple[bool, float, str]:
@@ -253,13 +268,16 @@ def _numbers(cells: Any, name: str, n_obs: int) -> Array:
     return numbers
 
 
-def _refuse(bad: NDArray[np.bool_], values: Array, name: str, what: str) -> None:
+def _refuse(
+    bad: NDArray[np.bool_], values: Array, name: str, what: str, lines: IntArray | None
+) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
+        word, number = place_of(row, lines)
         more = int(bad.sum()) - 1
         raise DataError(
-            f"{name!r} {what} in row {row + 1}: {values[row]:.6g}"
+            f"{name!r} {what} in {word} {number}: {values[row]:.6g}"
             f"{f', and in {more} more' if more else ''}; correct it, or leave the row out.",
             column=name,
-            rows=(row + 1,),
+            rows=(number,),
         )

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import Column, Table
 from bayesgmm.data.csv_blocks import Blocks, Unsure
 from bayesgmm.data.dialect import BLANK, Dialect
 from bayesgmm.data.grouped_digits import can_ungroup, without_groupers
-from bayesgmm.data.reading import Layout, layout_of, table_of
+from bayesgmm.data.reading import Layout, Texts, annotations_in, layout_of, table_of
 from bayesgmm.data.records import HEAD, Records, check_separator, header_of
 from bayesgmm.data.sources import Source, codec_of
 from bayesgmm.data.text_cells import BoolArray, all_numbers, may_bear_sign, read_cells
@@ -39,7 +40,12 @@ _COMMA = r"(?i)^[ \t]*[+-]?\d+,\d+(?:e[+-]?\d+)?[ \t]*$"
 _NULLS = ["", "NA", "na", "NaN", "nan", "N/A", "n/a", "NULL", "null", "None", "<NA>"]
 
 
-def read_quickly(source: Source, columns: Sequence[str] | None, dialect: Dialect) -> Table | None:
+def read_quickly(
+    source: Source,
+    columns: Sequence[str] | None,
+    dialect: Dialect,
+    beside: AnnotationColumns = NO_ANNOTATIONS,
+) -> Table | None:
     """Read a CSV file, or return None where it has to be read cell by cell."""
     if dialect.sep == BLANK or not dialect.sep.isascii():
         return None
@@ -49,11 +55,11 @@ def read_quickly(source: Source, columns: Sequence[str] | None, dialect: Dialect
     try:
         with source.open() as stream:
             blocks = Blocks(stream, dialect, BLOCK_BYTES // (_COPIES_OF_TEXT if signed else 1))
-            reader = _Reader.starting(blocks, columns, dialect, source)
+            reader = _Reader.starting(blocks, columns, dialect, source, beside)
             each = iter(blocks)
             for block in itertools.chain([reader.after_header(next(each))], each):
                 reader.add(block)
-        return reader.table(columns)
+        return reader.table(columns, beside)
     except (Unsure, DataError, OSError, EOFError, StopIteration, UnicodeError):
         return None
 
@@ -101,7 +107,7 @@ class _Reader:
     texts: set[int]
     values: Array
     n_unsigned: IntArray
-    labels: list[str]
+    kept: Texts
     line: int
     n_bytes: int
     n_rows: int = 0
@@ -110,14 +116,19 @@ class _Reader:
 
     @classmethod
     def starting(
-        cls, blocks: Blocks, columns: Sequence[str] | None, dialect: Dialect, source: Source
+        cls,
+        blocks: Blocks,
+        columns: Sequence[str] | None,
+        dialect: Dialect,
+        source: Source,
+        beside: AnnotationColumns,
     ) -> "_Reader":
         """Read the header, as the strict reader does."""
         head, is_all = _head(source, dialect)
         records = Records(io.StringIO(head, newline=""), dialect, source.path)
         check_separator(records.head_lines(), dialect, source.path)
         header, rows = header_of(iter(records), dialect, columns, source.path)
-        layout = layout_of(header, columns, dialect, source.path)
+        layout = layout_of(header, columns, dialect, source.path, beside)
         sample = list(itertools.islice(rows, _SAMPLED_CELLS))
         if not sample or any(len(fields) != len(header) for _, fields in sample):
             raise Unsure
@@ -130,8 +141,10 @@ class _Reader:
             if _examine(read[j], cells, dialect):
                 texts.add(j)
         values, none = np.empty((0, len(read))), np.zeros(len(read), dtype=np.int64)
+        kept: Texts = {name: [] for name in layout.texts}
         first, size = sample[0][0], source.size
-        return cls(layout, dialect, source.path, blocks, read, texts, values, none, [], first, size)
+        path = source.path
+        return cls(layout, dialect, path, blocks, read, texts, values, none, kept, first, size)
 
     def after_header(self, block: bytes) -> bytes:
         """Return what follows the lines before the first row, and count only those kept."""
@@ -152,7 +165,7 @@ class _Reader:
             whole and j not in self.texts and not c.n_others for j, c in enumerate(self.columns)
         )
         bare = None
-        if all(numeric) and self.layout.labels is None and can_ungroup(self.dialect):
+        if all(numeric) and not self.layout.texts and can_ungroup(self.dialect):
             bare = without_groupers(block, self.dialect)
         try:
             batch = self._parsed(bare or block, numeric)
@@ -168,8 +181,8 @@ class _Reader:
             by_sign.setdefault(next(filter(None, self.columns[j].signs), ""), []).append(j)
         for sign, places in by_sign.items():
             self._take_texts(batch, places, sign, new)
-        if self.layout.labels is not None:
-            self.labels += batch.column(len(numeric)).to_pylist()
+        for name, place in self.layout.texts.items():
+            self.kept[name] += batch.column(str(place)).to_pylist()
         self.n_rows += len(new)
         self.line += len(new)
 
@@ -214,8 +227,7 @@ class _Reader:
             str(place): pyarrow.float64() if number else pyarrow.string()
             for place, number in zip(self.layout.places, numeric, strict=True)
         }
-        if self.layout.labels is not None:
-            types[str(self.layout.labels)] = pyarrow.string()
+        types |= {str(place): pyarrow.string() for place in self.layout.texts.values()}
         names = list(map(str, range(len(self.layout.header))))
         return (
             csv.ReadOptions(column_names=names, use_threads=False),
@@ -295,7 +307,7 @@ class _Reader:
             column.n_numbers += n_numbers
             column.signs.setdefault(sign, (self.line, ""))
 
-    def table(self, columns: Sequence[str] | None) -> Table:
+    def table(self, columns: Sequence[str] | None, beside: AnnotationColumns) -> Table:
         """Choose the features; unsure where one has a cell that is no number."""
         for column, count in zip(self.columns, self.n_unsigned.tolist(), strict=True):
             self._count(column, count, "")
@@ -308,6 +320,9 @@ class _Reader:
             raise Unsure
         self.values.resize((self.n_rows, len(self.columns)), refcheck=False)
         values = self.values if len(chosen) == len(self.columns) else self.values[:, chosen]
-        return table_of(
-            self.columns, self.layout, columns, self.dialect, self.path, self.labels, None, values
+        table = table_of(
+            self.columns, self.layout, columns, self.dialect, self.path, self.kept, None, values
         )
+        rows = np.arange(self.n_rows)
+        known = annotations_in(self.kept, beside, self.dialect, self.path, rows)
+        return table._replace(beside=known)

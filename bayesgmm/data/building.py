@@ -7,20 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_one_of
 from bayesgmm.data.annotated_checks import examine_annotated
-from bayesgmm.data.annotations import MISSING, Annotations
+from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
+from bayesgmm.data.annotations import MISSING, Annotations, Missing
 from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen
 from bayesgmm.data.columns import Table, distinct_labels
-from bayesgmm.errors import DataWarning
+from bayesgmm.errors import ConfigError, DataWarning
+from bayesgmm.runtime.renaming import OLD_NAME
 from bayesgmm.typing import IntArray
 
 if TYPE_CHECKING:
     from bayesgmm.data.dataset import Dataset
 
-__all__ = ["checked", "from_table"]
+__all__ = ["checked", "from_table", "way_with_missing"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
+
+
+def way_with_missing(missing: Missing, drop_missing: bool) -> Missing:
+    """Return what to do about missing cells: `missing`, or what its old name asks for."""
+    check_one_of("missing", missing, MISSING)
+    if not drop_missing:
+        return missing
+    renamed = Advice(Option("drop_missing", True), " is now ", Option("missing", "drop"))
+    if missing == "mar":
+        raise ConfigError(renamed + "; the two ask for different things.", key="drop_missing")
+    warnings.warn(
+        renamed + f"; {OLD_NAME}.",
+        FutureWarning,
+        skip_file_prefixes=(_PACKAGE,),
+    )
+    return "drop"
 
 
 def from_table[D: "Dataset"](
@@ -28,11 +47,10 @@ def from_table[D: "Dataset"](
     table: Table,
     source: str,
     options: dict[str, Any],
-    drop_missing: bool,
     *,
     named: bool,
-    missing: str = "refuse",
-    known: Annotations | None = None,
+    missing: Missing = "refuse",
+    beside: AnnotationColumns = NO_ANNOTATIONS,
 ) -> D:
     """Return the data set of a table; rows with missing cells are left out if that is asked for.
 
@@ -44,31 +62,28 @@ def from_table[D: "Dataset"](
     source : str
     options : dict
         How it was read.
-    drop_missing : bool
     named : bool
         Whether the user named the columns.
     missing : {"refuse", "drop", "mar"}
-        What to do about missing cells; `drop_missing` is "drop".
-    known : Annotations, optional
-        What is known of the rows beside their values.
+        What to do about missing cells.
+    beside : AnnotationColumns
+        What annotates the rows.
     """
     values, lines = table.values, table.lines
     labels = distinct_labels(table.row_labels, "row_labels" in options)
     n_rows, kept, absent = len(values), None, np.isnan(values)
-    drop_missing |= check_one_of("missing", missing, MISSING) == "drop"
-    if not absent.any():
-        known = None if known is None or known.empty else known
-    elif not drop_missing:
-        known = (known or Annotations()) if missing == "mar" else None  # refused by what follows
-    if drop_missing and absent.any():
+    known: Annotations | None = beside.known(table)
+    if absent.any() and missing == "refuse":
+        known = None  # refused by what follows
+    elif known is not None and known.empty and not (absent.any() and missing == "mar"):
+        known = None
+    if missing == "drop" and absent.any():
         keep = ~absent.any(axis=1)
         kept = np.flatnonzero(keep)
         values, lines = values[keep], lines if lines is None else lines[keep]
         labels = labels and tuple(x for x, kept in zip(labels, keep, strict=True) if kept)
         known = known and known.taken(kept)
-    options |= {"drop_missing": drop_missing, "ignored_columns": list(table.ignored)}
-    if missing == "mar":
-        options["missing"] = missing
+    options |= {"missing": missing, **beside.options(), "ignored_columns": list(table.ignored)}
     options["left_out"] = dict(table.ignored)
     return checked(
         make,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesgmm.advice import Advice, Option
-from bayesgmm.data.columns import plural
+from bayesgmm.data.columns import place_of, plural
 from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.errors import DataError
 from bayesgmm.limits import GAP_FLOOR, MAX_ABSOLUTE, MAX_CONDITION, NAMED_LOAD
@@ -108,9 +108,11 @@ class Faults:
         "missing": (
             np.isnan,
             Advice(
-                "drop these rows (",
-                Option("drop_missing", True),
-                " where a file or frame is read) or impute the values before fitting",
+                "where a file or frame is read, leave these rows out with ",
+                Option("missing", "drop"),
+                ", or sum over what the cells may be with ",
+                Option("missing", "mar"),
+                ", which takes them as missing at random",
             ),
         ),
         "infinite": (np.isinf, "correct these cells or drop their rows"),
@@ -142,7 +144,7 @@ class Faults:
             columns = np.flatnonzero(counts)
             shares = [f"{counts[j]} in column {self.features[j]!r}" for j in columns[:3]]
             more = f" and {len(columns) - 3} more columns" if len(columns) > 3 else ""
-            places = [(*_place(i, lines), self.features[j]) for i, j in self.first[kind]]
+            places = [(*place_of(i, lines), self.features[j]) for i, j in self.first[kind]]
             first = ", ".join(f"{word} {number} ({name!r})" for word, number, name in places)
             raise DataError(
                 f"data has {plural(int(counts.sum()), f'{kind} value')}: {', '.join(shares)}"
@@ -245,10 +247,6 @@ def _mix(hashes: NDArray[np.uint64], step: int) -> None:
     hashes ^= hashes >> np.uint64(32)
     hashes *= np.uint64(0xBF58476D1CE4E5B9)
     hashes ^= hashes >> np.uint64(29)
-
-
-def _place(row: int, lines: Lines) -> tuple[str, int]:
-    return ("row", row + 1) if lines is None else ("line", int(lines[row]))
 
 
 def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts, Suspicions]:

@@ -17,11 +17,13 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = [
     "NOT_ASKED_FOR",
+    "Classes",
     "Column",
     "Table",
     "chosen_columns",
     "distinct_labels",
     "left_out",
+    "place_of",
     "plural",
     "shown",
     "wanted",
@@ -31,12 +33,29 @@ NOT_ASKED_FOR = "is not asked for"
 _EXAMPLES = 200
 
 
+class Classes(NamedTuple):
+    """The cells of a column of labels, None where unknown, and its classes if ordered."""
+
+    cells: Sequence[Any]
+    order: Sequence[Any] | None = None
+
+    @staticmethod
+    def order_of(labels: Any) -> Sequence[Any] | None:
+        """Return the categories of labels in their order; None where they have none."""
+        for home in (labels, getattr(labels, "cat", None), getattr(labels, "dtype", None)):
+            categories = getattr(home, "categories", None)
+            if categories is not None:
+                return list(np.asarray(categories))
+        return None
+
+
 class Table(NamedTuple):
     """What a reader hands over; a missing cell is NaN.
 
     ``values`` has shape (obs, feature); ``lines`` holds the 1-based line of the file on which each
     row starts, where the source is a text file; ``ignored`` gives for each column that is not a
-    feature the reason; ``notes`` hold what the reader should be told.
+    feature the reason; ``notes`` hold what the reader should be told. ``beside`` holds columns that
+    annotate rows: numbers, or the cells of labels.
     """
 
     values: Array
@@ -45,6 +64,7 @@ class Table(NamedTuple):
     row_labels: tuple[str, ...] | None = None
     lines: IntArray | None = None
     notes: tuple[str, ...] = ()
+    beside: Mapping[str, Array | Classes] = {}
 
 
 @dataclass
@@ -109,7 +129,9 @@ class Column:
         self.chunks.append(numbers)
         self.n_numbers += int(np.count_nonzero(~np.isnan(numbers)))
 
-    def check(self, where: str, dialect: Dialect | None, more: str) -> None:
+    def check(
+        self, where: str, dialect: Dialect | None, more: str, role: str = "be a feature"
+    ) -> None:
         """Raise DataError unless all cells are numbers of one unit or missing, integers exact."""
         head = f"column {self.name!r}{where}"
         if self.others:
@@ -118,7 +140,7 @@ class Column:
             cure = (dialect and cure_of(self.odd, self.fine, self.n_others, dialect)) or more
             what = fault if self.n_others else "not a plain numeric type"
             raise DataError(
-                f"{head} ({self.kind}) cannot be a feature: {what}: {cells}; " + cure,
+                f"{head} ({self.kind}) cannot {role}: {what}: {cells}; " + cure,
                 column=self.name,
                 rows=tuple(row for row, _ in self.others),
             )
@@ -156,6 +178,11 @@ def shown(value: Any) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun, such as "3 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def place_of(row: int, lines: IntArray | None) -> tuple[str, int]:
+    """Return where a row stands: the line of its file where that is known, or its number from 1."""
+    return ("row", row + 1) if lines is None else ("line", int(lines[row]))
 
 
 def distinct_labels(labels: tuple[str, ...] | None, asked: bool) -> tuple[str, ...] | None:

@@ -59,7 +59,7 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
         raise DataError(f"got the path {shown(data)}: read it with Dataset.from_csv(path).")
     if _is_frame(data):
         table = read_frame(data, None, every=True)
-        return from_table(Dataset, table, "frame", {}, False, named=False)
+        return from_table(Dataset, table, "frame", {}, named=False)
     array = real_array(data)
     if copy and not isinstance(array, np.memmap) and not immutable(array):
         array = np.array(array, dtype=np.float64, order="C")

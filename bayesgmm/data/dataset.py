@@ -1,33 +1,26 @@
 """The data set: reading, checking, and the few facts about it that models need."""
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesgmm.data.annotated_frames import separated
-from bayesgmm.data.annotations import Annotations, WeightsKind
+from bayesgmm.data.annotation_columns import AnnotationColumns
+from bayesgmm.data.annotations import Annotations, Missing, WeightsKind
 from bayesgmm.data.arrow_csv import read_quickly
-from bayesgmm.data.building import checked, from_table
-from bayesgmm.data.checking import (
-    BLOCK,
-    ArrayRows,
-    Facts,
-    Rows,
-    frozen,
-    smallest_gap,
-)
+from bayesgmm.data.building import checked, from_table, way_with_missing
+from bayesgmm.data.checking import BLOCK, ArrayRows, Facts, Rows, frozen
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.frames import read_frame
 from bayesgmm.data.incomplete import Normal, completed
 from bayesgmm.data.parquet import ParquetRows, read_parquet
 from bayesgmm.data.reading import read_strictly
+from bayesgmm.data.recording import recording_steps
 from bayesgmm.data.sources import Source
 from bayesgmm.errors import ConfigError, DataError, ResourceError
 from bayesgmm.typing import Array, IntArray
@@ -35,11 +28,8 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["Dataset"]
 
 PathLike = str | os.PathLike[str]
-Missing = Literal["refuse", "drop", "mar"]
 
-_SAMPLED_VALUES = 2**24
 _QUICK_BYTES = 2**16
-_PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +50,7 @@ class Dataset:
     source : str
         The path as given, "array" or "frame".
     n_dropped : int
-        Rows left out because ``drop_missing`` was asked for.
+        Rows left out because ``missing="drop"`` was asked for.
     kept : array of int or None
         The numbers, from 0, of the rows that were not left out; None where all are there.
     options : mapping
@@ -110,6 +100,10 @@ class Dataset:
         currency: bool = False,
         drop_missing: bool = False,
         missing: Missing = "refuse",
+        weights: Any = None,
+        weights_kind: WeightsKind | None = None,
+        labels: Any = None,
+        errors: Mapping[str, Any] | None = None,
     ) -> Self:
         """Read a CSV file with a header line; nothing is guessed and nothing is repaired.
 
@@ -135,7 +129,7 @@ class Dataset:
         comment : str or None
             Lines that start with it are skipped.
         na : str, number or sequence of these
-            Texts or numbers that stand for missing values, besides those under `drop_missing`.
+            Texts or numbers that stand for missing values, besides those under `missing`.
         row_labels : str, int or None
             The column that names the rows, by its name or its number from 1. With 1 the header
             may lack a name for it, as R writes it.
@@ -146,12 +140,15 @@ class Dataset:
             Read cells such as "12 %" as 12 and "$9.50" as 9.5. A column with several signs, or
             with signs in some cells only, is an error.
         drop_missing : bool
-            Leave out rows with a missing cell (empty, NA, NaN, N/A, null or None in any case)
-            instead of refusing them: ``missing="drop"``.
+            The old name of ``missing="drop"``; it goes with the next release.
         missing : {"refuse", "drop", "mar"}
-            What to do about missing cells: an error, leave their rows out, or keep them. "mar"
-            sums over what a cell may be, exactly; it takes cells to be missing at random, which
-            means that whether one is missing depends on observed cells alone.
+            What to do about missing cells (empty, NA, NaN, N/A, null or None in any case): an
+            error, leave their rows out, or keep them. "mar" sums over what a cell may be, exactly;
+            it takes cells to be missing at random, which means that whether one is missing depends
+            on observed cells alone.
+        weights, weights_kind, labels, errors
+            As for ``from_frame``; a column that annotates rows is no feature. Its numbers are read
+            as those of features, and a label that stands for a missing value is unknown.
 
         Raises
         ------
@@ -178,16 +175,16 @@ class Dataset:
             percent,
             currency,
         )
-        source, options, named = Source(os.fspath(path)), dialect.options(), columns is not None
-        if source.size >= _QUICK_BYTES and (table := read_quickly(source, columns, dialect)):
+        missing = way_with_missing(missing, drop_missing)
+        beside = AnnotationColumns(weights, weights_kind, labels, errors)
+        source, options = Source(os.fspath(path)), dialect.options()
+        asked: Any = {"named": columns is not None, "missing": missing, "beside": beside}
+        large = source.size >= _QUICK_BYTES
+        if large and (table := read_quickly(source, columns, dialect, beside)):
             with suppress(DataError):  # raised again with the line
-                return from_table(
-                    cls, table, source.path, options, drop_missing, named=named, missing=missing
-                )
-        table = read_strictly(source, columns, dialect)
-        return from_table(
-            cls, table, source.path, options, drop_missing, named=named, missing=missing
-        )
+                return from_table(cls, table, source.path, options, **asked)
+        table = read_strictly(source, columns, dialect, beside)
+        return from_table(cls, table, source.path, options, **asked)
 
     @classmethod
     def from_frame(
@@ -214,7 +211,8 @@ class Dataset:
             As for ``from_csv``; null, None, NA and NaN are missing. The rows of a pandas frame
             are named by its index where no column is named.
         weights : str or array of shape (obs,), optional
-            The column, or the numbers, that say how often each row counts.
+            The column, or the numbers, that say how often each row counts. This column, and those
+            of labels and errors, are no features.
         weights_kind : {"frequency", "sampling"}, optional
             What weights are; it is never guessed.
         labels : str or array of shape (obs,), optional
@@ -223,6 +221,7 @@ class Dataset:
             rows are taken as drawn at random like the others: picked ones bias the weights.
         errors : mapping of str to str, number or array of shape (obs,), optional
             By feature the column, or the standard deviations, of each row's own error, data units.
+            Where a value is missing, its error may be missing too.
 
         Raises
         ------
@@ -232,12 +231,14 @@ class Dataset:
             When an option is wrong, or the kind of the weights is not said.
         """
         dialect = Dialect(na=markers(na), row_labels=row_labels)
-        frame, known_of = separated(df, columns, missing, weights, weights_kind, labels, errors)
-        table, options = read_frame(frame, columns, dialect=dialect), dialect.options(text=False)
-        known, named = known_of(table.features), columns is not None
-        return from_table(
-            cls, table, "frame", options, drop_missing, named=named, missing=missing, known=known
+        missing = way_with_missing(missing, drop_missing)
+        beside = AnnotationColumns(weights, weights_kind, labels, errors)
+        table, options = (
+            read_frame(df, columns, dialect=dialect, beside=beside),
+            dialect.options(text=False),
         )
+        asked: Any = {"named": columns is not None, "missing": missing, "beside": beside}
+        return from_table(cls, table, "frame", options, **asked)
 
     @classmethod
     def from_parquet(
@@ -250,6 +251,10 @@ class Dataset:
         row_labels: str | int | None = None,
         drop_missing: bool = False,
         missing: Missing = "refuse",
+        weights: Any = None,
+        weights_kind: WeightsKind | None = None,
+        labels: Any = None,
+        errors: Mapping[str, Any] | None = None,
     ) -> Self:
         """Read Parquet.
 
@@ -261,6 +266,8 @@ class Dataset:
         columns, na, row_labels, drop_missing, missing
             As for ``from_csv``. The index of a pandas frame is never a feature; it names the
             rows where no column is named.
+        weights, weights_kind, labels, errors
+            As for ``from_frame``.
         in_memory : bool
             False leaves the rows in the file and computes every fact block by block; ``values``
             is then refused, and the files must not change.
@@ -274,15 +281,17 @@ class Dataset:
             When an option needs the rows in memory.
         """
         dialect = Dialect(na=markers(na), row_labels=row_labels)
+        missing = way_with_missing(missing, drop_missing)
+        beside = AnnotationColumns(weights, weights_kind, labels, errors)
         source, options, named = os.fspath(path), dialect.options(text=False), columns is not None
         if in_memory:
-            table = read_parquet(source, columns, dialect)
-            return from_table(
-                cls, table, source, options, drop_missing, named=named, missing=missing
-            )
-        if drop_missing or missing != "refuse" or dialect != Dialect():
+            table = read_parquet(source, columns, dialect, beside)
+            asked: Any = {"named": named, "missing": missing, "beside": beside}
+            return from_table(cls, table, source, options, **asked)
+        annotated = any(value is not None for value in (weights, labels, errors))
+        if annotated or missing != "refuse" or dialect != Dialect():
             raise ConfigError(
-                "na, row_labels, drop_missing and missing need the rows in memory; pass "
+                "na, row_labels, missing, weights, labels and errors need the rows in memory; pass "
                 "in_memory=True, or write a file without these rows.",
                 key="in_memory",
             )
@@ -355,6 +364,10 @@ class Dataset:
         """
         return self._gaps
 
+    @cached_property
+    def _gaps(self) -> Array:
+        return recording_steps(self._rows, self.annotations)
+
     @property
     def n_counted(self) -> float:
         """Number of rows that count, each by its frequency weight."""
@@ -364,26 +377,3 @@ class Dataset:
     def completed(self, values: Array, rng: np.random.Generator) -> Array:
         """Return some rows, their missing cells drawn from one Normal given the observed ones."""
         return values if self._normal is None else completed(values, self._normal, rng)
-
-    @cached_property
-    def _gaps(self) -> Array:
-        columns = self._sampled().T if self.annotations is None else self._recorded()
-        return frozen(np.array([smallest_gap(column) for column in columns]))
-
-    def _recorded(self) -> list[Array]:
-        """Return the observed values of each feature, twice where the row counts more than once."""
-        known, values = self.annotations, self.values
-        times = np.ones(self.n_obs, dtype=np.int64)
-        if known is not None and known.weights is not None and known.weights_kind == "frequency":
-            times = np.minimum(np.ceil(known.weights), 2).astype(np.int64)
-        seen = ~np.isnan(values)
-        return [
-            np.repeat(column[keep], times[keep])
-            for column, keep in zip(values.T, seen.T, strict=True)
-        ]
-
-    def _sampled(self) -> Array:
-        if isinstance(self._rows, ArrayRows) and not isinstance(self._rows.array, np.memmap):
-            return self.values
-        stride = math.ceil(self.n_obs * self.n_features / _SAMPLED_VALUES)
-        return np.concatenate([block[-start % stride :: stride] for start, block in self.blocks()])

@@ -185,6 +185,11 @@ class Dialect:
         value = float(text.replace(self.decimal, "."))
         return Cell(math.nan if self.na and value in self._marked[1] else value, sign)
 
+    def absent(self, cell: str) -> bool:
+        """Whether a cell stands for a missing value."""
+        found = self.read(cell)
+        return found is not None and math.isnan(found.value)
+
     def _without_sign(self, text: str) -> tuple[str, str]:
         """Return what is left of a cell without its percent or currency sign, and the sign."""
         if self.percent and text.endswith("%"):

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import (
     NOT_ASKED_FOR,
+    Classes,
     Column,
     Table,
     chosen_columns,
@@ -20,6 +22,7 @@ from bayesgmm.data.columns import (
 from bayesgmm.data.dialect import Cell, Dialect
 from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
+from bayesgmm.typing import Array
 
 __all__ = ["frame_column", "index_labels", "read_frame"]
 
@@ -69,11 +72,12 @@ def read_frame(
     *,
     every: bool = False,
     dialect: Dialect = _PLAIN,
+    beside: AnnotationColumns = NO_ANNOTATIONS,
 ) -> Table:
     """Read a pandas, polars or pyarrow table; see `Dataset.from_frame` for the rules.
 
     With ``every`` all columns are features, so that one without numbers is an error. Of the
-    dialect only ``na`` and ``row_labels`` are used.
+    dialect only ``na`` and ``row_labels`` are used. Columns named in `beside` annotate rows.
     """
     import narwhals as nw
 
@@ -89,6 +93,8 @@ def read_frame(
     by_name = {str(name): name for name in table.columns}
     label_column, labels = _labels_of(table, by_name, dialect, where)
     available = [name for name in by_name if name != label_column]
+    annotating = beside.wanted(columns, available, where)
+    available = [name for name in available if name not in annotating]
     names = wanted(columns, available, where)
     if not names:
         raise DataError(f"there are no columns{where}.")
@@ -103,7 +109,31 @@ def read_frame(
         features,
         {name: reasons.get(name, NOT_ASKED_FOR) for name in available if name not in features},
         row_labels=labels,
+        beside={
+            name: _annotations_in(table.get_column(by_name[name]), beside, dialect, where)
+            for name in annotating
+        },
     )
+
+
+def _annotations_in(
+    series: Any, beside: AnnotationColumns, dialect: Dialect, where: str
+) -> Array | Classes:
+    """Read a column that annotates rows: numbers as strictly as features, or classes."""
+    if str(series.name) not in beside.numbers:
+        cells = [None if _stands_for_missing(c, dialect) else c for c in series.to_list()]
+        return Classes(cells, Classes.order_of(series.to_native()))
+    column = frame_column(series, 1, dialect)
+    column.check(where, None, "correct it.", "be weights or errors")
+    return column.chunks[0]
+
+
+def _stands_for_missing(cell: Any, dialect: Dialect) -> bool:
+    """Whether a label is unknown: missing, or what `na` says stands for that."""
+    if isinstance(cell, str):
+        return not cell.strip() or (bool(dialect.na) and cell in dialect.na)
+    found = _cell_in(cell, dialect)
+    return found is not None and (math.isnan(found.value) or found.value in dialect.missing_numbers)
 
 
 def index_labels(table: Any) -> tuple[str, ...] | None:

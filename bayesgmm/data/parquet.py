@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import Table
 from bayesgmm.data.dialect import Dialect
 from bayesgmm.data.frames import frame_column, read_frame
@@ -116,11 +117,14 @@ def _names(file: Any, dialect: Dialect) -> list[str]:
     return [n for n in file.schema_arrow.names if n not in index and not n.startswith(unnamed)]
 
 
-def _asked(names: list[str], columns: Sequence[str] | None, dialect: Dialect) -> list[str]:
+def _asked(
+    names: list[str], columns: Sequence[str] | None, dialect: Dialect, beside: AnnotationColumns
+) -> list[str]:
     """Return the columns to read; all where one that is asked for is not there, to say so."""
     if columns is None or isinstance(columns, str) or isinstance(dialect.row_labels, int):
         return names
-    asked = {*map(str, columns), *([] if dialect.row_labels is None else [dialect.row_labels])}
+    asked = {*map(str, columns), *beside.names}
+    asked |= set() if dialect.row_labels is None else {dialect.row_labels}
     return [name for name in names if name in asked] if asked <= set(names) else names
 
 
@@ -236,14 +240,19 @@ def _as_table(batches: list[Any]) -> Any:
     return pyarrow.Table.from_batches(batches)
 
 
-def read_parquet(path: str, columns: Sequence[str] | None, dialect: Dialect) -> Table:
+def read_parquet(
+    path: str,
+    columns: Sequence[str] | None,
+    dialect: Dialect,
+    beside: AnnotationColumns = NO_ANNOTATIONS,
+) -> Table:
     """Read Parquet files whole; see `Dataset.from_parquet`."""
     import pyarrow
 
     tables, index = [], []
     for name in _files_of(path):
         file, _ = _open(name)
-        own = _asked(_names(file, dialect), columns, dialect)
+        own = _asked(_names(file, dialect), columns, dialect, beside)
         if dialect.row_labels is None:
             index = _index_of(file)
             own += index if len(index) == 1 else []
@@ -257,6 +266,5 @@ def read_parquet(path: str, columns: Sequence[str] | None, dialect: Dialect) -> 
         raise DataError(f"the files of {path!r} differ in their types: {error}") from None
     if len(index) == 1:
         dialect = dialect.but(row_labels=index[0])
-    return read_frame(
-        table.replace_schema_metadata(None), columns, f" of {path!r}", dialect=dialect
-    )
+    bare = table.replace_schema_metadata(None)
+    return read_frame(bare, columns, f" of {path!r}", dialect=dialect, beside=beside)

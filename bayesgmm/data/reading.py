@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import (
     NOT_ASKED_FOR,
+    Classes,
     Column,
     Table,
     chosen_columns,
@@ -26,31 +28,42 @@ from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Layout", "layout_of", "read_strictly", "table_of"]
+__all__ = ["Layout", "Texts", "annotations_in", "layout_of", "read_strictly", "table_of"]
 
 _CHUNK = 8_192
 
 
 class Layout(NamedTuple):
-    """Which column of a file is which: names, and places counted from 0."""
+    """Which column of a file is which: names, and places counted from 0.
+
+    `texts` are the columns kept as text: row labels, named None, and those that annotate rows.
+    """
 
     header: list[str]
     names: list[str]
     places: list[int]
-    labels: int | None
+    texts: dict[str | None, int]
 
 
-def read_strictly(source: Source, columns: Sequence[str] | None, dialect: Dialect) -> Table:
+Texts = dict[str | None, list[str]]
+
+
+def read_strictly(
+    source: Source,
+    columns: Sequence[str] | None,
+    dialect: Dialect,
+    beside: AnnotationColumns = NO_ANNOTATIONS,
+) -> Table:
     """Read a CSV file cell by cell; see `Dataset.from_csv` for the rules and the errors."""
     path = source.path
     raw, codec = check_text(source.read(), dialect.encoding, path)
     records = Records(io.TextIOWrapper(io.BytesIO(raw), codec, newline=""), dialect, path)
     check_separator(records.head_lines(), dialect, path)
     header, rows = header_of(iter(records), dialect, columns, path)
-    layout = layout_of(header, columns, dialect, path)
+    layout = layout_of(header, columns, dialect, path, beside)
     read = [Column(name) for name in layout.names]
     starts: list[IntArray] = []
-    labels: list[str] = []
+    texts: Texts = {name: [] for name in layout.texts}
     wrong: list[Record] = []
     n_rows = 0
     for batch in itertools.batched(rows, _CHUNK):
@@ -62,17 +75,24 @@ def read_strictly(source: Source, columns: Sequence[str] | None, dialect: Dialec
             cells = list(zip(*fields, strict=True))
             for column, place in zip(read, layout.places, strict=True):
                 _add_cells(column, cells[place], lines, dialect)
-            labels += [] if layout.labels is None else cells[layout.labels]
+            for name, place in layout.texts.items():
+                texts[name] += cells[place]
     refuse_uneven(wrong, n_rows, header, dialect, path)
     if not starts:
         raise DataError(f"{path!r} has a header but no rows.", path=path)
-    return table_of(read, layout, columns, dialect, path, labels, np.concatenate(starts))
+    each = np.concatenate(starts)
+    table = table_of(read, layout, columns, dialect, path, texts, each)
+    return table._replace(beside=annotations_in(texts, beside, dialect, path, each))
 
 
 def layout_of(
-    header: list[str], columns: Sequence[str] | None, dialect: Dialect, path: str
+    header: list[str],
+    columns: Sequence[str] | None,
+    dialect: Dialect,
+    path: str,
+    beside: AnnotationColumns,
 ) -> Layout:
-    """Find the columns to read and the one that holds row labels."""
+    """Find the columns to read, the one that holds row labels, and those that annotate rows."""
     where = f" of {path!r}"
     labels = _label_place(header, dialect.row_labels, where)
     if labels is not None and columns is not None and header[labels] in map(str, columns):
@@ -89,15 +109,18 @@ def layout_of(
             value=dialect.row_labels,
         )
     rest = [name for place, name in enumerate(header) if place != labels]
-    names = wanted(columns, rest, where)
-    for name in names:
+    annotating = beside.wanted(columns, rest, where)
+    names = wanted(columns, [name for name in rest if name not in annotating], where)
+    for name in (*names, *annotating):
         if header.count(name) > 1:
             raise DataError(
                 f"{path!r} has duplicate column names: {[name]}; rename them.",
                 path=path,
                 column=name,
             )
-    return Layout(header, names, [header.index(name) for name in names], labels)
+    texts: dict[str | None, int] = {} if labels is None else {None: labels}
+    texts |= {name: header.index(name) for name in annotating}
+    return Layout(header, names, [header.index(name) for name in names], texts)
 
 
 def _label_place(header: list[str], given: str | int | None, where: str) -> int | None:
@@ -144,7 +167,7 @@ def table_of(
     columns: Sequence[str] | None,
     dialect: Dialect,
     path: str,
-    labels: list[str],
+    texts: Texts,
     lines: IntArray | None,
     values: Array | None = None,
 ) -> Table:
@@ -159,7 +182,7 @@ def table_of(
     ignored = {
         name: reasons.get(name, NOT_ASKED_FOR)
         for place, name in enumerate(layout.header)
-        if name not in features and place != layout.labels
+        if name not in features and place not in layout.texts.values()
     }
     if values is None:
         values = np.stack([np.concatenate(c.chunks) for c in chosen], axis=1)
@@ -169,10 +192,27 @@ def table_of(
         values,
         features,
         ignored,
-        None if layout.labels is None else tuple(label.strip(PADDING) for label in labels),
+        tuple(label.strip(PADDING) for label in texts[None]) if None in texts else None,
         lines,
         tuple(filter(None, found)),
     )
+
+
+def annotations_in(
+    texts: Texts, beside: AnnotationColumns, dialect: Dialect, path: str, lines: IntArray
+) -> dict[str, Array | Classes]:
+    """Read the columns that annotate rows: numbers as strictly as features, classes as texts."""
+    found: dict[str, Array | Classes] = {}
+    for name in beside.names:
+        if name in beside.numbers:
+            column = Column(name)
+            _add_cells(column, texts[name], lines.tolist(), dialect)
+            column.check(f" of {path!r}", dialect, "correct it.", "be weights or errors")
+            found[name] = column.chunks[0]
+        else:
+            cells = [cell.strip(PADDING) for cell in texts[name]]
+            found[name] = Classes([None if dialect.absent(cell) else cell for cell in cells])
+    return found
 
 
 def _grouped_note(column: Column, dialect: Dialect) -> str:

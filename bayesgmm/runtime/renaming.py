@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["names_before"]
+__all__ = ["OLD_NAME", "names_before"]
+
+OLD_NAME = "the old name goes with the next release"
 
 
 def names_before(
@@ -42,7 +44,7 @@ def names_before(
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         home, _, new = now[name].rpartition(".")
         warnings.warn(
-            f"{module}.{name} is now {now[name]}; the old name goes with the next release.",
+            f"{module}.{name} is now {now[name]}; {OLD_NAME}.",
             FutureWarning,
             stacklevel=2,
         )

@@ -34,7 +34,7 @@ KINDS = {
     "thousands": Kind('"{:,.2f}"', {"thousands": ","}, {"thousands": ","}),
     "all": Kind(
         '"${:,.2f}"',
-        {"currency": True, "thousands": ",", "comment": "#", "na": "?", "drop_missing": True},
+        {"currency": True, "thousands": ",", "comment": "#", "na": "?", "missing": "drop"},
         {"dtype": "str", "comment": "#", "na_values": "?"},
         ".str.replace('$', '').str.replace(',', '')",
     ),

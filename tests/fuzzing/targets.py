@@ -60,7 +60,8 @@ def _same_cells(data: Dataset, content: bytes, before: bytes) -> None:
 def _toml_files(folder: Path) -> list[bytes]:
     own = (
         b"[about]\ntitle = 'T'\n[data]\nfile = 'd.csv'\ncolumns = ['a', 'b']\nsep = ','\n"
-        b"drop_missing = false\n[data.units]\na = 'cm'\n[model]\nn_components = '1-3'\n"
+        b"missing = 'drop'\nweights = 'b'\nweights_kind = 'frequency'\nerrors = {a = 0.5}\n"
+        b"[data.units]\na = 'cm'\n[model]\nn_components = '1-3'\n"
         b"covariance = 'tied'\nresolution = [0.1, 0]\n[model.priors]\neta = 1.5\n"
         b"concentration = 1\nmean_scale = [1.0, 2.0]\n[sampler]\ndraws = 100\nseed = 7\n"
         b"max_draws = 400\n[report]\ncriterion = 'bic'\n[expect]\nbest_bic = 2\n"

@@ -176,7 +176,7 @@ def test_reading_options_are_for_csv_only(model_file: Path) -> None:
 def test_data_are_read_as_the_file_says(model_file: Path) -> None:
     (model_file.parent / "d.csv").write_text("a;b\n1,5;2\n2,5;NA\n3;4\n2;1\n")
     model_file.write_text(
-        DATA + "sep = ';'\ndecimal = ','\ndrop_missing = true\ncolumns = ['b', 'a']"
+        DATA + "sep = ';'\ndecimal = ','\nmissing = 'drop'\ncolumns = ['b', 'a']"
         "\n[model]\nn_components = 1"
     )
     data = check_model_file(model_file).data.read()

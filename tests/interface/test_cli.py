@@ -64,8 +64,12 @@ def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> No
     assert "pass --sep ';' and --decimal ','." in run("fit", path, "-k", 1)[2]
     semicolon = ("fit", path, "-k", 1, "--sep", ";")
     assert "pass --decimal ','." in run(*semicolon)[2]
-    assert "--drop-missing" in run(*semicolon, "--decimal", ",")[2]
-    assert run(*semicolon, "--decimal", ",", "--drop-missing")[0] == 0
+    said = run(*semicolon, "--decimal", ",")[2]
+    assert "with --missing 'drop', or sum over what the cells may be with --missing 'mar'," in said
+    for kept in ("drop", "mar"):
+        assert run(*semicolon, "--decimal", ",", "--missing", kept)[0] == 0
+    code, _, said = run(*semicolon, "--decimal", ",", "--drop-missing")
+    assert code == 0 and "warning: --drop-missing is now --missing 'drop'; the old name" in said
     path.write_text("a\tb\n1\t2\n2\t3\n")
     assert "pass --sep tab." in run("fit", path, "-k", 1)[2]
 
@@ -343,15 +347,15 @@ def test_predict_leaves_rows_with_missing_values_out_on_demand(
     new.write_text("size,id\nNA,w\n-1.0,x\n,y\n12.0,z\n")
     whole.write_text("size\n-1.0\n12.0\n")
     code, out, err = run("predict", posterior, new)
-    assert (code, out) == (2, "") and "2 missing values" in err and "--drop-missing" in err
-    code, out, err = run("predict", posterior, new, "--drop-missing")
+    assert (code, out) == (2, "") and "2 missing values" in err and "--missing 'drop'" in err
+    code, out, err = run("predict", posterior, new, "--missing", "drop")
     assert code == 0
     assert "left out   2 rows with a missing value: rows 1, 3\n" in err
     table = pd.read_csv(io.StringIO(out), index_col="row")
     alone = pd.read_csv(io.StringIO(run("predict", posterior, whole)[1]), index_col="row")
     assert table.index.tolist() == [1, 3]
     np.testing.assert_array_equal(table.to_numpy(), alone.to_numpy())
-    found = json.loads(run("predict", posterior, new, "--drop-missing", "--json")[1])
+    found = json.loads(run("predict", posterior, new, "--missing", "drop", "--json")[1])
     assert [row["row"] for row in found] == [1, 3]
 
 

@@ -57,7 +57,7 @@ def test_the_kinds_of_files_are_read_alike(kind, size, tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     path.write_bytes(kind.content if isinstance(kind.content, bytes) else kind.content.encode())
     for end in followed(path):
-        options = {k: v for k, v in end.options.items() if k not in ("columns", "drop_missing")}
+        options = {k: v for k, v in end.options.items() if k not in ("columns", "missing")}
         dialect = Dialect(**options | {"na": markers(options.get("na"))})
         assert_alike(path, end.options.get("columns"), dialect)
 

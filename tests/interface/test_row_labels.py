@@ -95,12 +95,12 @@ def test_the_report_repeats_what_was_read(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["id,size,price", *rows, "x,,$1", ""]))
     with pytest.warns(bayesgmm.DataWarning, match="currency=True reads it"):
-        data = Dataset.from_csv(path, row_labels="id", drop_missing=True)
+        data = Dataset.from_csv(path, row_labels="id", missing="drop")
     tree = bayesgmm.sample(data, 1, seed=1, draws=20, tune=20, chains=2)
     told = dict(next(b for b in overview.data(subject_of(tree, "loo", None)).blocks
                      if isinstance(b, Facts)).items)  # fmt: skip
     assert told["Read from"] == str(path) and told["Row names"].startswith("plot 0, plot 1")
-    assert told["Read with"] == "row_labels='id', drop_missing=True"
+    assert told["Read with"] == "row_labels='id', missing='drop'"
     assert "'price' holds no number: '$0.00' in line 2" in told["Left out"]
     assert "1 row with a missing value: row 25" in told["Left out"]
 

@@ -12,7 +12,7 @@ from bayesgmm.errors import DataError, DataWarning
 
 _OPTION = re.compile(
     r"\b(sep|decimal|encoding|thousands|comment|na|row_labels|header|percent|currency|columns"
-    r"|drop_missing)=('[^']*'|\"[^\"]*\"|\[[^\]]*\]|True|False|\d+)"
+    r"|missing)=('[^']*'|\"[^\"]*\"|\[[^\]]*\]|True|False|\d+)"
 )
 _MOST_STEPS = 6
 

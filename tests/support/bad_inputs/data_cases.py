@@ -189,7 +189,7 @@ FRAMES = [
     frame("an array", GOOD, "ndarray"),
     frame("constant", OBS.assign(d=4), "'d'", "constant"),
     frame("collinear", OBS.assign(d=-OBS.b), "'b', 'd' are collinear"),
-    frame("all dropped", pl.DataFrame({"a": [1.0, None, None]}), "got 1", drop_missing=True),
+    frame("all dropped", pl.DataFrame({"a": [1.0, None, None]}), "got 1", missing="drop"),
     Case("frame: text as data", lambda _: as_dataset(OBS.assign(t=STRINGS)), ("'t'", "columns=")),
     Case(
         "frame: polars lazy as data", lambda _: as_dataset(pl.LazyFrame({"a": [1]})), ("collect",)
@@ -218,7 +218,7 @@ FRAMES = [
 TEXTS = [
     text("empty cell", rows("3,", "4,1"), "1 missing value", "'b'", "line 14"),
     text("NA", rows("NA,4", "n/a,5", "nan,6"), "3 missing values", "line 14"),
-    text("null", rows("1,null"), "1 missing value", "drop_missing=True"),
+    text("null", rows("1,null"), "1 missing value", "missing='drop'"),
     text("all missing", "a,b\n1,\n2,\n", "'b'", "no values"),
     text("inf", rows("inf,2"), "1 infinite value", "line 14"),
     text("overflow", rows("1e400,2"), "1 infinite value"),

@@ -1,6 +1,7 @@
 """What commands say of their data, and their cures, followed as a shell would."""
 
 import io
+import json
 import re
 import shlex
 import sys
@@ -11,6 +12,7 @@ import pytest
 from bayesgmm.analysis import read_model_file
 from bayesgmm.cli import main
 from bayesgmm.cli.reading import data_name
+from bayesgmm.data import Dataset
 from tests.support.csv_kinds import KINDS
 
 _OPTION = re.compile(r"--[a-z][a-z-]+(?: (?:tab|blank)\b| '(?:[^']|'\\'')*')?")
@@ -76,14 +78,14 @@ def test_check_accounts_for_a_file(tmp_path, capsys):
     path = tmp_path / "table.csv"
     rows = [f"r{i},{i * i % 7}.5,$1{i}.50,{i}" for i in range(5)]
     path.write_text("\n".join(["id,size,price,weight", *rows, "r5,,$9.00,7", ""]))
-    arguments = ["check", path, "--row-labels", "id", "--drop-missing", "--unit", "size=mm"]
+    arguments = ["check", path, "--row-labels", "id", "--missing", "drop", "--unit", "size=mm"]
     assert main(list(map(str, arguments))) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         f"data       {path}: 5 rows, 2 columns",
         "columns    size (mm), weight",
         "row names  r0, r1, r2, ...",
-        "read with  --row-labels 'id', --drop-missing",
+        "read with  --row-labels 'id', --missing 'drop'",
         "left out   'price' holds no number: '$10.50' in line 2; --currency reads it",
         "left out   1 row with a missing value: row 6",
     ]
@@ -101,7 +103,7 @@ def test_what_no_csv_file_has_is_refused_of_parquet(tmp_path, capsys):
     pd.DataFrame({"a": [1.5, 2.5, 4.5, 3.5], "b": [7, 3, -9, 4]}).to_parquet(tmp_path / "t.parquet")
     code, err = said(capsys, "check", tmp_path / "t.parquet", "--comment", "#")
     assert code == 2 and "are for CSV files" in err and "leave out --comment" in err
-    code, _ = said(capsys, "check", tmp_path / "t.parquet", "--na", "-9", "--drop-missing")
+    code, _ = said(capsys, "check", tmp_path / "t.parquet", "--na", "-9", "--missing", "drop")
     assert code == 0
     code, _ = said(capsys, "check", tmp_path / "*.parquet")
     assert code == 0
@@ -119,7 +121,7 @@ def test_a_model_file_holds_every_option(tmp_path):
     (tmp_path / "t.csv").write_text("# x\nr1;$1.500,5;3\nr2;$2,5;4\nr3;$9,5;-\nr4;$7;9\nr5;$2;1\n")
     (tmp_path / "m.toml").write_text(
         "[data]\nfile = 't.csv'\nsep = ';'\ndecimal = ','\nthousands = '.'\ncomment = '#'\n"
-        "header = false\nrow_labels = 1\nna = ['-', 9]\ncurrency = true\ndrop_missing = true\n"
+        "header = false\nrow_labels = 1\nna = ['-', 9]\ncurrency = true\nmissing = 'drop'\n"
     )
     data = read_model_file(tmp_path / "m.toml").data.read()
     assert data.values.tolist() == [[1500.5, 3.0], [2.5, 4.0], [2.0, 1.0]]
@@ -137,3 +139,56 @@ def test_missing_cells_are_kept_and_counted(capsys, tmp_path):
     assert code == 2 and "--missing must be 'refuse', 'drop' or 'mar', got 'mnar'" in err
     code, err = said(capsys, "compare", path, "--missing", "mar")
     assert code == 2 and "taken by fit_em, fit_map, bic_grid and sample so far" in err
+
+
+@pytest.fixture
+def annotated(tmp_path):
+    """Rows with weights, labels and errors, and the options that say so, in both languages."""
+    path = tmp_path / "rows.csv"
+    kinds = ["a", "b", "", "a|b"]
+    lines = [
+        f"{i % 7 + i / 9:.3f},{i % 5},{1 + i % 3},{kinds[i % 4]},0.{1 + i % 2}" for i in range(40)
+    ]
+    path.write_text("\n".join(["x,y,n,kind,sx", *lines]))
+    options = ["--weights", "n", "--weights-kind", "frequency", "--labels", "kind"]
+    options += ["--errors", "x=sx", "--errors", "y=0.5"]
+    keys = (
+        "weights = 'n'\nweights_kind = 'frequency'\nlabels = 'kind'\nerrors = {x = 'sx', y = 0.5}"
+    )
+    return path, options, keys
+
+
+def test_columns_that_annotate_rows(annotated, tmp_path, capsys):
+    path, options, keys = annotated
+    data = Dataset.from_csv(
+        path, weights="n", weights_kind="frequency", labels="kind", errors={"x": "sx", "y": 0.5}
+    )
+    (tmp_path / "m.toml").write_text(f"[data]\nfile = 'rows.csv'\n{keys}\n[model]\nn_components=2")
+    assert read_model_file(tmp_path / "m.toml").data.read().hash == data.hash
+    for arguments in (["check", str(path), *options], ["fit", str(path), "-k", "2", *options]):
+        assert main([*arguments, "--json"]) == 0
+        out = json.loads(capsys.readouterr().out)
+        assert out.get("data_hash", out.get("data", {}).get("hash")) == data.hash
+    assert main(["check", str(path), *options]) == 0
+    assert "--errors 'x=sx' --errors 'y=0.5'" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "m.toml")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--weights", "n"], "--weights-kind 'frequency' counts a row that often"),
+        (["--weights", "n", "--weights-kind", "x"], "must be 'frequency' or 'sampling', got 'x'"),
+        (["--weights-kind", "sampling"], "--weights-kind says what weights are; give --weights."),
+        (["--labels", "kinds"], "did you mean 'kind'?"),
+        (["--errors", "sx"], "an error is given as COLUMN=ERROR, such as x=sx or x=0.1, got 'sx'"),
+        (["--errors", "z=sx"], "no column 'z' among the features"),
+        (
+            ["--columns", "x,n", "--weights", "n", "--weights-kind", "sampling"],
+            "leave it out of --columns",
+        ),
+    ],
+)
+def test_wrong_annotations_of_a_command(annotated, options, words, capsys):
+    code, err = said(capsys, "check", annotated[0], *options)
+    assert code == 2 and words in err

@@ -253,7 +253,7 @@ def test_parquet_columns_and_the_index_of_pandas(tmp_path):
 
 
 def test_steps_of_rows_left_in_a_file_come_from_an_even_sample(tmp_path, monkeypatch):
-    monkeypatch.setattr(bayesgmm.data.dataset, "_SAMPLED_VALUES", 20_000)
+    monkeypatch.setattr(bayesgmm.data.recording, "_SAMPLED_VALUES", 20_000)
     array = np.random.default_rng(0).integers(0, 50, size=(50_000, 2)) * [0.5, 2.0]
     pl.DataFrame(array, schema=["a", "b"]).write_parquet(tmp_path / "x.parquet")
     with pytest.warns(DataWarning):
@@ -302,15 +302,15 @@ def test_published_csv_files():
         ("é,a,b\nü,1.5,-2\nx,2000,4\ny,0.5,7\n".encode("cp1252"), {"encoding": "cp1252"}),
         ('a,note,b\n1.5,"x, ""y""\nz",-2\n2000,,4\n0.5,NA,7\n', {}),
         ("b,a\n-2,1.5\n4,2000\n7,0.5\n", {"columns": ["a", "b"]}),
-        ("a,b\n1.5,-2\n,4\n2000,4\nNA,\n0.5,7\n", {"drop_missing": True}),
+        ("a,b\n1.5,-2\n,4\n2000,4\nNA,\n0.5,7\n", {"missing": "drop"}),
     ],
 )
 def test_csv_dialects_that_are_read(tmp_path, content, options):
     data = Dataset.from_csv(write(tmp_path / "x.csv", content), **options)
     assert data.values.tolist() == [[1.5, -2.0], [2000.0, 4.0], [0.5, 7.0]]
     assert data.features == ("a", "b")
-    assert data.n_dropped == 2 * options.get("drop_missing", False)
-    assert data.options["drop_missing"] == options.get("drop_missing", False)
+    assert data.n_dropped == 2 * (options.get("missing") == "drop")
+    assert data.options["missing"] == options.get("missing", "refuse")
 
 
 def test_csv_of_many_chunks(tmp_path):
@@ -356,7 +356,7 @@ def test_half_of_the_cells_decide_what_is_a_numeric_column(tmp_path):
 
 def test_dropped_rows_take_their_labels_with_them():
     frame = pd.DataFrame({"a": [1.0, None, 3.0, 4.0], "b": [1, 2, 3, 8]}, index=list("wxyz"))
-    data = Dataset.from_frame(frame, drop_missing=True)
+    data = Dataset.from_frame(frame, missing="drop")
     assert (data.row_labels, data.n_dropped) == (("w", "y", "z"), 1)
     assert data.kept.tolist() == [0, 2, 3]
     assert data.values.tolist() == [[1.0, 1.0], [3.0, 3.0], [4.0, 8.0]]

@@ -109,7 +109,7 @@ def test_codes_and_missing_rows_need_memory(folder):
     rows = ROWS.copy()
     rows.loc[[3, 8], "b"] = -999.0
     rows.to_parquet(folder / "c.parquet", index=False)
-    data = Dataset.from_parquet(folder / "c.parquet", na=-999, drop_missing=True)
+    data = Dataset.from_parquet(folder / "c.parquet", na=-999, missing="drop")
     assert (data.n_obs, data.n_dropped) == (898, 2)
     with pytest.raises(ConfigError, match="in_memory=True"):
         Dataset.from_parquet(folder / "c.parquet", in_memory=False, na=-999)

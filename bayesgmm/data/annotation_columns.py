@@ -1,0 +1,148 @@
+"""Columns of a table, or arrays, that say something of the rows beside the features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.advice import Advice, Option
+from bayesgmm.data.annotations import (
+    Annotations,
+    WeightsKind,
+    possible_classes,
+    row_errors,
+    row_weights,
+)
+from bayesgmm.data.columns import Classes, Table, wanted
+from bayesgmm.errors import ConfigError
+
+__all__ = ["NO_ANNOTATIONS", "AnnotationColumns"]
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationColumns:
+    """What annotates rows: names of columns, which are then no features, or arrays.
+
+    Parameters
+    ----------
+    weights : str or array of shape (obs,), optional
+    weights_kind : {"frequency", "sampling"}, optional
+    labels : str or array of shape (obs,), optional
+    errors : mapping of str to str, number or array of shape (obs,), optional
+
+    Raises
+    ------
+    ConfigError
+        Where the kind of the weights is not said, is none, or there are no weights.
+    """
+
+    weights: Any = None
+    weights_kind: WeightsKind | None = None
+    labels: Any = None
+    errors: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the kind of the weights."""
+        if self.weights is None and self.weights_kind is not None:
+            raise ConfigError(
+                Advice(
+                    Option("weights_kind"), " says what weights are; give ", Option("weights"), "."
+                ),
+                key="weights_kind",
+            )
+        if self.weights is not None and self.weights_kind not in ("frequency", "sampling"):
+            raise ConfigError(
+                Advice(
+                    "weights need to be of a kind: ",
+                    Option("weights_kind", "frequency"),
+                    " counts a row that often, ",
+                    Option("weights_kind", "sampling"),
+                    f" corrects for a survey's design; got {self.weights_kind!r:.40}.",
+                ),
+                key="weights_kind",
+                value=self.weights_kind,
+            )
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns of numbers, each once."""
+        given = (self.weights, *(self.errors or {}).values())
+        return tuple(dict.fromkeys(value for value in given if isinstance(value, str)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns, each once."""
+        classes = (self.labels,) if isinstance(self.labels, str) else ()
+        return tuple(dict.fromkeys((*self.numbers, *classes)))
+
+    def options(self) -> dict[str, Any]:
+        """Return what a file or frame was asked for, as plain JSON types."""
+        errors = {k: v for k, v in (self.errors or {}).items() if isinstance(v, str | int | float)}
+        named: dict[str, Any] = {}
+        if isinstance(self.weights, str):
+            named |= {"weights": self.weights, "weights_kind": self.weights_kind}
+        if isinstance(self.labels, str):
+            named["labels"] = self.labels
+        return named | ({"errors": errors} if errors else {})
+
+    def wanted(
+        self, columns: Sequence[str] | None, available: Sequence[str], where: str
+    ) -> list[str]:
+        """Return the columns to read beside the features.
+
+        Raises
+        ------
+        ConfigError
+            Where one is to be a feature too.
+        DataError
+            Where one is not there.
+        """
+        for name in self.names if columns is not None else ():
+            if name in map(str, columns or ()):
+                raise ConfigError(
+                    Advice(
+                        f"column {name!r} holds weights, labels or errors of rows and cannot be a "
+                        "feature too; leave it out of ",
+                        Option("columns"),
+                        ".",
+                    ),
+                    key="columns",
+                    value=name,
+                )
+        return wanted(self.names or None, available, where) if self.names else []
+
+    def known(self, table: Table) -> Annotations:
+        """Return what is known of the rows of a table, checked.
+
+        Raises
+        ------
+        DataError
+            Where a value is none that rows can have, or is not one a row.
+        """
+        n_obs, lines = len(table.values), table.lines
+        of_weights, of_errors, possible = None, None, None
+        classes: tuple[str, ...] = ()
+        if self.weights is not None:
+            values, name = _cells(self.weights, table, "weights")
+            of_weights = row_weights(values, name, n_obs, lines)
+        if self.errors:
+            wanted(list(self.errors), list(table.features), " among the features")
+            columns = [
+                _cells(self.errors.get(name), table, f"error of {name}") for name in table.features
+            ]
+            of_errors = row_errors(columns, np.isnan(table.values), lines)
+        if self.labels is not None:
+            values, name = _cells(self.labels, table, "labels")
+            if not isinstance(values, Classes):
+                values = Classes(values, Classes.order_of(values))
+            classes, possible = possible_classes(values.cells, name, n_obs, values.order, lines)
+        return Annotations(of_weights, self.weights_kind, classes, possible, of_errors)
+
+
+NO_ANNOTATIONS = AnnotationColumns()
+
+
+def _cells(value: Any, table: Table, name: str) -> tuple[Any, str]:
+    """Return the cells of a column, or those given, and how they are called."""
+    return (table.beside[value], value) if isinstance(value, str) else (value, name)

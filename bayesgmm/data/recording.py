@@ -1,0 +1,49 @@
+"""In which steps features were recorded."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from bayesgmm.data.annotations import Annotations
+from bayesgmm.data.checking import BLOCK, ArrayRows, Rows, frozen, smallest_gap
+from bayesgmm.typing import Array
+
+__all__ = ["recording_steps"]
+
+_SAMPLED_VALUES = 2**24
+
+
+def recording_steps(rows: Rows, known: Annotations | None) -> Array:
+    """Return the smallest gap of each feature that has ties, else 0: shape (feature,), data units.
+
+    Rows left in a file are sampled evenly when they hold more than 2**24 values.
+    """
+    columns = _sampled(rows).T if known is None else _recorded(rows, known)
+    return frozen(np.array([smallest_gap(column) for column in columns]))
+
+
+def _recorded(rows: Rows, known: Annotations) -> Iterable[Array]:
+    """Return the observed values of each feature, twice where the row counts more than once."""
+    values = _all(rows)
+    times = np.ones(len(values), dtype=np.int64)
+    if known.weights is not None and known.weights_kind == "frequency":
+        times = np.minimum(np.ceil(known.weights), 2).astype(np.int64)
+    seen = ~np.isnan(values)
+    return [
+        np.repeat(column[keep], times[keep]) for column, keep in zip(values.T, seen.T, strict=True)
+    ]
+
+
+def _sampled(rows: Rows) -> Array:
+    if isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap):
+        return _all(rows)
+    stride, start, kept = math.ceil(math.prod(rows.shape) / _SAMPLED_VALUES), 0, []
+    for block in rows.blocks(BLOCK):
+        kept.append(block[-start % stride :: stride])
+        start += len(block)
+    return np.concatenate(kept)
+
+
+def _all(rows: Rows) -> Array:
+    return next(iter(rows.blocks(rows.shape[0])))
