@@ -66,7 +66,7 @@ def examine_annotated(
     refuse_constant(low, high - low, np.maximum(abs(low), abs(high)), features)
     n = known.n_counted(len(values))
     refuse_few(n, len(features))
-    told = _few_together(observed[counts], features)
+    told = [] if observed.all() else _few_together(observed[counts], features)
     normal = normal_of(values, weights)
     deviations = np.sqrt(np.diag(normal.covariance))
     refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)

@@ -1,37 +1,33 @@
 """`GaussianMixture`: the point fits behind scikit-learn's interface."""
 
 import warnings
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.utils.validation import validate_data
 
 from bayesgmm.advice import Advice, Option
-from bayesgmm.arguments import check_count, check_one_of
-from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.arguments import check_count
+from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, ConvergenceWarning
-from bayesgmm.estimator.refusals import check_fitted, check_rows, seed_from
+from bayesgmm.estimator.refusals import check_fitted, check_parameters, check_rows, seed_from
+from bayesgmm.estimator.rows import fitted_data, new_rows, weights_of
 from bayesgmm.estimator.starting import given_start, starting_parameters
 from bayesgmm.estimator.telling import tell
 from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
 from bayesgmm.fit.information import aic, bic
 from bayesgmm.fit.simulated import draw_rows
-from bayesgmm.fit.starts import START_KINDS
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.components.compact import compact, expand, inverse, precision_cholesky
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
-from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES, MixtureSpec, Priors, our_name
+from bayesgmm.model.spec import MixtureSpec, Priors, our_name
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["GaussianMixture", "NotConvergedWarning"]
-
-_METHODS = ("em", "map")
 
 
 class NotConvergedWarning(ConvergenceWarning, SklearnConvergenceWarning):
@@ -42,11 +38,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     """Gaussian mixture by maximum likelihood or at the posterior mode, for scikit-learn.
 
     Parameters, attributes and methods are those of `sklearn.mixture.GaussianMixture`, with two
-    more covariance types and the posterior mode. The work is done by `bayesgmm.fit_em` and
-    `bayesgmm.fit_map`, with these differences: EM is accelerated after its first steps; a start
-    that ends in a spike is set aside, with a warning where none is left; constant and collinear
-    columns are refused; clusters are numbered by increasing mean of the first feature (or of the
-    one that separates best), whatever the start.
+    more covariance types, the posterior mode, and rows with missing cells or weights. The work is
+    done by `bayesgmm.fit_em` and `bayesgmm.fit_map`, with these differences: EM is accelerated
+    after its first steps; a start that ends in a spike is set aside, with a warning where none is
+    left; constant and collinear columns are refused; clusters are numbered by increasing mean of
+    the first feature (or of the one that separates best), whatever the start.
 
     Parameters
     ----------
@@ -99,6 +95,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     resolution : "auto", float, tuple of float or None
         Recording step of the data, see `MixtureSpec`. None is 0 for ``method="em"``, recorded
         values taken as exact as scikit-learn takes them, and "auto" for ``method="map"``.
+    missing : {"refuse", "mar"}
+        What to do about NaN in X: an error, or a missing cell, summed over exactly. That takes
+        cells to be missing at random: whether one is missing depends on observed cells alone.
 
     Attributes
     ----------
@@ -170,6 +169,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         method: str = "em",
         priors: Priors | None = None,
         resolution: Any = None,
+        missing: str = "refuse",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -188,19 +188,27 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.method = method
         self.priors = priors
         self.resolution = resolution
+        self.missing = missing
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit the mixture to rows X (obs, feature); y is ignored."""
-        self._check_parameters()
-        values = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        check_rows(len(values), self.n_components)
-        names = getattr(self, "feature_names_in_", None)
-        data = as_dataset(values if names is None else pd.DataFrame(values, columns=names))
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "mar"
+        return tags
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit the mixture to rows X (obs, feature); y is ignored.
+
+        A row with the weight w counts as w rows; whole numbers for ``method="map"``.
+        """
+        check_parameters(self)
+        data, dtype = fitted_data(self, X, sample_weight)
+        check_rows(data, self.n_components)
         spec, seed = self._spec(), seed_from(self.random_state)
         resolved = resolve(spec, data)
         starts = self._starts(data, resolved, seed)
         if not self.max_iter:
-            self._keep_start(resolved, starts[0], values.dtype)
+            self._keep_start(resolved, starts[0], dtype)
             return self
         fit = self._point_fit(data, spec, starts, seed)
         if fit.status is FitStatus.MAX_ITER:
@@ -210,13 +218,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 NotConvergedWarning,
                 stacklevel=2,
             )
-        self._keep(fit, values.dtype)
+        self._keep(fit, dtype)
         tell(self)
         return self
 
-    def fit_predict(self, X: Any, y: Any = None) -> IntArray:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> IntArray:
         """Fit the mixture to X and return the most probable cluster of each of its rows."""
-        return self.fit(X).predict(X)
+        return self.fit(X, sample_weight=sample_weight).predict(X)
 
     def predict(self, X: Any) -> IntArray:
         """Return the most probable cluster of each row: array of shape (obs,)."""
@@ -228,23 +236,24 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return draws.responsibilities(rows)[0].T.astype(dtype, copy=False)
 
     def score_samples(self, X: Any) -> Array:
-        """Return the log density of each row, nats: array of shape (obs,)."""
+        """Return the log density of what is observed of each row, nats: array of shape (obs,)."""
         draws, rows, dtype = self._draws_and_rows(X)
         return draws.log_densities(rows)[0].astype(dtype, copy=False)
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean log density of the rows, nats."""
-        return float(self.score_samples(X).mean())
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the mean log density of the rows, nats; each counts by its weight."""
+        log_densities = self.score_samples(X)
+        return float(np.average(log_densities, weights=weights_of(sample_weight, log_densities)))
 
-    def aic(self, X: Any) -> float:
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
         """Return Akaike's criterion on X, smaller is better; of a maximum likelihood fit only."""
-        log_densities = self._scored("AIC", X)
-        return aic(float(log_densities.sum()), self._n_parameters())
+        log_likelihood, _ = self._scored("AIC", X, sample_weight)
+        return aic(log_likelihood, self._n_parameters())
 
-    def bic(self, X: Any) -> float:
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
         """Return Schwarz's criterion on X, smaller is better; of a maximum likelihood fit only."""
-        log_densities = self._scored("BIC", X)
-        return bic(float(log_densities.sum()), self._n_parameters(), len(log_densities))
+        log_likelihood, n_rows = self._scored("BIC", X, sample_weight)
+        return bic(log_likelihood, self._n_parameters(), n_rows)
 
     def sample(self, n_samples: int = 1) -> tuple[Array, IntArray]:
         """Draw rows (n_samples, feature) and their clusters (n_samples,), cluster by cluster."""
@@ -257,20 +266,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     @property
     def _structure(self) -> Structure:
         return STRUCTURES[our_name(self.covariance_type)]
-
-    def _check_parameters(self) -> None:
-        for name in ("n_components", "max_iter", "n_init", "verbose", "verbose_interval"):
-            check_count(name, getattr(self, name), least=int(name not in ("max_iter", "verbose")))
-        for name, allowed in (
-            ("covariance_type", (*COVARIANCES, *MCLUST_NAMES)),
-            ("init_params", tuple(START_KINDS)),
-            ("method", _METHODS),
-        ):
-            check_one_of(name, getattr(self, name), allowed)
-        for name in ("tol", "reg_covar"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or not 0.0 <= float(value) < np.inf:
-                raise ConfigError(f"{name} must be a number >= 0, got {value!r:.80}.", key=name)
 
     def _spec(self) -> MixtureSpec:
         resolution: Any = self.resolution
@@ -285,13 +280,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _starts(self, data: Dataset, resolved: ResolvedSpec, seed: int) -> list[Parameters]:
         given = given_start(
-            resolved, self.weights_init, self.means_init, self.precisions_init, data.n_obs
+            resolved, self.weights_init, self.means_init, self.precisions_init, data.n_counted
         )
         if self.warm_start and self._continues(data.n_features):
             return [self._parameters()]
-        return starting_parameters(
-            resolved, data.values, given, self.init_params, self.n_init, seed
-        )
+        return starting_parameters(resolved, data, given, self.init_params, self.n_init, seed)
 
     def _point_fit(
         self, data: Dataset, spec: MixtureSpec, starts: list[Parameters], seed: int
@@ -354,17 +347,16 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         weights, means = (np.asarray(v, dtype=float) for v in (self.weights_, self.means_))
         return Parameters(weights / weights.sum(), means, scales, correlations, covariances)
 
-    def _draws_and_rows(self, X: Any) -> tuple[Draws, Array, Any]:
+    def _draws_and_rows(self, X: Any) -> tuple[Draws, RowTable, Any]:
         """Return the fit, the rows in float64, and the type of what is said of them."""
         check_fitted(self)
-        dtypes = [np.float64, np.float32]
-        rows = validate_data(self, X, dtype=dtypes, order="C", reset=False)
-        dtype = np.result_type(rows.dtype, self.means_.dtype)
-        rows = rows.astype(np.float64, copy=False)
+        rows, given = new_rows(self, X)
         one_draw = Parameters(*(value[None] for value in self._parameters()))
-        return Draws.of(one_draw, tuple(map(str, range(rows.shape[1])))), rows, dtype
+        draws = Draws.of(one_draw, tuple(map(str, range(self.n_features_in_))))
+        return draws, rows, np.result_type(given, self.means_.dtype)
 
-    def _scored(self, criterion: str, X: Any) -> Array:
+    def _scored(self, criterion: str, X: Any, sample_weight: Any) -> tuple[float, float]:
+        """Return the log likelihood, and the number of rows that count."""
         if self.method == "map":
             raise ConfigError(
                 Advice(
@@ -375,7 +367,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 ),
                 criterion=criterion,
             )
-        return self.score_samples(X)
+        log_densities = self.score_samples(X)
+        weights = weights_of(sample_weight, log_densities)
+        if weights is None:
+            return float(log_densities.sum()), len(log_densities)
+        return float(weights @ log_densities), float(weights.sum())
 
     def _n_parameters(self) -> int:
         return self._structure.n_parameters(*self.means_.shape)

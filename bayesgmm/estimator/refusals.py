@@ -1,14 +1,20 @@
 """What the estimator asks before it works, in errors that are scikit-learn's as well as ours."""
 
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from bayesgmm.errors import DataError, NotFittedError
+from bayesgmm.arguments import check_count, check_one_of
+from bayesgmm.data import Dataset
+from bayesgmm.errors import ConfigError, DataError, NotFittedError
+from bayesgmm.fit.starts import START_KINDS
+from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES
 
-__all__ = ["check_fitted", "check_rows", "seed_from"]
+__all__ = ["check_fitted", "check_parameters", "check_rows", "seed_from"]
 
 
 class _NotFitted(NotFittedError, SklearnNotFittedError):
@@ -23,8 +29,27 @@ def check_fitted(estimator: Any) -> None:
         raise _NotFitted(str(error)) from None
 
 
-def check_rows(n_obs: int, n_components: int) -> None:
+def check_parameters(estimator: Any) -> None:
+    """Refuse a parameter that is none of those allowed."""
+    for name in ("n_components", "max_iter", "n_init", "verbose", "verbose_interval"):
+        check_count(name, getattr(estimator, name), least=int(name not in ("max_iter", "verbose")))
+    for name, allowed in (
+        ("covariance_type", (*COVARIANCES, *MCLUST_NAMES)),
+        ("init_params", tuple(START_KINDS)),
+        ("method", ("em", "map")),
+        ("missing", ("refuse", "mar")),
+    ):
+        check_one_of(name, getattr(estimator, name), allowed)
+    for name in ("tol", "reg_covar"):
+        value = getattr(estimator, name)
+        if not isinstance(value, Real) or not 0.0 <= float(value) < np.inf:
+            raise ConfigError(f"{name} must be a number >= 0, got {value!r:.80}.", key=name)
+
+
+def check_rows(data: Dataset, n_components: int) -> None:
     """Refuse fewer rows than components, before a start is drawn, in scikit-learn's words."""
+    weights = None if data.annotations is None else data.annotations.weights
+    n_obs = data.n_obs if weights is None else int(np.count_nonzero(weights))
     if n_obs < n_components:
         raise DataError(
             f"Expected n_samples >= n_components, but got n_components = {n_components}, "

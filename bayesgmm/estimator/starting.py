@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.multistart import SAMPLED_ROWS
@@ -27,7 +28,7 @@ class GivenStart(NamedTuple):
 
 
 def given_start(
-    resolved: ResolvedSpec, weights_init: Any, means_init: Any, precisions_init: Any, n_obs: int
+    resolved: ResolvedSpec, weights_init: Any, means_init: Any, precisions_init: Any, n_obs: float
 ) -> GivenStart:
     """Check what the user gave of a start for `n_obs` rows.
 
@@ -62,7 +63,7 @@ def given_start(
 
 def starting_parameters(
     resolved: ResolvedSpec,
-    values: Array,
+    data: Dataset,
     given: GivenStart,
     init_params: str,
     n_init: int,
@@ -73,8 +74,8 @@ def starting_parameters(
     Parameters
     ----------
     resolved : ResolvedSpec
-    values : array of shape (obs, feature), data units
-        The starts are drawn from at most 5,000 sampled rows.
+    data : Dataset
+        The starts are drawn from at most 5,000 sampled rows, missing cells filled.
     given : GivenStart
         Takes the place of what is drawn.
     init_params : str
@@ -82,9 +83,8 @@ def starting_parameters(
     n_init, seed : int
     """
     sample_seed, first, rest = np.random.SeedSequence(seed).spawn(3)
-    if len(values) > SAMPLED_ROWS:
-        rng = np.random.default_rng(sample_seed)
-        values = values[rng.choice(len(values), SAMPLED_ROWS, replace=False)]
+    rng = np.random.default_rng(sample_seed)
+    values = data.completed(_sampled(data, rng), rng)
     rows = (values - resolved.centre) / resolved.unit
     k, structure = resolved.n_components, resolved.structure
     points = [draw_start(init_params, rows, k, structure, np.random.default_rng(first))]
@@ -92,6 +92,18 @@ def starting_parameters(
     replaced = {name: value for name, value in given._asdict().items() if value is not None}
     target = Likelihood(resolved)
     return [target.parameters(point)._replace(**replaced) for point in points]
+
+
+def _sampled(data: Dataset, rng: np.random.Generator) -> Array:
+    """Return rows, each as often as it counts, or so many of them, drawn by their weights."""
+    values, known = data.values, data.annotations
+    if known is None or known.weights is None:
+        few = len(values) <= SAMPLED_ROWS
+        return values if few else values[rng.choice(len(values), SAMPLED_ROWS, replace=False)]
+    weights = known.weights
+    if weights.sum() <= SAMPLED_ROWS and not (weights % 1.0).any():
+        return np.repeat(values, weights.astype(np.int64), axis=0)
+    return values[rng.choice(len(values), SAMPLED_ROWS, p=weights / weights.sum())]
 
 
 def _checked(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:

@@ -36,12 +36,19 @@ STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 ONE_STEP = pytest.mark.filterwarnings("ignore::bayesgmm.estimator.NotConvergedWarning")
 
 
+WIDE = "15 rows of 30 columns, which are refused; test_estimator_annotated has the same for two"
+
+
 @pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")  # the checks' data are tiny
-@parametrize_with_checks([
-    GaussianMixture(),
-    GaussianMixture(2, covariance_type="tied_diag", warm_start=True),
-    GaussianMixture(method="map"),
-])  # fmt: skip
+@parametrize_with_checks(
+    [
+        GaussianMixture(),
+        GaussianMixture(2, covariance_type="tied_diag", warm_start=True),
+        GaussianMixture(method="map"),
+        GaussianMixture(missing="mar"),
+    ],
+    expected_failed_checks=lambda _: {"check_sample_weight_equivalence_on_dense_data": WIDE},
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -58,7 +65,7 @@ def test_array_dispatch_changes_nothing(blobs, monkeypatch):
 
 def test_the_defaults_are_scikit_learns():
     own, peer = GaussianMixture().get_params(), Peer().get_params()
-    assert own == peer | {"method": "em", "priors": None, "resolution": None}
+    assert own == peer | {"method": "em", "priors": None, "resolution": None, "missing": "refuse"}
 
 
 @pytest.fixture(scope="module")
@@ -392,6 +399,7 @@ def test_units_and_large_samples_do_not_matter():
         ({"method": "vb"}, "method must be one of em, map, got 'vb'"),
         ({"tol": -1}, "tol must be a number >= 0, got -1"),
         ({"reg_covar": "small"}, "reg_covar must be a number"),
+        ({"missing": "drop"}, "missing must be one of refuse, mar, got 'drop'"),
         ({"weights_init": [0.5, 0.6]}, "weights_init must be numbers >= 0 with sum 1"),
         ({"weights_init": [1.0]}, r"weights_init must hold finite numbers in the shape \(2,\)"),
         ({"means_init": [[0.0, 1.0]]}, r"means_init .* shape \(2, 2\), got shape \(1, 2\)"),

@@ -1,0 +1,71 @@
+"""Rows that the estimator is given, and how often each counts."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
+from bayesgmm.typing import Array
+
+__all__ = ["fitted_data", "new_rows", "weights_of"]
+
+_DTYPES = (np.float64, np.float32)
+
+
+def fitted_data(estimator: Any, X: Any, sample_weight: Any) -> tuple[Dataset, np.dtype]:
+    """Return the data to fit and the type of what is said of them, once scikit-learn has checked.
+
+    Without missing cells and weights other than 1 they are a data set without annotations.
+    """
+    values = validate_data(
+        estimator,
+        X,
+        dtype=list(_DTYPES),
+        ensure_min_samples=2,
+        ensure_all_finite=_finite(estimator),
+    )
+    weights = weights_of(sample_weight, values)
+    names = getattr(estimator, "feature_names_in_", None)
+    if weights is None and not np.isnan(values).any():
+        data = as_dataset(values if names is None else pd.DataFrame(values, columns=names))
+        return data, values.dtype
+    if names is None:
+        names = [f"x{j + 1}" for j in range(values.shape[1])]
+    data = Dataset.from_frame(
+        pd.DataFrame(values, columns=names),
+        missing="mar",
+        weights=weights,
+        weights_kind=None if weights is None else "frequency",
+    )
+    return data, values.dtype
+
+
+def new_rows(estimator: Any, X: Any) -> tuple[RowTable, np.dtype]:
+    """Return rows in float64 for a fitted estimator, and the type that they had."""
+    finite = _finite(estimator)
+    rows = validate_data(
+        estimator, X, dtype=list(_DTYPES), order="C", reset=False, ensure_all_finite=finite
+    )
+    values = rows.astype(np.float64, copy=False)
+    return (AnnotatedRows(values) if np.isnan(values).any() else values), rows.dtype
+
+
+def weights_of(sample_weight: Any, rows: Any) -> Array | None:
+    """Return how often each row counts, checked; None where each counts once.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one number a row, or one is negative, missing or infinite.
+    """
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    return None if (weights == 1.0).all() else weights
+
+
+def _finite(estimator: Any) -> Any:
+    return "allow-nan" if estimator.missing == "mar" else True
