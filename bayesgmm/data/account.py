@@ -41,9 +41,10 @@ def facts_of(data: Dataset) -> dict[str, Any]:
 
 def _known_of(data: Dataset) -> dict[str, Any]:
     """Return what is known of the rows beside their values; nothing where that is nothing."""
-    known, facts = data.annotations, {}
+    known = data.annotations
     if known is None:
         return {}
+    facts: dict[str, Any] = {}
     if known.weights is not None:
         facts["weights"] = {
             "kind": known.weights_kind,
