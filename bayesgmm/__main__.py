@@ -21,7 +21,9 @@ def run() -> NoReturn:
     """
     try:
         from bayesgmm.cli import main
+        from bayesgmm.cli.streams import hold_descriptors
 
+        hold_descriptors()
         code = main()
     except KeyboardInterrupt:
         print("error: interrupted; no file was left half-written.", file=sys.stderr)
@@ -29,7 +31,7 @@ def run() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if code == _INTERRUPTED:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):
+            with suppress(OSError, ValueError, AttributeError):  # full, closed, or none
                 stream.flush()
         os._exit(code)
     sys.exit(code)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bayesgmm.cli.outcome import Exit, as_options, exit_code, one_line, sentence
+from bayesgmm.cli.streams import checked_stdout, quiet_stderr
 from bayesgmm.errors import BayesGMMError
 
 __all__ = ["main"]
@@ -27,14 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done; 2 wrong usage, configuration or data; 3 written, but the verdict is bad; 4 a result
-        cannot be written or read; 130 interrupted; 1 a fault of bayesgmm itself.
+        cannot be written, read or printed; 130 interrupted; 1 a fault of bayesgmm itself.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"] or ["--help"]
-    with _noting_ctrl_c() as pressed:
+    with quiet_stderr(), _noting_ctrl_c() as pressed:
         try:
-            code = _run(given, debug)
+            with checked_stdout():
+                code = _run(given, debug)
         except BaseException as error:
             if debug and not isinstance(error, SystemExit | KeyboardInterrupt):
                 raise

@@ -51,10 +51,15 @@ def print_line(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object."""
+    """Print one JSON object, in ASCII where stdout does not know all its signs."""
     from bayesgmm.posterior.files import strict_json
 
-    print(strict_json(value))
+    text = strict_json(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=1)
+    print(text)
 
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -74,4 +74,4 @@ def test_threads_and_forked_processes_load_and_save() -> None:
 
 @pytest.mark.slow
 def test_four_threads_load_and_save_for_a_minute_each_way() -> None:
-    at_work(60, 200)
+    at_work(60, 15)
