@@ -118,6 +118,13 @@ SAME_WEIGHTS = 0.05
 ERROR_PER_STEP = 0.4
 # Largest size of a cell: its square must stay finite in double precision.
 MAX_ABSOLUTE = 1e150
+# Least range of a column: the square of what is smaller is no number in double precision.
+MIN_RANGE = 1e-150
+# Range of a prior's numbers, in spreads of the data where they have units: determinants of what
+# lies beyond are no numbers.
+PRIOR_RANGE = (1e-50, 1e50)
+# Largest recording step, in spreads: all rows are then one value, and any covariance is as good.
+LARGEST_STEP = 1e50
 # Largest condition number of the correlation of all columns; beyond, one follows from the others.
 MAX_CONDITION = 1e10
 # Gap between two values, in the column's range, below which it is rounding noise and not a step.

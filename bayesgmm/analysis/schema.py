@@ -155,12 +155,12 @@ class DataSection:
     errors: dict[str, str | Number] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
 
-    def read(self) -> Dataset:
-        """Read the data, every check of the reader applied."""
+    def read(self, kind: type[Dataset] = Dataset) -> Dataset:
+        """Read the data as a set to fit, or as `NewRows`, every check of the reader applied."""
         table: dict[str, Any] = {name: getattr(self, name) for name in _OF_TABLES}
         text: dict[str, Any] = {name: getattr(self, name) for name in _OF_TEXT}
         if not is_parquet(self.file):
-            return Dataset.from_csv(self.file, self.columns, **table, **text)
+            return kind.from_csv(self.file, self.columns, **table, **text)
         usual = DataSection(self.file)
         if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
             raise ConfigError(
@@ -172,7 +172,7 @@ class DataSection:
                 path=self.file,
                 keys=wrong,
             )
-        return Dataset.from_parquet(self.file, self.columns, **table)
+        return kind.from_parquet(self.file, self.columns, **table)
 
 
 @dataclass(frozen=True, config=_CONFIG)

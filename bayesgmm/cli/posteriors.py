@@ -206,7 +206,7 @@ def predict(
     wanted = None
     if rows is not None:
         names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
-        _, wanted = read_data(rows, {**reading, "columns": names})
+        _, wanted = read_data(rows, {**reading, "columns": names}, to_fit=False)
         tell_data(wanted)
     table = _membership_table(membership(tree, wanted, prob))
     if wanted is not None and wanted.row_labels is None and wanted.kept is not None:

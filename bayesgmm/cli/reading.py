@@ -167,10 +167,13 @@ def data_section(path: Path, reading: dict[str, Any]) -> dict[str, Any]:
     return {"file": str(path), **reading}
 
 
-def read_data(path: Path, reading: dict[str, Any]) -> "tuple[DataSection, Dataset]":
-    """Read the data file of a command."""
+def read_data(
+    path: Path, reading: dict[str, Any], *, to_fit: bool = True
+) -> "tuple[DataSection, Dataset]":
+    """Read the data file of a command; rows that nothing is fitted to need not be a data set."""
     from bayesgmm.analysis import AnalysisSpec
+    from bayesgmm.data import Dataset, NewRows
 
     values = {"name": "data", "data": data_section(path, reading)}
     section = AnalysisSpec.from_dict(values, "the command").data
-    return section, section.read()
+    return section, section.read(Dataset if to_fit else NewRows)

@@ -4,12 +4,14 @@ from bayesgmm.data.account import account, facts_of
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.conversion import as_dataset
 from bayesgmm.data.dataset import Dataset
+from bayesgmm.data.new_rows import NewRows
 from bayesgmm.data.parquet import is_parquet
 from bayesgmm.data.requirements import check_components, require_whole_weights
 
 __all__ = [
     "Annotations",
     "Dataset",
+    "NewRows",
     "account",
     "as_dataset",
     "check_components",

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from bayesgmm.arguments import check_one_of
 from bayesgmm.data.annotated_checks import examine_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
-from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen
+from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen, glance
 from bayesgmm.data.columns import Table, distinct_labels
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.runtime.renaming import OLD_NAME
@@ -102,7 +102,7 @@ def from_table[D: "Dataset"](
 
 
 def checked[D: "Dataset"](
-    make: Callable[..., D],
+    make: type[D],
     rows: Rows,
     features: tuple[str, ...],
     source: str,
@@ -118,7 +118,10 @@ def checked[D: "Dataset"](
 ) -> D:
     """Check rows, warn of what looks wrong, and return the data set."""
     n_obs, normal = rows.shape[0], None
-    if known is None:
+    told: list[str] = []
+    if known is None and not make.to_fit:
+        facts = glance(rows, features, lines)
+    elif known is None:
         facts, suspicions = examine(rows, features, lines)
         told = [*notes, *suspicions.sentences(features, named)]
     else:
@@ -127,7 +130,7 @@ def checked[D: "Dataset"](
         told = [*notes, *told]
     if known is not None and known.weights is not None:
         n_obs = int(np.count_nonzero(known.weights))
-    duplicated = n_obs - facts.n_distinct
+    duplicated = n_obs - facts.n_distinct if make.to_fit else 0
     if 2 * duplicated > n_obs:
         told.append(
             f"{duplicated} of {n_obs} rows are duplicates of an earlier row: check that rows "

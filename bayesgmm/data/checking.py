@@ -14,7 +14,7 @@ from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import place_of, plural
 from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.errors import DataError
-from bayesgmm.limits import GAP_FLOOR, MAX_ABSOLUTE, MAX_CONDITION, NAMED_LOAD
+from bayesgmm.limits import GAP_FLOOR, MAX_ABSOLUTE, MAX_CONDITION, MIN_RANGE, NAMED_LOAD
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "digest_of",
     "examine",
     "frozen",
+    "glance",
     "refuse_collinear",
     "refuse_constant",
     "refuse_few",
@@ -285,6 +286,17 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
     return facts, suspicions
 
 
+def glance(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
+    """Check rows that nothing is fitted to: one is enough, and they need not vary."""
+    first = _FirstPass(rows.shape[0], features)
+    for block in rows.blocks(BLOCK):
+        first.add(block)
+    first.faults.refuse(lines)
+    centre = first.origin + first.total / max(first.n_rows, 1)
+    nothing = frozen(np.full(len(features), np.nan))
+    return Facts(first.digest.hexdigest(), frozen(centre), nothing, first.distinct.count())
+
+
 def _columns(block: Array) -> Array:
     """Return a copy by columns: reducing along contiguous memory is five times as fast."""
     return np.array(block.T, order="C")
@@ -302,7 +314,7 @@ def refuse_few(n_obs: float, n_features: int) -> None:
 
 
 def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
-    """Refuse columns whose range is within a few roundings of their values."""
+    """Refuse columns whose range is within a few roundings of their values, or has no square."""
     constant = np.flatnonzero(span <= 8 * np.finfo(np.float64).eps * size)
     if constant.size:
         named = ", ".join(f"{features[j]!r} (all {low[j]:.6g})" for j in constant[:3])
@@ -310,6 +322,15 @@ def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, .
             f"{plural(constant.size, 'column')} constant: {named}; leave out what does not vary.",
             column=features[constant[0]],
             columns=tuple(features[j] for j in constant),
+        )
+    narrow = np.flatnonzero(span < MIN_RANGE)
+    if narrow.size:
+        j = int(narrow[0])
+        raise DataError(
+            f"column {features[j]!r} varies by {span[j]:.3g} only, and the square of less than "
+            f"{MIN_RANGE:g} is no number here; give it in another unit.",
+            column=features[j],
+            columns=tuple(features[i] for i in narrow),
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,7 @@ class Dataset:
     _rows: Rows = field(repr=False, kw_only=True)
     _facts: Facts = field(repr=False, kw_only=True)
     _normal: Normal | None = field(default=None, repr=False, kw_only=True)
+    to_fit: ClassVar[bool] = True
 
     @classmethod
     def from_csv(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bayesgmm.evidence.modes import WeighedModes
 
 __all__ = [
+    "beyond",
     "broken_chains",
     "completeness",
     "doubtful_clusters",
@@ -190,7 +191,7 @@ def mixing(judged: dict[str, ChainStatistics], *, own_model: bool = False) -> It
         yield Finding(
             RunStatus.CHAINS_DISAGREE if apart else RunStatus.TOO_FEW_DRAWS,
             Advice(
-                f"R-hat is {_worst(r_hats, largest=True)} (at most {R_HAT}); ",
+                f"R-hat is {_worst(r_hats, R_HAT, 3)} (at most {R_HAT}); ",
                 *(
                     ("the chains have not mixed: ", _TUNE, " longer")
                     if apart
@@ -210,7 +211,7 @@ def _short(judged: dict[str, ChainStatistics], own_model: bool) -> Iterator[Find
         yield Finding(
             RunStatus.TOO_FEW_DRAWS,
             Advice(
-                f"the effective sample size is {_worst(sizes, largest=False)} (at least "
+                f"the effective sample size is {_worst(sizes, ESS, 0)} (at least "
                 f"{ESS:.0f}); sample about {times} times as many ",
                 _DRAWS,
                 *(() if own_model else (", or go on with ", _EXTEND)),
@@ -228,8 +229,9 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
             Advice(
-                f"{divergences} of {total} draws diverged ({divergences / total:.2%}, at most "
-                f"{DIVERGENT:.1%}); raise ",
+                f"{divergences} of {total} draws diverged "
+                f"({beyond(divergences / total, DIVERGENT, 2, '%')}, at most {DIVERGENT:.1%}); "
+                "raise ",
                 Option("target_accept"),
                 f" above {accept}." if accept else ".",
             ),
@@ -238,7 +240,8 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
             Advice(
-                f"{deepest:.1%} of draws reached the largest tree depth (at most {DEEPEST:.0%}); ",
+                f"{beyond(deepest, DEEPEST, 1, '%')} of draws reached the largest tree depth (at "
+                f"most {DEEPEST:.0%}); ",
                 _TUNE,
                 " longer, or give the scales a narrower prior.",
             ),
@@ -250,8 +253,8 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
         yield Finding(
             RunStatus.SAMPLER_TROUBLE,
             Advice(
-                f"E-FMI is {least:.2f} in {_enumerated('chain', low)} (at least {E_FMI}): the "
-                "tails are explored slowly; ",
+                f"E-FMI is {beyond(least, E_FMI, 2)} in {_enumerated('chain', low)} (at least "
+                f"{E_FMI}): the tails are explored slowly; ",
                 _TUNE,
                 " longer, or give the scales a narrower prior.",
             ),
@@ -276,7 +279,8 @@ def labels(statistics: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]
         yield Finding(
             RunStatus.LABELS_SWITCH,
             Advice(
-                f"{statistics['switched']:.1%} of draws have other labels than the rest; ",
+                f"{beyond(statistics['switched'], SWITCHED, 1, '%')} of draws have other labels "
+                "than the rest; ",
                 _RELABEL,
                 ".",
             ),
@@ -285,7 +289,9 @@ def labels(statistics: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]
     vague = sorted(doubtful_clusters(statistics))
     if vague:
         named = _enumerated("cluster", names[vague])
-        shares = ", ".join(f"{statistics['identification'][k]:.0%}" for k in vague)
+        shares = ", ".join(
+            beyond(statistics["identification"][k], IDENTIFIED, 0, "%") for k in vague
+        )
         yield Finding(
             RunStatus.NOT_IDENTIFIED,
             f"{named} {'is' if len(vague) == 1 else 'are'} identified in "
@@ -305,11 +311,24 @@ def notes(statistics: dict[str, Any]) -> Iterator[str]:
         yield f"other ways to relabel give the same labels to fewer draws than usual: {shares}."
 
 
-def _worst(values: dict[str, float], *, largest: bool) -> str:
-    """Name the worst quantities, at most three, and count the others."""
-    ordered = sorted(values, key=lambda name: values[name], reverse=largest)
-    digits = 3 if largest else 0
-    named = ", ".join(f"{values[name]:.{digits}f} for {name}" for name in ordered[:_EXAMPLES])
+def beyond(value: float, limit: float, digits: int, kind: str = "f") -> str:
+    """Return a number with as many digits more as it takes to tell it from its limit.
+
+    Examples
+    --------
+    >>> beyond(1.0132, 1.01, 3), beyond(1.01002, 1.01, 3), beyond(0.00104, 0.001, 1, "%")
+    ('1.013', '1.01002', '0.104%')
+    """
+    enough = (d for d in range(digits, 17) if f"{value:.{d}{kind}}" != f"{limit:.{d}{kind}}")
+    return f"{value:.{next(enough, 17)}{kind}}"
+
+
+def _worst(values: dict[str, float], limit: float, digits: int) -> str:
+    """Name the quantities farthest beyond their limit, at most three, and count the others."""
+    ordered = sorted(values, key=lambda name: abs(values[name] - limit), reverse=True)
+    named = ", ".join(
+        f"{beyond(values[name], limit, digits)} for {name}" for name in ordered[:_EXAMPLES]
+    )
     others = len(ordered) - _EXAMPLES
     return named if others <= 0 else f"{named} and beyond its limit for {others} more"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesgmm.arguments import check_between, check_count, seed_of
 from bayesgmm.data import Dataset
-from bayesgmm.errors import ConfigError
+from bayesgmm.errors import ConfigError, DegenerateFitError
 from bayesgmm.fit.climbs import Candidate, Run, Target, distinct, flagged
 from bayesgmm.fit.conclusion import conclude
 from bayesgmm.fit.points import point_of
@@ -18,6 +18,7 @@ from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of,
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.runtime.arithmetic import sound_arithmetic
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.typing import Array
 
@@ -63,7 +64,7 @@ def best_of_starts(
     """
     seed = seed_of(seed)
     _check_options(n_starts, tol, max_iter)
-    with one_blas_thread():
+    with one_blas_thread(), sound_arithmetic(DegenerateFitError):
         if starts is None:
             return _search(target, data, seed, n_starts, tol, max_iter)
         return _follow(target, data, seed, starts, tol, max_iter)

@@ -92,7 +92,10 @@ def _nearest_pair(
     for i in range(n_clusters):
         if not held[i]:
             continue
-        inverse = np.linalg.inv(np.linalg.cholesky(covariances[i]))
+        try:
+            inverse = np.linalg.inv(np.linalg.cholesky(covariances[i]))
+        except np.linalg.LinAlgError:  # it coincides with none
+            continue
         for j in range(i + 1, n_clusters):
             gap = inverse @ (means[j] - means[i])
             ratio = inverse @ covariances[j] @ inverse.T - np.eye(len(gap))

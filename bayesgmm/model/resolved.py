@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.limits import ERROR_PER_STEP, LARGEST_STEP, PRIOR_RANGE
 from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.spec import MixtureSpec, is_by_cluster
@@ -228,7 +228,7 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         if isinstance(spec.resolution, str)
         else _per(spec.resolution, size, "resolution", "feature")
     )
-    return ResolvedSpec(
+    found = ResolvedSpec(
         spec=spec,
         features=data.features,
         centre=centre,
@@ -240,4 +240,34 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
         scale=scale,
         classes=() if data.annotations is None else data.annotations.classes,
         class_groups=() if data.annotations is None else data.annotations.class_groups,
+    )
+    _refuse_extremes(found)
+    return found
+
+
+def _refuse_extremes(found: ResolvedSpec) -> None:
+    """Raise ConfigError for numbers that no arithmetic of doubles takes, in spreads of the data."""
+    priors, low, high = found.spec.priors, *PRIOR_RANGE
+    unit = found.structure.unit(found.spread)
+    of_data = {
+        "mean_scale": found.mean_scale / found.spread,
+        "scale": found.scale / unit[: found.scale.shape[-1]],
+    }
+    plain = {name: getattr(priors, name) for name in ("concentration", "scale_sigma", "eta")}
+    for name, value in {**of_data, **plain}.items():
+        numbers = np.asarray(value, dtype=float)
+        if not ((numbers >= low) & (numbers <= high)).all():
+            raise _extreme(name, getattr(priors, name), f"{low:g} to {high:g}", name in of_data)
+    with np.errstate(over="ignore"):
+        away = np.abs(found.mean_location - found.centre) / found.spread
+    if not (away <= high).all():
+        raise _extreme("mean_location", priors.mean_location, f"up to {high:g}", True)
+    if not (found.resolution <= LARGEST_STEP * unit).all():
+        raise _extreme("resolution", found.spec.resolution, f"up to {LARGEST_STEP:g}", True)
+
+
+def _extreme(name: str, value: Any, allowed: str, in_spreads: bool) -> ConfigError:
+    spreads = " times the standard deviation of its feature" if in_spreads else ""
+    return ConfigError(
+        f"{name} must be {allowed}{spreads}, got {value!r:.80}.", key=name, value=value
     )

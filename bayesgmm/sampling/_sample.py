@@ -16,6 +16,7 @@ from bayesgmm.errors import (
     ConfigError,
     DataError,
     DataWarning,
+    SamplingError,
     SamplingInterrupted,
 )
 from bayesgmm.likelihood.annotated_rows import table_of
@@ -23,6 +24,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime.arithmetic import sound_arithmetic
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.progress import Progress, reporting
@@ -151,10 +153,11 @@ def sample(
     log_posterior = _log_posterior_of(dataset, spec)
     _warn_of_ties(log_posterior.resolved, dataset)
     for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
-    modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
-    with reporting(progress, chains) as report:
-        drawn = run(log_posterior, modes, settings, chains, for_draws, report)
-    modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
+    with sound_arithmetic(SamplingError):
+        modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
+        with reporting(progress, chains) as report:
+            drawn = run(log_posterior, modes, settings, chains, for_draws, report)
+        modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
     tree = assemble(
         log_posterior,
