@@ -29,6 +29,7 @@ __all__ = [
     "values_of",
     "with_features",
     "without_one",
+    "written_out",
 ]
 
 _COUNTED_AT_ONCE = 2**16
@@ -250,7 +251,8 @@ def plain_rows(rows: RowTable) -> Array:
     if isinstance(rows, AnnotatedRows):
         raise DataError(
             "this verb does not take rows with missing cells, weights, labels or errors so far; "
-            "relabel, diagnose, summarize, membership, coclustering, loo, waic and log_evidence do."
+            "relabel, diagnose, summarize, predictions, pictures, the report, loo, waic and "
+            "log_evidence do."
         )
     return rows
 
@@ -270,6 +272,19 @@ def times_of(rows: RowTable) -> IntArray:
     if weights is None:
         return np.ones(len(rows), dtype=np.int64)
     return ((weights > 0.0) if (weights % 1.0).any() else weights).astype(np.int64)
+
+
+def written_out(table: RowTable) -> tuple[RowTable, IntArray | None]:
+    """Return the rows that rows stand for, and of which each is a copy; None without weights.
+
+    The weights of a survey are no numbers of rows: its rows that count keep theirs.
+    """
+    if not isinstance(table, AnnotatedRows) or table.weights is None:
+        return table, None
+    times = times_of(table)
+    owner = np.repeat(np.arange(len(table)), times)
+    rows = table[owner]
+    return (replace(rows, weights=None) if np.array_equal(times, table.weights) else rows), owner
 
 
 def with_features(rows: RowTable, index: list[int]) -> RowTable:

@@ -6,14 +6,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayesgmm.likelihood.annotated_rows import written_out
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
 from bayesgmm.plots.observed import Column, column_of, told_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
 from bayesgmm.posterior.draws import view_of
-from bayesgmm.prediction._simulate import posterior_predictive as replicate
-from bayesgmm.prediction._simulate import written_out
+from bayesgmm.prediction import posterior_predictive as replicate
 from bayesgmm.typing import Array
 
 __all__ = ["posterior_predictive"]

@@ -23,6 +23,7 @@ __all__ = [
     "COMPONENTS",
     "LABELS",
     "SCHEMA_VERSION",
+    "annotations_in",
     "attribute",
     "check_posterior",
     "check_tree",

@@ -1,20 +1,19 @@
 """New rows drawn from a fitted mixture, and replicates of the data for predictive checks."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, written_out
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["posterior_predictive", "simulate", "written_out"]
+__all__ = ["posterior_predictive", "simulate"]
 
 CHUNK = 65_536
 
@@ -160,19 +159,6 @@ def posterior_predictive(
     tree = draws.tree.copy()
     tree["posterior_predictive"] = xr.DataTree(group)
     return tree
-
-
-def written_out(table: RowTable) -> tuple[RowTable, IntArray | None]:
-    """Return the rows that rows stand for, and of which each is a copy; None without weights.
-
-    The weights of a survey are no numbers of rows: its rows that count keep theirs.
-    """
-    if not isinstance(table, AnnotatedRows) or table.weights is None:
-        return table, None
-    times = times_of(table)
-    owner = np.repeat(np.arange(len(table)), times)
-    rows = table[owner]
-    return (replace(rows, weights=None) if np.array_equal(times, table.weights) else rows), owner
 
 
 def _replicate(

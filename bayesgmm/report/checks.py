@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import xarray as xr
 
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, written_out
 from bayesgmm.limits import ESS, INTERVAL, PRIOR_MATTERS, R_HAT
 from bayesgmm.plots import posterior_predictive as draw_predictive
 from bayesgmm.plots import ranks, traces
+from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
 from bayesgmm.report.numbers import INTERVAL_SHOWN, by_error, fixed, percent, significant
@@ -25,11 +27,20 @@ __all__ = ["checks"]
 _DATA_SETS = 200
 _MOST_CLUSTERS = 6
 
-_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
-    "smallest": lambda x: x.min(axis=-1),
-    "largest": lambda x: x.max(axis=-1),
-    "skewness": lambda x: np.asarray(stats.skew(x, axis=-1)),
-    "excess kurtosis": lambda x: np.asarray(stats.kurtosis(x, axis=-1)),
+
+def _moment(x: Array, weights: Array | None, order: int) -> Array:
+    """Return a standardized central moment over the last axis, of rows that count by weights."""
+    centre = np.average(x, axis=-1, weights=weights)
+    offsets = x - np.expand_dims(centre, -1)
+    variance = np.average(offsets**2, axis=-1, weights=weights)
+    return np.average(offsets**order, axis=-1, weights=weights) / variance ** (order / 2)
+
+
+_STATISTICS: Mapping[str, Callable[[Array, Array | None], Array]] = {
+    "smallest": lambda x, _: x.min(axis=-1),
+    "largest": lambda x, _: x.max(axis=-1),
+    "skewness": lambda x, weights: _moment(x, weights, 3),
+    "excess kurtosis": lambda x, weights: _moment(x, weights, 4) - 3.0,
 }
 
 
@@ -143,16 +154,18 @@ def _predictive(subject: Subject) -> list[Block]:
     replicated = posterior_predictive(subject.draws, _DATA_SETS, seed=subject.seed)
     group = replicated["posterior_predictive"].to_dataset()["x"]
     values = group.values.reshape(-1, *group.shape[2:])
-    rows = subject.draws.rows
+    rows, _ = written_out(subject.draws.table)
+    columns = [column_of(rows, d) for d in range(len(subject.features[:6]))]
     lines = tuple(
-        _statistic(f"{name} of {feature}", statistic, rows[:, d], values[..., d])
-        for d, feature in enumerate(subject.features[:6])
+        _statistic(f"{name} of {feature}", statistic, column, values[:, column.places, d])
+        for d, (feature, column) in enumerate(zip(subject.features, columns, strict=False))
         for name, statistic in _STATISTICS.items()
     )
     caption = (
         f"Statistics of the data and of {len(values)} data sets of the same size drawn from the "
         "posterior, which the model does not fit directly. p is the share of replicated data sets "
         "with a value at least as large; near 0 or 1 the model misses that aspect of the data."
+        f"{_kept_in_replicates(rows)}"
     )
     header = ("statistic", "data", "replicated median", f"{INTERVAL_SHOWN} of replicates", "p")
     return [
@@ -168,10 +181,27 @@ def _predictive(subject: Subject) -> list[Block]:
     ]
 
 
+def _kept_in_replicates(rows: RowTable) -> str:
+    """Say what is known of rows, and kept in data sets drawn from the posterior."""
+    if not isinstance(rows, AnnotatedRows):
+        return ""
+    kept = [
+        *(["the same cells are missing"] if np.isnan(rows.table).any() else []),
+        *(["each row has its errors added"] if rows.errors is not None else []),
+        *(["rows of known class come from it"] if rows.allowed is not None else []),
+        *(["rows count by their weights"] if rows.weights is not None else []),
+    ]
+    return f" In all of them {', '.join(kept)}." if kept else ""
+
+
 def _statistic(
-    name: str, statistic: Callable[[Array], Array], observed: Array, replicated: Array
+    name: str,
+    statistic: Callable[[Array, Array | None], Array],
+    column: Column,
+    replicated: Array,
 ) -> tuple[str, ...]:
-    own, others = float(statistic(observed)), statistic(replicated)
+    own = float(statistic(column.values, column.weights))
+    others = statistic(replicated, column.weights)
     low, middle, high = np.quantile(others, [(1 - INTERVAL) / 2, 0.5, (1 + INTERVAL) / 2])
     return (
         name,
@@ -193,6 +223,8 @@ def _sensitivity(subject: Subject) -> list[Block]:
                 "stored (log_likelihood=False)."
             )
         ]
+    if subject.known is not None and subject.known.weights_kind == "sampling":
+        return [Text("Sensitivity to the prior is not given for a survey's pseudo-posterior.")]
     import arviz as az
 
     names = ["means", "scales"] if subject.n_clusters == 1 else ["weights", "means", "scales"]
@@ -200,7 +232,7 @@ def _sensitivity(subject: Subject) -> list[Block]:
     level = advice.level
     advice.setLevel(logging.ERROR)
     try:
-        frame = az.psense_summary(tree, var_names=names, threshold=PRIOR_MATTERS)
+        frame = az.psense_summary(_weighted(subject), var_names=names, threshold=PRIOR_MATTERS)
     finally:
         advice.setLevel(level)
     rows = tuple(
@@ -215,6 +247,17 @@ def _sensitivity(subject: Subject) -> list[Block]:
     return [
         Table(caption, ("parameter", "prior", "likelihood", "reading"), rows, words=(3,)),
     ]
+
+
+def _weighted(subject: Subject) -> xr.DataTree:
+    """Return the posterior with the log likelihood of each row as often as it counts."""
+    table = subject.draws.table
+    if not isinstance(table, AnnotatedRows) or table.weights is None:
+        return subject.posterior
+    tree = subject.posterior.copy()
+    rows = tree["log_likelihood"].to_dataset()
+    tree["log_likelihood"] = xr.DataTree(rows * xr.DataArray(table.weights, dims="obs"))
+    return tree
 
 
 def _diagnosis(value: Any) -> str:

@@ -131,7 +131,7 @@ def _either(numbers: Sequence[str]) -> str:
 
 
 def _cautions(comparison: Comparison, chosen: MixtureSpec) -> str:
-    table, n = comparison.named_table, comparison.data.n_obs
+    table, n = comparison.named_table, comparison.data.n_counted
     parts = [*comparison.shortfalls(chosen)]
     if comparison.probability_note:
         parts.append(comparison.probability_note)

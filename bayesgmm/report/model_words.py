@@ -1,5 +1,7 @@
 """The section on the model: formulas, words, and each prior in data units."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from bayesgmm.limits import ERROR_PER_STEP
@@ -76,33 +78,43 @@ def _priors(resolved: ResolvedSpec) -> Table:
     rows += _scale_priors(resolved)
     if structure.has_correlations(resolved.n_features):
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
-    caption = "The priors in the units of the data. A shared factor has its prior once. " + (
-        "All clusters have the same prior, so that it prefers no numbering of them."
-        if len(resolved.groups.groups) == 1
-        else f"The prior tells the clusters apart{_alike(resolved)}."
+    caption = (
+        "The priors in the units of the data. A shared factor has its prior once. "
+        f"{_apart(resolved)}"
     )
     return Table(caption, ("parameter", "prior", "what it says"), tuple(rows), words=(1, 2))
+
+
+def _apart(resolved: ResolvedSpec) -> str:
+    """Say what tells the clusters apart before the data do."""
+    if len(resolved.groups.groups) == 1:
+        return "All clusters have the same prior, so that it prefers no numbering of them."
+    of_prior = replace(resolved, classes=(), class_groups=()).groups.groups
+    if resolved.classes and len(of_prior) == 1:
+        alike = _alike(resolved)
+        return f"All clusters have the same prior; the labels tell them apart{alike}."
+    return f"The prior tells the clusters apart{_alike(resolved)}."
 
 
 def _alike(resolved: ResolvedSpec) -> str:
     """Name the clusters whose priors are equal all the same."""
     groups = [group for group in resolved.groups.groups if len(group) > 1]
-    names = cluster_names(resolved.n_components)
+    names = cluster_names(resolved.n_components, resolved.class_names)
     named = " and ".join(f"those of {', '.join(map(str, names[[*group]]))}" for group in groups)
     return f", but for {named}, which are equal" if groups else ""
 
 
-def _by_cluster(rows: Array) -> list[tuple[str, Array]]:
+def _by_cluster(rows: Array, resolved: ResolvedSpec) -> list[tuple[str, Array]]:
     """Return the rows (cluster, feature) of a prior with their cluster's name; one if all agree."""
     if (rows == rows[:1]).all():
         return [("", rows[0])]
-    names = cluster_names(len(rows))
+    names = cluster_names(len(rows), resolved.class_names)
     return [(f", cluster {name}", row) for name, row in zip(names, rows, strict=True)]
 
 
 def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     rows = []
-    for name, numbers in _by_cluster(np.stack(resolved.mean_rows, axis=-1)):
+    for name, numbers in _by_cluster(np.stack(resolved.mean_rows, axis=-1), resolved):
         for feature, (location, scale) in zip(resolved.features, numbers, strict=True):
             low, high = (significant(location + sign * 1.96 * scale) for sign in (-1, 1))
             law = f"Normal({significant(location)}, sd {significant(scale)})"
@@ -113,7 +125,7 @@ def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
 def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     priors, structure, rows = resolved.spec.priors, resolved.structure, []
     features = structure.scale_names(resolved.features)
-    for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)]):
+    for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)], resolved):
         for feature, scale in zip(features, numbers, strict=True):
             if priors.scale_family == "halfnormal":
                 law = f"half-normal({significant(scale)})"

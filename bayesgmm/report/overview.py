@@ -7,7 +7,10 @@ import numpy as np
 
 from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, written_out
 from bayesgmm.limits import INTERVAL
+from bayesgmm.plots.observed import Column, column_of
+from bayesgmm.report.annotations import annotations
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
 from bayesgmm.report.numbers import INTERVAL_SHOWN, percent, plain, significant
 from bayesgmm.report.subject import Subject
@@ -117,12 +120,20 @@ def data(subject: Subject) -> Section:
     if subject.about.get("source"):
         items.append(("Origin", str(subject.about["source"])))
     items += [
-        ("Rows used", str(subject.n_obs)),
+        ("Rows used", _rows_used(subject)),
         ("Columns used", ", ".join(subject.features)),
     ]
     items += _reading(facts)
     items.append(("SHA-256 of the data", str(facts.get("hash", "not stored"))))
-    return Section("data", "Question and data", (*blocks, Facts(tuple(items)), _columns(subject)))
+    blocks += [Facts(tuple(items)), _columns(subject), *annotations(subject)]
+    return Section("data", "Question and data", tuple(blocks))
+
+
+def _rows_used(subject: Subject) -> str:
+    known = subject.known
+    if known is None or known.weights_kind != "frequency":
+        return str(subject.n_obs)
+    return f"{subject.n_obs}, by the weights of {len(subject.times)} rows"
 
 
 def _reading(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -137,19 +148,21 @@ def _reading(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _columns(subject: Subject) -> Table:
-    rows = subject.draws.rows
+    rows, _ = written_out(subject.draws.table)
     steps = None if subject.resolved is None else subject.resolved.resolution / 0.4
     lines = []
     for d, name in enumerate(subject.features):
-        column = rows[:, d]
+        column = column_of(rows, d)
         step = 0.0 if steps is None else float(steps[d])
+        mean, deviation, median = _moments(column)
+        values = column.values
         lines.append(
             (
                 name,
                 str(subject.units.get(name, "not stated")),
-                *(significant(v) for v in (column.mean(), column.std(ddof=1))),
-                *(plain(v) for v in (column.min(), np.median(column), column.max())),
-                str(len(np.unique(column))),
+                *(significant(v) for v in (mean, deviation)),
+                *(plain(v) for v in (values.min(), median, values.max())),
+                str(len(np.unique(values))),
                 plain(step) if step else "none",
             )
         )
@@ -157,5 +170,18 @@ def _columns(subject: Subject) -> Table:
         "The columns of the data. The recording step is the smallest gap between distinct values "
         "of a column with ties; the model allows for it."
     )
+    if isinstance(rows, AnnotatedRows):
+        caption += " All but the step are of observed cells, counted by the weights of their rows."
     header = ("column", "unit", "mean", "sd", "smallest", "median", "largest", "distinct", "step")
     return Table(caption, header, tuple(lines), words=(1,))
+
+
+def _moments(column: Column) -> tuple[float, float, float]:
+    """Return mean, standard deviation and median of observed cells, by the weights of a survey."""
+    values, weights = column.values, column.weights
+    if weights is None:
+        return values.mean(), values.std(ddof=1), float(np.median(values))
+    mean = np.average(values, weights=weights)
+    deviation = np.sqrt(np.average((values - mean) ** 2, weights=weights))
+    median = np.quantile(values, 0.5, weights=weights, method="inverted_cdf")
+    return mean, deviation, float(median)

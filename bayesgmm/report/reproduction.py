@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from bayesgmm.data import is_parquet
+import numpy as np
+
+from bayesgmm.data import Annotations, is_parquet
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Code, Facts, Section, Text
@@ -48,7 +51,8 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     """Write the lines of Python that make this result from its file."""
     source = str(subject.data.get("source", ""))
     if source in ("", "array", "frame"):
-        read = "data = bayesgmm.Dataset.from_frame(frame)  # the rows with the hash below"
+        beside = ", ".join(["frame", *_beside(subject)])
+        read = f"data = bayesgmm.Dataset.from_frame({beside})  # the rows with the hash below"
     else:
         reader = "from_parquet" if is_parquet(source) else "from_csv"
         arguments = [repr(source), f"columns={list(subject.features)!r}", *_reading(subject)]
@@ -80,3 +84,15 @@ def _reading(subject: Subject) -> list[str]:
     """Return the options of reading that differ from the defaults."""
     given = subject.data.get("reading") or {}
     return [f"{name}={value!r}" for name, value in given.items()]
+
+
+def _beside(subject: Subject) -> list[str]:
+    """Return the options for what is known of rows; names stand for the arrays."""
+    known = subject.known or Annotations()
+    weights = ["weights=weights", f"weights_kind={known.weights_kind!r}"]
+    return [
+        *(["missing='mar'"] if np.isnan(values_of(subject.draws.table)).any() else []),
+        *(weights if known.weights is not None else []),
+        *(["labels=labels"] if known.possible is not None else []),
+        *(["errors=errors"] if known.errors is not None else []),
+    ]

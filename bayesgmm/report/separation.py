@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import AMBIGUOUS, CERTAIN, SMALLEST_OVERLAP
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
@@ -87,12 +88,12 @@ def _coefficient(value: float) -> str:
 def _memberships(subject: Subject) -> list[Block]:
     soft = membership(subject.draws)
     largest = soft["mean"].max("cluster").values
-    certain = float((largest > CERTAIN).mean())
-    unsure = int((largest < AMBIGUOUS).sum())
+    certain = float(np.average(largest > CERTAIN, weights=subject.times))
+    unsure = int(subject.times[largest < AMBIGUOUS].sum())
     text = (
         f"Membership probabilities are means over the posterior, so that they carry the "
         f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster with "
-        f"a probability above {CERTAIN}; {unsure} of {len(largest)} have no cluster above "
+        f"a probability above {CERTAIN}; {unsure} of {subject.n_obs} have no cluster above "
         f"{AMBIGUOUS}."
     )
     return [
@@ -113,26 +114,33 @@ def _memberships(subject: Subject) -> list[Block]:
 
 def _beside_kmeans(subject: Subject) -> Text:
     """Say where k-means' hard labels part from the soft ones."""
-    beside = hard_comparison(subject.draws.rows, subject.draws, seed=subject.seed)
-    parted, n = beside.differing, len(beside.rows)
+    if np.isnan(values_of(subject.draws.table)).any():
+        return Text(
+            "K-means is not set beside these clusters, because it does not take missing cells."
+        )
+    beside, times = hard_comparison(None, subject.draws, seed=subject.seed), subject.times
+    parted = beside.rows["differs"].to_numpy()
+    probability, n_parted = beside.rows["probability"].to_numpy(), int(times[parted].sum())
     opening = (
         f"K-means with as many clusters, on columns divided by their standard deviation, agrees "
         f"with the most probable clusters up to an adjusted Rand index of "
         f"{beside.adjusted_rand['kmeans, mixture']:.2f}"
     )
-    if parted.empty:
+    if not n_parted:
         return Text(f"{opening}: it puts every row where the mixture does.")
-    fall = "1 row falls" if len(parted) == 1 else f"{len(parted)} rows fall"
+    fall = "1 row falls" if n_parted == 1 else f"{n_parted} rows fall"
+    there = np.average(probability[parted], weights=times[parted])
+    everywhere = np.average(probability, weights=times)
     return Text(
-        f"{opening}: {fall} into another cluster, of {n}. The mean of the largest membership "
-        f"probability is {parted['probability'].mean():.2f} there, against "
-        f"{beside.rows['probability'].mean():.2f} over all rows. K-means gives every row a label "
-        "without a probability, and allows for no scales, correlations or weights."
+        f"{opening}: {fall} into another cluster, of {subject.n_obs}. The mean of the largest "
+        f"membership probability is {there:.2f} there, against {everywhere:.2f} over all rows. "
+        "K-means gives every row a label without a probability, and allows for no scales, "
+        "correlations or weights."
     )
 
 
 def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
-    values = subject.draws.rows
+    values = values_of(subject.draws.table)
     shown = subject.features[:6]
     doubtful = int((soft["mean"].max("cluster").values < CERTAIN).sum())
     listed = most_ambiguous(soft, min(max(doubtful, _FEWEST), _LISTED))
@@ -140,7 +148,7 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
     rows = tuple(
         (
             str(obs),
-            *(plain(value) for value in values[place, : len(shown)]),
+            *("–" if np.isnan(value) else plain(value) for value in values[place, : len(shown)]),
             str(row["cluster"]),
             f"{row['probability']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})",
             str(row["runner_up"]),
@@ -159,15 +167,16 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
     caption = f"The {len(rows)} most ambiguous rows, by the entropy of their membership. " + (
         "Rows are named by their labels." if subject.labelled else "Rows are counted from 0."
     )
-    return Table(caption, header, rows)
+    absent = " A dash is a missing cell." if np.isnan(values[places]).any() else ""
+    return Table(caption + absent, header, rows)
 
 
 def _together(subject: Subject) -> list[Block]:
-    rows = subject.draws.rows
-    if len(rows) > _MOST_ROWS:
+    if max(subject.n_obs, len(subject.times)) > _MOST_ROWS:
         return [Text(f"The co-clustering matrix is left out for more than {_MOST_ROWS} rows.")]
     found = partition(subject.draws, seed=subject.seed)
-    sizes = ", ".join(str(size) for size in np.bincount(found.labels)[1:])
+    counted = np.repeat(found.labels, subject.times)
+    sizes = ", ".join(str(size) for size in np.bincount(counted)[1:])
     text = (
         f"The partition of the rows that minimises the expected variation of information has "
         f"{found.n_clusters} {'group' if found.n_clusters == 1 else 'groups'} of {sizes} rows; the "

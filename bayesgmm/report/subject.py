@@ -8,11 +8,14 @@ import xarray as xr
 
 from bayesgmm.comparison import Choice, Comparison
 from bayesgmm.criterion import Criterion
+from bayesgmm.data import Annotations
 from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.annotated_rows import times_of
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import attribute
+from bayesgmm.posterior.tree import annotations_in, attribute
+from bayesgmm.typing import IntArray
 
 __all__ = ["Subject", "subject_of"]
 
@@ -73,9 +76,19 @@ class Subject:
         return self.draws.features
 
     @property
+    def times(self) -> IntArray:
+        """How many rows each row stands for: shape (obs,)."""
+        return times_of(self.draws.table)
+
+    @property
     def n_obs(self) -> int:
-        """Number of rows."""
-        return len(self.draws.rows)
+        """Number of rows, each as often as it counts."""
+        return int(self.times.sum())
+
+    @property
+    def known(self) -> Annotations | None:
+        """Weights, labels and errors of the rows; None where there are none."""
+        return annotations_in(self.posterior["observed_data"].to_dataset())
 
     @property
     def named(self) -> bool:
