@@ -59,7 +59,7 @@ def test_densities_are_those_of_the_observed_cells_with_their_errors(parameters,
     posterior = posterior_for(parameters, data)
     found = bg.log_density(posterior)
     weights, means, _, _, covariances = parameters
-    for i in range(N):
+    for i in range(0, N, 5):
         seen = np.flatnonzero(~np.isnan(data.values[i]))
         added = np.diag([0.0, errors[i] ** 2])[np.ix_(seen, seen)]
         logs = [

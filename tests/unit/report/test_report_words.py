@@ -50,7 +50,7 @@ def comparison(**changed):
         "elpds": {"loo": dict.fromkeys(MODELS)},
         "differences": pd.DataFrame({"elpd_diff": [-5.5, 0.0]}, index=[1, 2]),
         "probability_note": "",
-        "data": SimpleNamespace(n_obs=500),
+        "data": SimpleNamespace(n_counted=500),
         "verdicts": {ONE: SimpleNamespace(ok=True), TWO: SimpleNamespace(ok=True)},
         "shortfalls": lambda chosen: (),
         "probability_basis": "K = 1, 2 are equally probable beforehand.",
@@ -94,7 +94,7 @@ def test_cautions_are_given_where_there_is_cause():
         comparison(
             verdicts=bad,
             columns=columns,
-            data=SimpleNamespace(n_obs=60),
+            data=SimpleNamespace(n_counted=60),
             probability_note="K = 1 has no p(K).",
         )
     )
