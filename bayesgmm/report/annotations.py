@@ -28,9 +28,7 @@ _OBSERVED_ONLY = (
 )
 _LABELS = (
     "Each class has one component of its own, which bears its name. A row with a known class "
-    "counts for that component only, one with several possible classes for these. Labels are taken "
-    "as part of the random sample: if rows were picked by their class to be labelled, the weights "
-    "of the components are biased."
+    "counts for that component only, one with several possible classes for these."
 )
 _ERRORS = (
     "Cells were recorded with errors of their own, Normal with known standard deviations, which "
@@ -117,10 +115,8 @@ def _weights(known: Annotations, weights: Array) -> str:
             f"that follows. {sizes}"
         )
     return (
-        "Rows have sampling weights, those of a survey. The log likelihood of each row is "
-        "multiplied by its weight, scaled so that the weights add up to the number of rows: the "
-        "result is a pseudo-posterior, for which LOO, WAIC, evidence and p(K) are not given. "
-        f"{sizes}"
+        "Rows have sampling weights, those of a survey: they correct for how rows were picked, and "
+        f"are no numbers of rows. {sizes}"
     )
 
 

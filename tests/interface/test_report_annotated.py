@@ -56,7 +56,7 @@ def test_missing_cells_their_patterns_and_the_assumption():
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("frequency", "stands for w equal rows"), ("sampling", "pseudo-posterior, for which LOO")],
+    [("frequency", "stands for w equal rows"), ("sampling", "correct for how rows were picked")],
 )
 def test_weights_by_their_kind(kind, said):
     weights = np.arange(N) % 4
