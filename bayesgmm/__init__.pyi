@@ -6,7 +6,7 @@ from .analysis import run_analysis
 from .comparison import Choice, Comparison, compare
 from .data import Dataset
 from .diagnosis import Diagnosis, RunStatus, diagnose
-from .elpd import WAIC, RepairedLOO, loo, loo_with_refits, waic
+from .elpd import WAIC, LabelAccuracy, RepairedLOO, label_accuracy, loo, loo_with_refits, waic
 from .errors import (
     BayesGMMError,
     ConfigError,
@@ -98,6 +98,7 @@ __all__ = [
     "GaussianMixture",
     "HardComparison",
     "Imputation",
+    "LabelAccuracy",
     "LeftOut",
     "MissedMode",
     "MixtureSpec",
@@ -137,6 +138,7 @@ __all__ = [
     "fit_map",
     "hard_comparison",
     "impute",
+    "label_accuracy",
     "label_free",
     "load",
     "log_density",

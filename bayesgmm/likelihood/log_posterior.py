@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import betaln, expit, gammaln
+from scipy.special import betaln, expit, gammaln, log_softmax
 
 from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
@@ -15,8 +15,9 @@ from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_ro
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, maximise
-from bayesgmm.likelihood.layout import lay_out, pass_weights
-from bayesgmm.likelihood.moments import Moments
+from bayesgmm.likelihood.layout import Layout, lay_out, pass_weights
+from bayesgmm.likelihood.moments import AS_MASS, Moments
+from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
@@ -92,34 +93,42 @@ class LogPosterior:
 
     @cached_property
     def _compiled(self) -> tuple[Array, Array | None]:
-        resolved, unit = self.resolved, self.resolved.unit
+        picked, annotated = picked_in(self.rows, self.resolved), self._layout.annotated
+        if picked is not None and annotated is not None:
+            annotated = np.concatenate([annotated, picked.laid_out()])
+        return flatten(self._problem), annotated
+
+    @cached_property
+    def _layout(self) -> Layout:
+        resolved = self.resolved
+        return lay_out(self.rows, resolved.centre, resolved.unit, resolved.n_components)
+
+    @property
+    def _problem(self) -> Problem:
+        resolved, unit, layout = self.resolved, self.resolved.unit, self._layout
         structure = resolved.structure
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
-        layout = lay_out(self.rows, resolved.centre, unit, resolved.n_components)
-        flat = flatten(
-            Problem(
-                n_rows=layout.n_plain,
-                n_features=resolved.n_features,
-                n_clusters=resolved.n_components,
-                n_scale_sets=structure.n_scale_sets(resolved.n_components),
-                n_pair_sets=structure.n_pair_sets(resolved.n_components),
-                scalar=structure.scale_width(resolved.n_features) == 1,
-                has_pairs=pairs != (0,),
-                half_normal=resolved.spec.priors.scale_family == "halfnormal",
-                resolved=bool(resolved.resolution.any()),
-                eta=resolved.spec.priors.eta,
-                sigma=resolved.spec.priors.scale_sigma,
-                constants=_constants(resolved),
-                concentration=resolved.concentration,
-                mean_location=(location - resolved.centre) / unit,
-                mean_scale=spread / unit,
-                prior_scale=resolved.scale_rows / unit,
-                resolution=resolved.resolution / unit,
-                blocks=layout.blocks,
-            )
+        return Problem(
+            n_rows=layout.n_plain,
+            n_features=resolved.n_features,
+            n_clusters=resolved.n_components,
+            n_scale_sets=structure.n_scale_sets(resolved.n_components),
+            n_pair_sets=structure.n_pair_sets(resolved.n_components),
+            scalar=structure.scale_width(resolved.n_features) == 1,
+            has_pairs=pairs != (0,),
+            half_normal=resolved.spec.priors.scale_family == "halfnormal",
+            resolved=bool(resolved.resolution.any()),
+            eta=resolved.spec.priors.eta,
+            sigma=resolved.spec.priors.scale_sigma,
+            constants=_constants(resolved),
+            concentration=resolved.concentration,
+            mean_location=(location - resolved.centre) / unit,
+            mean_scale=spread / unit,
+            prior_scale=resolved.scale_rows / unit,
+            resolution=resolved.resolution / unit,
+            blocks=layout.blocks,
         )
-        return flat, layout.annotated
 
     def evaluate(
         self, x: Array, *, inverse_temperature: float = 1.0, jacobian: bool = True
@@ -142,7 +151,8 @@ class LogPosterior:
         """Return log p(row | point) at points (..., dim): (..., row), nats, data units."""
         parameters = self.constrain(points.reshape(-1, self.dim))
         frame = self.resolved.centre, self.resolved.unit
-        found = pointwise_log_likelihood(parameters, rows, *frame)
+        picked = not self.resolved.spec.labels_inform_weights
+        found = pointwise_log_likelihood(parameters, rows, *frame, picked=picked)
         return found.reshape(*points.shape[:-1], len(rows))
 
     def empty_probabilities(self, draws: Array) -> Array:
@@ -183,7 +193,10 @@ class LogPosterior:
             The component that has collapsed, or -1.
         """
         out = np.empty_like(point)
-        return out, maximise(point, self.flat, *moments[1:], floor, ridge, out)
+        collapsed = maximise(point, self.flat, *moments[1:4], floor, ridge, out)
+        if moments.shares.size:
+            out[: len(moments.shares)] = log_of_weights(moments.shares / moments.shares.sum())
+        return out, collapsed
 
     def bounded(self, point: Array) -> Array:
         """Return a point of EM with covariances of the structure, above the recording error."""
@@ -193,12 +206,31 @@ class LogPosterior:
         return out
 
     def evaluate_expected(
-        self, x: Array, mass: Array, centres: Array, scatters: Array
+        self,
+        x: Array,
+        mass: Array,
+        centres: Array,
+        scatters: Array,
+        shares: Array = AS_MASS,
     ) -> Evaluation:
-        """Evaluate the M-step's objective at x, given the sums over rows, fitting units."""
-        terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
-        value = expected_log_posterior(x, self.flat, mass, centres, scatters, terms, gradient)
+        """Evaluate the M-step's objective at x, given the sums over rows, fitting units.
+
+        Arguments are those of `Moments`.
+        """
+        terms, gradient, flat = np.empty(len(TERMS)), np.empty(self.dim), self.flat
+        if shares.size:  # rows that only weights see enter as the concentration does
+            problem = self._problem
+            flat = flatten(problem._replace(concentration=problem.concentration + shares - mass))
+        value = expected_log_posterior(x, flat, mass, centres, scatters, terms, gradient)
+        if shares.size:
+            further = float((shares - mass) @ self._log_weights(x))
+            terms[0] += further
+            terms[TERMS.index("weights")] -= further
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
+
+    def _log_weights(self, x: Array) -> Array:
+        free = x[self.slices["weights"]]
+        return log_softmax(np.append(free, -free.sum()))
 
     def terms(self, draws: Array, values: Array) -> dict[str, Array]:
         """Return the log likelihood and the log prior of each free variable at each draw.

@@ -6,7 +6,9 @@ import numpy as np
 
 from bayesgmm.typing import Array
 
-__all__ = ["Moments"]
+__all__ = ["AS_MASS", "Moments"]
+
+AS_MASS = np.empty(0)
 
 
 class Moments(NamedTuple):
@@ -21,15 +23,18 @@ class Moments(NamedTuple):
         Weighted means of the rows of each cluster.
     scatters : array of shape (cluster, feature, feature)
         Weighted sums of squares and products about those means.
+    shares : array of shape (cluster or 0,)
+        The rows that weights of clusters are in proportion to; those of the mass where absent.
     """
 
     log_likelihood: float
     mass: Array
     centres: Array
     scatters: Array
+    shares: Array = AS_MASS
 
     def merge(self, other: Self) -> "Moments":
-        """Return the moments of both sets of rows.
+        """Return the moments of both sets of rows, of which neither has shares.
 
         References
         ----------

@@ -5,6 +5,7 @@ from copy import copy
 from functools import cached_property, reduce
 
 import numpy as np
+from scipy.special import log_softmax
 
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, rows_of
@@ -17,6 +18,7 @@ from bayesgmm.likelihood.compiled.m_step import (
 )
 from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
+from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
@@ -57,6 +59,7 @@ class Rows:
         self._size = (resolved.n_components, resolved.n_features)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
+        self._picked = None if isinstance(data, Dataset) else picked_in(data, resolved)
         self._held: list[Layout] | None = None
         if 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
             self._held = [self._laid_out(chunk) for chunk in self._chunks()]
@@ -90,13 +93,20 @@ class Rows:
 
     def moments(self, point: Array) -> Moments:
         """Return the moments of all rows at a point of EM."""
-        if self._held is None:
-            parts = self._in_order(point, self._chunks())
-        elif len(self._held) == 1:
-            return self._of_layout(point, self._held[0])
+        parts: Iterable[Moments]
+        if self._held is not None and len(self._held) == 1:
+            parts = (self._of_layout(point, self._held[0]),)
         else:
-            parts = self._in_order(point, self._held)
-        return reduce(Moments.merge, parts)
+            chunks = self._chunks() if self._held is None else self._held
+            parts = self._in_order(point, chunks)
+        found = reduce(Moments.merge, parts)
+        if self._picked is None:
+            return found
+        log_weights = log_softmax(point[: self._size[0]])
+        return found._replace(
+            log_likelihood=found.log_likelihood - self._picked.log_chance(log_weights),
+            shares=self._picked.shares(found.mass, log_weights),
+        )
 
     def log_unit(self, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:
         """Return what a log density loses on the way to data units, nats; see `log_unit_of`."""

@@ -7,6 +7,7 @@ import numpy as np
 from bayesgmm.likelihood.annotated_rows import RowTable, row_log_units
 from bayesgmm.likelihood.compiled.draws import fill_log_likelihoods
 from bayesgmm.likelihood.layout import lay_out
+from bayesgmm.likelihood.picked import log_chances
 from bayesgmm.model.parameters import Parameters, in_fitting_units
 from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
@@ -17,7 +18,13 @@ _DRAWS_PER_TASK = 250
 
 
 def pointwise_log_likelihood(
-    parameters: Parameters, rows: RowTable, centre: Array, unit: Array, *, cores: int = 1
+    parameters: Parameters,
+    rows: RowTable,
+    centre: Array,
+    unit: Array,
+    *,
+    picked: bool = False,
+    cores: int = 1,
 ) -> Array:
     """Return log p(x_i | draw), labels summed out; each row is counted once.
 
@@ -29,6 +36,8 @@ def pointwise_log_likelihood(
         Cells that are missing are left out.
     centre, unit : arrays of shape (feature,), data units
         Coordinates in which the arithmetic is done; the result does not depend on them.
+    picked : bool
+        Whether rows with labels were picked for these: they have the density given the label.
     cores : int
         Threads; the result does not depend on it.
 
@@ -50,4 +59,6 @@ def pointwise_log_likelihood(
 
     deque(in_threads(fill, range(0, len(out), _DRAWS_PER_TASK), cores=cores), maxlen=0)
     out -= row_log_units(rows, unit)
+    if picked:
+        out -= log_chances(rows, log_weights)
     return out

@@ -131,7 +131,8 @@ def same_models(
     same: dict[MixtureSpec, MixtureSpec] = {}
     for spec in specs:
         name = distinct_structure(spec.covariance, spec.n_components, n_features or 2)
-        kept = first.setdefault((spec.n_components, name, spec.priors, spec.resolution), spec)
+        others = spec.priors, spec.resolution, spec.labels_inform_weights
+        kept = first.setdefault((spec.n_components, name, *others), spec)
         if kept is not spec:
             same[spec] = kept
     return same

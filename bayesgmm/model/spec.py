@@ -6,7 +6,7 @@ import operator
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.arguments import check_count
@@ -225,6 +225,10 @@ class MixtureSpec(_Checked):
     resolution : "auto", float or tuple of float
         Recording step of the data. "auto" takes the smallest gap between distinct values of each
         feature that has ties, else 0. 0 treats the recorded values as exact.
+    labels_inform_weights : bool
+        Whether known labels are part of the random sample, so that they say how frequent their
+        clusters are. False where labelled rows were picked for their labels: these then say what
+        their clusters are like, and nothing of the weights.
 
     Raises
     ------
@@ -241,6 +245,7 @@ class MixtureSpec(_Checked):
     covariance: NamedCovariance = "full"
     priors: Priors = Priors()
     resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
+    labels_inform_weights: StrictBool = True
 
 
 def as_spec(spec: "MixtureSpec | int") -> MixtureSpec:

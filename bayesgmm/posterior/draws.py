@@ -28,6 +28,7 @@ from bayesgmm.posterior.tree import (
     clusters_of,
     obs_of,
     parameters_of,
+    require_likelihood,
     resolved_of,
     rows_of,
 )
@@ -262,7 +263,10 @@ class Draws:
         ------
         ConfigError
             For a user's own model.
+        DataError
+            For rows with the weights of a survey, whose draws are not of this density.
         """
+        require_likelihood(self.tree, "the evidence, longer runs and masses of modes")
         if self.resolved is None:
             raise ConfigError(
                 "this posterior is of a user's own model, whose normalised density is not known "
@@ -367,7 +371,8 @@ class Draws:
 
     def log_densities(self, rows: RowTable) -> Array:
         """Return log p(row | draw), array of shape (sample, row), nats, data units."""
-        return pointwise_log_likelihood(self.parameters, rows, *self.frame)
+        picked = self.resolved is not None and not self.resolved.spec.labels_inform_weights
+        return pointwise_log_likelihood(self.parameters, rows, *self.frame, picked=picked)
 
     def over_row_blocks(self, n_rows: int, task: Callable[[slice], None]) -> None:
         """Run a task for each block of rows, blocks shared out among threads.

@@ -224,8 +224,7 @@ def require_likelihood(tree: xr.DataTree, what: str) -> None:
     raise DataError(
         f"{what} need the likelihood of the rows. With the weights of a survey there is none: the "
         "draws are of a pseudo-posterior, adjusted to the variance of the weighted estimate. "
-        "summarize, membership, density and simulate do work; for a number of clusters compare "
-        "their answers for several K."
+        "summarize, membership and label_free do work; compare their answers for several K."
     )
 
 

@@ -59,7 +59,12 @@ def assemble(
     pointwise = None
     if keep_log_likelihood:
         pointwise = pointwise_log_likelihood(
-            parameters, log_posterior.rows, resolved.centre, resolved.unit, cores=cores
+            parameters,
+            log_posterior.rows,
+            resolved.centre,
+            resolved.unit,
+            picked=not resolved.spec.labels_inform_weights,
+            cores=cores,
         ).reshape(*shape, data.n_obs)
 
     def shaped(value: Array) -> Array:

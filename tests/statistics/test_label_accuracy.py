@@ -1,0 +1,96 @@
+"""Labels predicted when left out, against posteriors without them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayesgmm as bg
+from tests.support.few_rows import EIGHT, FIXED
+
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
+RNG = np.random.default_rng(6)
+TABLE = pd.DataFrame({"x": np.r_[RNG.normal(0, 1, 25), RNG.normal(2.5, 1, 25)]})
+LABELS = [None] * 50
+LABELS[:8], LABELS[25:31] = ["a"] * 8, ["b"] * 6
+LABELS[int(TABLE["x"][:8].argmax())] = "b"  # one that the values contradict
+LABELS[40], LABELS[41] = "a", "a|b"
+WEIGHTS = np.where(np.arange(50) % 5 == 0, 2, 1)
+
+
+def sampled(labels, spec=2, weights=None, seed=3):
+    kind = {} if weights is None else {"weights": weights, "weights_kind": "frequency"}
+    data = bg.Dataset.from_frame(TABLE, labels=pd.Series(labels, dtype=object), **kind)
+    spec = spec if isinstance(spec, bg.MixtureSpec) else bg.MixtureSpec(spec, priors=FIXED)
+    return bg.sample(data, spec, draws=1500, tune=500, seed=seed)
+
+
+def without(labels, row):
+    left = list(labels)
+    left[row] = None
+    return left
+
+
+@pytest.fixture(scope="module")
+def result():
+    return bg.label_accuracy(sampled(LABELS))
+
+
+def test_a_label_has_its_probability_given_all_else(result):
+    labelled = [i for i, label in enumerate(LABELS) if label in ("a", "b")]
+    assert result.probabilities["obs"].values.tolist() == labelled
+    assert result.n_bad == (result.pareto_k > 0.7).sum()
+    for row in (int(TABLE["x"][:8].argmax()), 40):
+        exact = bg.membership(sampled(without(LABELS, row), seed=5))["mean"].sel(obs=row)
+        found = result.probabilities.sel(obs=row)
+        assert result.pareto_k.sel(obs=row) < 0.7
+        np.testing.assert_allclose(found, exact, atol=0.025)
+        scored = np.log(found.sel(cluster=LABELS[row]))
+        assert result.log_scores.sel(obs=row).item() == pytest.approx(scored.item(), abs=1e-9)
+
+
+def test_accuracy_and_log_score_are_means_with_their_errors(result):
+    best = result.probabilities["cluster"].values[result.probabilities.values.argmax(axis=1)]
+    right = best == np.array([LABELS[i] for i in result.probabilities["obs"].values])
+    assert 0.5 < result.accuracy < 1.0
+    assert result.accuracy == pytest.approx(right.mean())
+    assert result.accuracy_error == pytest.approx(right.std(ddof=1) / np.sqrt(len(right)))
+    scores = result.log_scores.values
+    assert result.log_score == pytest.approx(scores.mean())
+    assert result.log_score_error == pytest.approx(scores.std(ddof=1) / np.sqrt(len(scores)))
+    assert f"of {len(right)} labels left out" in repr(result)
+
+
+def test_the_only_label_says_nothing_without_itself():
+    data = bg.Dataset.from_frame(pd.DataFrame({"x": EIGHT}), labels=["low", *[None] * 7])
+    alone = bg.label_accuracy(bg.sample(data, bg.MixtureSpec(2, priors=FIXED), draws=100, seed=1))
+    np.testing.assert_allclose(alone.probabilities, 0.5, atol=1e-12)
+    assert alone.log_score == pytest.approx(np.log(0.5))
+
+
+def test_a_class_of_one_label_is_like_the_unnamed_cluster_without_it():
+    labels = [None] * 50
+    labels[:6], labels[30] = ["a"] * 6, "b"
+    found = bg.label_accuracy(sampled(labels, 3)).probabilities.sel(obs=30)
+    exact = bg.membership(sampled(without(labels, 30), 3, seed=5))["mean"].sel(obs=30)
+    assert found.sel(cluster="b").item() == found.sel(cluster="3").item()
+    assert found.sel(cluster="a").item() == pytest.approx(exact.sel(cluster="a").item(), abs=0.03)
+
+
+def test_a_row_that_counts_twice_has_two_labels():
+    result = bg.label_accuracy(sampled(LABELS, weights=WEIGHTS))
+    rows = result.probabilities["obs"].values
+    assert result.n_labels == WEIGHTS[rows].sum()
+    assert result.log_score == pytest.approx(np.average(result.log_scores, weights=WEIGHTS[rows]))
+
+
+def test_picked_rows_are_predicted_as_rows_without_a_label():
+    spec = bg.MixtureSpec(2, priors=FIXED, labels_inform_weights=False)
+    row = int(TABLE["x"][:8].argmax())
+    found = bg.label_accuracy(sampled(LABELS, spec)).probabilities.sel(obs=row)
+    exact = bg.membership(sampled(without(LABELS, row), spec, seed=5))["mean"].sel(obs=row)
+    np.testing.assert_allclose(found, exact, atol=0.03)
+
+
+def test_rows_without_labels_are_refused():
+    with pytest.raises(bg.ConfigError, match="no labels are known"):
+        bg.label_accuracy(bg.sample(EIGHT[:, None], 1, draws=20, tune=50, seed=1))

@@ -1,0 +1,163 @@
+"""Labelled rows that were picked for their labels: they say nothing of the weights."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from scipy.stats import beta, multivariate_normal
+
+import bayesgmm as bg
+from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.map import Posterior
+from bayesgmm.likelihood import rows as passes
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.resolved import resolve
+from bayesgmm.posterior.draws import Draws
+from tests.support.places import DATA
+
+N_ROWS = 70
+SETS = np.array([[1, 0, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 1]], dtype=bool)
+
+
+def some_rows(rng):
+    """Rows with missing cells and weights, each of one class, of two, or of any."""
+    values = rng.normal(size=(N_ROWS, 2)) + 3.0 * rng.integers(3, size=(N_ROWS, 1))
+    allowed = SETS[rng.integers(len(SETS), size=N_ROWS)]
+    missing = values.copy()
+    missing[rng.random(values.shape) < 0.2] = np.nan
+    return values, AnnotatedRows(missing, rng.integers(0, 4, N_ROWS).astype(float), allowed)
+
+
+def model_of(covariance="full", seed=0, **options):
+    rng = np.random.default_rng(seed)
+    values, rows = some_rows(rng)
+    spec = bg.MixtureSpec(3, covariance, labels_inform_weights=False, **options)
+    resolved = resolve(spec, bg.Dataset.from_frame(pd.DataFrame(values)))
+    target = LogPosterior(resolved, rows)
+    return target, 0.5 * rng.normal(size=target.dim)
+
+
+def brute_force(rows, parameters):
+    """Return log (sum_A w_k f_k / sum_A w_k) of each row over its observed cells."""
+    weights, means, _, _, covariances = (value[0] for value in parameters)
+    out = np.zeros(len(rows))
+    for i, (row, allowed) in enumerate(zip(rows.table, rows.allowed, strict=True)):
+        seen = np.flatnonzero(~np.isnan(row))
+        density = np.array(
+            [
+                multivariate_normal(m[seen], c[np.ix_(seen, seen)]).pdf(row[seen])
+                if len(seen)
+                else 1.0
+                for m, c in zip(means, covariances, strict=True)
+            ]
+        )
+        out[i] = np.log((weights * density)[allowed].sum() / weights[allowed].sum())
+    return out
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied_diag"])
+def test_the_density_is_that_given_the_label(covariance):
+    target, x = model_of(covariance)
+    by_row = brute_force(target.rows, target.constrain(x[None]))
+    np.testing.assert_allclose(target.rowwise(x, target.rows), by_row, rtol=1e-10, atol=1e-12)
+    total = target.rows.weights @ by_row
+    found = target.terms(x[None], target.log_densities(x[None]))["log_likelihood"][0]
+    assert found == pytest.approx(total, rel=1e-11)
+    value = target.evaluate(x)
+    for i, move in enumerate(1e-5 * np.eye(target.dim)):
+        slope = (target.evaluate(x + move).value - target.evaluate(x - move).value) / 2e-5
+        assert value.gradient[i] == pytest.approx(slope, rel=1e-6, abs=1e-5)
+    heated = target.evaluate(x, inverse_temperature=0.3).value
+    expected = value.value - 0.7 * value.terms["log_likelihood"]
+    assert heated == pytest.approx(expected, rel=1e-12)
+
+
+def test_em_and_map_see_the_same_density():
+    target, x = model_of()
+    rows = Rows(target.resolved, target.rows)
+    moments = rows.moments(target.em_point(x))
+    fused = target.evaluate(x, jacobian=False)
+    assert moments.log_likelihood == pytest.approx(fused.terms["log_likelihood"], rel=1e-12)
+    value, gradient = Posterior(target.resolved).value_and_gradient(rows, x)
+    assert value == pytest.approx(fused.value, rel=1e-12)
+    np.testing.assert_allclose(gradient, fused.gradient, rtol=1e-8, atol=1e-8)
+
+
+def test_streamed_rows_are_counted_once(monkeypatch):
+    monkeypatch.setattr(passes, "CHUNK", 16)
+    target, x = model_of()
+    point = target.em_point(x)
+    held = Rows(target.resolved, target.rows).moments(point)
+    monkeypatch.setattr(passes, "HELD_BYTES", 0)
+    streamed = Rows(target.resolved, target.rows, 2).moments(point)
+    for one, other in zip(streamed, held, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_no_step_of_em_loses_likelihood_and_it_ends_at_the_best_weights():
+    target, x = model_of(seed=3)
+    rows, likelihood = Rows(target.resolved, target.rows), Likelihood(target.resolved)
+    point, path = target.em_point(x), []
+    for _ in range(400):
+        moments = rows.moments(point)
+        path.append(moments.log_likelihood)
+        point, collapsed = likelihood.step(point, moments, np.full(2, 1e-12))
+        assert collapsed == -1
+    assert np.diff(path).min() > -1e-9 and path[-1] - path[0] > 1.0
+
+    def loss(free):
+        moved = point.copy()
+        moved[:3] = log_softmax(np.append(free, 0.0))
+        return -rows.moments(moved).log_likelihood
+
+    best = minimize(loss, np.zeros(2), tol=1e-10)
+    found = np.exp(log_softmax(point[:3]))
+    np.testing.assert_allclose(found, np.exp(log_softmax(np.append(best.x, 0.0))), atol=1e-4)
+    assert path[-1] == pytest.approx(-best.fun, abs=1e-5)
+
+
+def iris_with_labels():
+    """The first 40 setosa have their label, and 5 of each other species."""
+    table = pd.read_csv(DATA / "iris.csv")
+    labels = np.where(np.arange(150) % 50 < 5, table["species"], None)
+    labels[:40] = "setosa"
+    return table[["petal_length", "petal_width"]], list(labels)
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
+def test_weights_of_a_fit_are_those_of_the_rows_without_labels():
+    table, labels = iris_with_labels()
+    data = bg.Dataset.from_frame(table, labels=labels)
+    spec = bg.MixtureSpec(3, labels_inform_weights=False)
+    unlabelled = np.array([label is None for label in labels])
+    for fit in (verb(data, spec, seed=1, n_starts=4) for verb in (bg.fit_em, bg.fit_map)):
+        shares = bg.membership(fit, data)["mean"].values[unlabelled].sum(axis=0)
+        np.testing.assert_allclose(fit.weights, shares / shares.sum(), atol=2e-4)
+    informed = bg.fit_em(data, 3, seed=1, n_starts=4).weights
+    assert informed[0] == pytest.approx(1 / 3, abs=1e-6)
+    assert fit.weights[0] == pytest.approx(10 / 100, abs=1e-3)
+
+
+def test_draws_of_the_weights_are_those_of_the_rows_without_labels():
+    """Clusters far apart: the weights are Beta given the rows without labels, else given all."""
+    rng = np.random.default_rng(2)
+    clusters = np.repeat([0, 1], [60, 40])
+    labels = np.where(np.arange(100) % 100 < 50, "low", None)
+    table = pd.DataFrame({"x": 20.0 * clusters + rng.normal(size=100)})
+    labels[95:] = "high"
+    data = bg.Dataset.from_frame(table, labels=list(labels))
+    for informed, counts in ((False, (35, 10)), (True, (40, 60))):
+        spec = bg.MixtureSpec(2, labels_inform_weights=informed)
+        posterior = bg.sample(data, spec, draws=1000, seed=4)
+        law = beta(1 + counts[0], 1 + counts[1])
+        drawn = posterior["posterior"]["weights"].values[..., 0]
+        assert drawn.mean() == pytest.approx(law.mean(), abs=0.006)
+        assert drawn.std() == pytest.approx(law.std(), rel=0.08)
+        stored = posterior["log_likelihood"]["x"].values
+        total = posterior["sample_stats"]["log_likelihood"].values
+        np.testing.assert_allclose(stored.sum(axis=2), total, rtol=1e-10)
+        again = Draws(posterior).log_densities(Draws(posterior).table)
+        np.testing.assert_allclose(again, stored.reshape(again.shape), rtol=1e-12)
