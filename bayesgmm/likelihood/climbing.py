@@ -1,14 +1,17 @@
 """Climbs of the log posterior in its unconstrained coordinates, and its curvature there."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bayesgmm.likelihood.compiled.climbing import ascend, curvature_at
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array
 
-__all__ = ["ascend_from", "curvature", "curvatures"]
+__all__ = ["ascend_from", "curvature", "curvatures", "row_scores"]
 
 _STEP = 1e-4
+_BLOCK_VALUES = 2**21
 
 
 def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tuple[Array, float]:
@@ -39,13 +42,31 @@ def curvatures(target: LogPosterior, points: Array) -> Array:
     rows behind.
     """
     n_points, dim = points.shape
-    steps, out = np.full(points.shape, _STEP), np.empty((n_points, dim, dim))
-    unit = target.resolved.unit
+    out = np.empty((n_points, dim, dim))
+    for x, its_steps, hessian in zip(points, _steps(target, points), out, strict=True):
+        curvature_at(x, target.flat, target.annotated, its_steps, hessian)
+    return out
+
+
+def row_scores(target: LogPosterior, x: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield rows, block by block, and the gradient of each one's log likelihood at x (dim,).
+
+    Shape (row, dim), each row counted once; by central differences, with the same steps.
+    """
+    steps = _steps(target, x[None])[0]
+    points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
+    size = max(1, _BLOCK_VALUES // len(points))
+    for start in range(0, len(target.rows), size):
+        part = slice(start, start + size)
+        above, below = np.split(target.rowwise(points, target.rows[part]), 2)
+        yield part, ((above - below) / (2.0 * steps[:, None])).T
+
+
+def _steps(target: LogPosterior, points: Array) -> Array:
+    steps, unit = np.full(points.shape, _STEP), target.resolved.unit
     covariances = target.constrain(points).covariances / np.multiply.outer(unit, unit)
     with np.errstate(all="ignore"):
         widths = 1.0 / np.sqrt(np.einsum("pkdd->pkd", np.linalg.pinv(covariances)))
-    narrow = np.clip(np.nan_to_num(widths.reshape(n_points, -1)), 1e-9, 1.0)
+    narrow = np.clip(np.nan_to_num(widths.reshape(len(points), -1)), 1e-9, 1.0)
     steps[:, target.slices["means"]] *= narrow
-    for x, its_steps, hessian in zip(points, steps, out, strict=True):
-        curvature_at(x, target.flat, target.annotated, its_steps, hessian)
-    return out
+    return steps

@@ -8,13 +8,23 @@ from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.plots import prior_posterior, prior_predictive
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
 from bayesgmm.report.numbers import INTERVAL_SHOWN, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+from bayesgmm.sampling.pseudo_posterior import PSEUDO_POSTERIOR
 from bayesgmm.typing import Array
 
 __all__ = ["model"]
+
+_SURVEY = (
+    "The rows have the weights of a survey, scaled to sum to their number. The draws are those of "
+    "the pseudo-posterior, in which each row's likelihood has its weight as a power, moved so "
+    "that their variance is that of the weighted estimate (the sandwich H⁻¹ J H⁻¹; Williams and "
+    "Savitsky 2021). Rows count as drawn independently of one another: strata and clusters of the "
+    "survey's design are not accounted for, and there is neither evidence nor LOO nor WAIC."
+)
 
 
 def model(subject: Subject) -> Section:
@@ -48,6 +58,10 @@ def model(subject: Subject) -> Section:
     if correlated:
         blocks.append(Formula("lkj"))
     blocks += [_priors(resolved), Text(_origin(resolved)), Text(_recording(resolved))]
+    if resolved.classes:
+        blocks.append(Text(_labels(resolved)))
+    if subject.draws.source is not None and attribute(subject.draws.tree, PSEUDO_POSTERIOR):
+        blocks.append(Text(_SURVEY))
     blocks += _pictures(subject)
     return Section("model", "The model", tuple(blocks))
 
@@ -176,6 +190,24 @@ def _recording(resolved: ResolvedSpec) -> str:
         "Recorded values are rounded, and a density that took them as exact could shrink a "
         "component onto tied rows. Each component therefore carries a recording error with "
         f"standard deviation h, {ERROR_PER_STEP} recording steps, in data units: {listed}."
+    )
+
+
+def _labels(resolved: ResolvedSpec) -> str:
+    known = (
+        "The class of some rows is known, or that it is one of several; each class has the "
+        "component of its name. "
+    )
+    if resolved.spec.labels_inform_weights:
+        return known + (
+            "Labelled rows count as part of the random sample: a row of class k has the likelihood "
+            "w_k f_k(x), f_k being the density of component k, so that labels inform the weights."
+        )
+    return known + (
+        "Labelled rows count as picked for their labels: a row of class k has the likelihood "
+        "f_k(x), f_k being the density of component k, and one of several classes the weighted "
+        "mean of their densities. Such rows say what the components are like, and nothing of how "
+        "frequent one of these classes is beside the others."
     )
 
 

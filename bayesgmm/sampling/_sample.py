@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,6 @@ from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_components, require_whole_weights
 from bayesgmm.errors import (
     ConfigError,
-    DataError,
     DataWarning,
     SamplingError,
     SamplingInterrupted,
@@ -34,6 +34,7 @@ from bayesgmm.sampling.chain_starts import dispersed_starts, plain_starts
 from bayesgmm.sampling.mode_search import find_modes, modes_from
 from bayesgmm.sampling.nuts import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.posterior_modes import PosteriorMode
+from bayesgmm.sampling.pseudo_posterior import adjusted, surveyed
 from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
 from bayesgmm.typing import Array
@@ -42,6 +43,7 @@ __all__ = ["sample"]
 
 logger = logging.getLogger(__name__)
 
+Relabelling = Literal["stephens", "ecr", "pivot"]
 _CLIMBED = 32  # draws of all chains together from which further modes are sought
 
 
@@ -64,6 +66,11 @@ def sample(
 ) -> xr.DataTree:
     """Draw from the posterior of a Gaussian mixture, labels summed out.
 
+    Under the weights of a survey the draws are those of the pseudo-posterior, whose likelihood is
+    weighted, moved so that they have the variance of its maximum over samples of that design
+    (Williams and Savitsky 2021). Rows count as drawn independently: strata and clusters of the
+    design are not known here.
+
     Parameters
     ----------
     data : Dataset, array of shape (obs, feature) or frame
@@ -85,7 +92,8 @@ def sample(
         Monte Carlo from the prior, which crosses modes; ``chains`` independent runs of ``draws``
         particles.
     relabel : {"stephens", "ecr", "pivot"} or None
-        How label switching is undone; None leaves the labels as sampled.
+        How label switching is undone; None leaves the labels as sampled, which the weights of a
+        survey do not allow.
     model : pymc.Model, optional
         Sample this model instead; it needs weights, means, covariances and x with our dims. Its
         labels are kept unless an exchange of two clusters leaves log prior and log likelihood as
@@ -112,7 +120,8 @@ def sample(
     ResourceError
         When the result would not fit in memory.
     SamplingError
-        When no chain can start.
+        When no chain can start; under the weights of a survey, where the draws have several modes
+        or labels that are not sure.
     SamplingInterrupted
         After Ctrl-C; carries the draws made as ``partial``.
 
@@ -150,7 +159,7 @@ def sample(
         )
         return tree if relabel is None else labels.relabel(tree, relabel)
     spec = _required(spec)
-    log_posterior = _log_posterior_of(dataset, spec)
+    log_posterior = _log_posterior_of(dataset, spec, relabel)
     _warn_of_ties(log_posterior.resolved, dataset)
     for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
     with sound_arithmetic(SamplingError):
@@ -159,17 +168,10 @@ def sample(
             drawn = run(log_posterior, modes, settings, chains, for_draws, report)
         modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
-    tree = assemble(
-        log_posterior,
-        drawn,
-        dataset,
-        keep_log_likelihood=log_likelihood,
-        cores=settings.cores,
-        attributes=attributes,
-        modes=modes,
+    assembled = partial(
+        assemble, log_posterior, data=dataset, cores=settings.cores, attributes=attributes
     )
-    if relabel is not None:
-        tree = _relabelled(tree, relabel)
+    tree = _finished(log_posterior, drawn, dataset, modes, relabel, log_likelihood, assembled)
     if drawn.interrupted:
         raise _interruption(tree, settings.draws, chains)
     return tree
@@ -234,8 +236,28 @@ def _some_draws(drawn: ChainDraws) -> Array:
     return points[np.isfinite(points).all(axis=1)]
 
 
-def _relabelled(tree: xr.DataTree, method: Literal["stephens", "ecr", "pivot"]) -> xr.DataTree:
+def _finished(
+    log_posterior: LogPosterior,
+    drawn: ChainDraws,
+    data: Dataset,
+    modes: list[PosteriorMode],
+    relabel: Relabelling | None,
+    log_likelihood: bool,
+    assembled: Callable[..., xr.DataTree],
+) -> xr.DataTree:
+    """Lay draws out, relabel them, and adjust them to the design of a survey."""
+    if not surveyed(data):
+        tree = assembled(drawn, keep_log_likelihood=log_likelihood, modes=modes)
+        return _relabelled(tree, relabel)
+    raw = _relabelled(assembled(drawn, keep_log_likelihood=False), relabel)
+    finish = partial(assembled, keep_log_likelihood=log_likelihood)
+    return adjusted(log_posterior, raw, drawn, modes, finish)
+
+
+def _relabelled(tree: xr.DataTree, method: Relabelling | None) -> xr.DataTree:
     """Relabel a run; when that is interrupted, the draws are handed over as they were sampled."""
+    if method is None:
+        return tree
     try:
         return labels.relabel(tree, method)
     except KeyboardInterrupt as stop:
@@ -265,16 +287,16 @@ def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
     )
 
 
-def _log_posterior_of(data: Dataset, spec: MixtureSpec) -> LogPosterior:
+def _log_posterior_of(data: Dataset, spec: MixtureSpec, relabel: str | None) -> LogPosterior:
     """Return the log posterior of rows that it can be sampled for."""
+    if surveyed(data) and relabel is None:
+        raise ConfigError(
+            "draws under the weights of a survey are adjusted in one labelling: relabel must be "
+            "'stephens', 'ecr' or 'pivot', got None.",
+            key="relabel",
+        )
     check_components(data, spec.n_components)
     require_whole_weights(data)
-    if data.annotations is not None and data.annotations.weights_kind == "sampling":
-        raise DataError(
-            "draws under a survey's weights are those of a pseudo-posterior, whose spread is wrong "
-            "until it is adjusted for the design, which is not done so far; fit_em and fit_map "
-            "take such weights."
-        )
     return LogPosterior(resolve(spec, data), table_of(data, spec.n_components))
 
 

@@ -191,14 +191,6 @@ def test_draws_under_errors_of_each_row_are_of_the_values_without_them():
     assert plain > 1.4
 
 
-def test_a_surveys_weights_are_refused_by_name():
-    data = bg.Dataset.from_frame(
-        pd.DataFrame({"x": EIGHT}), weights=np.linspace(0.5, 2.0, 8), weights_kind="sampling"
-    )
-    with pytest.raises(bg.DataError, match="pseudo-posterior"):
-        bg.sample(data, 2)
-
-
 def test_nothing_missing_changes_no_bit():
     """Rows of which nothing is known are not annotated, whatever was asked for."""
     table = pd.DataFrame({"x": EIGHT, "y": SECOND})
