@@ -78,6 +78,13 @@ class Annotations:
         out[~self.possible.any(axis=1)] = True
         return out
 
+    @property
+    def counts(self) -> Array | None:
+        """How often each row counts, a survey's weights scaled to sum to the rows that count."""
+        if self.weights is None or self.weights_kind == "frequency":
+            return self.weights
+        return self.weights * (np.count_nonzero(self.weights) / self.weights.sum())
+
     def n_counted(self, n_obs: int) -> float:
         """Return the number of rows that count, each by its frequency weight; `n_obs` are there."""
         if self.weights is None:

@@ -226,10 +226,7 @@ def table_of(data: Dataset, n_clusters: int) -> RowTable:
 
 def annotated_rows(values: Dataset | Array, known: Annotations, n_clusters: int) -> AnnotatedRows:
     """Return rows with what is known of them, for so many clusters; see `AnnotatedRows`."""
-    weights = known.weights
-    if weights is not None and known.weights_kind == "sampling":
-        weights = weights * (np.count_nonzero(weights) / weights.sum())
-    return AnnotatedRows(values, weights, known.allowed(n_clusters), known.errors)
+    return AnnotatedRows(values, known.counts, known.allowed(n_clusters), known.errors)
 
 
 def groups_of(rows: RowTable) -> tuple[RowGroup, ...]:

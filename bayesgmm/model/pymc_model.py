@@ -6,9 +6,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesgmm.data import as_dataset
+from bayesgmm.data import Annotations, as_dataset
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import pair_names
+from bayesgmm.model.pymc_rows import observe
 from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -36,6 +37,10 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
         means start at the centres of k-means, apart from one another, so that `pymc.find_MAP`
         leaves the point at which all components are the same.
 
+        Missing cells are NaN in ``x_data``, and draws of x are whole rows. What else is known of
+        rows stands in ``x_pattern``, ``pattern_seen``, ``pattern_errors``, ``x_allowed`` and
+        ``x_weights``.
+
     Raises
     ------
     ConfigError, DataError
@@ -53,14 +58,20 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     >>> [v.name for v in model.free_RVs]
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
-    dataset = as_dataset(data)
-    return model_of(resolve(as_spec(spec), dataset), dataset.values, dataset.obs())
+    dataset = as_dataset(data, annotated=True)
+    resolved = resolve(as_spec(spec), dataset)
+    return model_of(resolved, dataset.values, dataset.obs(), dataset.annotations)
 
 
-def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None = None) -> pm.Model:
+def model_of(
+    resolved: ResolvedSpec,
+    values: np.ndarray,
+    obs: np.ndarray | None = None,
+    known: Annotations | None = None,
+) -> pm.Model:
     """Build the PyMC model of a resolved spec for rows `values` (obs, feature), data units.
 
-    `obs` names the rows; None counts them from 0.
+    `obs` names the rows; None counts them from 0. `known` is what is known of them beside.
     """
     k, d = resolved.n_components, resolved.n_features
     with pm.Model(
@@ -70,7 +81,7 @@ def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None 
             weights = pm.Deterministic("weights", pt.ones(1), dims="cluster")
         else:
             weights = pm.Dirichlet("weights", resolved.concentration, dims="cluster")
-        means = _means(model, resolved, values)
+        means = _means(model, resolved, values, known)
         scales = pm.Deterministic(
             "scales", _broadcast_scales(resolved), dims=("cluster", "feature")
         )
@@ -86,16 +97,24 @@ def model_of(resolved: ResolvedSpec, values: np.ndarray, obs: np.ndarray | None 
         covariances = pm.Deterministic(
             "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
         )
+        if known is not None:
+            observe(weights, means, covariances, values, known)
+            return model
         components = pm.MvNormal.dist(mu=means, chol=pt.linalg.cholesky(covariances))
         rows = pm.Data("x_data", values, dims=("obs", "feature"))
         pm.Mixture("x", w=weights, comp_dists=components, observed=rows, dims=("obs", "feature"))
     return model
 
 
-def _means(model: pm.Model, resolved: ResolvedSpec, values: np.ndarray) -> Any:
+def _means(
+    model: pm.Model, resolved: ResolvedSpec, values: np.ndarray, known: Annotations | None
+) -> Any:
     """Declare the means: Normal, and starting apart from one another."""
     shape = (resolved.n_components, resolved.n_features)
-    start = ApartNormalRV(tuple(map(tuple, centres_apart(resolved, values).tolist())))
+    filled = np.where(np.isnan(values), resolved.centre, values)
+    allowed = None if known is None else known.allowed(resolved.n_components)
+    centres = centres_apart(resolved, filled, allowed)
+    start = ApartNormalRV(tuple(map(tuple, centres.tolist())))
     _, means = start(
         resolved.mean_location,
         resolved.mean_scale,
@@ -109,7 +128,7 @@ def _means(model: pm.Model, resolved: ResolvedSpec, values: np.ndarray) -> Any:
 def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
     features = list(resolved.features)
     return {
-        "cluster": cluster_names(resolved.n_components).tolist(),
+        "cluster": cluster_names(resolved.n_components, resolved.class_names).tolist(),
         "feature": features,
         "feature_bis": features,
         "pair": pair_names(features),

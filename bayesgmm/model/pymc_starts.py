@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["ApartNormalRV", "centres_apart"]
 
@@ -42,15 +42,18 @@ def _given_start(op: ApartNormalRV, variable: Any, *_: Any) -> Any:
     return pt.constant(np.array(op.start, dtype=variable.dtype))
 
 
-def centres_apart(resolved: ResolvedSpec, values: Array) -> Array:
+def centres_apart(resolved: ResolvedSpec, values: Array, allowed: BoolArray | None = None) -> Array:
     """Return centres of k-means on some of the rows, one a cluster.
 
-    Where the prior tells clusters apart, each centre goes to the one whose prior lies nearest.
+    Where the prior tells clusters apart, each centre goes to the one whose prior lies nearest;
+    where rows are known to be in a cluster, it takes the centre nearest to these.
 
     Parameters
     ----------
     resolved : ResolvedSpec
     values : array of shape (obs, feature), data units
+    allowed : bool array of shape (obs, cluster), optional
+        Clusters that each row may be in.
 
     Returns
     -------
@@ -65,6 +68,11 @@ def centres_apart(resolved: ResolvedSpec, values: Array) -> Array:
         return resolved.centre + resolved.unit * (scaled.mean(axis=0) + steps)
     found = KMeans(k, n_init=_STARTS, random_state=0).fit(scaled).cluster_centers_
     centres = resolved.centre + resolved.unit * found[np.argsort(found[:, 0], kind="stable")]
-    location, scale = resolved.mean_rows
+    location, scale = map(np.copy, resolved.mean_rows)
+    if allowed is not None:
+        alone = allowed & (allowed.sum(axis=1, keepdims=True) == 1)
+        for cluster in np.flatnonzero(alone.any(axis=0)):
+            location[cluster] = values[alone[:, cluster]].mean(axis=0)
+            scale[cluster] = resolved.unit
     apart = ((centres - location[:, None]) / scale[:, None]) ** 2
     return centres[linear_sum_assignment(apart.sum(axis=2))[1]]

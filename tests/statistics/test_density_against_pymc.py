@@ -1,16 +1,21 @@
 """The fused log posterior against the PyMC model of the same spec, every constant included."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
 
-from bayesgmm.data import as_dataset
+from bayesgmm.data import Annotations, Dataset, as_dataset
+from bayesgmm.likelihood.annotated_rows import annotated_rows, values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.components import STRUCTURES, distinct_structure
-from bayesgmm.model.pymc_model import model_of
+from bayesgmm.model.pymc_model import build_model, model_of
+from bayesgmm.model.pymc_rows import observe
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from tests.support.log_posteriors import log_posterior_of
@@ -76,9 +81,96 @@ def test_priors_of_single_clusters_equal_the_pymc_model(n_features, covariance, 
     check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)
 
 
-def check_against_pymc(fused, rng):
+def annotated_case(n_features, covariance, n_patterns):
+    """Return a log posterior given rows with all annotations, and these.
+
+    A third of the cells are missing, in so many patterns; where each of the rows is to have its
+    own, their errors differ.
+    """
+    rng = np.random.default_rng([n_features, n_patterns])
+    n_rows, k = 40, 3
+    complete = 100.0 + rng.normal(size=(n_rows, n_features)) * np.arange(3, 3 + n_features)
+    seen = rng.random((n_patterns, n_features)) < 0.7
+    which = np.arange(n_rows) % n_patterns
+    errors = np.where(
+        rng.random((n_patterns, 1)) < 0.5, 0.0, rng.uniform(0.1, 3.0, n_patterns)[:, None]
+    )
+    if n_patterns == n_rows:
+        errors = rng.uniform(0.1, 3.0, size=seen.shape)
+    possible = rng.random((n_rows, k - 1)) < 0.4
+    values = np.where(seen[which], complete, np.nan)
+    weights = rng.integers(0, 4, n_rows).astype(float)
+    known = Annotations(
+        weights, "frequency", ("a", "b"), possible, errors[which] * np.ones(n_features)
+    )
+    spec = MixtureSpec(k, covariance, Priors(eta=1.3), resolution=0.5)
+    resolved = resolve(spec, as_dataset(complete))
+    return LogPosterior(resolved, annotated_rows(values, known, k)), known, rng
+
+
+def each_annotated_model():
+    """Yield each structure with each number of features and patterns, one of them by default."""
+    sizes = list(itertools.product((1, 2, 5), (1, 8, 40)))
+    for place, covariance in enumerate(STRUCTURES):
+        for i, (d, n_patterns) in enumerate(sizes):
+            marks = [] if i == (place + 1) % len(sizes) else [pytest.mark.slow]
+            yield pytest.param(d, covariance, n_patterns, marks=marks)
+
+
+@pytest.mark.parametrize(("n_features", "covariance", "n_patterns"), list(each_annotated_model()))
+def test_rows_with_annotations_equal_the_pymc_model(n_features, covariance, n_patterns):
+    fused, known, rng = annotated_case(n_features, covariance, n_patterns)
+    check_against_pymc(fused, rng, known)
+
+
+def test_a_surveys_weights_equal_the_pymc_model():
+    fused, known, rng = annotated_case(2, "full", 8)
+    survey = replace(known, weights=rng.uniform(0.0, 3.0, size=40), weights_kind="sampling")
+    rows = annotated_rows(fused.rows.table, survey, 3)
+    check_against_pymc(LogPosterior(fused.resolved, rows), rng, survey)
+
+
+def test_the_model_of_annotated_rows_says_what_they_are():
+    """Clusters bear the classes' names, cells stay missing, and x is one copy of each row."""
+    rng = np.random.default_rng(4)
+    values = np.where(np.arange(40) % 2, 8.0, 0.0)[:, None] + rng.normal(size=(40, 2))
+    values[::7, 1] = np.nan
+    table = pd.DataFrame(values, columns=["u", "v"])
+    labels = np.where(np.arange(40) < 8, np.where(np.arange(40) % 2, "a", "b"), "")
+    counts = 1 + np.arange(40) % 3
+    data = Dataset.from_frame(
+        table, missing="mar", labels=labels, weights=counts, weights_kind="frequency"
+    )
+    model = build_model(data, 2)
+    assert model.coords["cluster"] == ("a", "b")
+    np.testing.assert_array_equal(model["x_data"].get_value(), values)
+    start = model.initial_point()
+    np.testing.assert_allclose(start["means"][:, 0], [8.0, 0.0], atol=1.0)
+    rows = model.compile_fn(model.logp(vars=[model["x"]], sum=False), mode=INTERPRETED)(start)[0]
+    total = model.compile_fn(model.logp(), mode=INTERPRETED)(start)
+    prior = model.compile_fn(model.logp(vars=model.free_RVs), mode=INTERPRETED)(start)
+    assert counts @ rows == pytest.approx(float(total) - float(prior), rel=1e-10)
+
+
+def test_draws_of_rows_have_their_errors_and_clusters():
+    n = 1000
+    allowed = np.repeat([[False, True], [True, True]], n, axis=0)
+    errors = np.repeat([[3.0, 0.0], [0.0, 0.0]], n, axis=0)
+    known = Annotations(classes=("a", "b"), possible=allowed, errors=errors)
+    values = np.full((2 * n, 2), np.nan)
+    values[:, 0] = 1.0
+    with pm.Model(coords={"obs": range(2 * n), "feature": ["u", "v"], "cluster": ["a", "b"]}) as m:
+        weights, means = pt.as_tensor([0.3, 0.7]), pt.as_tensor([[-9.0, 0.0], [9.0, 1.0]])
+        observe(weights, means, pt.as_tensor([[[1.0, 0.5], [0.5, 1.0]]] * 2), values, known)
+    x = pm.draw(m["x"], random_seed=1, mode=INTERPRETED)
+    np.testing.assert_allclose(x[:n].mean(axis=0), [9.0, 1.0], atol=0.4)
+    np.testing.assert_allclose(np.cov(x[:n].T), [[10.0, 0.5], [0.5, 1.0]], atol=1.5)
+    assert (x[n:, 0] > 0.0).mean() == pytest.approx(0.7, abs=0.05)
+
+
+def check_against_pymc(fused, rng, known=None):
     n_components = fused.resolved.n_components
-    model = model_of(fused.resolved, fused.rows)
+    model = model_of(fused.resolved, values_of(fused.rows), known=known)
     logp = model.logp()  # its gradient by all variables at once: `dlogp` goes back once for each
     gradients = [part.ravel() for part in pt.grad(logp, model.value_vars)]
     reference = model.compile_fn(
