@@ -47,6 +47,16 @@ class LabelAccuracy:
         P(cluster | the row, all other rows and labels), of the rows with a label.
     log_scores, pareto_k : DataArray of shape (obs,)
         Log probability of each label, nats, and Pareto k of the weights behind it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from bayesgmm import Dataset, sample
+    >>> table = pd.DataFrame({"x": [0.0, 0.2, 0.5, 5.0, 5.1, 5.4, 0.3, 5.2]})
+    >>> labels = ["low", "low", None, "high", "high", None, None, None]
+    >>> found = label_accuracy(sample(Dataset.from_frame(table, labels=labels), 2, seed=1))
+    >>> found.n_labels, found.probabilities.shape
+    (4, (4, 2))
     """
 
     accuracy: float
@@ -124,7 +134,8 @@ def label_accuracy(posterior: Posterior) -> LabelAccuracy:
     weights = np.ones(len(table)) if table.weights is None else table.weights
     rows = np.flatnonzero(~table.allowed.all(axis=1) & (weights > 0.0))
     found = _Predicted.empty(len(rows), draws.n_components)
-    predict = partial(_predict, draws, table, rows, _exchanges(table, resolved, rows), found)
+    exchanges, relative = _exchanges(table, resolved, rows), _relative_efficiency(draws)
+    predict = partial(_predict, draws, table, rows, exchanges, relative, found)
     draws.over_row_blocks(len(rows), predict)
     return _summed_up(found, draws, rows, weights[rows], table.allowed[rows])
 
@@ -146,6 +157,7 @@ def _predict(
     table: AnnotatedRows,
     rows: IntArray,
     exchanges: Array,
+    relative: float,
     found: _Predicted,
     block: slice,
 ) -> None:
@@ -157,13 +169,13 @@ def _predict(
     log_likelihood = np.log(of_label)  # of the label given the values
     if not draws.resolved.spec.labels_inform_weights:
         log_likelihood -= np.transpose(log_chances(part, log_of_weights(draws.parameters.weights)))
-    log_weights, found.pareto_k[block] = array_stats.psislw(log_likelihood, _relative(draws))
+    log_weights, found.pareto_k[block] = array_stats.psislw(log_likelihood, relative)
     smoothed = np.exp(log_weights - logsumexp(log_weights, axis=1, keepdims=True))
     found.probabilities[block] = np.einsum("iks,is->ik", shares, smoothed)
     found.log_scores[block] = np.log((smoothed * of_label).sum(axis=1))
 
 
-def _relative(draws: Draws) -> float:
+def _relative_efficiency(draws: Draws) -> float:
     """Return the effective share of the draws for the mean of the total log likelihood."""
     total = draws.tree["sample_stats"].to_dataset()["log_likelihood"]
     size = effective_size(total.transpose("chain", "draw").values)

@@ -16,8 +16,10 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.resolved import resolve
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.report import model_words
 from tests.support.places import DATA
 
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
 N_ROWS = 70
 SETS = np.array([[1, 0, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 1]], dtype=bool)
 
@@ -127,7 +129,6 @@ def iris_with_labels():
     return table[["petal_length", "petal_width"]], list(labels)
 
 
-@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
 def test_weights_of_a_fit_are_those_of_the_rows_without_labels():
     table, labels = iris_with_labels()
     data = bg.Dataset.from_frame(table, labels=labels)
@@ -161,3 +162,14 @@ def test_draws_of_the_weights_are_those_of_the_rows_without_labels():
         np.testing.assert_allclose(stored.sum(axis=2), total, rtol=1e-10)
         again = Draws(posterior).log_densities(Draws(posterior).table)
         np.testing.assert_allclose(again, stored.reshape(again.shape), rtol=1e-12)
+
+
+def test_the_report_says_what_labels_mean():
+    table, labels = iris_with_labels()
+    data = bg.Dataset.from_frame(table, labels=labels)
+    words = [
+        model_words._labels(resolve(bg.MixtureSpec(3, labels_inform_weights=informed), data))
+        for informed in (True, False)
+    ]
+    assert "likelihood w_k f_k(x)" in words[0] and "inform the weights" in words[0]
+    assert "picked for their labels" in words[1] and "likelihood f_k(x)" in words[1]
