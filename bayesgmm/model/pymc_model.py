@@ -98,7 +98,8 @@ def model_of(
             "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
         )
         if known is not None:
-            observe(weights, means, covariances, values, known)
+            picked = not resolved.spec.labels_inform_weights
+            observe(weights, means, covariances, values, known, picked=picked)
             return model
         components = pm.MvNormal.dist(mu=means, chol=pt.linalg.cholesky(covariances))
         rows = pm.Data("x_data", values, dims=("obs", "feature"))

@@ -15,7 +15,15 @@ __all__ = ["observe"]
 _SIGNATURE = "(k),(k,d),(k,d,d),(),(g,d),(g,d),(k)->(d)"
 
 
-def observe(weights: Any, means: Any, covariances: Any, values: Array, known: Annotations) -> None:
+def observe(
+    weights: Any,
+    means: Any,
+    covariances: Any,
+    values: Array,
+    known: Annotations,
+    *,
+    picked: bool = False,
+) -> None:
     """Declare the observed rows ``x`` in the model at hand, labels summed out, data units.
 
     A row is a Normal on its observed cells, with its own errors, in one of the clusters that it may
@@ -29,6 +37,8 @@ def observe(weights: Any, means: Any, covariances: Any, values: Array, known: An
     values : array of shape (obs, feature), data units
         NaN where a cell is missing.
     known : Annotations
+    picked : bool
+        Whether rows with labels were picked for these: they have the density given the label.
     """
     seen = ~np.isnan(values)
     errors = np.zeros(values.shape) if known.errors is None else np.where(seen, known.errors, 0.0)
@@ -51,11 +61,12 @@ def observe(weights: Any, means: Any, covariances: Any, values: Array, known: An
         if len(allowed) == 1
         else pm.Data("x_allowed", allowed, dims=("obs", "cluster")),
     )
+    log_densities = _log_densities_given_labels if picked else _log_densities
     pm.CustomDist(
         "x",
         *parameters,
         dist=_rows,
-        logp=_log_densities,
+        logp=log_densities,
         signature=_SIGNATURE,
         observed=rows,
         dims=("obs", "feature"),
@@ -63,7 +74,7 @@ def observe(weights: Any, means: Any, covariances: Any, values: Array, known: An
     counts = known.counts
     if counts is not None:
         copies = pm.Data("x_weights", counts, dims="obs")
-        pm.Potential("copies", (copies - 1.0) * _log_densities(rows, *parameters), dims="obs")
+        pm.Potential("copies", (copies - 1.0) * log_densities(rows, *parameters), dims="obs")
 
 
 def _log_densities(
@@ -91,6 +102,12 @@ def _log_densities(
     densities = -0.5 * (whitened**2).sum(axis=-1) - log_scales[which] - log_constant[:, None]
     joint = pt.where(allowed, pt.log(weights) + densities, -np.inf)
     return pt.logsumexp(joint, axis=-1)
+
+
+def _log_densities_given_labels(rows: Any, weights: Any, *others: Any) -> Any:
+    """Return the same less log sum_A w_k, the chance of a row's label."""
+    chance = pt.where(others[-1], weights, 0.0).sum(axis=-1)
+    return _log_densities(rows, weights, *others) - pt.log(chance)
 
 
 def _rows(

@@ -130,6 +130,13 @@ def test_a_surveys_weights_equal_the_pymc_model():
     check_against_pymc(LogPosterior(fused.resolved, rows), rng, survey)
 
 
+def test_rows_that_were_picked_for_their_labels_have_the_density_given_these():
+    fused, known, rng = annotated_case(2, "full", 8)
+    spec = replace(fused.resolved.spec, labels_inform_weights=False)
+    picked = LogPosterior(replace(fused.resolved, spec=spec), fused.rows)
+    check_against_pymc(picked, rng, known)
+
+
 def test_the_model_of_annotated_rows_says_what_they_are():
     """Clusters bear the classes' names, cells stay missing, and x is one copy of each row."""
     rng = np.random.default_rng(4)
