@@ -11,7 +11,11 @@ import numpy as np
 
 
 class Truth(NamedTuple):
-    """A mixture in two dimensions, and how many rows to draw from it."""
+    """A mixture in two dimensions, and how many rows to draw from it.
+
+    With `errors`, each cell is recorded with an error of its own, which is written beside it: its
+    standard deviation is drawn evenly between half and three halves of that of the feature.
+    """
 
     seed: int
     rows: int
@@ -19,6 +23,7 @@ class Truth(NamedTuple):
     means: list[list[float]]
     scales: list[list[float]]
     correlations: list[float]
+    errors: list[float] | None = None
 
 
 TRUTHS = {
@@ -54,6 +59,15 @@ TRUTHS = {
         scales=[[1.5, 1.5], [1.5, 1.5]],
         correlations=[0.9, -0.8],
     ),
+    "survey": Truth(
+        seed=5,
+        rows=300,
+        weights=[0.35, 0.65],
+        means=[[-1.4, 60.0], [-0.6, 20.0]],
+        scales=[[0.3, 60.0], [0.2, 25.0]],
+        correlations=[0.0, 0.0],
+        errors=[0.25, 12.0],
+    ),
 }
 
 
@@ -67,10 +81,20 @@ def draw(truth: Truth) -> np.ndarray:
     return np.array(truth.means)[component] + np.array(truth.scales)[component] * noise
 
 
+def with_errors(rows: np.ndarray, truth: Truth) -> np.ndarray:
+    """Record rows with errors of their own, and put these beside them (obs, 4)."""
+    rng = np.random.default_rng([truth.seed, 1])
+    errors = (rng.uniform(0.5, 1.5, size=rows.shape) * truth.errors).round(3)
+    return np.hstack([rows + errors * rng.standard_normal(rows.shape), errors])
+
+
 def main() -> None:
     """Write one CSV file for each truth."""
     for name, truth in TRUTHS.items():
-        lines = ["x,y", *(f"{x:.3f},{y:.3f}" for x, y in draw(truth))]
+        rows, head = draw(truth), "x,y"
+        if truth.errors is not None:
+            rows, head = with_errors(rows, truth), "x,y,x_error,y_error"
+        lines = [head, *(",".join(f"{cell:.3f}" for cell in row) for row in rows)]
         path = Path(__file__).with_name(f"{name}.csv")
         path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 

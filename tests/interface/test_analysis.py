@@ -24,6 +24,8 @@ from bayesgmm.analysis import (
 from bayesgmm.analysis.schema import Expectation, read_model_file
 from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInterrupted
 from bayesgmm.evidence import evidences_of
+from bayesgmm.fit import fit_em
+from bayesgmm.limits import REACHED
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior import load
 from bayesgmm.posterior.draws import Draws
@@ -51,6 +53,16 @@ def test_gallery_files_are_right(path: Path) -> None:
     assert path.name in (MODELS / "README.md").read_text()
 
 
+@pytest.mark.parametrize("name", ["airquality", "waiting_counts", "iris_labels", "survey"])
+def test_gallery_files_of_annotated_rows_expect_what_is_fitted(name: str) -> None:
+    spec = read_model_file(MODELS / f"{name}.toml")
+    data = spec.data.read()
+    assert data.annotations is not None
+    for count, expected in spec.expect.log_likelihood.items():
+        found = fit_em(data, int(count), n_starts=12, seed=1)
+        assert found.log_likelihood == pytest.approx(expected, abs=REACHED)
+
+
 def test_gallery_is_not_empty() -> None:
     assert {"faithful", "galaxies", "galaxies_corrected", "iris", "acidity"} <= {
         path.stem for path in GALLERY
@@ -62,7 +74,7 @@ def test_simulated_data_are_what_the_script_makes(tmp_path: Path) -> None:
     script.write_bytes((MODELS / "data/simulate.py").read_bytes())
     subprocess.run([sys.executable, script], check=True)
     made = sorted(tmp_path.glob("*.csv"))
-    assert len(made) == 4
+    assert len(made) == 5
     for path in made:
         assert path.read_bytes() == (MODELS / "data" / path.name).read_bytes()
 
