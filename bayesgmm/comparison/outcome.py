@@ -241,7 +241,7 @@ class Comparison:
         return (
             f"{self.probability_symbol} takes K = {', '.join(known)} as equally probable "
             "beforehand. It also depends on the priors of means, scales and weights, and the more "
-            f"so the fewer rows there are (here {self.data.n_obs})."
+            f"so the fewer rows there are (here {self.data.n_counted})."
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from bayesgmm.data.account import account, facts_of
 from bayesgmm.data.annotations import Annotations
-from bayesgmm.data.conversion import as_dataset
+from bayesgmm.data.conversion import as_dataset, dataset_again
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.new_rows import NewRows
 from bayesgmm.data.parquet import is_parquet
@@ -15,6 +15,7 @@ __all__ = [
     "account",
     "as_dataset",
     "check_components",
+    "dataset_again",
     "facts_of",
     "is_parquet",
     "require_whole_weights",

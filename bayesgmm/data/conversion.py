@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.arrays import immutable, real_array
 from bayesgmm.data.building import checked, from_table
 from bayesgmm.data.checking import ArrayRows
@@ -14,7 +15,7 @@ from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.frames import read_frame
 from bayesgmm.errors import DataError
 
-__all__ = ["as_dataset"]
+__all__ = ["as_dataset", "dataset_again"]
 
 
 def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Dataset:
@@ -48,8 +49,8 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
             raise DataError(
                 Advice(
                     "rows with missing cells, weights, labels or errors are taken by fit_em, "
-                    "fit_map, bic_grid and sample so far; leave these out of the data set for all "
-                    "else (",
+                    "fit_map, bic_grid, sample and compare so far; leave these out of the data set "
+                    "for all else (",
                     Option("missing", "drop"),
                     " leaves out the rows with missing cells).",
                 )
@@ -65,6 +66,19 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
         array = np.array(array, dtype=np.float64, order="C")
     features = tuple(f"x{j + 1}" for j in range(array.shape[1]))
     return checked(Dataset, ArrayRows(array), features, "array")
+
+
+def dataset_again(frame: Any, known: Annotations | None) -> Dataset:
+    """Return a data set of rows that were one before, with what is known of them.
+
+    Parameters
+    ----------
+    frame : data frame of shape (obs, feature)
+        NaN where a cell is missing.
+    known : Annotations or None
+    """
+    table = read_frame(frame, None, every=True)
+    return from_table(Dataset, table, "frame", {}, False, named=False, missing="mar", known=known)
 
 
 def _is_frame(data: Any) -> bool:

@@ -12,16 +12,17 @@ import pandas as pd
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
-from bayesgmm.data import as_dataset
+from bayesgmm.data import dataset_again
 from bayesgmm.errors import ConfigError, DataWarning, SamplingError
 from bayesgmm.evidence.bridge import log_ratios
 from bayesgmm.evidence.missed_modes import missed_modes
 from bayesgmm.evidence.proposal import Proposal, fit_proposal, permutation_matrix
 from bayesgmm.labels import relabel
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
-from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.posterior.tree import annotations_in, attribute, with_attributes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.assembly import assemble
@@ -265,9 +266,11 @@ def _laid_out(view: Draws, points: Array, extension: dict[str, float]) -> xr.Dat
         warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
         labelled = view.obs.dtype.kind not in "iu"
         frame = pd.DataFrame(
-            view.rows, index=view.obs if labelled else None, columns=list(view.features)
+            values_of(view.table),
+            index=view.obs if labelled else None,
+            columns=list(view.features),
         )
-        data = as_dataset(frame)
+        data = dataset_again(frame, annotations_in(posterior["observed_data"].to_dataset()))
     kept = {name: attribute(posterior, name) for name in ("seed", "sampler", "status", "data")}
     tree = assemble(
         target,

@@ -43,7 +43,8 @@ def nobile_step(draws: Draws) -> NobileStep:
     - lgamma(A_(K-1)) - lgamma(n + A_K) - log P(component K is empty | y, K), and the probability
     is the mean over draws of prod_i (1 - r_iK), over all components exchangeable with the last.
     It holds when neither the priors of the components nor the first K - 1 concentrations depend
-    on K, and says something only about a superfluous component: see `NobileStep.usable`.
+    on K, and says something only about a superfluous component: see `NobileStep.usable`. A row that
+    counts w times is w rows, and cells that are missing change nothing.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def nobile_step(draws: Draws) -> NobileStep:
     Raises
     ------
     ConfigError
-        For one component, or the draws of a user's own model.
+        For one component, where labels name a class for each, or for the draws of a user's own
+        model.
 
     References
     ----------
@@ -64,6 +66,12 @@ def nobile_step(draws: Draws) -> NobileStep:
     if resolved.n_components < 2:
         raise ConfigError(
             "Nobile's identity needs at least 2 components, got 1.",
+            n_components=resolved.n_components,
+        )
+    if resolved.n_components <= len(resolved.classes):
+        raise ConfigError(
+            "Nobile's identity compares with one component fewer, and there is no such mixture: "
+            f"the labels name {len(resolved.classes)} classes, and each has a component.",
             n_components=resolved.n_components,
         )
     empty = target.empty_probabilities(draws.coordinates)

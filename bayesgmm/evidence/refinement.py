@@ -144,7 +144,7 @@ def _relabelled(target: LogPosterior, points: Array) -> Array:
     draws = Draws.of(
         parameters,
         resolved.features,
-        rows=target.complete_rows(),
+        rows=target.rows,
         frame=(resolved.centre, resolved.unit),
         groups=groups,
     )

@@ -248,8 +248,8 @@ def plain_rows(rows: RowTable) -> Array:
     if isinstance(rows, AnnotatedRows):
         raise DataError(
             "this verb does not take rows with missing cells, weights, labels or errors so far; "
-            "relabel, diagnose, summarize, predictions, pictures, the report, loo, waic and "
-            "log_evidence do."
+            "relabel, diagnose, summarize, predictions, pictures, the report, loo, waic, "
+            "log_evidence, smc_evidence and extend do."
         )
     return rows
 

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 from scipy.special import betaln, expit, gammaln, log_softmax
 
-from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
@@ -65,21 +64,6 @@ class LogPosterior:
     def n_counted(self) -> float:
         """Number of rows, counted by their weights."""
         return self.rows.n_counted if isinstance(self.rows, AnnotatedRows) else len(self.rows)
-
-    def complete_rows(self) -> Array:
-        """Return the rows (obs, feature), data units, if nothing but their values is known.
-
-        Raises
-        ------
-        DataError
-            Where they are annotated: draws of labels and cells are not made for such rows.
-        """
-        if isinstance(self.rows, AnnotatedRows):
-            raise DataError(
-                "sequential Monte Carlo does not take rows with missing cells, weights, labels or "
-                "errors so far; sample by NUTS, and take the evidence by the bridge alone."
-            )
-        return self.rows
 
     @cached_property
     def flat(self) -> Array:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.likelihood.sweeps import FirstRows
+from bayesgmm.likelihood.sweeps import first_rows
 from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.runtime.seeds import drawn_integer
@@ -48,7 +49,8 @@ class TemperedRun:
     run_log_evidence : array of shape (run,)
         Each run's own estimate, nats, data units.
     rows : tuple of tuple of int
-        For each run the number of rows after each step, from 0 to all.
+        For each run the number of rows after each step, from 0 to all; where rows count more than
+        once, of the parts in which they are taken in.
     acceptance : array of shape (run,)
         Mean acceptance probability of the Hamiltonian moves at the last step.
     """
@@ -162,20 +164,19 @@ def _run(
     progress: Progress | None,
 ) -> _Run:
     rng = np.random.default_rng(seed)
-    n_obs = len(log_posterior.rows)
-    values = log_posterior.complete_rows()[_spread_order(log_posterior, rng)]
-    first_rows = FirstRows(log_posterior, values)
+    beginning = first_rows(log_posterior, _spread_order(log_posterior, rng))
+    n_obs = len(beginning)
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
     log_evidence, step, rows = 0.0, 1.0, [0]
     while rows[-1] < n_obs:
         stop = min(n_obs, rows[-1] + max(WINDOW, rows[-1] // 2))
-        window = first_rows.log_likelihoods(particles, rows[-1], stop)
+        window = beginning.log_likelihoods(particles, rows[-1], stop)
         taken, weights, gain = _next_step(window)
         log_evidence += gain
         rows.append(rows[-1] + taken)
         states = np.empty((chains, CHAIN_LENGTH, log_posterior.dim))
         states[:, 0] = particles[resample(weights, chains, rng)]
-        acceptance = first_rows.sweep(states, rows[-1], step, MAX_STEPS, drawn_integer(rng))
+        acceptance = beginning.sweep(states, rows[-1], step, MAX_STEPS, drawn_integer(rng))
         step *= math.exp(acceptance.mean() - TARGET_ACCEPTANCE)
         particles = states.reshape(-1, log_posterior.dim)
         if progress is not None:
@@ -190,7 +191,8 @@ def _spread_order(log_posterior: LogPosterior, rng: np.random.Generator) -> IntA
     with a random digital shift: each beginning predicts the rows still to come better than in a
     random order.
     """
-    scaled = log_posterior.complete_rows() / log_posterior.resolved.unit
+    values, resolved = values_of(log_posterior.rows), log_posterior.resolved
+    scaled = np.where(np.isnan(values), resolved.centre, values) / resolved.unit
     along = np.argsort(scaled @ rng.standard_normal(scaled.shape[1]), kind="stable")
     n_bits = max(1, (len(along) - 1).bit_length())
     ranks, keys = np.arange(len(along)), np.zeros(len(along), dtype=np.int64)

@@ -1,84 +1,31 @@
 """Posteriors of rows with missing cells, weights, labels and errors."""
 
-import itertools
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.special import gammaln, logsumexp
-from scipy.stats import multivariate_normal, norm
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 
 import bayesgmm as bg
 from bayesgmm.posterior.draws import Draws
+from tests.support.few_annotated_rows import INDEPENDENT, SECOND, enumerated, known
 from tests.support.few_rows import EIGHT, FIXED
 from tests.support.places import REFERENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
-SECOND = np.array([0.4, -0.3, 1.9, 0.1, -1.2, 2.4, 0.7, -0.9])
-SPEC = bg.MixtureSpec(2, "diag", FIXED, resolution=0)
-
-
-def group_evidence(cells):
-    """Log density of one feature's cells in one cluster, by quadrature in (mean, log scale)."""
-    mean = np.linspace(-9.0, 10.0, 191)[:, None]
-    log_scale = np.linspace(math.log(0.7) - 4.0, math.log(0.7) + 4.0, 81)
-    prior = norm.logpdf(mean, 0.5, 2.0) + norm.logpdf(log_scale, math.log(0.7), 0.6)
-    prior = prior + math.log(mean[1, 0] - mean[0, 0]) + math.log(log_scale[1] - log_scale[0])
-    return logsumexp(prior + sum(norm.logpdf(y, mean, np.exp(log_scale)) for y in cells))
-
-
-def enumerated(values, times, allowed):
-    """Log evidence of clusters with independent features: a sum over all allocations.
-
-    A row that counts w times has w labels of its own.
-    """
-    rows, n_clusters = np.repeat(np.arange(len(values)), times), allowed.shape[1]
-    kept, terms = {}, []
-    for labels in itertools.product(range(n_clusters), repeat=len(rows)):
-        if not all(allowed[i, k] for i, k in zip(rows, labels, strict=True)):
-            continue
-        sizes = np.bincount(labels, minlength=n_clusters)
-        term = gammaln(1.0 + sizes).sum() + gammaln(n_clusters) - gammaln(n_clusters + len(rows))
-        for k, feature in itertools.product(range(n_clusters), range(values.shape[1])):
-            mine = [i for i, label in zip(rows, labels, strict=True) if label == k]
-            cells = tuple(values[i, feature] for i in mine if not np.isnan(values[i, feature]))
-            if (feature, cells) not in kept:
-                kept[feature, cells] = group_evidence(cells)
-            term += kept[feature, cells]
-        terms.append(term)
-    return logsumexp(terms)
-
-
-def known(**options):
-    """Eight rows of two features, and whichever of these is asked for."""
-    values = np.column_stack([EIGHT, SECOND])
-    missing = {(1, 1), (4, 0), (6, 1)} if options.get("missing") else set()
-    for cell in missing:
-        values[cell] = np.nan
-    times = np.array([1, 2, 1, 1, 1, 1, 1, 1]) if options.get("weights") else np.ones(8, int)
-    labels = [None] * 8
-    if options.get("labels"):
-        labels[0], labels[5], labels[7] = "low", "high", "high"
-    arguments = {"missing": "mar"} if missing else {}
-    if options.get("weights"):
-        arguments |= {"weights": times, "weights_kind": "frequency"}
-    if options.get("labels"):
-        arguments |= {"labels": pd.Categorical(labels, ["low", "high"])}
-    data = bg.Dataset.from_frame(pd.DataFrame(values, columns=["x", "y"]), **arguments)
-    allowed = np.array([[label in (None, k) for k in ("low", "high")] for label in labels])
-    return data, enumerated(values, times, allowed)
 
 
 @pytest.mark.parametrize(
     "options",
-    [("missing",), ("weights",), ("labels",), ("missing", "weights", "labels")],
+    [("missing",), ("weights",), ("labels",), ("missing", "weights", "labels", "errors")],
     ids=" and ".join,
 )
 def test_the_evidence_is_the_sum_over_all_allocations(options):
-    data, expected = known(**dict.fromkeys(options, True))
-    posterior = bg.sample(data, SPEC, draws=2000, seed=11)
+    data, expected = known(*options)
+    posterior = bg.sample(data, INDEPENDENT, draws=2000, seed=11)
     evidence = bg.log_evidence(posterior, seed=1)
     assert evidence.error < 0.02
     assert evidence.value == pytest.approx(expected, abs=4 * evidence.error)
@@ -160,13 +107,11 @@ def test_verbs_take_a_posterior_of_incomplete_rows(airquality, tmp_path):
         assert together.shape == (153, 153) and together.min() >= 0.0
         assert bg.summarize(tree).notna().all(axis=None)
         assert bg.log_evidence(tree, seed=1).error < 0.2
-    with pytest.raises(bg.DataError, match="sequential Monte Carlo does not take"):
-        bg.smc_evidence(posterior)
 
 
 def test_what_is_known_of_rows_comes_back_from_disk(tmp_path):
-    data, _ = known(missing=True, weights=True, labels=True)
-    posterior = bg.sample(data, SPEC, draws=50, tune=200, seed=1)
+    data, _ = known("missing", "weights", "labels")
+    posterior = bg.sample(data, INDEPENDENT, draws=50, tune=200, seed=1)
     again = bg.load(bg.save(posterior, tmp_path / "posterior.nc"))
     one, other = Draws(posterior).table, Draws(again).table
     for name in ("weights", "allowed"):

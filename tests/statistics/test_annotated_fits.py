@@ -250,5 +250,7 @@ def test_verbs_that_do_not_take_such_rows_say_so(airquality, eruptions):
     assert fit_em(fractions, spec(2), seed=1, n_starts=4).n_obs == 408
     with pytest.raises(DataError, match="frequency weights must be whole numbers.*1.5 in row 1"):
         fit_map(fractions, 2)
-    with pytest.raises(DataError, match="are taken by fit_em, fit_map, bic_grid and sample so far"):
+    with pytest.raises(
+        DataError, match="are taken by fit_em, fit_map, bic_grid, sample and compare so far"
+    ):
         bootstrap_lrt(airquality, 1)

@@ -10,7 +10,6 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.errors import DataError
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.points import split
 from bayesgmm.likelihood import rows as passes
@@ -21,13 +20,11 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.likelihood.sweeps import FirstRows, sweep
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.sampling.smc import temper
 
 N_ROWS = 60
 EACH_STEP = pytest.mark.parametrize("step", [0.0, 0.5], ids=["exact", "rounded"])
@@ -336,17 +333,6 @@ def test_some_of_the_rows():
         np.testing.assert_allclose(some, all_of_them[:, index], rtol=1e-13)
     counted = rows.weights @ ~np.isnan(rows.table)
     np.testing.assert_array_equal(rows.counted, counted)
-
-
-def test_what_draws_labels_refuses_annotated_rows():
-    target, x = posterior_of(2, 2, "full", 0.0)
-    message = "does not take rows with missing cells, weights, labels or errors"
-    with pytest.raises(DataError, match=message):
-        sweep(target, np.tile(x, (1, 2, 1)), 0.1, 2, 1)
-    with pytest.raises(DataError, match=message):
-        temper(target, n_particles=64, n_runs=4, seed=1)
-    with pytest.raises(DataError, match=message):
-        FirstRows(target, target.complete_rows())
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Compiled Gibbs sweeps of a mixture given its first rows: labels, weights, means, then scales.
 
-With labels drawn the posterior factorises: weights are Dirichlet, means Normal, and scales with
-correlations depend on the rows only through each cluster's sums, so that their Hamiltonian moves
-are free of n. Given the labels each cluster's information is known, hence its metric: an empty
-cluster moves on the scale of the prior and a full one on its own, with nothing to tune but one
-step size, and the symmetry of the labels is left alone.
+With labels drawn, and the complete rows behind annotated ones (`.augmentation`), the posterior
+factorises: weights are Dirichlet, means Normal, and scales with correlations depend on the rows
+only through each cluster's sums, so that their Hamiltonian moves are free of n. Given the labels
+each cluster's information is known, hence its metric: an empty cluster moves on the scale of the
+prior and a full one on its own, with nothing to tune but one step size, and the symmetry of the
+labels is left alone.
 
 References
 ----------
@@ -16,7 +17,9 @@ import math
 
 import numpy as np
 
+from bayesgmm.likelihood.compiled.augmentation import add_completed_draws
 from bayesgmm.likelihood.compiled.coordinates import (
+    Point,
     Problem,
     empty_point,
     inverse_root_information,
@@ -24,6 +27,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.fused import expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
@@ -69,7 +73,13 @@ def window_log_likelihoods(particles: Array, flat: Array, first: int, out: Array
 
 @compiled
 def sweep_chains(
-    states: Array, flat: Array, step: float, max_steps: int, seed: int, acceptance: Array
+    states: Array,
+    flat: Array,
+    annotated: Array | None,
+    step: float,
+    max_steps: int,
+    seed: int,
+    acceptance: Array,
 ) -> None:
     """Run chains that leave the posterior given the rows of `flat`, and keep every state.
 
@@ -80,6 +90,9 @@ def sweep_chains(
     flat : array
         The problem, `coordinates.flatten`; its number of rows may have been
         lowered, and the rows after are then not seen.
+    annotated : array or None
+        Rows that are not in it, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`; weights
+        are whole numbers.
     step : float
         Median step size of the Hamiltonian moves of scales and correlations; it is jittered.
     max_steps : int
@@ -105,6 +118,11 @@ def sweep_chains(
                 continue
             row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
             _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
+            if annotated is not None and not _add_annotated(
+                annotated, point, whitening, shift, constant, mass, centres, scatters
+            ):
+                continue
+            _centre(point.means, mass, centres, scatters)
             _draw_weights(mass, problem, x)
             _draw_means(mass, centres, whitening, problem, x)
             moved, probability = _move_scales(
@@ -133,9 +151,9 @@ def _draw_labels(
     centres: Array,
     scatters: Array,
 ) -> None:
-    """Draw each row's label and write the clusters' masses, means and scatters about those.
+    """Draw each row's label and write the clusters' masses and sums about the present means.
 
-    Sums are taken about the present means, which loses no digits to a distant origin.
+    About these no digits are lost to a distant origin.
     """
     n_clusters, n_features = means.shape
     mass[:], centres[:], scatters[:] = 0.0, 0.0, 0.0
@@ -152,6 +170,30 @@ def _draw_labels(
             centres[k, d] += gap[d]
             for e in range(d + 1):
                 scatters[k, d, e] += gap[d] * gap[e]
+
+
+@compiled
+def _add_annotated(
+    annotated: Array,
+    point: Point,
+    whitening: Array,
+    shift: Array,
+    constant: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+) -> bool:
+    """Add annotated rows to the sums; False where a component is singular as a group sees it."""
+    components = Components(
+        point.log_weights, point.means, point.factors, whitening, shift, constant
+    )
+    return add_completed_draws(annotated, components, mass, centres, scatters)
+
+
+@compiled
+def _centre(means: Array, mass: Array, centres: Array, scatters: Array) -> None:
+    """Turn sums about the present means into the clusters' means and scatters about those."""
+    n_clusters, n_features = means.shape
     for k in range(n_clusters):
         for d in range(n_features):
             centres[k, d] /= max(mass[k], 1.0)

@@ -36,8 +36,12 @@ from bayesgmm.typing import Array
 
 __all__ = [
     "Components",
+    "as_seen",
+    "empty_memory",
     "grouped_log_likelihoods",
     "grouped_responsibilities",
+    "look_back",
+    "next_group",
     "sum_grouped",
 ]
 
@@ -86,8 +90,8 @@ class _Seen(NamedTuple):
 
 
 @compiled
-def _scratch(components: Components) -> Array:
-    """Allocate what `_seen` divides up."""
+def empty_memory(components: Components) -> Array:
+    """Allocate what `as_seen` divides up."""
     n_clusters, size = components.means.shape
     n_factors = components.factors.shape[0]
     squares = 2 * n_clusters + 2 * n_factors + 1
@@ -95,7 +99,8 @@ def _scratch(components: Components) -> Array:
 
 
 @compiled
-def _seen(memory: Array, components: Components, n_columns: int) -> _Seen:
+def as_seen(memory: Array, components: Components, n_columns: int) -> _Seen:
+    """View the memory, which must outlive the view, as a group of so many columns needs it."""
     n_clusters, size = components.means.shape
     n_factors, q = components.factors.shape[0], n_columns
     vector, square = n_clusters * q, n_clusters * q * q
@@ -156,9 +161,21 @@ def _through(group: Group, components: Components, memory: Array) -> tuple[_Lens
     """Return the components as the group sees them, and whether none is singular."""
     if group.whole:
         return _Lens(components.whitening, components.shift, components.constant), True
-    seen = _seen(memory, components, group.columns.shape[0])
+    seen = as_seen(memory, components, group.columns.shape[0])
     regular = _observe(group, components, seen)
     return _Lens(seen.whitening, seen.shift, seen.constant), regular
+
+
+@compiled
+def look_back(group: Group, components: Components, seen: _Seen) -> None:
+    """Write W', the way back from what the group sees to complete rows."""
+    for g in range(seen.back.shape[0]):
+        for i in range(seen.back.shape[1]):
+            seen.back[g, i] = 0.0
+            for m in range(i + 1 if group.columns[0] >= 0.0 else 0):
+                row, a = int(group.columns[m]), seen.whitening[g, i, m]
+                for d in range(row + 1):
+                    seen.back[g, i, d] += a * components.factors[g, row, d]
 
 
 @compiled
@@ -173,14 +190,8 @@ def _add_completed(
     """Add the sums of a group's completed rows to those of all rows."""
     n_clusters, size = first.shape
     q = group.columns.shape[0]
-    seen = _seen(memory, components, q)
-    for g in range(seen.back.shape[0]):
-        for i in range(q):
-            seen.back[g, i] = 0.0
-            for m in range(i + 1 if group.columns[0] >= 0.0 else 0):
-                row, a = int(group.columns[m]), seen.whitening[g, i, m]
-                for d in range(row + 1):
-                    seen.back[g, i, d] += a * components.factors[g, row, d]
+    seen = as_seen(memory, components, q)
+    look_back(group, components, seen)
     for k in range(n_clusters):
         g = set_of(k, seen.back)
         mass[k] += seen.mass[k]
@@ -201,7 +212,7 @@ def _add_completed(
 
 
 @compiled
-def _next_group(
+def next_group(
     annotated: Array, o: int, components: Components, memory: Array
 ) -> tuple[Group, _Lens, bool]:
     """Return the group at place o, the components as it sees them, and whether none is singular."""
@@ -234,7 +245,7 @@ def sum_grouped(
     mass, first, second : arrays, written
         As in `bayesgmm.likelihood.compiled.kernels`.
     """
-    memory = _scratch(components)
+    memory = empty_memory(components)
     group, o = plain_group(blocks, n_rows), 0
     lens = _Lens(components.whitening, components.shift, components.constant)
     sums = _Sums(mass, first, second)
@@ -256,13 +267,13 @@ def sum_grouped(
             _add_completed(group, components, memory, mass, first, second)
         if o >= annotated.shape[0]:
             return log_likelihood
-        group, lens, regular = _next_group(annotated, o, components, memory)
+        group, lens, regular = next_group(annotated, o, components, memory)
         o += int(annotated[o])
         if not regular:
             return -math.inf
         sums = _Sums(mass, first, second)
         if not group.whole:
-            seen = _seen(memory, components, group.columns.shape[0])
+            seen = as_seen(memory, components, group.columns.shape[0])
             sums = _Sums(seen.mass, seen.first, seen.second)
             sums.mass[:], sums.first[:], sums.second[:] = 0.0, 0.0, 0.0
 
@@ -280,7 +291,7 @@ def grouped_log_likelihoods(
     if annotated is None:
         row_log_likelihoods(blocks, lens.whitening, lens.shift, lens.constant, out)
     else:
-        memory, group = _scratch(components), plain_group(blocks, n_rows)
+        memory, group = empty_memory(components), plain_group(blocks, n_rows)
         o, place = 0, 0
         while True:
             row_log_likelihoods(
@@ -294,7 +305,7 @@ def grouped_log_likelihoods(
             place += group.n_rows
             if o >= annotated.shape[0]:
                 return
-            group, lens, regular = _next_group(annotated, o, components, memory)
+            group, lens, regular = next_group(annotated, o, components, memory)
             o += int(annotated[o])
             if not regular:
                 out[place:] = math.nan
@@ -310,7 +321,7 @@ def grouped_responsibilities(
     if annotated is None:
         row_responsibilities(blocks, lens.whitening, lens.shift, lens.constant, out)
     else:
-        memory, group = _scratch(components), plain_group(blocks, n_rows)
+        memory, group = empty_memory(components), plain_group(blocks, n_rows)
         o, place = 0, 0
         while True:
             row_responsibilities(
@@ -324,7 +335,7 @@ def grouped_responsibilities(
             place += group.n_rows
             if o >= annotated.shape[0]:
                 return
-            group, lens, regular = _next_group(annotated, o, components, memory)
+            group, lens, regular = next_group(annotated, o, components, memory)
             o += int(annotated[o])
             if not regular:
                 out[:, place:] = math.nan

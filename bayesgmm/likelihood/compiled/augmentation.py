@@ -1,0 +1,190 @@
+"""Labels of annotated rows, and the complete rows behind them, drawn given the parameters.
+
+A row of weight w is w rows, each with a label of its own among those allowed. Given its label the
+complete row behind one of them, z whitened, is drawn as if it had not been observed, and moved by
+what the observed cells z_o say against that: with z* ~ N(0, I), e ~ N(0, V) and W' = A_o L_o. of
+`.grouped`,
+
+    z = z* + W (z_o - W' z* - A_o e)
+
+has the mean W z_o and the covariance I - W W' that are asked for, and no other factor is needed.
+Cells that are observed without error come out as they are.
+
+References
+----------
+Tanner and Wong (1987), Journal of the American Statistical Association 82:528 (augmentation).
+Hoffman and Ribak (1991), Astrophysical Journal 380:L5 (conditional draws by moving free ones).
+Devroye (1986), Non-Uniform Random Variate Generation, X.4.3 (recursive binomial draws).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.grouped import (
+    Components,
+    as_seen,
+    empty_memory,
+    look_back,
+    next_group,
+)
+from bayesgmm.likelihood.compiled.kernels import row_responsibilities
+from bayesgmm.likelihood.compiled.row_groups import Group
+from bayesgmm.likelihood.compiled.whitening import set_of
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = ["add_completed_draws", "binomial"]
+
+_FEW = 16
+
+
+class _Drawn(NamedTuple):
+    """Sums over rows as drawn, about the components' means, and room for one row."""
+
+    mass: Array  # (cluster,)
+    first: Array  # (cluster, feature)
+    second: Array  # (cluster, feature, feature), lower triangle
+    gap: Array  # (feature,): a row less its component's mean
+    free: Array  # (feature,): z*
+    surprise: Array  # (feature,): of the observed cells, less what z* has of them
+    noise: Array  # (feature,): e
+
+
+@compiled
+def add_completed_draws(
+    annotated: Array, components: Components, mass: Array, first: Array, second: Array
+) -> bool:
+    """Draw labels and complete rows; add these to the sums of their clusters.
+
+    Parameters
+    ----------
+    annotated : array of shape (size,)
+        The rows, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`; weights are whole.
+    components : Components
+    mass : array of shape (cluster,), written
+        Numbers of rows.
+    first, second : arrays of shapes (cluster, feature) and (cluster, feature, feature), written
+        Sums of gap and gap gap' (lower triangle), a row's gap being its distance from the mean of
+        its component.
+
+    Returns
+    -------
+    bool
+        False where a component is singular; the sums are then worth nothing.
+    """
+    size = components.means.shape[1]
+    drawn = _Drawn(
+        mass, first, second, np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    )
+    memory, o = empty_memory(components), 0
+    while o < annotated.shape[0]:
+        group, lens, regular = next_group(annotated, o, components, memory)
+        o += int(annotated[o])
+        if not regular:
+            return False
+        if not group.whole and group.columns[0] < 0.0 and group.penalties.shape[0] == 0:
+            continue  # nothing is known of these rows
+        responsibility = np.empty((mass.shape[0], group.n_rows))
+        row_responsibilities(
+            group.blocks,
+            lens.whitening,
+            lens.shift,
+            lens.constant,
+            responsibility,
+            group.penalties,
+        )
+        if not group.whole:
+            look_back(group, components, as_seen(memory, components, group.columns.shape[0]))
+        _draw_group(group, responsibility, components, memory, drawn)
+    return True
+
+
+@compiled
+def _draw_group(
+    group: Group, responsibility: Array, components: Components, memory: Array, drawn: _Drawn
+) -> None:
+    """Draw the rows of one group."""
+    n_clusters, width = responsibility.shape[0], group.blocks.shape[2]
+    for row in range(group.n_rows):
+        i, t = row // width, row % width
+        left = int(group.weights[i, t]) if group.weights.shape[0] > 0 else 1
+        for k in range(n_clusters):
+            if left == 0:
+                break
+            others = 0.0
+            for j in range(k + 1, n_clusters):
+                others += responsibility[j, row]
+            share = responsibility[k, row]
+            copies = left if others == 0.0 else binomial(left, share / (share + others))
+            left -= copies
+            if group.whole and copies > 0:
+                for d in range(drawn.gap.shape[0]):
+                    drawn.gap[d] = group.blocks[i, d, t] - components.means[k, d]
+                _add(drawn, k, copies)
+            else:
+                for _ in range(copies):
+                    _complete(group, i, t, k, components, memory, drawn)
+                    _add(drawn, k, 1)
+
+
+@compiled
+def _complete(
+    group: Group, i: int, t: int, k: int, components: Components, memory: Array, drawn: _Drawn
+) -> None:
+    """Draw the complete row behind row t of block i, given that component k made it."""
+    size, q = drawn.gap.shape[0], group.columns.shape[0]
+    seen = as_seen(memory, components, q)
+    g = set_of(k, seen.back)
+    for d in range(size):
+        drawn.free[d] = np.random.normal()  # noqa: NPY002 (the compiled thread's own)
+    for m in range(q):
+        variance = group.variances[m]
+        drawn.noise[m] = (
+            math.sqrt(variance) * np.random.normal() if variance > 0.0 else 0.0  # noqa: NPY002
+        )
+    for m in range(q):
+        s = -seen.shift[k, m]
+        for j in range(m + 1):
+            s += seen.whitening[k, m, j] * (group.blocks[i, j, t] - drawn.noise[j])
+        for d in range(size):
+            s -= seen.back[g, m, d] * drawn.free[d]
+        drawn.surprise[m] = s
+    for m in range(q):
+        for d in range(size):
+            drawn.free[d] += seen.back[g, m, d] * drawn.surprise[m]
+    for d in range(size):
+        s = 0.0
+        for e in range(d + 1):
+            s += components.factors[g, d, e] * drawn.free[e]
+        drawn.gap[d] = s
+
+
+@compiled
+def _add(drawn: _Drawn, k: int, copies: int) -> None:
+    """Add a row, so many times, to the sums of cluster k."""
+    drawn.mass[k] += copies
+    for d in range(drawn.gap.shape[0]):
+        drawn.first[k, d] += copies * drawn.gap[d]
+        for e in range(d + 1):
+            drawn.second[k, d, e] += copies * drawn.gap[d] * drawn.gap[e]
+
+
+@compiled
+def binomial(n: int, p: float) -> int:
+    """Draw how many of n uniforms are below p: where a middle one falls says so of half of them."""
+    count = 0
+    while n > _FEW:
+        middle = n // 2 + 1
+        at = np.random.beta(middle, n + 1 - middle)  # noqa: NPY002
+        if at <= p:
+            count += middle
+            n -= middle
+            p = (p - at) / (1.0 - at)
+        else:
+            n = middle - 1
+            p /= at
+    for _ in range(n):
+        count += 1 if np.random.random() < p else 0  # noqa: NPY002
+    return count
