@@ -58,9 +58,10 @@ def posterior_predictive(
     >>> len(posterior_predictive(tree, n_data_sets=40, seed=1).axes)
     1
     """
-    rows, _ = written_out(view_of(posterior).table)
+    table = view_of(posterior).table
     if "posterior_predictive" not in posterior:
         posterior = replicate(posterior, n_data_sets, seed)
+    rows, _ = written_out(table)
     group = posterior["posterior_predictive"].to_dataset()["x"]
     features = [str(name) for name in group["feature"].values][:_MOST_FEATURES]
     known = units_of(posterior) if units is None else units

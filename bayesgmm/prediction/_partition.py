@@ -176,7 +176,7 @@ def partition(
     if draws.n_samples == 1:
         draws = draws.taken(np.zeros(MAX_SAMPLES, dtype=np.int64))
     times, first = times_of(table), values_of(table)[:, 0]
-    owner = np.repeat(np.arange(len(times)), np.maximum(times, 1))
+    owner = _copies(times, draws.n_samples)
     sampled, together = _sampled_partitions(draws, table, owner, np.random.default_rng(for_samples))
     counts = times > 0
     counted = sampled if counts.all() else sampled[counts[owner]]
@@ -202,6 +202,18 @@ def partition(
     )
 
 
+def _copies(times: IntArray, n_samples: int) -> IntArray:
+    """Return of which row each copy is; a row that does not count has one."""
+    copies = np.maximum(times, 1)
+    n_copies = int(copies.sum())
+    require_bytes(
+        2 * n_samples * n_copies,
+        f"{n_samples} sampled partitions of {n_copies} rows",
+        "pass a random part of the rows as rows=, thin the posterior, or take membership",
+    )
+    return np.repeat(np.arange(len(times)), copies)
+
+
 def _sampled_partitions(
     draws: Draws, table: RowTable, owner: IntArray, rng: np.random.Generator
 ) -> tuple[NDArray[np.int16], Array | None]:
@@ -214,14 +226,8 @@ def _sampled_partitions(
     together : array of shape (obs, obs), or None
         Of the rows that count.
     """
-    n_copies = len(owner)
-    require_bytes(
-        2 * draws.n_samples * n_copies,
-        f"{draws.n_samples} sampled partitions of {n_copies} rows",
-        "pass a random part of the rows as rows=, thin the posterior, or take membership",
-    )
     counts = times_of(table) > 0
-    n_rows, n_counted = len(counts), int(counts.sum())
+    n_copies, n_rows, n_counted = len(owner), len(counts), int(counts.sum())
     sampled = np.empty((n_copies, draws.n_samples), dtype=np.int16)
     together = np.zeros((n_counted, n_counted)) if 1 < n_counted <= MAX_ROWS_OF_TREE else None
     for block in draws.sample_blocks(n_copies):

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, written_out
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, written_out
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
@@ -128,15 +128,15 @@ def posterior_predictive(
     check_count("n_data_sets", n_data_sets)
     seed = seed_of(seed)
     draws = draws_of(posterior)
-    table, owner = written_out(draws.table)
     n_chains, n_draws = draws.shape
     kept = min(max(n_data_sets // n_chains, 1), n_draws)
-    size = (n_chains, kept, len(table), len(draws.features))
+    size = (n_chains, kept, int(times_of(draws.table).sum()), len(draws.features))
     require_bytes(
         8 * math.prod(size),
-        f"{n_chains * kept} replicates of {len(table)} rows",
+        f"{n_chains * kept} replicates of {size[2]} rows",
         "ask for fewer data sets, thin the chains, or use simulate for some rows only",
     )
+    table, owner = written_out(draws.table)
     position = np.linspace(0, n_draws - 1, kept).round().astype(np.int64)
     x = np.empty(size)
     children = np.random.SeedSequence(seed).spawn(n_chains * kept)

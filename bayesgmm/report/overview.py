@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, written_out
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, counting_rows
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.report.annotations import annotations
@@ -148,7 +148,7 @@ def _reading(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _columns(subject: Subject) -> Table:
-    rows, _ = written_out(subject.draws.table)
+    rows = counting_rows(subject.draws.table)
     steps = None if subject.resolved is None else subject.resolved.resolution / 0.4
     lines = []
     for d, name in enumerate(subject.features):
@@ -177,11 +177,11 @@ def _columns(subject: Subject) -> Table:
 
 
 def _moments(column: Column) -> tuple[float, float, float]:
-    """Return mean, standard deviation and median of observed cells, by the weights of a survey."""
+    """Return mean, standard deviation and median of observed cells, counted by their weights."""
     values, weights = column.values, column.weights
     if weights is None:
         return values.mean(), values.std(ddof=1), float(np.median(values))
     mean = np.average(values, weights=weights)
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=weights))
+    deviation = float(np.sqrt(weights @ (values - mean) ** 2 / (weights.sum() - 1.0)))
     median = np.quantile(values, 0.5, weights=weights, method="inverted_cdf")
     return mean, deviation, float(median)

@@ -154,6 +154,15 @@ def test_a_row_counts_in_a_partition_as_often_as_its_weight_says(parameters, val
     assert found.ball.coarsest.shape == (N,)
 
 
+def test_more_rows_than_memory_holds_are_refused_before_they_are_written_out(parameters, values):
+    times = np.full(N, 10**12)
+    data = bg.Dataset.from_frame(frame(values), weights=times, weights_kind="frequency")
+    posterior = posterior_for(parameters, data)
+    for verb in (bg.partition, bg.posterior_predictive):
+        with pytest.raises(bg.ResourceError, match="of 36000000000000 rows would take"):
+            verb(posterior)
+
+
 def test_known_labels_hold_in_partitions(parameters, values):
     labels = [NAMES[i % 3] if i % 2 else None for i in range(N)]
     data = incomplete(values, labels=pd.Categorical(labels, NAMES))
