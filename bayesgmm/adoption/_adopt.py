@@ -16,7 +16,7 @@ from bayesgmm.adoption.reading import (
     posterior_of,
     stats_of,
 )
-from bayesgmm.data import Dataset, as_dataset, facts_of
+from bayesgmm.data import Dataset, as_dataset, facts_of, require_taken
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels.exchangeability import LabelMoves
 from bayesgmm.limits import ROUNDED
@@ -98,6 +98,7 @@ def adopt(
     (2, 50, 60)
     """
     dataset = as_dataset(data)
+    require_taken("adopt", dataset)
     posterior = posterior_of(tree)
     stats = stats_of(tree, posterior)
     given = given_log_likelihood(tree, dataset)

@@ -12,7 +12,13 @@ from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.table import table_of
-from bayesgmm.data import Dataset, as_dataset, check_components, require_whole_weights
+from bayesgmm.data import (
+    Dataset,
+    as_dataset,
+    check_components,
+    require_taken,
+    require_whole_weights,
+)
 from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.elpd import check_enough_draws, loo_with_refits, waic
 from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingInterrupted
@@ -109,8 +115,9 @@ def compare(
     4
     """
     check_one_of("evidence", evidence, get_args(EvidenceRoutes))
-    dataset = as_dataset(data, annotated=True)
+    dataset = as_dataset(data)
     require_whole_weights(dataset)
+    require_taken("compare", dataset)
     draws, chains = check_count("draws", draws), check_count("chains", chains)
     check_enough_draws(draws * chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)

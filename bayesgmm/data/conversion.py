@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.arrays import immutable, real_array
 from bayesgmm.data.building import checked, from_table
@@ -18,7 +17,7 @@ from bayesgmm.errors import DataError
 __all__ = ["as_dataset", "dataset_again"]
 
 
-def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Dataset:
+def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
     """Return the data set itself, or check what was given and make one of it.
 
     Parameters
@@ -30,14 +29,11 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
     copy : bool
         False reads an array where it lies, block by block: for a data set that lives no longer
         than one call, as later changes of the array would show in it.
-    annotated : bool
-        Whether the caller takes rows with missing cells, weights, labels or errors.
 
     Raises
     ------
     DataError
-        When rows are annotated and the caller takes complete ones only; when it is not a table of
-        finite numbers or fails another check.
+        When it is not a table of finite numbers or fails another check.
 
     Examples
     --------
@@ -45,16 +41,6 @@ def as_dataset(data: Any, *, copy: bool = True, annotated: bool = False) -> Data
     [[1.0], [2.0], [4.0]]
     """
     if isinstance(data, Dataset):
-        if data.annotations is not None and not annotated:
-            raise DataError(
-                Advice(
-                    "rows with missing cells, weights, labels or errors are taken by fit_em, "
-                    "fit_map, bic_grid, sample and compare so far; leave these out of the data set "
-                    "for all else (",
-                    Option("missing", "drop"),
-                    " leaves out the rows with missing cells).",
-                )
-            )
         return data
     if isinstance(data, str | os.PathLike):
         raise DataError(f"got the path {shown(data)}: read it with Dataset.from_csv(path).")

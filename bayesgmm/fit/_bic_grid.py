@@ -81,7 +81,7 @@ def bic_grid(
     >>> table.pivot(columns="covariance", values="rank").loc[2].to_dict()
     {'tied_diag': 2.0, 'tied_spherical': 1.0}
     """
-    dataset, seed = as_dataset(data, annotated=True), seed_of(seed)
+    dataset, seed = as_dataset(data), seed_of(seed)
     sizes = list(n_components) if isinstance(n_components, Iterable) else [n_components]
     if not sizes or not covariances:
         raise ConfigError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_count, seed_of
-from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.data import Dataset, as_dataset, require_taken
 from bayesgmm.errors import (
     ConvergenceWarning,
     DataError,
@@ -147,13 +147,8 @@ def bootstrap_lrt(
     >>> len(test.replicates) + test.n_failed, test.p_value < 0.06
     (19, True)
     """
-    dataset, seed = as_dataset(data, annotated=True), seed_of(seed)
-    if dataset.annotations is not None:
-        raise DataError(
-            "bootstrap_lrt fits data sets drawn from the fit, and the model does not say how rows "
-            "come by missing cells, weights, labels or errors; compare numbers of components by "
-            "bic_grid, loo or log_evidence."
-        )
+    dataset, seed = as_dataset(data), seed_of(seed)
+    require_taken("bootstrap_lrt", dataset)
     check_count("n_bootstrap", n_bootstrap)
     spec = MixtureSpec(n_components=k, covariance=covariance, resolution=resolution)
     own, *children = np.random.SeedSequence(seed).spawn(n_bootstrap + 1)

@@ -109,7 +109,7 @@ def fit_em(
     >>> fit_em(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data, copy=False, annotated=True), as_spec(spec)
+    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     if not 0.0 <= ridge < math.inf:
         raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")
     check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)

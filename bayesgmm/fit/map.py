@@ -99,7 +99,7 @@ def fit_map(
     >>> fit_map(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data, copy=False, annotated=True), as_spec(spec)
+    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     require_whole_weights(dataset)
     resolved = resolve(spec, dataset)
     if resolved.concentration.min() < 1.0:

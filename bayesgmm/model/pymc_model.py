@@ -58,7 +58,7 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     >>> [v.name for v in model.free_RVs]
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
-    dataset = as_dataset(data, annotated=True)
+    dataset = as_dataset(data)
     resolved = resolve(as_spec(spec), dataset)
     return model_of(resolved, dataset.values, dataset.obs(), dataset.annotations)
 

@@ -208,7 +208,7 @@ def prior_predictive(
     elif spec is None:
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:
-        data = as_dataset(source, annotated=True)
+        data = as_dataset(source)
         resolved = resolve(as_spec(spec), data)
         rows = table_of(data, resolved.n_components)
     rows = counting_rows(rows)

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.data import Annotations, Dataset, facts_of
+from bayesgmm.data.capabilities import ANNOTATIONS, NO_LIKELIHOOD
 from bayesgmm.errors import ConfigError, DataError, ResultFileError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
 from bayesgmm.model.numbering import cluster_names
@@ -221,11 +222,7 @@ def require_likelihood(tree: xr.DataTree, what: str) -> None:
     """
     if weights_in(tree) is None or tree["observed_data"]["weights"].attrs["kind"] != "sampling":
         return
-    raise DataError(
-        f"{what} need the likelihood of the rows. With the weights of a survey there is none: the "
-        "draws are of a pseudo-posterior, adjusted to the variance of the weighted estimate. "
-        "summarize, membership and label_free do work; compare their answers for several K."
-    )
+    raise DataError(f"{what} do not take {ANNOTATIONS['sampling']}: {NO_LIKELIHOOD}")
 
 
 def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:

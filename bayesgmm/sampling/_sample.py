@@ -12,7 +12,13 @@ import xarray as xr
 from bayesgmm import labels
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
-from bayesgmm.data import Dataset, as_dataset, check_components, require_whole_weights
+from bayesgmm.data import (
+    Dataset,
+    as_dataset,
+    check_components,
+    require_taken,
+    require_whole_weights,
+)
 from bayesgmm.errors import (
     ConfigError,
     DataWarning,
@@ -133,7 +139,10 @@ def sample(
     >>> tree.posterior.means.shape
     (4, 50, 2, 1)
     """
-    dataset = as_dataset(data, annotated=model is None)
+    dataset = as_dataset(data)
+    for asked, call in ((model is not None, "model=..."), (method == "smc", 'method="smc"')):
+        if asked:
+            require_taken(f"sample({call})", dataset)
     settings = _settings(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
     run = _METHODS[check_one_of("method", method, _METHODS)]

@@ -1,0 +1,121 @@
+"""What may be known of rows, and which verbs take it: one table, of which a page is made.
+
+What is not refused here works, with every covariance structure, each by itself and all together.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from bayesgmm.data.dataset import Dataset
+from bayesgmm.errors import DataError
+
+__all__ = [
+    "ANNOTATIONS",
+    "NO_LIKELIHOOD",
+    "REFUSED",
+    "VERBS",
+    "Annotation",
+    "annotations_of",
+    "capabilities_page",
+    "refusal",
+    "require_taken",
+]
+
+Annotation = Literal["missing", "frequency", "sampling", "labels", "errors"]
+
+ANNOTATIONS: dict[Annotation, str] = {
+    "missing": "missing cells",
+    "frequency": "frequency weights",
+    "sampling": "a survey's weights",
+    "labels": "known labels",
+    "errors": "errors of single rows",
+}
+VERBS = (
+    "fit_em", "fit_map", "bic_grid", "bootstrap_lrt", "build_model",
+    "sample", 'sample(method="smc")', "sample(model=...)", "adopt", "extend",
+    "relabel", "diagnose", "summarize", "label_free",
+    "log_evidence", "smc_evidence", "loo", "loo_with_refits", "waic", "label_accuracy", "compare",
+    "membership", "coclustering", "partition", "density", "posterior_predictive",
+    "hard_comparison", "impute", "true_values", "write_report",
+)  # fmt: skip
+NO_LIKELIHOOD = (
+    "the likelihood of the rows is needed, and there is none: the draws are of a pseudo-posterior, "
+    "adjusted to the variance of the weighted estimate. summarize, membership and label_free do "
+    "work; compare their answers for several K."
+)
+_NOT_SIMULATED = (
+    "data sets are drawn from the fit, and the model does not say how rows come by these; compare "
+    "numbers of components by bic_grid, loo or log_evidence."
+)
+_ELSEWHERE = (
+    "the log likelihood of rows comes from elsewhere, and is known for complete rows only; sample "
+    "the built-in model, which takes them."
+)
+REFUSED: dict[str, dict[Annotation, str]] = {
+    "bootstrap_lrt": dict.fromkeys(ANNOTATIONS, _NOT_SIMULATED),
+    "sample(model=...)": dict.fromkeys(ANNOTATIONS, _ELSEWHERE),
+    "adopt": dict.fromkeys(ANNOTATIONS, _ELSEWHERE),
+    "hard_comparison": {"missing": "k-means takes complete rows only."},
+    **{
+        verb: {"sampling": NO_LIKELIHOOD}
+        for verb in (
+            'sample(method="smc")', "extend", "log_evidence", "smc_evidence", "loo",
+            "loo_with_refits", "waic", "label_accuracy", "compare",
+        )
+    },
+}  # fmt: skip
+
+
+def annotations_of(data: Dataset) -> list[Annotation]:
+    """Return what is known of the rows of a data set beside their values."""
+    known, found = data.annotations, list[Annotation]()
+    if known is None:
+        return found
+    if any(np.isnan(block).any() for _, block in data.blocks()):
+        found.append("missing")
+    if known.weights_kind is not None:
+        found.append(known.weights_kind)
+    if known.possible is not None:
+        found.append("labels")
+    if known.errors is not None:
+        found.append("errors")
+    return found
+
+
+def refusal(verb: str, annotation: Annotation) -> str | None:
+    """Return the sentence with which a verb refuses an annotation; None where it takes it."""
+    why = REFUSED.get(verb, {}).get(annotation)
+    return None if why is None else f"{verb} does not take {ANNOTATIONS[annotation]}: {why}"
+
+
+def require_taken(verb: str, data: Dataset) -> None:
+    """Raise DataError where a verb does not take what is known of the rows."""
+    for annotation in annotations_of(data):
+        if sentence := refusal(verb, annotation):
+            raise DataError(sentence)
+
+
+def capabilities_page() -> str:
+    """Return the page of the documentation, in Markdown."""
+    reasons = list(dict.fromkeys(why for refused in REFUSED.values() for why in refused.values()))
+    lines = [
+        "# What takes which rows",
+        "",
+        "Rows may have missing cells, weights, labels and errors of their own, each by itself or\n"
+        "all together, with every covariance structure. What a verb does not take it refuses\n"
+        "before it starts.",
+        "",
+        f"| verb | {' | '.join(ANNOTATIONS.values())} |",
+        f"|---|{'---|' * len(ANNOTATIONS)}",
+    ]
+    for verb in VERBS:
+        refused = REFUSED.get(verb, {})
+        cells = [
+            f"no ({reasons.index(refused[each]) + 1})" if each in refused else "yes"
+            for each in ANNOTATIONS
+        ]
+        lines.append(f"| `{verb}` | {' | '.join(cells)} |")
+    lines += ["", "Why not:", ""]
+    lines += [f"{number}. {why[0].upper()}{why[1:]}" for number, why in enumerate(reasons, 1)]
+    return "\n".join([*lines, ""])
