@@ -42,6 +42,7 @@ _STATISTICS: Mapping[str, Callable[[Array, Array | None], Array]] = {
     "skewness": lambda x, weights: _moment(x, weights, 3),
     "excess kurtosis": lambda x, weights: _moment(x, weights, 4) - 3.0,
 }
+_OF_NO_WEIGHT = ("smallest", "largest")  # a survey that favours the ends of a population has others
 
 
 def checks(subject: Subject) -> Section:
@@ -160,6 +161,7 @@ def _predictive(subject: Subject) -> list[Block]:
         _statistic(f"{name} of {feature}", statistic, column, values[:, column.places, d])
         for d, (feature, column) in enumerate(zip(subject.features, columns, strict=False))
         for name, statistic in _STATISTICS.items()
+        if column.weights is None or name not in _OF_NO_WEIGHT
     )
     caption = (
         f"Statistics of the data and of {len(values)} data sets of the same size drawn from the "

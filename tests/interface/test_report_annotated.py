@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy.stats import kurtosis, skew
 
 import bayesgmm as bg
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import observed_group
 from bayesgmm.report.annotations import annotations
+from bayesgmm.report.checks import _predictive
 from bayesgmm.report.document import Table, Text
+from bayesgmm.report.numbers import significant
 from bayesgmm.report.subject import Subject
 from tests.support.prediction_draws import posterior_of, random_parameters
 
@@ -25,13 +28,16 @@ def rows():
     return pd.DataFrame(values, columns=["x1", "x2"])
 
 
-def told_of(data):
-    """Texts and tables of the section on the data, beside draws made by hand."""
+def subject_for(data):
+    """Draws made by hand beside the rows."""
     tree = posterior_of(random_parameters(20, 2, data.n_features, seed=4), data.values)
     tree["observed_data"] = xr.DataTree(observed_group(data))
-    verdict = SimpleNamespace(status=None)
-    subject = Subject(Draws(tree), verdict, None, None, {})
-    blocks = annotations(subject)
+    return Subject(Draws(tree), SimpleNamespace(status=None), None, None, {})
+
+
+def told_of(data):
+    """Texts and tables of the section on the data."""
+    blocks = annotations(subject_for(data))
     texts = " ".join(block.text for block in blocks if isinstance(block, Text))
     return texts, [block for block in blocks if isinstance(block, Table)]
 
@@ -108,3 +114,19 @@ def test_a_whole_report_counts_by_weights_and_names_classes(tmp_path):
     ):
         assert said in text, said
     assert re.search(r"2 groups of 30, 60 rows", text)
+
+
+@pytest.mark.parametrize("kind", ["frequency", "sampling"])
+def test_checks_are_of_observed_cells_by_weight(kind):
+    """The same as of the rows written out; a survey's extremes are not the population's."""
+    table, weights = rows(), 1.0 + np.arange(N) % 3
+    table.iloc[::6, 1] = np.nan
+    data = bg.Dataset.from_frame(table, missing="mar", weights=weights, weights_kind=kind)
+    *_, checked = _predictive(subject_for(data))
+    shown = {line[0]: line[1] for line in checked.rows}
+    column = np.repeat(table["x2"].to_numpy(), weights.astype(int))
+    column = column[~np.isnan(column)]
+    assert shown["skewness of x2"] == significant(skew(column))
+    assert shown["excess kurtosis of x2"] == significant(kurtosis(column))
+    assert ("smallest of x2" in shown) == (kind == "frequency")
+    assert "the same cells are missing" in checked.caption
