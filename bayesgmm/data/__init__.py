@@ -2,7 +2,7 @@
 
 from bayesgmm.data.account import account, facts_of
 from bayesgmm.data.annotations import Annotations
-from bayesgmm.data.capabilities import require_taken
+from bayesgmm.data.capabilities import require_likelihood_of, require_taken
 from bayesgmm.data.conversion import as_dataset, dataset_again
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.new_rows import NewRows
@@ -19,6 +19,7 @@ __all__ = [
     "dataset_again",
     "facts_of",
     "is_parquet",
+    "require_likelihood_of",
     "require_taken",
     "require_whole_weights",
 ]

@@ -79,6 +79,11 @@ class Annotations:
         return out
 
     @property
+    def surveyed(self) -> bool:
+        """Whether rows have the weights of a survey."""
+        return self.weights_kind == "sampling"
+
+    @property
     def counts(self) -> Array | None:
         """How often each row counts, a survey's weights scaled to sum to the rows that count."""
         if self.weights is None or self.weights_kind == "frequency":

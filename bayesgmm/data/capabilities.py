@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError
 
@@ -19,6 +20,7 @@ __all__ = [
     "annotations_of",
     "capabilities_page",
     "refusal",
+    "require_likelihood_of",
     "require_taken",
 ]
 
@@ -40,9 +42,9 @@ VERBS = (
     "hard_comparison", "impute", "true_values", "write_report",
 )  # fmt: skip
 NO_LIKELIHOOD = (
-    "the likelihood of the rows is needed, and there is none: the draws are of a pseudo-posterior, "
-    "adjusted to the variance of the weighted estimate. summarize, membership and label_free do "
-    "work; compare their answers for several K."
+    "these make no likelihood of the rows, which is needed: draws are of a pseudo-posterior, "
+    "adjusted to the variance of the weighted estimate. summarize, membership, density and the "
+    "report do work; compare their answers for several K."
 )
 _NOT_SIMULATED = (
     "data sets are drawn from the fit, and the model does not say how rows come by these; compare "
@@ -94,6 +96,20 @@ def require_taken(verb: str, data: Dataset) -> None:
     for annotation in annotations_of(data):
         if sentence := refusal(verb, annotation):
             raise DataError(sentence)
+
+
+def require_likelihood_of(known: Annotations | None, what: str) -> None:
+    """Raise DataError where rows have a survey's weights, whose product is no likelihood.
+
+    Parameters
+    ----------
+    known : Annotations or None
+        What is known of the rows.
+    what : str
+        What needs the likelihood, in the plural.
+    """
+    if known is not None and known.surveyed:
+        raise DataError(f"{what} do not take {ANNOTATIONS['sampling']}: {NO_LIKELIHOOD}")
 
 
 def capabilities_page() -> str:

@@ -169,10 +169,22 @@ def _predict(
     log_likelihood = np.log(of_label)  # of the label given the values
     if not draws.resolved.spec.labels_inform_weights:
         log_likelihood -= np.transpose(log_chances(part, log_of_weights(draws.parameters.weights)))
-    log_weights, found.pareto_k[block] = array_stats.psislw(log_likelihood, relative)
-    smoothed = np.exp(log_weights - logsumexp(log_weights, axis=1, keepdims=True))
+    each = [_smoothed(values, relative) for values in log_likelihood]
+    smoothed, found.pareto_k[block] = (np.array(parts) for parts in zip(*each, strict=True))
     found.probabilities[block] = np.einsum("iks,is->ik", shares, smoothed)
     found.log_scores[block] = np.log((smoothed * of_label).sum(axis=1))
+
+
+def _smoothed(log_likelihood: Array, relative: float) -> tuple[Array, float]:
+    """Return weights (sample,) that leave one term out, smoothed and summing to 1, and Pareto k.
+
+    Where the largest are equal there is no tail to fit: k is 0 if all are, and else infinite.
+    """
+    try:
+        log_weights, pareto_k = array_stats.psislw(log_likelihood, relative)
+    except ValueError:
+        log_weights, pareto_k = -log_likelihood, np.inf if np.ptp(log_likelihood) else 0.0
+    return np.exp(log_weights - logsumexp(log_weights)), float(pareto_k)
 
 
 def _relative_efficiency(draws: Draws) -> float:

@@ -11,9 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.data import Annotations, Dataset, facts_of
-from bayesgmm.data.capabilities import ANNOTATIONS, NO_LIKELIHOOD
-from bayesgmm.errors import ConfigError, DataError, ResultFileError
+from bayesgmm.data import Annotations, Dataset, facts_of, require_likelihood_of
+from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
@@ -212,17 +211,9 @@ def weights_in(tree: xr.DataTree) -> Array | None:
 
 
 def require_likelihood(tree: xr.DataTree, what: str) -> None:
-    """Raise DataError where the rows have a survey's weights, whose product is no likelihood.
-
-    Parameters
-    ----------
-    tree : DataTree
-    what : str
-        What needs it, in the plural.
-    """
-    if weights_in(tree) is None or tree["observed_data"]["weights"].attrs["kind"] != "sampling":
-        return
-    raise DataError(f"{what} do not take {ANNOTATIONS['sampling']}: {NO_LIKELIHOOD}")
+    """Raise DataError where the rows of a result have no likelihood, which this needs."""
+    if "observed_data" in tree:
+        require_likelihood_of(annotations_in(tree["observed_data"].to_dataset()), what)
 
 
 def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesgmm.data.columns import plural
+from bayesgmm.elpd import label_accuracy
 from bayesgmm.likelihood.annotated_rows import values_of
-from bayesgmm.limits import AMBIGUOUS, CERTAIN, SMALLEST_OVERLAP
+from bayesgmm.limits import AMBIGUOUS, CERTAIN, PARETO_K, SMALLEST_OVERLAP, TAIL_DRAWS
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
 from bayesgmm.posterior.draws import Draws
@@ -37,8 +39,34 @@ def separation(subject: Subject) -> Section | None:
     if subject.named:
         blocks.append(_overlap_table(subject.draws))
         blocks += _memberships(subject)
+    blocks += _labels_left_out(subject)
     blocks += _together(subject)
     return Section("separation", "Separation and membership", tuple(blocks))
+
+
+def _labels_left_out(subject: Subject) -> list[Block]:
+    """Say how well the values predict known labels; nothing where there are none."""
+    known, draws = subject.known, subject.draws
+    if known is None or known.possible is None or known.surveyed:
+        return []
+    if draws.resolved is None or draws.n_samples < TAIL_DRAWS:
+        return []
+    found = label_accuracy(draws)
+    bad = (
+        f" The importance weights behind {plural(found.n_bad, 'row')} are unreliable (Pareto k "
+        f"above {PARETO_K})."
+        if found.n_bad
+        else ""
+    )
+    return [
+        Text(
+            f"Each of {plural(found.n_labels, 'known label')} was left out in turn and predicted "
+            "from the values of its row and from all other rows and labels: "
+            f"{percent(found.accuracy)} are predicted (standard error "
+            f"{percent(found.accuracy_error)}). The mean log probability of a label is "
+            f"{found.log_score:.3f} nats (standard error {found.log_score_error:.3f}).{bad}"
+        )
+    ]
 
 
 def _overlap_table(draws: Draws) -> Table:

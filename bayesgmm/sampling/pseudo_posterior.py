@@ -42,7 +42,7 @@ _OF_LABELS = ("relabelling", "identification", "order_feature")
 
 def surveyed(data: Dataset) -> bool:
     """Whether rows have the weights of a survey."""
-    return data.annotations is not None and data.annotations.weights_kind == "sampling"
+    return data.annotations is not None and data.annotations.surveyed
 
 
 def adjusted(

@@ -111,6 +111,7 @@ def test_a_whole_report_counts_by_weights_and_names_classes(tmp_path):
         "K-means is not set beside these clusters",
         "In all of them the same cells are missing, rows of known class come from it.",
         "weights=weights, weights_kind='frequency', labels=labels)",
+        "Each of 18 known labels was left out in turn",
     ):
         assert said in text, said
     assert re.search(r"2 groups of 30, 60 rows", text)

@@ -91,6 +91,20 @@ def test_picked_rows_are_predicted_as_rows_without_a_label():
     np.testing.assert_allclose(found, exact, atol=0.03)
 
 
+def test_labels_that_are_certain_and_labels_that_cannot_be():
+    """Rows 60 standard deviations apart: weights are all equal, or nothing shows their tail."""
+    table = pd.DataFrame({"x": np.r_[EIGHT, EIGHT + 60.0]})
+    labels = ["a"] * 4 + [None] * 4 + ["b"] * 4 + [None] * 4
+    spec = bg.MixtureSpec(2, priors=bg.Priors(scale=0.05, scale_sigma=0.1))
+    data = bg.Dataset.from_frame(table, labels=labels)
+    sure = bg.label_accuracy(bg.sample(data, spec, draws=100, tune=200, seed=1))
+    assert sure.accuracy == 1.0 and abs(sure.log_score) < 1e-12 and sure.n_bad == 0
+    labels[5] = "b"
+    data = bg.Dataset.from_frame(table, labels=labels)
+    wrong = bg.label_accuracy(bg.sample(data, spec, draws=100, tune=200, seed=1))
+    assert wrong.pareto_k.sel(obs=5) > 0.7 and wrong.n_bad == 1 and wrong.accuracy < 1.0
+
+
 def test_rows_without_labels_are_refused():
     with pytest.raises(bg.ConfigError, match="no labels are known"):
         bg.label_accuracy(bg.sample(EIGHT[:, None], 1, draws=20, tune=50, seed=1))

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import bayesgmm as bg
+from bayesgmm.cli import main
 from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.climbing import row_scores
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -140,6 +141,17 @@ def result():
 def test_what_needs_a_likelihood_is_refused(verb, result):
     with pytest.raises(bg.DataError, match="With the weights of a survey there is none"):
         verb(result)
+
+
+def test_a_comparison_is_refused_with_the_reason(tmp_path, capsys):
+    x, weights = informative_sample(0)
+    table = pd.DataFrame({"x": x, "w": weights})
+    with pytest.raises(bg.DataError, match="compare does not take a survey's weights"):
+        bg.compare(surveyed(table[["x"]], weights), [1, 2])
+    table.to_csv(tmp_path / "survey.csv", index=False)
+    options = ["--weights", "w", "--weights-kind", "sampling", "--out", str(tmp_path / "out")]
+    code = main(["compare", str(tmp_path / "survey.csv"), *options])
+    assert code == 2 and "With the weights of a survey there is none" in capsys.readouterr().err
 
 
 def test_what_needs_none_is_not(result, tmp_path):
