@@ -8,11 +8,12 @@ import numpy as np
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.arrays import immutable, real_array
 from bayesgmm.data.building import checked, from_table
-from bayesgmm.data.checking import ArrayRows
+from bayesgmm.data.checking import ArrayRows, frozen
 from bayesgmm.data.columns import shown
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.frames import read_frame
 from bayesgmm.errors import DataError
+from bayesgmm.typing import Array
 
 __all__ = ["as_dataset", "dataset_again"]
 
@@ -54,17 +55,26 @@ def as_dataset(data: Any, *, copy: bool = True) -> Dataset:
     return checked(Dataset, ArrayRows(array), features, "array")
 
 
-def dataset_again(frame: Any, known: Annotations | None) -> Dataset:
-    """Return a data set of rows that were one before, with what is known of them.
+def dataset_again(
+    values: Array,
+    features: tuple[str, ...],
+    row_labels: tuple[str, ...] | None,
+    known: Annotations | None,
+) -> Dataset:
+    """Return a data set of rows that were one before, such as those of a result.
 
     Parameters
     ----------
-    frame : data frame of shape (obs, feature)
+    values : array of shape (obs, feature)
         NaN where a cell is missing.
+    features, row_labels : tuple of str
     known : Annotations or None
+        What is known of the rows beside their values.
     """
-    table = read_frame(frame, None, every=True)
-    return from_table(Dataset, table, "frame", {}, False, named=False, missing="mar", known=known)
+    if known is None and np.isnan(values).any():
+        known = Annotations()
+    rows = ArrayRows(frozen(values))
+    return checked(Dataset, rows, features, "array", row_labels=row_labels, known=known)
 
 
 def _is_frame(data: Any) -> bool:

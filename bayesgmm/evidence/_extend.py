@@ -8,7 +8,6 @@ from functools import partial
 from threading import Event
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
@@ -264,13 +263,9 @@ def _laid_out(view: Draws, points: Array, extension: dict[str, float]) -> xr.Dat
     posterior, target = view.tree, view.target
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said when the rows were read
-        labelled = view.obs.dtype.kind not in "iu"
-        frame = pd.DataFrame(
-            values_of(view.table),
-            index=view.obs if labelled else None,
-            columns=list(view.features),
-        )
-        data = dataset_again(frame, annotations_in(posterior["observed_data"].to_dataset()))
+        labels = None if view.obs.dtype.kind in "iu" else tuple(map(str, view.obs))
+        known = annotations_in(posterior["observed_data"].to_dataset())
+        data = dataset_again(values_of(view.table), view.features, labels, known)
     kept = {name: attribute(posterior, name) for name in ("seed", "sampler", "status", "data")}
     tree = assemble(
         target,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scipy.special import gammaln
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.limits import EMPTY_DRAWS
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import effective_size
@@ -54,8 +55,8 @@ def nobile_step(draws: Draws) -> NobileStep:
     Raises
     ------
     ConfigError
-        For one component, where labels name a class for each, or for the draws of a user's own
-        model.
+        For one component, where labels name a class for each or rows were picked for them, or for
+        the draws of a user's own model.
 
     References
     ----------
@@ -73,6 +74,12 @@ def nobile_step(draws: Draws) -> NobileStep:
             "Nobile's identity compares with one component fewer, and there is no such mixture: "
             f"the labels name {len(resolved.classes)} classes, and each has a component.",
             n_components=resolved.n_components,
+        )
+    if picked_in(target.rows, resolved) is not None:
+        raise ConfigError(
+            "Nobile's identity needs weights that are Dirichlet given the labels; where rows were "
+            "picked for their labels they are not.",
+            labels_inform_weights=False,
         )
     empty = target.empty_probabilities(draws.coordinates)
     alike = resolved.groups.group_of(resolved.n_components - 1)

@@ -28,7 +28,7 @@ class Picked(NamedTuple):
     Parameters
     ----------
     counts : array of shape (set,)
-        Rows of each set of clusters, by their weights.
+        Rows of each set of clusters, by their weights; above 0.
     sets : bool array of shape (set, cluster)
         Never all clusters: of such a row nothing is known.
     """
@@ -77,8 +77,9 @@ def picked_in(rows: RowTable, resolved: ResolvedSpec) -> Picked | None:
         return None
     weights = np.ones(len(rows)) if rows.weights is None else rows.weights
     sets, which = np.unique(rows.allowed, axis=0, return_inverse=True)
-    counts, partial = np.bincount(which.ravel(), weights, len(sets)), ~sets.all(axis=1)
-    return Picked(counts[partial], sets[partial])
+    counts = np.bincount(which.ravel(), weights, len(sets))
+    partial = ~sets.all(axis=1) & (counts > 0.0)
+    return Picked(counts[partial], sets[partial]) if partial.any() else None
 
 
 def log_chances(rows: RowTable, log_weights: Array) -> Array | float:

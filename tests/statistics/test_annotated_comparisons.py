@@ -39,6 +39,16 @@ def test_more_draws_of_annotated_rows_are_of_the_same_posterior():
             assert abs(one.values.mean() - two.values.mean()) < 4 * error, one.name
 
 
+def test_particles_and_chains_of_annotated_rows_are_of_one_posterior():
+    data, _ = known("missing", "weights", "errors")
+    run = bg.sample(data, INDEPENDENT, draws=1000, seed=3)
+    particles = bg.sample(data, INDEPENDENT, draws=500, chains=16, method="smc", seed=1)
+    for one, two in zip(*(label_free_quantities(Draws(t)) for t in (particles, run)), strict=True):
+        of_runs = one.values.mean(axis=1).std(ddof=1) / 4.0
+        error = math.hypot(of_runs, chain_statistics(two.values).mcse_mean)
+        assert abs(one.values.mean() - two.values.mean()) < 4 * error, one.name
+
+
 def test_nobiles_identity_counts_rows_and_leaves_cells_out():
     data, two = known("missing", "weights")
     step = nobile_step(Draws(bg.sample(data, INDEPENDENT, draws=2000, seed=11)))

@@ -10,6 +10,10 @@ what the observed cells z_o say against that: with z* ~ N(0, I), e ~ N(0, V) and
 has the mean W z_o and the covariance I - W W' that are asked for, and no other factor is needed.
 Cells that are observed without error come out as they are.
 
+Beside a row that was picked for a label in A (`bayesgmm.likelihood.picked`) those are drawn that
+came and were left before it: 1 / W_A is the sum of (1 - W_A)^t over their number t, so that t of n
+picked rows is Poisson with mean g (1 - W_A) / W_A, g ~ Gamma(n). Only the weights see them.
+
 References
 ----------
 Tanner and Wong (1987), Journal of the American Statistical Association 82:528 (augmentation).
@@ -38,6 +42,8 @@ from bayesgmm.typing import Array
 __all__ = ["add_completed_draws", "binomial"]
 
 _FEW = 16
+_MANY = 1e12  # of so many the deviation is a millionth
+_LEAST = 1e-300
 
 
 class _Drawn(NamedTuple):
@@ -54,20 +60,28 @@ class _Drawn(NamedTuple):
 
 @compiled
 def add_completed_draws(
-    annotated: Array, components: Components, mass: Array, first: Array, second: Array
+    annotated: Array,
+    components: Components,
+    mass: Array,
+    first: Array,
+    second: Array,
+    left: Array,
 ) -> bool:
     """Draw labels and complete rows; add these to the sums of their clusters.
 
     Parameters
     ----------
     annotated : array of shape (size,)
-        The rows, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`; weights are whole.
+        The rows, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`; weights are whole, and
+        below 0 in a group of rows picked for their labels, of which nothing else is known.
     components : Components
     mass : array of shape (cluster,), written
         Numbers of rows.
     first, second : arrays of shapes (cluster, feature) and (cluster, feature, feature), written
         Sums of gap and gap gap' (lower triangle), a row's gap being its distance from the mean of
         its component.
+    left : array of shape (cluster,), written
+        Numbers of rows that were left before picked ones came.
 
     Returns
     -------
@@ -84,8 +98,11 @@ def add_completed_draws(
         o += int(annotated[o])
         if not regular:
             return False
-        if not group.whole and group.columns[0] < 0.0 and group.penalties.shape[0] == 0:
+        if group.columns[0] < 0.0 and group.penalties.shape[0] == 0:
             continue  # nothing is known of these rows
+        if group.weights.shape[0] > 0 and group.weights[0, 0] < 0.0:
+            _draw_left(group, components.log_weights, left)
+            continue
         responsibility = np.empty((mass.shape[0], group.n_rows))
         row_responsibilities(
             group.blocks,
@@ -99,6 +116,24 @@ def add_completed_draws(
             look_back(group, components, as_seen(memory, components, group.columns.shape[0]))
         _draw_group(group, responsibility, components, memory, drawn)
     return True
+
+
+@compiled
+def _draw_left(group: Group, log_weights: Array, left: Array) -> None:
+    """Draw the rows that came, each in a cluster outside a set, before the picked ones in it."""
+    width = group.blocks.shape[2]
+    for row in range(group.n_rows):
+        i, t = row // width, row % width
+        inside = 0.0
+        for k in range(log_weights.shape[0]):
+            inside += math.exp(log_weights[k]) if group.penalties[i, k, t] == 0.0 else 0.0
+        picked = -group.weights[i, t]
+        if picked > 0.0:
+            scale = np.random.standard_gamma(picked) / max(inside, _LEAST)  # noqa: NPY002
+            for k in range(log_weights.shape[0]):
+                if group.penalties[i, k, t] != 0.0:
+                    rate = scale * math.exp(log_weights[k])
+                    left[k] += np.random.poisson(rate) if rate < _MANY else rate  # noqa: NPY002
 
 
 @compiled

@@ -108,6 +108,7 @@ def sweep_chains(
     whitening, shift, constant = _empty_components(problem)
     responsibility = np.empty((problem.n_clusters, problem.n_rows))
     mass, centres, scatters = np.empty_like(constant), np.empty_like(shift), whitening.copy()
+    left = np.zeros_like(constant)
     n_sweeps = states.shape[1] - 1
     for c in range(states.shape[0]):
         acceptance[c] = 0.0
@@ -119,11 +120,11 @@ def sweep_chains(
             row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
             _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
             if annotated is not None and not _add_annotated(
-                annotated, point, whitening, shift, constant, mass, centres, scatters
+                annotated, point, whitening, shift, constant, mass, centres, scatters, left
             ):
                 continue
             _centre(point.means, mass, centres, scatters)
-            _draw_weights(mass, problem, x)
+            _draw_weights(mass, left, problem, x)
             _draw_means(mass, centres, whitening, problem, x)
             moved, probability = _move_scales(
                 x, mass, centres, scatters, step, max_steps, flat, problem
@@ -182,12 +183,14 @@ def _add_annotated(
     mass: Array,
     centres: Array,
     scatters: Array,
+    left: Array,
 ) -> bool:
     """Add annotated rows to the sums; False where a component is singular as a group sees it."""
     components = Components(
         point.log_weights, point.means, point.factors, whitening, shift, constant
     )
-    return add_completed_draws(annotated, components, mass, centres, scatters)
+    left[:] = 0.0
+    return add_completed_draws(annotated, components, mass, centres, scatters, left)
 
 
 @compiled
@@ -204,12 +207,12 @@ def _centre(means: Array, mass: Array, centres: Array, scatters: Array) -> None:
 
 
 @compiled
-def _draw_weights(mass: Array, problem: Problem, x: Array) -> None:
-    """Draw w ~ Dirichlet(concentration + mass), on the log: small shapes would underflow."""
+def _draw_weights(mass: Array, left: Array, problem: Problem, x: Array) -> None:
+    """Draw w ~ Dirichlet(concentration + mass + left), on the log: small shapes would underflow."""
     n_clusters = problem.n_clusters
     log_gamma = np.empty(n_clusters)
     for k in range(n_clusters):
-        shape = problem.concentration[k] + mass[k]
+        shape = problem.concentration[k] + mass[k] + left[k]
         boost = math.log(1.0 - np.random.random()) / shape  # noqa: NPY002
         log_gamma[k] = math.log(np.random.standard_gamma(shape + 1.0)) + boost  # noqa: NPY002
     x[: n_clusters - 1] = (log_gamma - log_gamma.mean())[:-1]
