@@ -3,9 +3,12 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from bayesgmm.comparison import Comparison
 from bayesgmm.criterion import BY_FIT, CRITERIA
 from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
+from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import criteria, pareto_k
@@ -56,6 +59,7 @@ def components(subject: Subject) -> Section | None:
         ),
         Text(_ANSWERS),
         Text(_PENALTY),
+        *_left_out(subject),
         Text(_cautions(comparison, model)),
     ]
     if model in comparison.elpds["loo"]:
@@ -70,6 +74,22 @@ def components(subject: Subject) -> Section | None:
         )
     title = "The number of components" + (" and the covariance structure" if several else "")
     return Section("components", title, tuple(blocks))
+
+
+def _left_out(subject: Subject) -> list[Block]:
+    """Say what LOO and WAIC leave out of rows of which more is known than their values, or less."""
+    parts: list[str] = []
+    known = subject.known
+    if np.isnan(values_of(subject.draws.table)).any():
+        parts.append("its observed cells, so that only models of the same cells compare")
+    if known is not None and known.weights is not None:
+        parts.append("one copy of it, which counts as often as the row's weight says")
+    if known is not None and known.possible is not None:
+        parts.append("its label, if that is known, as the model gives values and label together")
+    if not parts:
+        return []
+    listed = "; ".join(parts)
+    return [Text(f"LOO and WAIC leave out a row with all that is known of it: {listed}.")]
 
 
 def _argument(comparison: Comparison) -> str:

@@ -14,6 +14,7 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import observed_group
 from bayesgmm.report.annotations import annotations
 from bayesgmm.report.checks import _predictive
+from bayesgmm.report.counting import _left_out
 from bayesgmm.report.document import Table, Text
 from bayesgmm.report.numbers import significant
 from bayesgmm.report.subject import Subject
@@ -83,6 +84,19 @@ def test_labels_by_class_and_errors_by_column():
     assert of_cells.rows[0][:2] == ("x1", "56")
     assert of_cells.rows[0][4] == "0.3" and of_cells.rows[0][2] != "0.1"  # the first are missing
     assert of_cells.rows[1] == ("x2", "0", "none", "none", "none")
+
+
+def test_what_loo_leaves_out_of_a_row():
+    table = rows()
+    table.iloc[:4, 0] = np.nan
+    labels = [*["low"] * 5, *["high"] * 7, *[None] * (N - 12)]
+    data = bg.Dataset.from_frame(
+        table, missing="mar", labels=labels, weights=1 + np.arange(N) % 2, weights_kind="frequency"
+    )
+    (said,) = _left_out(subject_for(data))
+    for part in ("its observed cells", "one copy of it", "its label"):
+        assert part in said.text
+    assert _left_out(subject_for(bg.Dataset.from_frame(rows()))) == []
 
 
 def test_nothing_is_said_of_plain_rows():
