@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import LinearConstraint, minimize
 
 from bayesgmm.elpd.predictive import WEIGHT
 from bayesgmm.model.several import as_models, table_by_model
+from bayesgmm.typing import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +44,22 @@ def ranked(elpds: Mapping[Any, Any]) -> dict[Any, dict[str, float]]:
 
     Each row of the data is shifted by its largest value over the models first: differences and
     weights do not depend on it, and without it the weights underflow for rows of very low density.
-    A row with a frequency weight is written as often as it counts, as ArviZ knows no weights.
     """
     import arviz as az
 
     if len(elpds) == 1:
         return {key: dict(zip(_COLUMNS, (0.0, 0.0, 1.0), strict=True)) for key in elpds}
     largest = np.max([np.asarray(e.elpd_i) for e in elpds.values()], axis=0)
+    first = next(iter(elpds.values())).elpd_i
+    if WEIGHT in first.coords:
+        terms = np.array([e.elpd_i.values - largest for e in elpds.values()])
+        table = _ranked_by_weight(terms, first[WEIGHT].values)
+        return {
+            key: dict(zip(_COLUMNS, row, strict=True))
+            for key, row in zip(elpds, table.tolist(), strict=True)
+        }
     shifted = {
-        str(place): _written_out(replace(e, elpd_i=e.elpd_i - largest))
+        str(place): replace(e, elpd=e.elpd - largest.sum(), elpd_i=e.elpd_i - largest)
         for place, e in enumerate(elpds.values())
     }
     with warnings.catch_warnings():
@@ -60,9 +69,37 @@ def ranked(elpds: Mapping[Any, Any]) -> dict[Any, dict[str, float]]:
     return {key: table.loc[str(place)].to_dict() for place, key in enumerate(elpds)}
 
 
-def _written_out(estimate: Any) -> Any:
-    """Return an elpd with each row's term as often as it counts, and their sum."""
-    terms = estimate.elpd_i
-    if WEIGHT in terms.coords:
-        terms = terms.isel(obs=np.repeat(np.arange(terms.size), terms[WEIGHT].astype(np.int64)))
-    return replace(estimate, elpd=float(terms.sum()), elpd_i=terms)
+def _ranked_by_weight(terms: Array, counts: Array) -> Array:
+    """Return what ArviZ, which knows no weights, says of rows written as often as they count.
+
+    Parameters
+    ----------
+    terms : array of shape (model, obs), nats
+        Of each row at most 0.
+    counts : array of shape (obs,)
+
+    Returns
+    -------
+    array of shape (model, 3)
+        elpd_diff, se_diff and weight.
+    """
+    n, n_models = counts.sum(), len(terms)
+    shares = counts / n
+    differences = terms - terms[(terms @ shares).argmax()]
+    means = differences @ shares
+    spread = (differences - means[:, None]) ** 2 @ shares
+    densities = np.exp(terms)
+
+    def loss(weights: Array) -> tuple[float, Array]:
+        mixed = np.maximum(weights @ densities, 1e-300)
+        return -float(shares @ np.log(mixed)), -(densities @ (shares / mixed))
+
+    stacked = minimize(
+        loss,
+        np.full(n_models, 1.0 / n_models),
+        jac=True,
+        bounds=[(0.0, 1.0)] * n_models,
+        constraints=LinearConstraint(np.ones(n_models), lb=1.0, ub=1.0),
+        options={"ftol": 1e-12},
+    )
+    return np.column_stack([n * means, np.sqrt(n * spread), stacked.x])
