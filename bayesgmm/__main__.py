@@ -8,28 +8,33 @@ from typing import NoReturn
 
 __all__ = ["run"]
 
-_INTERRUPTED = 130
+_SIGNALLED = 128
 
 
 def run() -> NoReturn:
     """Run the command line in this process, and end the process with its code.
 
-    Ctrl-C never shows a traceback: not while `main` is loaded, where it is not yet taken note of,
-    and not while Python takes itself down. After one the process ends at once with code 130,
-    without waiting for compiled threads that cannot be stopped; all that `main` does on its way
-    out, such as saving the draws made, is done by then.
+    Ctrl-C, SIGTERM and SIGHUP never show a traceback: not while `main` is loaded, where they are
+    not yet taken note of, and not while Python takes itself down. After one the process ends at
+    once with 128 and its number as code, without waiting for compiled threads that cannot be
+    stopped; all that `main` does on its way out, such as saving the draws made, is done by then.
     """
+    stops: list[int] = []
     try:
-        from bayesgmm.cli import main
-        from bayesgmm.cli.streams import hold_descriptors
+        from bayesgmm.runtime.interruption import heeded_stops
 
-        hold_descriptors()
-        code = main()
+        with heeded_stops(stops.append):
+            from bayesgmm.cli import main
+            from bayesgmm.cli.streams import hold_descriptors
+
+            hold_descriptors()
+            code = main()
     except KeyboardInterrupt:
-        print("error: interrupted; no file was left half-written.", file=sys.stderr)
-        code = _INTERRUPTED
+        with suppress(OSError, AttributeError):
+            print("error: interrupted; no file was left half-written.", file=sys.stderr)
+        code = _SIGNALLED + (stops or [signal.SIGINT])[0]
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if code == _INTERRUPTED:
+    if code >= _SIGNALLED:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):  # full, closed, or none
                 stream.flush()

@@ -122,7 +122,7 @@ MAX_ABSOLUTE = 1e150
 MIN_RANGE = 1e-150
 # Range of a prior's numbers, in spreads of the data where they have units: determinants of what
 # lies beyond are no numbers.
-PRIOR_RANGE = (1e-50, 1e50)
+SMALLEST_PRIOR, LARGEST_PRIOR = 1e-50, 1e50
 # Largest recording step, in spreads: all rows are then one value, and any covariance is as good.
 LARGEST_STEP = 1e50
 # Largest condition number of the correlation of all columns; beyond, one follows from the others.

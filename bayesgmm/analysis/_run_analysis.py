@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.schema import AnalysisSpec, model_named, read_model_file
 from bayesgmm.arguments import check_count, path_of
 from bayesgmm.data import Dataset, check_components
@@ -14,6 +15,7 @@ from bayesgmm.limits import REACHED
 from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
+    from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.comparison import Choice, Comparison
     from bayesgmm.diagnosis import Diagnosis
 
@@ -101,6 +103,7 @@ def run_analysis(
     draws: int | None = None,
     tune: int | None = None,
     seed: int | None = None,
+    resume: bool = False,
     progress: Any = False,
 ) -> AnalysisResult:
     r"""Run the analysis that a model file describes, and write the report and all tables.
@@ -116,6 +119,10 @@ def run_analysis(
         Whether results of other data or another configuration are replaced too.
     draws, tune, seed : int, optional
         Instead of those in the file.
+    resume : bool
+        Go on from the posteriors that an interrupted run of the same data and configuration has
+        finished in the folder: what comes out is what the run would have given, to the bit. Where
+        no seed is given, it is that run's.
     progress : bool or callable
         As in `sample`.
 
@@ -153,7 +160,8 @@ def run_analysis(
     """
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
-    return analyse(with_sampler(read_model_file(path), changes), out, overwrite, progress=progress)
+    spec = with_sampler(read_model_file(path), changes)
+    return analyse(spec, out, overwrite, resume=resume, progress=progress)
 
 
 def analyse(
@@ -162,6 +170,7 @@ def analyse(
     overwrite: bool = False,
     *,
     data: Dataset | None = None,
+    resume: bool = False,
     progress: Any = False,
 ) -> AnalysisResult:
     """Run an analysis; as `run_analysis`, from a spec instead of a file.
@@ -171,17 +180,19 @@ def analyse(
     from bayesgmm.analysis.folder import usual_folder
 
     folder = usual_folder(spec.name) if out is None else path_of(out, "out")
-    return _analysed(spec, data or checked_data(spec), folder, overwrite, progress)
+    return _analysed(spec, data or checked_data(spec), folder, overwrite, resume, progress)
 
 
 def _analysed(
-    spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, progress: Any
+    spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, resume: bool, progress: Any
 ) -> AnalysisResult:
     # Loaded here: checking a model file needs neither sampler nor pictures.
+    from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.analysis.outputs import check_outputs, write_outputs
     from bayesgmm.comparison import compare
 
     check_outputs(spec, data, folder, overwrite)
+    kept = KeptOnDisk(spec, data, folder, resume)
     try:
         comparison = compare(
             data,
@@ -189,14 +200,16 @@ def _analysed(
             covariance=spec.model.covariance,
             priors=spec.model.priors,
             resolution=spec.model.resolution,
-            **dataclasses.asdict(spec.sampler),
+            **dataclasses.asdict(spec.sampler) | {"seed": kept.seed},
             progress=progress,
+            kept=kept,
         )
     except SamplingInterrupted as interruption:
-        raise _kept(interruption, spec, folder) from interruption
+        raise _left_of(interruption, spec, folder, kept) from interruption
     choice = comparison.chosen(spec.report.criterion)
     verdict = comparison.verdicts[choice.model]
     files = write_outputs(spec, comparison, choice, folder, overwrite)
+    kept.remove()
     return AnalysisResult(spec, comparison, choice, verdict, files)
 
 
@@ -225,8 +238,8 @@ def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
     return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **counts))
 
 
-def _kept(
-    interruption: SamplingInterrupted, spec: AnalysisSpec, folder: Path
+def _left_of(
+    interruption: SamplingInterrupted, spec: AnalysisSpec, folder: Path, kept: "KeptOnDisk"
 ) -> SamplingInterrupted:
     """Save what there is of an interrupted run, and say where it is."""
     from bayesgmm.analysis.outputs import posterior_file
@@ -244,10 +257,12 @@ def _kept(
         resolved = resolved_of(tree)
         if resolved is not None:
             file, number = posterior_file(spec, resolved.spec)
-            places.append(f"K = {number}: {keep_interrupted(tree, folder / file)}")
-    return SamplingInterrupted(
-        f"interrupted; {'; '.join(places)}.", partial=draws, finished=finished
-    )
+            where = keep_interrupted(kept.marked(tree), folder / file)
+            places.append(f"K = {number}: {where}")
+    message: str = f"interrupted; {'; '.join(places)}."
+    if finished:
+        message = Advice(message, " ", Option("resume", True), " goes on from what is finished.")
+    return SamplingInterrupted(message, partial=draws, finished=finished)
 
 
 def _unmet_choices(result: AnalysisResult) -> list[str]:

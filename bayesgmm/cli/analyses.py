@@ -16,6 +16,7 @@ from bayesgmm.cli.options import (
     Json,
     Overwrite,
     ResolutionOption,
+    Resume,
     Seed,
     TargetAccept,
     Tune,
@@ -69,6 +70,7 @@ def run(
     draws: Draws = None,
     tune: Tune = None,
     seed: Seed = None,
+    resume: Resume = False,
     json: Json = False,
 ) -> int:
     """Run the analysis of a model file: report, posterior, tables and verdict."""
@@ -76,7 +78,8 @@ def run(
 
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
-    return _analysed(with_sampler(read_model_file(file), changes), out, overwrite, json, "run")
+    spec = with_sampler(read_model_file(file), changes)
+    return _analysed(spec, out, overwrite, resume, json, "run")
 
 
 def check(
@@ -133,6 +136,7 @@ def compare(
     target_accept: TargetAccept = None,
     evidence: Evidence = "both",
     seed: Seed = None,
+    resume: Resume = False,
     json: Json = False,
 ) -> int:
     """Compare numbers of components, and structures, on a data file; writes what run writes."""
@@ -154,7 +158,7 @@ def compare(
         },
         "the command",
     )
-    return _analysed(spec, out, overwrite, json, "compare")
+    return _analysed(spec, out, overwrite, resume, json, "compare")
 
 
 def datasets(
@@ -196,7 +200,12 @@ def datasets(
 
 
 def _analysed(
-    spec: "AnalysisSpec", out: Path | None, overwrite: bool, json: bool, command: str
+    spec: "AnalysisSpec",
+    out: Path | None,
+    overwrite: bool,
+    resume: bool,
+    json: bool,
+    command: str,
 ) -> int:
     """Print what was read, run the analysis, and print the result; return its exit code."""
     from bayesgmm.analysis import analyse, checked_data
@@ -204,7 +213,8 @@ def _analysed(
     data = checked_data(spec)
     if not json:
         print_data(data, spec.data.units)
-    result = analyse(spec, out, overwrite, data=data, progress=shows_progress())
+    progress = shows_progress()
+    result = analyse(spec, out, overwrite, data=data, resume=resume, progress=progress)
     if not json:
         return print_analysis(result, command)
     from bayesgmm.analysis.outputs import choice_facts

@@ -1,7 +1,6 @@
 """The entry: runs the commands, and turns whatever happens into one line and one code."""
 
 import _thread
-import signal
 import sys
 import threading
 import warnings
@@ -12,8 +11,11 @@ from typing import Any
 from bayesgmm.cli.outcome import Exit, as_options, exit_code, one_line, sentence
 from bayesgmm.cli.streams import checked_stdout, quiet_stderr
 from bayesgmm.errors import BayesGMMError
+from bayesgmm.runtime.interruption import heeded_stops
 
 __all__ = ["main"]
+
+_SIGNALLED = 128  # plus the number of the signal: what a shell says of such an end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done; 2 wrong usage, configuration or data; 3 written, but the verdict is bad; 4 a result
-        cannot be written, read or printed; 130 interrupted; 1 a fault of bayesgmm itself.
+        cannot be written, read or printed; 130 interrupted, 143 and 129 by SIGTERM and SIGHUP; 1 a
+        fault of bayesgmm itself.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"] or ["--help"]
-    with quiet_stderr(), _noting_ctrl_c() as pressed:
+    with quiet_stderr(), _noting_stops() as pressed:
         try:
             with checked_stdout():
                 code = _run(given, debug)
@@ -44,22 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             what = KeyboardInterrupt() if pressed and not ours else error
             if message := sentence(what, _command_in(given)):
                 print(f"error: {message}", file=sys.stderr)
-            return Exit.INTERRUPTED if pressed else exit_code(error)
+            return _SIGNALLED + pressed[0] if pressed else exit_code(error)
     return code if isinstance(code, int) else Exit.OK
 
 
 @contextmanager
-def _noting_ctrl_c() -> Iterator[list[int]]:
-    """Yield a list that Ctrl-C appends to: code in C may lose the exception, or raise another.
+def _noting_stops() -> Iterator[list[int]]:
+    """Yield a list of signals to stop: code in C may lose the exception, or raise another.
 
     What is lost, as in the callback of a weak reference, is raised once more a moment later.
     """
     pressed: list[int] = []
     report = sys.unraisablehook
-
-    def note(number: int, frame: Any) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
 
     def again(lost: Any) -> None:
         if pressed and lost.exc_type is KeyboardInterrupt:
@@ -67,16 +66,12 @@ def _noting_ctrl_c() -> Iterator[list[int]]:
         elif not pressed:
             report(lost)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    before = signal.signal(signal.SIGINT, note)
-    sys.unraisablehook = again
-    try:
-        yield pressed
-    finally:
-        sys.unraisablehook = report
-        signal.signal(signal.SIGINT, before)
+    with heeded_stops(pressed.append):
+        sys.unraisablehook = again
+        try:
+            yield pressed
+        finally:
+            sys.unraisablehook = report
 
 
 def _run(arguments: list[str], debug: bool) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "PosteriorFile",
     "Prob",
     "ResolutionOption",
+    "Resume",
     "Seed",
     "TargetAccept",
     "Tune",
@@ -91,6 +92,10 @@ Evidence = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on from the K that an interrupted run has finished."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Units = Annotated[
     list[str] | None,

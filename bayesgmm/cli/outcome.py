@@ -9,7 +9,7 @@ __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
 _BY_FILE = frozenset({"run", "check", "datasets"})
 _OF_THE_COMMAND = frozenset(
-    {"draws", "method", "out", "overwrite", "tune"}
+    {"draws", "method", "out", "overwrite", "resume", "tune"}
 )  # also where a model file holds the others
 _BY_NUTS = frozenset({"run", "compare"})  # the sampler is chosen for one posterior alone
 _SECTIONS = {"covariance": "model", "resolution": "model", "target_accept": "sampler"}

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.comparison.outcome import Comparison
-from bayesgmm.comparison.parts import Parts
+from bayesgmm.comparison.parts import KeptPosteriors, Parts
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import (
     Dataset,
@@ -55,6 +55,7 @@ def compare(
     evidence: EvidenceRoutes = "both",
     seed: int | None = None,
     progress: bool = False,
+    kept: KeptPosteriors | None = None,
 ) -> Comparison:
     """Fit, sample and compare mixtures of several numbers of components, and structures.
 
@@ -87,6 +88,10 @@ def compare(
         Drawn when None; stored either way. The draws of a model do not depend on the others.
     progress : bool
         Show a progress bar for each model.
+    kept : KeptPosteriors, optional
+        Takes each posterior once its draws are made, and gives those of an earlier run: an object
+        with the methods ``keep(model, posterior)``, which returns the posterior, and
+        ``taken(model)``, which returns it or None.
 
     Returns
     -------
@@ -137,7 +142,7 @@ def compare(
     for spec in models:
         with parts.attempt(spec, "the maximum likelihood fit"):
             parts.fits[spec] = fit_em(dataset, spec, seed=seeds[spec][0])
-    options |= {"draws": draws, "limit": most_draws, "progress": progress}
+    options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
     for spec in models:
         start = time.perf_counter()
         with one_blas_thread(), carrying(ByModel(parts.posteriors), numbers.__getitem__):
@@ -171,7 +176,7 @@ def _sampled(
     _, for_draws, for_evidence, for_refits = seeds
     cores = options["cores"]
     with parts.attempt(spec, "sampling"):
-        view, verdict = _sample_until_good(data, spec, seed=for_draws, **options)
+        view, verdict = _drawn(data, spec, seed=for_draws, **options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         with parts.attempt(spec, "WAIC and LOO"):
             parts.elpds["waic"][spec] = waic(view.tree)
@@ -181,6 +186,22 @@ def _sampled(
         )
         parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
         parts.posteriors[spec] = with_attributes(view.tree, verdict=verdict.to_dict())
+
+
+def _drawn(
+    data: Dataset, spec: MixtureSpec, *, kept: KeptPosteriors | None, **options: Any
+) -> tuple[Draws, Diagnosis]:
+    """Return the draws that are kept of this model, or make them and keep them."""
+    if kept is None:
+        return _sample_until_good(data, spec, **options)
+    tree = kept.taken(spec)
+    if tree is None:
+        tree = kept.keep(spec, _sample_until_good(data, spec, **options)[0].tree)
+    view = Draws(tree)
+    try:
+        return view, diagnose(view)
+    except KeyboardInterrupt as stop:
+        raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
 
 
 def _loo(view: Draws, seed: int, cores: int | None) -> Any:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import xarray as xr
 
@@ -15,9 +15,19 @@ from bayesgmm.evidence import Evidences
 from bayesgmm.fit import PointFit
 from bayesgmm.model.spec import MixtureSpec
 
-__all__ = ["Parts"]
+__all__ = ["KeptPosteriors", "Parts"]
 
 logger = logging.getLogger(__name__)
+
+
+class KeptPosteriors(Protocol):
+    """Where finished posteriors are kept while a comparison goes on."""
+
+    def taken(self, model: MixtureSpec) -> xr.DataTree | None:
+        """Return the posterior of a model that was finished before, or None."""
+
+    def keep(self, model: MixtureSpec, posterior: xr.DataTree) -> xr.DataTree:
+        """Keep a posterior that is finished, and return it as `taken` will."""
 
 
 @dataclass

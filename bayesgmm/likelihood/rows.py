@@ -20,7 +20,7 @@ from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.runtime.parallel import Threads
+from bayesgmm.runtime.parallel import Threads, end_if_stopped
 from bayesgmm.typing import Array
 
 __all__ = ["Rows", "whole_blocks"]
@@ -93,6 +93,7 @@ class Rows:
 
     def moments(self, point: Array) -> Moments:
         """Return the moments of all rows at a point of EM."""
+        end_if_stopped()
         parts: Iterable[Moments]
         if self._held is not None and len(self._held) == 1:
             parts = (self._of_layout(point, self._held[0]),)

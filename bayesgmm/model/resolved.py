@@ -9,7 +9,7 @@ import numpy as np
 from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.limits import ERROR_PER_STEP, LARGEST_STEP, PRIOR_RANGE
+from bayesgmm.limits import ERROR_PER_STEP, LARGEST_PRIOR, LARGEST_STEP, SMALLEST_PRIOR
 from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.spec import MixtureSpec, is_by_cluster
@@ -247,7 +247,7 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
 
 def _refuse_extremes(found: ResolvedSpec) -> None:
     """Raise ConfigError for numbers that no arithmetic of doubles takes, in spreads of the data."""
-    priors, low, high = found.spec.priors, *PRIOR_RANGE
+    priors, low, high = found.spec.priors, SMALLEST_PRIOR, LARGEST_PRIOR
     unit = found.structure.unit(found.spread)
     of_data = {
         "mean_scale": found.mean_scale / found.spread,

@@ -85,6 +85,14 @@ class _Components(TypedDict):
 
 
 @with_config(_STRICT)
+class _Run(TypedDict):
+    data: str
+    configuration: str
+    versions: Names
+    seed: Count
+
+
+@with_config(_STRICT)
 class Facts(TypedDict, total=False):
     """What a result says of itself; None, as absent, is not known."""
 
@@ -103,6 +111,7 @@ class Facts(TypedDict, total=False):
     labels: _Moves | None
     components: _Components | None
     modes: dict[str, Any] | None
+    run: _Run | None
 
 
 @cache

@@ -32,7 +32,15 @@ from bayesgmm.posterior.whole_files import (
     write_text,
 )
 
-__all__ = ["check_writable", "keep_interrupted", "load", "save", "strict_json", "write_text"]
+__all__ = [
+    "check_writable",
+    "keep_finished",
+    "keep_interrupted",
+    "load",
+    "save",
+    "strict_json",
+    "write_text",
+]
 
 PathLike = str | os.PathLike[str]
 
@@ -158,12 +166,16 @@ def keep_interrupted(posterior: xr.DataTree, path: PathLike) -> str:
     ResultFileError
         When the file cannot be written.
     """
-    whole = attribute(posterior, "status") == "complete"
-    beside = _place_beside(Path(path), ".finished.nc" if whole else ".partial.nc", posterior)
+    if attribute(posterior, "status") == "complete":
+        return f"all draws were made and are in {str(keep_finished(posterior, path))!r}"
+    beside = _place_beside(Path(path), ".partial.nc", posterior)
     kept = save(posterior, beside, overwrite=True)
-    if whole:
-        return f"all draws were made and are in {str(kept)!r}"
     return f"the draws made so far are in {str(kept)!r}, marked as interrupted"
+
+
+def keep_finished(posterior: xr.DataTree, path: PathLike) -> Path:
+    """Save a posterior whose run is not at its end beside the file it is for, ``*.finished.nc``."""
+    return save(posterior, _place_beside(Path(path), ".finished.nc", posterior), overwrite=True)
 
 
 def _place_beside(path: Path, ending: str, posterior: xr.DataTree) -> Path:

@@ -1,4 +1,4 @@
-"""Ctrl-C: held back where it would do harm, and what it carries out of a series of runs."""
+"""Ctrl-C and its like: told apart, held back where harmful, and what they carry out of runs."""
 
 import signal
 import threading
@@ -11,18 +11,58 @@ from bayesgmm.errors import SamplingInterrupted
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["carrying", "holding_ctrl_c"]
+__all__ = ["STOPS", "carrying", "heeded_stops", "holding_ctrl_c"]
+
+# Ctrl-C, a request to end, and a terminal that is gone; the last is no signal of Windows.
+STOPS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+@contextmanager
+def heeded_stops(note: Callable[[int], None]) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt in the block, as Ctrl-C does.
+
+    Each is noted by its number first. A signal that was ignored, as nohup does, or that has a
+    handler of another's, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        note(number)
+        raise KeyboardInterrupt
+
+    before = {
+        each: signal.getsignal(each)
+        for each in STOPS
+        if each == signal.SIGINT or signal.getsignal(each) in (signal.SIG_DFL, *_OURS)
+    }
+    _OURS.append(stop)
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        _OURS.remove(stop)
+
+
+_OURS: list[Any] = []  # handlers that are in place, the innermost last
 
 
 @contextmanager
 def holding_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block; a second one does not wait.
+    """Let Ctrl-C and its like wait for the end of the block; a second one does not wait.
 
     While xarray takes one of its locks around a file, an exception leaves the lock shut: closing
     that file, or opening the next, then waits for ever.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    handlers = {each: signal.getsignal(each) for each in STOPS}
+    before = {each: handler for each, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread() or not before:
         yield
         return
     pressed: list[int] = []
@@ -30,15 +70,17 @@ def holding_ctrl_c() -> Iterator[None]:
     def hold(number: int, frame: Any) -> None:
         pressed.append(number)
         if len(pressed) > 1:
-            before(number, frame)
+            before[number](number, frame)
 
-    signal.signal(signal.SIGINT, hold)
+    for each in before:
+        signal.signal(each, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     if pressed:
-        before(pressed[0], None)
+        before[pressed[0]](pressed[0], None)
 
 
 @contextmanager

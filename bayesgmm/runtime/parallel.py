@@ -1,10 +1,11 @@
 """Cores and threads: how many there are, work shared out among them, how BLAS is held to one."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["Threads", "available_cores", "in_threads", "one_blas_thread", "until_stopped"]
+__all__ = [
+    "Threads",
+    "available_cores",
+    "end_if_stopped",
+    "in_threads",
+    "one_blas_thread",
+    "until_stopped",
+]
 
 _LOOK_AHEAD = 2
 
@@ -38,20 +46,55 @@ def in_threads[Result](
     cores : int, optional
         Threads; all that there are by default.
     stop : Event, optional
-        Set when a task fails or the caller is interrupted, for tasks that look at it.
+        Set when a task fails or the caller is interrupted, for tasks that look at it. The caller
+        does not wait for them: see `end_if_stopped`.
 
     Examples
     --------
     >>> list(in_threads(pow, [2, 3], [3, 2]))
     [8, 9]
     """
-    with ThreadPoolExecutor(cores or available_cores()) as pool:
-        try:
-            yield from pool.map(task, *arguments)
-        except BaseException:
-            if stop is not None:
-                stop.set()
-            raise
+    with _pool(cores or available_cores(), stop or Event()) as (pool, heeding):
+        yield from pool.map(heeding(task), *arguments)
+
+
+def end_if_stopped() -> None:
+    """End the task of this thread if its caller was interrupted, or another task failed.
+
+    To be called between the steps of what takes long; elsewhere it does nothing.
+    """
+    if any(stop.is_set() for stop in getattr(_OF_THREAD, "stops", ())):
+        raise Stopped
+
+
+class Stopped(BaseException):
+    """Ends a task for whose result nobody waits."""
+
+
+_OF_THREAD = threading.local()
+
+
+@contextmanager
+def _pool(cores: int, stop: Event) -> Iterator[tuple[ThreadPoolExecutor, Callable[..., Any]]]:
+    """Yield a pool and what makes its tasks heed `stop`; nobody waits for them after an error."""
+    pool = ThreadPoolExecutor(cores)
+    stops = (*getattr(_OF_THREAD, "stops", ()), stop)
+
+    def heeding(task: Callable[..., Any]) -> Callable[..., Any]:
+        def heed(*arguments: Any) -> Any:
+            _OF_THREAD.stops = stops
+            end_if_stopped()
+            return task(*arguments)
+
+        return heed
+
+    try:
+        yield pool, heeding
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def until_stopped[Result](
@@ -95,24 +138,26 @@ class Threads:
 
     def __init__(self, cores: int | None = None) -> None:
         self._cores = cores or available_cores()
+        self._block = ExitStack()
 
     @cached_property
-    def _executor(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._cores)
+    def _executor(self) -> tuple[ThreadPoolExecutor, Callable[..., Any]]:
+        return self._block.enter_context(_pool(self._cores, Event()))
 
     def __enter__(self) -> "Threads":
         """Return itself; the threads end with the block."""
         return self
 
-    def __exit__(self, *error: object) -> None:
-        """Wait for the threads to end."""
-        self._executor.shutdown()
+    def __exit__(self, *error: Any) -> None:
+        """Wait for the threads to end, but not after an error or Ctrl-C."""
+        self._block.__exit__(*error)
 
     def map[Result](
         self, task: Callable[..., Result], *arguments: Iterable[Any]
     ) -> Iterator[Result]:
         """Yield the results in the order of the arguments."""
-        return self._executor.map(task, *arguments)
+        pool, heeding = self._executor
+        return pool.map(heeding(task), *arguments)
 
     def few_at_once[Result](
         self, task: Callable[[Any], Result], arguments: Iterable[Any]
@@ -122,8 +167,9 @@ class Threads:
         So few of them are in memory at once.
         """
         pending: deque[Future[Result]] = deque()
+        pool, heeding = self._executor
         for argument in arguments:
-            pending.append(self._executor.submit(task, argument))
+            pending.append(pool.submit(heeding(task), argument))
             if len(pending) >= self._cores + _LOOK_AHEAD:
                 yield pending.popleft().result()
         while pending:

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import first_rows
-from bayesgmm.runtime.parallel import in_threads
+from bayesgmm.runtime.parallel import end_if_stopped, in_threads
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.resampling import resample
@@ -169,6 +169,7 @@ def _run(
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
     log_evidence, step, rows = 0.0, 1.0, [0]
     while rows[-1] < n_obs:
+        end_if_stopped()
         stop = min(n_obs, rows[-1] + max(WINDOW, rows[-1] // 2))
         window = beginning.log_likelihoods(particles, rows[-1], stop)
         taken, weights, gain = _next_step(window)

@@ -1,10 +1,15 @@
 """Work shared out among threads."""
 
-from threading import Event
+import os
+import signal
+from contextlib import nullcontext
+from functools import partial
+from threading import Event, Timer
+from time import monotonic, sleep
 
 import pytest
 
-from bayesgmm.runtime.parallel import Threads, in_threads, until_stopped
+from bayesgmm.runtime.parallel import Threads, end_if_stopped, in_threads, until_stopped
 
 
 def test_results_keep_their_order_for_any_number_of_threads():
@@ -61,3 +66,32 @@ def test_few_arguments_are_made_ahead():
         for place, result in enumerate(threads.few_at_once(lambda given: given * 10, arguments())):
             assert result == 10 * place
             assert len(made) <= place + 2 + 2
+
+
+def test_an_interrupted_caller_does_not_wait_and_its_tasks_end():
+    """Long tasks end at their next step, also those of pools within them; others never begin."""
+    begun, ended, counted = Event(), [Event() for _ in range(2)], []
+
+    def inner(place):
+        begun.set()
+        try:
+            while True:
+                end_if_stopped()
+                sleep(0.001)
+        finally:
+            ended[place].set()
+
+    def outer(place):
+        counted.append(place)
+        return list(in_threads(inner, [place], cores=1))
+
+    start = monotonic()
+    for place, pool in enumerate((None, Threads(1))):
+        begun.clear()
+        with pytest.raises(KeyboardInterrupt), pool or nullcontext():
+            results = (pool.map if pool else partial(in_threads, cores=1))(outer, [place] * 3)
+            Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+            next(iter(results))
+        assert ended[place].wait(10.0)
+    assert monotonic() - start < 5.0 and counted == [0, 1]
+    end_if_stopped()
