@@ -147,6 +147,8 @@ NAMED_LOAD = 0.01
 ROUNDED = 1e-3
 # Largest share of the memory available that a call may take.
 MEMORY_SHARE = 0.9
+# Least memory, bytes, in which the libraries can be loaded: OpenBLAS ends the process in less.
+LIBRARIES = 2**30
 # Most components that a model file or a command line may ask for.
 MOST_COMPONENTS = 200
 

@@ -190,7 +190,11 @@ def _analysed(
     from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.analysis.outputs import check_outputs, write_outputs
     from bayesgmm.comparison import compare
+    from bayesgmm.sampling.room import require_room
 
+    sampler = spec.sampler
+    for k in spec.model.n_components:
+        require_room(data, k, draws=sampler.draws, tune=sampler.tune, chains=sampler.chains)
     check_outputs(spec, data, folder, overwrite)
     kept = KeptOnDisk(spec, data, folder, resume)
     try:

@@ -77,6 +77,10 @@ def _noting_stops() -> Iterator[list[int]]:
 def _run(arguments: list[str], debug: bool) -> Any:
     # Loaded here, so that Ctrl-C while loading is reported like any other.
     from bayesgmm.cli.commands import app
+    from bayesgmm.runtime.memory import require_libraries
+
+    if not arguments[0].startswith("-"):
+        require_libraries()
 
     with warnings.catch_warnings():
         _listen(debug, _command_in(arguments))

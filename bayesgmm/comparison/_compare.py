@@ -33,6 +33,7 @@ from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import integer, integers
 from bayesgmm.sampling import sample
+from bayesgmm.sampling.room import require_room
 
 __all__ = ["compare"]
 
@@ -136,6 +137,8 @@ def compare(
     same = same_models(specs, dataset.n_features)
     models = [spec for spec in specs if spec not in same]
     numbers = numbers_of(models)
+    for spec in models:
+        require_room(dataset, spec.n_components, draws=draws, tune=options["tune"], chains=chains)
     seed = seed_of(seed)
     seeds = {s: integers(np.random.SeedSequence([seed, s.n_components]), 4) for s in models}
     parts = Parts()

@@ -31,7 +31,6 @@ from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.arithmetic import sound_arithmetic
-from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.progress import Progress, reporting
 from bayesgmm.runtime.seeds import integer
@@ -41,6 +40,7 @@ from bayesgmm.sampling.mode_search import find_modes, modes_from
 from bayesgmm.sampling.nuts import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.pseudo_posterior import adjusted, surveyed
+from bayesgmm.sampling.room import require_room
 from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
 from bayesgmm.typing import Array
@@ -147,12 +147,17 @@ def sample(
     chains = check_count("chains", chains)
     run = _METHODS[check_one_of("method", method, _METHODS)]
     check_one_of("relabel", relabel, (*labels.METHODS, None))
-    _check_memory(dataset, settings.draws * chains, log_likelihood)
+    require_room(
+        dataset,
+        1 if spec is None or model is not None else as_spec(spec).n_components,
+        draws=settings.draws,
+        tune=settings.tune if method == "nuts" else 0,
+        chains=chains,
+        log_likelihood=log_likelihood,
+    )
     seed = seed_of(seed)
-    attributes: dict[str, Any] = {
-        "seed": seed,
-        "sampler": {"method": method, "chains": chains, **vars(settings)},
-    }
+    sampler = {"method": method, "chains": chains, **vars(settings)}
+    attributes: dict[str, Any] = {"seed": seed, "sampler": sampler}
     if model is not None:
         refuse_beside_model(spec, method, progress)
         tree = sample_user_model(
@@ -170,12 +175,8 @@ def sample(
     spec = _required(spec)
     log_posterior = _log_posterior_of(dataset, spec, relabel)
     _warn_of_ties(log_posterior.resolved, dataset)
-    for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
     with sound_arithmetic(SamplingError):
-        modes = find_modes(log_posterior, dataset, integer(for_modes, 64))
-        with reporting(progress, chains) as report:
-            drawn = run(log_posterior, modes, settings, chains, for_draws, report)
-        modes = modes_from(log_posterior, dataset, _some_draws(drawn), modes)
+        drawn, modes = _drawn(log_posterior, dataset, run, settings, chains, seed, progress)
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
     assembled = partial(
         assemble, log_posterior, data=dataset, cores=settings.cores, attributes=attributes
@@ -193,6 +194,23 @@ def _settings(draws: int, tune: int, target_accept: float, cores: int | None) ->
         target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
         cores=available_cores() if cores is None else check_count("cores", cores),
     )
+
+
+def _drawn(
+    log_posterior: LogPosterior,
+    data: Dataset,
+    run: Callable[..., ChainDraws],
+    settings: ChainSettings,
+    chains: int,
+    seed: int,
+    progress: bool | Progress,
+) -> tuple[ChainDraws, list[PosteriorMode]]:
+    """Return the draws, and the modes that a search before and climbs from some of them found."""
+    for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
+    modes = find_modes(log_posterior, data, integer(for_modes, 64))
+    with reporting(progress, chains) as report:
+        drawn = run(log_posterior, modes, settings, chains, for_draws, report)
+    return drawn, modes_from(log_posterior, data, _some_draws(drawn), modes)
 
 
 def _run_nuts(
@@ -285,14 +303,6 @@ def _interruption(tree: xr.DataTree, draws: int, chains: int) -> SamplingInterru
         f"sampling was interrupted after {sizes['draw']} of {draws} draws in "
         f"{sizes['chain']} of {chains} chains; they are in the error's .partial.",
         partial=tree,
-    )
-
-
-def _check_memory(data: Dataset, n_draws: int, log_likelihood: bool) -> None:
-    require_bytes(
-        8 * data.n_obs * (2 * data.n_features + (n_draws if log_likelihood else 0)),
-        f"sampling {data.n_obs} rows with their log likelihood at {n_draws} draws",
-        "pass log_likelihood=False, keep fewer draws, or sample a part of the rows",
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import bayesgmm
-from bayesgmm.errors import DegenerateFitError
+from bayesgmm.errors import DegenerateFitError, ResourceError
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime import memory as resources
 
@@ -47,7 +47,7 @@ def test_under_a_limit_work_is_done_or_refused_with_ways_out() -> None:
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     sampled, pairs, simulated, *rest = done.stdout.splitlines()
-    assert "2.98 GiB and 0." in sampled and "log_likelihood=False" in sampled
+    assert "GiB and 0." in sampled and "2.9" in sampled and "log_likelihood=False" in sampled
     assert "GiB" in pairs and "partition" in pairs
     assert "GiB" in simulated and "ask for fewer" in simulated
     assert rest == ["done DataTree", "done Dataset"]
@@ -118,3 +118,38 @@ def test_memory_is_known_where_the_system_has_no_list_of_it(monkeypatch):
     monkeypatch.setattr("builtins.open", nothing)
     assert 0 < listed <= resources._machine_bytes()  # what is free, and all there is
     assert resources._mapped_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"tune": 10**12}, {"chains": 10**11}, {"draws": 10**12, "log_likelihood": False}],
+    ids=str,
+)
+@pytest.mark.parametrize("k", [1, 3])
+def test_what_no_memory_holds_is_refused_before_sampling(asked, k, monkeypatch):
+    monkeypatch.setattr("bayesgmm.sampling._sample.find_modes", pytest.fail)
+    with pytest.raises(ResourceError, match="GiB are available; .*fewer draws, tune less") as told:
+        bayesgmm.sample(ROWS, k, **{**SHORT, **asked})
+    assert ("log_likelihood=False" in str(told.value)) == ("log_likelihood" not in asked)
+
+
+def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
+    groups = [(tmp_path, *names) for _, *names in resources._GROUPS]
+    monkeypatch.setattr(resources, "_GROUPS", groups)
+    assert resources._container_bytes() == float("inf")
+    for name, text in {"memory.max": "max", "memory.current": "7"}.items():
+        (tmp_path / name).write_text(text)
+    assert resources._container_bytes() == float("inf")
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.stat").write_text("anon 300\ninactive_file 200\nfile 5\n")
+    assert resources.available_bytes() == 1000 - 7 + 200
+    with pytest.raises(ResourceError, match="0.00 GiB are available"):
+        resources.require_bytes(10**6, "this", "wait")
+
+
+def test_a_limit_too_small_for_the_libraries_says_so(tmp_path):
+    command = f"ulimit -v 700000; exec {sys.executable} -m bayesgmm check d.csv"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: this process may take 0.")
+    assert "loading the libraries takes 1 GiB" in done.stderr and done.stderr.count("\n") == 1
