@@ -43,7 +43,7 @@ LAYER_OF = {name: i for i, names in enumerate(LAYERS) for name in names}
 FLAGS = {"shared", "scalar", "correlated", "one_scale", "scales", "correlations"}
 MEMORY = re.compile(
     r"\w\.flat\b(?!`|\()|likelihood\.compiled\."
-    r"(annotations|block|coordinates|framed|fused|gibbs|grouped|kernels|memory|row_groups)\b"
+    r"(annotations|augmentation|block|coordinates|framed|fused|gibbs|grouped|kernels|memory|row_groups)\b"
 )
 KINDS = {
     "a structure": r"\btied_spherical\b|structure\.(shared|scalar|correlated)\b",
