@@ -19,6 +19,7 @@ __all__ = ["ShortClimbs", "short_runs"]
 
 _ROUNDS = 3  # of drawn starts, until one is believed
 _REARRANGED, _ADDED = 3, 6  # one start in so many
+_LEAST_ADDED = 3  # or half of few starts: what is found for fewer components is passed on
 _AT_ONCE = 4  # starts made from the same optima: fixed, so that results do not depend on threads
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
 _LIGHTER, _LEAST = 6, 6  # starts for each smaller number of components
@@ -121,7 +122,8 @@ def _in_rounds(
     n_starts = 1 if k == 1 else n_starts
     *drawn, nested, swapped = seed.spawn(_ROUNDS + 2)
     n_swaps, smaller = n_starts // _REARRANGED, climbs.fewer()
-    n_added = 0 if smaller is None else n_starts // _ADDED
+    n_added = max(n_starts // _ADDED, min(_LEAST_ADDED, n_starts // 2))
+    n_added = 0 if smaller is None else n_added
     runs: list[Run] = []
     for child in drawn:
         n_drawn = n_starts - n_swaps - n_added
@@ -158,8 +160,13 @@ def _over(threads: Threads | None, climbs: ShortClimbs, points: Iterable[Array])
 def _additions(
     climbs: ShortClimbs, smaller: ShortClimbs, leaders: list[Run], number: int
 ) -> list[Array]:
-    """Return points with a component added to the best leader: on ties and by splits, in turn."""
-    points = [smaller.target.point(run.x) for run in leaders[:1]]
+    """Return points with a component added: on ties and by splits, in turn.
+
+    It is added to the best leader that is believed and to one above it that is not, which the best
+    with one more may be built on.
+    """
+    above = [run for run in leaders[1:] if run.objective > leaders[0].objective]
+    points = [smaller.target.point(run.x) for run in (*leaders[:1], *above)]
     on_ties, by_splits = _on_ties(climbs, points), iter(_best_splits(climbs, points))
     taken: list[Array] = []
     for source in islice(cycle((on_ties, by_splits)), 2 * number):
