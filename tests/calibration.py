@@ -18,17 +18,18 @@ runs the long studies, prints their figures and, with --out, keeps ranks and pic
 
 import argparse
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 from arviz_stats.base import array_stats
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 from scipy.stats import binom, multivariate_normal
 
-from bayesgmm.data import as_dataset
+from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve
@@ -41,15 +42,23 @@ LEVELS = (0.5, 0.8, 0.95)
 INTERVALS = ("weights", "means", "scales", "correlations")
 
 
+def complete(rows: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rows
+
+
 @dataclass(frozen=True)
 class Design:
-    """What is simulated: `n_rows` rows from `truth`, which is drawn from the prior when None."""
+    """What is simulated: `n_rows` rows from `truth`, which is drawn from the prior when None.
+
+    `seen` makes of rows and their clusters what is fitted.
+    """
 
     name: str
     spec: MixtureSpec
     n_features: int
     n_rows: int
     truth: Parameters | None = None
+    seen: Callable[[np.ndarray, np.ndarray, np.random.Generator], Dataset | np.ndarray] = complete
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,25 @@ def _separated() -> Design:
     return Design("separated", MixtureSpec(2, resolution=0), 2, 300, truth)
 
 
+def lacking(rows: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -> Dataset:
+    """Three cells of ten are missing: at most one a row, by the value of the other."""
+    may_lack = rng.integers(2, size=len(rows))
+    other = rows[np.arange(len(rows)), 1 - may_lack]
+    shift, spread = np.array([-1.0, 0.5])[may_lack], np.array([3.0, 4.2])[may_lack]
+    lacks = rng.random(len(rows)) < expit(0.4 + (other - shift) / spread)
+    cells = rows.copy()
+    cells[lacks, may_lack[lacks]] = np.nan
+    return Dataset.from_frame(pd.DataFrame(cells, columns=["x1", "x2"]), missing="mar")
+
+
+def labelled(rows: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -> Dataset:
+    """The clusters of a fifth of the rows are known."""
+    known = np.arange(len(rows)) < len(rows) // 5
+    labels = ["ab"[k] if knows else None for k, knows in zip(clusters, known, strict=True)]
+    frame = pd.DataFrame(rows, columns=["x1", "x2"]).assign(kind=labels)
+    return Dataset.from_frame(frame, labels="kind")
+
+
 LONG = Length(chains=4, tune=500, draws=500, thin=10)
 WATCHED = ("log posterior", "log likelihood", "log determinants", "entropy of weights")
 DESIGNS = {
@@ -135,6 +163,8 @@ DESIGNS = {
         prior_design(2, 3, 90, apart=15.0),
         prior_design(3, 2, 60),
         _separated(),
+        replace(prior_design(2, 2, 60), name="missing", seen=lacking),
+        replace(prior_design(2, 2, 40), name="labels", seen=labelled),
     )
 }
 
@@ -162,9 +192,10 @@ def _fit(
 ) -> tuple[dict[str, int], float, float, int]:
     rng = np.random.default_rng(seed)
     truth = draw_prior(design, rng) if design.truth is None else design.truth
-    rows = draw_rows(truth, design.n_rows, rng)
+    rows, clusters = draw_rows(truth, design.n_rows, rng)
+    data = design.seen(rows, clusters, rng)
     tree = sample(
-        rows,
+        data,
         design.spec,
         draws=length.draws,
         tune=length.tune,
@@ -181,9 +212,8 @@ def _fit(
         name: values.reshape(length.chains, length.draws)
         for name, values in functions(parameters_of(tree), log_likelihood, log_prior)
     }
-    there = functions(
-        truth, row_log_likelihoods(truth, rows).sum(), log_prior_at(truth, design.spec, rows)
-    )
+    log_likelihood_there = row_log_likelihoods(truth, data, clusters).sum()
+    there = functions(truth, log_likelihood_there, log_prior_at(truth, design.spec, rows))
     ranks = {
         name: int((drawn[name][:, :: length.thin].ravel()[:-1] < value).sum())
         for name, value in there
@@ -251,19 +281,36 @@ def onion(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:
     return matrix
 
 
-def draw_rows(truth: Parameters, size: int, rng: np.random.Generator) -> np.ndarray:
+def draw_rows(
+    truth: Parameters, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows, and the clusters that they come from."""
     clusters = rng.choice(len(truth.weights), size, p=truth.weights)
     noise = rng.normal(size=(size, truth.means.shape[1]))
     roots = np.linalg.cholesky(truth.covariances)
-    return truth.means[clusters] + np.einsum("nij,nj->ni", roots[clusters], noise)
+    return truth.means[clusters] + np.einsum("nij,nj->ni", roots[clusters], noise), clusters
 
 
-def row_log_likelihoods(truth: Parameters, rows: np.ndarray) -> np.ndarray:
-    """Log density of each row, by SciPy."""
-    densities = [
-        np.log(w) + multivariate_normal(m, s).logpdf(rows)
-        for w, m, s in zip(truth.weights, truth.means, truth.covariances, strict=True)
-    ]
+def row_log_likelihoods(
+    truth: Parameters, data: Dataset | np.ndarray, clusters: np.ndarray
+) -> np.ndarray:
+    """Log density of each row over its observed cells, jointly with a known label, by SciPy."""
+    rows = data.values if isinstance(data, Dataset) else data
+    known = data.annotations if isinstance(data, Dataset) else None
+    labels = None if known is None else known.possible
+    densities = np.full((len(truth.weights), len(rows)), np.nan)
+    observed = ~np.isnan(rows)
+    for pattern in np.unique(observed, axis=0):
+        there = (observed == pattern).all(axis=1)
+        square = np.ix_(pattern, pattern)
+        for k, weight in enumerate(truth.weights):
+            component = multivariate_normal(truth.means[k][pattern], truth.covariances[k][square])
+            densities[k, there] = np.log(weight) + component.logpdf(rows[there][:, pattern])
+    if labels is not None:
+        told = labels.any(axis=1)
+        densities[:, told] += np.where(
+            np.arange(len(densities))[:, None] == clusters[told], 0.0, -np.inf
+        )
     return logsumexp(densities, axis=0)
 
 
