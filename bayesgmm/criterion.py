@@ -2,9 +2,9 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["BY_ELPD", "BY_FIT", "CRITERIA", "Criterion"]
+__all__ = ["BY_ELPD", "BY_FIT", "BY_LIKELIHOOD", "CRITERIA", "Criterion"]
 
-Criterion = Literal["aic", "bic", "icl", "waic", "loo", "evidence"]
+Criterion = Literal["aic", "bic", "sbic", "icl", "waic", "loo", "evidence"]
 
 
 class CriterionFacts(NamedTuple):
@@ -30,10 +30,12 @@ class CriterionFacts(NamedTuple):
 CRITERIA: dict[Criterion, CriterionFacts] = {
     "aic": CriterionFacts("AIC", "aic", larger_is_better=False),
     "bic": CriterionFacts("BIC", "bic", larger_is_better=False),
+    "sbic": CriterionFacts("sBIC", "sbic", larger_is_better=False),
     "icl": CriterionFacts("ICL", "icl", larger_is_better=False),
     "waic": CriterionFacts("WAIC", "elpd_waic"),
     "loo": CriterionFacts("LOO", "elpd_loo"),
     "evidence": CriterionFacts("the evidence", "log_evidence", "log_evidence_error"),
 }
 BY_FIT: tuple[Criterion, ...] = ("aic", "bic", "icl")
+BY_LIKELIHOOD: tuple[Criterion, ...] = ("aic", "bic", "sbic", "icl")  # sBIC takes several fits
 BY_ELPD: tuple[Criterion, ...] = ("waic", "loo")

@@ -64,7 +64,7 @@ def best_of(
     ----------
     model, best : MixtureSpec
         The first of those that may be chosen, and the first of all.
-    criterion : {"aic", "bic", "icl", "evidence"}
+    criterion : {"aic", "bic", "sbic", "icl", "evidence"}
     models : sequence of MixtureSpec
         All that were compared.
     verdict : str

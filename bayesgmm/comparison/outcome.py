@@ -49,7 +49,8 @@ class Comparison:
         Those of the table's rows, in the order of K.
     table : pandas.DataFrame
         One row a model, index K: covariance, family, noise, n_factors; log_likelihood,
-        n_parameters, aic, bic, icl of the ML fit (smaller is better); elpd_waic, elpd_loo with
+        n_parameters, aic, bic, icl of the ML fit (smaller is better), and sbic, BIC for singular
+        models, where all K from 1 have one; elpd_waic, elpd_loo with
         ``se_*`` and ``p_*``, nats (larger is better); pareto_k_max, rows above 0.7 that are left
         (n_bad_pareto), and those mended: n_matched by moment matching, n_refitted; weight
         (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is quoted
@@ -138,7 +139,7 @@ class Comparison:
 
         Parameters
         ----------
-        criterion : {"loo", "waic", "evidence", "aic", "bic", "icl"}
+        criterion : {"loo", "waic", "evidence", "aic", "bic", "sbic", "icl"}
             For loo and waic the simplest model (the smallest K, of several structures the fewest
             parameters) whose elpd is within 4 nats of the best, or within two standard errors of
             the difference, among those with a good verdict and no Pareto k above 0.7 left. The

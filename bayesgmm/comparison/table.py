@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.comparison.parts import Parts
-from bayesgmm.criterion import BY_ELPD, BY_FIT, Criterion
+from bayesgmm.criterion import BY_ELPD, BY_LIKELIHOOD, Criterion
 from bayesgmm.diagnosis import Diagnosis
 from bayesgmm.elpd import ranked
 from bayesgmm.evidence import no_evidences, probabilities_of
+from bayesgmm.fit import PointFit, singular_bics
 from bayesgmm.limits import PARETO_K
 from bayesgmm.model.several import table_by_model
 from bayesgmm.model.spec import MixtureSpec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["table_of"]
 
-_ML = ("log_likelihood", "n_parameters", *BY_FIT)
+_ML = ("log_likelihood", "n_parameters", *BY_LIKELIHOOD)
 _ELPD = ("elpd", "se", "p")
 
 
@@ -31,12 +32,13 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
     loos = parts.elpds["loo"]
     ranking = ranked(loos) if loos else {}
     probabilities = probabilities_of(evidences)
+    singular = _singular(parts.fits)
     rows = {}
     for spec, evidence in evidences.items():
         fit, verdict = parts.fits.get(spec), parts.verdicts.get(spec)
         probability, its_error = probabilities[spec]
         rows[spec] = {
-            **{name: math.nan if fit is None else getattr(fit, name) for name in _ML},
+            **{name: getattr(fit, name, singular.get(spec, math.nan)) for name in _ML},
             **_predictive({name: parts.elpds[name].get(spec) for name in BY_ELPD}),
             "weight": ranking[spec]["weight"] if spec in ranking else math.nan,
             **evidence.columns(),
@@ -48,6 +50,14 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
             "seconds": parts.seconds[spec],
         }
     return table_by_model(rows)
+
+
+def _singular(fits: Mapping[MixtureSpec, PointFit]) -> dict[MixtureSpec, float]:
+    if not fits:
+        return {}
+    some = next(iter(fits.values()))
+    likelihoods = {spec: fit.log_likelihood for spec, fit in fits.items()}
+    return singular_bics(likelihoods, len(some.features), some.n_obs)
 
 
 def _predictive(elpds: Mapping[Criterion, Any]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from bayesgmm.fit._bootstrap_lrt import BootstrapTest, bootstrap_lrt
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.map import fit_map
 from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
+from bayesgmm.fit.singular import singular_bics
 
 __all__ = [
     "BootstrapTest",
@@ -16,4 +17,5 @@ __all__ = [
     "bootstrap_lrt",
     "fit_em",
     "fit_map",
+    "singular_bics",
 ]

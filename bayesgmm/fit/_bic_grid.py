@@ -11,6 +11,7 @@ from bayesgmm.arguments import seed_of
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
+from bayesgmm.fit.singular import singular_bics
 from bayesgmm.model.components import STRUCTURES, distinct_structure
 from bayesgmm.model.several import table_by_model
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
@@ -53,7 +54,8 @@ def bic_grid(
     pandas.DataFrame
         One row a K and structure, index K. Columns: covariance, family, noise, n_factors; model,
         the names of the same model; mclust, its mclust name; log_likelihood (nats); n_parameters;
-        bic (smaller is better); flagged, whether chance explains every solution found (bic is
+        bic (smaller is better); sbic, BIC for singular models, missing where not all smaller K are
+        there; flagged, whether chance explains every solution found (bic is
         missing where every start collapsed); n_collapsed, the number of starts that did; by_chance,
         the number of starts that ended in a solution that chance explains; set_aside, the highest
         log likelihood of such a solution above the fit, missing where there is none; rank, 1 for
@@ -100,7 +102,12 @@ def bic_grid(
     for model, specs in models.items():
         row = _row(dataset, model, [str(spec.covariance) for spec in specs], seed, options)
         rows |= dict.fromkeys(specs, row)
-    return _table({spec: rows[spec] for spec in wanted}, seed)
+    singular = singular_bics(
+        {spec: rows[spec]["log_likelihood"] for spec in wanted},
+        dataset.n_features,
+        dataset.n_counted,
+    )
+    return _table({spec: rows[spec] | {"sbic": singular[spec]} for spec in wanted}, seed)
 
 
 def _spec(n_components: int, covariance: str, resolution: Any) -> MixtureSpec:

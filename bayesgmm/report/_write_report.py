@@ -63,7 +63,7 @@ def write_report(
         of the same name that ends in ``_figures``.
     overwrite : bool
         Whether existing files may be replaced.
-    criterion : {"loo", "waic", "evidence", "aic", "bic", "icl"}
+    criterion : {"loo", "waic", "evidence", "aic", "bic", "sbic", "icl"}
         By which a comparison chooses.
     about : mapping, optional
         What the analysis is for: title, question, source, known, command (text) and units (a

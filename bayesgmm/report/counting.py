@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayesgmm.comparison import Comparison
-from bayesgmm.criterion import BY_FIT, CRITERIA
+from bayesgmm.criterion import BY_LIKELIHOOD, CRITERIA
 from bayesgmm.evidence import probability_heading, shown_probability, unserved_of
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
@@ -185,15 +185,21 @@ def _likelihood_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
             str(k),
             fixed(row["log_likelihood"], 2),
             fixed(row["n_parameters"], 0),
-            *(fixed(row[name], 2) for name in BY_FIT),
+            *(fixed(row[name], 2) for name in BY_LIKELIHOOD),
         )
         for k, row in comparison.named_table.iterrows()
     )
     caption = (
-        "The maximum likelihood fit of each K. Log likelihood in nats; for AIC, BIC and ICL "
-        "smaller is better (mclust reports BIC and ICL with the opposite sign)."
+        "The maximum likelihood fit of each K. Log likelihood in nats; for AIC, BIC, sBIC and ICL "
+        "smaller is better (mclust reports BIC and ICL with the opposite sign). sBIC is BIC for "
+        "singular models (Drton and Plummer 2017); it needs all K from 1."
     )
-    header = ("K", "log likelihood", "parameters", *(CRITERIA[name].words for name in BY_FIT))
+    header = (
+        "K",
+        "log likelihood",
+        "parameters",
+        *(CRITERIA[name].words for name in BY_LIKELIHOOD),
+    )
     return Table(caption, header, rows, marked=comparison.models.index(chosen))
 
 
