@@ -94,6 +94,8 @@ FEWEST_RUNS = 4
 ENOUGH_RUNS = 16
 # Draws of each half for a coordinate that bridge sampling needs to fit its Gaussians.
 DRAWS_PER_COORDINATE = 4
+# Probability of as many clusters as the largest K compared, above which a scan ended too early.
+LAST_K = 0.01
 # Draws, of those effective, that must show a component empty for Nobile's identity to be usable.
 EMPTY_DRAWS = 20.0
 

@@ -1,12 +1,13 @@
 """The marginal likelihood of a number of components, by routes that check one another."""
 
 from bayesgmm.evidence._extend import extend
-from bayesgmm.evidence._posterior_over_k import PosteriorOverK, PriorOverK, posterior_over_k
+from bayesgmm.evidence._posterior_over_k import PosteriorOverK, posterior_over_k
 from bayesgmm.evidence._smc_evidence import smc_evidence
 from bayesgmm.evidence.bridge import Evidence, log_evidence
 from bayesgmm.evidence.missed_modes import LeftOut, MissedMode
 from bayesgmm.evidence.modes import WeighedMode, WeighedModes, combine_modes, weigh_modes
 from bayesgmm.evidence.nobile import NobileStep, nobile_step
+from bayesgmm.evidence.priors_over_k import Mixing, PriorOverK
 from bayesgmm.evidence.reconcile import (
     EvidenceRoutes,
     Evidences,
@@ -28,6 +29,7 @@ __all__ = [
     "Evidences",
     "LeftOut",
     "MissedMode",
+    "Mixing",
     "NobileStep",
     "PosteriorOverK",
     "PriorOverK",

@@ -1,14 +1,25 @@
 """The posterior probability of each model, from the evidences."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logsumexp
-from scipy.stats import betanbinom, poisson
 
+from bayesgmm.arguments import seed_of
 from bayesgmm.errors import ConfigError
+from bayesgmm.evidence.over_clusters import Runs, clusters_table, joint_of, no_clusters, runs_of
+from bayesgmm.evidence.priors_over_k import (
+    Mixing,
+    OverK,
+    PriorOverK,
+    WeightsPrior,
+    log_named,
+    prior_over_k,
+    weights_prior,
+)
 from bayesgmm.model.several import (
     as_models,
     models_of,
@@ -23,24 +34,14 @@ from bayesgmm.typing import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PosteriorOverK", "PriorOverK", "posterior_over_k", "shares"]
+__all__ = ["PosteriorOverK", "posterior_over_k", "shares"]
 
-PriorOverK = Literal["uniform", "poisson", "beta-negative-binomial"]
-
-_LOG_PRIORS: dict[str, Callable[[Array], Array]] = {
-    "poisson": lambda k: poisson(1.0).logpmf(k - 1.0),
-    "beta-negative-binomial": lambda k: betanbinom(1, 4.0, 3.0).logpmf(k - 1.0),
-}
-_WORDS = {
-    "uniform": "uniform",
-    "poisson": "K - 1 ~ Poisson(1)",
-    "beta-negative-binomial": "K - 1 ~ beta-negative-binomial(1, 4, 3)",
-}
+_NO_MASS = 1e-6  # of the posterior of all larger K together: there the table ends
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PosteriorOverK:
-    """The posterior of the number of components, over the models compared.
+    """The posterior of the number of components, and of the number of clusters that hold rows.
 
     Parameters
     ----------
@@ -48,8 +49,15 @@ class PosteriorOverK:
         One row a model, index K: covariance, family, noise, n_factors; prior (renormalised over
         the models that have an evidence), log_evidence and log_evidence_error (nats), probability
         and error (its Monte Carlo standard error); NaN in prior, probability and error where the
-        evidence is not to be trusted.
-    prior : {"uniform", "poisson", "beta-negative-binomial"}
+        evidence is not to be trusted, and in log_evidence for a K that was not compared.
+    clusters : pandas.DataFrame
+        One row for each number K+ of components that hold rows: prior, the probability before any
+        row is seen; probability and error; pareto_k of the weights by which the draws are taken to
+        this prior, -inf where the largest are equal. No rows where there are no draws.
+    prior : str
+        The prior on K, in words.
+    mixing : str
+        The prior on the weights, in words; empty where it is that of evidences given.
     models : tuple of MixtureSpec
         Those of the rows.
     left_out : tuple of MixtureSpec
@@ -64,10 +72,14 @@ class PosteriorOverK:
     >>> over_k = posterior_over_k(compare(rows, [1, 2], draws=200, seed=1))
     >>> over_k.prior, float(over_k.table["probability"].sum().round(6))
     ('uniform', 1.0)
+    >>> over_k.clusters.index.tolist()
+    [1, 2]
     """
 
     table: "pd.DataFrame"
-    prior: PriorOverK
+    clusters: "pd.DataFrame"
+    prior: str
+    mixing: str
     models: tuple[MixtureSpec, ...]
     left_out: tuple[MixtureSpec, ...]
     note: str
@@ -78,25 +90,48 @@ class PosteriorOverK:
         return self.models[int(np.nanargmax(self.table["probability"]))]
 
     def __repr__(self) -> str:
-        """Show the table and the note."""
-        return f"{self.table.to_string()}\n{self.note}"
+        """Show the tables and the note."""
+        clusters = self.clusters.to_string() if len(self.clusters) else ""
+        return "\n".join(line for line in (self.table.to_string(), clusters, self.note) if line)
 
 
-def posterior_over_k(source: Any, prior: PriorOverK = "uniform") -> PosteriorOverK:
-    """Weigh the numbers of components, and other models, by evidence times prior.
+def posterior_over_k(
+    source: Any,
+    prior: PriorOverK = "uniform",
+    *,
+    mixing: Mixing = "static",
+    gamma: float | None = None,
+    alpha: float = 1.0,
+    e0: float = 0.01,
+    seed: int | None = None,
+) -> PosteriorOverK:
+    """Weigh numbers of components, and of clusters that hold rows, under any prior.
 
-    The prior is truncated to the models given and renormalised. A model whose evidence has an
-    infinite error gets no probability, and the others are then conditional on not being it. Specs
-    that are the same model at some K (full and tied with one component) count once.
+    Under the prior on weights of the runs, and a named prior on K, models are weighed by evidence
+    times prior. The prior is truncated to the models given and renormalised. A model whose evidence
+    has an infinite error gets no probability, and the others are then conditional on not being it.
+    Specs that are the same model at some K (full and tied with one component) count once.
+
+    All other priors follow from the same runs: their draws of the partition of the rows are
+    weighted by what it has under the other prior. So does K+, the number of components that hold
+    rows. The clusters must have one prior, and no labels or survey's weights.
 
     Parameters
     ----------
     source : Comparison, pandas.DataFrame or mapping of MixtureSpec or int to Evidence
         A comparison, its table (columns log_evidence and log_evidence_error), or the evidences; an
-        integer stands for the default spec of that K.
-    prior : {"uniform", "poisson", "beta-negative-binomial"}
-        Uniform over the models given; K - 1 ~ Poisson(1) or K - 1 ~ beta-negative-binomial(1, 4, 3)
-        over K, in equal parts where several models have that K.
+        integer stands for the default spec of that K. All but the first part needs a comparison.
+    prior : {"uniform", "poisson", "beta-negative-binomial", "geometric"}, int or sequence of float
+        Uniform over the models given; K - 1 ~ Poisson(1), K - 1 ~ beta-negative-binomial(1, 4, 3)
+        or K ~ geometric(0.1) over K, in equal parts where several models have that K; one K; or the
+        probabilities of K = 1, 2, ..., which may go on beyond the models given.
+    mixing : {"static", "dynamic", "sparse"}
+        Weights have a symmetric Dirichlet prior of concentration `gamma`, `alpha` / K or `e0`.
+        "sparse" is meant for one large K.
+    gamma, alpha, e0 : float
+        That of the runs stands for a `gamma` of None.
+    seed : int, optional
+        Of the partitions; that of the comparison by default.
 
     Returns
     -------
@@ -105,12 +140,16 @@ def posterior_over_k(source: Any, prior: PriorOverK = "uniform") -> PosteriorOve
     Raises
     ------
     ConfigError
-        For an unknown prior, a source that holds no evidence, or none that can be trusted.
+        For an unknown prior, a source that holds no evidence, or none that can be trusted; where
+        other priors do not follow from these runs; and where the weights of the draws have a Pareto
+        k above 0.7.
 
     References
     ----------
-    Nobile (2004), Annals of Statistics 32:2044 (Poisson). Fruehwirth-Schnatter, Malsiner-Walli
-    and Gruen (2021), Bayesian Analysis 16:1279 (beta-negative-binomial).
+    Nobile (2004), Annals of Statistics 32:2044 (Poisson). Miller and Harrison (2018), Journal of
+    the American Statistical Association 113:340 (static, geometric). Fruehwirth-Schnatter,
+    Malsiner-Walli and Gruen (2021), Bayesian Analysis 16:1279 (dynamic, sparse,
+    beta-negative-binomial).
 
     Examples
     --------
@@ -119,47 +158,122 @@ def posterior_over_k(source: Any, prior: PriorOverK = "uniform") -> PosteriorOve
     >>> posterior_over_k(evidences).table["probability"].round(3).tolist()
     [0.119, 0.881]
     """
-    if prior not in _WORDS:
-        raise ConfigError(
-            f"prior must be one of {', '.join(_WORDS)}, got {prior!r:.80}.",
-            key="prior",
-            value=prior,
-        )
     evidences, same = _evidences(source)
     models = tuple(evidences)
-    values, errors = np.array(list(evidences.values()), dtype=float).T
-    trusted = np.isfinite(values) & np.isfinite(errors)
-    if not trusted.any():
+    if not any(_trusted(pair) for pair in evidences.values()):
         raise ConfigError(
             f"no K has an evidence with a finite error (K = {_listed(models, models)}): there is "
             "no posterior over K. Sample longer, or combine the modes where chains disagree."
         )
-    log_prior = _log_prior(prior, models)
+    weights_prior(mixing, 1.0, gamma, alpha, e0)
+    seed = seed_of(getattr(source, "seed", None) if seed is None else seed)
+    if isinstance(prior, str) and mixing == "static" and gamma is None:
+        return _with_clusters(_by_evidence(prior, evidences, same), source, evidences, seed)
+    prior_over_k(prior, 1)
+    runs = runs_of(source, evidences, seed)
+    weights = weights_prior(mixing, runs.concentration, gamma, alpha, e0)
+    return _by_draws(runs, prior_over_k(prior, runs.largest), weights, evidences)
+
+
+def _by_evidence(
+    prior: str,
+    evidences: Mapping[MixtureSpec, tuple[float, float]],
+    same: Mapping[MixtureSpec, MixtureSpec],
+) -> PosteriorOverK:
+    """Weigh models by evidence times prior."""
+    models = tuple(evidences)
+    trusted = np.array([_trusted(pair) for pair in evidences.values()])
+    values, errors = np.array(list(evidences.values()), dtype=float).T
+    counts = np.array([spec.n_components for spec in models])
+    log_prior, words = log_named(prior, counts)
+    if prior != "uniform":
+        log_prior = log_prior - np.log((counts[:, None] == counts).sum(axis=1))
     log_prior = np.where(trusted, log_prior - logsumexp(log_prior[trusted]), np.nan)
     probability, error = np.full((2, len(models)), np.nan)
     probability[trusted], error[trusted] = shares((values + log_prior)[trusted], errors[trusted])
     left_out = tuple(spec for spec, good in zip(models, trusted, strict=True) if not good)
-    columns = {
-        "prior": np.exp(log_prior),
-        "log_evidence": values,
-        "log_evidence_error": errors,
-        "probability": probability,
-        "error": error,
-    }
-    rows = {
-        spec: {name: float(column[place]) for name, column in columns.items()}
-        for place, spec in enumerate(models)
-    }
-    note = _note(prior, models, left_out, same)
-    return PosteriorOverK(table_by_model(rows), prior, models, left_out, note)
+    return PosteriorOverK(
+        table=_table(evidences, np.exp(log_prior), probability, error),
+        clusters=no_clusters(),
+        prior=words,
+        mixing="",
+        models=models,
+        left_out=left_out,
+        note=_note(words, models, left_out, same),
+    )
 
 
-def _log_prior(prior: PriorOverK, models: tuple[MixtureSpec, ...]) -> Array:
-    """Return the log prior of each model: uniform over all, or that of its K in equal parts."""
-    counts = np.array([spec.n_components for spec in models], dtype=float)
-    if prior == "uniform":
-        return np.zeros(len(counts))
-    return _LOG_PRIORS[prior](counts) - np.log((counts[:, None] == counts).sum(axis=1))
+def _with_clusters(
+    found: PosteriorOverK,
+    source: Any,
+    evidences: Mapping[MixtureSpec, tuple[float, float]],
+    seed: int,
+) -> PosteriorOverK:
+    """Add the number of clusters that hold rows, where there are draws, or why it is not known."""
+    if not hasattr(source, "posteriors"):
+        return found
+    try:
+        runs = runs_of(source, evidences, seed)
+    except ConfigError as error:
+        return replace(found, note=f"{found.note} No K+: {error}")
+    masses = np.zeros(runs.largest)
+    for spec, mass in zip(found.models, found.table["prior"], strict=True):
+        masses[spec.n_components - 1] += 0.0 if spec in found.left_out else mass
+    weights = weights_prior("static", runs.concentration, None, 1.0, 1.0)
+    over = prior_over_k(masses, runs.largest)
+    table, note = clusters_table(runs, joint_of(runs, over, weights), over, weights)
+    note = " ".join(part for part in (found.note, note) if part)
+    return replace(found, clusters=table, mixing=weights.words, note=note)
+
+
+def _by_draws(
+    runs: Runs,
+    prior: OverK,
+    weights: WeightsPrior,
+    evidences: Mapping[MixtureSpec, tuple[float, float]],
+) -> PosteriorOverK:
+    """Weigh every K of the prior by what the draws of the runs have under it."""
+    joint = joint_of(runs, prior, weights)
+    probability, error = joint.over_k
+    clusters, note = clusters_table(runs, joint, prior, weights)
+    beyond = probability[::-1].cumsum()[::-1]
+    n_rows = min(max(runs.largest, int((beyond > _NO_MASS).sum())), len(probability))
+    some = next(spec for spec, pair in evidences.items() if _trusted(pair))
+    by_k = {spec.n_components: spec for spec in evidences}
+    models = [by_k.get(k, replace(some, n_components=k)) for k in range(1, n_rows + 1)]
+    shown = {spec: evidences.get(spec, (math.nan, math.nan)) for spec in models}
+    first = f"Prior: {prior.words}; {weights.words}."
+    return PosteriorOverK(
+        table=_table(shown, *(a[:n_rows] for a in (np.exp(prior.log_mass), probability, error))),
+        clusters=clusters,
+        prior=prior.words,
+        mixing=weights.words,
+        models=tuple(models),
+        left_out=tuple(spec for spec, pair in evidences.items() if not _trusted(pair)),
+        note=" ".join(part for part in (first, note) if part),
+    )
+
+
+def _table(
+    evidences: Mapping[MixtureSpec, tuple[float, float]],
+    prior: Array,
+    probability: Array,
+    error: Array,
+) -> "pd.DataFrame":
+    rows = {}
+    for place, (spec, (value, its_error)) in enumerate(evidences.items()):
+        rows[spec] = {
+            "prior": float(prior[place]),
+            "log_evidence": value,
+            "log_evidence_error": its_error,
+            "probability": float(probability[place]),
+            "error": float(error[place]),
+        }
+    return table_by_model(rows)
+
+
+def _trusted(evidence: tuple[float, float]) -> bool:
+    return all(map(math.isfinite, evidence))
 
 
 def shares(log_values: Array, errors: Array) -> tuple[Array, Array]:
@@ -202,14 +316,14 @@ def _evidences(
 
 
 def _note(
-    prior: PriorOverK,
+    prior: str,
     models: tuple[MixtureSpec, ...],
     left_out: tuple[MixtureSpec, ...],
     same: Mapping[MixtureSpec, MixtureSpec],
 ) -> str:
     kept = [spec for spec in models if spec not in left_out]
     note = (
-        f"Evidence times prior ({_WORDS[prior]}), truncated to K = {_listed(kept, models)} and "
+        f"Evidence times prior ({prior}), truncated to K = {_listed(kept, models)} and "
         "renormalised."
     )
     if left_out:

@@ -9,7 +9,14 @@ from bayesgmm.likelihood.compiled.grouped import Components, grouped_responsibil
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["empty_probabilities", "permuted_sum", "projected", "row_sums"]
+__all__ = [
+    "block_sizes",
+    "empty_probabilities",
+    "occupied_probabilities",
+    "permuted_sum",
+    "projected",
+    "row_sums",
+]
 
 
 @compiled_fast
@@ -84,3 +91,59 @@ def empty_probabilities(
                     others += shares[j, i] if j != k else 0.0
                 log_empty += weights[i] * math.log(others)
             out[s, k] = math.exp(log_empty)
+
+
+@compiled
+def occupied_probabilities(block: Array, weights: Array) -> Array:
+    """Return of each draw the probability that no cluster is empty: shape (draw,).
+
+    By inclusion and exclusion over the sets of clusters that hold all rows,
+    sum_A (-1)^(K - |A|) prod_i (sum_{k in A} r_ik)^weight_i.
+    """
+    n_draws, n_clusters, n_rows = block.shape
+    n_sets = 1 << n_clusters
+    out = np.zeros(n_draws)
+    share, product, sign = np.zeros(n_sets), np.empty(n_sets), np.empty(n_sets)
+    sign[0] = -1.0 if n_clusters % 2 else 1.0
+    for a in range(1, n_sets):
+        sign[a] = -sign[a & (a - 1)]
+    for s in range(n_draws):
+        product[:] = 1.0
+        for i in range(n_rows):
+            for k in range(n_clusters):
+                for a in range(1 << k):
+                    share[a | (1 << k)] = share[a] + block[s, k, i]
+            if weights[i] == 1.0:
+                for a in range(n_sets):
+                    product[a] *= share[a]
+            else:
+                for a in range(n_sets):
+                    product[a] *= share[a] ** weights[i]
+        for a in range(n_sets):
+            out[s] += sign[a] * product[a]
+        out[s] = max(out[s], 0.0)
+    return out
+
+
+@compiled
+def block_sizes(block: Array, copies: IntArray, uniforms: Array) -> IntArray:
+    """Return how many rows each cluster gets, labels drawn: shape (draw, cluster).
+
+    Parameters
+    ----------
+    block : array of shape (draw, cluster, row)
+        Responsibilities.
+    copies : array of shape (copy,)
+        The rows, each as often as it counts.
+    uniforms : array of shape (draw, copy)
+        On [0, 1).
+    """
+    out = np.zeros(block.shape[:2], dtype=np.int64)
+    for s in range(block.shape[0]):
+        for c in range(copies.shape[0]):
+            k, below = 0, block[s, 0, copies[c]]
+            while uniforms[s, c] >= below and k < block.shape[1] - 1:
+                k += 1
+                below += block[s, k, copies[c]]
+            out[s, k] += 1
+    return out
