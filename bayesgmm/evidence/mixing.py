@@ -18,7 +18,7 @@ from arviz_stats.base import array_stats
 from scipy.special import gammaln, logsumexp
 
 from bayesgmm.evidence.priors_over_k import OverK, WeightsPrior
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Reweighted", "log_occupied_evidence", "log_reweighting", "reweighted"]
 
@@ -52,7 +52,7 @@ def log_occupied_evidence(
 
 
 def log_reweighting(
-    sizes: Array, prior: OverK, weights: WeightsPrior, concentration: float
+    sizes: IntArray, prior: OverK, weights: WeightsPrior, concentration: float
 ) -> Array:
     """Return log q(K, C) / prod_b (c)^(n_b), shape (partition, K); -inf where K < k.
 
@@ -105,6 +105,6 @@ def _pareto_k(log_weights: Array) -> float:
     return float(array_stats.psislw(-log_weights)[1])  # it takes minus the log ratios
 
 
-def _log_rising(a: float | Array, n: float | Array) -> Array:
+def _log_rising(a: float | Array, n: float | Array | IntArray) -> Array:
     """Return log (a)^(n) = log Gamma(a + n) / Gamma(a)."""
     return np.asarray(gammaln(np.add(a, n)) - gammaln(a))
