@@ -14,6 +14,8 @@ from bayesgmm.errors import DataError
 __all__ = [
     "ANNOTATIONS",
     "NO_LIKELIHOOD",
+    "OWN_MODEL",
+    "SMC",
     "REFUSED",
     "VERBS",
     "Annotation",
@@ -33,9 +35,11 @@ ANNOTATIONS: dict[Annotation, str] = {
     "labels": "known labels",
     "errors": "errors of single rows",
 }
+SMC = "sample, by sequential Monte Carlo"
+OWN_MODEL = "sample, of a user's own model"
 VERBS = (
     "fit_em", "fit_map", "bic_grid", "bootstrap_lrt", "build_model",
-    "sample", 'sample(method="smc")', "sample(model=...)", "adopt", "extend",
+    "sample", SMC, OWN_MODEL, "adopt", "extend",
     "relabel", "diagnose", "summarize", "label_free",
     "log_evidence", "smc_evidence", "loo", "loo_with_refits", "waic", "label_accuracy", "compare",
     "membership", "coclustering", "partition", "density", "posterior_predictive",
@@ -56,13 +60,13 @@ _ELSEWHERE = (
 )
 REFUSED: dict[str, dict[Annotation, str]] = {
     "bootstrap_lrt": dict.fromkeys(ANNOTATIONS, _NOT_SIMULATED),
-    "sample(model=...)": dict.fromkeys(ANNOTATIONS, _ELSEWHERE),
+    OWN_MODEL: dict.fromkeys(ANNOTATIONS, _ELSEWHERE),
     "adopt": dict.fromkeys(ANNOTATIONS, _ELSEWHERE),
     "hard_comparison": {"missing": "k-means takes complete rows only."},
     **{
         verb: {"sampling": NO_LIKELIHOOD}
         for verb in (
-            'sample(method="smc")', "extend", "log_evidence", "smc_evidence", "loo",
+            SMC, "extend", "log_evidence", "smc_evidence", "loo",
             "loo_with_refits", "waic", "label_accuracy", "compare",
         )
     },
@@ -131,7 +135,8 @@ def capabilities_page() -> str:
             f"no ({reasons.index(refused[each]) + 1})" if each in refused else "yes"
             for each in ANNOTATIONS
         ]
-        lines.append(f"| `{verb}` | {' | '.join(cells)} |")
+        shown = verb if " " in verb else f"`{verb}`"
+        lines.append(f"| {shown} | {' | '.join(cells)} |")
     lines += ["", "Why not:", ""]
     lines += [f"{number}. {why[0].upper()}{why[1:]}" for number, why in enumerate(reasons, 1)]
     return "\n".join([*lines, ""])

@@ -128,7 +128,8 @@ def label_accuracy(posterior: Posterior) -> LabelAccuracy:
     table, resolved = draws.table, draws.resolved
     if resolved is None or not isinstance(table, AnnotatedRows) or table.allowed is None:
         raise ConfigError(
-            "no labels are known of these rows; Dataset.from_frame(frame, labels=...) takes them."
+            "no labels are known of these rows, so that none can be left out; name their column "
+            "where the data set is made."
         )
     check_enough_draws(draws.n_samples)
     weights = np.ones(len(table)) if table.weights is None else table.weights

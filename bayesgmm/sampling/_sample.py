@@ -13,6 +13,8 @@ from bayesgmm import labels
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.data import (
+    OWN_MODEL,
+    SMC,
     Dataset,
     as_dataset,
     check_components,
@@ -140,16 +142,16 @@ def sample(
     (4, 50, 2, 1)
     """
     dataset = as_dataset(data)
-    for asked, call in ((model is not None, "model=..."), (method == "smc", 'method="smc"')):
+    for asked, verb in ((model is not None, OWN_MODEL), (method == "smc", SMC)):
         if asked:
-            require_taken(f"sample({call})", dataset)
+            require_taken(verb, dataset)
     settings = _settings(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
     run = _METHODS[check_one_of("method", method, _METHODS)]
     check_one_of("relabel", relabel, (*labels.METHODS, None))
-    require_room(
+    make_room = partial(
+        require_room,
         dataset,
-        1 if spec is None or model is not None else as_spec(spec).n_components,
         draws=settings.draws,
         tune=settings.tune if method == "nuts" else 0,
         chains=chains,
@@ -160,6 +162,7 @@ def sample(
     attributes: dict[str, Any] = {"seed": seed, "sampler": sampler}
     if model is not None:
         refuse_beside_model(spec, method, progress)
+        make_room(1)
         tree = sample_user_model(
             model,
             dataset,
@@ -174,6 +177,7 @@ def sample(
         return tree if relabel is None else labels.relabel(tree, relabel)
     spec = _required(spec)
     log_posterior = _log_posterior_of(dataset, spec, relabel)
+    make_room(spec.n_components)
     _warn_of_ties(log_posterior.resolved, dataset)
     with sound_arithmetic(SamplingError):
         drawn, modes = _drawn(log_posterior, dataset, run, settings, chains, seed, progress)

@@ -36,7 +36,8 @@ def test_more_draws_of_annotated_rows_are_of_the_same_posterior():
             error = math.hypot(
                 chain_statistics(one.values).mcse_mean, chain_statistics(two.values).mcse_mean
             )
-            assert abs(one.values.mean() - two.values.mean()) < 4 * error, one.name
+            apart = abs(one.values.mean() - two.values.mean())
+            assert apart == 0.0 or apart < 4 * error, one.name
 
 
 def test_particles_and_chains_of_annotated_rows_are_of_one_posterior():
@@ -46,7 +47,8 @@ def test_particles_and_chains_of_annotated_rows_are_of_one_posterior():
     for one, two in zip(*(label_free_quantities(Draws(t)) for t in (particles, run)), strict=True):
         of_runs = one.values.mean(axis=1).std(ddof=1) / 4.0
         error = math.hypot(of_runs, chain_statistics(two.values).mcse_mean)
-        assert abs(one.values.mean() - two.values.mean()) < 4 * error, one.name
+        apart = abs(one.values.mean() - two.values.mean())
+        assert apart == 0.0 or apart < 4 * error, one.name
 
 
 def test_nobiles_identity_counts_rows_and_leaves_cells_out():
@@ -63,6 +65,7 @@ def test_no_mixture_has_fewer_components_than_classes():
         nobile_step(Draws(posterior))
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DegeneracyWarning")
 def test_a_comparison_of_rows_with_missing_cells_and_errors_is_complete():
     data, two = known("missing", "errors")
     comparison = bg.compare(

@@ -235,7 +235,7 @@ def test_classes_without_a_row_and_components_without_one(eruptions):
 
 def test_memberships_of_annotated_rows_know_what_is_known(eruptions):
     fit = fit_em(eruptions, spec(2), seed=1)
-    labels = [None] * 270 + ["one", "other"]
+    labels = [None] * 270 + ["1", "2"]
     data = Dataset.from_frame(eruptions, labels=labels)
     soft = membership(fit, data)["mean"].values
     assert soft[270, 0] == soft[271, 1] == 1.0

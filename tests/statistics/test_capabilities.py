@@ -11,7 +11,9 @@ import pytest
 import bayesgmm as bg
 from bayesgmm.data.capabilities import (
     ANNOTATIONS,
+    OWN_MODEL,
     REFUSED,
+    SMC,
     VERBS,
     annotations_of,
     capabilities_page,
@@ -67,29 +69,33 @@ def reported(posterior):
         return bg.write_report(posterior, Path(folder) / "report.html")
 
 
-def with_labels_alone(annotation):
-    if annotation == "labels":
-        return bg.label_accuracy(posterior_of(annotation))
-    joined = bg.Dataset.from_frame(
-        pd.DataFrame(data_with("errors").values, columns=["a", "b"]),
-        labels=["low" if i < 4 else "high" if i > 26 else None for i in range(30)],
-        **({"weights": np.ones(30), "weights_kind": annotation}
-           if annotation in ("frequency", "sampling") else {}),
-        **({"errors": {"a": 0.1}} if annotation == "errors" else {}),
-    )  # fmt: skip
-    return bg.label_accuracy(bg.sample(joined, 2, **SHORT))
+def beside(annotation, other):
+    """Draws of rows of which two things are known, for verbs that are about one of them."""
+    rows = pd.DataFrame(data_with("errors").values, columns=["a", "b"])
+    options = {}
+    for each in {annotation, other}:
+        if each == "missing":
+            rows.loc[::5, "b"] = np.nan
+            options["missing"] = "mar"
+        elif each in ("frequency", "sampling"):
+            options |= {"weights": np.ones(len(rows)), "weights_kind": each}
+        elif each == "labels":
+            options["labels"] = ["low" if i < 4 else "high" if i > 26 else None for i in range(30)]
+        else:
+            options["errors"] = {"a": 0.1}
+    return bg.sample(bg.Dataset.from_frame(rows, **options), 2, **SHORT)
 
 
 CALLS = {
     "fit_em": on_data(partial(bg.fit_em, spec=2, n_starts=4, seed=1)),
     "fit_map": on_data(partial(bg.fit_map, spec=2, n_starts=4, seed=1)),
-    "bic_grid": on_data(partial(bg.bic_grid, n_components=[1, 2], covariances="diag", n_starts=4,
+    "bic_grid": on_data(partial(bg.bic_grid, n_components=[2], covariances="diag", n_starts=4,
                                 seed=1)),
     "bootstrap_lrt": on_data(partial(bg.bootstrap_lrt, k=1, n_bootstrap=19, n_starts=2, seed=1)),
     "build_model": on_data(partial(bg.build_model, spec=2)),
     "sample": posterior_of,
-    'sample(method="smc")': on_data(partial(bg.sample, spec=2, method="smc", draws=64, seed=1)),
-    "sample(model=...)": on_data(own_model),
+    SMC: on_data(partial(bg.sample, spec=2, method="smc", draws=64, seed=1)),
+    OWN_MODEL: on_data(own_model),
     "adopt": lambda annotation: bg.adopt(posterior_of(annotation), data_with(annotation), 2),
     "extend": on_posterior(partial(bg.extend, draws=20, seed=1)),
     "relabel": on_posterior(bg.relabel),
@@ -101,7 +107,7 @@ CALLS = {
     "loo": on_posterior(bg.loo),
     "loo_with_refits": on_posterior(partial(bg.loo_with_refits, max_refits=0, seed=1)),
     "waic": on_posterior(bg.waic),
-    "label_accuracy": with_labels_alone,
+    "label_accuracy": lambda annotation: bg.label_accuracy(beside(annotation, "labels")),
     "compare": on_data(partial(bg.compare, n_components=2, evidence="none", **SHORT)),
     "membership": on_posterior(bg.membership),
     "coclustering": on_posterior(bg.coclustering),
@@ -111,8 +117,8 @@ CALLS = {
     "hard_comparison": lambda annotation: bg.hard_comparison(
         None, posterior_of(annotation), seed=1
     ),
-    "impute": on_posterior(bg.impute),
-    "true_values": on_posterior(bg.true_values),
+    "impute": lambda annotation: bg.impute(beside(annotation, "missing")),
+    "true_values": lambda annotation: bg.true_values(beside(annotation, "errors")),
     "write_report": on_posterior(reported),
 }  # fmt: skip
 

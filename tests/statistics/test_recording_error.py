@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
 def read(name: str) -> Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
-        return Dataset.from_csv(SETS[name])
+        return Dataset.from_csv(SETS[name], missing="mar")
 
 
 def some_scatter(rng, size, rank):
