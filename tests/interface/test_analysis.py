@@ -277,6 +277,7 @@ def test_expectations_are_compared(result: AnalysisResult) -> None:
     assert unmet.startswith("K = 1: log likelihood -") and unmet.endswith("expected -1.0000")
 
 
+@pytest.mark.slow
 def test_the_same_run_replaces_its_own_result(
     lakes: Path, result: AnalysisResult, written: Path
 ) -> None:
@@ -307,6 +308,7 @@ def test_other_results_are_refused_before_sampling(
     assert contents(written) == before
 
 
+@pytest.mark.slow
 def test_results_that_came_while_sampling_are_not_replaced(
     lakes: Path, result: AnalysisResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

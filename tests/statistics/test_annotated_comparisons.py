@@ -25,6 +25,7 @@ def with_one_component(data):
     return enumerated(rows, times, np.ones((len(rows), 1), bool), facts.errors)
 
 
+@pytest.mark.slow
 def test_more_draws_of_annotated_rows_are_of_the_same_posterior():
     data, _ = known("missing", "weights", "labels", "errors")
     run = bg.sample(data, INDEPENDENT, draws=1000, seed=3)
@@ -40,6 +41,7 @@ def test_more_draws_of_annotated_rows_are_of_the_same_posterior():
             assert apart == 0.0 or apart < 4 * error, one.name
 
 
+@pytest.mark.slow
 def test_particles_and_chains_of_annotated_rows_are_of_one_posterior():
     data, _ = known("missing", "weights", "errors")
     run = bg.sample(data, INDEPENDENT, draws=1000, seed=3)

@@ -134,7 +134,10 @@ def test_the_page_is_the_table():
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "verb",
+    [pytest.param(v, marks=pytest.mark.slow) if v == "write_report" else v for v in VERBS],
+)
 def test_what_works_works_and_what_is_refused_says_why(verb, annotation):
     sentence = refusal(verb, annotation)
     if sentence is None:
