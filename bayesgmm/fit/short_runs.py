@@ -19,7 +19,6 @@ __all__ = ["ShortClimbs", "short_runs"]
 
 _ROUNDS = 3  # of drawn starts, until one is believed
 _REARRANGED, _ADDED = 3, 6  # one start in so many
-_LEAST_ADDED = 3  # or half of few starts: what is found for fewer components is passed on
 _AT_ONCE = 4  # starts made from the same optima: fixed, so that results do not depend on threads
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
 _LIGHTER, _LEAST = 6, 6  # starts for each smaller number of components
@@ -122,8 +121,7 @@ def _in_rounds(
     n_starts = 1 if k == 1 else n_starts
     *drawn, nested, swapped = seed.spawn(_ROUNDS + 2)
     n_swaps, smaller = n_starts // _REARRANGED, climbs.fewer()
-    n_added = max(n_starts // _ADDED, min(_LEAST_ADDED, n_starts // 2))
-    n_added = 0 if smaller is None else n_added
+    n_added = 0 if smaller is None else n_starts // _ADDED
     runs: list[Run] = []
     for child in drawn:
         n_drawn = n_starts - n_swaps - n_added
