@@ -75,9 +75,8 @@ class KeptOnDisk:
             path = keep_finished(self.marked(posterior), self._folder / name)
             self._written[path] = hash_of(path)
             return load(path)
-        except (
-            ResultFileError
-        ) as error:  # the run goes on; what cannot be kept is no reason to stop
+        except ResultFileError as error:
+            # What cannot be kept is no reason to stop.
             logger.warning("%s", error)
             return posterior
 

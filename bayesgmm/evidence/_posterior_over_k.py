@@ -20,6 +20,7 @@ from bayesgmm.evidence.priors_over_k import (
     prior_over_k,
     weights_prior,
 )
+from bayesgmm.evidence.shares import shares
 from bayesgmm.model.several import (
     as_models,
     models_of,
@@ -34,7 +35,7 @@ from bayesgmm.typing import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PosteriorOverK", "posterior_over_k", "shares"]
+__all__ = ["PosteriorOverK", "posterior_over_k"]
 
 _NO_MASS = 1e-6  # of the posterior of all larger K together: there the table ends
 
@@ -274,24 +275,6 @@ def _table(
 
 def _trusted(evidence: tuple[float, float]) -> bool:
     return all(map(math.isfinite, evidence))
-
-
-def shares(log_values: Array, errors: Array) -> tuple[Array, Array]:
-    """Return the shares of a total of values known by their logs, and the shares' errors.
-
-    Parameters
-    ----------
-    log_values, errors : arrays of shape (part,), nats
-        Independent estimates and their standard errors.
-
-    Returns
-    -------
-    shares, errors : arrays of shape (part,)
-        d share_i = share_i (d_i - sum_j share_j d_j) to first order.
-    """
-    share = np.exp(log_values - logsumexp(log_values))
-    jacobian = share[:, None] * (np.eye(len(share)) - share)
-    return share, np.sqrt((jacobian**2) @ np.asarray(errors) ** 2)
 
 
 def _evidences(

@@ -14,9 +14,9 @@ from scipy.special import logsumexp
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import SamplingError
-from bayesgmm.evidence._posterior_over_k import shares
 from bayesgmm.evidence.bridge import bridge
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
+from bayesgmm.evidence.shares import shares
 from bayesgmm.labels import Mode, group_chains, relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import IN_ANOTHER_MODE

@@ -11,7 +11,9 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.mixing import log_occupied_evidence, log_reweighting, reweighted
 from bayesgmm.evidence.occupancy import Occupancy, occupancy_of
 from bayesgmm.evidence.priors_over_k import OverK, WeightsPrior, clusters_beforehand
+from bayesgmm.evidence.shares import share_errors
 from bayesgmm.limits import LAST_K, LEFT_OUT_FACTOR, PARETO_K, VISIBLE
+from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
@@ -74,23 +76,15 @@ class Joint(NamedTuple):
     @property
     def over_clusters(self) -> tuple[Array, Array]:
         """The probabilities of K+, and their errors."""
-        shares = self.shares.sum(axis=1)
-        return shares, self._error(np.eye(len(shares)), shares)
+        parts = self.shares.sum(axis=1)
+        return parts, share_errors(np.eye(len(parts)), parts, self.errors)
 
     @property
     def over_k(self) -> tuple[Array, Array]:
         """The probabilities of K, and their errors."""
-        shares = self.shares.sum(axis=0)
-        of_clusters = self.shares.sum(axis=1, keepdims=True)
-        return shares, self._error(
-            self.shares / np.where(of_clusters > 0.0, of_clusters, 1.0), shares
-        )
-
-    def _error(self, given: Array, shares: Array) -> Array:
-        """To first order d p = sum_k p(K+ = k) (p(. | K+ = k) - p) d_k, d_k the relative errors."""
-        of_k = self.shares.sum(axis=1)
-        moved = (given - shares) * of_k[:, None] * np.where(of_k > 0.0, self.errors, 0.0)[:, None]
-        return np.sqrt((np.where(of_k[:, None] > 0.0, moved, 0.0) ** 2).sum(axis=0))
+        parts = self.shares.sum(axis=1)
+        given = self.shares / np.where(parts > 0.0, parts, 1.0)[:, None]
+        return self.shares.sum(axis=0), share_errors(given, parts, self.errors)
 
 
 def runs_of(source: Any, evidences: Mapping[MixtureSpec, tuple[float, float]], seed: int) -> Runs:
@@ -134,7 +128,7 @@ def _resolved(view: Draws) -> ResolvedSpec:
 
 def _require_exchangeable(view: Draws) -> None:
     """Refuse clusters that the prior or labels tell apart: their number is part of the model."""
-    if not _resolved(view).groups == type(view.groups).of_all(view.n_components):
+    if _resolved(view).groups != LabelGroups.of_all(view.n_components):
         raise ConfigError(
             "other priors on K do not follow from clusters that priors or known labels tell apart."
         )

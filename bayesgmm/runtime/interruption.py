@@ -40,17 +40,26 @@ def heeded_stops(note: Callable[[int], None]) -> Iterator[None]:
         if each == signal.SIGINT or signal.getsignal(each) in (signal.SIG_DFL, *_OURS)
     }
     _OURS.append(stop)
-    for each in before:
-        signal.signal(each, stop)
     try:
-        yield
+        with _in_place(stop, before):
+            yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
         _OURS.remove(stop)
 
 
 _OURS: list[Any] = []  # handlers that are in place, the innermost last
+
+
+@contextmanager
+def _in_place(handler: Callable[[int, Any], None], before: Mapping[int, Any]) -> Iterator[None]:
+    """Let a handler take the signals of others, which come back at the end."""
+    for each in before:
+        signal.signal(each, handler)
+    try:
+        yield
+    finally:
+        for each, other in before.items():
+            signal.signal(each, other)
 
 
 @contextmanager
@@ -72,13 +81,8 @@ def holding_ctrl_c() -> Iterator[None]:
         if len(pressed) > 1:
             before[number](number, frame)
 
-    for each in before:
-        signal.signal(each, hold)
-    try:
+    with _in_place(hold, before):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
     if pressed:
         before[pressed[0]](pressed[0], None)
 

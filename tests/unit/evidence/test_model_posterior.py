@@ -8,7 +8,7 @@ from scipy.special import beta
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import Evidence, posterior_over_k
-from bayesgmm.evidence._posterior_over_k import shares
+from bayesgmm.evidence.shares import shares
 from bayesgmm.model.spec import MixtureSpec
 
 
