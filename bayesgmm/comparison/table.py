@@ -38,7 +38,8 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
         fit, verdict = parts.fits.get(spec), parts.verdicts.get(spec)
         probability, its_error = probabilities[spec]
         rows[spec] = {
-            **{name: getattr(fit, name, singular.get(spec, math.nan)) for name in _ML},
+            **{name: getattr(fit, name, math.nan) for name in _ML},
+            "sbic": singular.get(spec, math.nan),
             **_predictive({name: parts.elpds[name].get(spec) for name in BY_ELPD}),
             "weight": ranking[spec]["weight"] if spec in ranking else math.nan,
             **evidence.columns(),
