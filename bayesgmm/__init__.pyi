@@ -54,13 +54,16 @@ from .plots.theme import cluster_colour
 from .posterior import load, save
 from .posterior.correlations import correlation_matrices
 from .prediction import (
+    Average,
     CredibleBall,
     HardComparison,
     Imputation,
     Partition,
+    average,
     coclustering,
     density,
     density_grid,
+    group_membership,
     hard_comparison,
     impute,
     log_density,
@@ -80,6 +83,7 @@ __version__: str
 
 __all__ = [
     "WAIC",
+    "Average",
     "BayesGMMError",
     "BootstrapTest",
     "Choice",
@@ -121,6 +125,7 @@ __all__ = [
     "__version__",
     "adopt",
     "agreement",
+    "average",
     "bic_grid",
     "bootstrap_lrt",
     "build_model",
@@ -136,6 +141,7 @@ __all__ = [
     "extend",
     "fit_em",
     "fit_map",
+    "group_membership",
     "hard_comparison",
     "impute",
     "label_accuracy",

@@ -74,6 +74,9 @@ ROW_VARIANCE = 0.4
 SMALL_DIFFERENCE = 4.0
 # Standard errors of a difference in elpd within which the smaller K is taken: about 95 % both ways.
 ELPD_ERRORS = 2.0
+# Difference of AIC, BIC, sBIC or ICL from the smallest, below which a model is not ruled out: Kass
+# and Raftery (1995), JASA 90:773, call twice a log Bayes factor of 6 or more strong.
+INFORMATION_DIFFERENCE = 6.0
 # Rows below which the standard error of a difference in elpd is itself unreliable (same source).
 FEW_ROWS = 100
 
@@ -165,6 +168,9 @@ NUMBERED_ERRORS = 3.0
 # Probability of membership below which no cluster is named for a row, and from which on it is sure.
 AMBIGUOUS = 0.8
 CERTAIN = 0.99
+# Rows that two groups have together, of those that either has, above which they are told as one
+# group: no other group can share as many with either.
+SAME_GROUP = 0.5
 # Overlap of two clusters below which only that is told.
 SMALLEST_OVERLAP = 0.001
 # Sensitivity to the prior by power scaling from which on it matters: Kallioinen, Paananen, Bürkner

@@ -1,18 +1,22 @@
 """Choose a model from the table of a comparison, and say why in one or two sentences."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.comparison.changes import changes_between
+from bayesgmm.comparison.ruling_out import BayesFactor
 from bayesgmm.criterion import CRITERIA, Criterion
 from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.draws import Draws
 
 __all__ = ["Choice", "best_of", "simplest_first", "simplest_within_error"]
 
@@ -26,6 +30,19 @@ class Choice:
     model : MixtureSpec
     reason : str
         A sentence, and a second one where the choice has a catch.
+    not_ruled_out : tuple of MixtureSpec
+        The models that the criterion leaves open, this one among them: by LOO and WAIC those within
+        4 nats or two standard errors of the best, by the evidence the fewest that hold 89 % of the
+        probability, by information criteria those less than 6 above the smallest.
+    left_open : str
+        The same in words, with the prior odds that would overturn the choice.
+    bayes_factors : dict of MixtureSpec to (float, float)
+        The logarithm of this model's Bayes factor against another, and its standard error, nats:
+        against those not ruled out, or else the next best; empty without an evidence.
+    posteriors : dict of MixtureSpec to Draws
+        Of the models not ruled out.
+    seed : int
+        Of the partitions in `changes`.
 
     Examples
     --------
@@ -35,6 +52,22 @@ class Choice:
 
     model: MixtureSpec
     reason: str
+    not_ruled_out: tuple[MixtureSpec, ...] = ()
+    left_open: str = ""
+    bayes_factors: Mapping[MixtureSpec, BayesFactor] = field(default_factory=dict)
+    posteriors: Mapping[MixtureSpec, Draws] = field(default_factory=dict, repr=False)
+    seed: int = field(default=0, repr=False)
+
+    @cached_property
+    def changes(self) -> str:
+        """What changes in the answer between the models not ruled out; empty if there is one.
+
+        Groups of the partition of the rows, and for those that are in all partitions how far their
+        shares of the rows and their means move.
+        """
+        numbers = numbers_of(self.not_ruled_out)
+        draws = {numbers[spec]: view for spec, view in self.posteriors.items()}
+        return changes_between(draws, numbers.get(self.model, ""), self.seed)
 
     @property
     def k(self) -> int:

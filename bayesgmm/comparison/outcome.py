@@ -1,7 +1,7 @@
 """What a comparison holds: one row a model, and all that its figures come from."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,6 +15,7 @@ from bayesgmm.comparison.choosing import (
     simplest_first,
     simplest_within_error,
 )
+from bayesgmm.comparison.ruling_out import bayes_factors, not_ruled_out, ruling_words
 from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import Diagnosis, RunStatus
@@ -31,6 +32,7 @@ from bayesgmm.evidence import (
 from bayesgmm.fit import PointFit
 from bayesgmm.model.several import ByModel, facts_of_model, numbers_of, once_each, table_by_model
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.posterior.draws import Draws
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,8 +156,25 @@ class Comparison:
             For an unknown criterion, or the evidence where there is none.
         """
         check_one_of("criterion", criterion, get_args(Criterion))
-        if criterion not in BY_ELPD:
-            return self._first_by(criterion)
+        found = self._by_elpd(criterion) if criterion in BY_ELPD else self._first_by(criterion)
+        return self._with_what_is_left_open(found, criterion)
+
+    def _with_what_is_left_open(self, choice: Choice, criterion: Criterion) -> Choice:
+        models, elpds = self.models, self.elpds.get(criterion, {})
+        left_open = not_ruled_out(
+            criterion, choice.model, models, self.table, elpds, self.undecided
+        )
+        factors = bayes_factors(choice.model, models, self.table, left_open)
+        return replace(
+            choice,
+            not_ruled_out=left_open,
+            left_open=ruling_words(criterion, choice.model, left_open, factors, models),
+            bayes_factors=factors,
+            posteriors={s: Draws(self.posteriors[s]) for s in left_open if s in self.posteriors},
+            seed=self.seed,
+        )
+
+    def _by_elpd(self, criterion: Criterion) -> Choice:
         bad = dict(zip(self.models, self.table["n_bad_pareto"], strict=True))
         usable = [k for k, v in self.verdicts.items() if v.ok and bad[k] == 0.0]
         n_features = self.data.n_features
@@ -265,5 +284,5 @@ class Comparison:
         shown = shown.rename(columns={"probability": heading})
         choice = self.chosen()
         lines = [shown.to_string(), self.same_note, self.probability_note, self.probability_basis]
-        lines += [choice.reason, *self.shortfalls(choice.model)]
+        lines += [choice.reason, choice.left_open, *self.shortfalls(choice.model)]
         return "\n".join(line for line in lines if line)

@@ -1,23 +1,29 @@
 """What a fitted mixture says about rows: memberships, densities, partitions, new data."""
 
+from bayesgmm.prediction._average import average
 from bayesgmm.prediction._coclustering import coclustering
 from bayesgmm.prediction._density import density, log_density
 from bayesgmm.prediction._density_grid import density_grid
+from bayesgmm.prediction._group_membership import group_membership
 from bayesgmm.prediction._hard_comparison import HardComparison, hard_comparison
 from bayesgmm.prediction._impute import Imputation, impute, true_values
 from bayesgmm.prediction._membership import membership, most_ambiguous
 from bayesgmm.prediction._overlap import overlap
 from bayesgmm.prediction._partition import CredibleBall, Partition, partition
 from bayesgmm.prediction._simulate import posterior_predictive, simulate
+from bayesgmm.prediction.averaged import Average
 
 __all__ = [
+    "Average",
     "CredibleBall",
     "HardComparison",
     "Imputation",
     "Partition",
+    "average",
     "coclustering",
     "density",
     "density_grid",
+    "group_membership",
     "hard_comparison",
     "impute",
     "log_density",

@@ -9,13 +9,14 @@ from scipy.special import logsumexp
 from bayesgmm.arguments import check_prob
 from bayesgmm.likelihood.annotated_rows import recorded_rows
 from bayesgmm.limits import INTERVAL
+from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
 
 __all__ = ["density", "log_density"]
 
 
 def density(
-    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
+    fit_or_posterior: FitOrPosterior | Average, rows: Any = None, prob: float = INTERVAL
 ) -> xr.Dataset:
     """Return the density of the mixture at rows: posterior mean and interval.
 
@@ -26,7 +27,7 @@ def density(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    fit_or_posterior : PointFit, xarray.DataTree or Average
         Labels do not matter. A point fit gives its plug-in density.
     rows : table of shape (obs, feature), data units, optional
         New rows: a Dataset, an array, lists or a frame; None takes the rows of the posterior.
@@ -57,7 +58,7 @@ def density(
 
 
 def log_density(
-    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
+    fit_or_posterior: FitOrPosterior | Average, rows: Any = None, prob: float = INTERVAL
 ) -> xr.Dataset:
     """Return the logarithm of what `density` returns, nats, safe far from the data.
 
@@ -84,7 +85,7 @@ def log_density(
     [-1.0, -398802.0]
     """
     check_prob(prob)
-    draws = draws_of(fit_or_posterior)
+    draws = draws_of(fit_or_posterior, labelled=False)
     values = recorded_rows(table_for(draws, rows))
     mean, lower, upper = (np.empty(len(values)) for _ in range(3))
 

@@ -11,6 +11,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import counting_rows, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.prediction.averaged import WHOLE, Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 from bayesgmm.typing import Array
 
@@ -25,7 +26,7 @@ Limits = Sequence[tuple[float, float]]
 
 
 def density_grid(
-    fit_or_posterior: FitOrPosterior,
+    fit_or_posterior: FitOrPosterior | Average,
     features: str | Sequence[str] | None = None,
     *,
     size: int | None = None,
@@ -36,7 +37,7 @@ def density_grid(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    fit_or_posterior : PointFit, xarray.DataTree or Average
     features : str or sequence of one or two str, optional
         None takes the first two features, or the only one.
     size : int, optional
@@ -52,7 +53,8 @@ def density_grid(
     xarray.Dataset
         mean, lower, upper (x) or (y, x): the exact marginal density of the mixture, per unit of
         the data; components (cluster, x) or (cluster, y, x): the mean of each component's share,
-        which add up to the mean. Coordinates x and y carry their feature's name as long_name.
+        which add up to the mean; of an average over models one for all. Coordinates x and y
+        carry their feature's name as long_name.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def density_grid(
     1.0
     """
     check_prob(prob)
-    everything = draws_of(fit_or_posterior)
+    everything = draws_of(fit_or_posterior, labelled=False)
     names = _names(features, everything.features)
     size = SIZES[len(names)] if size is None else size
     check_count("size", size, 2)
@@ -82,12 +84,15 @@ def density_grid(
         name: (dims, values.reshape(shape))
         for name, values in zip(("mean", "lower", "upper"), summary, strict=False)
     }
-    variables["components"] = (("cluster", *dims), summary[3].reshape(-1, *shape))
+    components, clusters = summary[3], draws.clusters
+    if isinstance(fit_or_posterior, Average):
+        components, clusters = components.sum(axis=0), np.array([WHOLE])
+    variables["components"] = (("cluster", *dims), components.reshape(-1, *shape))
     coords = {
         dim: (dim, axis, {"long_name": name})
         for dim, axis, name in zip(AXES, axes, names, strict=False)
     }
-    return xr.Dataset(variables, {**coords, "cluster": draws.clusters}, {"prob": prob})
+    return xr.Dataset(variables, {**coords, "cluster": clusters}, {"prob": prob})
 
 
 def _names(features: str | Sequence[str] | None, available: tuple[str, ...]) -> list[str]:

@@ -13,6 +13,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import FitOrPosterior, drawn_clusters, draws_of, table_for
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses, placed
 from bayesgmm.runtime.memory import require_bytes
@@ -112,7 +113,7 @@ class Partition:
 
 
 def partition(
-    fit_or_posterior: FitOrPosterior,
+    fit_or_posterior: FitOrPosterior | Average,
     loss: Literal["vi", "binder"] = "vi",
     rows: Any = None,
     *,
@@ -134,7 +135,7 @@ def partition(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    fit_or_posterior : PointFit, xarray.DataTree or Average
     loss : {"vi", "binder"}
         Variation of information or Binder's loss; Binder's favours small extra clusters.
     rows : table of shape (obs, feature), data units, optional
@@ -170,7 +171,7 @@ def partition(
         raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r:.80}.", value=loss)
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
-    everything = draws_of(fit_or_posterior)
+    everything = draws_of(fit_or_posterior, labelled=False)
     table = table_for(everything, rows)
     draws = everything.thinned(MAX_SAMPLES)
     if draws.n_samples == 1:

@@ -11,6 +11,7 @@ from bayesgmm.fit import PointFit
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws, Posterior
+from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.rows import checked_rows, row_names
 from bayesgmm.typing import Array, IntArray
 
@@ -26,20 +27,33 @@ __all__ = [
 FitOrPosterior = PointFit | Posterior
 
 
-def draws_of(fit_or_posterior: FitOrPosterior, *, gaussian: bool = True) -> Draws:
+def draws_of(
+    fit_or_posterior: FitOrPosterior | Average, *, gaussian: bool = True, labelled: bool = True
+) -> Draws:
     """View a posterior, or a point fit as one draw; a view at hand is returned as it is.
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree or Draws
+    fit_or_posterior : PointFit, xarray.DataTree, Draws or Average
     gaussian : bool
         Whether their density will be asked for, which must then be that of Gaussians.
+    labelled : bool
+        Whether clusters will be told apart, which those of an average over models are not.
 
     Raises
     ------
     ConfigError
-        When it is none of these, or the components are not Gaussian.
+        When it is none of these, or the components are not Gaussian, or have no identity.
     """
+    if isinstance(fit_or_posterior, Average):
+        if labelled:
+            raise ConfigError(
+                "an average over models has no clusters of its own: take density, log_density, "
+                "density_grid, coclustering, partition or group_membership, or one model's "
+                "posterior.",
+                value=fit_or_posterior,
+            )
+        return fit_or_posterior.draws
     if isinstance(fit_or_posterior, PointFit):
         fit = fit_or_posterior
         single = Parameters(*(value[None] for value in fit.parameters))

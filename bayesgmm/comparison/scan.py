@@ -1,0 +1,144 @@
+"""Which models are compared, in the order of K, and when a scan over K has gone far enough."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from bayesgmm.arguments import check_count
+from bayesgmm.comparison.parts import Parts
+from bayesgmm.data import Dataset, check_components
+from bayesgmm.errors import ConfigError, DataError, ResourceError
+from bayesgmm.evidence import probabilities_of
+from bayesgmm.limits import LAST_K, MOST_SCANNED
+from bayesgmm.model.several import covariances_in
+from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.sampling.room import require_room
+
+__all__ = ["Counts", "Scan", "mass_beyond", "scan_of"]
+
+Counts = int | Iterable[int] | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Numbers of components with all structures.
+
+    Parameters
+    ----------
+    specs : list of MixtureSpec
+        In the order of K.
+    growing : bool
+        Whether it goes on to larger K by itself, and stops by itself.
+    """
+
+    specs: list[MixtureSpec]
+    growing: bool
+
+    def by_count(self, models: Sequence[MixtureSpec]) -> Iterator[list[MixtureSpec]]:
+        """Yield those of the models that have the same K, K by K."""
+        for k in sorted({spec.n_components for spec in models}):
+            yield [spec for spec in models if spec.n_components == k]
+
+    def ended(self, done: Sequence[MixtureSpec], parts: Parts) -> bool:
+        """Whether no larger K is needed, given what is finished."""
+        if not self.growing:
+            return False
+        counts = sorted({spec.n_components for spec in done})
+        elpds = [_best(parts.elpds["loo"], k) for k in counts]
+        fallen_twice = len(counts) > 2 and elpds[-1] < elpds[-2] < elpds[-3]
+        evidences = {spec: parts.evidences[spec] for spec in done if spec in parts.evidences}
+        probabilities = probabilities_of(evidences) if evidences else {}
+        masses = np.zeros(len(counts))
+        for spec, (probability, _) in probabilities.items():
+            masses[counts.index(spec.n_components)] += np.nan_to_num(probability)
+        return fallen_twice or mass_beyond(masses) < LAST_K
+
+
+def mass_beyond(masses: Any) -> float:
+    """Return the probability of larger K than those of the masses, were it to go on falling.
+
+    The last two masses are taken to fall on by the same factor; inf where they do not fall.
+
+    Examples
+    --------
+    >>> round(mass_beyond([0.1, 0.6, 0.2, 0.02]), 4)
+    0.0022
+    """
+    if len(masses) < 2 or not 0.0 < masses[-1] < masses[-2]:
+        return np.inf if len(masses) < 2 or masses[-1] > 0.0 or masses[-2] == 0.0 else 0.0
+    factor = masses[-1] / masses[-2]
+    return float(masses[-1] * factor / (1.0 - factor))
+
+
+def _best(elpds: Any, k: int) -> float:
+    return max((float(e.elpd) for s, e in elpds.items() if s.n_components == k), default=np.nan)
+
+
+def scan_of(
+    data: Dataset,
+    n_components: Counts,
+    covariance: Any,
+    priors: Priors,
+    resolution: Any,
+    labels_inform_weights: bool,
+    **lengths: int,
+) -> Scan:
+    """Return every number of components with every structure, in the order of K.
+
+    Parameters
+    ----------
+    data : Dataset
+    n_components : int, iterable of int or "auto"
+    covariance, priors, resolution, labels_inform_weights
+        As of `MixtureSpec`; structures may be several.
+    **lengths
+        Of the chains, as `require_room` takes them.
+
+    Raises
+    ------
+    ConfigError, DataError, ResourceError
+        Where a K that is asked for cannot be had. "auto" ends before the first that cannot.
+    """
+    growing = isinstance(n_components, str)
+    numbers = _numbers(n_components)
+    if by_cluster := priors.by_cluster:
+        raise ConfigError(
+            f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "
+            "every K: give one number or, but for the concentration, one a feature; sample and "
+            "fit_map take priors of single clusters.",
+            key=by_cluster[0],
+        )
+    structures, specs = covariances_in(covariance), list[MixtureSpec]()
+    for k in sorted(numbers):
+        try:
+            check_components(data, k)
+            require_room(data, k, **lengths)
+        except (DataError, ResourceError):
+            if growing and specs:
+                break
+            raise
+        specs += [
+            MixtureSpec(k, name, priors, resolution, labels_inform_weights) for name in structures
+        ]
+    return Scan(specs, growing)
+
+
+def _numbers(n_components: Counts) -> list[int]:
+    if isinstance(n_components, str):
+        if n_components == "auto":
+            return list(range(1, MOST_SCANNED + 1))
+        raise ConfigError(
+            f'n_components must be one K, several, or "auto", got {n_components!r:.80}.',
+            key="n_components",
+            value=n_components,
+        )
+    given: Any = n_components if isinstance(n_components, Iterable) else [n_components]
+    numbers = [check_count("n_components", k) for k in given]
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(
+            f"n_components must name at least one K and none twice, got {numbers!r:.80}.",
+            key="n_components",
+        )
+    return numbers
