@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.schema import AnalysisSpec, model_named, read_model_file
 from bayesgmm.arguments import check_count, path_of
-from bayesgmm.data import Dataset, check_components
+from bayesgmm.data import Dataset, check_components, check_labels
 from bayesgmm.errors import ConfigError, SamplingInterrupted
 from bayesgmm.limits import REACHED
 from bayesgmm.model.spec import MixtureSpec
@@ -204,6 +204,7 @@ def _analysed(
             covariance=spec.model.covariance,
             priors=spec.model.priors,
             resolution=spec.model.resolution,
+            labels_inform_weights=spec.model.labels_inform_weights,
             **dataclasses.asdict(spec.sampler) | {"seed": kept.seed},
             progress=progress,
             kept=kept,
@@ -228,6 +229,7 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
                 key="units",
                 value=column,
             )
+    check_labels(data, spec.model.labels_inform_weights)
     for k in spec.model.n_components:
         check_components(data, k)
     return data
@@ -299,5 +301,6 @@ def _in_table(result: AnalysisResult, name: str, column: str) -> float:
     count, structure = model_named(name, section.structures)
     asked = MixtureSpec.from_dict({"n_components": count, "covariance": structure})
     asked = dataclasses.replace(asked, priors=section.priors, resolution=section.resolution)
+    asked = dataclasses.replace(asked, labels_inform_weights=section.labels_inform_weights)
     place = comparison.models.index(comparison.same.get(asked, asked))
     return float(comparison.table[column].iloc[place])

@@ -182,6 +182,7 @@ class ModelSection:
     n_components: Components = (1, 2, 3, 4, 5, 6)
     covariance: Structures = "full"
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
+    labels_inform_weights: Flag = True
     priors: Priors = field(default_factory=Priors)
 
     @property

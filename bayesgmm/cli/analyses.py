@@ -14,6 +14,7 @@ from bayesgmm.cli.options import (
     Draws,
     Evidence,
     Json,
+    LabelsInformWeights,
     Overwrite,
     ResolutionOption,
     Resume,
@@ -117,7 +118,8 @@ def check(
     numbers = ", ".join(map(str, spec.model.n_components))
     sampler = spec.sampler
     print_data(data, spec.data.units)
-    print_line(f"model      K = {numbers}, covariance {', '.join(spec.model.structures)}")
+    picked = "" if spec.model.labels_inform_weights else "; rows were picked for their labels"
+    print_line(f"model      K = {numbers}, covariance {', '.join(spec.model.structures)}{picked}")
     print_line(f"sampler    {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
     print_line(f"{file} is valid")
     return Exit.OK
@@ -129,6 +131,7 @@ def compare(
     components: Components = "1-6",
     covariance: CovariancesOption = "full",
     resolution: ResolutionOption = "auto",
+    labels_inform_weights: LabelsInformWeights = True,
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -153,6 +156,7 @@ def compare(
                 "n_components": components,
                 "covariance": structures_in(covariance),
                 "resolution": resolution_in(resolution),
+                "labels_inform_weights": labels_inform_weights,
             },
             "sampler": {name: value for name, value in sampler.items() if value is not None},
         },

@@ -17,6 +17,7 @@ __all__ = [
     "Draws",
     "Evidence",
     "Json",
+    "LabelsInformWeights",
     "OneComponentCount",
     "Overwrite",
     "PosteriorFile",
@@ -75,6 +76,13 @@ ResolutionOption = Annotated[
         metavar="auto|STEPS",
         help="Recording step of the data: auto, one number, or one a column, with commas; 0 takes "
         "recorded values as exact.",
+    ),
+]
+LabelsInformWeights = Annotated[
+    bool,
+    typer.Option(
+        help="Whether known labels say how frequent their clusters are: not where labelled rows "
+        "were picked for their labels."
     ),
 ]
 Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]

@@ -12,7 +12,10 @@ _OF_THE_COMMAND = frozenset(
     {"draws", "method", "out", "overwrite", "resume", "tune"}
 )  # also where a model file holds the others
 _BY_NUTS = frozenset({"run", "compare"})  # the sampler is chosen for one posterior alone
-_SECTIONS = {"covariance": "model", "resolution": "model", "target_accept": "sampler"}
+_SECTIONS = {
+    **dict.fromkeys(("covariance", "resolution", "labels_inform_weights"), "model"),
+    "target_accept": "sampler",
+}
 _VERBS = frozenset({"combine_modes", "extend", "relabel"})  # of Python alone
 
 

@@ -11,6 +11,7 @@ from bayesgmm.cli.options import (
     DataFile,
     Draws,
     Json,
+    LabelsInformWeights,
     OneComponentCount,
     Overwrite,
     PosteriorFile,
@@ -85,6 +86,7 @@ def fit(
     ] = False,
     covariance: CovarianceOption = "full",
     resolution: ResolutionOption = "auto",
+    labels_inform_weights: LabelsInformWeights = True,
     seed: Seed = None,
     json: Json = False,
 ) -> int:
@@ -94,7 +96,7 @@ def fit(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    spec = _spec(components, covariance, resolution)
+    spec = _spec(dataset, components, covariance, resolution, labels_inform_weights)
     found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
     if not json:
         print_line(str(found))
@@ -123,6 +125,7 @@ def sample(
     reading: dict[str, Any],
     covariance: CovarianceOption = "full",
     resolution: ResolutionOption = "auto",
+    labels_inform_weights: LabelsInformWeights = True,
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
     draws: Draws = None,
     tune: Tune = None,
@@ -140,7 +143,7 @@ def sample(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    spec = _spec(components, covariance, resolution)
+    spec = _spec(dataset, components, covariance, resolution, labels_inform_weights)
     path = out or Path(f"posterior_k{components}.nc")
     check_writable(path, overwrite)
     given = {"draws": draws, "tune": tune, "target_accept": target_accept}
@@ -237,13 +240,16 @@ def simulate(
     return warn_of(tree)
 
 
-def _spec(components: int, covariance: str, resolution: str) -> "MixtureSpec":
+def _spec(
+    data: "Dataset", components: int, covariance: str, resolution: str, informed: bool
+) -> "MixtureSpec":
+    from bayesgmm.data import check_labels
     from bayesgmm.model.spec import MixtureSpec
 
-    steps = resolution_in(resolution)
-    return MixtureSpec.from_dict(
-        {"n_components": components, "covariance": covariance, "resolution": steps}
-    )
+    check_labels(data, informed)
+    values = {"n_components": components, "covariance": covariance}
+    others = {"resolution": resolution_in(resolution), "labels_inform_weights": informed}
+    return MixtureSpec.from_dict(values | others)
 
 
 def _reported(tree: "xr.DataTree", path: Path, **options: Any) -> "Diagnosis":

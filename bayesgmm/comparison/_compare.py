@@ -16,6 +16,7 @@ from bayesgmm.data import (
     Dataset,
     as_dataset,
     check_components,
+    check_labels,
     require_taken,
     require_whole_weights,
 )
@@ -47,6 +48,7 @@ def compare(
     covariance: Covariance | Literal["all"] | Sequence[str] = "full",
     priors: Priors | None = None,
     resolution: Any = "auto",
+    labels_inform_weights: bool = True,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -72,6 +74,8 @@ def compare(
     priors : Priors, optional
     resolution : "auto", float or one a feature
         Recording step of the data; see `MixtureSpec`.
+    labels_inform_weights : bool
+        False where labelled rows were picked for their labels; see `MixtureSpec`.
     draws, tune, chains : int
     target_accept : float
         As in `sample`.
@@ -124,6 +128,7 @@ def compare(
     dataset = as_dataset(data)
     require_whole_weights(dataset)
     require_taken("compare", dataset)
+    check_labels(dataset, labels_inform_weights)
     draws, chains = check_count("draws", draws), check_count("chains", chains)
     check_enough_draws(draws * chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
@@ -133,7 +138,8 @@ def compare(
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "cores": cores,
     }
-    specs = _specs(dataset, n_components, covariance, priors or Priors(), resolution)
+    others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
+    specs = _specs(dataset, n_components, covariance, priors or Priors(), others)
     same = same_models(specs, dataset.n_features)
     models = [spec for spec in specs if spec not in same]
     numbers = numbers_of(models)
@@ -232,7 +238,7 @@ def _specs(
     n_components: int | Iterable[int],
     covariance: Any,
     priors: Priors,
-    resolution: Any,
+    others: dict[str, Any],
 ) -> list[MixtureSpec]:
     """Return every number of components with every structure, in the order of K."""
     several = isinstance(n_components, Iterable) and not isinstance(n_components, str)
@@ -244,7 +250,7 @@ def _specs(
             key="n_components",
         )
     specs = [
-        MixtureSpec(k, structure, priors, resolution)
+        MixtureSpec(k, structure, priors, **others)
         for k in sorted(numbers)
         for structure in covariances_in(covariance)
     ]

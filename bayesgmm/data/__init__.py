@@ -7,7 +7,7 @@ from bayesgmm.data.conversion import as_dataset, dataset_again
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.new_rows import NewRows
 from bayesgmm.data.parquet import is_parquet
-from bayesgmm.data.requirements import check_components, require_whole_weights
+from bayesgmm.data.requirements import check_components, check_labels, require_whole_weights
 
 __all__ = [
     "OWN_MODEL",
@@ -18,6 +18,7 @@ __all__ = [
     "account",
     "as_dataset",
     "check_components",
+    "check_labels",
     "dataset_again",
     "facts_of",
     "is_parquet",

@@ -124,7 +124,8 @@ def capabilities_page() -> str:
         "",
         "Rows may have missing cells, weights, labels and errors of their own, each by itself or\n"
         "all together, with every covariance structure. What a verb does not take it refuses\n"
-        "before it starts.",
+        "before it starts. Labels of rows that were picked for them\n"
+        "(`labels_inform_weights=False`) are taken wherever labels are.",
         "",
         f"| verb | {' | '.join(ANNOTATIONS.values())} |",
         f"|---|{'---|' * len(ANNOTATIONS)}",

@@ -1,15 +1,16 @@
-"""What a number of components asks of the data."""
+"""What a model asks of the data."""
 
 import os
 import warnings
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.columns import plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError, DataWarning
 
-__all__ = ["check_components", "require_whole_weights"]
+__all__ = ["check_components", "check_labels", "require_whole_weights"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -65,6 +66,27 @@ def check_components(
             DataWarning,
             skip_file_prefixes=(_PACKAGE,),
         )
+
+
+def check_labels(data: Dataset, inform_weights: bool) -> None:
+    """Check that there are labels where rows are said to be picked for them.
+
+    Raises
+    ------
+    DataError
+        Where no row has a label, and labels are not to inform the weights.
+    """
+    known = data.annotations
+    if inform_weights or (known is not None and known.possible is not None):
+        return
+    raise DataError(
+        Advice(
+            Option("labels_inform_weights", False),
+            " is for rows that were picked for their labels, and these rows have none; pass ",
+            Option("labels"),
+            ", or leave it out.",
+        )
+    )
 
 
 def require_whole_weights(data: Dataset) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bayesgmm.arguments import seed_of
-from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.data import Dataset, as_dataset, check_labels
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.singular import singular_bics
@@ -25,6 +25,7 @@ def bic_grid(
     covariances: str | Sequence[str] = "all",
     *,
     resolution: Any = "auto",
+    labels_inform_weights: bool = True,
     seed: int | None = None,
     n_starts: int = 60,
     tol: float = 1e-10,
@@ -43,6 +44,8 @@ def bic_grid(
         Structures of `MixtureSpec`, by our names or mclust's; "all" for every one.
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
+    labels_inform_weights : bool
+        False where labelled rows were picked for their labels; see `MixtureSpec`.
     seed : int or None
         Used for each fit, so that ``fit_em(data, spec, seed=seed)`` gives any of them again; None
         draws one. It is kept in ``.attrs["seed"]``.
@@ -84,6 +87,7 @@ def bic_grid(
     {'tied_diag': 2.0, 'tied_spherical': 1.0}
     """
     dataset, seed = as_dataset(data), seed_of(seed)
+    check_labels(dataset, labels_inform_weights)
     sizes = list(n_components) if isinstance(n_components, Iterable) else [n_components]
     if not sizes or not covariances:
         raise ConfigError(
@@ -92,11 +96,12 @@ def bic_grid(
         )
     names = COVARIANCES if covariances == "all" else covariances
     names = [names] if isinstance(names, str) else names
-    wanted = list(dict.fromkeys(_spec(k, name, resolution) for k in sizes for name in names))
+    others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
+    wanted = list(dict.fromkeys(_spec(k, name, others) for k in sizes for name in names))
     models: dict[MixtureSpec, list[MixtureSpec]] = {}
     for spec in wanted:
         distinct = distinct_structure(spec.covariance, spec.n_components, dataset.n_features)
-        models.setdefault(_spec(spec.n_components, distinct, resolution), []).append(spec)
+        models.setdefault(_spec(spec.n_components, distinct, others), []).append(spec)
     options: dict[str, Any] = {"n_starts": n_starts, "tol": tol, "max_iter": max_iter}
     rows: dict[MixtureSpec, dict[str, Any]] = {}
     for model, specs in models.items():
@@ -110,9 +115,8 @@ def bic_grid(
     return _table({spec: rows[spec] | {"sbic": singular[spec]} for spec in wanted}, seed)
 
 
-def _spec(n_components: int, covariance: str, resolution: Any) -> MixtureSpec:
-    values = {"n_components": n_components, "covariance": covariance, "resolution": resolution}
-    return MixtureSpec.from_dict(values)
+def _spec(n_components: int, covariance: str, others: dict[str, Any]) -> MixtureSpec:
+    return MixtureSpec.from_dict({"n_components": n_components, "covariance": covariance, **others})
 
 
 def _row(

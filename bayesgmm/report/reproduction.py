@@ -60,12 +60,11 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     options = [
         *([f"priors=bayesgmm.{spec.priors!r}"] if spec.priors != Priors() else []),
         *([f"resolution={spec.resolution!r}"] if spec.resolution != "auto" else []),
+        *([] if spec.labels_inform_weights else ["labels_inform_weights=False"]),
     ]
     run = {name: sampler[name] for name in ("draws", "tune", "chains") if name in sampler}
     settings = [*(f"{name}={value}" for name, value in run.items()), f"seed={subject.seed}"]
     if subject.comparison is None:
-        if not spec.labels_inform_weights:
-            options.append("labels_inform_weights=False")
         arguments = [str(spec.n_components), f"{spec.covariance!r}", *options]
         model = f"bayesgmm.MixtureSpec({', '.join(arguments)})"
         call = f"sample(data, {model}, {', '.join(settings)})"

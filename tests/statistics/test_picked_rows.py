@@ -1,5 +1,8 @@
 """Labelled rows that were picked for their labels: they say nothing of the weights."""
 
+import html
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,8 @@ from scipy.special import log_softmax
 from scipy.stats import beta, multivariate_normal
 
 import bayesgmm as bg
+from bayesgmm.cli import main
+from bayesgmm.errors import DataError
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.map import Posterior
 from bayesgmm.likelihood import rows as passes
@@ -162,6 +167,57 @@ def test_draws_of_the_weights_are_those_of_the_rows_without_labels():
         np.testing.assert_allclose(stored.sum(axis=2), total, rtol=1e-10)
         again = Draws(posterior).log_densities(Draws(posterior).table)
         np.testing.assert_allclose(again, stored.reshape(again.shape), rtol=1e-12)
+
+
+@pytest.fixture
+def picked(tmp_path):
+    """The folder of a CSV file and a model file of picked rows; data, model and best likelihood."""
+    table, labels = iris_with_labels()
+    table.assign(known=labels).to_csv(tmp_path / "iris.csv", index=False)
+    spec = bg.MixtureSpec(3, labels_inform_weights=False)
+    data = bg.Dataset.from_csv(tmp_path / "iris.csv", labels="known")
+    best = bg.fit_em(data, spec, seed=1, n_starts=4).log_likelihood
+    (tmp_path / "iris.toml").write_text(
+        "[data]\nfile = 'iris.csv'\nlabels = 'known'\n"
+        "[model]\nn_components = 3\nlabels_inform_weights = false\n"
+        "[sampler]\ndraws = 100\ntune = 150\nmax_draws = 0\nevidence = 'none'\nseed = 1\n"
+        f"[expect.log_likelihood]\n3 = {best}\n"
+    )
+    return tmp_path, data, spec, best
+
+
+def test_grids_comparisons_and_commands_take_picked_labels(picked, capsys):
+    """One fit by every door."""
+    folder, data, spec, best = picked
+    grid = bg.bic_grid(data, [3], "full", labels_inform_weights=False, seed=1, n_starts=4)
+    assert grid["log_likelihood"].iloc[0] == pytest.approx(best, abs=1e-6)
+    options = {"draws": 100, "tune": 150, "max_draws": 0, "evidence": "none", "seed": 1}
+    comparison = bg.compare(data, 3, labels_inform_weights=False, **options)
+    assert comparison.models == (spec,)
+    assert comparison.fits[3].log_likelihood == pytest.approx(best, abs=1e-6)
+    drawn = comparison.posteriors[3]["posterior"]["weights"].values[..., 0]
+    assert drawn.mean() == pytest.approx(11 / 103, abs=0.02)
+    command = [str(folder / "iris.csv"), "--labels", "known", "--no-labels-inform-weights"]
+    assert main(["fit", *command, "-k", "3", "--seed", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["log_likelihood"]
+    assert found == pytest.approx(best, abs=1e-6)
+    main(["check", str(folder / "iris.toml")])
+    assert "covariance full; rows were picked for their labels" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_model_files_take_picked_labels(picked):
+    folder, _, spec, _ = picked
+    result = bg.run_analysis(folder / "iris.toml", folder / "out")
+    assert not result.unmet and result.choice.model == spec
+    script = "compare(data, n_components=[3], covariance='full', labels_inform_weights=False"
+    assert script in html.unescape(result.files["report"].read_text())
+
+
+@pytest.mark.parametrize("verb", [bg.compare, bg.bic_grid])
+def test_rows_without_labels_are_not_picked_for_them(verb):
+    with pytest.raises(DataError, match="labels_inform_weights=False is for rows .* pass labels"):
+        verb(iris_with_labels()[0], [2], labels_inform_weights=False)
 
 
 def test_the_report_says_what_labels_mean():

@@ -50,6 +50,9 @@ COMMANDS = [
     command("compare d.csv --covariance FULL", "'tied_spherical'", "got 'FULL'"),
     command("compare d.csv --covariance full,EVE", "several of these, or 'all'", "'EVE'"),
     command("compare d.csv --covariance full,full", "none twice"),
+    command("compare d.csv -k 2 --no-labels-inform-weights", "rows have none", "pass --labels,"),
+    command("fit d.csv -k 2 --no-labels-inform-weights", "--no-labels-inform-weights is for rows"),
+    command("sample d.csv -k 2 --no-labels-inform-weights", "have none", "pass --labels,"),
     command("compare d.csv --sep ';'", "pass --sep ','"),
     command("compare d.csv --sep ab", "one character", "--sep 'ab'"),
     command("compare d.csv --decimal ,", "must differ"),
@@ -122,6 +125,10 @@ COMMANDS = [
 
 MODEL_FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "unknown key": (DATA + "[model]\ncovarianc = 'full'", ("did you mean 'covariance'?",)),
+    "labels are picked, and there are none": (
+        DATA + "[model]\nn_components = 2\nlabels_inform_weights = false",
+        ("labels_inform_weights = false in [model] is for", "pass labels in [data]"),
+    ),
     "unknown section": (DATA + "[smapler]\n", ("did you mean [sampler]?",)),
     "unknown deep key": (DATA + "[model.priors]\nsigma = 1", ("[model.priors]", "'sigma'")),
     "unknown with a list": (DATA + "[sampler]\ncore = [1]", ("unknown key 'core' in [sampler]",)),
