@@ -99,6 +99,10 @@ ENOUGH_RUNS = 16
 DRAWS_PER_COORDINATE = 4
 # Probability of as many clusters as the largest K compared, above which a scan ended too early.
 LAST_K = 0.01
+# Probability of one K from which on the answer is given for it alone, and not averaged over K too.
+SETTLED_K = 0.9
+# Largest K of a scan that goes on by itself.
+MOST_SCANNED = 12
 # Draws, of those effective, that must show a component empty for Nobile's identity to be usable.
 EMPTY_DRAWS = 20.0
 

@@ -193,7 +193,7 @@ def _analysed(
     from bayesgmm.sampling.room import require_room
 
     sampler = spec.sampler
-    for k in spec.model.n_components:
+    for k in spec.model.needed:
         require_room(data, k, draws=sampler.draws, tune=sampler.tune, chains=sampler.chains)
     check_outputs(spec, data, folder, overwrite)
     kept = KeptOnDisk(spec, data, folder, resume)
@@ -230,7 +230,7 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
                 value=column,
             )
     check_labels(data, spec.model.labels_inform_weights)
-    for k in spec.model.n_components:
+    for k in spec.model.needed:
         check_components(data, k)
     return data
 

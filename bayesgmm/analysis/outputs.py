@@ -139,7 +139,7 @@ def _names(spec: AnalysisSpec) -> list[str]:
 def _models(spec: AnalysisSpec) -> list[MixtureSpec]:
     return [
         MixtureSpec(k, name)  # type: ignore[arg-type]
-        for k in spec.model.n_components
+        for k in spec.model.counts
         for name in spec.model.structures
     ]
 
@@ -194,6 +194,12 @@ def choice_facts(comparison: Comparison, choice: Choice) -> dict[str, Any]:
         "chosen": choice.k,
         "chosen_model": facts_of_model(choice.model),
         "reason": choice.reason,
+        "not_ruled_out": [
+            facts_of_model(spec) | {"n_components": spec.n_components}
+            for spec in choice.not_ruled_out
+        ],
+        "left_open": choice.left_open,
+        "changes": choice.changes,
         "best": {criterion: spec.n_components for criterion, spec in comparison.best.items()},
         "best_models": {name: facts_of_model(spec) for name, spec in comparison.best.items()},
         "failures": {comparison.numbers[spec]: why for spec, why in comparison.failures.items()},

@@ -25,7 +25,7 @@ from bayesgmm.criterion import Criterion
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
-from bayesgmm.limits import MOST_COMPONENTS
+from bayesgmm.limits import MOST_COMPONENTS, MOST_SCANNED
 from bayesgmm.model.several import EACH_ONCE, covariances_in
 from bayesgmm.model.spec import COVARIANCES, Priors, our_name
 
@@ -106,6 +106,13 @@ def _counts_in(value: Any) -> set[int]:
 Components = Annotated[tuple[int, ...], BeforeValidator(component_counts)]
 
 
+def _scanned(value: Any) -> Any:
+    return value if value == "auto" else component_counts(value)
+
+
+Scanned = Annotated[Literal["auto"] | tuple[int, ...], BeforeValidator(_scanned)]
+
+
 def _structures(value: Any) -> Any:
     """Return the structure by our name, or several as a tuple."""
     try:
@@ -179,11 +186,29 @@ class DataSection:
 class ModelSection:
     """[model]: the numbers of components and the structures to compare, the priors."""
 
-    n_components: Components = (1, 2, 3, 4, 5, 6)
+    n_components: Scanned = (1, 2, 3, 4, 5, 6)
     covariance: Structures = "full"
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     labels_inform_weights: Flag = True
     priors: Priors = field(default_factory=Priors)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The numbers of components that may be compared."""
+        growing = self.n_components == "auto"
+        return tuple(range(1, MOST_SCANNED + 1)) if growing else self.n_components  # type: ignore[return-value]
+
+    @property
+    def needed(self) -> tuple[int, ...]:
+        """Those of `counts` that must be possible: a scan that grows ends before the others."""
+        return self.counts[:1] if self.n_components == "auto" else self.counts
+
+    @property
+    def numbers(self) -> str:
+        """The numbers of components in words."""
+        if self.n_components == "auto":
+            return f"1, 2, ... (auto, at most {MOST_SCANNED})"
+        return ", ".join(map(str, self.counts))
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -310,10 +335,9 @@ def _check_expected(name: str, key: str, model: ModelSection, where: str) -> Non
     """Raise where [expect] speaks of a model that is not compared, or not of one alone."""
     count, structure = model_named(name, model.structures)
     place = f"[expect.{key}] of {where} speaks of"
-    if count not in model.n_components:
+    if count not in model.counts:
         raise ConfigError(
-            f"{place} K = {count}, which n_components in [model] does not hold: "
-            f"{model.n_components}.",
+            f"{place} K = {count}, which n_components in [model] does not hold: {model.numbers}.",
             key=key,
             value=name,
         )

@@ -115,11 +115,11 @@ def check(
             }
         )
         return Exit.OK
-    numbers = ", ".join(map(str, spec.model.n_components))
     sampler = spec.sampler
     print_data(data, spec.data.units)
     picked = "" if spec.model.labels_inform_weights else "; rows were picked for their labels"
-    print_line(f"model      K = {numbers}, covariance {', '.join(spec.model.structures)}{picked}")
+    structures = ", ".join(spec.model.structures)
+    print_line(f"model      K = {spec.model.numbers}, covariance {structures}{picked}")
     print_line(f"sampler    {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
     print_line(f"{file} is valid")
     return Exit.OK
@@ -185,13 +185,12 @@ def datasets(
     for file in files:
         spec = check_model_file(file)
         data = spec.data.read()
-        counts = spec.model.n_components
         rows.append(
             {
                 "file": str(file),
                 "rows": data.n_obs,
                 "features": data.n_features,
-                "K": ", ".join(map(str, counts)),
+                "K": spec.model.numbers,
                 "covariance": ", ".join(spec.model.structures),
                 "title": spec.title or spec.name,
             }

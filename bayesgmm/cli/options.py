@@ -46,7 +46,8 @@ PosteriorFile = Annotated[
     Path, typer.Argument(metavar="POSTERIOR", help="Posterior written by run, compare or sample.")
 ]
 Components = Annotated[
-    str, typer.Option("--components", "-k", help='Numbers of components: "1-6", "2,3" or "3".')
+    str,
+    typer.Option("--components", "-k", help='Numbers of components: "1-6", "2,3", "3" or "auto".'),
 ]
 OneComponentCount = Annotated[
     int, typer.Option("--components", "-k", min=1, help="Number of components.")

@@ -95,6 +95,8 @@ def print_analysis(result: "AnalysisResult", command: str = "") -> int:
         if line:
             print_line(line)
     print_line(f"Chosen: {as_options(result.choice.reason, command)}")
+    for line in filter(None, (result.choice.left_open, result.choice.changes)):
+        print_line(line)
     for line in result.shortfalls:
         print_line(line)
     for line in result.unmet:

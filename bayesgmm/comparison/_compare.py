@@ -2,31 +2,31 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
+from bayesgmm.comparison.scan import Counts, scan_of
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import (
     Dataset,
     as_dataset,
-    check_components,
     check_labels,
     require_taken,
     require_whole_weights,
 )
 from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.elpd import check_enough_draws, loo_with_refits, waic
-from bayesgmm.errors import BayesGMMError, ConfigError, SamplingError, SamplingInterrupted
+from bayesgmm.errors import BayesGMMError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import MOST_REFITS, PARETO_K
-from bayesgmm.model.several import ByModel, covariances_in, numbers_of, same_models
+from bayesgmm.model.several import ByModel, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
@@ -34,16 +34,24 @@ from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import integer, integers
 from bayesgmm.sampling import sample
-from bayesgmm.sampling.room import require_room
 
 __all__ = ["compare"]
 
 logger = logging.getLogger(__name__)
 
 
+class _Plan(NamedTuple):
+    """How every model of a comparison is sampled."""
+
+    seed: int
+    evidence: EvidenceRoutes
+    options: dict[str, Any]
+    numbers: Mapping[MixtureSpec, str]
+
+
 def compare(
     data: Any,
-    n_components: int | Iterable[int] = range(1, 7),
+    n_components: Counts = range(1, 7),
     *,
     covariance: Covariance | Literal["all"] | Sequence[str] = "full",
     priors: Priors | None = None,
@@ -68,7 +76,9 @@ def compare(
     Parameters
     ----------
     data : Dataset, array of shape (obs, feature) or frame
-    n_components : int or iterable of int
+    n_components : int, iterable of int or "auto"
+        "auto" goes on from K = 1 until the probability of all larger K, were p(K) to fall on as it
+        last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
         One covariance structure of `MixtureSpec`, several, or "all"; mclust's names are taken too.
     priors : Priors, optional
@@ -139,26 +149,22 @@ def compare(
         "cores": cores,
     }
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
-    specs = _specs(dataset, n_components, covariance, priors or Priors(), others)
-    same = same_models(specs, dataset.n_features)
-    models = [spec for spec in specs if spec not in same]
-    numbers = numbers_of(models)
-    for spec in models:
-        require_room(dataset, spec.n_components, draws=draws, tune=options["tune"], chains=chains)
+    lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
+    scan = scan_of(dataset, n_components, covariance, priors or Priors(), others, **lengths)
+    same = same_models(scan.specs, dataset.n_features)
+    wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
-    seeds = {s: integers(np.random.SeedSequence([seed, s.n_components]), 4) for s in models}
-    parts = Parts()
-    for spec in models:
-        with parts.attempt(spec, "the maximum likelihood fit"):
-            parts.fits[spec] = fit_em(dataset, spec, seed=seeds[spec][0])
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
-    for spec in models:
-        start = time.perf_counter()
-        with one_blas_thread(), carrying(ByModel(parts.posteriors), numbers.__getitem__):
-            _sampled(parts, dataset, spec, evidence, seeds[spec], options)
-        parts.seconds[spec] = time.perf_counter() - start
-        logger.info("K = %s took %.1f s", numbers[spec], parts.seconds[spec])
+    plan = _Plan(seed, evidence, options, numbers_of(wanted))
+    models, parts = list[MixtureSpec](), Parts()
+    for group in scan.by_count(wanted):
+        for spec in group:
+            _finish(parts, dataset, spec, plan)
+        models += group
+        if scan.ended(models, parts):
+            break
     parts.raise_unless_finished()
+    same = {spec: other for spec, other in same.items() if other in models}
     return Comparison(
         data=dataset,
         models=tuple(models),
@@ -173,25 +179,32 @@ def compare(
     )
 
 
-def _sampled(
-    parts: Parts,
-    data: Dataset,
-    spec: MixtureSpec,
-    evidence: EvidenceRoutes,
-    seeds: Sequence[int],
-    options: dict[str, Any],
+def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:
+    """Fit one model, draw from it, and add all that follows to the parts."""
+    seeds = integers(np.random.SeedSequence([plan.seed, spec.n_components]), 4)
+    with parts.attempt(spec, "the maximum likelihood fit"):
+        parts.fits[spec] = fit_em(data, spec, seed=seeds[0])
+    start = time.perf_counter()
+    with one_blas_thread(), carrying(ByModel(parts.posteriors), plan.numbers.__getitem__):
+        _sample(parts, data, spec, plan, seeds[1:])
+    parts.seconds[spec] = time.perf_counter() - start
+    logger.info("K = %s took %.1f s", plan.numbers[spec], parts.seconds[spec])
+
+
+def _sample(
+    parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan, seeds: Sequence[int]
 ) -> None:
     """Draw from one model, and add the draws and all that follows from them to the parts."""
-    _, for_draws, for_evidence, for_refits = seeds
-    cores = options["cores"]
+    for_draws, for_evidence, for_refits = seeds
+    cores = plan.options["cores"]
     with parts.attempt(spec, "sampling"):
-        view, verdict = _drawn(data, spec, seed=for_draws, **options)
+        view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         with parts.attempt(spec, "WAIC and LOO"):
             parts.elpds["waic"][spec] = waic(view.tree)
             parts.elpds["loo"][spec] = _loo(view, for_refits, cores)
         parts.evidences[spec] = evidences_of(
-            view, evidence, converged=verdict.ok, seed=for_evidence, cores=cores
+            view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
         parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
         parts.posteriors[spec] = with_attributes(view.tree, verdict=verdict.to_dict())
@@ -231,39 +244,6 @@ def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
     if sentence is None:
         return verdict
     return verdict.with_finding(Finding(RunStatus.MODES_LEFT_OUT, sentence))
-
-
-def _specs(
-    data: Dataset,
-    n_components: int | Iterable[int],
-    covariance: Any,
-    priors: Priors,
-    others: dict[str, Any],
-) -> list[MixtureSpec]:
-    """Return every number of components with every structure, in the order of K."""
-    several = isinstance(n_components, Iterable) and not isinstance(n_components, str)
-    given: Any = n_components if several else [n_components]
-    numbers = [check_count("n_components", k) for k in given]
-    if not numbers or len(set(numbers)) < len(numbers):
-        raise ConfigError(
-            f"n_components must name at least one K and none twice, got {numbers!r:.80}.",
-            key="n_components",
-        )
-    specs = [
-        MixtureSpec(k, structure, priors, **others)
-        for k in sorted(numbers)
-        for structure in covariances_in(covariance)
-    ]
-    if by_cluster := priors.by_cluster:
-        raise ConfigError(
-            f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "
-            "every K: give one number or, but for the concentration, one a feature; sample and "
-            "fit_map take priors of single clusters.",
-            key=by_cluster[0],
-        )
-    for k in numbers:
-        check_components(data, k)
-    return specs
 
 
 def _sample_until_good(

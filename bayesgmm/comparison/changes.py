@@ -43,7 +43,9 @@ def changes_between(draws: Mapping[str, Draws], chosen: str, seed: int) -> str:
     table = draws[chosen].table
     places = np.linspace(0, len(table) - 1, min(len(table), _MOST_ROWS)).round().astype(np.int64)
     rows = table if len(places) == len(table) else table[places]
-    labels = {k: partition(d.thinned(_SAMPLES), rows=rows, seed=seed).labels for k, d in draws.items()}
+    labels = {
+        k: partition(d.thinned(_SAMPLES), rows=rows, seed=seed).labels for k, d in draws.items()
+    }
     times, values = times_of(rows), values_of(rows)
     others = [k for k in draws if k != chosen]
     of = "" if rows is table else f" (of {len(places)} rows, evenly spaced)"
@@ -82,13 +84,12 @@ def _shared(
     ]
     moved = np.array(moves).reshape(-1, 1 + values.shape[1])
     share, mean = float(moved[:, 0].max()), float(np.nanmax(moved[:, 1:] / spread))
-    total = int(own.max())
-    which = "Its groups are" if len(in_all) == total else f"{len(in_all)} of its {plural(total, 'group')} are"
-    if total == 1:
-        which = "Its group is"
+    total = plural(int(own.max()), "group")
+    which = f"Of its {total} {len(in_all)}" if len(in_all) < own.max() else f"Its {total}"
+    verb = "is" if len(in_all) == 1 else "are"
     return [
-        f"{which} in all of them; shares of the rows move by at most {100 * share:.1f} percentage "
-        f"points, means by at most {mean:.2f} standard deviations of a feature."
+        f"{which} {verb} in all of them; shares of the rows move by at most {100 * share:.1f} "
+        f"percentage points, means by at most {mean:.2f} standard deviations of a feature."
     ]
 
 
@@ -115,8 +116,8 @@ def _summaries(labels: IntArray, values: Array, times: IntArray) -> dict[int, Ar
 
 
 def _spread(values: Array, times: IntArray) -> Array:
-    counted = values[times > 0]
-    return np.nanstd(counted, axis=0)
+    """Return the standard deviation of the observed cells of each feature."""
+    return np.nanstd(np.repeat(values, times, axis=0), axis=0)
 
 
 def _adjusted_rand(a: IntArray, b: IntArray, times: IntArray) -> float:

@@ -160,7 +160,8 @@ class Comparison:
         return self._with_what_is_left_open(found, criterion)
 
     def _with_what_is_left_open(self, choice: Choice, criterion: Criterion) -> Choice:
-        models, elpds = self.models, self.elpds.get(criterion, {})
+        models = self.models
+        elpds: Mapping[MixtureSpec, Any] = self.elpds.get(criterion, {})
         left_open = not_ruled_out(
             criterion, choice.model, models, self.table, elpds, self.undecided
         )

@@ -136,15 +136,19 @@ def _odds_in_words(
     if forward:
         which = "that" if len(forward) == 1 else "these"
         sentences.append(
-            f"The Bayes factor of K = {chosen} is {' and '.join(forward)}: prior odds beyond "
+            f"The Bayes factor of K = {chosen} is {_listed(forward)}: prior odds beyond "
             f"{which} for the other would overturn it."
         )
     if against:
         sentences.append(
-            f"The evidence prefers {' and '.join(against)} (Bayes factor): it takes prior odds "
+            f"The evidence prefers {_listed(against)} (Bayes factor): it takes prior odds "
             f"beyond that for K = {chosen} to be the more probable."
         )
     return sentences
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def _odds(log_factor: float, error: float) -> str:

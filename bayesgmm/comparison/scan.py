@@ -1,6 +1,7 @@
 """Which models are compared, in the order of K, and when a scan over K has gone far enough."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 from bayesgmm.arguments import check_count
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.data import Dataset, check_components
-from bayesgmm.errors import ConfigError, DataError, ResourceError
+from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.evidence import probabilities_of
 from bayesgmm.limits import LAST_K, MOST_SCANNED
 from bayesgmm.model.several import covariances_in
@@ -27,18 +28,22 @@ class Scan:
 
     Parameters
     ----------
+    data : Dataset
     specs : list of MixtureSpec
         In the order of K.
     growing : bool
         Whether it goes on to larger K by itself, and stops by itself.
     """
 
+    data: Dataset
     specs: list[MixtureSpec]
     growing: bool
 
     def by_count(self, models: Sequence[MixtureSpec]) -> Iterator[list[MixtureSpec]]:
-        """Yield those of the models that have the same K, K by K."""
+        """Yield those of the models that have the same K, K by K, each K with its warnings."""
         for k in sorted({spec.n_components for spec in models}):
+            if self.growing:
+                check_components(self.data, k)
             yield [spec for spec in models if spec.n_components == k]
 
     def ended(self, done: Sequence[MixtureSpec], parts: Parts) -> bool:
@@ -50,26 +55,31 @@ class Scan:
         fallen_twice = len(counts) > 2 and elpds[-1] < elpds[-2] < elpds[-3]
         evidences = {spec: parts.evidences[spec] for spec in done if spec in parts.evidences}
         probabilities = probabilities_of(evidences) if evidences else {}
-        masses = np.zeros(len(counts))
-        for spec, (probability, _) in probabilities.items():
-            masses[counts.index(spec.n_components)] += np.nan_to_num(probability)
+        masses = [
+            sum(probabilities.get(s, (np.nan,))[0] for s in done if s.n_components == k)
+            for k in counts
+        ]
         return fallen_twice or mass_beyond(masses) < LAST_K
 
 
-def mass_beyond(masses: Any) -> float:
+def mass_beyond(masses: Sequence[float]) -> float:
     """Return the probability of larger K than those of the masses, were it to go on falling.
 
-    The last two masses are taken to fall on by the same factor; inf where they do not fall.
+    The last two masses are taken to fall on by the same factor; inf where they do not fall, or one
+    of them is not known.
 
     Examples
     --------
     >>> round(mass_beyond([0.1, 0.6, 0.2, 0.02]), 4)
     0.0022
     """
-    if len(masses) < 2 or not 0.0 < masses[-1] < masses[-2]:
-        return np.inf if len(masses) < 2 or masses[-1] > 0.0 or masses[-2] == 0.0 else 0.0
-    factor = masses[-1] / masses[-2]
-    return float(masses[-1] * factor / (1.0 - factor))
+    if len(masses) < 2:
+        return np.inf
+    before, last = masses[-2:]
+    if last == 0.0:
+        return 0.0
+    factor = last / before
+    return last * factor / (1.0 - factor) if factor < 1.0 else np.inf
 
 
 def _best(elpds: Any, k: int) -> float:
@@ -81,9 +91,8 @@ def scan_of(
     n_components: Counts,
     covariance: Any,
     priors: Priors,
-    resolution: Any,
-    labels_inform_weights: bool,
-    **lengths: int,
+    others: Mapping[str, Any],
+    **lengths: Any,
 ) -> Scan:
     """Return every number of components with every structure, in the order of K.
 
@@ -91,15 +100,18 @@ def scan_of(
     ----------
     data : Dataset
     n_components : int, iterable of int or "auto"
-    covariance, priors, resolution, labels_inform_weights
+    covariance, priors
         As of `MixtureSpec`; structures may be several.
+    others : mapping
+        What else a `MixtureSpec` takes, the same for all.
     **lengths
         Of the chains, as `require_room` takes them.
 
     Raises
     ------
     ConfigError, DataError, ResourceError
-        Where a K that is asked for cannot be had. "auto" ends before the first that cannot.
+        Where a K that is asked for cannot be had. "auto" ends before the first that cannot, and
+        warns of a K at its turn.
     """
     growing = isinstance(n_components, str)
     numbers = _numbers(n_components)
@@ -113,16 +125,17 @@ def scan_of(
     structures, specs = covariances_in(covariance), list[MixtureSpec]()
     for k in sorted(numbers):
         try:
-            check_components(data, k)
+            with warnings.catch_warnings():
+                if growing:
+                    warnings.simplefilter("ignore", DataWarning)
+                check_components(data, k)
             require_room(data, k, **lengths)
         except (DataError, ResourceError):
             if growing and specs:
                 break
             raise
-        specs += [
-            MixtureSpec(k, name, priors, resolution, labels_inform_weights) for name in structures
-        ]
-    return Scan(specs, growing)
+        specs += [MixtureSpec(k, name, priors, **others) for name in structures]
+    return Scan(data, specs, growing)
 
 
 def _numbers(n_components: Counts) -> list[int]:

@@ -12,6 +12,7 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.report.annotations import annotations
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
+from bayesgmm.report.left_open import left_open
 from bayesgmm.report.numbers import INTERVAL_SHOWN, percent, plain, significant
 from bayesgmm.report.subject import Subject
 
@@ -27,6 +28,7 @@ def brief(subject: Subject) -> Section:
         blocks.append(
             Text(f"Chosen number of components: K = {subject.number}. {subject.choice.reason}")
         )
+        blocks += left_open(subject)
     if subject.verdict.ok and subject.named:
         blocks.append(Text(_weights_in_words(subject)))
     elif subject.verdict.ok:
