@@ -175,6 +175,9 @@ CERTAIN = 0.99
 # Rows that two groups have together, of those that either has, above which they are told as one
 # group: no other group can share as many with either.
 SAME_GROUP = 0.5
+# Share of a component's rows that are most probably another's, from which on the two are one group:
+# that of fpc, Hennig (2010), Advances in Data Analysis and Classification 4:3.
+MERGED = 0.025
 # Overlap of two clusters below which only that is told.
 SMALLEST_OVERLAP = 0.001
 # Sensitivity to the prior by power scaling from which on it matters: Kallioinen, Paananen, Bürkner

@@ -11,7 +11,16 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from bayesgmm.data import Dataset  # noqa: E402
+from tests.support import warm_up
 from tests.support.places import ROOT
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile before the workers start, where there are several."""
+    several = session.config.getoption("numprocesses", None)
+    if several and not hasattr(session.config, "workerinput") and warm_up.needed():
+        warm_up.warm_up()
 
 
 @pytest.fixture(scope="session")

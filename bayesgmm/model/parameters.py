@@ -116,4 +116,5 @@ def in_fitting_units(
     """
     means = np.ascontiguousarray((parameters.means - centre) / unit)
     covariances = np.ascontiguousarray(parameters.covariances / np.multiply.outer(unit, unit))
-    return log_of_weights(parameters.weights), means, covariances
+    log_weights = np.ascontiguousarray(log_of_weights(parameters.weights))
+    return log_weights, means, covariances

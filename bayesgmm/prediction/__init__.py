@@ -4,10 +4,12 @@ from bayesgmm.prediction._average import average
 from bayesgmm.prediction._coclustering import coclustering
 from bayesgmm.prediction._density import density, log_density
 from bayesgmm.prediction._density_grid import density_grid
+from bayesgmm.prediction._density_modes import DensityModes, density_modes
 from bayesgmm.prediction._group_membership import group_membership
 from bayesgmm.prediction._hard_comparison import HardComparison, hard_comparison
 from bayesgmm.prediction._impute import Imputation, impute, true_values
 from bayesgmm.prediction._membership import membership, most_ambiguous
+from bayesgmm.prediction._merge_components import MergedComponents, merge_components
 from bayesgmm.prediction._overlap import overlap
 from bayesgmm.prediction._partition import CredibleBall, Partition, partition
 from bayesgmm.prediction._simulate import posterior_predictive, simulate
@@ -16,18 +18,22 @@ from bayesgmm.prediction.averaged import Average
 __all__ = [
     "Average",
     "CredibleBall",
+    "DensityModes",
     "HardComparison",
     "Imputation",
+    "MergedComponents",
     "Partition",
     "average",
     "coclustering",
     "density",
     "density_grid",
+    "density_modes",
     "group_membership",
     "hard_comparison",
     "impute",
     "log_density",
     "membership",
+    "merge_components",
     "most_ambiguous",
     "overlap",
     "partition",
