@@ -4,13 +4,32 @@ To Python a message says ``pass sep=';'``. The command line takes the option out
 says ``pass --sep ';'``, of a model file ``pass sep = ';' in [data]``.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-__all__ = ["Advice", "Option"]
+__all__ = ["Advice", "Option", "shown"]
 
 _LONGEST = 120
+
+
+def shown(value: Any, longest: int = 80) -> str:
+    """Return the repr of a value in one line, cut where it is longer than a message can hold.
+
+    Examples
+    --------
+    >>> shown("a"), shown(list(range(99)), 12)
+    ("'a'", '[0, 1, 2,...')
+    """
+    try:
+        text = _BREAK.sub(" ", repr(value))
+    except (RecursionError, ValueError):  # nested deeply, or an integer of thousands of digits
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+_BREAK = re.compile(r"\s*\n\s*")
 
 
 @dataclass(frozen=True)
@@ -48,7 +67,7 @@ class Option:
             return self.text
         if self.value is None:
             return self.name
-        return f"{self.name}=[...]" if self.long else f"{self.name}={self.value!r}"
+        return f"{self.name}=[...]" if self.long else f"{self.name}={shown(self.value, _LONGEST)}"
 
 
 class Advice(str):

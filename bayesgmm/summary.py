@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
 
-from bayesgmm.arguments import check_count, check_prob
+from bayesgmm.arguments import check_count, check_prob, items_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.limits import IDENTIFIED, INTERVAL
@@ -105,19 +105,24 @@ def label_free(
     return _table([*label_free_quantities(draws), *_together(draws, rows)], prob)
 
 
+def _row_number(row: int, n_rows: int) -> int:
+    """Return the number of a row from 0 that is among `n_rows`."""
+    if check_count("rows", row, least=0) >= n_rows:
+        raise ConfigError(
+            f"row {row} is not among the {n_rows} rows, which are counted from 0.",
+            key="rows",
+            value=row,
+        )
+    return row
+
+
 def _together(draws: Draws, rows: Iterable[int]) -> list[Quantity]:
     """Return for each pair of rows the probability that they share a component, label-free."""
-    chosen = [check_count("rows", row, least=0) for row in rows]
+    n_rows = len(draws.table)
+    chosen = [_row_number(row, n_rows) for row in items_of("rows", rows, "row numbers")]
     if not chosen:
         return []
     draws.require_gaussian()
-    n_rows = len(draws.table)
-    if max(chosen) >= n_rows:
-        raise ConfigError(
-            f"row {max(chosen)} is not among the {n_rows} rows, which are counted from 0.",
-            key="rows",
-            value=max(chosen),
-        )
     shares = draws.responsibilities(draws.table[chosen])
     return [
         Quantity(

@@ -16,6 +16,7 @@ from bayesgmm.adoption.reading import (
     posterior_of,
     stats_of,
 )
+from bayesgmm.arguments import check_flag
 from bayesgmm.data import Dataset, as_dataset, facts_of, require_taken
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels.exchangeability import LabelMoves
@@ -97,6 +98,7 @@ def adopt(
     >>> result["log_likelihood"]["x"].shape
     (2, 50, 60)
     """
+    check_flag("exchangeable", exchangeable)
     dataset = as_dataset(data)
     require_taken("adopt", dataset)
     posterior = posterior_of(tree)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.schema import AnalysisSpec, model_named, read_model_file
-from bayesgmm.arguments import check_count, path_of
+from bayesgmm.arguments import check_count, check_flag, path_of
 from bayesgmm.data import Dataset, check_components, check_labels
 from bayesgmm.errors import ConfigError, SamplingInterrupted
 from bayesgmm.limits import REACHED
@@ -160,6 +160,8 @@ def run_analysis(
     """
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
+    check_flag("overwrite", overwrite)
+    check_flag("resume", resume)
     spec = with_sampler(read_model_file(path), changes)
     return analyse(spec, out, overwrite, resume=resume, progress=progress)
 

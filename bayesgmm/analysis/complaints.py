@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.errors import ConfigError
 
 __all__ = ["explained", "sections_of", "unknown_name"]
@@ -58,7 +58,7 @@ def explained(error: ValidationError, values: Any, root: Any, where: str) -> Con
         where = f"{_heading(sections)} of {where}"
     named = f"{key} in {where}"
     place = Option(key, text=named) if len(sections) == 1 else named
-    return ConfigError(Advice(place, f" {reasons}, got {got!r:.80}."), key=key, value=got)
+    return ConfigError(Advice(place, f" {reasons}, got {shown(got)}."), key=key, value=got)
 
 
 def sections_of(root: Any) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.posterior.whole_files import is_plain, make_folder
 from bayesgmm.runtime.interruption import holding_ctrl_c
@@ -53,7 +53,7 @@ def usual_folder(name: str) -> Path:
     if name in ("", ".", "..") or not name.isprintable() or set(name) & set("/\\"):
         raise ConfigError(
             Advice(
-                f"no folder of results can be named after the analysis {name!r:.80}; name one (",
+                f"no folder of results can be named after the analysis {shown(name)}; name one (",
                 Option("out"),
                 ").",
             ),

@@ -5,6 +5,7 @@ so a run that fails or is killed leaves an older result as it was.
 """
 
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -51,14 +52,14 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
         that is to be written, or holds results of other data or another configuration and
         ``overwrite`` is False.
     """
-    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    new = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
     try:
         make_folder(folder)
         check_places(folder, _names(spec))
         check_writable(folder / VERDICT_FILE, overwrite=True, needed=_bytes(spec, data))
     finally:
         for place in new:  # a run that is refused later leaves no empty folder
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 place.rmdir()
     differing = [] if overwrite else _differing(spec, data, folder)
     if differing:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bayesgmm.advice import shown
 from bayesgmm.errors import ConfigError
 
 __all__ = [
@@ -121,7 +122,7 @@ def names_in(columns: str | None) -> list[str] | None:
         return next(csv.reader([columns], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
         raise ConfigError(
-            f"--columns {columns!r:.80} has an unbalanced quote ({error}); close or double it.",
+            f"--columns {shown(columns)} has an unbalanced quote ({error}); close or double it.",
             key="columns",
             value=columns,
         ) from None
@@ -141,7 +142,7 @@ def resolution_in(text: str) -> str | float | list[float]:
         steps = [float(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(
-            f"the recording step is auto, a number, or numbers with commas, got {text!r:.80}.",
+            f"the recording step is auto, a number, or numbers with commas, got {shown(text)}.",
             param_hint="--resolution",
         ) from None
     return steps[0] if len(steps) == 1 else steps
@@ -176,5 +177,5 @@ def _pairs_in(given: list[str] | None, option: str, form: str) -> dict[str, str]
     pairs = [text.rpartition("=")[::2] for text in given or ()]
     for column, value in pairs:
         if not (column and value):
-            raise typer.BadParameter(f"{form}, got {column or value!r:.80}.", param_hint=option)
+            raise typer.BadParameter(f"{form}, got {shown(column or value)}.", param_hint=option)
     return dict(pairs)

@@ -138,14 +138,19 @@ def sample(
     json: Json = False,
 ) -> int:
     """Draw from the posterior of one mixture, and write the draws."""
+    from bayesgmm.analysis.schema import SamplerSection
     from bayesgmm.posterior.files import check_writable
+    from bayesgmm.posterior.size import result_bytes
 
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights)
     path = out or Path(f"posterior_k{components}.nc")
-    check_writable(path, overwrite)
+    usual = SamplerSection()
+    kept = usual.chains * (usual.draws if draws is None else draws)
+    needed = result_bytes(dataset.n_obs, dataset.n_features, spec.n_components, kept)
+    check_writable(path, overwrite, needed)
     given = {"draws": draws, "tune": tune, "target_accept": target_accept}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options |= {"method": method.value, "seed": seed, "progress": shows_progress()}

@@ -1,6 +1,7 @@
 """The options with which a command reads its data file, and the first lines that it prints."""
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -150,7 +151,7 @@ def refuse_reading(path: Path, reading: dict[str, Any]) -> None:
 
 def is_data(path: Path) -> bool:
     """Whether a path names data and not a model file."""
-    return str(path) == "-" or path.suffix.lower() in _DATA_ENDINGS or path.is_dir()
+    return str(path) == "-" or path.suffix.lower() in _DATA_ENDINGS or os.path.isdir(path)
 
 
 def data_name(path: Path) -> str:

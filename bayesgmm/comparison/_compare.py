@@ -8,7 +8,13 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
+from bayesgmm.arguments import (
+    check_between,
+    check_count,
+    check_instance,
+    check_one_of,
+    seed_of,
+)
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
 from bayesgmm.comparison.scan import Counts, scan_of
@@ -32,6 +38,7 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.progress import check_progress
 from bayesgmm.runtime.seeds import integer, integers
 from bayesgmm.sampling import sample
 
@@ -146,11 +153,16 @@ def compare(
         "tune": check_count("tune", tune),
         "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
-        "cores": cores,
+        "cores": None if cores is None else check_count("cores", cores),
     }
+    check_progress(progress)
+    if kept is not None:
+        what = "where posteriors are kept"
+        check_instance("kept", kept, KeptPosteriors, what)  # type: ignore[type-abstract]
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
-    scan = scan_of(dataset, n_components, covariance, priors or Priors(), others, **lengths)
+    usual = Priors() if priors is None else priors
+    scan = scan_of(dataset, n_components, covariance, usual, others, **lengths)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)

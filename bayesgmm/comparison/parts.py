@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import xarray as xr
 
@@ -20,6 +20,7 @@ __all__ = ["KeptPosteriors", "Parts"]
 logger = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class KeptPosteriors(Protocol):
     """Where finished posteriors are kept while a comparison goes on."""
 

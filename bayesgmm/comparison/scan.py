@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bayesgmm.arguments import check_count
+from bayesgmm.advice import shown
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.evidence import probabilities_of
 from bayesgmm.limits import LAST_K, MOST_SCANNED
-from bayesgmm.model.several import covariances_in
+from bayesgmm.model.several import counts_in, covariances_in
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling.room import require_room
 
@@ -114,7 +114,7 @@ def scan_of(
         warns of a K at its turn.
     """
     growing = isinstance(n_components, str)
-    numbers = _numbers(n_components)
+    numbers = _numbers(n_components, data.n_obs)
     if by_cluster := priors.by_cluster:
         raise ConfigError(
             f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "
@@ -138,20 +138,19 @@ def scan_of(
     return Scan(data, specs, growing)
 
 
-def _numbers(n_components: Counts) -> list[int]:
+def _numbers(n_components: Counts, n_obs: int) -> list[int]:
     if isinstance(n_components, str):
         if n_components == "auto":
             return list(range(1, MOST_SCANNED + 1))
         raise ConfigError(
-            f'n_components must be one K, several, or "auto", got {n_components!r:.80}.',
+            f'n_components must be one K, several, or "auto", got {shown(n_components)}.',
             key="n_components",
             value=n_components,
         )
-    given: Any = n_components if isinstance(n_components, Iterable) else [n_components]
-    numbers = [check_count("n_components", k) for k in given]
+    numbers = counts_in(n_components, n_obs)
     if not numbers or len(set(numbers)) < len(numbers):
         raise ConfigError(
-            f"n_components must name at least one K and none twice, got {numbers!r:.80}.",
+            f"n_components must name at least one K and none twice, got {shown(numbers)}.",
             key="n_components",
         )
     return numbers

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
-from bayesgmm.data.columns import NOT_ASKED_FOR, plural, shown
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.data.columns import NOT_ASKED_FOR, plural
 from bayesgmm.data.dataset import Dataset
 
 __all__ = ["account", "facts_of"]

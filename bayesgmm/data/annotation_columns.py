@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.arguments import check_instance, check_texts
 from bayesgmm.data.annotations import (
     Annotations,
     WeightsKind,
@@ -43,7 +44,10 @@ class AnnotationColumns:
     errors: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Check the kind of the weights."""
+        """Check what is given, and the kind of the weights."""
+        if self.errors is not None:
+            check_instance("errors", self.errors, Mapping, "a mapping by feature")
+            check_texts("errors", list(self.errors))
         if self.weights is None and self.weights_kind is not None:
             raise ConfigError(
                 Advice(
@@ -58,7 +62,7 @@ class AnnotationColumns:
                     Option("weights_kind", "frequency"),
                     " counts a row that often, ",
                     Option("weights_kind", "sampling"),
-                    f" corrects for a survey's design; got {self.weights_kind!r:.40}.",
+                    f" corrects for a survey's design; got {shown(self.weights_kind, 40)}.",
                 ),
                 key="weights_kind",
                 value=self.weights_kind,

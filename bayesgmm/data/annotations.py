@@ -1,15 +1,20 @@
 """What is known of rows beside their values: how often they count, their class, their errors."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence, Set, Sized
 from dataclasses import dataclass, replace
+from itertools import islice
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesgmm.advice import shown
+from bayesgmm.arguments import is_storable, items_of
 from bayesgmm.data.columns import place_of
 from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = [
@@ -145,6 +150,7 @@ def row_weights(cells: Any, name: str, n_obs: int, lines: IntArray | None = None
     weights = _numbers(cells, name, n_obs)
     _refuse(~np.isfinite(weights), weights, name, "is no finite number", lines)
     _refuse(weights < 0.0, weights, name, "is below 0", lines)
+    _refuse(weights > MAX_ABSOLUTE, weights, name, f"is above {MAX_ABSOLUTE:g}", lines)
     if not weights.any():
         raise DataError(f"all weights in {name!r} are 0: no row counts.", column=name)
     return weights
@@ -173,11 +179,12 @@ def row_errors(
     for j, (cells, name) in enumerate(columns):
         if cells is None:
             continue
-        values = np.full(n_obs, cells) if isinstance(cells, int | float) else cells
+        values = [cells] * n_obs if isinstance(cells, Real) else cells
         numbers = _numbers(values, name, n_obs)
         unneeded = missing[:, j] & np.isnan(numbers)
         _refuse(~np.isfinite(numbers) & ~unneeded, numbers, name, "is no finite number", lines)
         _refuse(numbers <= 0.0, numbers, name, "is not above 0", lines)
+        _refuse(numbers > MAX_ABSOLUTE, numbers, name, f"is above {MAX_ABSOLUTE:g}", lines)
         errors[:, j] = np.where(unneeded, 0.0, numbers)
     return errors
 
@@ -214,19 +221,18 @@ def possible_classes(
     >>> classes, possible.astype(int).tolist()
     (('a', 'b'), [[0, 1], [0, 0], [1, 1]])
     """
-    if len(cells) != n_obs:
-        raise DataError(f"{name!r} has {len(cells)} labels for {n_obs} rows.", column=name)
+    cells = _one_a_row(cells, name, n_obs, "label")
     each = [() if _unknown(cell) else _parts(cell) for cell in cells]
     named = {part for parts in each for part in parts}
     if not named:
         raise DataError(f"all labels in {name!r} are unknown; leave labels out.", column=name)
     classes = tuple(sorted(named, key=_in_order) if categories is None else map(_name, categories))
-    if "" in named:
-        row = next(i for i, parts in enumerate(each) if "" in parts)
+    if wrong := [part for part in named if not part or not is_storable(part)]:
+        row = next(i for i, parts in enumerate(each) if wrong[0] in parts)
         word, number = place_of(row, lines)
         raise DataError(
-            f"the label {str(cells[row])!r:.60} in {word} {number} of {name!r} names no class "
-            f"beside {_SET!r}.",
+            f"the label {shown(str(cells[row]), 60)} in {word} {number} of {name!r} names no class "
+            f"{'that a file can hold' if wrong[0] else f'beside {_SET!r}'}.",
             column=name,
             rows=(number,),
         )
@@ -236,7 +242,7 @@ def possible_classes(
         row, part = others[0]
         word, number = place_of(row, lines)
         raise DataError(
-            f"the label {part!r:.60} in {word} {number} of {name!r} is no category.",
+            f"the label {shown(part, 60)} in {word} {number} of {name!r} is no category.",
             column=name,
             rows=(number,),
         )
@@ -245,6 +251,26 @@ def possible_classes(
     for i, parts in enumerate(each):
         possible[i, [places[part] for part in parts]] = True
     return classes, possible
+
+
+def _one_a_row(cells: Any, name: str, n_obs: int, what: str) -> list[Any]:
+    """Return the cells of a column, where there is one a row."""
+    try:
+        items = items_of(name, cells, what)
+    except ConfigError:
+        items = None
+    if items is None or isinstance(cells, Set):
+        raise DataError(f"{name!r} must hold one {what} a row, got {shown(cells)}.", column=name)
+    found = list(islice(items, n_obs + 1))
+    if len(found) != n_obs:
+        number = len(cells) if isinstance(cells, Sized) else "another number of"
+        raise DataError(f"{name!r} has {number} {what}s for {n_obs} rows.", column=name)
+    for cell in found:
+        if not isinstance(cell, Hashable):
+            raise DataError(
+                f"{name!r} must hold one {what} a row, got {shown(cell)} for one.", column=name
+            )
+    return found
 
 
 def _parts(cell: Any) -> tuple[str, ...]:
@@ -271,13 +297,11 @@ def _unknown(cell: Any) -> bool:
 
 
 def _numbers(cells: Any, name: str, n_obs: int) -> Array:
+    found = _one_a_row(cells, name, n_obs, "number")
     try:
-        numbers = np.array([np.nan if _unknown(c) else float(c) for c in cells], dtype=np.float64)
-    except (TypeError, ValueError):
+        return np.array([np.nan if _unknown(c) else float(c) for c in found], dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"{name!r} must hold one number a row.", column=name) from None
-    if numbers.shape != (n_obs,):
-        raise DataError(f"{name!r} has {numbers.size} numbers for {n_obs} rows.", column=name)
-    return numbers
 
 
 def _refuse(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesgmm.data.columns import shown
+from bayesgmm.advice import shown
+from bayesgmm.arguments import require_listed
 from bayesgmm.errors import DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
 
@@ -29,6 +30,7 @@ def real_array(data: Any) -> NDArray[Any]:
     """Return a two-dimensional array of a real type."""
     if hasattr(data, "toarray"):
         raise DataError("data is a sparse matrix; pass the dense data.toarray().")
+    require_listed(data)
     try:
         array = data if isinstance(data, np.ndarray) else np.asarray(data)
     except (ValueError, TypeError, OverflowError):

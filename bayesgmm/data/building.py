@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
-from bayesgmm.arguments import check_one_of
+from bayesgmm.arguments import check_flag, check_one_of
 from bayesgmm.data.annotated_checks import examine_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
@@ -29,7 +29,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 def way_with_missing(missing: Missing, drop_missing: bool) -> Missing:
     """Return what to do about missing cells: `missing`, or what its old name asks for."""
     check_one_of("missing", missing, MISSING)
-    if not drop_missing:
+    if not check_flag("drop_missing", drop_missing):
         return missing
     renamed = Advice(Option("drop_missing", True), " is now ", Option("missing", "drop"))
     if missing == "mar":

@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.arguments import is_storable, items_of
 from bayesgmm.data.cures import cure_of, has_decimal_comma
 from bayesgmm.data.dialect import Cell, Dialect
 from bayesgmm.errors import ConfigError, DataError
@@ -20,17 +21,18 @@ __all__ = [
     "Classes",
     "Column",
     "Table",
+    "asked_for",
     "chosen_columns",
     "distinct_labels",
     "left_out",
     "place_of",
     "plural",
-    "shown",
     "wanted",
 ]
 
 NOT_ASKED_FOR = "is not asked for"
 _EXAMPLES = 200
+_MOST_NAMES = 10**6  # no table has as many columns
 
 
 class Classes(NamedTuple):
@@ -169,12 +171,6 @@ class Column:
             )
 
 
-def shown(value: Any) -> str:
-    """Return the repr of a value, cut at 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun, such as "3 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -187,6 +183,11 @@ def place_of(row: int, lines: IntArray | None) -> tuple[str, int]:
 
 def distinct_labels(labels: tuple[str, ...] | None, asked: bool) -> tuple[str, ...] | None:
     """Return labels that name each row once; others are refused where they were asked for."""
+    if labels is not None and (wrong := [label for label in labels if not is_storable(label)]):
+        raise DataError(
+            f"the row label {shown(wrong[0])} is no text that a file can hold; change it.",
+            value=wrong[0],
+        )
     if labels is None or len(set(labels)) == len(labels):
         return labels
     if not asked:
@@ -203,20 +204,36 @@ def distinct_labels(labels: tuple[str, ...] | None, asked: bool) -> tuple[str, .
     )
 
 
+def asked_for(columns: Iterable[Any]) -> list[str]:
+    """Return the names of columns that a user asks for, as text.
+
+    Raises
+    ------
+    ConfigError
+        For what is no list of names.
+    """
+    names: list[str] = []
+    for column in items_of("columns", columns, "names"):
+        if not isinstance(column, str | Hashable) or len(names) == _MOST_NAMES:
+            raise ConfigError(
+                f"columns must be a list of names, got {shown(columns)}.", value=columns
+            )
+        names.append(str(column))
+    return names
+
+
 def wanted(columns: Sequence[str] | None, available: Sequence[str], where: str) -> list[str]:
     """Return the names of the columns to look at: those asked for, else all."""
     if columns is None:
         return list(available)
-    if isinstance(columns, str):
-        raise ConfigError(f"columns must be a list of names, got {columns!r}.", value=columns)
-    names = [str(name) for name in columns]
+    names = asked_for(columns)
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"columns must be distinct names, got {shown(names)}.", value=names)
     for name in names:
         if name not in available:
             close = get_close_matches(name, available, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {shown(list(available))}."
-            raise DataError(f"there is no column {name!r}{where}; {hint}", column=name)
+            raise DataError(f"there is no column {shown(name)}{where}; {hint}", column=name)
     return names
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import shown
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.arrays import immutable, real_array
 from bayesgmm.data.building import checked, from_table
 from bayesgmm.data.checking import ArrayRows, frozen
-from bayesgmm.data.columns import shown
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.frames import read_frame
 from bayesgmm.errors import DataError

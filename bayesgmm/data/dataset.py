@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesgmm.arguments import check_count, check_flag, path_text
 from bayesgmm.data.annotation_columns import AnnotationColumns
 from bayesgmm.data.annotations import Annotations, Missing, WeightsKind
 from bayesgmm.data.arrow_csv import read_quickly
 from bayesgmm.data.building import checked, from_table, way_with_missing
 from bayesgmm.data.checking import BLOCK, ArrayRows, Facts, Rows, frozen
+from bayesgmm.data.columns import asked_for
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.frames import read_frame
 from bayesgmm.data.incomplete import Normal, completed
@@ -177,8 +179,9 @@ class Dataset:
             currency,
         )
         missing = way_with_missing(missing, drop_missing)
+        columns = None if columns is None else asked_for(columns)
         beside = AnnotationColumns(weights, weights_kind, labels, errors)
-        source, options = Source(os.fspath(path)), dialect.options()
+        source, options = Source(path_text(path)), dialect.options()
         asked: Any = {"named": columns is not None, "missing": missing, "beside": beside}
         large = source.size >= _QUICK_BYTES
         if large and (table := read_quickly(source, columns, dialect, beside)):
@@ -233,6 +236,7 @@ class Dataset:
         """
         dialect = Dialect(na=markers(na), row_labels=row_labels)
         missing = way_with_missing(missing, drop_missing)
+        columns = None if columns is None else asked_for(columns)
         beside = AnnotationColumns(weights, weights_kind, labels, errors)
         table, options = (
             read_frame(df, columns, dialect=dialect, beside=beside),
@@ -283,9 +287,10 @@ class Dataset:
         """
         dialect = Dialect(na=markers(na), row_labels=row_labels)
         missing = way_with_missing(missing, drop_missing)
+        columns = None if columns is None else asked_for(columns)
         beside = AnnotationColumns(weights, weights_kind, labels, errors)
-        source, options, named = os.fspath(path), dialect.options(text=False), columns is not None
-        if in_memory:
+        source, options, named = path_text(path), dialect.options(text=False), columns is not None
+        if check_flag("in_memory", in_memory):
             table = read_parquet(source, columns, dialect, beside)
             asked: Any = {"named": named, "missing": missing, "beside": beside}
             return from_table(cls, table, source, options, **asked)
@@ -340,7 +345,7 @@ class Dataset:
     def blocks(self, max_rows: int = BLOCK) -> Iterator[tuple[int, Array]]:
         """Yield (number of the first row from 0, block of rows), at most ``max_rows`` a block."""
         start = 0
-        for block in self._rows.blocks(max_rows):
+        for block in self._rows.blocks(check_count("max_rows", max_rows)):
             yield start, frozen(block)
             start += len(block)
 

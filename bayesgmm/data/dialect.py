@@ -3,12 +3,13 @@
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any, NamedTuple, Self
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.arguments import check_flag, check_instance, items_of
 from bayesgmm.errors import ConfigError
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 BLANK = "blank"
+_MOST, _LARGE = 10_000, 10**308  # marks of missing values; what is larger is no number of a table
 MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "<na>"})
 PADDING = " \t"  # str.strip and float would also take control characters for blanks
 SIGN_BLANKS = PADDING + "\u00a0\u202f"  # between a number and its sign
@@ -63,6 +65,7 @@ class Dialect:
 
     def __post_init__(self) -> None:
         """Check every option."""
+        self._check_types()
         sep, decimal, thousands = self.sep, self.decimal, self.thousands
         one = sep == BLANK or (len(sep) == 1 and sep not in '"\r\n')
         if not one or decimal not in (".", ",") or sep == decimal:
@@ -83,7 +86,7 @@ class Dialect:
                 Advice(
                     Option("thousands"),
                     " must be one of , . ' _ or a blank, and not the decimal sign, got "
-                    f"{thousands!r:.80} with ",
+                    f"{shown(thousands)} with ",
                     Option("decimal", decimal),
                     ".",
                 ),
@@ -95,12 +98,22 @@ class Dialect:
                 Advice(
                     Option("comment"),
                     " must be the characters with which comment lines start, such as '#', got "
-                    f"{self.comment!r:.80}.",
+                    f"{shown(self.comment)}.",
                 ),
                 key="comment",
                 value=self.comment,
             )
         self._check_row_labels()
+
+    def _check_types(self) -> None:
+        for name in ("sep", "decimal", "encoding", "thousands", "comment"):
+            value = getattr(self, name)
+            if value is not None or _DEFAULTS[name] is not None:
+                check_instance(name, value, str, "text")
+        for name in ("header", "percent", "currency"):
+            value = getattr(self, name)
+            if value is not None or _DEFAULTS[name] is not None:
+                check_flag(name, value)
 
     def _check_row_labels(self) -> None:
         labels = self.row_labels
@@ -109,7 +122,7 @@ class Dialect:
             raise ConfigError(
                 Advice(
                     Option("row_labels"),
-                    f" must be the name of a column or its number, from 1, got {labels!r:.80}.",
+                    f" must be the name of a column or its number, from 1, got {shown(labels)}.",
                 ),
                 key="row_labels",
                 value=labels,
@@ -221,12 +234,14 @@ def markers(na: Any) -> tuple[str, ...]:
     """
     if na is None:
         return ()
-    given: Sequence[Any] = [na] if isinstance(na, str | int | float) else list(na)
-    for one in given:
-        if isinstance(one, bool) or not isinstance(one, str | int | float):
+    marks = []
+    for one in [na] if isinstance(na, str | Real) else items_of("na", na, "texts or numbers"):
+        large = isinstance(one, int) and abs(one) > _LARGE
+        if isinstance(one, bool) or not isinstance(one, str | Real) or large or len(marks) == _MOST:
             raise ConfigError(
-                f"na must be texts or numbers that stand for missing values, got {one!r:.80}.",
+                f"na must be texts or numbers that stand for missing values, got {shown(one)}.",
                 key="na",
                 value=one,
             )
-    return tuple(str(one).strip(PADDING) for one in given)
+        marks.append(str(one).strip(PADDING))
+    return tuple(marks)

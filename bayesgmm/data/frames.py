@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.arguments import is_storable
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import (
     NOT_ASKED_FOR,
@@ -96,6 +97,12 @@ def read_frame(
     annotating = beside.wanted(columns, available, where)
     available = [name for name in available if name not in annotating]
     names = wanted(columns, available, where)
+    if unstorable := [name for name in names if not is_storable(name)]:
+        raise DataError(
+            f"the name {shown(unstorable[0])} of a column{where} is no text that a file can hold; "
+            "rename it.",
+            column=unstorable[0],
+        )
     if not names:
         raise DataError(f"there are no columns{where}.")
     if not len(table):

@@ -45,9 +45,9 @@ def _files_of(path: str) -> list[str]:
     """Return the files that a path stands for: itself, a folder's, or those of a pattern."""
     refuse_address(path)
     file = Path(path)
-    if file.is_file():
+    if os.path.isfile(path):
         return [path]
-    if file.is_dir():
+    if os.path.isdir(path):
         files = _files_in(file)
         if not files:
             raise DataError(
@@ -83,7 +83,8 @@ def _open(path: str) -> tuple[Any, _Stamp]:
             path, pre_buffer=False, buffer_size=_READ_BUFFER, page_checksum_verification=True
         )
     except (OSError, ArrowException) as error:
-        raise DataError(f"{path!r} is not a Parquet file: {error}", path=path) from None
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"{path!r} is not a Parquet file: {reason}.", path=path) from None
     rows = int(file.metadata.num_rows)
     return file, _Stamp(state.st_size, state.st_mtime_ns, rows, file.schema_arrow)
 
@@ -263,7 +264,8 @@ def read_parquet(
     try:
         table = pyarrow.concat_tables(tables, promote_options="permissive")
     except pyarrow.ArrowException as error:
-        raise DataError(f"the files of {path!r} differ in their types: {error}") from None
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"the files of {path!r} differ in their types: {reason}.") from None
     if len(index) == 1:
         dialect = dialect.but(row_labels=index[0])
     bare = table.replace_schema_metadata(None)

@@ -5,8 +5,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from bayesgmm.advice import Advice, Option
-from bayesgmm.data.columns import plural, shown
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.data.columns import plural
 from bayesgmm.data.cures import advice
 from bayesgmm.data.dialect import BLANK, PADDING, Dialect
 from bayesgmm.errors import DataError

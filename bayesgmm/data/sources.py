@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.errors import ConfigError, DataError
 
 __all__ = ["STANDARD_INPUT", "Source", "check_text", "codec_of", "read_bytes", "refuse_address"]
@@ -108,8 +108,8 @@ def refuse_address(path: str) -> None:
     """Refuse the address of a file on a network."""
     if _ADDRESS.match(path):
         raise DataError(
-            f"{re.sub(':/+', '://', path)!r:.90} is an address: download it first, and give the "
-            "path of the file.",
+            f"{shown(re.sub(':/+', '://', path), 90)} is an address: download it first, and give "
+            "the path of the file.",
             path=path,
         )
 
@@ -143,7 +143,7 @@ def codec_of(encoding: str) -> str:
         codec = codecs.lookup(encoding).name
         "a".encode(codec)
     except (LookupError, ValueError):
-        raise ConfigError(f"unknown encoding {encoding!r}.", value=encoding) from None
+        raise ConfigError(f"unknown encoding {shown(encoding)}.", value=encoding) from None
     return "utf-8" if codec == "utf-8-sig" else codec
 
 

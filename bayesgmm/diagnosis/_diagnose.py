@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesgmm.arguments import check_instance
 from bayesgmm.diagnosis.findings import (
     broken_chains,
     completeness,
@@ -99,6 +100,7 @@ class Diagnosis:
 
     def with_finding(self, finding: Finding) -> "Diagnosis":
         """Return the verdict with one finding more, which may be the gravest."""
+        check_instance("finding", finding, Finding, "a Finding")
         gravity = list(RunStatus)
         if gravity.index(finding.status) > gravity.index(self.status):
             return replace(self, reasons=(*self.reasons, finding.sentence))

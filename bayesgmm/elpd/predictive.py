@@ -10,7 +10,8 @@ import xarray as xr
 from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
-from bayesgmm.errors import ConfigError
+from bayesgmm.advice import Advice, Option
+from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
@@ -158,6 +159,8 @@ def loo(posterior: xr.DataTree) -> Any:
         When the tree has no log likelihood of each row, or one that is not finite.
     DataError
         For rows with the weights of a survey.
+    SamplingError
+        Where the chains hardly moved, so that a row has no tail of weights to smooth.
 
     References
     ----------
@@ -175,7 +178,17 @@ def loo(posterior: xr.DataTree) -> Any:
     relative = relative_efficiency(posterior)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Estimated shape parameter", category=UserWarning)
-        estimate = az.loo(posterior, pointwise=True, var_name="x", reff=relative)
+        try:
+            estimate = az.loo(posterior, pointwise=True, var_name="x", reff=relative)
+        except ValueError as error:  # no tail to fit: its draws are all the same
+            raise SamplingError(
+                Advice(
+                    f"LOO has no estimate from these draws ({error!s:.80}): the chains hardly "
+                    "moved; sample longer, or with ",
+                    Option("target_accept", 0.9),
+                    ".",
+                )
+            ) from error
     estimate = replace(estimate, log_weights=None)
     values = _log_likelihood(posterior)
     return estimate if _weights(values) is None else _weighted(estimate, values)

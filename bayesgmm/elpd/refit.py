@@ -12,7 +12,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
 
-from bayesgmm.arguments import seed_of
+from bayesgmm.arguments import check_count, check_flag, check_real, seed_of
 from bayesgmm.elpd.moment_matching import match_moments, may_match_moments
 from bayesgmm.elpd.predictive import loo, totals
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
@@ -21,7 +21,6 @@ from bayesgmm.likelihood.annotated_rows import without_one
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
-from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
@@ -171,8 +170,11 @@ def loo_with_refits(
     >>> estimate.n_matched, estimate.n_refitted
     (0, 0)
     """
-    view = view_of(posterior)
-    seed = seed_of(seed)
+    view, seed = view_of(posterior), seed_of(seed)
+    limit = check_real("limit", limit)
+    check_flag("moment_matching", moment_matching)
+    max_refits, chains = check_count("max_refits", max_refits, 0), check_count("chains", chains)
+    settings = ChainSettings.checked(draws, tune, _TARGET_ACCEPT, cores)
     plain = loo(view.tree)
     elpd, pareto_k = plain.elpd_i.values.copy(), plain.pareto_k.values.copy()
     error = np.full(len(elpd), np.nan)
@@ -191,7 +193,6 @@ def loo_with_refits(
         rows = rows[:0]
     r_hat = np.empty(0)
     if len(rows):
-        settings = ChainSettings(draws, tune, _TARGET_ACCEPT, cores or available_cores())
         terms, errors, r_hat = _refit(view, rows, chains, settings, seed)
         done = np.isfinite(terms)
         rows, r_hat = rows[done], r_hat[done]

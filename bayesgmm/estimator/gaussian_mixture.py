@@ -25,6 +25,7 @@ from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, Priors, our_name
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["GaussianMixture", "NotConvergedWarning"]
@@ -258,7 +259,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def sample(self, n_samples: int = 1) -> tuple[Array, IntArray]:
         """Draw rows (n_samples, feature) and their clusters (n_samples,), cluster by cluster."""
         check_fitted(self)
-        check_count("n_samples", n_samples)
+        need = 8 * check_count("n_samples", n_samples) * (self.means_.shape[1] + 4)
+        require_bytes(need, f"{n_samples} rows", "draw fewer, several times")
         rng = np.random.default_rng(seed_from(self.random_state))
         rows, clusters = draw_rows(self._parameters(), n_samples, rng)
         return rows.astype(self.means_.dtype, copy=False), clusters
@@ -274,7 +276,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return MixtureSpec(
             self.n_components,
             covariance=self.covariance_type,  # type: ignore[arg-type]
-            priors=self.priors or Priors(),
+            priors=Priors() if self.priors is None else self.priors,
             resolution=resolution,
         )
 

@@ -1,6 +1,7 @@
 """What the estimator asks before it works, in errors that are scikit-learn's as well as ours."""
 
-from numbers import Real
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,16 @@ from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from bayesgmm.arguments import check_count, check_one_of
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_count, check_flag, check_one_of, check_real
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DataError, NotFittedError
 from bayesgmm.fit.starts import START_KINDS
 from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES
 
-__all__ = ["check_fitted", "check_parameters", "check_rows", "seed_from"]
+__all__ = ["check_fitted", "check_parameters", "check_rows", "refused_as", "seed_from"]
+
+_LONGEST = 500
 
 
 class _NotFitted(NotFittedError, SklearnNotFittedError):
@@ -42,8 +46,9 @@ def check_parameters(estimator: Any) -> None:
         check_one_of(name, getattr(estimator, name), allowed)
     for name in ("tol", "reg_covar"):
         value = getattr(estimator, name)
-        if not isinstance(value, Real) or not 0.0 <= float(value) < np.inf:
-            raise ConfigError(f"{name} must be a number >= 0, got {value!r:.80}.", key=name)
+        if check_real(name, value) < 0.0:
+            raise ConfigError(f"{name} must be a number >= 0, got {shown(value)}.", key=name)
+    check_flag("warm_start", estimator.warm_start)
 
 
 def check_rows(data: Dataset, n_components: int) -> None:
@@ -61,4 +66,20 @@ def check_rows(data: Dataset, n_components: int) -> None:
 
 def seed_from(random_state: Any) -> int:
     """Return a seed from what scikit-learn takes for one."""
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    with refused_as(ConfigError):
+        return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+class _NotNumbers(DataError, TypeError):
+    """Both ours and what scikit-learn raises for rows that hold no numbers."""
+
+
+@contextmanager
+def refused_as(kind: type[DataError | ConfigError]) -> Iterator[None]:
+    """Say in an error of ours what scikit-learn's checks in the block refuse."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        message = " ".join(str(error).split())[:_LONGEST].rstrip(".") + "."
+        not_numbers = isinstance(error, TypeError) and kind is DataError
+        raise (_NotNumbers if not_numbers else kind)(message) from error

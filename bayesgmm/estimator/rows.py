@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from bayesgmm.arguments import require_listed
 from bayesgmm.data import Dataset, as_dataset
+from bayesgmm.errors import DataError
+from bayesgmm.estimator.refusals import refused_as
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
+from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array
 
 __all__ = ["fitted_data", "new_rows", "weights_of"]
@@ -20,22 +24,25 @@ def fitted_data(estimator: Any, X: Any, sample_weight: Any) -> tuple[Dataset, np
 
     Without missing cells and weights other than 1 they are a data set without annotations.
     """
-    values = validate_data(
-        estimator,
-        X,
-        dtype=list(_DTYPES),
-        ensure_min_samples=2,
-        ensure_all_finite=_finite(estimator),
-    )
+    require_listed(X)
+    with refused_as(DataError):
+        values = validate_data(
+            estimator,
+            X,
+            dtype=list(_DTYPES),
+            ensure_min_samples=2,
+            ensure_all_finite=_finite(estimator),
+        )
     weights = weights_of(sample_weight, values)
     names = getattr(estimator, "feature_names_in_", None)
     if weights is None and not np.isnan(values).any():
-        data = as_dataset(values if names is None else pd.DataFrame(values, columns=names))
+        named = None if names is None else pd.Index(names, dtype=object)
+        data = as_dataset(values if named is None else pd.DataFrame(values, columns=named))
         return data, values.dtype
     if names is None:
         names = [f"x{j + 1}" for j in range(values.shape[1])]
     data = Dataset.from_frame(
-        pd.DataFrame(values, columns=names),
+        pd.DataFrame(values, columns=pd.Index(names, dtype=object)),
         missing="mar",
         weights=weights,
         weights_kind=None if weights is None else "frequency",
@@ -46,9 +53,11 @@ def fitted_data(estimator: Any, X: Any, sample_weight: Any) -> tuple[Dataset, np
 def new_rows(estimator: Any, X: Any) -> tuple[RowTable, np.dtype]:
     """Return rows in float64 for a fitted estimator, and the type that they had."""
     finite = _finite(estimator)
-    rows = validate_data(
-        estimator, X, dtype=list(_DTYPES), order="C", reset=False, ensure_all_finite=finite
-    )
+    require_listed(X)
+    with refused_as(DataError):
+        rows = validate_data(
+            estimator, X, dtype=list(_DTYPES), order="C", reset=False, ensure_all_finite=finite
+        )
     values = rows.astype(np.float64, copy=False)
     return (AnnotatedRows(values) if np.isnan(values).any() else values), rows.dtype
 
@@ -58,12 +67,20 @@ def weights_of(sample_weight: Any, rows: Any) -> Array | None:
 
     Raises
     ------
-    ValueError
+    DataError
         Where there is not one number a row, or one is negative, missing or infinite.
     """
     if sample_weight is None:
         return None
-    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    require_listed(sample_weight)
+    with refused_as(DataError):
+        if np.iscomplexobj(sample_weight):
+            raise ValueError("sample_weight must hold real numbers, not complex ones")
+        weights = _check_sample_weight(
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        )
+    if weights.max() > MAX_ABSOLUTE:
+        raise DataError(f"sample_weight must be {MAX_ABSOLUTE:g} at most, got {weights.max():g}.")
     return None if (weights == 1.0).all() else weights
 
 

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_numbers
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.em import Likelihood
@@ -43,7 +45,7 @@ def given_start(
     if weights is not None:
         if not (np.all(weights >= 0.0) and np.isclose(weights.sum(), 1.0, rtol=1e-6)):
             raise ConfigError(
-                f"weights_init must be numbers >= 0 with sum 1, got {weights_init!r:.80}.",
+                f"weights_init must be numbers >= 0 with sum 1, got {shown(weights_init)}.",
                 key="weights_init",
             )
         weights = np.maximum(weights, _LEAST_ROWS / n_obs)
@@ -109,10 +111,4 @@ def _sampled(data: Dataset, rng: np.random.Generator) -> Array:
 def _checked(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:
     if value is None:
         return None
-    array = np.asarray(value, dtype=float)
-    if array.shape != shape or not np.all(np.isfinite(array)):
-        raise ConfigError(
-            f"{name} must hold finite numbers in the shape {shape}, got shape {array.shape}.",
-            key=name,
-        )
-    return array
+    return check_numbers(name, value, shape)

@@ -22,6 +22,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.tree import annotations_in, attribute, with_attributes
+from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.assembly import assemble
@@ -111,6 +112,8 @@ def extend(
     target, run = view.target, view.coordinates
     modes = modes_of(view.tree, target)
     draws = run.shape[1] if draws is None else check_count("draws", draws)
+    need = 4 * 8 * len(run) * draws * target.dim
+    require_bytes(need, f"{draws} draws of {len(run)} chains", "go on by fewer, several times")
     broken = np.flatnonzero(~np.isfinite(run).all(axis=(1, 2)))
     if broken.size:
         raise SamplingError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
+from bayesgmm.advice import shown
 from bayesgmm.arguments import seed_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.over_clusters import Runs, clusters_table, joint_of, no_clusters, runs_of
@@ -291,7 +292,7 @@ def _evidences(
     else:
         raise ConfigError(
             "posterior_over_k takes a Comparison, its table, or a mapping of MixtureSpec or K to "
-            f"Evidence, got {source!r:.80}.",
+            f"Evidence, got {shown(source)}.",
             value=source,
         )
     same = same_models(read, None)

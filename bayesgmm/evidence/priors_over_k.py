@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import betanbinom, geom, poisson
 
-from bayesgmm.arguments import check_between, check_one_of
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_between, check_one_of, require_listed
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
 from bayesgmm.typing import Array
@@ -117,6 +118,7 @@ def _given(prior: Any) -> tuple[Array, str]:
     single = isinstance(prior, int | np.integer) and not isinstance(prior, bool)
     if single and 1 <= prior <= MOST_COMPONENTS:
         return np.where(np.arange(1, int(prior) + 1) == prior, 0.0, -np.inf), f"K = {prior}"
+    require_listed(prior)
     try:
         masses = np.empty(0) if single else np.asarray(prior, dtype=float)
     except (TypeError, ValueError):
@@ -125,7 +127,7 @@ def _given(prior: Any) -> tuple[Array, str]:
     if not good or not np.isfinite(masses).all() or (masses < 0.0).any() or not masses.any():
         raise ConfigError(
             f"prior must be one of {', '.join(get_args(NamedPrior))}, one K from 1 to "
-            f"{MOST_COMPONENTS}, or the probabilities of K = 1, 2, ..., got {prior!r:.80}.",
+            f"{MOST_COMPONENTS}, or the probabilities of K = 1, 2, ..., got {shown(prior)}.",
             key="prior",
             value=prior,
         )

@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from bayesgmm.arguments import seed_of
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_texts, seed_of
 from bayesgmm.data import Dataset, as_dataset, check_labels
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.singular import singular_bics
 from bayesgmm.model.components import STRUCTURES, distinct_structure
-from bayesgmm.model.several import table_by_model
+from bayesgmm.model.several import counts_in, table_by_model
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 
 __all__ = ["bic_grid"]
@@ -88,14 +89,15 @@ def bic_grid(
     """
     dataset, seed = as_dataset(data), seed_of(seed)
     check_labels(dataset, labels_inform_weights)
-    sizes = list(n_components) if isinstance(n_components, Iterable) else [n_components]
-    if not sizes or not covariances:
+    sizes = counts_in(n_components, dataset.n_obs)
+    one = isinstance(covariances, str)
+    names = [covariances] if one else check_texts("covariances", covariances)
+    names = list(COVARIANCES) if names == ["all"] else names
+    if not sizes or not names:
         raise ConfigError(
             "n_components and covariances must each hold at least one entry, got "
-            f"{n_components!r:.40} and {covariances!r:.40}."
+            f"{shown(n_components, 40)} and {shown(covariances, 40)}."
         )
-    names = COVARIANCES if covariances == "all" else covariances
-    names = [names] if isinstance(names, str) else names
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     wanted = list(dict.fromkeys(_spec(k, name, others) for k in sizes for name in names))
     models: dict[MixtureSpec, list[MixtureSpec]] = {}

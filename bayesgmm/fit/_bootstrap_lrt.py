@@ -22,7 +22,8 @@ from bayesgmm.fit.result import PointFit
 from bayesgmm.fit.simulated import draw_recorded_rows
 from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.spec import Covariance, MixtureSpec
-from bayesgmm.runtime.seeds import integer
+from bayesgmm.runtime.memory import require_bytes
+from bayesgmm.runtime.seeds import SEED_BYTES, integer
 from bayesgmm.typing import Array
 
 __all__ = ["BootstrapTest", "bootstrap_lrt"]
@@ -150,6 +151,7 @@ def bootstrap_lrt(
     dataset, seed = as_dataset(data), seed_of(seed)
     require_taken("bootstrap_lrt", dataset)
     check_count("n_bootstrap", n_bootstrap)
+    require_bytes(SEED_BYTES * n_bootstrap, f"{n_bootstrap} data sets", "take fewer")
     spec = MixtureSpec(n_components=k, covariance=covariance, resolution=resolution)
     own, *children = np.random.SeedSequence(seed).spawn(n_bootstrap + 1)
     null, alternative = _fit_both(dataset, spec, own, n_starts)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_real
 from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
@@ -26,6 +28,7 @@ from bayesgmm.typing import Array
 __all__ = ["Likelihood", "fit_em"]
 
 _PLAIN_STEPS = 5
+_LARGEST_RIDGE = 1e100  # of a feature's variance; what is larger leaves no digit of it
 _WIDE_RIDGE, _WIDE_TOL, _WIDE_ITER = 0.1, 1e-4, 10
 
 
@@ -110,8 +113,10 @@ def fit_em(
     [0.6, 0.4]
     """
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
-    if not 0.0 <= ridge < math.inf:
-        raise ConfigError(f"ridge must be a number >= 0, got {ridge!r:.80}.", key="ridge")
+    if not 0.0 <= check_real("ridge", ridge) <= _LARGEST_RIDGE:
+        raise ConfigError(
+            f"ridge must be a number from 0 to {_LARGEST_RIDGE:g}, got {shown(ridge)}.", key="ridge"
+        )
     check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
     target = Likelihood(resolve(spec, dataset), float(ridge))
     return best_of_starts(

@@ -101,6 +101,7 @@ def fit_map(
     """
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     require_whole_weights(dataset)
+    check_components(dataset, spec.n_components)
     resolved = resolve(spec, dataset)
     if resolved.concentration.min() < 1.0:
         raise ConfigError(
@@ -109,7 +110,6 @@ def fit_map(
             key="priors.concentration",
             value=spec.priors.concentration,
         )
-    check_components(dataset, spec.n_components)
     target = Posterior(resolved)
     return best_of_starts(
         target,

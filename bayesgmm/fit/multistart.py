@@ -5,7 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bayesgmm.arguments import check_between, check_count, seed_of
+from bayesgmm.advice import shown
+from bayesgmm.arguments import (
+    check_between,
+    check_count,
+    check_instance,
+    check_numbers,
+    items_of,
+    seed_of,
+)
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DegenerateFitError
 from bayesgmm.fit.climbs import Candidate, Run, Target, distinct, flagged
@@ -19,7 +27,9 @@ from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.arithmetic import sound_arithmetic
+from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.seeds import SEED_BYTES
 from bayesgmm.typing import Array
 
 __all__ = ["SAMPLED_ROWS", "best_of_starts"]
@@ -78,10 +88,11 @@ def _follow(
     tol: float,
     max_iter: int,
 ) -> PointFit:
-    if not starts:
-        raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
     resolved = target.resolved
-    points = [_point_of_start(start, resolved) for start in starts]
+    given = items_of("starts", starts, "Parameters")
+    points = [_point_of_start(start, resolved) for start in given]
+    if not points:
+        raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
     rng = np.random.default_rng(seed)
     sample = data.completed(values_of(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
     floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
@@ -95,16 +106,13 @@ def _follow(
 
 def _point_of_start(start: Parameters, resolved: ResolvedSpec) -> Array:
     k, d = resolved.n_components, resolved.n_features
+    check_instance("each of starts", start, Parameters, "Parameters")
     for name, shape in (("weights", (k,)), ("means", (k, d)), ("covariances", (k, d, d))):
-        value = getattr(start, name)
-        if np.shape(value) != shape or not np.all(np.isfinite(value)):
-            raise ConfigError(
-                f"{name} of a start must be {shape} finite numbers, got shape {np.shape(value)}.",
-                key=f"starts.{name}",
-            )
-    if not np.all(start.weights > 0.0):
+        check_numbers(f"{name} of a start", getattr(start, name), shape)
+    if not np.all((start.weights > 0.0) & (start.weights <= 1.0)):
         raise ConfigError(
-            f"weights of a start must be above 0, got {start.weights!r:.80}.", key="starts.weights"
+            f"weights of a start must be above 0 and at most 1, got {shown(start.weights)}.",
+            key="starts.weights",
         )
     covariances = start.covariances / np.multiply.outer(resolved.unit, resolved.unit)
     try:
@@ -211,6 +219,7 @@ def _best(target: Target, rows: Rows, found: list[Candidate], n: int) -> list[Ca
 
 def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
     check_count("n_starts", n_starts)
+    require_bytes(SEED_BYTES * n_starts, f"seeds of {n_starts} starts", "take fewer starts")
     check_count("max_iter", max_iter)
     check_between("tol", tol, 0.0, 1.0)
 

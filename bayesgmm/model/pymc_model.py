@@ -6,7 +6,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesgmm.data import Annotations, as_dataset
+from bayesgmm.data import Annotations, as_dataset, check_components
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import pair_names
 from bayesgmm.model.pymc_rows import observe
@@ -58,8 +58,9 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     >>> [v.name for v in model.free_RVs]
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
-    dataset = as_dataset(data)
-    resolved = resolve(as_spec(spec), dataset)
+    dataset, spec = as_dataset(data), as_spec(spec)
+    check_components(dataset, spec.n_components)
+    resolved = resolve(spec, dataset)
     return model_of(resolved, dataset.values, dataset.obs(), dataset.annotations)
 
 

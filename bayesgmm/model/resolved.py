@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
+from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ERROR_PER_STEP, LARGEST_PRIOR, LARGEST_STEP, SMALLEST_PRIOR
@@ -269,5 +269,5 @@ def _refuse_extremes(found: ResolvedSpec) -> None:
 def _extreme(name: str, value: Any, allowed: str, in_spreads: bool) -> ConfigError:
     spreads = " times the standard deviation of its feature" if in_spreads else ""
     return ConfigError(
-        f"{name} must be {allowed}{spreads}, got {value!r:.80}.", key=name, value=value
+        f"{name} must be {allowed}{spreads}, got {shown(value)}.", key=name, value=value
     )

@@ -4,6 +4,10 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_count, check_texts
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.components import distinct_structure
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, our_name
@@ -15,6 +19,7 @@ __all__ = [
     "EACH_ONCE",
     "ByModel",
     "as_models",
+    "counts_in",
     "covariances_in",
     "facts_of_model",
     "models_of",
@@ -41,7 +46,7 @@ class ByModel[T](Mapping[MixtureSpec, T]):
     Raises
     ------
     ConfigError
-        When a K is asked for that no model has, or several.
+        When a K is asked for that no model has, or several, or a model that is not held.
 
     Examples
     --------
@@ -68,12 +73,16 @@ MixtureSpec(2, 'tied'); ask for one of them.
         found = self._matching(key)
         if len(found) == 1:
             return self._values[found[0]]
-        if isinstance(key, MixtureSpec):
-            raise KeyError(key)
+        if not found and isinstance(key, MixtureSpec):
+            held = " and ".join(shown(spec) for spec in list(self._values)[:3])
+            raise ConfigError(
+                f"{shown(key)} is not held here; there is {held or 'none'}.", value=key
+            )
         if not found:
             counts = ", ".join(map(str, sorted({spec.n_components for spec in self._values})))
             raise ConfigError(
-                f"no model with K = {key!r:.40} is held here; there is K = {counts or 'none'}.",
+                f"no model with K = {shown(key, 40)} is held here; there is K = "
+                f"{counts or 'none'}.",
                 value=key,
             )
         named = " and ".join(f"MixtureSpec({s.n_components}, {s.covariance!r})" for s in found)
@@ -205,6 +214,29 @@ def models_of(table: "pd.DataFrame") -> list[MixtureSpec]:
     return [MixtureSpec(int(k), name) for k, name in zip(table.index, names, strict=True)]
 
 
+def counts_in(n_components: Any, most: int) -> list[int]:
+    """Return the numbers of components asked for, one or several, to the first above `most`.
+
+    Raises
+    ------
+    ConfigError
+        For what is no integer of at least 1.
+
+    Examples
+    --------
+    >>> counts_in([1, 3], 8), counts_in(2, 8), counts_in(range(7, 10**9), 8)
+    ([1, 3], [2], [7, 8, 9])
+    """
+    one = isinstance(n_components, str) or not isinstance(n_components, Iterable)
+    one = one or (isinstance(n_components, np.ndarray) and n_components.ndim == 0)
+    numbers: list[int] = []
+    for given in [n_components] if one else n_components:
+        numbers.append(check_count("n_components", given))
+        if numbers[-1] > most or len(numbers) > 2 * most:
+            break
+    return numbers
+
+
 def covariances_in(value: Any) -> tuple[Any, ...]:
     """Return the covariance structures asked for, by our names: one, several, or "all".
 
@@ -223,10 +255,11 @@ def covariances_in(value: Any) -> tuple[Any, ...]:
     if isinstance(value, str) and value == "all":
         return COVARIANCES
     several = isinstance(value, Iterable) and not isinstance(value, str)
-    names = tuple(our_name(name) for name in value) if several else (our_name(value),)
+    given = check_texts("covariance", value) if several else [value]
+    names = tuple(map(our_name, given))
     if not names or len(set(map(str, names))) < len(names):
         raise ConfigError(
-            f"covariance {EACH_ONCE}, got {value!r:.80}.",
+            f"covariance {EACH_ONCE}, got {shown(value)}.",
             key="covariance",
             value=value,
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, get_type_hints
 from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.components.structures import STRUCTURES, Covariance
@@ -50,7 +51,7 @@ def _whole_number(value: Any) -> int:
         raise ValueError("must be an integer") from None
 
 
-Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1)]
+Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=2**63 - 1)]
 
 PositiveRows = tuple[tuple[Positive, ...], ...]
 FiniteRows = tuple[tuple[Finite, ...], ...]
@@ -120,7 +121,7 @@ def _config_error(error: ValidationError, cls: Any) -> ConfigError:
     if first["type"] == "unexpected_keyword_argument":
         return ConfigError(f"unknown key {key!r}.", key=key, value=first["input"])
     return ConfigError(
-        f"{key} {reason}, got {first['input']!r:.80}.", key=key, value=first["input"]
+        f"{key} {reason}, got {shown(first['input'])}.", key=key, value=first["input"]
     )
 
 

@@ -8,6 +8,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_real, require_listed
 from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
@@ -78,10 +80,11 @@ def membership(
     >>> membership(fit_em(rows, 2, seed=1), rows).ax.get_title("left")
     'Membership of 40 rows: the paler, the less certain'
     """
+    ambiguous = check_real("ambiguous", ambiguous)
     mixture = to_show(source, rows)
     if mixture.rows is None:
         raise ConfigError("a point fit does not hold its data: pass rows= to show them.")
-    known = units_of(source) if units is None else units
+    known = units_of(source, units)
     one = len(mixture.draws.features) == 1
     places = [0] if one else _pair(mixture, features)
     points = points_of(mixture.rows, places)
@@ -125,7 +128,7 @@ def _mark_known(ax: Axes, shown: Array, rows: RowTable, one: bool) -> None:
 def _pair(mixture: Shown, features: tuple[str, str] | None) -> list[int]:
     if features is None:
         return sorted(mixture.separating()[:2].tolist())
-    return [mixture.index(name) for name in features]
+    return mixture.places(features, 2)
 
 
 def _tints(probability: Array, cluster: IntArray) -> Array:
@@ -192,7 +195,7 @@ def coclustering(
     """
     matrix = _square(probabilities)
     n = len(matrix)
-    labels = np.zeros(n, dtype=int) if partition is None else np.asarray(partition, dtype=int)
+    labels = np.zeros(n, dtype=int) if partition is None else _labels(partition, n)
     order = _ordered(matrix, labels)
     ax = new_axes(ax, 5.8, 5.0)
     image = ax.imshow(
@@ -216,16 +219,36 @@ def coclustering(
 
 
 def _square(probabilities: Any) -> Array:
-    try:
-        matrix = np.asarray(probabilities, dtype=float)
-    except (TypeError, ValueError):
-        matrix = np.empty(0)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    matrix = _array(probabilities, "fiub")
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] > 0
+    if not square or not np.isfinite(matrix).all():
         raise ConfigError(
             "expected a matrix (obs, obs) as coclustering returns it, got "
             f"{type(probabilities).__name__} of shape {np.shape(matrix)}."
         )
-    return matrix
+    return matrix.astype(float)
+
+
+def _labels(partition: Any, n_obs: int) -> IntArray:
+    labels = _array(partition, "iu")
+    if labels.shape != (n_obs,):
+        raise ConfigError(
+            f"partition must hold the number of a cluster for each of {n_obs} rows, got "
+            f"{shown(partition)}.",
+            key="partition",
+            value=partition,
+        )
+    return labels
+
+
+def _array(value: Any, kinds: str) -> np.ndarray:
+    """Return an array of one of these kinds, an empty one where this is none."""
+    require_listed(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        return np.empty(0)
+    return array if array.dtype.kind in kinds else np.empty(0)
 
 
 def _ordered(matrix: Array, labels: IntArray) -> IntArray:

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayesgmm.advice import shown
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.parameters import permute
 from bayesgmm.plots.curves import evenly
@@ -20,7 +21,7 @@ from bayesgmm.plots.theme import (
     printable,
     units_of,
 )
-from bayesgmm.posterior.tree import clusters_of
+from bayesgmm.posterior.tree import check_posterior, clusters_of
 from bayesgmm.typing import Array
 
 __all__ = ["ranks", "traces"]
@@ -59,7 +60,7 @@ def traces(
     ['Means of x1, labels as sampled', 'Means of x1, after relabelling']
     """
     name, stages = _stages(posterior, feature)
-    known = units_of(posterior) if units is None else units
+    known = units_of(posterior, units)
     axes = new_grid(len(stages), 1, 7.2, 0.8 + 2.0 * len(stages), sharex=True, sharey=True).ravel()
     n_chains = posterior["posterior"].sizes["chain"]
     ordered = "draw" if n_chains == 1 else f"draw, chains 0 to {n_chains - 1} one after another"
@@ -83,13 +84,12 @@ def traces(
 
 def _stages(posterior: xr.DataTree, feature: str | None) -> tuple[str, dict[str, Array]]:
     """Return the feature and its means (chain, draw, cluster) in each labelling."""
-    if not isinstance(posterior, xr.DataTree) or "posterior" not in posterior:
-        raise ConfigError(f"expected a posterior (DataTree), got {type(posterior).__name__}.")
+    check_posterior(posterior)
     means = posterior["posterior"].to_dataset()["means"]
     features = [str(name) for name in means["feature"].values]
     name = features[0] if feature is None else feature
-    if name not in features:
-        raise ConfigError(f"there is no feature {name!r:.80}.", feature=name)
+    if not isinstance(name, str) or name not in features:
+        raise ConfigError(f"there is no feature {shown(name)}.", feature=name)
     values = means.values[..., features.index(name)]
     stats = posterior["sample_stats"].to_dataset() if "sample_stats" in posterior else {}
     if "permutation" not in stats:

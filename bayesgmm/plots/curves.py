@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_texts
 from bayesgmm.data.checking import smallest_gap
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
@@ -21,6 +23,7 @@ __all__ = ["Shown", "bin_edges", "evenly", "mass_levels", "to_show"]
 
 _DRAWS = 400
 _WEIGHTY = 0.02
+_BESIDE = 0.1  # of the one value that all rows have
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +57,29 @@ class Shown:
         ConfigError
             When there is no such feature.
         """
-        if feature not in self.draws.features:
+        if not isinstance(feature, str) or feature not in self.draws.features:
             raise ConfigError(
-                f"there is no feature {feature!r:.80}; the model has "
+                f"there is no feature {shown(feature)}; the model has "
                 f"{', '.join(map(repr, self.draws.features[:6]))}.",
                 feature=feature,
             )
         return self.draws.features.index(feature)
+
+    def places(self, features: Any, number: int | None = None) -> list[int]:
+        """Return the places of features, of which there are to be so many.
+
+        Raises
+        ------
+        ConfigError
+            When they are not as many different features.
+        """
+        names = check_texts("features", features)
+        if not names or len(set(names)) < len(names) or len(names) != (number or len(names)):
+            wanted = f"{number} different names" if number else "different names"
+            raise ConfigError(
+                f"features must be {wanted}, got {shown(names)}.", key="features", value=names
+            )
+        return [self.index(name) for name in names]
 
     def separating(self) -> IntArray:
         """Return the features' places, the one whose clusters lie farthest apart first."""
@@ -75,7 +94,7 @@ class Shown:
         if self.rows is not None:
             column = values_of(self.rows)[:, place]
             low, high = np.nanmin(column), np.nanmax(column)
-            margin = 0.14 * (high - low)
+            margin = 0.14 * (high - low) or _BESIDE * (abs(low) or 1.0)
             return float(low - margin), float(high + margin)
         weighty = self.draws.parameters.weights.mean(axis=0) >= _WEIGHTY
         means = self.draws.parameters.means[..., place].mean(axis=0)
@@ -163,6 +182,8 @@ def bin_edges(column: Array, times: IntArray | None = None) -> Array:
     [0.5, 1.5, 2.5, 3.5]
     """
     low, high = float(column.min()), float(column.max())
+    if low == high:
+        return low + _BESIDE * (abs(low) or 1.0) * np.array([-1.0, 1.0])
     number = len(column) if times is None else times.sum()
     width = (high - low) / np.clip(1.3 * number**0.5, 6, 50)
     step = smallest_gap(column if times is None else np.repeat(column, np.minimum(times, 2)))

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayesgmm.arguments import check_flag
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import RowTable, values_of
 from bayesgmm.limits import INTERVAL
@@ -73,6 +74,7 @@ def density_1d(
     >>> density_1d(fit_em(rows, 2, seed=1), rows).ax.get_title("left")
     'Fitted density of x1, K = 2'
     """
+    check_flag("components", components)
     mixture, ax = to_show(source, rows), new_axes(ax)
     name = mixture.draws.features[0] if feature is None else feature
     place = mixture.index(name)
@@ -80,7 +82,7 @@ def density_1d(
         _draw_histogram(ax, column_of(mixture.rows, place))
     _draw_curves(ax, mixture, place, prob, components)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
-    label = axis_label(name, units_of(source) if units is None else units)
+    label = axis_label(name, units_of(source, units))
     title = f"{what} of {printable(name)}, K = {mixture.draws.n_components}"
     return plotted(finish(ax, title=title, x=label, y="density (per unit)", legend="best"))
 
@@ -162,11 +164,13 @@ def density_2d(
     >>> density_2d(fit_em(rows, 2, seed=1), rows).ax.get_xlabel()
     'x1 (data units)'
     """
+    check_flag("components", components)
     mixture, ax = to_show(source, rows), new_axes(ax, 6.4, 5.2)
     if len(mixture.draws.features) < 2:
         raise ConfigError("density_2d needs two features and the model has one; take density_1d.")
-    names = mixture.draws.features[:2] if features is None else features
-    pair = (mixture.index(names[0]), mixture.index(names[1]))
+    first, second = (0, 1) if features is None else mixture.places(features, 2)
+    pair = (first, second)
+    names = [mixture.draws.features[place] for place in pair]
     _draw_rows(ax, mixture, pair)
     _draw_contours(ax, mixture, pair, 120)
     if components:
@@ -178,7 +182,7 @@ def density_2d(
     if mixture.rows is not None:
         text = _told_of_rows(mixture.rows, pair)
         handles.append(Line2D([], [], marker="o", ls="", color=MUTED, ms=4, label=text))
-    known = units_of(source) if units is None else units
+    known = units_of(source, units)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     finish(
         ax,
@@ -293,12 +297,13 @@ def density_pairs(
     >>> density_pairs(fit_em(rows, 2, seed=1), rows).axes.shape
     (2, 2)
     """
+    check_flag("components", components)
     mixture = to_show(source, rows)
-    known = units_of(source) if units is None else units
+    known = units_of(source, units)
     if features is None:
         places = sorted(mixture.separating()[:6].tolist())
     else:
-        places = [mixture.index(name) for name in features]
+        places = mixture.places(features)
     size = len(places)
     grid_axes = new_grid(size, size, max(1.2 + 1.75 * size, 4.7), 1.2 + 1.6 * size, sharex="col")
     for row, j in enumerate(places):

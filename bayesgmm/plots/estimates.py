@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayesgmm.arguments import check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Shown, to_show
@@ -56,8 +57,9 @@ def forest(source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | No
     >>> [ax.get_xlabel() for ax in forest(fit_em(rows, 2, seed=1)).axes]
     ['weight', 'mean of x1 (data units)', 'mean of x2 (data units)']
     """
+    prob = check_prob(prob)
     mixture = to_show(source, n_draws=_ALL)
-    known = units_of(source) if units is None else units
+    known = units_of(source, units)
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
     n_panels = 1 + len(places)
     columns = min(n_panels, 3)
@@ -134,6 +136,7 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
     >>> correlations(fit_em(rows, 2, seed=1)).ax.get_xlabel()
     'correlation (no unit)'
     """
+    prob = check_prob(prob)
     mixture = to_show(source, n_draws=_ALL)
     values = mixture.draws.parameters.correlations
     size = len(mixture.draws.features)

@@ -4,13 +4,16 @@ import io
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayesgmm.arguments import check_one_of, path_text
 from bayesgmm.errors import ConfigError
+from bayesgmm.posterior.whole_files import replacing
 
 __all__ = ["Plot", "plotted"]
 
@@ -58,10 +61,23 @@ class Plot:
         Parameters
         ----------
         path : path
+            A file that is there is replaced.
         **options
-            As of `matplotlib.figure.Figure.savefig`.
+            As of `matplotlib.figure.Figure.savefig`, which says what is wrong with them.
+
+        Raises
+        ------
+        ConfigError
+            For an ending that is no format of pictures.
+        ResultFileError
+            When the file cannot be written; what stood there before is unchanged.
         """
-        self.figure.savefig(path, **options)
+        ending = Path(path_text(path)).suffix.removeprefix(".").lower()
+        known = sorted(self.figure.canvas.get_supported_filetypes())
+        format = options.pop("format", None) or ending or "png"
+        check_one_of("format", format, known)
+        with replacing(path, overwrite=True) as temporary:
+            self.figure.savefig(temporary, format=format, **options)
 
     def close(self) -> None:
         """Give the figure's memory back."""

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayesgmm.arguments import check_prob
 from bayesgmm.likelihood.annotated_rows import written_out
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
@@ -58,13 +59,14 @@ def posterior_predictive(
     >>> len(posterior_predictive(tree, n_data_sets=40, seed=1).axes)
     1
     """
+    prob = check_prob(prob)
     table = view_of(posterior).table
     if "posterior_predictive" not in posterior:
         posterior = replicate(posterior, n_data_sets, seed)
     rows, _ = written_out(table)
     group = posterior["posterior_predictive"].to_dataset()["x"]
     features = [str(name) for name in group["feature"].values][:_MOST_FEATURES]
-    known = units_of(posterior) if units is None else units
+    known = units_of(posterior, units)
     columns = min(len(features), 2 if len(features) <= 4 else 3)
     n_rows = -(-len(features) // columns)
     width = 6.6 if columns == 1 else 3.7 * columns

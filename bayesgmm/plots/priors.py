@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayesgmm.data import as_dataset
+from bayesgmm.arguments import check_prob, seed_of
+from bayesgmm.data import as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import counting_rows, table_of, times_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -72,7 +73,7 @@ def prior_posterior(posterior: Posterior, *, units: Mapping[str, str] | None = N
     """
     draws = draws_of(posterior, gaussian=False)
     resolved, mixture = _resolved(draws), to_show(draws, n_draws=_DRAWS)
-    known = units_of(posterior) if units is None else units
+    known = units_of(posterior, units)
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
     has_pairs = resolved.structure.has_correlations(resolved.n_features)
     columns = max(len(places), 1 + has_pairs)
@@ -202,17 +203,20 @@ def prior_predictive(
     >>> axes[-1].get_xlabel()
     'occupied components among 8 rows'
     """
+    prob = check_prob(prob)
+    seed = seed_of(seed)
     if isinstance(source, xr.DataTree | Draws):
         draws = draws_of(source, gaussian=False)
         resolved, rows = _resolved(draws), draws.table
     elif spec is None:
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:
-        data = as_dataset(source)
-        resolved = resolve(as_spec(spec), data)
+        data, spec = as_dataset(source), as_spec(spec)
+        check_components(data, spec.n_components)
+        resolved = resolve(spec, data)
         rows = table_of(data, resolved.n_components)
     rows = counting_rows(rows)
-    known = units_of(source) if units is None else units
+    known = units_of(source, units)
     rng = np.random.default_rng(seed)
     parameters = _prior_parameters(resolved, rng)
     places = range(min(resolved.n_features, 6))

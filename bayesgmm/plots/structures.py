@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from bayesgmm.errors import ConfigError
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, finish, new_axes
 
@@ -41,6 +42,9 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
     >>> bic_grid(grid).ax.get_xlabel()
     'number of components K'
     """
+    lacking = {"covariance", "model", "bic", "flagged"} - set(getattr(table, "columns", ()))
+    if not isinstance(table, pd.DataFrame) or lacking or not len(table):
+        raise ConfigError(f"expected the table of bic_grid, got {type(table).__name__}.")
     ax = new_axes(ax, 7.4, 4.8)
     sizes = np.sort(table.index.unique().to_numpy())
     ranked = table["bic"].where(~table["flagged"].astype(bool))

@@ -10,7 +10,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayesgmm.arguments import check_count
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_count, check_instance, check_texts
+from bayesgmm.errors import ConfigError
 from bayesgmm.posterior.tree import attribute
 
 __all__ = [
@@ -93,8 +95,18 @@ def percent(prob: float) -> str:
     return f"{100 * prob:.6g} %"
 
 
-def units_of(source: Any) -> Mapping[str, str]:
-    """Return the unit of each feature as the result states it; empty where it states none."""
+def units_of(source: Any, given: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return the unit of each feature: as given, or as the result states it; empty where none is.
+
+    Raises
+    ------
+    ConfigError
+        Where `given` is no mapping to texts.
+    """
+    if given is not None:
+        check_instance("units", given, Mapping, "a mapping of features to units")
+        check_texts("units", list(given.values()))
+        return given
     about = attribute(source, "about") if isinstance(source, xr.DataTree) else None
     units = (about or {}).get("units") or {}
     return units if isinstance(units, Mapping) else {}
@@ -106,8 +118,18 @@ def axis_label(feature: str, units: Mapping[str, str]) -> str:
 
 
 def new_axes(ax: Axes | None, width: float = 7.0, height: float = 4.2) -> Axes:
-    """Return the axes given, or the axes of a new figure that no global state knows."""
+    """Return the axes given, or the axes of a new figure that no global state knows.
+
+    Raises
+    ------
+    ConfigError
+        Where `ax` is none of matplotlib's axes, or was taken off its figure.
+    """
     if ax is not None:
+        plain = isinstance(ax, Axes) and ax.name == "rectilinear" and ax.figure is not None
+        if not plain:
+            what = "plain axes that lie in a figure, such as those of plt.subplots()"
+            raise ConfigError(f"ax must be {what}, got {shown(ax)}.", key="ax", value=ax)
         return ax
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
 

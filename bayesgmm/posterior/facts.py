@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import xarray as xr
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
+from bayesgmm.advice import shown
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
@@ -133,7 +134,7 @@ def facts_in(tree: xr.DataTree) -> tuple[Facts, ResolvedSpec | None]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"its attribute {place} is {first['input']!r:.60}") from None
+        raise ValueError(f"its attribute {place} is {shown(first['input'], 60)}") from None
     given = facts.get("resolved")
     resolved = None if given is None else _resolved(given)
     if facts.get("spec") is not None and resolved is not None:
@@ -147,7 +148,7 @@ def _value(tree: xr.DataTree, name: str) -> Any:
         value = json.loads(text)
         deep = _depth(value) > _DEEPEST
     except (TypeError, ValueError, RecursionError):
-        raise ValueError(f"its attribute {name} is no JSON text, got {text!r:.60}") from None
+        raise ValueError(f"its attribute {name} is no JSON text, got {shown(text, 60)}") from None
     _check(not deep, f"its attribute {name} is nested more than {_DEEPEST} deep")
     return value
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesgmm.advice import shown
 from bayesgmm.data import Annotations, Dataset, facts_of, require_likelihood_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
@@ -179,7 +180,7 @@ def attribute(tree: xr.DataTree, name: str) -> Any:
         return None if text is None else json.loads(text)
     except (TypeError, ValueError):
         raise ResultFileError(
-            f"attribute {name!r} of the result is not JSON text, got {text!r:.80}.", attribute=name
+            f"attribute {name!r} of the result is not JSON text, got {shown(text)}.", attribute=name
         ) from None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesgmm.advice import shown
 from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.model.parameters import pair_names
 from bayesgmm.model.resolved import ResolvedSpec
@@ -187,7 +188,7 @@ def _check_facts(
         _require(families, "its labels name variables that it does not have")
     order = facts.get("order_feature")
     known = order is None or order in posterior["means"]["feature"].values.tolist()
-    _require(known, f"its clusters are ordered by {order!r:.40}, which is no feature")
+    _require(known, f"its clusters are ordered by {shown(order, 40)}, which is no feature")
     data, observed = facts.get("data"), groups.get("observed_data")
     if observed is not None and "x" in observed:
         rows, columns = observed["x"].shape
@@ -199,7 +200,8 @@ def _check_facts(
             _require(likelihood.sizes.get("obs") == rows, "its log likelihood is of other rows")
         if "weights" in observed:
             kind = observed["weights"].attrs.get("kind")
-            _require(kind in ("frequency", "sampling"), f"its weights are of the kind {kind!r:.40}")
+            known = kind in ("frequency", "sampling")
+            _require(known, f"its weights are of the kind {shown(kind, 40)}")
         if "possible" in observed:
             _require("class" in observed.coords, "its classes have no names")
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
-from bayesgmm.arguments import path_of
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.arguments import check_flag, path_of
 from bayesgmm.errors import ResultFileError
 
 __all__ = [
@@ -60,7 +60,10 @@ def write_text(path: PathLike, text: str, overwrite: bool = False) -> Path:
     ResultFileError
         When the file exists or cannot be written; what stood there before is unchanged.
     """
-    encoded = text.encode("utf-8", errors="surrogateescape")
+    try:
+        encoded = text.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:  # other halves of pairs, which no file holds
+        encoded = text.encode("utf-8", errors="backslashreplace")
     with replacing(path, overwrite) as temporary:
         temporary.write_bytes(encoded)
         if temporary.read_bytes() != encoded:
@@ -203,10 +206,11 @@ def replacing(path: PathLike, overwrite: bool) -> Iterator[Path]:
 
 def _refuse_existing(path: PathLike, overwrite: bool) -> Path:
     """Return the real path behind links, unless it holds what may not be replaced."""
+    check_flag("overwrite", overwrite)
     final = real_path(path)
     if kind := special_kind(final):
         raise ResultFileError(f"{str(path)!r} is a {kind}; name a file.", path=str(path))
-    if final.exists() and not overwrite:
+    if os.path.exists(final) and not overwrite:
         raise ResultFileError(
             Advice(
                 f"{str(path)!r} exists; pass ",
@@ -225,12 +229,13 @@ def real_path(path: PathLike) -> Path:
         return Path(os.path.realpath(given))
     except ValueError as error:
         raise ResultFileError(
-            f"no file can be named {str(given)!r:.80}: {error}.", path=str(given)
+            f"no file can be named {shown(str(given))}: {error}.", path=str(given)
         ) from error
 
 
 def _temporary_name(final: Path) -> Path:
-    return final.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}.tmp")
+    start = os.fsencode(final.name)[:200].decode(errors="ignore")  # a name has 255 bytes at most
+    return final.with_name(f".{start}.{secrets.token_hex(4)}.tmp")
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def log_density(
     >>> log_density(fit, [[1.5], [1000.0]])["mean"].values.round(0).tolist()
     [-1.0, -398802.0]
     """
-    check_prob(prob)
+    prob = check_prob(prob)
     draws = draws_of(fit_or_posterior, labelled=False)
     values = recorded_rows(table_for(draws, rows))
     mean, lower, upper = (np.empty(len(values)) for _ in range(3))

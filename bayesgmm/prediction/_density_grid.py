@@ -1,18 +1,22 @@
 """The density of one or two features on a grid, for pictures."""
 
 from collections.abc import Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayesgmm.arguments import check_count, check_prob
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_count, check_prob, check_real, check_texts, items_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import counting_rows, values_of
-from bayesgmm.limits import INTERVAL
+from bayesgmm.limits import INTERVAL, MAX_ABSOLUTE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import WHOLE, Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
+from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array
 
 __all__ = ["density_grid"]
@@ -69,11 +73,12 @@ def density_grid(
     >>> round(float(grid["mean"].integrate("x")), 6)
     1.0
     """
-    check_prob(prob)
+    prob = check_prob(prob)
     everything = draws_of(fit_or_posterior, labelled=False)
     names = _names(features, everything.features)
     size = SIZES[len(names)] if size is None else size
-    check_count("size", size, 2)
+    need = 8 * (6 + everything.n_components) * check_count("size", size, 2) ** len(names)
+    require_bytes(need, f"a grid of {size} points an axis", "take fewer")
     draws = everything.marginal([everything.features.index(name) for name in names])
     axes = [np.linspace(*ends, size) for ends in _limits(draws, limits)]
     rows = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)
@@ -98,29 +103,38 @@ def density_grid(
 def _names(features: str | Sequence[str] | None, available: tuple[str, ...]) -> list[str]:
     if features is None:
         return list(available[:2])
-    names = [features] if isinstance(features, str) else list(features)
+    names = [features] if isinstance(features, str) else check_texts("features", features)
     if not 1 <= len(set(names)) == len(names) <= 2:
         raise ConfigError(
-            f"features must be one or two different names, got {names!r:.80}.", value=names
+            f"features must be one or two different names, got {shown(names)}.", value=names
         )
     for name in names:
         if name not in available:
             raise ConfigError(
-                f"there is no feature {name!r:.80}; the model has {', '.join(available[:8])}.",
+                f"there is no feature {shown(name)}; the model has {', '.join(available[:8])}.",
                 value=name,
             )
     return names
 
 
+def _ends(pair: Any) -> tuple[float, float]:
+    """Return the ends of an axis; for what is none two that are equal."""
+    try:
+        low, high = pair
+        low, high = check_real("limits", low), check_real("limits", high)
+    except (TypeError, ValueError):  # ConfigError is one
+        return 0.0, 0.0
+    return (low, high) if max(abs(low), abs(high)) <= MAX_ABSOLUTE else (0.0, 0.0)
+
+
 def _limits(draws: Draws, limits: Limits | None) -> list[tuple[float, float]]:
     if limits is not None:
-        ends = [(float(low), float(high)) for low, high in limits]
-        if len(ends) != len(draws.features) or not all(
-            np.isfinite(pair).all() and pair[0] < pair[1] for pair in ends
-        ):
+        given = list(islice(items_of("limits", limits, "(low, high)"), len(draws.features) + 1))
+        ends = [(low, high) for low, high in map(_ends, given) if low < high]
+        if len(given) != len(draws.features) or len(ends) != len(given):
             raise ConfigError(
                 f"limits must hold one (low, high) for each of {len(draws.features)} features, "
-                f"got {limits!r:.80}.",
+                f"got {shown(limits)}.",
                 value=limits,
             )
         return ends

@@ -1,6 +1,8 @@
 """K-means beside the mixture: where hard and soft assignment part."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 
-from bayesgmm.arguments import seed_of
+from bayesgmm.advice import shown
+from bayesgmm.arguments import is_storable, items_of, seed_of
 from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, values_of
 from bayesgmm.prediction._membership import membership
@@ -126,9 +129,11 @@ def hard_comparison(
     )
     adjusted_rand = {"kmeans, mixture": _adjusted_rand(mixture, kmeans, times)}
     if classes is not None:
-        rows["class"] = _checked_classes(classes, len(rows))
+        cells = _checked_classes(classes, len(rows))
+        rows["class"] = np.asarray(classes)
+        numbered = {cell: i for i, cell in enumerate(dict.fromkeys(cells))}
         for name in ("kmeans", "mixture"):
-            agreement = _adjusted_rand(rows["class"], rows[name], times)
+            agreement = _adjusted_rand([numbered[cell] for cell in cells], rows[name], times)
             adjusted_rand[f"{name}, classes"] = agreement
     numbers = pd.DataFrame(
         counts[:, match],
@@ -144,7 +149,7 @@ def _require_complete(values: Array, features: tuple[str, ...]) -> None:
         row, feature = absent[0].tolist()
         raise DataError(
             f"k-means does not take missing cells, and {len(absent)} are missing, first in row "
-            f"{row + 1}, column {features[feature]!r:.80}; compare on complete rows only.",
+            f"{row + 1}, column {shown(features[feature])}; compare on complete rows only.",
             rows=np.unique(absent[:, 0] + 1).tolist(),
             column=features[feature],
         )
@@ -156,6 +161,7 @@ def _adjusted_rand(one: Any, other: Any, times: IntArray) -> float:
 
 def _kmeans(table: RowTable, n_clusters: int, seed: int) -> Any:
     values = values_of(table)
+    _require_distinct(values, n_clusters)
     weights = table.weights if isinstance(table, AnnotatedRows) else None
     n_rows = len(values) if weights is None else int(np.count_nonzero(weights))
     if n_rows < max(n_clusters, 2):
@@ -178,10 +184,28 @@ def _moments(values: Array, weights: Array | None) -> tuple[Array, Array]:
     return mean, np.sqrt(weights @ (values - mean) ** 2 / (weights.sum() - 1.0))
 
 
-def _checked_classes(classes: Any, n_rows: int) -> Any:
-    labels = np.asarray(classes)
-    if labels.shape != (n_rows,):
-        raise DataError(
-            f"classes must hold one class for each of the {n_rows} rows, got shape {labels.shape}."
-        )
-    return labels
+def _require_distinct(values: Array, n_clusters: int) -> None:
+    """Refuse fewer distinct rows than k-means is to have clusters; it looks no further."""
+    distinct: set[bytes] = set()
+    for row in values:
+        distinct.add(row.tobytes())
+        if len(distinct) >= n_clusters:
+            return
+    raise DataError(
+        f"k-means needs {n_clusters} distinct rows for as many clusters, got {len(distinct)}."
+    )
+
+
+def _checked_classes(classes: Any, n_rows: int) -> list[Any]:
+    """Return one class a row, none of them missing."""
+    cells = list(islice(items_of("classes", classes, "classes"), n_rows + 1))
+    if len(cells) != n_rows:
+        got = f"shape {np.shape(classes)}" if hasattr(classes, "shape") else shown(classes)
+        raise DataError(f"classes must hold one class for each of the {n_rows} rows, got {got}.")
+    for i, cell in enumerate(cells):
+        missing = cell is None or cell is pd.NA or not isinstance(cell, Hashable) or cell != cell
+        if missing or (isinstance(cell, str) and not is_storable(cell)):
+            raise DataError(
+                f"row {i + 1} has no class: got {shown(cell)}; leave out such rows.", rows=(i + 1,)
+            )
+    return cells

@@ -173,7 +173,7 @@ def true_values(
 
 
 def _imputation(view: Draws, wanted: BoolArray, prob: float, seed: int | None) -> Imputation:
-    check_prob(prob)
+    prob = check_prob(prob)
     seed = seed_of(seed)
     draws, table = view.thinned(_MOST_DRAWS), view.table
     places = np.argwhere(wanted)

@@ -56,7 +56,7 @@ def membership(
     >>> result["mean"].sel(cluster=2).values.round(3).tolist()
     [0.0, 1.0]
     """
-    check_prob(prob)
+    prob = check_prob(prob)
     draws = draws_of(fit_or_posterior)
     values = table_for(draws, rows)
     shape = (len(values), draws.n_components)

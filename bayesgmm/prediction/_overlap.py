@@ -57,7 +57,7 @@ def overlap(fit_or_posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Data
     >>> float(apart["misclassification"].sel(statistic="mean")[0, 1])
     0.0
     """
-    check_prob(prob)
+    prob = check_prob(prob)
     draws = draws_of(fit_or_posterior)
     size = (3, draws.n_components, draws.n_components)
     affinity, mistaken = np.ones(size), np.full(size, np.nan)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
-from bayesgmm.arguments import check_prob, seed_of
-from bayesgmm.errors import ConfigError
+from bayesgmm.arguments import check_one_of, check_prob, seed_of
 from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
@@ -166,9 +165,8 @@ def partition(
     >>> partition(fit_em(data, 2, seed=1), rows=data, seed=1).labels.tolist()
     [1, 1, 1, 2, 2, 2, 1, 2]
     """
-    check_prob(prob)
-    if loss not in LOSSES:
-        raise ConfigError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r:.80}.", value=loss)
+    prob = check_prob(prob)
+    check_one_of("loss", loss, LOSSES)
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
     everything = draws_of(fit_or_posterior, labelled=False)

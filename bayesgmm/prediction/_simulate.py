@@ -5,7 +5,7 @@ import math
 import numpy as np
 import xarray as xr
 
-from bayesgmm.arguments import check_count, seed_of
+from bayesgmm.arguments import check_count, check_flag, seed_of
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, written_out
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
@@ -60,6 +60,7 @@ def simulate(
     (5, 1)
     """
     n, seed = check_count("n", n), seed_of(seed)
+    check_flag("one_draw", one_draw)
     draws = draws_of(fit_or_posterior)
     require_bytes(
         8 * n * (len(draws.features) + 8), f"simulating {n} rows", "ask for fewer, several times"

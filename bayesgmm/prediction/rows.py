@@ -7,6 +7,7 @@ import numpy as np
 from narwhals import dependencies
 from numpy.typing import NDArray
 
+from bayesgmm.advice import shown
 from bayesgmm.data import Annotations, Dataset
 from bayesgmm.data.arrays import real_array
 from bayesgmm.data.columns import distinct_labels
@@ -74,7 +75,7 @@ def _places(rows: Dataset, features: tuple[str, ...]) -> list[int]:
     for name in features:
         if name not in rows.features:
             raise DataError(
-                f"rows have no feature {name!r:.80}; they have {', '.join(rows.features[:8])}.",
+                f"rows have no feature {shown(name)}; they have {', '.join(rows.features[:8])}.",
                 column=name,
             )
     return [rows.features.index(name) for name in features]
@@ -88,8 +89,8 @@ def _of_clusters(known: Annotations, clusters: NDArray[Any]) -> Annotations:
     for label in known.classes:
         if label not in names:
             raise DataError(
-                f"rows are labelled {label!r:.60}, and the mixture has no cluster of that name; "
-                f"its clusters are {', '.join(names[:8])}.",
+                f"rows are labelled {shown(label, 60)}, and the mixture has no cluster of that "
+                f"name; its clusters are {', '.join(names[:8])}.",
                 label=label,
             )
     possible = np.zeros((len(known.possible), len(names)), dtype=bool)
@@ -104,7 +105,7 @@ def _refuse_unusable(values: Array, features: tuple[str, ...]) -> None:
         row, column = unusable[0].tolist()
         raise DataError(
             f"rows have {len(unusable)} missing, infinite or huge values, first in row {row + 1}, "
-            f"column {features[column]!r:.80}: {values[row, column].item()!r}; drop or correct "
+            f"column {shown(features[column])}: {values[row, column].item()!r}; drop or correct "
             "these rows.",
             rows=np.unique(unusable[:, 0] + 1).tolist(),
             column=features[column],

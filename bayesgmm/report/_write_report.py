@@ -13,9 +13,8 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bayesgmm.arguments import check_one_of
+from bayesgmm.arguments import check_flag, check_instance, check_one_of
 from bayesgmm.criterion import Criterion
-from bayesgmm.errors import ConfigError
 from bayesgmm.posterior.files import check_writable, write_text
 from bayesgmm.posterior.whole_files import make_folder
 from bayesgmm.report.checks import checks
@@ -94,9 +93,11 @@ def write_report(
     """
     check_one_of("format", format, get_args(Format))
     check_one_of("criterion", criterion, get_args(Criterion))
-    if about is not None and not isinstance(about, Mapping):
-        raise ConfigError(f"about must be a mapping, got {about!r:.80}.", key="about", value=about)
-    check_writable(path, overwrite)
+    if about is not None:
+        check_instance("about", about, Mapping, "a mapping")
+    if title is not None:
+        check_instance("title", title, str, "text")
+    check_writable(path, check_flag("overwrite", overwrite))
     with one_blas_thread():
         document = _document(subject_of(comparison_or_posterior, criterion, about), title)
     if format == "html":

@@ -3,11 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bayesgmm.advice import shown
 from bayesgmm.errors import ConfigError
 
-__all__ = ["Progress", "reporting"]
+__all__ = ["Progress", "check_progress", "reporting"]
 
 Progress = Callable[[int, int, int], None]
+
+
+def check_progress(progress: bool | Progress) -> None:
+    """Refuse what is neither True, False nor a function."""
+    if not isinstance(progress, bool) and not callable(progress):
+        raise ConfigError(
+            f"progress must be True, False or a function, got {shown(progress)}.",
+            key="progress",
+            value=progress,
+        )
 
 
 @contextmanager
@@ -19,13 +30,8 @@ def reporting(progress: bool | Progress, chains: int) -> Iterator[Progress | Non
     progress : bool or callable of (chain, draws done, draws in all)
     chains : int
     """
+    check_progress(progress)
     if not isinstance(progress, bool):
-        if not callable(progress):
-            raise ConfigError(
-                f"progress must be True, False or a function, got {progress!r:.80}.",
-                key="progress",
-                value=progress,
-            )
         yield progress
         return
     if not progress:

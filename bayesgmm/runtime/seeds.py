@@ -4,7 +4,9 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["drawn_integer", "integer", "integers"]
+__all__ = ["SEED_BYTES", "drawn_integer", "integer", "integers"]
+
+SEED_BYTES = 1000  # that a seed sequence takes
 
 
 def integer(sequence: np.random.SeedSequence, bits: Literal[32, 64] = 32) -> int:

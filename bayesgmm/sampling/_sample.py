@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayesgmm import labels
 from bayesgmm.advice import Advice, Option
-from bayesgmm.arguments import check_between, check_count, check_one_of, seed_of
+from bayesgmm.arguments import check_count, check_flag, check_one_of, seed_of
 from bayesgmm.data import (
     OWN_MODEL,
     SMC,
@@ -33,8 +33,7 @@ from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.arithmetic import sound_arithmetic
-from bayesgmm.runtime.parallel import available_cores
-from bayesgmm.runtime.progress import Progress, reporting
+from bayesgmm.runtime.progress import Progress, check_progress, reporting
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.chain_starts import dispersed_starts, plain_starts
@@ -142,13 +141,15 @@ def sample(
     (4, 50, 2, 1)
     """
     dataset = as_dataset(data)
+    run = _METHODS[check_one_of("method", method, _METHODS)]
     for asked, verb in ((model is not None, OWN_MODEL), (method == "smc", SMC)):
         if asked:
             require_taken(verb, dataset)
-    settings = _settings(draws, tune, target_accept, cores)
+    settings = ChainSettings.checked(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
-    run = _METHODS[check_one_of("method", method, _METHODS)]
     check_one_of("relabel", relabel, (*labels.METHODS, None))
+    check_flag("log_likelihood", log_likelihood)
+    check_progress(progress)
     make_room = partial(
         require_room,
         dataset,
@@ -189,15 +190,6 @@ def sample(
     if drawn.interrupted:
         raise _interruption(tree, settings.draws, chains)
     return tree
-
-
-def _settings(draws: int, tune: int, target_accept: float, cores: int | None) -> ChainSettings:
-    return ChainSettings(
-        draws=check_count("draws", draws),
-        tune=check_count("tune", tune),
-        target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
-        cores=available_cores() if cores is None else check_count("cores", cores),
-    )
 
 
 def _drawn(

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import nutpie
 import pyarrow
 
+from bayesgmm.arguments import check_between, check_count
 from bayesgmm.errors import SamplingError, SamplingInterrupted
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.runtime.parallel import until_stopped
+from bayesgmm.runtime.parallel import available_cores, until_stopped
 from bayesgmm.runtime.progress import Progress
 from bayesgmm.sampling.chain_starts import ChainStart
 from bayesgmm.sampling.nutpie_model import nutpie_model
@@ -50,6 +51,16 @@ class ChainSettings:
     tune: int
     target_accept: float
     cores: int
+
+    @classmethod
+    def checked(cls, draws: int, tune: int, target_accept: float, cores: int | None) -> Self:
+        """Return the settings that a user asks for; all cores where their number is None."""
+        return cls(
+            draws=check_count("draws", draws),
+            tune=check_count("tune", tune),
+            target_accept=check_between("target_accept", target_accept, 0.0, 1.0),
+            cores=available_cores() if cores is None else check_count("cores", cores),
+        )
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from scipy.special import logsumexp
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import first_rows
+from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import end_if_stopped, in_threads
 from bayesgmm.runtime.progress import Progress
-from bayesgmm.runtime.seeds import drawn_integer
+from bayesgmm.runtime.seeds import SEED_BYTES, drawn_integer
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
@@ -121,6 +122,8 @@ def temper(
     Dau and Chopin (2022), JRSS B 84:114 (every state of the chains kept).
     """
     chains = max(MIN_CHAINS, -(-n_particles // CHAIN_LENGTH))
+    need = n_runs * (SEED_BYTES + 4 * 8 * n_particles * log_posterior.dim)
+    require_bytes(need, f"{n_runs} runs of {n_particles} particles", "take fewer of them")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     *for_runs, for_draws = sequence.spawn(n_runs + 1)
 

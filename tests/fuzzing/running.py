@@ -10,7 +10,7 @@ from bayesgmm.errors import BayesGMMError
 from tests.fuzzing.mutations import mutated
 from tests.fuzzing.targets import Target
 
-__all__ = ["Outcome", "fuzz"]
+__all__ = ["Outcome", "fuzz", "is_sentence"]
 
 LONGEST = 2_000
 
@@ -39,13 +39,17 @@ def fuzz(target: Target, seed: int, folder: Path) -> Iterator[Outcome]:
         number += 1
 
 
+def is_sentence(message: str) -> bool:
+    """Whether a message is one line of readable length that ends as a sentence does."""
+    return "\n" not in message and len(message) < LONGEST and message.endswith((".", "?"))
+
+
 def _judge(target: Target, path: Path, content: bytes, before: bytes) -> tuple[str, str]:
     try:
         answer = target.read(path)
     except BayesGMMError as error:
-        message = str(error)
-        good = "\n" not in message and len(message) < LONGEST and message.endswith((".", "?"))
-        return type(error).__name__, "" if good else f"no sentence: {message!r:.300}"
+        good = is_sentence(str(error))
+        return type(error).__name__, "" if good else f"no sentence: {error!s:.300}"
     except Exception as error:
         return type(error).__name__, f"raw {type(error).__name__}: {error!s:.200}"
     try:

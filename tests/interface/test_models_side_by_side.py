@@ -49,7 +49,9 @@ def test_k_finds_the_only_model_with_that_k():
         held[4]
     with pytest.raises(ConfigError, match="no model with K = '3'"):
         held["3"]
-    with pytest.raises(KeyError):
+    with pytest.raises(
+        ConfigError, match=r"MixtureSpec\(n_components=4\) is not held here; there is "
+    ):
         held[MixtureSpec(4)]
     assert 2 in held and 4 not in held and held.get(4, "none") == "none" and held.get(3) == "c"
 
