@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.climbing import ascend, curvature_at
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.runtime.parallel import end_if_stopped
 from bayesgmm.typing import Array
 
 __all__ = ["ascend_from", "curvature", "curvatures", "row_scores"]
@@ -26,6 +27,7 @@ def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tup
     most : int
         Largest number of evaluations.
     """
+    end_if_stopped()
     return x, ascend(x, target.flat, target.annotated, metric, most, np.empty(len(x)))
 
 
@@ -44,6 +46,7 @@ def curvatures(target: LogPosterior, points: Array) -> Array:
     n_points, dim = points.shape
     out = np.empty((n_points, dim, dim))
     for x, its_steps, hessian in zip(points, _steps(target, points), out, strict=True):
+        end_if_stopped()
         curvature_at(x, target.flat, target.annotated, its_steps, hessian)
     return out
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import copy_context
 from functools import cache, cached_property
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ __all__ = [
     "Threads",
     "available_cores",
     "end_if_stopped",
+    "in_a_thread",
     "in_threads",
     "one_blas_thread",
     "until_stopped",
@@ -56,6 +58,36 @@ def in_threads[Result](
     """
     with _pool(cores or available_cores(), stop or Event()) as (pool, heeding):
         yield from pool.map(heeding(task), *arguments)
+
+
+def in_a_thread[**P, Result](
+    task: Callable[P, Result], *arguments: P.args, **options: P.kwargs
+) -> Result:
+    """Call a function whose steps in compiled code are long, so that Ctrl-C need not wait for one.
+
+    The thread is then left to itself: it ends at its next `end_if_stopped`, or with the process.
+
+    Examples
+    --------
+    >>> in_a_thread(pow, 2, 3)
+    8
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return task(*arguments, **options)  # no signal arrives here
+    done, context, stop = Future[Result](), copy_context(), Event()
+
+    def run() -> None:
+        _OF_THREAD.stops = (stop,)
+        try:
+            done.set_result(context.run(task, *arguments, **options))
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return done.result()
+    finally:
+        stop.set()
 
 
 def end_if_stopped() -> None:

@@ -33,6 +33,7 @@ from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.arithmetic import sound_arithmetic
+from bayesgmm.runtime.parallel import in_a_thread
 from bayesgmm.runtime.progress import Progress, check_progress, reporting
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.assembly import assemble
@@ -203,10 +204,12 @@ def _drawn(
 ) -> tuple[ChainDraws, list[PosteriorMode]]:
     """Return the draws, and the modes that a search before and climbs from some of them found."""
     for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
-    modes = find_modes(log_posterior, data, integer(for_modes, 64))
+    modes = in_a_thread(find_modes, log_posterior, data, integer(for_modes, 64))
     with reporting(progress, chains) as report:
         drawn = run(log_posterior, modes, settings, chains, for_draws, report)
-    return drawn, modes_from(log_posterior, data, _some_draws(drawn), modes)
+    if drawn.interrupted:
+        return drawn, modes
+    return drawn, in_a_thread(modes_from, log_posterior, data, _some_draws(drawn), modes)
 
 
 def _run_nuts(
@@ -220,7 +223,7 @@ def _run_nuts(
     for_jitter, *for_chains = seed.spawn(1 + chains)
     rng = np.random.default_rng(for_jitter)
     starts = (
-        dispersed_starts(log_posterior, modes, chains, rng)
+        in_a_thread(dispersed_starts, log_posterior, modes, chains, rng)
         if modes
         else plain_starts(draw_prior(log_posterior, chains, rng))
     )
