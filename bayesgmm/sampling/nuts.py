@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Thread
 from typing import Any, Self
 
 import numpy as np
@@ -150,13 +150,18 @@ def _start(
 
 
 def _finish(sampler: Any, stop: Event) -> Any:
-    """Wait for a chain; once `stop` is set, take the draws that it has."""
+    """Wait for a chain; once `stop` is set, take the draws that it has.
+
+    With many coordinates the draw under way takes seconds: its end is not waited for.
+    """
     while not stop.is_set():
         try:
             return sampler.wait(timeout=_POLL_SECONDS)
         except TimeoutError:
             continue
-    return sampler.abort()
+    made = sampler.inspect()
+    Thread(target=sampler.abort, daemon=True).start()
+    return made
 
 
 def _gather(traces: list[Any], dim: int, interrupted: bool) -> ChainDraws:
