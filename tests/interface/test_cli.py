@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -389,6 +390,19 @@ def test_existing_output_is_refused_before_sampling(run: Run, csv: Path, tmp_pat
     code, _, err = run("sample", csv, "-k", 2, "--out", out, "--draws", 10**6)
     assert code == 4 and "exists" in err
     assert out.read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", ["sample", "compare"])
+def test_too_little_space_for_draws_is_known_before_sampling(
+    run: Run, csv: Path, tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 chains of 200,000 draws of 16 numbers and more, each of 8 bytes, against 0.1 GiB."""
+    free = shutil.disk_usage(tmp_path)._replace(free=2**30 // 10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr("bayesgmm.sampling._sample.find_modes", pytest.fail)
+    code, _, err = run(verb, csv, "-k", 2, "--out", tmp_path / "new", "--draws", 200_000)
+    assert code == 4 and "GiB and 0.10 GiB are free in" in err and "keep fewer draws" in err
+    assert not (tmp_path / "new").exists()
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:

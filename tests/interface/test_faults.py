@@ -290,6 +290,42 @@ def test_ctrl_c_after_the_last_draw_keeps_all_draws(
     assert raw == (stopped == "labels.relabel")
 
 
+MANY_FEATURES = """
+import os, signal, sys, threading, time
+import numpy as np
+import bayesgmm
+rng = np.random.default_rng(1)
+rows = rng.normal(size=(2000, 50)) + 4.0 * rng.normal(size=(3, 50))[rng.integers(3, size=2000)]
+pressed = []
+def press():
+    pressed.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+if {chains}:
+    bayesgmm.sampling._sample.find_modes = lambda *_: []
+threading.Timer({after}, press).start()
+try:
+    bayesgmm.sample(rows, 3, draws=20, tune={tune}, seed=1)
+except (KeyboardInterrupt, bayesgmm.SamplingInterrupted):
+    print(time.monotonic() - pressed[0], flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("after", "chains", "tune"),
+    [(2, False, 200), (20, False, 200), (50, False, 200), (12, True, 200), (30, True, 1)],
+    ids=["EM", "first modes", "later modes", "warm-up", "draws"],
+)
+def test_a_call_stops_soon_after_ctrl_c_with_many_features(
+    after: int, chains: bool, tune: int
+) -> None:
+    """50 features have 3,977 coordinates: a Hessian takes most of a minute, a draw some seconds."""
+    code = MANY_FEATURES.format(after=after, chains=chains, tune=tune)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 2.0
+
+
 def test_ctrl_c_during_a_refit_is_not_taken_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refit cut short would give a term from a few draws, and the run would go on."""
     rows = np.append(np.random.default_rng(1).normal(size=(30, 1)), [[40.0]], axis=0)

@@ -4,12 +4,19 @@ import os
 import signal
 from contextlib import nullcontext
 from functools import partial
-from threading import Event, Timer
+from threading import Event, Timer, current_thread
 from time import monotonic, sleep
 
+import numpy as np
 import pytest
 
-from bayesgmm.runtime.parallel import Threads, end_if_stopped, in_threads, until_stopped
+from bayesgmm.runtime.parallel import (
+    Threads,
+    end_if_stopped,
+    in_a_thread,
+    in_threads,
+    until_stopped,
+)
 
 
 def test_results_keep_their_order_for_any_number_of_threads():
@@ -66,6 +73,36 @@ def test_few_arguments_are_made_ahead():
         for place, result in enumerate(threads.few_at_once(lambda given: given * 10, arguments())):
             assert result == 10 * place
             assert len(made) <= place + 2 + 2
+
+
+def test_a_long_step_is_not_waited_for_after_ctrl_c():
+    """One that no signal reaches, as in compiled code; the next step never begins."""
+    over, steps = Event(), []
+
+    def task(unit):
+        steps.append(unit)
+        over.wait(10.0)
+        end_if_stopped()
+        steps.append("next")
+
+    start = monotonic()
+    Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        in_a_thread(task, "first")
+    assert monotonic() - start < 2.0
+    over.set()
+    sleep(0.05)
+    assert steps == ["first"]
+
+
+def test_a_step_in_a_thread_keeps_its_surroundings_and_its_errors():
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        in_a_thread(np.divide, np.ones(1), np.zeros(1))
+    caller = current_thread()
+    assert in_a_thread(current_thread) is not caller
+    assert list(in_threads(lambda _: in_a_thread(current_thread) is current_thread(), [0])) == [
+        True
+    ]
 
 
 def test_an_interrupted_caller_does_not_wait_and_its_tasks_end():
