@@ -171,8 +171,8 @@ BUGS = (
     Bug(
         "log-normal for half-normal",
         "likelihood/log_posterior.py",
-        'half_normal=resolved.spec.priors.scale_family == "halfnormal",',
-        "half_normal=False,",
+        "scale_family=_FAMILIES[resolved.spec.priors.scale_family],",
+        "scale_family=LOG_NORMAL,",
         _density("2-2-full-halfnormal-exact"),
     ),
     Bug(

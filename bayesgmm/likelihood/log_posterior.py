@@ -9,7 +9,13 @@ from scipy.special import betaln, expit, gammaln, log_softmax
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
-from bayesgmm.likelihood.compiled.coordinates import Problem, flatten
+from bayesgmm.likelihood.compiled.coordinates import (
+    HALF_NORMAL,
+    INVERSE_GAMMA,
+    LOG_NORMAL,
+    Problem,
+    flatten,
+)
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
@@ -23,6 +29,8 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["Evaluation", "LogPosterior"]
+
+_FAMILIES = {"lognormal": LOG_NORMAL, "halfnormal": HALF_NORMAL, "inverse_gamma": INVERSE_GAMMA}
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class LogPosterior:
         structure = resolved.structure
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
+        scale_shape, hyper_shape = resolved.scale_prior.shapes
         return Problem(
             n_rows=layout.n_plain,
             n_features=resolved.n_features,
@@ -101,10 +110,11 @@ class LogPosterior:
             n_pair_sets=structure.n_pair_sets(resolved.n_components),
             scalar=structure.scale_width(resolved.n_features) == 1,
             has_pairs=pairs != (0,),
-            half_normal=resolved.spec.priors.scale_family == "halfnormal",
+            scale_family=_FAMILIES[resolved.spec.priors.scale_family],
             resolved=bool(resolved.resolution.any()),
             eta=resolved.spec.priors.eta,
-            sigma=resolved.spec.priors.scale_sigma,
+            scale_shape=scale_shape,
+            hyper_shape=hyper_shape,
             constants=_constants(resolved),
             concentration=resolved.concentration,
             mean_location=(location - resolved.centre) / unit,
@@ -339,18 +349,14 @@ class LogPosterior:
 def _constants(resolved: ResolvedSpec) -> Array:
     """Normalising constants of the four priors, fitting units."""
     k, d = resolved.n_components, resolved.n_features
-    structure, priors = resolved.structure, resolved.spec.priors
+    structure, eta = resolved.structure, resolved.spec.priors.eta
     half_log_2pi = 0.5 * math.log(2.0 * math.pi)
     weights = gammaln(resolved.concentration.sum()) - gammaln(resolved.concentration).sum()
     means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi
-    n_scales = math.prod(structure.scales_shape(k, d))
-    if priors.scale_family == "halfnormal":
-        free = resolved.free_scale / structure.free_unit(resolved.unit)
-        scales = n_scales * (math.log(2.0) - half_log_2pi) - float(np.log(free).sum())
-    else:
-        scales = -n_scales * (math.log(priors.scale_sigma) + half_log_2pi)
+    free = resolved.free_scale / structure.free_unit(resolved.unit)
+    scales = resolved.scale_prior.log_constant(free)
     columns = np.tril_indices(d, -1)[1]
-    shapes = priors.eta + 0.5 * (d - 2 - columns)
+    shapes = eta + 0.5 * (d - 2 - columns)
     sets = structure.n_pair_sets(k) if structure.has_correlations(d) else 0
     pairs = -sets * betaln(shapes, shapes).sum()
     return np.array([weights, means, scales, pairs])

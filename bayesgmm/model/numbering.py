@@ -10,6 +10,7 @@ from bayesgmm.limits import NUMBERED_APART, NUMBERED_ERRORS
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.scale_priors import HalfNormal, LogNormal
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["cluster_names", "matched_to_prior", "number_clusters"]
@@ -98,11 +99,11 @@ def matched_to_prior(parameters: Parameters, resolved: ResolvedSpec) -> IntArray
     if "scales" in resolved.structure.own_blocks:
         width = resolved.structure.scale_width(resolved.n_features)
         own, prior = parameters.scales[:, None, :width], resolved.scale_rows[:, :width]
-        if resolved.spec.priors.scale_family == "halfnormal":
+        family = resolved.scale_prior
+        if isinstance(family, HalfNormal):
             scores -= (0.5 * (own / prior) ** 2 + np.log(prior)).sum(axis=2)
-        else:
-            sigma = resolved.spec.priors.scale_sigma
+        elif isinstance(family, LogNormal):
             with np.errstate(divide="ignore"):
-                apart = np.minimum(np.abs(np.log(own / prior)) / sigma, _FARTHEST)
+                apart = np.minimum(np.abs(np.log(own / prior)) / family.sigma, _FARTHEST)
             scores -= 0.5 * (apart**2).sum(axis=2)
     return linear_sum_assignment(scores.T, maximize=True)[1]

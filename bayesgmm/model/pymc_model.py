@@ -1,5 +1,6 @@
 """The mixture as an ordinary PyMC model: the definition that everything else is held to."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bayesgmm.model.parameters import pair_names
 from bayesgmm.model.pymc_rows import observe
 from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
 from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.scale_priors import HalfNormal, LogNormal, ScalePrior
 from bayesgmm.model.spec import MixtureSpec, as_spec
 
 __all__ = ["build_model", "model_of"]
@@ -140,16 +142,47 @@ def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
 
 def _broadcast_scales(resolved: ResolvedSpec) -> Any:
     """Declare scales_free and broadcast it to (cluster, feature)."""
-    structure, priors = resolved.structure, resolved.spec.priors
-    dims = structure.scale_dims
-    scale = resolved.free_scale
-    if priors.scale_family == "halfnormal":
+    dims, scale = resolved.structure.scale_dims, resolved.free_scale
+    family = resolved.scale_prior
+    if isinstance(family, HalfNormal):
         free = pm.HalfNormal("scales_free", scale, dims=dims or None)
+    elif isinstance(family, LogNormal):
+        free = pm.LogNormal("scales_free", np.log(scale), family.sigma, dims=dims or None)
     else:
-        free = pm.LogNormal("scales_free", np.log(scale), priors.scale_sigma, dims=dims or None)
+        free = _inverse_gamma_scales(family, scale, dims or None)
     if "feature" not in dims:
         free = free[..., None]
     return pt.broadcast_to(free, (resolved.n_components, resolved.n_features))
+
+
+def _inverse_gamma_scales(family: ScalePrior, scale: np.ndarray, dims: Any) -> Any:
+    """Declare scales whose precisions are Gamma, their rate integrated out where it is unknown.
+
+    They are then not independent: each entry of the log density has an equal part of what they
+    share, so that the sum is right, and a draw has one rate for all.
+    """
+    shape, hyper_shape = family.shapes
+    constant = family.log_constant(scale) / scale.size
+
+    def logp(value: Any, unit: Any) -> Any:
+        each = constant - (2.0 * shape + 1.0) * pt.log(value)
+        total = pt.square(unit / value)
+        if hyper_shape == 0.0:
+            return each - total
+        return each - (hyper_shape / scale.size + shape) * pt.log1p(total.sum())
+
+    def random(unit: Any, rng: Any = None, size: Any = None) -> Any:
+        return np.exp(family.log_draws(np.asarray(unit), 1, rng)[0])
+
+    return pm.CustomDist(
+        "scales_free",
+        scale,
+        logp=logp,
+        random=random,
+        support_point=lambda rv, size, unit: unit / math.sqrt(shape),
+        transform=pm.distributions.transforms.log,
+        dims=dims,
+    )
 
 
 def _correlation_factors(resolved: ResolvedSpec) -> Any:

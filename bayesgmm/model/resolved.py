@@ -1,5 +1,6 @@
 """A specification with every prior as a number in the units of the data."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,8 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ERROR_PER_STEP, LARGEST_PRIOR, LARGEST_STEP, SMALLEST_PRIOR
 from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.groups import LabelGroups
-from bayesgmm.model.spec import MixtureSpec, is_by_cluster
+from bayesgmm.model.scale_priors import ScalePrior, scale_prior
+from bayesgmm.model.spec import MixtureSpec, Priors, is_by_cluster
 from bayesgmm.typing import Array
 
 __all__ = ["ResolvedSpec", "resolve"]
@@ -36,8 +38,8 @@ class ResolvedSpec:
     concentration : array of shape (cluster,)
     mean_location, mean_scale : arrays of shape (feature,) or (cluster, feature), data units
     scale : array of shape (feature,) or (cluster, feature), data units
-        Median (log-normal) or scale (half-normal) of the prior of the scales; one number in place
-        of the features for the spherical structures.
+        Median (log-normal) or scale (half-normal) of the prior of the scales, or the unit of
+        `InverseGamma`; one number in place of the features for the spherical structures.
     classes : tuple of str
         Classes that known labels name: those of the first components.
     class_groups : tuple of int
@@ -61,6 +63,11 @@ class ResolvedSpec:
     def structure(self) -> Structure:
         """The covariance structure."""
         return STRUCTURES[self.spec.covariance]
+
+    @property
+    def scale_prior(self) -> ScalePrior:
+        """The family of the prior of the scales, whose unit is `scale`."""
+        return scale_prior(self.spec.priors)
 
     @property
     def n_components(self) -> int:
@@ -185,6 +192,12 @@ def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) ->
     return np.stack([_per(row, size, f"each row of {name}", what) for row in value])
 
 
+_UNITS = {
+    "scale_rate": " times the variance of its feature",
+    "hyper_rate": " over the variance of its feature",
+}
+
+
 def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     """Turn relative priors and the automatic resolution into numbers in data units.
 
@@ -197,7 +210,8 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     Raises
     ------
     ConfigError
-        Where a prior has the wrong number of entries for this K and these features.
+        Where a prior has the wrong number of entries for this K and these features, or is one of
+        single features and there are several.
     """
     priors, size, k = spec.priors, data.n_features, spec.n_components
     centre, spread = data.centre(), data.spread()
@@ -209,19 +223,8 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     else:
         location = _by_feature(priors.mean_location, k, size, "mean_location", "feature") * unit
         location += centre if relative else 0.0
-    if "scales" not in structure.own_blocks and is_by_cluster(priors.scale):
-        raise ConfigError(
-            Advice(
-                Option("covariance", spec.covariance),
-                " has one set of scales for all clusters, so that scale takes no rows by cluster; "
-                "give one number or one a feature, or another covariance.",
-            ),
-            key="scale",
-            value=priors.scale,
-        )
     width = structure.scale_width(size)
-    name, what = ("scale", "feature") if width == size else (f"scale ({spec.covariance})", "model")
-    scale = _by_feature(priors.scale, k, width, name, what)
+    scale = _scale(spec, size)
     scale = scale * (structure.unit(spread)[:width] if relative else 1.0)
     steps = (
         data.smallest_gaps()
@@ -245,16 +248,60 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     return found
 
 
+def _scale(spec: MixtureSpec, size: int) -> Array:
+    """Return the numbers of the scales' prior before their units: (feature,) or by cluster."""
+    priors, structure = spec.priors, STRUCTURES[spec.covariance]
+    if priors.scale_family == "inverse_gamma":
+        if size > 1:
+            raise ConfigError(
+                Advice(
+                    Option("scale_family", priors.scale_family),
+                    f" is a prior of one variance a component, for one feature, got {size} "
+                    "features; take one column, or ",
+                    Option("scale_family", "lognormal"),
+                    ".",
+                ),
+                key="scale_family",
+                value=priors.scale_family,
+            )
+        return np.array([_root_of_rate(priors)])
+    if "scales" not in structure.own_blocks and is_by_cluster(priors.scale):
+        raise ConfigError(
+            Advice(
+                Option("covariance", spec.covariance),
+                " has one set of scales for all clusters, so that scale takes no rows by cluster; "
+                "give one number or one a feature, or another covariance.",
+            ),
+            key="scale",
+            value=priors.scale,
+        )
+    width = structure.scale_width(size)
+    name, what = ("scale", "feature") if width == size else (f"scale ({spec.covariance})", "model")
+    return _by_feature(priors.scale, spec.n_components, width, name, what)
+
+
+def _root_of_rate(priors: Priors) -> float:
+    """Return the scale that `InverseGamma` counts in: the root of the rate, or of its own unit."""
+    if priors.scale_rate is not None:
+        return math.sqrt(priors.scale_rate)
+    return 1.0 / math.sqrt(priors.hyper_rate)
+
+
 def _refuse_extremes(found: ResolvedSpec) -> None:
     """Raise ConfigError for numbers that no arithmetic of doubles takes, in spreads of the data."""
     priors, low, high = found.spec.priors, SMALLEST_PRIOR, LARGEST_PRIOR
-    unit = found.structure.unit(found.spread)
+    spread = found.structure.unit(found.spread)
     of_data = {
         "mean_scale": found.mean_scale / found.spread,
-        "scale": found.scale / unit[: found.scale.shape[-1]],
+        "scale": found.scale / spread[: found.scale.shape[-1]],
     }
-    plain = {name: getattr(priors, name) for name in ("concentration", "scale_sigma", "eta")}
-    for name, value in {**of_data, **plain}.items():
+    if priors.scale_family == "inverse_gamma":
+        unit = of_data.pop("scale")
+        with np.errstate(over="ignore", divide="ignore"):
+            rates = {"scale_rate": unit**2} if priors.scale_rate else {"hyper_rate": unit**-2}
+        of_data |= rates
+    plain = ("concentration", "scale_sigma", "scale_shape", "hyper_shape", "eta")
+    for name, value in {**of_data, **{name: getattr(priors, name) for name in plain}}.items():
         numbers = np.asarray(value, dtype=float)
         if not ((numbers >= low) & (numbers <= high)).all():
             raise _extreme(name, getattr(priors, name), f"{low:g} to {high:g}", name in of_data)
@@ -262,12 +309,12 @@ def _refuse_extremes(found: ResolvedSpec) -> None:
         away = np.abs(found.mean_location - found.centre) / found.spread
     if not (away <= high).all():
         raise _extreme("mean_location", priors.mean_location, f"up to {high:g}", True)
-    if not (found.resolution <= LARGEST_STEP * unit).all():
+    if not (found.resolution <= LARGEST_STEP * spread).all():
         raise _extreme("resolution", found.spec.resolution, f"up to {LARGEST_STEP:g}", True)
 
 
 def _extreme(name: str, value: Any, allowed: str, in_spreads: bool) -> ConfigError:
-    spreads = " times the standard deviation of its feature" if in_spreads else ""
+    unit = _UNITS.get(name, " times the standard deviation of its feature") if in_spreads else ""
     return ConfigError(
-        f"{name} must be {allowed}{spreads}, got {shown(value)}.", key=name, value=value
+        f"{name} must be {allowed}{unit}, got {shown(value)}.", key=name, value=value
     )

@@ -6,7 +6,15 @@ import operator
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import BeforeValidator, Field, StrictBool, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.advice import shown
@@ -26,8 +34,9 @@ __all__ = [
     "our_name",
 ]
 
-ScaleFamily = Literal["lognormal", "halfnormal"]
+ScaleFamily = Literal["lognormal", "halfnormal", "inverse_gamma"]
 Units = Literal["relative", "data"]
+_OF_INVERSE_GAMMA = ("scale_shape", "scale_rate", "hyper_shape", "hyper_rate")
 
 
 def _real_number(value: Any) -> Any:
@@ -171,17 +180,38 @@ class Priors(_Checked):
         mean in its standard deviations; ``units="data"``: a value. None is the feature's mean.
     mean_scale : float, tuple of float or tuple of tuple of float
         Standard deviation of the Normal prior of the means.
-    scale_family : {"lognormal", "halfnormal"}
-        Family of the prior of the scales (standard deviations) of a component.
+    scale_family : {"lognormal", "halfnormal", "inverse_gamma"}
+        Family of the prior of the scales (standard deviations) of a component. With
+        "inverse_gamma", for one feature, a component's variance is inverse gamma: its precision
+        1 / s^2 ~ Gamma(`scale_shape`, rate beta).
     scale : float, tuple of float or tuple of tuple of float
         The log-normal's median or the half-normal's scale. Rows (of one number for the spherical
         structures) only where clusters have scales of their own.
     scale_sigma : float
         Standard deviation of the logarithm of a scale (log-normal family only).
+    scale_shape : float
+        Shape of the Gamma prior of the precisions (inverse gamma only, as all that follow).
+    scale_rate : float or None
+        Its rate beta, a variance. None: beta is unknown, one number for all components, and has
+        the prior Gamma(`hyper_shape`, rate `hyper_rate`), over which the model's density is
+        integrated (Richardson and Green 1997).
+    hyper_shape, hyper_rate : float
+        Shape and rate of the prior of beta; the rate is one over a variance. The default is that
+        of Richardson and Green, 10 / R^2, where the range R of the data is 5 standard deviations.
     eta : float
         Shape of the LKJ prior of the correlation matrices (Lewandowski, Kurowicka and Joe 2009).
     units : {"relative", "data"}
-        Whether mean_scale and scale are multiples of a feature's standard deviation or values.
+        Whether mean_scale and scale are multiples of a feature's standard deviation or values, and
+        scale_rate and hyper_rate of its variance and of one over it.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range, or one that the family of the scales does not have.
+
+    References
+    ----------
+    Richardson and Green (1997), JRSS B 59:731 (the rate's own prior).
 
     Examples
     --------
@@ -189,6 +219,8 @@ class Priors(_Checked):
     'lognormal'
     >>> Priors(mean_location=((9.0,), (0.0,)), units="data").mean_location  # two clusters
     ((9.0,), (0.0,))
+    >>> Priors(scale_family="inverse_gamma", scale_shape=3.0, scale_rate=20.0, units="data")
+    Priors(scale_family='inverse_gamma', scale_shape=3.0, scale_rate=20.0, units='data')
     """
 
     concentration: Positive | tuple[Positive, ...] = 1.0
@@ -197,8 +229,26 @@ class Priors(_Checked):
     scale_family: ScaleFamily = "lognormal"
     scale: Positive | tuple[Positive, ...] | PositiveRows = 0.5
     scale_sigma: Positive = 0.8
+    scale_shape: Positive = 2.0
+    scale_rate: Positive | None = None
+    hyper_shape: Positive = 0.2
+    hyper_rate: Positive = 0.4
     eta: Positive = 2.0
     units: Units = "relative"
+
+    @field_validator("scale", "scale_sigma", *_OF_INVERSE_GAMMA)
+    @classmethod
+    def _has_an_effect(cls, value: Any, given: ValidationInfo) -> Any:
+        """Refuse a number of another family of scales, or of a rate that is known."""
+        name, family = str(given.field_name), given.data.get("scale_family")
+        usual = {each.name: each.default for each in fields(cls)}  # type: ignore[arg-type]
+        if family is None or value == usual[name]:
+            return value
+        if (family == "inverse_gamma") != (name in _OF_INVERSE_GAMMA):
+            raise ValueError(f"has no effect beside scale_family={family!r}; leave it out")
+        if name.startswith("hyper") and given.data.get("scale_rate") is not None:
+            raise ValueError("has no effect beside scale_rate, which fixes the rate; leave it out")
+        return value
 
     @property
     def by_cluster(self) -> tuple[str, ...]:

@@ -123,10 +123,8 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
         return [stats.norm(*pair) for pair in np.unique(numbers, axis=0)]
 
     def scales(place: int) -> list[Any]:
-        own = np.unique(resolved.scale_rows[:, place])
-        if resolved.spec.priors.scale_family == "halfnormal":
-            return [stats.halfnorm(scale=scale) for scale in own]
-        return [stats.lognorm(resolved.spec.priors.scale_sigma, scale=scale) for scale in own]
+        family = resolved.scale_prior
+        return [family.marginal(scale) for scale in np.unique(resolved.scale_rows[:, place])]
 
     return {
         "weights": weights(),

@@ -7,6 +7,7 @@ import numpy as np
 from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.scale_priors import HalfNormal, InverseGamma, LogNormal, ScalePrior
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
@@ -53,7 +54,7 @@ def model(subject: Subject) -> Section:
             f"{structure.words}"
         ),
         Text(_symbols(correlated)),
-        Formula("halfnormal" if resolved.spec.priors.scale_family == "halfnormal" else "lognormal"),
+        Formula(_formula(resolved)),
     ]
     if correlated:
         blocks.append(Formula("lkj"))
@@ -64,6 +65,13 @@ def model(subject: Subject) -> Section:
         blocks.append(Text(_SURVEY))
     blocks += _pictures(subject)
     return Section("model", "The model", tuple(blocks))
+
+
+def _formula(resolved: ResolvedSpec) -> str:
+    """Name the formula of the priors of means and scales."""
+    family = resolved.scale_prior
+    common = isinstance(family, InverseGamma) and family.hyper_shape > 0.0
+    return f"{resolved.spec.priors.scale_family}{'_common' if common else ''}"
 
 
 def _symbols(correlated: bool) -> str:
@@ -137,19 +145,29 @@ def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
 
 
 def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
-    priors, structure, rows = resolved.spec.priors, resolved.structure, []
+    structure, rows = resolved.structure, []
     features = structure.scale_names(resolved.features)
     for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)], resolved):
         for feature, scale in zip(features, numbers, strict=True):
-            if priors.scale_family == "halfnormal":
-                law = f"half-normal({significant(scale)})"
-                ends = (0.0313 * scale, 2.2414 * scale)
-            else:
-                law = f"log-normal(median {significant(scale)}, log sd {priors.scale_sigma:g})"
-                ends = tuple(scale * np.exp(sign * 1.96 * priors.scale_sigma) for sign in (-1, 1))
+            ends = resolved.scale_prior.marginal(scale).ppf([0.025, 0.975])
             low, high = (significant(end) for end in ends)
-            rows.append((f"scale (sd) of {feature}{name}", law, f"95 % between {low} and {high}"))
+            says = f"95 % between {low} and {high}"
+            rows.append((f"scale (sd) of {feature}{name}", _law(resolved.scale_prior, scale), says))
     return rows
+
+
+def _law(family: ScalePrior, scale: float) -> str:
+    if isinstance(family, HalfNormal):
+        return f"half-normal({significant(scale)})"
+    if isinstance(family, LogNormal):
+        return f"log-normal(median {significant(scale)}, log sd {family.sigma:g})"
+    shape, hyper_shape = family.shapes
+    if hyper_shape == 0.0:
+        return f"s⁻² ~ Gamma({shape:g}, rate {significant(scale**2)})"
+    return (
+        f"s⁻² ~ Gamma({shape:g}, rate β), one β for all components, "
+        f"β ~ Gamma({hyper_shape:g}, rate {significant(scale**-2)})"
+    )
 
 
 def _correlation_range(resolved: ResolvedSpec) -> str:

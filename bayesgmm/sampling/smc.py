@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import first_rows
+from bayesgmm.model.scale_priors import log_gamma_draws
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import end_if_stopped, in_threads
 from bayesgmm.runtime.progress import Progress
@@ -242,28 +243,20 @@ def _combined(runs: list[_Run], n_particles: int, rng: np.random.Generator) -> A
 def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator) -> Array:
     """Draw from the prior, unconstrained coordinates (draw, dim), fitting units."""
     resolved, unit = log_posterior.resolved, log_posterior.resolved.unit
-    structure, priors = resolved.structure, resolved.spec.priors
+    structure = resolved.structure
     n_clusters, n_features = resolved.n_components, resolved.n_features
-    concentration = resolved.concentration
-    # gamma(a) = gamma(a + 1) U^(1 / a): on the log, where small shapes would underflow
-    log_gamma = np.log(rng.standard_gamma(concentration + 1.0, (size, n_clusters)))
-    log_gamma += np.log1p(-rng.random((size, n_clusters))) / concentration
+    log_gamma = log_gamma_draws(resolved.concentration, (size, n_clusters), rng)
     weights = (log_gamma - log_gamma.mean(axis=1, keepdims=True))[:, :-1]
     location, spread = resolved.mean_rows
     means = rng.normal(
         (location - resolved.centre) / unit, spread / unit, (size, n_clusters, n_features)
     )
     prior_scale = resolved.free_scale / structure.free_unit(unit)
-    noise = rng.standard_normal((size, *structure.scales_shape(n_clusters, n_features)))
-    half_normal = priors.scale_family == "halfnormal"
-    log_scales = np.log(prior_scale) + (
-        np.log(np.abs(noise)) if half_normal else priors.scale_sigma * noise
-    )
-    parts = [weights, means, log_scales]
+    parts = [weights, means, resolved.scale_prior.log_draws(prior_scale, size, rng)]
     pairs = structure.pairs_shape(n_clusters, n_features)
     if pairs != (0,):
         columns = np.tril_indices(n_features, -1)[1]
-        shapes = priors.eta + 0.5 * (n_features - 2 - columns)
+        shapes = resolved.spec.priors.eta + 0.5 * (n_features - 2 - columns)
         up, down = np.log(rng.standard_gamma(shapes, (2, size, *pairs)))
         parts.append(up - down)
     return np.concatenate([part.reshape(size, -1) for part in parts], axis=1)

@@ -44,6 +44,18 @@ def test_equals_the_pymc_model(n_features, n_components, covariance, family, ste
 
 
 @pytest.mark.parametrize(
+    "rate", [{"scale_rate": 0.7}, {"hyper_rate": 1.1}], ids=["known", "unknown"]
+)
+@pytest.mark.parametrize("covariance", ["full", "tied_spherical"])
+def test_inverse_gamma_scales_equal_the_pymc_model(covariance, rate):
+    rng = np.random.default_rng(3)
+    values = 100.0 + 3.0 * rng.normal(size=(40, 1))
+    priors = Priors(scale_family="inverse_gamma", scale_shape=1.7, **rate)
+    spec = MixtureSpec(3, covariance, priors, resolution=0.5)
+    check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)
+
+
+@pytest.mark.parametrize(
     ("n_features", "n_components", "covariance"), [s for s in SIZES if s not in DISTINCT]
 )
 def test_structures_that_coincide_are_one_model(n_features, n_components, covariance):

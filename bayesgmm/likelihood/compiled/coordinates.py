@@ -22,7 +22,10 @@ from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = [
+    "HALF_NORMAL",
+    "INVERSE_GAMMA",
     "LOG_4",
+    "LOG_NORMAL",
     "Point",
     "Problem",
     "empty_point",
@@ -34,7 +37,8 @@ __all__ = [
 ]
 
 LOG_4 = math.log(4.0)
-_HEADER = 15
+_HEADER = 16
+LOG_NORMAL, HALF_NORMAL, INVERSE_GAMMA = 0, 1, 2  # families of the prior of the scales
 _PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
 
 
@@ -48,10 +52,11 @@ class Problem(NamedTuple):
     n_pair_sets: int  # 1 where the correlations are shared or absent, else one a cluster
     scalar: bool
     has_pairs: bool
-    half_normal: bool
+    scale_family: int  # LOG_NORMAL, HALF_NORMAL or INVERSE_GAMMA
     resolved: bool  # the recording error h is above 0
     eta: float
-    sigma: float
+    scale_shape: float  # deviation of the log (log-normal), shape of the precisions (inverse gamma)
+    hyper_shape: float  # shape of the prior of their rate; 0 where that is known
     constants: Array  # (4,) normalising constants of weights, means, scales, pairs
     concentration: Array  # (cluster,)
     mean_location: Array  # (cluster, feature)
@@ -80,8 +85,8 @@ class Point(NamedTuple):
 
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
-    header = [*problem[:11], *problem.constants]
-    before_rows = np.concatenate([header, *(part.ravel() for part in problem[12:17])])
+    header = [*problem[:12], *problem.constants]
+    before_rows = np.concatenate([header, *(part.ravel() for part in problem[13:18])])
     start = _rows_start(problem.n_clusters, problem.n_scale_sets, problem.n_features)
     flat = aligned_empty((start + problem.blocks.size,))
     flat[: len(before_rows)] = before_rows
@@ -113,11 +118,12 @@ def read(flat: Array) -> Problem:
         n_pair_sets,
         flat[5] > 0.0,
         flat[6] > 0.0,
-        flat[7] > 0.0,
+        int(flat[7]),
         flat[8] > 0.0,
         flat[9],
         flat[10],
-        part(flat, 11, (4,)),
+        flat[11],
+        part(flat, 12, (4,)),
         part(flat, _HEADER, (n_clusters,)),
         part(flat, means, (n_clusters, n_features)),
         part(flat, means + n_clusters * n_features, (n_clusters, n_features)),
@@ -198,7 +204,11 @@ def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
     scale = np.empty(size)
     n_features = problem.n_features
     served = n_features if problem.scalar else 1
-    prior = 1.0 if problem.half_normal else 1.0 / (problem.sigma * problem.sigma)
+    prior = 1.0 / (problem.scale_shape * problem.scale_shape)
+    if problem.scale_family == HALF_NORMAL:
+        prior = 1.0
+    elif problem.scale_family == INVERSE_GAMMA:
+        prior = 4.0 * problem.scale_shape
     o = 0
     for s in range(problem.n_scale_sets):
         rows = mass.sum() if problem.n_scale_sets == 1 else mass[s]

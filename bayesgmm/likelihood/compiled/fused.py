@@ -3,6 +3,8 @@
 import math
 
 from bayesgmm.likelihood.compiled.coordinates import (
+    HALF_NORMAL,
+    INVERSE_GAMMA,
     LOG_4,
     Point,
     Problem,
@@ -223,12 +225,15 @@ def _add_scales(
     gradient: Array,
 ) -> int:
     """Add the priors of the scales, on the log."""
+    pull = 1.0
+    if problem.scale_family == INVERSE_GAMMA:
+        pull = _add_rate(problem, point, terms)
     for s in range(problem.n_scale_sets):
         for d in range(problem.n_features):
             if problem.scalar and d < problem.n_features - 1:
                 continue
             value, slope = _scale_prior(
-                x[o], point.scales[s, d], problem.prior_scale[s, d], problem
+                x[o], point.scales[s, d], problem.prior_scale[s, d], pull, problem
             )
             terms[3] += value
             terms[5] += x[o]
@@ -238,15 +243,38 @@ def _add_scales(
 
 
 @compiled
+def _add_rate(problem: Problem, point: Point, terms: Array) -> float:
+    """Add the rate of the precisions: -T where it is known, else what integrating it out leaves.
+
+    With T = sum (prior_scale / s)^2 over S scales of one feature that is
+    -(g + S a) log(1 + T), a the shape and g that of the rate: `bayesgmm.model.scale_priors`.
+    Returns minus the derivative in T.
+    """
+    total = 0.0
+    for s in range(problem.n_scale_sets):
+        z = problem.prior_scale[s, 0] / point.scales[s, 0]
+        total += z * z
+    if problem.hyper_shape == 0.0:
+        terms[3] -= total
+        return 1.0
+    shape = problem.hyper_shape + problem.n_scale_sets * problem.scale_shape
+    terms[3] -= shape * math.log1p(total)
+    return shape / (1.0 + total)
+
+
+@compiled
 def _scale_prior(
-    log_scale: float, scale: float, prior_scale: float, problem: Problem
+    log_scale: float, scale: float, prior_scale: float, pull: float, problem: Problem
 ) -> tuple[float, float]:
-    """Return log p(s) less its constant, and its derivative in log s."""
-    if problem.half_normal:
+    """Return log p(s) less its constant and what `_add_rate` adds; its derivative in log s."""
+    if problem.scale_family == HALF_NORMAL:
         z = scale / prior_scale
         return -0.5 * z * z, -z * z
-    z = (log_scale - math.log(prior_scale)) / problem.sigma
-    return -0.5 * z * z - log_scale, -z / problem.sigma - 1.0
+    if problem.scale_family == INVERSE_GAMMA:
+        z, power = prior_scale / scale, 2.0 * problem.scale_shape + 1.0
+        return -power * log_scale, 2.0 * pull * z * z - power
+    z = (log_scale - math.log(prior_scale)) / problem.scale_shape
+    return -0.5 * z * z - log_scale, -z / problem.scale_shape - 1.0
 
 
 @compiled

@@ -149,6 +149,7 @@ SPECS = [
     priors(mean_scale=-1),
     priors(scale="a"),
     priors(scale_family="gamma"),
+    *(priors(**{name: 0}) for name in ("scale_shape", "scale_rate", "hyper_shape", "hyper_rate")),
     priors(units="cm"),
     priors(mean_location="x"),
     priors(etta=1.0),

@@ -15,7 +15,7 @@ from bayesgmm.model.resolved import resolve
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.report.counting import _argument, _cautions, _evidence, _probability
-from bayesgmm.report.model_words import _origin, _priors, _recording
+from bayesgmm.report.model_words import _formula, _origin, _priors, _recording
 from bayesgmm.report.numbers import NO_BREAK, frame_rows, percent
 
 ROWS = np.random.default_rng(1).normal(size=(60, 2)) * [1.0, 3.0]
@@ -153,6 +153,26 @@ def test_the_table_of_priors_states_their_families():
     assert "tells the clusters apart" in apart.caption
     names = [row[0] for row in apart.rows]
     assert "scale (sd) of all features" in names and "correlation matrix" not in names
+
+
+def test_inverse_gamma_scales_are_told_with_their_rate():
+    one = as_dataset(ROWS[:, :1])
+
+    def told(**rate):
+        priors = Priors(scale_family="inverse_gamma", scale_shape=3.0, units="data", **rate)
+        found = resolve(MixtureSpec(2, priors=priors, resolution=0), one)
+        return _formula(found), {row[0]: row[1:] for row in _priors(found).rows}
+
+    formula, laws = told(scale_rate=20.0)
+    assert formula == "inverse_gamma"
+    # 20 over the 97.5 and 2.5 % points of Gamma(3), 7.2247 and 0.6187: 1.6638 and 5.6857 squared
+    law, ends = laws["scale (sd) of x1"]
+    assert law == "s⁻² ~ Gamma(3, rate 20.00)" and ends == "95 % between 1.664 and 5.686"
+    formula, laws = told(hyper_shape=1.5, hyper_rate=0.25)
+    assert formula == "inverse_gamma_common"
+    assert laws["scale (sd) of x1"][0].endswith(
+        "rate β), one β for all components, β ~ Gamma(1.5, rate 0.2500)"
+    )
 
 
 def test_recorded_steps_are_told_by_column():
