@@ -120,6 +120,21 @@ def prior_design(n_features: int, n_components: int, n_rows: int, apart: float =
     return Design(f"D{n_features}K{n_components}", spec, n_features, n_rows)
 
 
+def _one_rate() -> Design:
+    """Inverse gamma variances whose unknown rate is one for all clusters."""
+    priors = Priors(
+        concentration=3.0,
+        mean_location=0.5,
+        mean_scale=4.2,
+        scale_family="inverse_gamma",
+        scale_shape=4.0,
+        hyper_shape=2.0,
+        hyper_rate=1.4,
+        units="data",
+    )
+    return Design("inverse_gamma", MixtureSpec(2, priors=priors, resolution=0), 1, 40)
+
+
 def _separated() -> Design:
     """Two clusters some 8 standard deviations apart under the default priors."""
     scales = np.array([[1.0, 2.0], [0.6, 1.0]])
@@ -163,6 +178,7 @@ DESIGNS = {
         prior_design(2, 3, 90, apart=15.0),
         prior_design(3, 2, 60),
         _separated(),
+        _one_rate(),
         replace(prior_design(2, 2, 60), name="missing", seen=lacking),
         replace(prior_design(2, 2, 40), name="labels", seen=labelled),
     )
@@ -257,7 +273,11 @@ def draw_prior(design: Design, rng: np.random.Generator) -> Parameters:
     """Draw parameters by NumPy's own generators, the correlations by the onion."""
     priors, d = design.spec.priors, design.n_features
     shape = (design.spec.n_components, d)
-    scales = np.exp(rng.normal(np.log(priors.scale), priors.scale_sigma, shape))
+    if priors.scale_family == "inverse_gamma":
+        rate = rng.gamma(priors.hyper_shape, 1.0 / priors.hyper_rate)
+        scales = rng.gamma(priors.scale_shape, 1.0 / rate, shape) ** -0.5
+    else:
+        scales = np.exp(rng.normal(np.log(priors.scale), priors.scale_sigma, shape))
     correlations = np.stack([onion(d, priors.eta, rng) for _ in range(shape[0])])
     return Parameters(
         weights=rng.dirichlet(np.full(shape[0], priors.concentration)),

@@ -19,6 +19,11 @@ from bayesgmm.typing import Array
 
 __all__ = ["ResolvedSpec", "resolve"]
 
+_OF_VARIANCE = {
+    "scale_rate": " times the variance of its feature",
+    "hyper_rate": " over the variance of its feature",
+}
+
 
 @dataclass(frozen=True)
 class ResolvedSpec:
@@ -192,12 +197,6 @@ def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) ->
     return np.stack([_per(row, size, f"each row of {name}", what) for row in value])
 
 
-_UNITS = {
-    "scale_rate": " times the variance of its feature",
-    "hyper_rate": " over the variance of its feature",
-}
-
-
 def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     """Turn relative priors and the automatic resolution into numbers in data units.
 
@@ -314,7 +313,8 @@ def _refuse_extremes(found: ResolvedSpec) -> None:
 
 
 def _extreme(name: str, value: Any, allowed: str, in_spreads: bool) -> ConfigError:
-    unit = _UNITS.get(name, " times the standard deviation of its feature") if in_spreads else ""
+    usual = " times the standard deviation of its feature"
+    unit = _OF_VARIANCE.get(name, usual) if in_spreads else ""
     return ConfigError(
         f"{name} must be {allowed}{unit}, got {shown(value)}.", key=name, value=value
     )

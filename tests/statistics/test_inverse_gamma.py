@@ -6,8 +6,10 @@ quadrature, draws by SciPy's laws, the evidence of eight rows by all their alloc
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 from pytensor.compile.mode import Mode
@@ -171,7 +173,7 @@ def test_em_climbs_to_the_mode(rate):
     assert fit.log_posterior >= path[-1] + target.data_units(passes) - 1e-6
 
 
-def evidence_by_enumeration(n_components, rate):
+def evidence_by_enumeration(n_components, rate, concentration=1.0):
     """Sum over all allocations of the eight rows: given beta the groups are independent.
 
     Of a group with m rows the mean is integrated out in closed form, its precision and beta by
@@ -201,22 +203,67 @@ def evidence_by_enumeration(n_components, rate):
         taken: group(EIGHT[list(taken)]) for taken in itertools.product((False, True), repeat=8)
     }
     terms = [
-        betaln(1 + sum(taken), 9 - sum(taken)) + value + groups[tuple(not t for t in taken)]
+        betaln(concentration + sum(taken), concentration + 8 - sum(taken))
+        + value
+        + groups[tuple(not t for t in taken)]
         for taken, value in groups.items()
     ]
-    return logsumexp(np.array(terms) + of_beta)
+    return logsumexp(np.array(terms) + of_beta) - betaln(concentration, concentration)
 
 
-@BOTH
-def test_evidence_and_steps_agree_with_all_allocations(rate):
+@pytest.fixture(scope="module", params=[KNOWN, HYPER], ids=["known", "unknown"])
+def runs(request):
+    """Return the rate, and draws of one component and of two."""
+    specs = [MixtureSpec(k, priors=priors(request.param), resolution=0) for k in (1, 2)]
+    return request.param, {
+        spec: bg.sample(ROWS, spec, draws=3000, seed=1, log_likelihood=False) for spec in specs
+    }
+
+
+def test_evidence_and_steps_agree_with_all_allocations(runs):
+    rate, trees = runs
     one, two = (evidence_by_enumeration(k, rate) for k in (1, 2))
-    spec = MixtureSpec(2, priors=priors(rate), resolution=0)
-    tree = bg.sample(ROWS, spec, draws=3000, seed=1, log_likelihood=False)
+    tree = trees[MixtureSpec(2, priors=priors(rate), resolution=0)]
     bridge, tempered = log_evidence(tree, seed=1), smc_evidence(tree, seed=1)
     assert abs(bridge.value - two) < 4.0 * bridge.error < 0.1
     assert abs(tempered.value - two) < 4.0 * tempered.error < 0.1
     step = nobile_step(Draws(tree))
     assert step.usable and abs(step.value - (two - one)) < 4.0 * step.error < 0.5
+
+
+def test_other_weights_from_the_same_runs(runs):
+    """The partitions' identity holds though all components share the rate."""
+    rate, trees = runs
+    found = [log_evidence(tree, seed=1) for tree in trees.values()]
+    table = pd.DataFrame(
+        [(each.value, each.error) for each in found],
+        columns=["log_evidence", "log_evidence_error"],
+        index=[1, 2],
+    )
+    verdicts = {spec: SimpleNamespace(ok=True) for spec in trees}
+    source = SimpleNamespace(
+        table=table, models=list(trees), posteriors=trees, verdicts=verdicts, seed=1
+    )
+    over = bg.posterior_over_k(source, np.ones(2), gamma=3.0).table
+    one, two = (evidence_by_enumeration(k, rate, 3.0) for k in (1, 2))
+    expected = 1.0 / (1.0 + math.exp(one - two))
+    assert abs(over.loc[2, "probability"] - expected) < 4.0 * over.loc[2, "error"] < 0.1
+
+
+def test_files_keep_the_prior(runs, tmp_path):
+    rate, trees = runs
+    bg.save(trees[MixtureSpec(2, priors=priors(rate), resolution=0)], tmp_path / "p.nc")
+    target = Draws(bg.load(tmp_path / "p.nc")).target
+    assert target.resolved.spec.priors == priors(rate)
+    x = np.linspace(-0.5, 0.5, target.dim)
+    assert target.evaluate(x).value == problem(2, rate).evaluate(x).value
+
+
+def test_priors_of_older_files_are_read():
+    """They have none of the numbers of this family."""
+    new = ("scale_shape", "scale_rate", "hyper_shape", "hyper_rate")
+    old = {name: value for name, value in Priors().to_dict().items() if name not in new}
+    assert Priors.from_dict(old) == Priors()
 
 
 def test_several_features_are_refused():
