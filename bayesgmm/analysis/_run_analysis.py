@@ -12,6 +12,7 @@ from bayesgmm.arguments import check_count, check_flag, path_of
 from bayesgmm.data import Dataset, check_components, check_labels
 from bayesgmm.errors import ConfigError, SamplingInterrupted
 from bayesgmm.limits import REACHED
+from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def check_model_file(path: PathLike) -> AnalysisSpec:
     Raises
     ------
     ConfigError
-        For a fault in the file.
+        For a fault in the file, priors that do not fit the data among them.
     DataError
         When the data cannot be read or do not allow the numbers of components asked for.
 
@@ -231,9 +232,12 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
                 key="units",
                 value=column,
             )
-    check_labels(data, spec.model.labels_inform_weights)
-    for k in spec.model.needed:
+    model = spec.model
+    check_labels(data, model.labels_inform_weights)
+    for k in model.needed:
         check_components(data, k)
+        for structure in model.structures:
+            resolve(MixtureSpec(k, structure, model.priors, model.resolution), data)
     return data
 
 

@@ -245,9 +245,9 @@ class Priors(_Checked):
         if family is None or value == usual[name]:
             return value
         if (family == "inverse_gamma") != (name in _OF_INVERSE_GAMMA):
-            raise ValueError(f"has no effect beside scale_family={family!r}; leave it out")
+            raise ValueError(f"has no effect on {family} scales; leave it out")
         if name.startswith("hyper") and given.data.get("scale_rate") is not None:
-            raise ValueError("has no effect beside scale_rate, which fixes the rate; leave it out")
+            raise ValueError("has no effect where scale_rate is given; leave it out")
         return value
 
     @property

@@ -181,6 +181,14 @@ MODEL_FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "eta nan": (DATA + "[model.priors]\neta = nan", ("eta in [model.priors]", "got nan")),
     "eta zero": (DATA + "[model.priors]\neta = 0", ("eta", "greater than 0")),
     "eta overflowing": (DATA + "[model.priors]\neta = 1e999", ("eta", "finite number")),
+    "rate of log-normal scales": (
+        DATA + "[model.priors]\nhyper_rate = 2.0",
+        ("hyper_rate in [model.priors]", "no effect on lognormal scales; leave it out, got 2.0"),
+    ),
+    "inverse gamma scales of two columns": (
+        DATA + "[model.priors]\nscale_family = 'inverse_gamma'",
+        ("for one feature, got 2 features", "scale_family = 'lognormal' in [model.priors]"),
+    ),
     "scale of three": (DATA + "[model.priors]\nscale = [1, 'x']", ("scale in [model.priors]",)),
     "priors a list": (DATA + "[[model.priors]]\neta = 1", ("priors in [model]", "a section")),
     "draws text": (DATA + "[sampler]\ndraws = '100'", ("draws in [sampler]", "an integer")),
