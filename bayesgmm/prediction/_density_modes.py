@@ -94,8 +94,8 @@ def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400
     >>> density_modes(sample(rows, 2, draws=200, seed=1)).table.index.name
     'modes'
     """
-    check_count("n_draws", n_draws)
-    draws, n_chains = some_of_each_chain(draws_of(fit_or_posterior, labelled=False), n_draws)
+    most = check_count("n_draws", n_draws)
+    draws, n_chains = some_of_each_chain(draws_of(fit_or_posterior, labelled=False), most)
     counts = _counts(draws)
     return DensityModes(counted(counts, n_chains, "modes"), counts)
 

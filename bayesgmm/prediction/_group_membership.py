@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import entr
 
-from bayesgmm.arguments import check_prob
+from bayesgmm.arguments import check_instance, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import RowTable, times_of
 from bayesgmm.limits import INTERVAL
@@ -65,13 +65,8 @@ def group_membership(
     >>> group_membership(tree, groups, [[0.1], [5.3]])["most_probable"].values.tolist()
     [1, 2]
     """
-    check_prob(prob)
-    if not isinstance(partition, Partition):
-        raise ConfigError(
-            f"partition must be what bayesgmm.partition returns, got {type(partition).__name__}.",
-            key="partition",
-            value=partition,
-        )
+    prob = check_prob(prob)
+    check_instance("partition", partition, Partition, "what bayesgmm.partition returns")
     draws = draws_of(fit_or_posterior, labelled=False)
     observed, labels = draws.table, partition.labels
     if len(labels) != len(observed):

@@ -107,9 +107,9 @@ def merge_components(
     >>> merged.together.shape
     (2, 2)
     """
-    check_between("cutoff", cutoff, 0.0, 1.0)
-    check_count("n_draws", n_draws)
-    draws, n_chains = some_of_each_chain(draws_of(fit_or_posterior), n_draws)
+    cutoff = check_between("cutoff", cutoff, 0.0, 1.0)
+    most = check_count("n_draws", n_draws)
+    draws, n_chains = some_of_each_chain(draws_of(fit_or_posterior), most)
     table = counting_rows(table_for(draws, rows))
     times = times_of(table).astype(float)
     parts = draws.reduced(lambda block, _: _merged(block, times, cutoff), table)

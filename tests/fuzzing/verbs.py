@@ -257,7 +257,10 @@ def _draws(m: Material) -> dict[str, Arguments]:
         "true_values": {"posterior": m.annotated_tree, "seed": 1},
         "label_accuracy": {"posterior": m.annotated_tree},
         **{name: source for name in
-           ("coclustering", "density", "log_density", "membership", "overlap")},
+           ("coclustering", "density", "density_modes", "log_density", "membership",
+            "merge_components", "overlap")},
+        "average": {"comparison": m.comparison},
+        "group_membership": {**source, "partition": bg.partition(m.tree, seed=1)},
         "density_grid": {**source, "size": 5},
         "partition": {**source, "seed": 1},
         "simulate": {**source, "n": 5, "seed": 1},
