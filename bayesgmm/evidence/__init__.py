@@ -1,7 +1,9 @@
 """The marginal likelihood of a number of components, by routes that check one another."""
 
+from bayesgmm.evidence._coarsened import coarsened
 from bayesgmm.evidence._extend import extend
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, posterior_over_k
+from bayesgmm.evidence._probability_by_rows import probability_by_rows
 from bayesgmm.evidence._smc_evidence import smc_evidence
 from bayesgmm.evidence.bridge import Evidence, log_evidence
 from bayesgmm.evidence.missed_modes import LeftOut, MissedMode
@@ -35,6 +37,7 @@ __all__ = [
     "PriorOverK",
     "WeighedMode",
     "WeighedModes",
+    "coarsened",
     "combine_modes",
     "evidence_note",
     "evidences_of",
@@ -44,6 +47,7 @@ __all__ = [
     "nobile_step",
     "posterior_over_k",
     "probabilities_of",
+    "probability_by_rows",
     "probability_heading",
     "probability_symbol",
     "reconciled",

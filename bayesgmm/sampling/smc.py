@@ -18,7 +18,7 @@ from bayesgmm.runtime.seeds import SEED_BYTES, drawn_integer
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "temper"]
+__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "pooled", "temper"]
 
 CHAIN_LENGTH = 16
 MIN_CHAINS = 4
@@ -55,6 +55,8 @@ class TemperedRun:
         once, of the parts in which they are taken in.
     acceptance : array of shape (run,)
         Mean acceptance probability of the Hamiltonian moves at the last step.
+    beginnings : array of shape (run, share)
+        Each run's log marginal likelihood of its first rows, nats, fitting units.
     """
 
     draws: Array
@@ -66,6 +68,7 @@ class TemperedRun:
     run_log_evidence: Array
     rows: tuple[tuple[int, ...], ...]
     acceptance: Array
+    beginnings: Array
 
 
 class _Run(NamedTuple):
@@ -76,6 +79,7 @@ class _Run(NamedTuple):
     log_evidence: float
     rows: tuple[int, ...]
     acceptance: float
+    beginnings: tuple[float, ...]
 
 
 def temper(
@@ -86,6 +90,7 @@ def temper(
     seed: int | np.random.SeedSequence | None = None,
     cores: int | None = None,
     progress: Progress | None = None,
+    shares: tuple[float, ...] = (),
 ) -> TemperedRun:
     """Carry particles from the prior to the posterior, taking in the rows a few at a time.
 
@@ -107,6 +112,9 @@ def temper(
     cores : int or None
         Threads; the result does not depend on it.
     progress : callable of (run, rows taken in, rows), optional
+    shares : tuple of float, increasing, at most 1
+        Of the rows, at which the evidence is noted on the way. Runs of equal seeds take the same
+        rows in the same order, whatever the model.
 
     Returns
     -------
@@ -129,12 +137,12 @@ def temper(
     *for_runs, for_draws = sequence.spawn(n_runs + 1)
 
     def one(number: int) -> _Run:
-        return _run(log_posterior, chains, for_runs[number], number, progress)
+        return _run(log_posterior, chains, for_runs[number], number, progress, shares)
 
     runs = list(in_threads(one, range(n_runs), cores=cores))
     shift = log_posterior.log_unit_of_rows
     evidences = np.array([run.log_evidence for run in runs]) - shift
-    log_evidence, error = _pooled(evidences)
+    log_evidence, error = pooled(evidences)
     draws = _combined(runs, n_particles, np.random.default_rng(for_draws))
     log_density = log_posterior.log_densities(draws)
     return TemperedRun(
@@ -147,10 +155,11 @@ def temper(
         run_log_evidence=evidences,
         rows=tuple(run.rows for run in runs),
         acceptance=np.array([run.acceptance for run in runs]),
+        beginnings=np.array([run.beginnings for run in runs]),
     )
 
 
-def _pooled(evidences: Array) -> tuple[float, float]:
+def pooled(evidences: Array) -> tuple[float, float]:
     """Return the log of the mean evidence and its standard error (inf for one run), nats."""
     if len(evidences) == 1:
         return float(evidences[0]), math.inf
@@ -166,19 +175,24 @@ def _run(
     seed: np.random.SeedSequence,
     number: int,
     progress: Progress | None,
+    shares: tuple[float, ...],
 ) -> _Run:
     rng = np.random.default_rng(seed)
     beginning = first_rows(log_posterior, _spread_order(log_posterior, rng))
     n_obs = len(beginning)
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
     log_evidence, step, rows = 0.0, 1.0, [0]
+    noted = [min(max(round(share * n_obs), 1), n_obs) for share in shares]
+    by_rows: dict[int, float] = {}
     while rows[-1] < n_obs:
         end_if_stopped()
         stop = min(n_obs, rows[-1] + max(WINDOW, rows[-1] // 2))
+        stop = min([stop, *(m for m in noted if m > rows[-1])])
         window = beginning.log_likelihoods(particles, rows[-1], stop)
         taken, weights, gain = _next_step(window)
         log_evidence += gain
         rows.append(rows[-1] + taken)
+        by_rows[rows[-1]] = log_evidence
         states = np.empty((chains, CHAIN_LENGTH, log_posterior.dim))
         states[:, 0] = particles[resample(weights, chains, rng)]
         acceptance = beginning.sweep(states, rows[-1], step, MAX_STEPS, drawn_integer(rng))
@@ -186,7 +200,8 @@ def _run(
         particles = states.reshape(-1, log_posterior.dim)
         if progress is not None:
             progress(number, rows[-1], n_obs)
-    return _Run(particles, step, log_evidence, tuple(rows), float(acceptance.mean()))
+    beginnings = tuple(by_rows[m] for m in noted)
+    return _Run(particles, step, log_evidence, tuple(rows), float(acceptance.mean()), beginnings)
 
 
 def _spread_order(log_posterior: LogPosterior, rng: np.random.Generator) -> IntArray:
