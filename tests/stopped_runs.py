@@ -22,10 +22,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import bayesgmm
+import bayesgmm.analysis.kept
+import bayesgmm.analysis.outputs
 from bayesgmm.cli.application import main as command
 from bayesgmm.posterior import load
 
 __all__: list[str] = []
+
+LOADED = [getattr(bayesgmm, name) for name in bayesgmm.__all__]
 
 TERMINATED = 128 + signal.SIGTERM
 FINISHED = "*.finished.nc"
@@ -77,7 +82,7 @@ def written(folder: Path) -> dict[str, list[str]]:
 def forked(work: Callable[..., int], *arguments: Any, after: float | None = None) -> int:
     """Do work in a fork, send it SIGTERM after some seconds, and return its code.
 
-    All work is done so: a process with threads of its own, as files give it, cannot fork safely.
+    All work is done so: threads that files and compiled code bring would not survive a fork.
     """
     child = os.fork()
     if not child:

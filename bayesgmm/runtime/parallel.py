@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _LOOK_AHEAD = 2
+_LOOK_SECONDS = 0.2
 
 
 def available_cores() -> int:
@@ -85,6 +86,8 @@ def in_a_thread[**P, Result](
 
     threading.Thread(target=run, daemon=True).start()
     try:
+        while not wait([done], _LOOK_SECONDS).done:
+            pass  # a signal that another thread received does not end a wait
         return done.result()
     finally:
         stop.set()
