@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesgmm.advice import Advice, Option
-from bayesgmm.analysis.schema import AnalysisSpec, model_named, read_model_file
+from bayesgmm.analysis.schema import AnalysisSpec, ModelSection, model_named, read_model_file
 from bayesgmm.arguments import check_count, check_flag, path_of
 from bayesgmm.data import Dataset, check_components, check_labels
 from bayesgmm.errors import ConfigError, SamplingInterrupted
@@ -237,8 +237,17 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
     for k in model.needed:
         check_components(data, k)
         for structure in model.structures:
-            resolve(MixtureSpec(k, structure, model.priors, model.resolution), data)
+            resolve(_asked(model, k, structure), data)
     return data
+
+
+def _asked(section: ModelSection, n_components: int, structure: str) -> MixtureSpec:
+    """Return one of the models that a section asks for."""
+    plain = MixtureSpec.from_dict({"n_components": n_components, "covariance": structure})
+    others = {"labels_inform_weights": section.labels_inform_weights}
+    return dataclasses.replace(
+        plain, priors=section.priors, resolution=section.resolution, **others
+    )
 
 
 def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
@@ -305,8 +314,6 @@ def _in_table(result: AnalysisResult, name: str, column: str) -> float:
     """Return a figure of the model that a key of [expect] names."""
     comparison, section = result.comparison, result.spec.model
     count, structure = model_named(name, section.structures)
-    asked = MixtureSpec.from_dict({"n_components": count, "covariance": structure})
-    asked = dataclasses.replace(asked, priors=section.priors, resolution=section.resolution)
-    asked = dataclasses.replace(asked, labels_inform_weights=section.labels_inform_weights)
+    asked = _asked(section, count, structure)
     place = comparison.models.index(comparison.same.get(asked, asked))
     return float(comparison.table[column].iloc[place])

@@ -241,7 +241,7 @@ class Priors(_Checked):
     def _has_an_effect(cls, value: Any, given: ValidationInfo) -> Any:
         """Refuse a number of another family of scales, or of a rate that is known."""
         name, family = str(given.field_name), given.data.get("scale_family")
-        usual = {each.name: each.default for each in fields(cls)}  # type: ignore[arg-type]
+        usual = {each.name: each.default for each in fields(cls)}
         if family is None or value == usual[name]:
             return value
         if (family == "inverse_gamma") != (name in _OF_INVERSE_GAMMA):

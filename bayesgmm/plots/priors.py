@@ -40,6 +40,7 @@ __all__ = ["prior_posterior", "prior_predictive"]
 _MOST_FEATURES = 4
 _DRAWS = 4000
 _CURVES = 3000
+_POLE = 10.0  # times the density in the middle
 
 
 def prior_posterior(posterior: Posterior, *, units: Mapping[str, str] | None = None) -> Plot:
@@ -134,6 +135,14 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
     }
 
 
+def _peak(law: Any, points: Array, density: Array) -> float:
+    """Return the highest density; that of the middle 80 % where a pole would hide all the rest."""
+    low, high = law.ppf([0.1, 0.9])
+    inside = density[(points >= low) & (points <= high)].max(initial=0.0)
+    largest = float(density.max())
+    return largest if largest <= _POLE * inside or inside == 0.0 else float(inside)
+
+
 def _draw_against(
     ax: Axes,
     values: Array,
@@ -152,7 +161,7 @@ def _draw_against(
         density = law.pdf(points)
         label = None if number else "prior"
         alpha = 1.0 if len(laws) == 1 else 0.6
-        height = density / density.max()
+        height = np.minimum(density / _peak(law, points, density), 1.0)
         ax.fill_between(points, height, color="#cfcfcf", lw=0, alpha=alpha, label=label)
     for k, cluster in enumerate(clusters):
         counts, edges = np.histogram(values[:, k], bins=40)

@@ -25,7 +25,9 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolved import resolve
+from bayesgmm.model.scale_priors import scale_prior
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.plots.priors import _peak
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling.smc import draw_prior
 from tests.support.few_rows import EIGHT
@@ -129,6 +131,16 @@ def test_the_marginal_law_is_that_of_the_draws(rate):
         assert np.trapezoid(law.pdf(between), between) == pytest.approx(mass, rel=1e-5)
     drawn = np.exp(family.log_draws(np.array([0.7]), 4000, np.random.default_rng(1)))
     np.testing.assert_allclose(np.quantile(drawn, q[1:-1]), points[1:-1], rtol=0.05)
+
+
+def test_a_pole_of_the_prior_hides_nothing_in_pictures():
+    law = scale_prior(Priors(scale_family="inverse_gamma")).marginal(1.0)
+    points = np.linspace(*law.ppf([0.005, 0.985]), 400)
+    density = law.pdf(points)
+    assert _peak(law, points, density) == density[points >= law.ppf(0.1)].max()
+    assert density.max() > 10.0 * _peak(law, points, density)
+    bell = norm.pdf(points)
+    assert _peak(norm, points, bell) == bell.max()
 
 
 def test_pymc_draws_scales_with_one_rate():
