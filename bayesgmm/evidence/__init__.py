@@ -1,6 +1,5 @@
 """The marginal likelihood of a number of components, by routes that check one another."""
 
-from bayesgmm.evidence._coarsened import coarsened
 from bayesgmm.evidence._extend import extend
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, posterior_over_k
 from bayesgmm.evidence._probability_by_rows import probability_by_rows
@@ -37,7 +36,6 @@ __all__ = [
     "PriorOverK",
     "WeighedMode",
     "WeighedModes",
-    "coarsened",
     "combine_modes",
     "evidence_note",
     "evidences_of",

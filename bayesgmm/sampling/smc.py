@@ -18,7 +18,7 @@ from bayesgmm.runtime.seeds import SEED_BYTES, drawn_integer
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "pooled", "temper"]
+__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "temper"]
 
 CHAIN_LENGTH = 16
 MIN_CHAINS = 4
@@ -142,7 +142,7 @@ def temper(
     runs = list(in_threads(one, range(n_runs), cores=cores))
     shift = log_posterior.log_unit_of_rows
     evidences = np.array([run.log_evidence for run in runs]) - shift
-    log_evidence, error = pooled(evidences)
+    log_evidence, error = _pooled(evidences)
     draws = _combined(runs, n_particles, np.random.default_rng(for_draws))
     log_density = log_posterior.log_densities(draws)
     return TemperedRun(
@@ -159,7 +159,7 @@ def temper(
     )
 
 
-def pooled(evidences: Array) -> tuple[float, float]:
+def _pooled(evidences: Array) -> tuple[float, float]:
     """Return the log of the mean evidence and its standard error (inf for one run), nats."""
     if len(evidences) == 1:
         return float(evidences[0]), math.inf

@@ -260,7 +260,6 @@ def _draws(m: Material) -> dict[str, Arguments]:
            ("coclustering", "density", "density_modes", "log_density", "membership",
             "merge_components", "overlap")},
         "average": {"comparison": m.comparison},
-        "coarsened": {"comparison": m.comparison, "alphas": [20.0], "n_particles": 2, "n_runs": 4},
         "probability_by_rows": {"comparison": m.comparison, "n_particles": 16, "n_runs": 4},
         "group_membership": {**source, "partition": bg.partition(m.tree, seed=1)},
         "density_grid": {**source, "size": 5},
