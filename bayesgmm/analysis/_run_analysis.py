@@ -244,9 +244,11 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
 def _asked(section: ModelSection, n_components: int, structure: str) -> MixtureSpec:
     """Return one of the models that a section asks for."""
     plain = MixtureSpec.from_dict({"n_components": n_components, "covariance": structure})
-    others = {"labels_inform_weights": section.labels_inform_weights}
     return dataclasses.replace(
-        plain, priors=section.priors, resolution=section.resolution, **others
+        plain,
+        priors=section.priors,
+        resolution=section.resolution,
+        labels_inform_weights=section.labels_inform_weights,
     )
 
 

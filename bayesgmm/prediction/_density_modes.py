@@ -51,7 +51,7 @@ class DensityModes:
     @property
     def most_probable(self) -> int:
         """The most probable number of modes."""
-        return int(self.table["probability"].idxmax())
+        return int(self.table.index[self.table["probability"].argmax()])
 
     def __repr__(self) -> str:
         """Show the table."""

@@ -51,7 +51,7 @@ class MergedComponents:
     @property
     def most_probable(self) -> int:
         """The most probable number of groups."""
-        return int(self.table["probability"].idxmax())
+        return int(self.table.index[self.table["probability"].argmax()])
 
     def __repr__(self) -> str:
         """Show the table."""
@@ -144,5 +144,5 @@ def _most_confused(shares: Array, times: Array, cutoff: float) -> tuple[int, int
     mass = weighed.sum(axis=1)
     confused = (weighed @ taken) / np.where(mass > 0.0, mass, np.inf)[:, None]
     np.fill_diagonal(confused, 0.0)
-    k, m = np.unravel_index(confused.argmax(), confused.shape)
+    k, m = divmod(int(confused.argmax()), size)
     return (min(k, m), max(k, m)) if confused[k, m] > cutoff else None
