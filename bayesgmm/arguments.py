@@ -73,7 +73,7 @@ def check_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def check_instance[Value](name: str, value: Any, kind: type[Value], expected: str) -> Value:
+def check_instance(name: str, value: Any, kind: type, expected: str) -> Any:
     """Return a value of a type; `expected` says what that is."""
     if not isinstance(value, kind):
         raise ConfigError(f"{name} must be {expected}, got {shown(value)}.", key=name, value=value)

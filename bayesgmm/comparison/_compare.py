@@ -158,7 +158,7 @@ def compare(
     check_progress(progress)
     if kept is not None:
         what = "where posteriors are kept"
-        check_instance("kept", kept, KeptPosteriors, what)  # type: ignore[type-abstract]
+        check_instance("kept", kept, KeptPosteriors, what)
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     usual = Priors() if priors is None else priors

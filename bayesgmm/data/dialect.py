@@ -234,7 +234,7 @@ def markers(na: Any) -> tuple[str, ...]:
     """
     if na is None:
         return ()
-    marks = []
+    marks: list[str] = []
     for one in [na] if isinstance(na, str | Real) else items_of("na", na, "texts or numbers"):
         large = isinstance(one, int) and abs(one) > _LARGE
         if isinstance(one, bool) or not isinstance(one, str | Real) or large or len(marks) == _MOST:

@@ -90,8 +90,8 @@ def bic_grid(
     dataset, seed = as_dataset(data), seed_of(seed)
     check_labels(dataset, labels_inform_weights)
     sizes = counts_in(n_components, dataset.n_obs)
-    one = isinstance(covariances, str)
-    names = [covariances] if one else check_texts("covariances", covariances)
+    one = [covariances] if isinstance(covariances, str) else None
+    names = one or check_texts("covariances", covariances)
     names = list(COVARIANCES) if names == ["all"] else names
     if not sizes or not names:
         raise ConfigError(

@@ -148,9 +148,7 @@ def sample(
             require_taken(verb, dataset)
     settings = ChainSettings.checked(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
-    check_one_of("relabel", relabel, (*labels.METHODS, None))
-    check_flag("log_likelihood", log_likelihood)
-    check_progress(progress)
+    _check_options(relabel, log_likelihood, progress)
     make_room = partial(
         require_room,
         dataset,
@@ -191,6 +189,12 @@ def sample(
     if drawn.interrupted:
         raise _interruption(tree, settings.draws, chains)
     return tree
+
+
+def _check_options(relabel: Any, log_likelihood: Any, progress: Any) -> None:
+    check_one_of("relabel", relabel, (*labels.METHODS, None))
+    check_flag("log_likelihood", log_likelihood)
+    check_progress(progress)
 
 
 def _drawn(
