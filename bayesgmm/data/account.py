@@ -8,6 +8,8 @@ import numpy as np
 from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.data.columns import NOT_ASKED_FOR, plural
 from bayesgmm.data.dataset import Dataset
+from bayesgmm.limits import COSTLY, GROUP_COST
+from bayesgmm.typing import Array
 
 __all__ = ["account", "facts_of"]
 
@@ -66,7 +68,18 @@ def _known_of(data: Dataset) -> dict[str, Any]:
             for name, column in zip(data.features, known.errors.T, strict=True)
             if (cells := column[column > 0.0]).size
         }
+    facts["groups"] = _groups_in(data, known.errors)
     return facts
+
+
+def _groups_in(data: Dataset, errors: Array | None) -> int:
+    """Return in how many groups the rows fall that share what is observed, and with which errors.
+
+    Each is whitened by covariances of its own.
+    """
+    absent = np.isnan(data.values)
+    alike = absent if errors is None else np.hstack([absent, np.where(absent, 0.0, errors)])
+    return len(np.unique(alike, axis=0))
 
 
 def _missing_in(data: Dataset) -> dict[str, Any]:
@@ -152,6 +165,13 @@ def _of_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for name, (low, high) in errors.items()
         ]
         yield "errors", _cut(ranges)
+    groups = facts.get("groups", 0)
+    if (worth := groups * GROUP_COST) >= COSTLY * facts["rows"]:
+        yield (
+            "cost",
+            f"{groups} groups of rows with cells or errors of their own: a pass over them costs as "
+            f"much as one over about {worth:,} complete rows",
+        )
 
 
 def _cut(names: list[Any], most: int = _MOST_NAMES, total: int | None = None) -> str:

@@ -174,12 +174,11 @@ class AnnotatedRows:
         groups = []
         for places in _alike(observed, self.errors):
             columns = np.flatnonzero(observed[places[0]])
-            cells = np.ix_(places, columns)
             groups.append(
                 RowGroup(
                     places=places,
                     observed=columns,
-                    values=values[cells],
+                    values=values.take(places, axis=0).take(columns, axis=1),
                     errors=np.zeros(len(columns))
                     if self.errors is None
                     else self.errors[places[0], columns],
@@ -337,19 +336,21 @@ def row_log_units(rows: RowTable, unit: Array) -> Array:
 
 def _alike(observed: BoolArray, errors: Array | None) -> Iterator[IntArray]:
     """Yield the places of rows that share observed cells and their errors."""
+    if not len(observed):
+        return iter(())
     packed = np.packbits(observed, axis=1)
-    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
-    keys = np.ascontiguousarray(packed).view(np.uint64)
+    few = errors is None and packed.shape[1] <= 2
+    kind = np.dtype(np.uint16 if few else np.uint64)  # 16 bits have a radix sort
+    filled = np.zeros((len(packed), -(-packed.shape[1] // kind.itemsize) * kind.itemsize), np.uint8)
+    filled[:, : packed.shape[1]] = packed
+    keys = filled.view(kind)
     if errors is not None:
         cells = np.where(observed, errors, 0.0) + 0.0
         keys = np.concatenate([keys, np.ascontiguousarray(cells).view(np.uint64)], axis=1)
-    single = keys.shape[1] == 1
-    _, which = np.unique(keys[:, 0] if single else keys, axis=0, return_inverse=True)
-    which = which.ravel()
-    order = np.argsort(which, kind="stable")
-    return (
-        iter(np.split(order, np.flatnonzero(np.diff(which[order])) + 1)) if len(order) else iter(())
-    )
+    order = np.argsort(keys[:, 0], kind="stable") if few else np.lexsort(keys.T[::-1])
+    in_order = keys[order]
+    changes = (in_order[1:] != in_order[:-1]).any(axis=1)
+    return iter(np.split(order, np.flatnonzero(changes) + 1))
 
 
 def _unless(annotation: Any, places: IntArray, usual: Any) -> Any:

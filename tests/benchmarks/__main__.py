@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g] [h]`."""
 
 import os
 import sys
@@ -16,6 +16,7 @@ PARTS = {
     "e": ("kernel", "growth_lines"),
     "f": ("whole", "lines"),
     "g": ("reading", "lines"),
+    "h": ("annotated", "lines"),
 }
 
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.likelihood.compiled.few_rows import are_few, few_memory_size, sum_few
 from bayesgmm.likelihood.compiled.kernels import (
     row_log_likelihoods,
     row_responsibilities,
@@ -30,7 +31,7 @@ from bayesgmm.likelihood.compiled.kernels import (
 )
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
-from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, whiten
+from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -212,6 +213,51 @@ def _add_completed(
 
 
 @compiled
+def _covariances_and_memory(components: Components) -> tuple[Array, Array]:
+    """Return L L' of the components' factors, and memory for groups of few rows."""
+    n_factors, size = components.factors.shape[:2]
+    covariances = np.empty((n_factors, size, size))
+    for g in range(n_factors):
+        squared(components.factors[g], covariances[g])
+    return covariances, np.empty(few_memory_size(len(components.constant), n_factors, size))
+
+
+@compiled
+def _sum_those_of_few(
+    annotated: Array,
+    o: int,
+    components: Components,
+    few: tuple[Array, Array],
+    mass: Array,
+    first: Array,
+    second: Array,
+) -> tuple[float, int]:
+    """Add the groups of few rows from place o on; return their log likelihood, and where they end.
+
+    The log likelihood is -inf, and the end that of all groups, where a component is singular.
+    """
+    log_likelihood, end = 0.0, annotated.shape[0]
+    while o < end:
+        group = read_group(annotated, o, components.constant.shape[0])
+        if not are_few(group):
+            break
+        log_likelihood += sum_few(
+            group,
+            components.log_weights,
+            components.means,
+            components.factors,
+            *few,
+            mass,
+            first,
+            second,
+        )
+        o += int(annotated[o])
+    if math.isfinite(log_likelihood):
+        return log_likelihood, o
+    return -math.inf, end
+
+
+@compiled
 def next_group(
     annotated: Array, o: int, components: Components, memory: Array
 ) -> tuple[Group, _Lens, bool]:
@@ -245,7 +291,7 @@ def sum_grouped(
     mass, first, second : arrays, written
         As in `bayesgmm.likelihood.compiled.kernels`.
     """
-    memory = empty_memory(components)
+    memory, few = empty_memory(components), _covariances_and_memory(components)
     group, o = plain_group(blocks, n_rows), 0
     lens = _Lens(components.whitening, components.shift, components.constant)
     sums = _Sums(mass, first, second)
@@ -265,6 +311,8 @@ def sum_grouped(
         )
         if not group.whole:
             _add_completed(group, components, memory, mass, first, second)
+        value, o = _sum_those_of_few(annotated, o, components, few, mass, first, second)
+        log_likelihood += value
         if o >= annotated.shape[0]:
             return log_likelihood
         group, lens, regular = next_group(annotated, o, components, memory)

@@ -58,23 +58,34 @@ def _flattened(part: Part) -> Array:
     values, columns, variances = part.values, part.columns, part.variances
     if n_columns == 0:
         values, columns, variances = np.zeros((n_rows, 1)), np.array([-1]), np.zeros(1)
-
-    def in_blocks(table: Array) -> Array:
-        rows = np.zeros((n_blocks * width, table.shape[1]))
-        rows[:n_rows] = table
-        return rows.reshape(n_blocks, width, -1).transpose(0, 2, 1).ravel()
-
-    pieces = [columns.astype(np.float64), variances, in_blocks(values)]
-    pieces[:2] = [np.concatenate(pieces[:2])]
+    tables = [values]
     if part.weights is not None:
-        pieces.append(in_blocks(part.weights[:, None]))
+        tables.append(part.weights[:, None])
     if part.allowed is not None:
-        pieces.append(in_blocks(np.where(part.allowed, 0.0, EXCLUDED)))
-    pieces[0] = np.pad(pieces[0], (0, -len(pieces[0]) % _LINE))
-    size = _HEADER + sum(map(len, pieces))
+        tables.append(np.where(part.allowed, 0.0, EXCLUDED))
     annotated = part.weights is not None, part.allowed is not None
-    header = np.array([size, n_rows, len(columns), width, n_blocks, part.whole, *annotated])
-    return np.concatenate([header.astype(np.float64), *pieces])
+    o, q = _HEADER, len(columns)
+    blocks = o + -(-2 * q // _LINE) * _LINE
+    size = blocks + n_blocks * width * sum(table.shape[1] for table in tables)
+    out = np.zeros(size)
+    out[:o] = size, n_rows, q, width, n_blocks, part.whole, *annotated
+    out[o : o + q], out[o + q : o + 2 * q] = columns, variances
+    o = blocks
+    for table in tables:
+        end = o + n_blocks * width * table.shape[1]
+        _write_in_blocks(table, out[o:end].reshape(n_blocks, table.shape[1], width))
+        o = end
+    return out
+
+
+def _write_in_blocks(table: Array, out: Array) -> None:
+    """Write a table (obs, column) into blocks (block, column, row); what is left of them stays."""
+    width = out.shape[2]
+    n_full, rest = divmod(len(table), width)
+    full = table[: n_full * width].reshape(n_full, width, table.shape[1])
+    out[:n_full] = full.transpose(0, 2, 1)
+    if rest:
+        out[n_full, :, :rest] = table[n_full * width :].T
 
 
 @compiled

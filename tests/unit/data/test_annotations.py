@@ -208,6 +208,9 @@ def test_what_is_known_of_rows_is_told_before_any_work():
     assert told["weights"] == "frequency, sum 30.5, largest 2.5; 1 row of weight 0"
     assert told["labels"] == "'a' 5, 'b' 1; 1 row of several classes; 23 unknown"
     assert told["errors"] == "'x' 0.5, 'y' 0.1 to 0.2"
+    assert told["cost"].startswith("21 groups of rows") and "about 840 complete" in told["cost"]
+    few = Dataset.from_frame(holes(), missing="mar")
+    assert facts_of(few)["groups"] == 2 and "cost" not in dict(account(facts_of(few)))
     plain = facts_of(Dataset.from_frame(frame()))
     assert not {"weights", "labels", "errors"} & set(plain) and plain["missing"] == {}
 

@@ -1,0 +1,198 @@
+"""Groups of few rows, such as rows with errors of their own: one row after the other.
+
+No vector of rows would be full, and what a group's own covariance costs is most of it. What is
+computed is that of `.grouped`: with S_o = M M' of a component, z_o = M^-1 (x_o - mu_o) and
+W' = M^-1 L_o., the complete row behind one has mean W z_o and covariance I - W W' in whitened
+coordinates.
+"""
+
+import math
+from typing import NamedTuple
+
+from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.row_groups import Group
+from bayesgmm.likelihood.compiled.whitening import cholesky, set_of
+from bayesgmm.runtime.compiling import compiled
+from bayesgmm.typing import Array
+
+__all__ = ["are_few", "few_memory_size", "sum_few"]
+
+_FEW = 4  # rows: from here on a vector of them is as quick
+_SMALL = 1e-100  # a product of scales, of which one logarithm is taken
+_LOG_2PI = math.log(2.0 * math.pi)
+
+
+class _Few(NamedTuple):
+    """The components as a group sees them, and the complete rows behind one of its rows."""
+
+    factors: Array  # (cluster or 1, observed, observed): M, its diagonal inverted
+    back: Array  # (cluster or 1, observed, feature): W'
+    known: Array  # (cluster or 1, feature, feature): W W', lower triangle
+    constant: Array  # (cluster,)
+    joint: Array  # (cluster,)
+    mass: Array  # (cluster,)
+    z: Array  # (observed,)
+    complete: Array  # (cluster, feature): W z_o
+    memory: Array  # in which all of them lie
+
+
+@compiled
+def few_memory_size(n_clusters: int, n_factors: int, size: int) -> int:
+    """Return how many numbers `sum_few` needs at most."""
+    return (3 * n_factors * size + n_clusters + 1) * size + 3 * n_clusters
+
+
+@compiled
+def _as_few(memory: Array, n_clusters: int, n_factors: int, q: int, size: int) -> _Few:
+    """View the memory, which must outlive the view, as a group of q columns needs it."""
+    back = n_factors * q * q
+    known = back + n_factors * q * size
+    vectors = known + n_factors * size * size
+    z = vectors + 3 * n_clusters
+    return _Few(
+        part(memory, 0, (n_factors, q, q)),
+        part(memory, back, (n_factors, q, size)),
+        part(memory, known, (n_factors, size, size)),
+        part(memory, vectors, (n_clusters,)),
+        part(memory, vectors + n_clusters, (n_clusters,)),
+        part(memory, vectors + 2 * n_clusters, (n_clusters,)),
+        part(memory, z, (q,)),
+        part(memory, z + q, (n_clusters, size)),
+        memory,
+    )
+
+
+@compiled
+def are_few(group: Group) -> bool:
+    """Whether a group's rows are few, and some of their cells are observed, not all exactly."""
+    return group.n_rows <= _FEW and not group.whole and group.columns[0] >= 0.0
+
+
+@compiled
+def _look_back(group: Group, g: int, covariances: Array, factors: Array, few: _Few) -> float:
+    """Write M, W' and W W' of one covariance; return log det M, NaN where S_o is singular."""
+    q, size = few.back.shape[1], few.back.shape[2]
+    for i in range(q):
+        row = int(group.columns[i])
+        for j in range(i + 1):
+            few.factors[g, i, j] = covariances[g, row, int(group.columns[j])]
+        few.factors[g, i, i] += group.variances[i]
+    if not cholesky(few.factors[g], few.factors[g]):
+        return math.nan
+    few.known[g] = 0.0
+    log_det, product = 0.0, 1.0
+    for i in range(q):
+        row, scale = int(group.columns[i]), 1.0 / few.factors[g, i, i]
+        few.factors[g, i, i] = scale
+        product *= scale
+        if not _SMALL < product < 1.0 / _SMALL:
+            log_det -= math.log(product)
+            product = 1.0
+        for d in range(size):
+            few.back[g, i, d] = factors[g, row, d] * scale
+        for m in range(i):
+            s = few.factors[g, i, m] * scale
+            for d in range(size):
+                few.back[g, i, d] -= s * few.back[g, m, d]
+        for d in range(size):
+            s = few.back[g, i, d]
+            for e in range(d + 1):
+                few.known[g, d, e] += s * few.back[g, i, e]
+    return log_det - math.log(product)
+
+
+@compiled
+def _complete(group: Group, t: int, k: int, means: Array, few: _Few) -> float:
+    """Write W z_o of row t under a cluster; return z_o' z_o."""
+    g, total = set_of(k, few.back), 0.0
+    few.complete[k] = 0.0
+    for i in range(few.z.shape[0]):
+        s = group.blocks[0, i, t] - means[k, int(group.columns[i])]
+        for m in range(i):
+            s -= few.factors[g, i, m] * few.z[m]
+        s *= few.factors[g, i, i]
+        few.z[i] = s
+        total += s * s
+        for d in range(few.complete.shape[1]):
+            few.complete[k, d] += s * few.back[g, i, d]
+    return total
+
+
+@compiled
+def _shares(joint: Array) -> float:
+    """Turn log densities of one row (cluster,) into responsibilities; return their log sum."""
+    largest, total = joint[0], 0.0
+    for k in range(1, joint.shape[0]):
+        largest = max(largest, joint[k])
+    for k in range(joint.shape[0]):
+        joint[k] = math.exp(joint[k] - largest)
+        total += joint[k]
+    inverse = 1.0 / total
+    for k in range(joint.shape[0]):
+        joint[k] *= inverse
+    return largest + math.log(total)
+
+
+@compiled
+def sum_few(
+    group: Group,
+    log_weights: Array,
+    means: Array,
+    factors: Array,
+    covariances: Array,
+    memory: Array,
+    mass: Array,
+    first: Array,
+    second: Array,
+) -> float:
+    """Add a group's completed rows to the sums; return their log likelihood, nats.
+
+    Parameters
+    ----------
+    group : Group
+        For which `are_few` holds.
+    log_weights, means, factors : arrays
+        The components, as in `bayesgmm.likelihood.compiled.grouped.Components`.
+    covariances : array of shape (cluster or 1, feature, feature)
+        L L' of the factors.
+    memory : array of `few_memory_size` numbers
+    mass, first, second : arrays, written
+        As in `bayesgmm.likelihood.compiled.kernels`.
+
+    Returns
+    -------
+    float
+        Not finite where a component is singular.
+    """
+    n_clusters, size = first.shape
+    q = group.columns.shape[0]
+    few = _as_few(memory, n_clusters, factors.shape[0], q, size)
+    for g in range(factors.shape[0]):
+        few.constant[g] = -_look_back(group, g, covariances, factors, few)
+    for k in range(n_clusters - 1, -1, -1):
+        few.constant[k] = few.constant[set_of(k, factors)] - 0.5 * q * _LOG_2PI + log_weights[k]
+        few.mass[k] = 0.0
+    log_likelihood = 0.0
+    for t in range(group.n_rows):
+        for k in range(n_clusters):
+            few.joint[k] = few.constant[k] - 0.5 * _complete(group, t, k, means, few)
+            if group.penalties.shape[0] > 0:
+                few.joint[k] += group.penalties[0, k, t]
+        weight = group.weights[0, t] if group.weights.shape[0] > 0 else 1.0
+        log_likelihood += weight * _shares(few.joint)
+        for k in range(n_clusters):
+            share = weight * few.joint[k]
+            few.mass[k] += share
+            for d in range(size):
+                s = share * few.complete[k, d]
+                first[k, d] += s
+                for e in range(d + 1):
+                    second[k, d, e] += s * few.complete[k, e]
+    for k in range(n_clusters):
+        share, g = few.mass[k], set_of(k, factors)
+        mass[k] += share
+        for d in range(size):
+            for e in range(d + 1):
+                second[k, d, e] -= share * few.known[g, d, e]
+            second[k, d, d] += share
+    return log_likelihood
