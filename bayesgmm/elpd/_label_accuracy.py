@@ -14,7 +14,7 @@ from bayesgmm.elpd.predictive import WEIGHT, check_enough_draws, totals
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.picked import log_chances
-from bayesgmm.limits import PARETO_K
+from bayesgmm.limits import EVEN_WEIGHTS, PARETO_K
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
@@ -46,7 +46,8 @@ class LabelAccuracy:
     probabilities : DataArray of shape (obs, cluster)
         P(cluster | the row, all other rows and labels), of the rows with a label.
     log_scores, pareto_k : DataArray of shape (obs,)
-        Log probability of each label, nats, and Pareto k of the weights behind it.
+        Log probability of each label, nats, and Pareto k of the weights behind it: 0 where they
+        differ by no more than 1 %.
 
     Examples
     --------
@@ -179,12 +180,15 @@ def _predict(
 def _smoothed(log_likelihood: Array, relative: float) -> tuple[Array, float]:
     """Return weights (sample,) that leave one term out, smoothed and summing to 1, and Pareto k.
 
-    Where the largest are equal there is no tail to fit: k is 0 if all are, and else infinite.
+    Where the largest are equal there is no tail to fit, and k is infinite; where all are, up to
+    `EVEN_WEIGHTS`, no tail matters, and k is 0.
     """
+    if np.ptp(log_likelihood) <= EVEN_WEIGHTS:
+        return np.exp(-log_likelihood - logsumexp(-log_likelihood)), 0.0
     try:
         log_weights, pareto_k = array_stats.psislw(log_likelihood, relative)
     except ValueError:
-        log_weights, pareto_k = -log_likelihood, np.inf if np.ptp(log_likelihood) else 0.0
+        log_weights, pareto_k = -log_likelihood, np.inf
     return np.exp(log_weights - logsumexp(log_weights)), float(pareto_k)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import bayesgmm as bg
+from bayesgmm.elpd import _label_accuracy
 from tests.support.few_rows import EIGHT, FIXED
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
@@ -103,6 +104,13 @@ def test_labels_that_are_certain_and_labels_that_cannot_be():
     data = bg.Dataset.from_frame(table, labels=labels)
     wrong = bg.label_accuracy(bg.sample(data, spec, draws=100, tune=200, seed=1))
     assert wrong.pareto_k.sel(obs=5) > 0.7 and wrong.n_bad == 1 and wrong.accuracy < 1.0
+
+
+def test_no_tail_matters_where_weights_are_even():
+    log_likelihood = -np.random.default_rng(1).pareto(0.8, 4000).clip(max=1000.0)
+    even, k = _label_accuracy._smoothed(1e-5 * log_likelihood, 1.0)
+    assert k == 0.0 and np.ptp(even) * 4000 < 0.011 and even.sum() == pytest.approx(1.0)
+    assert _label_accuracy._smoothed(1e-2 * log_likelihood, 1.0)[1] > 0.7
 
 
 def test_rows_without_labels_are_refused():
