@@ -2,6 +2,7 @@
 
 from bayesgmm.evidence._extend import extend
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, posterior_over_k
+from bayesgmm.evidence._posteriors_over_k import PosteriorsOverK, posteriors_over_k
 from bayesgmm.evidence._probability_by_rows import probability_by_rows
 from bayesgmm.evidence._smc_evidence import smc_evidence
 from bayesgmm.evidence.bridge import Evidence, log_evidence
@@ -33,6 +34,7 @@ __all__ = [
     "Mixing",
     "NobileStep",
     "PosteriorOverK",
+    "PosteriorsOverK",
     "PriorOverK",
     "WeighedMode",
     "WeighedModes",
@@ -44,6 +46,7 @@ __all__ = [
     "no_evidences",
     "nobile_step",
     "posterior_over_k",
+    "posteriors_over_k",
     "probabilities_of",
     "probability_by_rows",
     "probability_heading",

@@ -10,6 +10,7 @@ from bayesgmm.plots.estimates import correlations, forest
 from bayesgmm.plots.fitting import em_path
 from bayesgmm.plots.predictive import posterior_predictive
 from bayesgmm.plots.priors import prior_posterior, prior_predictive
+from bayesgmm.plots.priors_over_k import over_k
 from bayesgmm.plots.structures import bic_grid
 from bayesgmm.runtime.renaming import names_before
 
@@ -24,6 +25,7 @@ __all__ = [
     "em_path",
     "forest",
     "membership",
+    "over_k",
     "pareto_k",
     "posterior_predictive",
     "prior_posterior",

@@ -139,6 +139,21 @@ def grid() -> pd.DataFrame:
     return table
 
 
+def by_priors() -> bg.PosteriorsOverK:
+    """p(K) and p(K+) under two priors, by hand."""
+    results = {}
+    for name, masses in {
+        "uniform": [0.0, 0.5, 0.35, 0.15],
+        "Poisson": [0.0, 0.7, 0.25, 0.05],
+    }.items():
+        index = pd.Index([1, 2, 3, 4], name="K")
+        of_k = pd.DataFrame({"probability": masses, "error": [0.0, 0.02, 0.02, 0.01]}, index)
+        clusters = of_k.assign(prior=[0.4, 0.3, 0.2, 0.1], pareto_k=0.2)
+        results[name] = SimpleNamespace(table=of_k, clusters=clusters)
+    table = pd.DataFrame({name: found.table["probability"] for name, found in results.items()}).T
+    return bg.PosteriorsOverK(table, table, table, results, {})
+
+
 def first(drawn: object) -> Axes:
     assert isinstance(drawn, bg.Plot)
     ax = drawn.axes.flat[0]
@@ -175,6 +190,7 @@ def all_pictures(
         "em_path": plots.em_path(searched(fits["galaxies"])),
         "criteria": plots.criteria(comparison),
         "bic_grid": plots.bic_grid(grid()),
+        "over_k": plots.over_k(by_priors()),
         "pareto_k": plots.pareto_k(pareto),
         "prior_posterior": plots.prior_posterior(tree),
         "prior_predictive": plots.prior_predictive(tree, seed=3),
@@ -192,7 +208,7 @@ def pictures(
 NAMES = (
     "density_1d", "density_2d", "density_pairs", "membership", "membership_1d", "coclustering",
     "forest", "correlations", "traces", "ranks", "em_path", "criteria", "bic_grid", "pareto_k",
-    "prior_posterior", "prior_predictive", "posterior_predictive",
+    "over_k",    "prior_posterior", "prior_predictive", "posterior_predictive",
 )  # fmt: skip
 
 
@@ -509,6 +525,7 @@ HASHES = {
     "em_path": "4a35162e50604461c360c449cd49cc41c861cc415c415d614665071b0f1d1410",
     "criteria": "1d9cd980c181c1991ccfc199c181d9801cfdc18ec181d9803459418059985999",
     "bic_grid": "2ab0d000d800dc00ce00c701c499c263c180c0c1c046401862112171094e08b0",
+    "over_k": "960052804080420040204028400a511040804080c200e820c2a8402a5110055d",
     "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
     "prior_posterior": "5d46154615071503172b8c4c8e4696479707150b160e406060707c3c372b069a",
     "prior_predictive": "cf4ad84ad446d64797cf1b0f0911478e4300c300c300c300c30073802b00042e",

@@ -8,7 +8,7 @@ import pytest
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence import log_evidence, posterior_over_k
+from bayesgmm.evidence import log_evidence, posterior_over_k, posteriors_over_k
 from bayesgmm.evidence.occupancy import Occupancy, occupancy_of
 from bayesgmm.evidence.over_clusters import Runs, joint_of
 from bayesgmm.evidence.priors_over_k import WeightsPrior, prior_over_k
@@ -51,6 +51,30 @@ def test_the_runs_say_of_each_other_what_their_evidences_are(comparison):
     error = np.hypot(by_draws["error"], by_evidence["error"])
     assert (np.abs(by_draws["probability"] - by_evidence["probability"]) < 3.0 * error).all()
     assert error.max() < 0.03
+
+
+def test_several_priors_stand_side_by_side_and_one_out_of_reach_is_named(comparison):
+    settings = {
+        "flat": {},
+        "few": {"prior": [0.7, 0.2, 0.1]},
+        "dynamic": {"prior": "geometric", "mixing": "dynamic"},
+        "far": {"prior": "geometric", "gamma": 1e-4},
+    }
+    found = posteriors_over_k(comparison, settings)
+    assert list(found.refused) == ["far"] and "Pareto k above 0.7" in found.refused["far"]
+    assert list(found.table.index) == list(found.results) == ["flat", "few", "dynamic"]
+    for name in found.results:
+        alone = posterior_over_k(comparison, **settings[name])
+        np.testing.assert_array_equal(
+            found.table.loc[name, [1, 2, 3]], alone.table["probability"][:3]
+        )
+        expected = alone.clusters["probability"]
+        np.testing.assert_array_equal(found.clusters.loc[name, expected.index], expected)
+    assert "Not under far:" in repr(found)
+    with pytest.raises(ConfigError, match="'e_0'; posterior_over_k takes"):
+        posteriors_over_k(comparison, {"sparse": {"e_0": 0.1}})
+    with pytest.raises(ConfigError, match="prior must be one of"):
+        posteriors_over_k(comparison, {"odd": {"prior": "none"}})
 
 
 @pytest.mark.parametrize("gamma", [0.8, 3.0])
