@@ -264,7 +264,11 @@ def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
 def _left_of(
     interruption: SamplingInterrupted, spec: AnalysisSpec, folder: Path, kept: "KeptOnDisk"
 ) -> SamplingInterrupted:
-    """Save what there is of an interrupted run, and say where it is."""
+    """Save what there is of an interrupted run, and say where it is.
+
+    Draws of the model at hand may all be made and still have been to be relabelled, or to go on:
+    they do not say of which run they are, so that none takes them for finished.
+    """
     from bayesgmm.analysis.outputs import posterior_file
     from bayesgmm.posterior.files import keep_interrupted
     from bayesgmm.posterior.tree import resolved_of
@@ -276,11 +280,11 @@ def _left_of(
         return SamplingInterrupted(f"{interruption} Nothing was written.", partial=None)
     make_folder(folder)
     places = []
-    for tree in [*finished.values(), *([] if draws is None else [draws])]:
+    for tree in [*map(kept.marked, finished.values()), *([] if draws is None else [draws])]:
         resolved = resolved_of(tree)
         if resolved is not None:
             file, number = posterior_file(spec, resolved.spec)
-            where = keep_interrupted(kept.marked(tree), folder / file)
+            where = keep_interrupted(tree, folder / file)
             places.append(f"K = {number}: {where}")
     message: str = f"interrupted; {'; '.join(places)}."
     if finished:

@@ -121,6 +121,25 @@ def test_nothing_finished_is_sampled_again(place: Path, monkeypatch: pytest.Monk
     assert sampled == [1, 2, 2]
 
 
+def test_draws_that_were_to_go_on_are_not_taken_for_finished(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few draws have a bad verdict: the run goes on from them, and is stopped then."""
+
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    spec = spec_of(place, max_draws=40)
+    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
+    with pytest.raises(SamplingInterrupted, match="all draws were made"):
+        analyse(spec, place / "out")
+    assert os.listdir(place / "out") == [FINISHED]
+    sampled = stopping(monkeypatch)
+    with pytest.raises(SamplingInterrupted):
+        analyse(spec, place / "out", resume=True)
+    assert sampled == [1]
+
+
 @pytest.mark.parametrize("change", ["seed", "data", "damage", "link"])
 def test_only_the_same_run_is_gone_on_with(
     place: Path, change: str, monkeypatch: pytest.MonkeyPatch
