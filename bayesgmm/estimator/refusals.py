@@ -79,7 +79,7 @@ def refused_as(kind: type[DataError | ConfigError]) -> Iterator[None]:
     """Say in an error of ours what scikit-learn's checks in the block refuse."""
     try:
         yield
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         message = " ".join(str(error).split())[:_LONGEST].rstrip(".") + "."
         not_numbers = isinstance(error, TypeError) and kind is DataError
         raise (_NotNumbers if not_numbers else kind)(message) from error
