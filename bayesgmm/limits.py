@@ -87,7 +87,7 @@ SMALL_DIFFERENCE = 4.0
 ELPD_ERRORS = 2.0
 # Difference of AIC, BIC, sBIC or ICL from the smallest, below which a model is not ruled out: Kass
 # and Raftery (1995), JASA 90:773, call twice a log Bayes factor of 6 or more strong.
-INFORMATION_DIFFERENCE = 6.0
+INFORMATION_DIFFERENCE = 6
 # Rows below which the standard error of a difference in elpd is itself unreliable (same source).
 FEW_ROWS = 100
 

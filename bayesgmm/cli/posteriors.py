@@ -141,6 +141,7 @@ def sample(
     from bayesgmm.analysis.schema import SamplerSection
     from bayesgmm.posterior.files import check_writable
     from bayesgmm.posterior.size import result_bytes
+    from bayesgmm.sampling.room import require_room
 
     section, dataset = read_data(data, reading)
     if not json:
@@ -148,7 +149,12 @@ def sample(
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights)
     path = out or Path(f"posterior_k{components}.nc")
     usual = SamplerSection()
-    kept = usual.chains * (usual.draws if draws is None else draws)
+    lengths: dict[str, Any] = {
+        "draws": draws or usual.draws,
+        "tune": usual.tune if tune is None else tune,
+    }
+    require_room(dataset, spec.n_components, chains=usual.chains, **lengths)
+    kept = usual.chains * lengths["draws"]
     needed = result_bytes(dataset.n_obs, dataset.n_features, spec.n_components, kept)
     check_writable(path, overwrite, needed)
     given = {"draws": draws, "tune": tune, "target_accept": target_accept}

@@ -55,7 +55,7 @@ class Choice:
     not_ruled_out: tuple[MixtureSpec, ...] = ()
     left_open: str = ""
     bayes_factors: Mapping[MixtureSpec, BayesFactor] = field(default_factory=dict)
-    posteriors: Mapping[MixtureSpec, Draws] = field(default_factory=dict, repr=False)
+    posteriors: Mapping[MixtureSpec, Draws] = field(default_factory=dict, repr=False, compare=False)
     seed: int = field(default=0, repr=False)
 
     @cached_property

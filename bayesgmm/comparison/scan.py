@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bayesgmm.advice import shown
+from bayesgmm.arguments import check_instance
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
@@ -115,6 +116,7 @@ def scan_of(
     """
     growing = isinstance(n_components, str)
     numbers = _numbers(n_components, data.n_obs)
+    check_instance("priors", priors, Priors, "Priors")
     if by_cluster := priors.by_cluster:
         raise ConfigError(
             f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.arguments import check_flag
 from bayesgmm.data.columns import plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError, DataWarning
@@ -76,8 +77,8 @@ def check_labels(data: Dataset, inform_weights: bool) -> None:
     DataError
         Where no row has a label, and labels are not to inform the weights.
     """
-    known = data.annotations
-    if inform_weights or (known is not None and known.possible is not None):
+    known, inform = data.annotations, check_flag("labels_inform_weights", inform_weights)
+    if inform or (known is not None and known.possible is not None):
         return
     raise DataError(
         Advice(

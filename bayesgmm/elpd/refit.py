@@ -131,7 +131,7 @@ def loo_with_refits(
     posterior : DataTree
         As `bayesgmm.sample` returns it, with the group log_likelihood.
     limit : float
-        Largest Pareto k that is left standing.
+        Largest Pareto k that is left standing; -inf mends every row.
     moment_matching : bool
         Whether to try moment matching before a refit; it costs about a fifth of one.
     draws, tune, chains : int
@@ -171,7 +171,8 @@ def loo_with_refits(
     (0, 0)
     """
     view, seed = view_of(posterior), seed_of(seed)
-    limit = check_real("limit", limit)
+    every_row = isinstance(limit, float) and limit == -math.inf
+    limit = limit if every_row else check_real("limit", limit)
     check_flag("moment_matching", moment_matching)
     max_refits, chains = check_count("max_refits", max_refits, 0), check_count("chains", chains)
     settings = ChainSettings.checked(draws, tune, _TARGET_ACCEPT, cores)

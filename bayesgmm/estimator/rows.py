@@ -74,7 +74,7 @@ def weights_of(sample_weight: Any, rows: Any) -> Array | None:
         return None
     require_listed(sample_weight)
     with refused_as(DataError):
-        if np.iscomplexobj(sample_weight):
+        if np.iscomplexobj(np.asarray(sample_weight)):
             raise ValueError("sample_weight must hold real numbers, not complex ones")
         weights = _check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True

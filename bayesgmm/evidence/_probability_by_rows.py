@@ -1,11 +1,12 @@
 """How p(K) moves as rows come in: what grows without end is not a number of groups."""
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
 
-from bayesgmm.arguments import check_count, check_numbers, seed_of
+from bayesgmm.arguments import check_count, check_numbers, items_of, seed_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import FEWEST_RUNS
 from bayesgmm.model.several import facts_of_model
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["probability_by_rows"]
+
+_MOST_SHARES = 1000
 
 
 def probability_by_rows(
@@ -78,8 +81,9 @@ def probability_by_rows(
             f"probability_by_rows takes a Comparison, got {type(comparison).__name__}.",
             value=comparison,
         )
-    wanted = check_numbers("shares", shares, (np.size(shares),))
-    if not len(wanted) or not (np.diff(wanted, prepend=0.0) > 0.0).all() or wanted[-1] > 1.0:
+    given = list(islice(items_of("shares", shares, "shares of the rows"), _MOST_SHARES))
+    wanted = check_numbers("shares", given, (len(given),))
+    if not given or not (np.diff(wanted, prepend=0.0) > 0.0).all() or wanted[-1] > 1.0:
         raise ConfigError(
             f"shares must increase and lie in (0, 1], got {wanted.tolist()!r:.80}.", key="shares"
         )

@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from arviz_stats.utils import ELPDData
 from matplotlib.axes import Axes
 
-from bayesgmm.comparison import Comparison
 from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import probability_heading, shown_probability
@@ -51,7 +49,7 @@ def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plo
     >>> axes[-1].get_xlabel()
     'number of components K'
     """
-    if not isinstance(comparison, Comparison):
+    if not all(hasattr(comparison, name) for name in ("chosen", "models", "table")):
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}.")
     table = comparison.table
     ks = table.index.to_numpy()
@@ -215,7 +213,7 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Plot:
     >>> pareto_k(loo(tree)).ax.get_ylabel()
     'Pareto k (no unit)'
     """
-    if not isinstance(elpd, ELPDData) or elpd.pareto_k is None:
+    if getattr(elpd, "pareto_k", None) is None:
         raise ConfigError(f"expected what loo returns, got {type(elpd).__name__}.")
     values = np.asarray(elpd.pareto_k, dtype=float).ravel()
     high = values > PARETO_K

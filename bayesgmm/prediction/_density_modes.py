@@ -51,7 +51,7 @@ class DensityModes:
     @property
     def most_probable(self) -> int:
         """The most probable number of modes."""
-        return int(self.table.index[self.table["probability"].argmax()])
+        return int(self.table.index[int(self.table["probability"].argmax())])
 
     def __repr__(self) -> str:
         """Show the table."""
@@ -156,7 +156,7 @@ def _climbed(density: _Density, points: Array) -> tuple[Array, BoolArray]:
             break
     _, gradient, curvature, _ = _derivatives(density, points)
     peaked = np.linalg.eigvalsh(curvature)[..., -1] < -_FLAT
-    return points, peaked & (np.abs(gradient).max(axis=2) < 1e-3)
+    return points, peaked & (np.abs(gradient).max(axis=2) < _SAME)
 
 
 def _log_density(density: _Density, points: Array) -> Array:

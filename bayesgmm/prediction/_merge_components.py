@@ -51,7 +51,7 @@ class MergedComponents:
     @property
     def most_probable(self) -> int:
         """The most probable number of groups."""
-        return int(self.table.index[self.table["probability"].argmax()])
+        return int(self.table.index[int(self.table["probability"].argmax())])
 
     def __repr__(self) -> str:
         """Show the table."""

@@ -87,6 +87,12 @@ class Material:
         return bg.impute(self.annotated_tree, seed=1)
 
     @cached_property
+    def over_k(self) -> bg.PosteriorsOverK:
+        evidences = {k: bg.Evidence(-9.0 + k, 0.02, "bridge", 1000, 1) for k in (1, 2)}
+        found = bg.posterior_over_k(evidences)
+        return bg.PosteriorsOverK(found.table, found.table, found.table, {"flat": found}, {})
+
+    @cached_property
     def csv(self) -> Path:
         path = self.place / "rows.csv"
         self.frame.to_csv(path, index=False)
@@ -283,7 +289,7 @@ def _pictures(m: Material) -> dict[str, Arguments]:
         "plots.em_path": {"fit": m.fit},
         "plots.forest": source,
         "plots.membership": {**source, "rows": m.rows},
-        "plots.over_k": {"posteriors": bg.posteriors_over_k(m.comparison, {"flat": {}})},
+        "plots.over_k": {"posteriors": m.over_k},
         "plots.pareto_k": {"elpd": m.loo},
         "plots.posterior_predictive": {**posterior, "n_data_sets": 3, "seed": 1},
         "plots.prior_posterior": posterior,

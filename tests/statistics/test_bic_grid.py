@@ -131,7 +131,7 @@ def test_where_every_start_collapses_there_is_no_rank():
         (([],), "at least one entry"),
         ((2, ()), "at least one entry"),
         ((2, ["round"]), "covariance must be 'full'"),
-        ((0,), "n_components must be greater than or equal to 1, got 0"),
+        ((0,), "n_components must be an integer >= 1, got 0"),
     ],
 )
 def test_wrong_arguments(faithful, arguments, message):

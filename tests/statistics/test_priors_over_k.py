@@ -57,12 +57,12 @@ def test_several_priors_stand_side_by_side_and_one_out_of_reach_is_named(compari
     settings = {
         "flat": {},
         "few": {"prior": [0.7, 0.2, 0.1]},
-        "dynamic": {"prior": "geometric", "mixing": "dynamic"},
+        "long": {"prior": "geometric"},
         "far": {"prior": "geometric", "gamma": 1e-4},
     }
     found = posteriors_over_k(comparison, settings)
     assert list(found.refused) == ["far"] and "Pareto k above 0.7" in found.refused["far"]
-    assert list(found.table.index) == list(found.results) == ["flat", "few", "dynamic"]
+    assert list(found.table.index) == list(found.results) == ["flat", "few", "long"]
     for name in found.results:
         alone = posterior_over_k(comparison, **settings[name])
         np.testing.assert_array_equal(

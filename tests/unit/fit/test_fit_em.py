@@ -310,7 +310,7 @@ def test_same_seed_same_fit(faithful):
         ({"n_starts": 0}, "n_starts must be an integer >= 1, got 0"),
         ({"max_iter": 1.5}, "max_iter must be an integer >= 1, got 1.5"),
         ({"tol": 0.0}, "tol must be a number between 0 and 1, got 0.0"),
-        ({"seed": -1}, "seed must be an integer >= 0 or None, got -1"),
+        ({"seed": -1}, "seed must be an integer >= 0 or None, of 128 bits at most, got -1"),
     ],
 )
 def test_wrong_options(faithful, option, message):

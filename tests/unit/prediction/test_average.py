@@ -142,5 +142,5 @@ def test_a_partition_of_other_rows_is_refused(comparison):
     some = bg.partition(tree, rows=ROWS[:4], seed=1)
     with pytest.raises(ConfigError, match="the partition is of 4 rows and the posterior of 8"):
         bg.group_membership(tree, some)
-    with pytest.raises(ConfigError, match=r"what bayesgmm\.partition returns, got list"):
+    with pytest.raises(ConfigError, match=r"what bayesgmm\.partition returns, got \[1, 2\]"):
         bg.group_membership(tree, [1, 2])

@@ -210,5 +210,5 @@ def test_classes_of_another_length_are_refused(faithful):
 
 def test_fewer_rows_than_clusters_have_no_k_means(iris):
     fit = fit_em(iris, 3, seed=1, n_starts=4)
-    with pytest.raises(DataError, match="k-means with 3 clusters needs as many rows .* got 2"):
+    with pytest.raises(DataError, match="k-means needs 3 distinct rows .* got 2"):
         hard_comparison(iris.values[:2], fit)

@@ -223,6 +223,7 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
         columns=filled | {"verdict": ["converged"] * 2}, data=data, probability_note="A note."
     )
     result.choice.reason = "K = 2 by LOO."
+    result.choice.left_open, result.choice.changes = "K = 3 is not ruled out either.", ""
     result.shortfalls, result.ok = ("K = 3 failed: sampling failed.",), False
     result.unmet, result.files = (
         ["the smallest BIC is at K = 2, expected K = 1"],
