@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.analysis.beginning import bytes_of
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.criterion import Criterion
@@ -367,7 +368,7 @@ def read_model_file(path: str | os.PathLike[str]) -> AnalysisSpec:
     """
     file = path_of(path)
     try:
-        values = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        values = tomllib.loads(bytes_of(file).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"cannot read the model file {str(file)!r}: {error.strerror}.", path=str(file)

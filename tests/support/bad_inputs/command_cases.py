@@ -96,6 +96,7 @@ COMMANDS = [
     command("fit d.csv -k 2 --draws 3", "No such option", "--draws"),
     command("sample d.csv -k 1 --method hmc", "'nuts', 'smc'"),
     command("sample d.csv -k 1 --draws 100000000000", "GiB"),
+    command("run /dev/full", "'/dev/full' is longer than 1 MiB: it is no model file."),
     command("sample d.csv -k 1 --target-accept 1.5", "target_accept", "got 1.5"),
     command("sample d.csv -k 1 --out file", "exists", "overwrite", code=FILE),
     command("sample d.csv -k 1 --out folder", "is a folder", code=FILE),
