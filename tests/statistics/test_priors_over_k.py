@@ -58,7 +58,7 @@ def test_several_priors_stand_side_by_side_and_one_out_of_reach_is_named(compari
         "flat": {},
         "few": {"prior": [0.7, 0.2, 0.1]},
         "long": {"prior": "geometric"},
-        "far": {"prior": "geometric", "gamma": 1e-4},
+        "far": {"prior": "geometric", "mixing": "dynamic"},
     }
     found = posteriors_over_k(comparison, settings)
     assert list(found.refused) == ["far"] and "Pareto k above 0.7" in found.refused["far"]
