@@ -156,8 +156,15 @@ class Comparison:
             For an unknown criterion, or the evidence where there is none.
         """
         check_one_of("criterion", criterion, get_args(Criterion))
-        found = self._by_elpd(criterion) if criterion in BY_ELPD else self._first_by(criterion)
-        return self._with_what_is_left_open(found, criterion)
+        if criterion not in self._choices:
+            found = self._by_elpd(criterion) if criterion in BY_ELPD else self._first_by(criterion)
+            self._choices[criterion] = self._with_what_is_left_open(found, criterion)
+        return self._choices[criterion]
+
+    @cached_property
+    def _choices(self) -> dict[Criterion, Choice]:
+        """Those made so far: command, tables and report ask for the same one."""
+        return {}
 
     def _with_what_is_left_open(self, choice: Choice, criterion: Criterion) -> Choice:
         models = self.models

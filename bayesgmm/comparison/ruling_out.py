@@ -128,7 +128,7 @@ def _odds_in_words(
         if value >= 0.0
     ]
     against = [
-        f"K = {numbers[spec]} by {_odds(-value, error)}"
+        f"K = {numbers[spec]} by a Bayes factor of {_odds(-value, error)}"
         for spec, (value, error) in factors.items()
         if value < 0.0
     ]
@@ -140,9 +140,10 @@ def _odds_in_words(
             f"{which} for the other would overturn it."
         )
     if against:
+        which = "that" if len(against) == 1 else "these"
         sentences.append(
-            f"The evidence prefers {_listed(against)} (Bayes factor): it takes prior odds "
-            f"beyond that for K = {chosen} to be the more probable."
+            f"The evidence prefers {_listed(against)}: only with prior odds beyond {which} is "
+            f"K = {chosen} the more probable."
         )
     return sentences
 

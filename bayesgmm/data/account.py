@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.data.alike import alike_rows
 from bayesgmm.data.columns import NOT_ASKED_FOR, plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.limits import COSTLY, GROUP_COST
@@ -77,9 +78,7 @@ def _groups_in(data: Dataset, errors: Array | None) -> int:
 
     Each is whitened by covariances of its own.
     """
-    absent = np.isnan(data.values)
-    alike = absent if errors is None else np.hstack([absent, np.where(absent, 0.0, errors)])
-    return len(np.unique(alike, axis=0))
+    return sum(1 for _ in alike_rows(~np.isnan(data.values), errors))
 
 
 def _missing_in(data: Dataset) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def loo(posterior: xr.DataTree) -> Any:
                 Advice(
                     f"LOO has no estimate from these draws ({error!s:.80}): the chains hardly "
                     "moved; sample longer, or with ",
-                    Option("target_accept", 0.9),
+                    Option("target_accept", 0.95),
                     ".",
                 )
             ) from error

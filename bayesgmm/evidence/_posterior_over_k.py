@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from bayesgmm.typing import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PosteriorOverK", "posterior_over_k"]
+__all__ = ["EvidencesOverK", "PosteriorOverK", "posterior_over_k", "weigh"]
 
 _NO_MASS = 1e-6  # of the posterior of all larger K together: there the table ends
 
@@ -160,21 +161,54 @@ def posterior_over_k(
     >>> posterior_over_k(evidences).table["probability"].round(3).tolist()
     [0.119, 0.881]
     """
-    evidences, same = _evidences(source)
-    models = tuple(evidences)
-    if not any(_trusted(pair) for pair in evidences.values()):
-        raise ConfigError(
-            f"no K has an evidence with a finite error (K = {_listed(models, models)}): there is "
-            "no posterior over K. Sample longer, or combine the modes where chains disagree."
-        )
+    return weigh(
+        EvidencesOverK(source, seed), prior, mixing=mixing, gamma=gamma, alpha=alpha, e0=e0
+    )
+
+
+class EvidencesOverK:
+    """What several priors on K are weighed from: read once, its partitions drawn once.
+
+    Parameters
+    ----------
+    source, seed
+        As of `posterior_over_k`.
+    """
+
+    def __init__(self, source: Any, seed: int | None) -> None:
+        self.source = source
+        self.evidences, self.same = _evidences(source)
+        models = tuple(self.evidences)
+        if not any(_trusted(pair) for pair in self.evidences.values()):
+            raise ConfigError(
+                f"no K has an evidence with a finite error (K = {_listed(models, models)}): there "
+                "is no posterior over K. Sample longer, or combine the modes where chains disagree."
+            )
+        self._seed = seed_of(getattr(source, "seed", None) if seed is None else seed)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs from which other priors follow; see `runs_of`."""
+        return runs_of(self.source, self.evidences, self._seed)
+
+
+def weigh(
+    found: EvidencesOverK,
+    prior: PriorOverK = "uniform",
+    *,
+    mixing: Mixing = "static",
+    gamma: float | None = None,
+    alpha: float = 1.0,
+    e0: float = 0.01,
+) -> PosteriorOverK:
+    """Return what `posterior_over_k` does, under one of several priors on what was read once."""
     weights_prior(mixing, 1.0, gamma, alpha, e0)
-    seed = seed_of(getattr(source, "seed", None) if seed is None else seed)
     if isinstance(prior, str) and mixing == "static" and gamma is None:
-        return _with_clusters(_by_evidence(prior, evidences, same), source, evidences, seed)
+        return _with_clusters(_by_evidence(prior, found.evidences, found.same), found)
     prior_over_k(prior, 1)
-    runs = runs_of(source, evidences, seed)
+    runs = found.runs
     weights = weights_prior(mixing, runs.concentration, gamma, alpha, e0)
-    return _by_draws(runs, prior_over_k(prior, runs.largest), weights, evidences)
+    return _by_draws(runs, prior_over_k(prior, runs.largest), weights, found.evidences)
 
 
 def _by_evidence(
@@ -205,17 +239,12 @@ def _by_evidence(
     )
 
 
-def _with_clusters(
-    found: PosteriorOverK,
-    source: Any,
-    evidences: Mapping[MixtureSpec, tuple[float, float]],
-    seed: int,
-) -> PosteriorOverK:
+def _with_clusters(found: PosteriorOverK, given: EvidencesOverK) -> PosteriorOverK:
     """Add the number of clusters that hold rows, where there are draws, or why it is not known."""
-    if not hasattr(source, "posteriors"):
+    if not hasattr(given.source, "posteriors"):
         return found
     try:
-        runs = runs_of(source, evidences, seed)
+        runs = given.runs
     except ConfigError as error:
         return replace(found, note=f"{found.note} No K+: {error}")
     masses = np.zeros(runs.largest)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bayesgmm.arguments import check_instance, seed_of
+from bayesgmm.arguments import check_instance
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence._posterior_over_k import PosteriorOverK, posterior_over_k
+from bayesgmm.evidence._posterior_over_k import EvidencesOverK, PosteriorOverK, weigh
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def posteriors_over_k(
     settings = _USUAL if priors is None else check_instance("priors", priors, Mapping, "a mapping")
     if not settings:
         raise ConfigError("priors must name at least one prior.", key="priors")
-    seed = seed_of(getattr(comparison, "seed", None) if seed is None else seed)
+    read = EvidencesOverK(comparison, seed)
     results: dict[str, PosteriorOverK] = {}
     refused: dict[str, str] = {}
     for name, arguments in settings.items():
@@ -115,7 +115,7 @@ def posteriors_over_k(
                 key="priors",
             )
         try:
-            results[str(name)] = posterior_over_k(comparison, seed=seed, **given)
+            results[str(name)] = weigh(read, **given)
         except ConfigError as error:
             if "pareto_k" not in error.details:
                 raise

@@ -9,9 +9,9 @@ from scipy.special import softmax
 from bayesgmm.arguments import check_count, check_numbers, items_of, seed_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import FEWEST_RUNS
-from bayesgmm.model.several import facts_of_model
+from bayesgmm.model.several import facts_of_model, require_comparison
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.sampling.smc import temper
+from bayesgmm.sampling.smc import rows_of_share, temper
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,11 +76,7 @@ def probability_by_rows(
     >>> table["rows"].tolist()
     [2, 2, 4, 4, 8, 8]
     """
-    if not all(hasattr(comparison, name) for name in ("models", "posteriors")):
-        raise ConfigError(
-            f"probability_by_rows takes a Comparison, got {type(comparison).__name__}.",
-            value=comparison,
-        )
+    require_comparison("probability_by_rows", comparison)
     given = list(islice(items_of("shares", shares, "shares of the rows"), _MOST_SHARES))
     wanted = check_numbers("shares", given, (len(given),))
     if not given or not (np.diff(wanted, prepend=0.0) > 0.0).all() or wanted[-1] > 1.0:
@@ -98,10 +94,12 @@ def probability_by_rows(
         temper(target, seed=seed, shares=tuple(wanted.tolist()), **options).beginnings
         for target in targets.values()
     ]
-    return _table(list(targets), wanted, softmax(evidences, axis=0), comparison.data.n_counted)
+    return _table(
+        list(targets), wanted, softmax(evidences, axis=0), round(comparison.data.n_counted)
+    )
 
 
-def _table(models: Any, shares: Any, probabilities: Any, n_rows: float) -> "pd.DataFrame":
+def _table(models: Any, shares: Any, probabilities: Any, n_rows: int) -> "pd.DataFrame":
     """Lay out probabilities (model, run, share)."""
     import pandas as pd
 
@@ -110,7 +108,7 @@ def _table(models: Any, shares: Any, probabilities: Any, n_rows: float) -> "pd.D
         for spec, values in zip(models, probabilities[..., place], strict=True):
             rows.append(
                 {
-                    "rows": min(max(round(share * n_rows), 1), int(n_rows)),
+                    "rows": rows_of_share(share, n_rows),
                     "K": spec.n_components,
                     **facts_of_model(spec),
                     "probability": float(values.mean()),

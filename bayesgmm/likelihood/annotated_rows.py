@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.data import Annotations, Dataset
+from bayesgmm.data.alike import alike_rows
 from bayesgmm.errors import DataError
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, BoolArray, IntArray
@@ -172,7 +173,7 @@ class AnnotatedRows:
         values = self.table
         observed = ~np.isnan(values)
         groups = []
-        for places in _alike(observed, self.errors):
+        for places in alike_rows(observed, self.errors):
             columns = np.flatnonzero(observed[places[0]])
             groups.append(
                 RowGroup(
@@ -332,25 +333,6 @@ def row_log_units(rows: RowTable, unit: Array) -> Array:
     if isinstance(rows, AnnotatedRows):
         return ~np.isnan(rows.table) @ np.log(unit)
     return np.full(len(rows), np.log(unit).sum())
-
-
-def _alike(observed: BoolArray, errors: Array | None) -> Iterator[IntArray]:
-    """Yield the places of rows that share observed cells and their errors."""
-    if not len(observed):
-        return iter(())
-    packed = np.packbits(observed, axis=1)
-    few = errors is None and packed.shape[1] <= 2
-    kind = np.dtype(np.uint16 if few else np.uint64)  # 16 bits have a radix sort
-    filled = np.zeros((len(packed), -(-packed.shape[1] // kind.itemsize) * kind.itemsize), np.uint8)
-    filled[:, : packed.shape[1]] = packed
-    keys = filled.view(kind)
-    if errors is not None:
-        cells = np.where(observed, errors, 0.0) + 0.0
-        keys = np.concatenate([keys, np.ascontiguousarray(cells).view(np.uint64)], axis=1)
-    order = np.argsort(keys[:, 0], kind="stable") if few else np.lexsort(keys.T[::-1])
-    in_order = keys[order]
-    changes = (in_order[1:] != in_order[:-1]).any(axis=1)
-    return iter(np.split(order, np.flatnonzero(changes) + 1))
 
 
 def _unless(annotation: Any, places: IntArray, usual: Any) -> Any:

@@ -26,6 +26,7 @@ __all__ = [
     "number_of",
     "numbers_of",
     "once_each",
+    "require_comparison",
     "same_models",
     "table_by_model",
 ]
@@ -212,6 +213,12 @@ def models_of(table: "pd.DataFrame") -> list[MixtureSpec]:
     """Return the default specs that the rows of `table_by_model` stand for."""
     names = table["covariance"] if "covariance" in table else ["full"] * len(table)
     return [MixtureSpec(int(k), name) for k, name in zip(table.index, names, strict=True)]
+
+
+def require_comparison(verb: str, value: Any) -> None:
+    """Refuse what is no comparison, for a verb that lies below the one that makes them."""
+    if not all(hasattr(value, name) for name in ("models", "posteriors")):
+        raise ConfigError(f"{verb} takes a Comparison, got {type(value).__name__}.", value=value)
 
 
 def counts_in(n_components: Any, most: int) -> list[int]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesgmm.arguments import check_one_of
 from bayesgmm.errors import ConfigError
+from bayesgmm.model.several import require_comparison
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import Average, pooled
@@ -68,10 +69,7 @@ def average(comparison: Any, by: Weighing = "probability") -> Average:
     True
     """
     check_one_of("by", by, get_args(Weighing))
-    if not all(hasattr(comparison, name) for name in ("table", "posteriors", "models")):
-        raise ConfigError(
-            f"average takes a Comparison, got {type(comparison).__name__}.", value=comparison
-        )
+    require_comparison("average", comparison)
     models = [spec for spec in comparison.models if spec in comparison.posteriors]
     if any(not spec.labels_inform_weights for spec in models):
         raise ConfigError(

@@ -1,7 +1,6 @@
 """How many modes the density of a mixture has: fewer than components where these overlap."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
@@ -10,12 +9,9 @@ from bayesgmm.arguments import check_count
 from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import Average
-from bayesgmm.prediction.counted import counted, some_of_each_chain
+from bayesgmm.prediction.counted import Counted, counted, some_of_each_chain
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.typing import Array, BoolArray, IntArray
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["DensityModes", "density_modes"]
 
@@ -26,7 +22,7 @@ _FLAT = 1e-9  # of a curvature that is none
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DensityModes:
+class DensityModes(Counted):
     """The posterior of the number of modes of the density.
 
     Parameters
@@ -44,18 +40,6 @@ class DensityModes:
     >>> density_modes(fit_em(rows, 2, seed=1)).most_probable
     2
     """
-
-    table: "pd.DataFrame"
-    counts: IntArray
-
-    @property
-    def most_probable(self) -> int:
-        """The most probable number of modes."""
-        return int(self.table.index[int(self.table["probability"].argmax())])
-
-    def __repr__(self) -> str:
-        """Show the table."""
-        return self.table.to_string()
 
 
 def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400) -> DensityModes:

@@ -1,7 +1,6 @@
 """Components that overlap too much to be groups of their own, merged in each draw."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -9,18 +8,15 @@ import xarray as xr
 from bayesgmm.arguments import check_between, check_count
 from bayesgmm.likelihood.annotated_rows import counting_rows, times_of
 from bayesgmm.limits import MERGED
-from bayesgmm.prediction.counted import counted, some_of_each_chain
+from bayesgmm.prediction.counted import Counted, counted, some_of_each_chain
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, table_for
 from bayesgmm.typing import Array, IntArray
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["MergedComponents", "merge_components"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MergedComponents:
+class MergedComponents(Counted):
     """The posterior of the number of groups when components that overlap are merged.
 
     Parameters
@@ -43,19 +39,8 @@ class MergedComponents:
     2
     """
 
-    table: "pd.DataFrame"
-    counts: IntArray
-    together: xr.DataArray = field(repr=False)
+    together: xr.DataArray
     cutoff: float
-
-    @property
-    def most_probable(self) -> int:
-        """The most probable number of groups."""
-        return int(self.table.index[int(self.table["probability"].argmax())])
-
-    def __repr__(self) -> str:
-        """Show the table."""
-        return self.table.to_string()
 
 
 def merge_components(

@@ -74,7 +74,7 @@ class Partition:
         n^2 ordered pairs of rows on which two partitions disagree.
     ball : CredibleBall
     n_components : int
-        Components of the model.
+        Components of the model; of an average over models the most that one of them has.
     n_samples : int
         Sampled partitions that the expectation is taken over.
     seed : int
@@ -105,8 +105,8 @@ class Partition:
         """Show the sizes of the clusters, the loss and the ball."""
         sizes = ", ".join(map(str, np.bincount(self.labels)[1:]))
         return (
-            f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters ({sizes}) by a "
-            f"mixture of {self.n_components} components: expected {self.loss} loss "
+            f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters ({sizes}) by "
+            f"mixtures of up to {self.n_components} components: expected {self.loss} loss "
             f"{self.expected_loss:.4g}, {self.ball.prob:.0%} ball of radius {self.ball.radius:.4g}"
         )
 

@@ -1,6 +1,7 @@
 """The posterior of a number, from one value a draw."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,32 @@ from bayesgmm.typing import IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counted", "some_of_each_chain"]
+__all__ = ["Counted", "counted", "some_of_each_chain"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Counted:
+    """The posterior of a number.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a number: probability and error, its Monte Carlo standard error.
+    counts : array of shape (sample,)
+        The number in each draw.
+    """
+
+    table: "pd.DataFrame"
+    counts: IntArray
+
+    @property
+    def most_probable(self) -> int:
+        """The most probable number."""
+        return int(self.table.index[int(self.table["probability"].argmax())])
+
+    def __repr__(self) -> str:
+        """Show the table."""
+        return self.table.to_string()
 
 
 def some_of_each_chain(draws: Draws, most: int) -> tuple[Draws, int]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bayesgmm.data.columns import plural
 from bayesgmm.limits import AMBIGUOUS, SETTLED_K
 from bayesgmm.prediction import average, group_membership, partition
 from bayesgmm.report.document import Block, Text
@@ -41,7 +42,7 @@ def _averaged(subject: Subject) -> str:
     symbol = comparison.probability_symbol
     return (
         f"No K has more than {percent(SETTLED_K)} of the probability. Averaged by {symbol}, "
-        f"the partition of the rows has {groups.n_clusters} "
-        f"{'group' if groups.n_clusters == 1 else 'groups'} of {sizes} rows; {doubtful} of "
+        f"the partition of the rows has {plural(groups.n_clusters, 'group')} of {sizes} rows; "
+        f"{doubtful} of "
         f"{subject.n_obs} rows belong to their group with a probability below {AMBIGUOUS}."
     )

@@ -18,7 +18,7 @@ from bayesgmm.runtime.seeds import SEED_BYTES, drawn_integer
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "temper"]
+__all__ = ["CHAIN_LENGTH", "MAX_STEPS", "TemperedRun", "draw_prior", "rows_of_share", "temper"]
 
 CHAIN_LENGTH = 16
 MIN_CHAINS = 4
@@ -182,7 +182,7 @@ def _run(
     n_obs = len(beginning)
     particles = draw_prior(log_posterior, chains * CHAIN_LENGTH, rng)
     log_evidence, step, rows = 0.0, 1.0, [0]
-    noted = [min(max(round(share * n_obs), 1), n_obs) for share in shares]
+    noted = [rows_of_share(share, n_obs) for share in shares]
     by_rows: dict[int, float] = {}
     while rows[-1] < n_obs:
         end_if_stopped()
@@ -202,6 +202,11 @@ def _run(
             progress(number, rows[-1], n_obs)
     beginnings = tuple(by_rows[m] for m in noted)
     return _Run(particles, step, log_evidence, tuple(rows), float(acceptance.mean()), beginnings)
+
+
+def rows_of_share(share: float, n_rows: int) -> int:
+    """Return how many rows a share of them is: at least one."""
+    return min(max(round(share * n_rows), 1), n_rows)
 
 
 def _spread_order(log_posterior: LogPosterior, rng: np.random.Generator) -> IntArray:

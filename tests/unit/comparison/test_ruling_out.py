@@ -82,8 +82,8 @@ def test_words_say_what_would_overturn_the_choice():
         "bic", MODELS[1], MODELS[1:2], {MODELS[2]: (-math.log(16.0), 0.02)}, MODELS
     )
     assert words == (
-        "By BIC no other K is within 6 of the smallest. The evidence prefers K = 3 by 16 (error "
-        "0.3) (Bayes factor): it takes prior odds beyond that for K = 2 to be the more probable."
+        "By BIC no other K is within 6 of the smallest. The evidence prefers K = 3 by a Bayes "
+        "factor of 16 (error 0.3): only with prior odds beyond that is K = 2 the more probable."
     )
 
 
