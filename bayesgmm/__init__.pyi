@@ -3,7 +3,15 @@
 from . import errors, plots
 from .adoption import adopt
 from .analysis import run_analysis
-from .comparison import Choice, Comparison, compare
+from .comparison import (
+    Choice,
+    Comparison,
+    Robustness,
+    Sensitivity,
+    compare,
+    robustness,
+    sensitivity,
+)
 from .data import Dataset
 from .diagnosis import Diagnosis, RunStatus, diagnose
 from .elpd import WAIC, LabelAccuracy, RepairedLOO, label_accuracy, loo, loo_with_refits, waic
@@ -23,6 +31,7 @@ from .errors import (
 )
 from .estimator import GaussianMixture
 from .evidence import (
+    Coarsened,
     Evidence,
     LeftOut,
     MissedMode,
@@ -30,6 +39,7 @@ from .evidence import (
     PosteriorsOverK,
     WeighedMode,
     WeighedModes,
+    coarsened,
     combine_modes,
     extend,
     log_evidence,
@@ -94,6 +104,7 @@ __all__ = [
     "BayesGMMError",
     "BootstrapTest",
     "Choice",
+    "Coarsened",
     "Comparison",
     "ConfigError",
     "ConvergenceWarning",
@@ -127,9 +138,11 @@ __all__ = [
     "RepairedLOO",
     "ResourceError",
     "ResultFileError",
+    "Robustness",
     "RunStatus",
     "SamplingError",
     "SamplingInterrupted",
+    "Sensitivity",
     "WeighedMode",
     "WeighedModes",
     "__version__",
@@ -140,6 +153,7 @@ __all__ = [
     "bootstrap_lrt",
     "build_model",
     "cluster_colour",
+    "coarsened",
     "coclustering",
     "combine_modes",
     "compare",
@@ -173,9 +187,11 @@ __all__ = [
     "posteriors_over_k",
     "probability_by_rows",
     "relabel",
+    "robustness",
     "run_analysis",
     "sample",
     "save",
+    "sensitivity",
     "simulate",
     "summarize",
     "true_values",

@@ -46,7 +46,8 @@ class AnalysisResult:
     verdict : Diagnosis
         Of the reported posterior.
     files : dict of str to pathlib.Path
-        By kind: report, posterior, comparison, summary, verdict.
+        By kind: report, posterior, comparison, summary, verdict; of a full analysis also
+        sensitivity, coarsened, by_rows.
     """
 
     spec: AnalysisSpec
@@ -105,6 +106,7 @@ def run_analysis(
     tune: int | None = None,
     seed: int | None = None,
     resume: bool = False,
+    full: bool = False,
     progress: Any = False,
 ) -> AnalysisResult:
     r"""Run the analysis that a model file describes, and write the report and all tables.
@@ -124,6 +126,9 @@ def run_analysis(
         Go on from the posteriors that an interrupted run of the same data and configuration has
         finished in the folder: what comes out is what the run would have given, to the bit. Where
         no seed is given, it is that run's.
+    full : bool
+        Ask also what the answer hangs on (`bayesgmm.robustness`), which takes several times as
+        long: three more tables, and a section of the report.
     progress : bool or callable
         As in `sample`.
 
@@ -163,8 +168,9 @@ def run_analysis(
     changes = {name: value for name, value in given.items() if value is not None}
     check_flag("overwrite", overwrite)
     check_flag("resume", resume)
+    check_flag("full", full)
     spec = with_sampler(read_model_file(path), changes)
-    return analyse(spec, out, overwrite, resume=resume, progress=progress)
+    return analyse(spec, out, overwrite, resume=resume, full=full, progress=progress)
 
 
 def analyse(
@@ -174,6 +180,7 @@ def analyse(
     *,
     data: Dataset | None = None,
     resume: bool = False,
+    full: bool = False,
     progress: Any = False,
 ) -> AnalysisResult:
     """Run an analysis; as `run_analysis`, from a spec instead of a file.
@@ -183,22 +190,29 @@ def analyse(
     from bayesgmm.analysis.folder import usual_folder
 
     folder = usual_folder(spec.name) if out is None else path_of(out, "out")
-    return _analysed(spec, data or checked_data(spec), folder, overwrite, resume, progress)
+    read = data or checked_data(spec)
+    return _analysed(spec, read, folder, overwrite, resume, full, progress)
 
 
 def _analysed(
-    spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, resume: bool, progress: Any
+    spec: AnalysisSpec,
+    data: Dataset,
+    folder: Path,
+    overwrite: bool,
+    resume: bool,
+    full: bool,
+    progress: Any,
 ) -> AnalysisResult:
     # Loaded here: checking a model file needs neither sampler nor pictures.
     from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.analysis.outputs import check_outputs, write_outputs
-    from bayesgmm.comparison import compare
+    from bayesgmm.comparison import compare, robustness
     from bayesgmm.sampling.room import require_room
 
     sampler = spec.sampler
     for k in spec.model.needed:
         require_room(data, k, draws=sampler.draws, tune=sampler.tune, chains=sampler.chains)
-    check_outputs(spec, data, folder, overwrite)
+    check_outputs(spec, data, folder, overwrite, full)
     kept = KeptOnDisk(spec, data, folder, resume)
     try:
         comparison = compare(
@@ -216,7 +230,8 @@ def _analysed(
         raise _left_of(interruption, spec, folder, kept) from interruption
     choice = comparison.chosen(spec.report.criterion)
     verdict = comparison.verdicts[choice.model]
-    files = write_outputs(spec, comparison, choice, folder, overwrite)
+    hanging_on = robustness(comparison) if full else None
+    files = write_outputs(spec, comparison, choice, folder, overwrite, hanging_on)
     kept.remove()
     return AnalysisResult(spec, comparison, choice, verdict, files)
 

@@ -24,7 +24,7 @@ from bayesgmm.analysis.folder import (
     standing,
 )
 from bayesgmm.analysis.schema import AnalysisSpec
-from bayesgmm.comparison import Choice, Comparison
+from bayesgmm.comparison import Choice, Comparison, Robustness
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ResultFileError
 from bayesgmm.model.several import facts_of_model, number_of
@@ -39,10 +39,13 @@ from bayesgmm.summary import summarize
 
 __all__ = ["check_outputs", "choice_facts", "posterior_file", "write_outputs"]
 
+_ROBUSTNESS = ("sensitivity", "coarsened", "by_rows")
 _BESIDE = 2**24  # bytes of report and tables
 
 
-def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool) -> None:
+def check_outputs(
+    spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bool, full: bool = False
+) -> None:
     """Refuse to start what could not be written, or would replace another analysis.
 
     Raises
@@ -55,7 +58,7 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
     new = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
     try:
         make_folder(folder)
-        check_places(folder, _names(spec))
+        check_places(folder, _names(spec, full))
         check_writable(folder / VERDICT_FILE, overwrite=True, needed=_bytes(spec, data))
     finally:
         for place in new:  # a run that is refused later leaves no empty folder
@@ -79,7 +82,12 @@ def check_outputs(spec: AnalysisSpec, data: Dataset, folder: Path, overwrite: bo
 
 
 def write_outputs(
-    spec: AnalysisSpec, comparison: Comparison, choice: Choice, folder: Path, overwrite: bool
+    spec: AnalysisSpec,
+    comparison: Comparison,
+    choice: Choice,
+    folder: Path,
+    overwrite: bool,
+    robustness: Robustness | None = None,
 ) -> dict[str, Path]:
     """Write every output; each appears under its name only when all are complete.
 
@@ -89,7 +97,7 @@ def write_outputs(
     Returns
     -------
     dict of str to pathlib.Path
-        By kind: report, posterior, comparison, summary, verdict.
+        By kind: report, posterior, comparison, summary, verdict, and the tables of robustness.
 
     Raises
     ------
@@ -104,7 +112,11 @@ def write_outputs(
         "summary": "summary.csv",
         "verdict": VERDICT_FILE,
     }
+    tables = {} if robustness is None else _robustness_tables(robustness)
+    names |= {kind: f"{kind}.csv" for kind in tables}
     with staged(folder) as stage:
+        for kind, table in tables.items():
+            write_text(stage / names[kind], csv_text(table))
         save(posterior, stage / names["posterior"])
         write_text(stage / names["comparison"], csv_text(comparison.table))
         write_text(stage / names["summary"], csv_text(summarize(posterior)))
@@ -115,6 +127,7 @@ def write_outputs(
             format=spec.report.format,
             criterion=spec.report.criterion,
             about=spec.subject,
+            robustness=robustness,
         )
         record = _record(spec, comparison, choice)
         files = {str(f.relative_to(stage)): hash_of(f) for f in files_in(stage)}
@@ -129,12 +142,23 @@ def write_outputs(
     return {kind: folder / name for kind, name in names.items()}
 
 
-def _names(spec: AnalysisSpec) -> list[str]:
+def _robustness_tables(found: Robustness) -> dict[str, Any]:
+    """Return the tables of what the answer hangs on, by kind."""
+    held = found.sensitivity
+    chosen = held.choices.add_prefix("chosen by ")
+    by_setting = chosen.join(held.probabilities.add_prefix("p, "))
+    by_setting = by_setting.join(held.runs.add_prefix("sampled anew, "))
+    tables = by_setting.rename_axis("setting"), found.coarsened.table, found.by_rows
+    return dict(zip(_ROBUSTNESS, tables, strict=True))
+
+
+def _names(spec: AnalysisSpec, full: bool) -> list[str]:
     """Return every name that a run may write to: which K it reports is not known before."""
     posteriors = [posterior_file(spec, model)[0] for model in _models(spec)]
     figures = ["report_figures/any"] if spec.report.format == "md" else []
     names = [f"report.{spec.report.format}", "comparison.csv", "summary.csv", VERDICT_FILE]
-    return [*names, *posteriors, *figures]
+    tables = [f"{kind}.csv" for kind in _ROBUSTNESS] if full else []
+    return [*names, *tables, *posteriors, *figures]
 
 
 def _models(spec: AnalysisSpec) -> list[MixtureSpec]:

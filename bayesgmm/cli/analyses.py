@@ -13,6 +13,7 @@ from bayesgmm.cli.options import (
     DataFile,
     Draws,
     Evidence,
+    Full,
     Json,
     LabelsInformWeights,
     Overwrite,
@@ -72,6 +73,7 @@ def run(
     tune: Tune = None,
     seed: Seed = None,
     resume: Resume = False,
+    full: Full = False,
     json: Json = False,
 ) -> int:
     """Run the analysis of a model file: report, posterior, tables and verdict."""
@@ -80,7 +82,7 @@ def run(
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
     spec = with_sampler(read_model_file(file), changes)
-    return _analysed(spec, out, overwrite, resume, json, "run")
+    return _analysed(spec, out, overwrite, resume, full, json, "run")
 
 
 def check(
@@ -140,6 +142,7 @@ def compare(
     evidence: Evidence = "both",
     seed: Seed = None,
     resume: Resume = False,
+    full: Full = False,
     json: Json = False,
 ) -> int:
     """Compare numbers of components, and structures, on a data file; writes what run writes."""
@@ -162,7 +165,7 @@ def compare(
         },
         "the command",
     )
-    return _analysed(spec, out, overwrite, resume, json, "compare")
+    return _analysed(spec, out, overwrite, resume, full, json, "compare")
 
 
 def datasets(
@@ -207,6 +210,7 @@ def _analysed(
     out: Path | None,
     overwrite: bool,
     resume: bool,
+    full: bool,
     json: bool,
     command: str,
 ) -> int:
@@ -216,8 +220,8 @@ def _analysed(
     data = checked_data(spec)
     if not json:
         print_data(data, spec.data.units)
-    progress = shows_progress()
-    result = analyse(spec, out, overwrite, data=data, resume=resume, progress=progress)
+    options: dict[str, Any] = {"resume": resume, "full": full, "progress": shows_progress()}
+    result = analyse(spec, out, overwrite, data=data, **options)
     if not json:
         return print_analysis(result, command)
     from bayesgmm.analysis.outputs import choice_facts

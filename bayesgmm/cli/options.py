@@ -17,6 +17,7 @@ __all__ = [
     "DataFile",
     "Draws",
     "Evidence",
+    "Full",
     "Json",
     "LabelsInformWeights",
     "OneComponentCount",
@@ -105,6 +106,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stand
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on from the K that an interrupted run has finished."),
+]
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Ask also what the answer hangs on; takes several times as long."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Units = Annotated[

@@ -1,7 +1,17 @@
 """Compare models, numbers of components and structures: every criterion side by side."""
 
 from bayesgmm.comparison._compare import compare
+from bayesgmm.comparison._robustness import Robustness, robustness
+from bayesgmm.comparison._sensitivity import Sensitivity, sensitivity
 from bayesgmm.comparison.choosing import Choice
 from bayesgmm.comparison.outcome import Comparison
 
-__all__ = ["Choice", "Comparison", "compare"]
+__all__ = [
+    "Choice",
+    "Comparison",
+    "Robustness",
+    "Sensitivity",
+    "compare",
+    "robustness",
+    "sensitivity",
+]

@@ -1,5 +1,6 @@
 """The marginal likelihood of a number of components, by routes that check one another."""
 
+from bayesgmm.evidence._coarsened import Coarsened, coarsened
 from bayesgmm.evidence._extend import extend
 from bayesgmm.evidence._posterior_over_k import PosteriorOverK, posterior_over_k
 from bayesgmm.evidence._posteriors_over_k import PosteriorsOverK, posteriors_over_k
@@ -26,6 +27,7 @@ from bayesgmm.evidence.reconcile import (
 )
 
 __all__ = [
+    "Coarsened",
     "Evidence",
     "EvidenceRoutes",
     "Evidences",
@@ -38,6 +40,7 @@ __all__ = [
     "PriorOverK",
     "WeighedMode",
     "WeighedModes",
+    "coarsened",
     "combine_modes",
     "evidence_note",
     "evidences_of",

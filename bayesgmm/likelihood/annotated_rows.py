@@ -22,6 +22,7 @@ __all__ = [
     "groups_of",
     "log_unit_of",
     "plain_rows",
+    "powered",
     "recorded_rows",
     "row_log_units",
     "rows_of",
@@ -304,6 +305,13 @@ def counting_rows(rows: RowTable) -> RowTable:
     if not isinstance(rows, AnnotatedRows) or rows.weights is None or rows.weights.all():
         return rows
     return rows[rows.weights > 0.0]
+
+
+def powered(rows: RowTable, power: float) -> AnnotatedRows:
+    """Return rows whose likelihood enters to a power: each counts that many times as often."""
+    table = rows if isinstance(rows, AnnotatedRows) else AnnotatedRows(rows)
+    weights = np.ones(len(table)) if table.weights is None else table.weights
+    return replace(table, weights=power * weights)
 
 
 def without_one(rows: RowTable, row: int) -> RowTable:

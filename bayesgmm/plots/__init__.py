@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from bayesgmm.plots.assignment import coclustering, membership
 from bayesgmm.plots.chains import ranks, traces
+from bayesgmm.plots.coarsening import over_alpha
 from bayesgmm.plots.comparing import criteria, pareto_k
 from bayesgmm.plots.densities import density_1d, density_2d, density_pairs
 from bayesgmm.plots.estimates import correlations, forest
@@ -25,6 +26,7 @@ __all__ = [
     "em_path",
     "forest",
     "membership",
+    "over_alpha",
     "over_k",
     "pareto_k",
     "posterior_predictive",

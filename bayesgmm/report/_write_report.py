@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bayesgmm.arguments import check_flag, check_instance, check_one_of
+from bayesgmm.comparison import Robustness
 from bayesgmm.criterion import Criterion
 from bayesgmm.posterior.files import check_writable, write_text
 from bayesgmm.posterior.whole_files import make_folder
@@ -21,6 +22,7 @@ from bayesgmm.report.checks import checks
 from bayesgmm.report.counting import components
 from bayesgmm.report.document import Document, Picture
 from bayesgmm.report.estimates import estimates
+from bayesgmm.report.hanging_on import hanging_on
 from bayesgmm.report.model_words import model
 from bayesgmm.report.numbers import NO_BREAK
 from bayesgmm.report.overview import brief, data, verdict
@@ -33,7 +35,9 @@ __all__ = ["write_report"]
 
 Format = Literal["html", "md"]
 
-_SECTIONS = (brief, data, model, components, estimates, separation, checks, reproduction)
+_SECTIONS = (
+    brief, data, model, components, hanging_on, estimates, separation, checks, reproduction,
+)  # fmt: skip
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|~$^])")
 
 
@@ -46,6 +50,7 @@ def write_report(
     overwrite: bool = False,
     criterion: Criterion = "loo",
     about: Mapping[str, Any] | None = None,
+    robustness: Robustness | None = None,
 ) -> Path:
     """Write a report that a reader can audit.
 
@@ -67,6 +72,8 @@ def write_report(
     about : mapping, optional
         What the analysis is for: title, question, source, known, command (text) and units (a
         mapping from column to unit). By default the result's own attribute ``about``.
+    robustness : Robustness, optional
+        What the comparison's answer hangs on, as `bayesgmm.robustness` returns it: a section more.
 
     Returns
     -------
@@ -95,11 +102,14 @@ def write_report(
     check_one_of("criterion", criterion, get_args(Criterion))
     if about is not None:
         check_instance("about", about, Mapping, "a mapping")
+    if robustness is not None:
+        check_instance("robustness", robustness, Robustness, "what bayesgmm.robustness returns")
     if title is not None:
         check_instance("title", title, str, "text")
     check_writable(path, check_flag("overwrite", overwrite))
     with one_blas_thread():
-        document = _document(subject_of(comparison_or_posterior, criterion, about), title)
+        subject = subject_of(comparison_or_posterior, criterion, about, robustness)
+        document = _document(subject, title)
     if format == "html":
         return write_text(path, _html(document), overwrite)
     final = Path(path)

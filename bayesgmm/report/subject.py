@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from bayesgmm.comparison import Choice, Comparison
+from bayesgmm.comparison import Choice, Comparison, Robustness
 from bayesgmm.criterion import Criterion
 from bayesgmm.data import Annotations
 from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
@@ -35,6 +35,8 @@ class Subject:
     choice : Choice or None
     about : mapping
         title, question, source, known, command, and units (a mapping by feature), where given.
+    robustness : Robustness or None
+        What the answer hangs on, where it was asked.
     """
 
     draws: Draws
@@ -42,6 +44,7 @@ class Subject:
     comparison: Comparison | None
     choice: Choice | None
     about: Mapping[str, Any]
+    robustness: Robustness | None = None
 
     @property
     def posterior(self) -> xr.DataTree:
@@ -124,7 +127,12 @@ class Subject:
         return self.draws.obs.dtype.kind not in "iu"
 
 
-def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | None) -> Subject:
+def subject_of(
+    result: Any,
+    criterion: Criterion,
+    about: Mapping[str, Any] | None,
+    robustness: Robustness | None = None,
+) -> Subject:
     """Find the posterior to report on.
 
     Parameters
@@ -134,17 +142,21 @@ def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | Non
         By which a comparison's K is chosen.
     about : mapping or None
         None takes the result's own attribute ``about``.
+    robustness : Robustness or None
+        Of that comparison.
 
     Raises
     ------
     ConfigError
-        When it is neither a comparison nor a posterior.
+        When it is neither a comparison nor a posterior, or no comparison and `robustness` is given.
     """
     if isinstance(result, Comparison):
         choice = result.chosen(criterion)
         draws, verdict = Draws(result.posteriors[choice.model]), result.verdicts[choice.model]
         comparison = result
     elif isinstance(result, xr.DataTree) and "posterior" in result:
+        if robustness is not None:
+            raise ConfigError("robustness is that of a comparison; pass the comparison with it.")
         choice, comparison = None, None
         draws = Draws(result)
         verdict = diagnose(draws)
@@ -156,4 +168,5 @@ def subject_of(result: Any, criterion: Criterion, about: Mapping[str, Any] | Non
         )
     stored = attribute(draws.tree, "about")
     own = stored if isinstance(stored, Mapping) else {}
-    return Subject(draws, verdict, comparison, choice, own if about is None else about)
+    told = own if about is None else about
+    return Subject(draws, verdict, comparison, choice, told, robustness)

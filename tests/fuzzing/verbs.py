@@ -93,6 +93,10 @@ class Material:
         return bg.PosteriorsOverK(found.table, found.table, found.table, {"flat": found}, {})
 
     @cached_property
+    def coarsened(self) -> bg.Coarsened:
+        return bg.coarsened(self.comparison, [4.0], draws=40, tune=40)
+
+    @cached_property
     def csv(self) -> Path:
         path = self.place / "rows.csv"
         self.frame.to_csv(path, index=False)
@@ -132,6 +136,7 @@ NOT_WALKED = {
     "GaussianMixture.set_fit_request": "scikit-learn's",
     "GaussianMixture.set_params": "scikit-learn's",
     "GaussianMixture.set_score_request": "scikit-learn's",
+    "robustness": "the three studies that it makes are walked",
 }
 _MAKERS = ("MixtureSpec", "Priors", "GaussianMixture")  # other classes are what verbs return
 
@@ -268,6 +273,11 @@ def _draws(m: Material) -> dict[str, Arguments]:
             "merge_components", "overlap")},
         "average": {"comparison": m.comparison},
         "probability_by_rows": {"comparison": m.comparison, "n_particles": 16, "n_runs": 4},
+        "coarsened": {"comparison": m.comparison, "alphas": [4.0], "draws": 40, "tune": 40},
+        "sensitivity": {
+            "comparison": m.comparison, "scale": [1.1], "eta": [], "concentration": [],
+            "step": [], "sample_anew": False,
+        },
         "group_membership": {**source, "partition": bg.partition(m.tree, seed=1)},
         "density_grid": {**source, "size": 5},
         "partition": {**source, "seed": 1},
@@ -289,6 +299,7 @@ def _pictures(m: Material) -> dict[str, Arguments]:
         "plots.em_path": {"fit": m.fit},
         "plots.forest": source,
         "plots.membership": {**source, "rows": m.rows},
+        "plots.over_alpha": {"coarsened": m.coarsened},
         "plots.over_k": {"posteriors": m.over_k},
         "plots.pareto_k": {"elpd": m.loo},
         "plots.posterior_predictive": {**posterior, "n_data_sets": 3, "seed": 1},

@@ -149,6 +149,7 @@ Path({str(source)!r}).write_text({text.replace("3.0", "7.0")!r})
     assert (found["numbers"], found["loaded"]) == (EXPECTED, N_LOADED)
 
 
+@pytest.mark.slow
 def test_damaged_caches_give_the_right_numbers_and_are_mended(tiny: Tiny) -> None:
     """Each in a fork of its own, so that a crash is seen."""
     found = tiny.order(damage=tiny.run()["folder"])[0]

@@ -406,6 +406,7 @@ def test_ctrl_c_in_a_comparison_at_any_time(
     print(code, err)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
     """Also while the draws made are laid out and written: no file under the final name."""
     then = (

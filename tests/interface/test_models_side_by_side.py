@@ -127,6 +127,7 @@ def test_the_choice_names_the_structure_and_is_the_simplest(both):
     assert differences["elpd_diff"].iloc[best] == 0.0
 
 
+@pytest.mark.slow
 def test_report_and_plot_name_the_structures(both, tmp_path):
     page = bg.write_report(both, tmp_path / "report.html").read_text(encoding="utf-8")
     for part in (

@@ -12,6 +12,7 @@ from bayesgmm.model.components import STRUCTURES
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.files import load
 from bayesgmm.posterior.tree import SCHEMA_VERSION, attribute
+from tests.support.few import few
 from tests.support.places import CASES
 
 FIRST_VERSION = ("full", "diag", "own_model")  # 40 rows of Old Faithful, 2 chains of 60 draws
@@ -92,7 +93,7 @@ def test_a_result_of_the_first_version_is_read_as_one_of_the_present(name):
     assert [str(k) for k in Draws(new).clusters] == ["1", "2"]
 
 
-@pytest.mark.parametrize("name", FIRST_VERSION)
+@pytest.mark.parametrize("name", few(FIRST_VERSION, {"full"}))
 def test_every_verb_takes_a_result_of_the_first_version(name, tmp_path):
     tree = load(CASES / f"schema_1_{name}.nc")
     index = bg.summarize(tree).index
@@ -139,7 +140,11 @@ def own_model(rows, names):
 
 @pytest.mark.parametrize(
     ("names", "expected"),
-    [(range(2), [1, 2]), ((1, 2), [1, 2]), (("short", "long"), ["short", "long"])],
+    [
+        (range(2), [1, 2]),
+        pytest.param((1, 2), [1, 2], marks=pytest.mark.slow),
+        pytest.param(("short", "long"), ["short", "long"], marks=pytest.mark.slow),
+    ],
     ids=["counted", "numbered", "named"],
 )
 def test_a_users_clusters_keep_their_names_and_are_never_counted_from_0(rows, names, expected):
@@ -153,6 +158,7 @@ def test_a_users_clusters_keep_their_names_and_are_never_counted_from_0(rows, na
     assert bg.summarize(tree).index[0] == f"weights[{expected[0]}]"
 
 
+@pytest.mark.slow
 def test_a_users_model_keeps_the_names_of_its_rows(rows):
     frame = pd.DataFrame({"x1": rows[:, 0]}, index=[f"plot {i}" for i in range(len(rows))])
     model = own_model(rows, range(2))

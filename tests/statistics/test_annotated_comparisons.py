@@ -53,6 +53,7 @@ def test_particles_and_chains_of_annotated_rows_are_of_one_posterior():
         assert apart == 0.0 or apart < 4 * error, one.name
 
 
+@pytest.mark.slow
 def test_nobiles_identity_counts_rows_and_leaves_cells_out():
     data, two = known("missing", "weights")
     step = nobile_step(Draws(bg.sample(data, INDEPENDENT, draws=2000, seed=11)))

@@ -15,6 +15,7 @@ from bayesgmm.errors import ConfigError, DataError, DegenerateFitError
 from bayesgmm.fit import FitStatus, bic_grid, bootstrap_lrt, fit_em, fit_map
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 from bayesgmm.prediction import membership
+from tests.support.few import few
 from tests.support.places import DATA, REFERENCE
 
 FREQUENCY = {"weights_kind": "frequency"}
@@ -153,7 +154,7 @@ def brute_force(fit, data):
     return total
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", few(COVARIANCES, {"full", "shared_scales"}))
 @pytest.mark.parametrize("fitted", [fit_em, fit_map])
 def test_all_together(covariance, fitted):
     """A labelled row that counts twice, with a missing cell and an error, in every structure."""

@@ -15,6 +15,7 @@ from bayesgmm.likelihood.sweeps import first_rows, sweep
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.sampling.smc import draw_prior, temper
+from tests.support.few import few
 from tests.support.few_annotated_rows import INDEPENDENT, known
 from tests.support.places import REFERENCE
 
@@ -72,7 +73,7 @@ def largest_drift(covariance, n_sets, n_sweeps, seed, **options):
     return np.abs(moved.mean(axis=0) / (moved.std(axis=0) / np.sqrt(n_sets))).max()
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", few(COVARIANCES, {"full", "shared_scales"}))
 def test_sweeps_keep_rows_and_parameters_in_their_joint_distribution(covariance):
     assert largest_drift(covariance, 300, 20, seed=1) < 4.5
 
@@ -104,7 +105,12 @@ def test_no_label_and_all_labels():
 
 
 @pytest.mark.parametrize(
-    "options", [("missing", "errors"), ("weights",), ("missing", "weights", "labels", "errors")]
+    "options",
+    [
+        pytest.param(("missing", "errors"), marks=pytest.mark.slow),
+        pytest.param(("weights",), marks=pytest.mark.slow),
+        ("missing", "weights", "labels", "errors"),
+    ],
 )
 def test_the_second_route_gives_the_sum_over_all_allocations(options):
     data, expected = known(*options)
@@ -140,6 +146,7 @@ def test_rows_that_count_often_come_in_evenly():
         assert np.ptp(share) < 0.15
 
 
+@pytest.mark.slow
 def test_weights_of_a_histogram_have_both_routes():
     """Steps in which one row came whole, several hundred times, would lose every particle."""
     heights = np.array([3, 20, 90, 200, 180, 60, 20, 60, 150, 90, 30, 4])

@@ -14,8 +14,8 @@ def counts(n_sets):
 
 
 def test_a_sample_of_the_study():
-    leading, lost, noise = counts(15)
-    assert leading >= 10 and lost <= 1 and noise <= 1
+    leading, lost, noise = counts(6)
+    assert leading >= 4 and lost == 0 and noise <= 1
 
 
 @pytest.mark.slow

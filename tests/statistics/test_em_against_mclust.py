@@ -15,6 +15,7 @@ from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
+from tests.support.few import few
 from tests.support.places import REFERENCE
 
 GRID = json.loads((REFERENCE / "mclust_grid.json").read_text())["rows"]
@@ -99,13 +100,16 @@ def test_the_recording_error_leaves_optima_alone_where_no_bound_binds(request, n
 
 @pytest.mark.parametrize(
     ("name", "n_components", "log_likelihood"),
-    [
-        ("faithful", 4, -1106.0302),
-        ("faithful", 5, -1098.9754),
-        ("galaxies", 5, -195.9697),
-        ("galaxies", 6, -194.8012),
-        ("acidity", 4, -175.7640),
-    ],
+    few(
+        [
+            ("faithful", 4, -1106.0302),
+            ("faithful", 5, -1098.9754),
+            ("galaxies", 5, -195.9697),
+            ("galaxies", 6, -194.8012),
+            ("acidity", 4, -175.7640),
+        ],
+        {("galaxies", 5, -195.9697), ("acidity", 4, -175.7640)},
+    ),
 )
 def test_the_best_regular_optimum_does_not_depend_on_the_seed(
     request, name, n_components, log_likelihood

@@ -70,6 +70,7 @@ def test_path_never_falls_and_ends_at_the_mode(faithful):
     assert np.abs(gradient).max() < 0.01
 
 
+@pytest.mark.slow
 def test_poles_on_ties_are_counted_and_no_optima(iris):
     fit = fit_map(iris, MixtureSpec(2, resolution=0.0), seed=1, n_starts=12)
     assert not fit.flagged

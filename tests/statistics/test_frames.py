@@ -192,6 +192,7 @@ print(tree["sample_stats"]["lp"].values.tobytes().hex())
 """
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_the_threads_of_blas():
     """With 83 coordinates the last bits of a whitening root did."""
     printed = [

@@ -7,6 +7,7 @@ from bayesgmm.fit import fit_em
 from bayesgmm.fit import multistart as search
 
 
+@pytest.mark.slow
 def test_large_data_climb_on_samples_first(monkeypatch):
     rng = np.random.default_rng(1)
     centres = np.array([[0.0, 0.0], [6.0, 3.0]])

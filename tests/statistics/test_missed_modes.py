@@ -69,6 +69,7 @@ def stuck(months):
     return run_in(target, data, [modes[-1]], modes)
 
 
+@pytest.mark.slow
 def test_the_mass_of_a_mode_is_that_of_a_bridge_from_draws_within(months):
     """Tenths of nats are enough where 1 % decides: the weights' tail is nearly too heavy."""
     data, target, modes = months

@@ -191,6 +191,7 @@ def test_works_with_arviz_as_it_is(tree):
     pyplot.close(figure)
 
 
+@pytest.mark.slow
 def test_a_users_own_model(galaxies):
     model = build_model(galaxies, MixtureSpec(2, "tied"))
     tree = sample(galaxies, model=model, draws=100, tune=300, chains=2, seed=1)

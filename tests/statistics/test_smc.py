@@ -15,6 +15,7 @@ from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.smc import draw_prior, temper
+from tests.support.few import few
 from tests.support.few_rows import EIGHT, FIXED, evidence_by_enumeration
 from tests.support.places import ROOT
 
@@ -277,7 +278,7 @@ def test_the_same_seed_gives_the_same_particles_for_any_number_of_threads():
     assert one.rows[0][0] == 0 and one.rows[0][-1] == 40
 
 
-@pytest.mark.parametrize("covariance", COVARIANCES)
+@pytest.mark.parametrize("covariance", few(COVARIANCES, {"full", "shared_correlations"}))
 def test_sweeps_leave_the_posterior_as_nuts_draws_it(covariance):
     rng = np.random.default_rng(8)
     rows = np.concatenate([rng.normal(-2, 1, (15, 2)), rng.normal(2, 1, (25, 2))])

@@ -1,0 +1,99 @@
+"""The section on what the answer hangs on, where the studies behind it were made."""
+
+import math
+
+import pandas as pd
+
+from bayesgmm.comparison import Sensitivity
+from bayesgmm.criterion import CRITERIA, Criterion
+from bayesgmm.evidence import Coarsened
+from bayesgmm.plots import over_alpha
+from bayesgmm.report.document import Block, Section, Table, Text
+from bayesgmm.report.pictures import picture
+from bayesgmm.report.subject import Subject
+
+__all__ = ["hanging_on"]
+
+_BY_ROWS = (
+    "Where the components are not exactly Gaussian, p(K) moves to larger K for as long as rows "
+    "come in: K counts Gaussians, not groups. If p(K) is about the same for half of the rows as "
+    "for all, this is not so here."
+)
+_BY_ALPHA = (
+    "p(K) if the components are only nearly Gaussian (Miller and Dunson 2019): the likelihood "
+    "enters to the power alpha / (alpha + n). The smaller alpha, the more departure from the model "
+    "is allowed for. A K that is ahead for large alpha only is one that small departures could "
+    "explain; the last point is the comparison itself."
+)
+
+
+def hanging_on(subject: Subject) -> Section | None:
+    """Show the choice and p(K) under other priors, fewer rows and a coarser model."""
+    found = subject.robustness
+    if found is None:
+        return None
+    blocks: list[Block] = [
+        Text(found.sensitivity.note),
+        _choices(found.sensitivity),
+        _probabilities(found.sensitivity),
+        Text(_BY_ROWS),
+        _rows(found.by_rows),
+        picture(
+            "over_alpha",
+            over_alpha(found.coarsened),
+            _BY_ALPHA,
+            "The probability of each number of components against alpha on a logarithmic axis.",
+        ),
+        *_notes(found.coarsened),
+    ]
+    return Section("robustness", "What the answer hangs on", tuple(blocks))
+
+
+def _choices(found: Sensitivity) -> Table:
+    words: dict[str, Criterion] = {str(name): name for name in CRITERIA}
+    header = ("setting", *(CRITERIA[words[str(name)]].words for name in found.choices.columns))
+    rows = tuple(
+        (str(name), *(_known(value) for value in row)) for name, row in found.choices.iterrows()
+    )
+    caption = (
+        "The K that each criterion chooses, one setting changed at a time. AIC, BIC, sBIC and ICL "
+        "do not see the priors: they change with the recording step only."
+    )
+    return Table(caption, header, rows, marked=0)
+
+
+def _probabilities(found: Sensitivity) -> Table:
+    anew = found.runs.to_numpy(dtype=bool)
+    rows = tuple(
+        (
+            str(name),
+            *(_probability(p, mark) for p, mark in zip(row, anew[place], strict=True)),
+        )
+        for place, (name, row) in enumerate(found.probabilities.iterrows())
+    )
+    caption = (
+        "p(K) under the same settings, from the draws of the comparison, weighed; * from a run of "
+        "its own, where the Pareto k of the weights is above 0.7."
+    )
+    return Table(caption, ("setting", *map(str, found.probabilities.columns)), rows, 0)
+
+
+def _probability(value: float, anew: bool) -> str:
+    return f"{value:.3f}{'*' if anew else ''}" if math.isfinite(value) else "–"
+
+
+def _rows(by_rows: pd.DataFrame) -> Table:
+    of_k = by_rows.groupby(["rows", "K"])["probability"].sum().unstack("K")
+    rows = tuple(
+        (str(n_rows), *(f"{value:.3f}" for value in row)) for n_rows, row in of_k.iterrows()
+    )
+    caption = "p(K) given a part of the rows, averaged over choices of them."
+    return Table(caption, ("rows", *(f"K = {k}" for k in of_k.columns)), rows)
+
+
+def _notes(found: Coarsened) -> list[Block]:
+    return [Text(found.note)] if found.note else []
+
+
+def _known(value: object) -> str:
+    return value if isinstance(value, str) else "–"
