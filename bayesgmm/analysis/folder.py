@@ -22,6 +22,7 @@ from bayesgmm.posterior.whole_files import is_plain, make_folder
 from bayesgmm.runtime.interruption import holding_ctrl_c
 
 __all__ = [
+    "FULL_TABLES",
     "VERDICT_FILE",
     "check_places",
     "earlier",
@@ -36,7 +37,10 @@ __all__ = [
 
 VERDICT_FILE = "verdict.json"
 _TABLES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
-_OWN_NAME = re.compile(r"posterior_k\d+(_[a-z_]+)?\.nc|report_figures/[\w-]+\.svg")
+FULL_TABLES = ("sensitivity", "coarsened", "by_rows")  # by kind; those of a full analysis only
+_OWN_NAME = re.compile(
+    rf"posterior_k\d+(_[a-z_]+)?\.nc|report_figures/[\w-]+\.svg|({'|'.join(FULL_TABLES)})\.csv"
+)
 _REPLACED = "replaced"
 _STAGES = ".run-*.tmp"
 _LONGEST_RECORD = 2**26

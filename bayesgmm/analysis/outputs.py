@@ -13,6 +13,7 @@ from typing import Any
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.folder import (
+    FULL_TABLES,
     VERDICT_FILE,
     check_places,
     earlier,
@@ -39,7 +40,6 @@ from bayesgmm.summary import summarize
 
 __all__ = ["check_outputs", "choice_facts", "posterior_file", "write_outputs"]
 
-_ROBUSTNESS = ("sensitivity", "coarsened", "by_rows")
 _BESIDE = 2**24  # bytes of report and tables
 
 
@@ -149,7 +149,7 @@ def _robustness_tables(found: Robustness) -> dict[str, Any]:
     by_setting = chosen.join(held.probabilities.add_prefix("p, "))
     by_setting = by_setting.join(held.runs.add_prefix("sampled anew, "))
     tables = by_setting.rename_axis("setting"), found.coarsened.table, found.by_rows
-    return dict(zip(_ROBUSTNESS, tables, strict=True))
+    return dict(zip(FULL_TABLES, tables, strict=True))
 
 
 def _names(spec: AnalysisSpec, full: bool) -> list[str]:
@@ -157,7 +157,7 @@ def _names(spec: AnalysisSpec, full: bool) -> list[str]:
     posteriors = [posterior_file(spec, model)[0] for model in _models(spec)]
     figures = ["report_figures/any"] if spec.report.format == "md" else []
     names = [f"report.{spec.report.format}", "comparison.csv", "summary.csv", VERDICT_FILE]
-    tables = [f"{kind}.csv" for kind in _ROBUSTNESS] if full else []
+    tables = [f"{kind}.csv" for kind in FULL_TABLES] if full else []
     return [*names, *tables, *posteriors, *figures]
 
 

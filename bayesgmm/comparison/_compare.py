@@ -36,6 +36,7 @@ from bayesgmm.model.several import ByModel, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
+from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.progress import check_progress
@@ -45,6 +46,8 @@ from bayesgmm.sampling import sample
 __all__ = ["compare"]
 
 logger = logging.getLogger(__name__)
+
+_COUNTED = 100  # draws in which modes and groups are counted
 
 
 class _Plan(NamedTuple):
@@ -212,6 +215,8 @@ def _sample(
     with parts.attempt(spec, "sampling"):
         view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
+        parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
+        parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):
             parts.elpds["waic"][spec] = waic(view.tree)
             parts.elpds["loo"][spec] = _loo(view, for_refits, cores)

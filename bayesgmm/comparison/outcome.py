@@ -58,8 +58,10 @@ class Comparison:
         (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is quoted
         of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
         probability of the model, uniform prior on those with an evidence, and probability_error;
-        verdict; occupied; draws; seconds (of sampling and what follows). What a model does not
-        have is NaN.
+        verdict; occupied; modes and groups, the most probable numbers of hills of the density and
+        of groups when components that overlap are merged, each with its ``_probability`` (from 100
+        draws; `density_modes` and `merge_components` take more); draws; seconds (of sampling and
+        what follows). What a model does not have is NaN.
     elpds : dict of {"waic", "loo"} to mapping of MixtureSpec to arviz.ELPDData
     fits : mapping of MixtureSpec to PointFit
     posteriors : mapping of MixtureSpec to xarray.DataTree

@@ -14,6 +14,7 @@ from bayesgmm.errors import BayesGMMError, SamplingInterrupted
 from bayesgmm.evidence import Evidences
 from bayesgmm.fit import PointFit
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.prediction import DensityModes, MergedComponents
 
 __all__ = ["KeptPosteriors", "Parts"]
 
@@ -38,6 +39,8 @@ class Parts:
     fits: dict[MixtureSpec, PointFit] = field(default_factory=dict)
     posteriors: dict[MixtureSpec, xr.DataTree] = field(default_factory=dict)
     verdicts: dict[MixtureSpec, Diagnosis] = field(default_factory=dict)
+    modes: dict[MixtureSpec, DensityModes] = field(default_factory=dict)
+    groups: dict[MixtureSpec, MergedComponents] = field(default_factory=dict)
     elpds: dict[Criterion, dict[MixtureSpec, Any]] = field(
         default_factory=lambda: {name: {} for name in BY_ELPD}
     )

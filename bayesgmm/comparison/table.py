@@ -15,6 +15,7 @@ from bayesgmm.fit import PointFit, singular_bics
 from bayesgmm.limits import PARETO_K
 from bayesgmm.model.several import table_by_model
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.prediction.counted import Counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,8 @@ def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
             "probability_error": its_error,
             "verdict": _verdict(verdict, parts.failures.get(spec)),
             "occupied": math.nan if verdict is None else verdict.statistics["occupied"],
+            **_counted("modes", parts.modes.get(spec)),
+            **_counted("groups", parts.groups.get(spec)),
             "draws": 0 if verdict is None else parts.posteriors[spec]["posterior"].sizes["draw"],
             "seconds": parts.seconds[spec],
         }
@@ -75,6 +78,16 @@ def _predictive(elpds: Mapping[Criterion, Any]) -> dict[str, float]:
         row["n_bad_pareto"] = int((pareto > PARETO_K).sum())
         row |= {"n_matched": by_loo.n_matched, "n_refitted": by_loo.n_refitted}
     return row
+
+
+def _counted(name: str, found: Counted | None) -> dict[str, float]:
+    """Return the most probable number of modes or groups, and its probability."""
+    known = (
+        (math.nan, math.nan)
+        if found is None
+        else (found.most_probable, float(found.table["probability"].max()))
+    )
+    return dict(zip((name, f"{name}_probability"), known, strict=True))
 
 
 def _verdict(verdict: Diagnosis | None, failure: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["components"]
 
@@ -220,6 +224,8 @@ def _posterior_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
                 fixed(row["n_bad_pareto"], 0),
                 fixed(row["weight"], 2),
                 significant(row["occupied"], 3),
+                _counted(row, "modes"),
+                _counted(row, "groups"),
                 str(row["verdict"]),
             )
         )
@@ -227,11 +233,13 @@ def _posterior_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
         "The posterior of each K. elpd is the expected log pointwise predictive density in nats, "
         "larger is better, standard errors in brackets; the difference is from the best K by LOO; "
         "p is the effective number of parameters; weight is the stacking weight; occupied is the "
-        "expected number of components that hold a row."
+        "expected number of components that hold a row. K counts Gaussians: modes is the most "
+        "probable number of hills of the density, groups that of groups when components that "
+        "overlap are merged (Hennig 2010), each with its probability."
     )
     header = (
         "K", "elpd WAIC", "elpd LOO (se)", "difference (se)", "p", "k\u00a0>\u00a00.7", "weight",
-        "occupied", "verdict",
+        "occupied", "modes", "groups", "verdict",
     )  # fmt: skip
     place = comparison.models.index(chosen)
     return Table(caption, header, tuple(rows), marked=place, words=(len(header) - 1,))
@@ -260,6 +268,11 @@ def _evidence_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
     header = ("K", "bridge", "sequential Monte Carlo", "quoted", heading, "quoted from")
     place = comparison.models.index(chosen)
     return Table(caption, header, rows, marked=place, words=(len(header) - 1,))
+
+
+def _counted(row: "pd.Series", name: str) -> str:
+    value, probability = row[name], row[f"{name}_probability"]
+    return f"{value:.0f} ({probability:.2f})" if math.isfinite(value) else "–"
 
 
 def _probability(value: float, error: float) -> str:

@@ -479,3 +479,22 @@ def test_checking_loads_no_sampler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_full_run_asks_what_the_answer_hangs_on(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=30).round(1)
+    np.savetxt(tmp_path / "d.csv", rows, header="a", comments="")
+    (tmp_path / "m.toml").write_text("model.n_components = 1\ndata.file = 'd.csv'\n")
+    result = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1, full=True)
+    by_setting = pd.read_csv(result.files["sensitivity"], index_col="setting")
+    assert by_setting.index.tolist() == [
+        "as compared", "scale x 0.5", "scale x 2", "recording step x 0.5", "recording step x 2",
+    ]  # fmt: skip
+    assert by_setting["p, K = 1"].tolist() == [1.0] * 5
+    assert len(pd.read_csv(result.files["coarsened"])) == 9
+    assert pd.read_csv(result.files["by_rows"])["rows"].tolist() == [8, 15, 30]
+    page = result.files["report"].read_text(encoding="utf-8")
+    assert "What the answer hangs on" in page and "scale x 2" in page
+    plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1)
+    assert "sensitivity" not in plain.files
+    assert not (tmp_path / "out" / "sensitivity.csv").exists()

@@ -33,6 +33,13 @@ def test_table_has_every_criterion(comparison):
     assert comparison.best["bic"] == MixtureSpec(2)
 
 
+def test_the_table_counts_hills_and_groups_beside_k(comparison):
+    table = comparison.table
+    assert table["modes"].tolist() == [1, 2, 2] and table["groups"].tolist() == [1, 2, 2]
+    assert table.loc[1, "modes_probability"] == table.loc[1, "groups_probability"] == 1.0
+    assert table.loc[2, "modes_probability"] > 0.95 and table.loc[2, "groups_probability"] > 0.95
+
+
 def test_differences_are_those_of_the_pointwise_values(comparison):
     """Against the formula of Vehtari, Gelman and Gabry (2017), section 5.1."""
     loos = comparison.elpds["loo"]

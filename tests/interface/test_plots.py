@@ -154,6 +154,18 @@ def by_priors() -> bg.PosteriorsOverK:
     return bg.PosteriorsOverK(table, table, table, results, {})
 
 
+def by_alpha() -> bg.Coarsened:
+    """p(K) at four alphas and of the comparison, by hand."""
+    masses = {8.0: [0.5, 0.4, 0.1], 32.0: [0.2, 0.7, 0.1], 128.0: [0.0, 0.8, 0.2],
+              512.0: [0.0, 0.5, np.nan], np.inf: [0.0, 0.3, 0.7]}  # fmt: skip
+    rows = [
+        {"alpha": alpha, "K": k, "probability": mass}
+        for alpha, each in masses.items()
+        for k, mass in enumerate(each, 1)
+    ]
+    return bg.Coarsened(pd.DataFrame(rows), "")
+
+
 def first(drawn: object) -> Axes:
     assert isinstance(drawn, bg.Plot)
     ax = drawn.axes.flat[0]
@@ -190,6 +202,7 @@ def all_pictures(
         "em_path": plots.em_path(searched(fits["galaxies"])),
         "criteria": plots.criteria(comparison),
         "bic_grid": plots.bic_grid(grid()),
+        "over_alpha": plots.over_alpha(by_alpha()),
         "over_k": plots.over_k(by_priors()),
         "pareto_k": plots.pareto_k(pareto),
         "prior_posterior": plots.prior_posterior(tree),
@@ -208,7 +221,7 @@ def pictures(
 NAMES = (
     "density_1d", "density_2d", "density_pairs", "membership", "membership_1d", "coclustering",
     "forest", "correlations", "traces", "ranks", "em_path", "criteria", "bic_grid", "pareto_k",
-    "over_k",    "prior_posterior", "prior_predictive", "posterior_predictive",
+    "over_alpha", "over_k", "prior_posterior", "prior_predictive", "posterior_predictive",
 )  # fmt: skip
 
 
@@ -525,6 +538,7 @@ HASHES = {
     "em_path": "4a35162e50604461c360c449cd49cc41c861cc415c415d614665071b0f1d1410",
     "criteria": "1d9cd980c181c1991ccfc199c181d9801cfdc18ec181d9803459418059985999",
     "bic_grid": "2ab0d000d800dc00ce00c701c499c263c180c0c1c046401862112171094e08b0",
+    "over_alpha": "d9406b0040004000404047204c10d808b00658014c0044c023004048244802a8",
     "over_k": "960052804080420040204028400a511040804080c200e820c2a8402a5110055d",
     "pareto_k": "513040034003c0004000c000c000c001c003c00c40604180cc00200155aa0040",
     "prior_posterior": "5d46154615071503172b8c4c8e4696479707150b160e406060707c3c372b069a",
