@@ -30,8 +30,7 @@ class Robustness:
     Examples
     --------
     >>> from bayesgmm import compare
-    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> found = robustness(compare(rows, [1, 2], draws=200, seed=1))
+    >>> found = robustness(compare([[0.0], [0.2], [0.5], [5.0]], 1, draws=100, seed=1))
     >>> found.by_rows.columns[:3].tolist()
     ['rows', 'K', 'covariance']
     """
@@ -74,8 +73,7 @@ def robustness(
     Examples
     --------
     >>> from bayesgmm import compare
-    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> found = robustness(compare(rows, [1, 2], draws=200, seed=1))
+    >>> found = robustness(compare([[0.0], [0.2], [0.5], [5.0]], 1, draws=100, seed=1))
     >>> found.sensitivity.choices.index[0]
     'as compared'
     """

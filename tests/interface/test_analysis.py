@@ -335,6 +335,7 @@ def test_a_posterior_that_is_not_ours_is_not_replaced(
         run_analysis(lakes, tmp_path)
 
 
+@pytest.mark.slow
 def test_overwriting_removes_what_is_outdated(lakes: Path, written: Path) -> None:
     run_analysis(lakes, written, overwrite=True, draws=50, tune=100, seed=1)
     record = json.loads((written / "verdict.json").read_text())

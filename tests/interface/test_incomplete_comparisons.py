@@ -125,6 +125,7 @@ def test_the_command_says_so_and_exits_with_3(without_three, tmp_path, monkeypat
     assert record["failures"] == {"3": without_three.failures[3]} and record["shortfalls"]
 
 
+@pytest.mark.slow
 def test_the_report_and_the_plot_take_it(without_three, tmp_path):
     report = write_report(without_three, tmp_path / "report.html").read_text()
     assert "K = 3 failed: sampling failed" in report and "given K not in {3}" in report

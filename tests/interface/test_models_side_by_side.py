@@ -141,6 +141,7 @@ def test_report_and_plot_name_the_structures(both, tmp_path):
     assert plot.figure.get_suptitle().endswith("(ringed: the chosen K = 2 (tied))")
 
 
+@pytest.mark.slow
 def test_the_command_line_and_the_model_file_take_several(tmp_path, capsys):
     np.savetxt(tmp_path / "rows.csv", ROWS, delimiter=",", header="a,b", comments="")
     options = ["--covariance", "full,EEE", "-k", "1-2", "--draws", "100", "--tune", "200"]

@@ -233,6 +233,7 @@ def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
     assert "sorted_weights[1]" in text and "cluster 1 in 50%" in text
 
 
+@pytest.mark.slow
 def test_kmeans_stands_beside_the_soft_clusters(comparison: Comparison, tmp_path: Path) -> None:
     from bayesgmm.prediction import hard_comparison
 

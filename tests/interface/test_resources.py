@@ -43,6 +43,7 @@ LIMITED = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_under_a_limit_work_is_done_or_refused_with_ways_out() -> None:
     """400 MiB to spare and 100,000 rows: never killed, never a raw MemoryError."""
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True)

@@ -138,12 +138,13 @@ def own_model(rows, names):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
         (range(2), [1, 2]),
-        pytest.param((1, 2), [1, 2], marks=pytest.mark.slow),
-        pytest.param(("short", "long"), ["short", "long"], marks=pytest.mark.slow),
+        ((1, 2), [1, 2]),
+        (("short", "long"), ["short", "long"]),
     ],
     ids=["counted", "numbered", "named"],
 )

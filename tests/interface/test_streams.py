@@ -60,6 +60,7 @@ def test_closed_streams(csv: Path, tmp_path: Path) -> None:
     assert subprocess.run(["sh", "-c", silent]).returncode == 4
 
 
+@pytest.mark.slow
 def test_an_ascii_terminal_gets_escapes_and_json_stays_json(csv: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = ended("check", csv, env=environment, stdout=subprocess.PIPE)

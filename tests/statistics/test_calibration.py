@@ -28,7 +28,7 @@ def assert_covers(study, levels):
 
 
 def test_ranks_are_uniform_and_intervals_cover():
-    study = run_study(DESIGNS["D2K2"], 100, SHORT)
+    study = run_study(DESIGNS["D2K2"], 60, SHORT)
     assert_calibrated(study)
     assert_covers(study, LEVELS[:2])
 

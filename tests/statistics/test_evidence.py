@@ -79,6 +79,7 @@ def test_faithful_agrees_with_stan_and_bridgesampling(n_components, expected, al
     assert log_evidence(posterior, seed=3) == result
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:columns .* hold ties")
 @pytest.mark.parametrize("repeats", [10, pytest.param(40, marks=pytest.mark.slow)])
 def test_the_stated_error_is_honest(repeats):

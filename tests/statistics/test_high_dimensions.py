@@ -131,6 +131,7 @@ def assert_both_agree(ours, theirs):
     assert abs(ours[0] - theirs[0]) < 3 * math.hypot(ours[1], theirs[1])
 
 
+@pytest.mark.slow
 def test_few_draws_in_many_coordinates_have_a_small_error():
     """55 coordinates, 1,000 draws: free covariances had errors of 0.08 to 0.16 nats."""
     rows = simulated_rows(300, 6, 2)

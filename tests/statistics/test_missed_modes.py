@@ -114,6 +114,7 @@ def test_the_cure_is_not_the_sampler_already_used(stuck, method, other):
     assert sentence.endswith(f"or sample with method='{other}'.")
 
 
+@pytest.mark.slow
 def test_both_cures_work(stuck, months):
     longer = extend(stuck, 1000, seed=1)
     verdict = diagnose(longer)

@@ -175,6 +175,7 @@ def test_old_faithful_keeps_the_slab_beside_the_fit():
     assert again.optima[0].objective == pytest.approx(fit.optima[0].objective, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_likert_items_keep_the_recording_error():
     """595 x 8 integers, 3 groups; mclust's best: VVI, 3, BIC 12797.06 in our sign."""
     data = read("likert")
