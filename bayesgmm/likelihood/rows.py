@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, rows_of
-from bayesgmm.likelihood.compiled.grouped import grouped_responsibilities
+from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
 from bayesgmm.likelihood.compiled.kernels import BLOCK, sum_rows
 from bayesgmm.likelihood.compiled.m_step import (
     moments,

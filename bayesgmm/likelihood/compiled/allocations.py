@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
-from bayesgmm.likelihood.compiled.grouped import Components, grouped_responsibilities
+from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
+from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array, IntArray
 

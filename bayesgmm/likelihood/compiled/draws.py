@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
-from bayesgmm.likelihood.compiled.fused import expected_log_posterior
-from bayesgmm.likelihood.compiled.grouped import (
-    Components,
+from bayesgmm.likelihood.compiled.each_row import (
     grouped_log_likelihoods,
     grouped_responsibilities,
 )
+from bayesgmm.likelihood.compiled.fused import expected_log_posterior
+from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

@@ -15,7 +15,7 @@ from bayesgmm.likelihood.compiled.whitening import cholesky, set_of
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["are_few", "few_memory_size", "sum_few"]
+__all__ = ["are_few", "densities_of_few", "few_memory_size", "sum_few"]
 
 _FEW = 4  # rows: from here on a vector of them is as quick
 _SMALL = 1e-100  # a product of scales, of which one logarithm is taken
@@ -69,9 +69,9 @@ def are_few(group: Group) -> bool:
 
 
 @compiled
-def _look_back(group: Group, g: int, covariances: Array, factors: Array, few: _Few) -> float:
-    """Write M, W' and W W' of one covariance; return log det M, NaN where S_o is singular."""
-    q, size = few.back.shape[1], few.back.shape[2]
+def _see(group: Group, g: int, covariances: Array, few: _Few) -> float:
+    """Write M of one covariance; return log det M, NaN where S_o is singular."""
+    q = few.back.shape[1]
     for i in range(q):
         row = int(group.columns[i])
         for j in range(i + 1):
@@ -79,15 +79,24 @@ def _look_back(group: Group, g: int, covariances: Array, factors: Array, few: _F
         few.factors[g, i, i] += group.variances[i]
     if not cholesky(few.factors[g], few.factors[g]):
         return math.nan
-    few.known[g] = 0.0
     log_det, product = 0.0, 1.0
     for i in range(q):
-        row, scale = int(group.columns[i]), 1.0 / few.factors[g, i, i]
+        scale = 1.0 / few.factors[g, i, i]
         few.factors[g, i, i] = scale
         product *= scale
         if not _SMALL < product < 1.0 / _SMALL:
             log_det -= math.log(product)
             product = 1.0
+    return log_det - math.log(product)
+
+
+@compiled
+def _look_back(group: Group, g: int, factors: Array, few: _Few) -> None:
+    """Write W' and W W' of one covariance, of which M is there."""
+    q, size = few.back.shape[1], few.back.shape[2]
+    few.known[g] = 0.0
+    for i in range(q):
+        row, scale = int(group.columns[i]), few.factors[g, i, i]
         for d in range(size):
             few.back[g, i, d] = factors[g, row, d] * scale
         for m in range(i):
@@ -98,14 +107,22 @@ def _look_back(group: Group, g: int, covariances: Array, factors: Array, few: _F
             s = few.back[g, i, d]
             for e in range(d + 1):
                 few.known[g, d, e] += s * few.back[g, i, e]
-    return log_det - math.log(product)
 
 
 @compiled
-def _complete(group: Group, t: int, k: int, means: Array, few: _Few) -> float:
-    """Write W z_o of row t under a cluster; return z_o' z_o."""
-    g, total = set_of(k, few.back), 0.0
-    few.complete[k] = 0.0
+def _write_constants(group: Group, log_weights: Array, covariances: Array, few: _Few) -> None:
+    """Write M, and the log density of each cluster at its mean, of the observed cells."""
+    for g in range(covariances.shape[0]):
+        few.constant[g] = -_see(group, g, covariances, few)
+    for k in range(log_weights.shape[0] - 1, -1, -1):
+        few.constant[k] = few.constant[set_of(k, covariances)] + log_weights[k]
+        few.constant[k] -= 0.5 * few.z.shape[0] * _LOG_2PI
+
+
+@compiled
+def _whiten(group: Group, t: int, k: int, means: Array, few: _Few) -> float:
+    """Write z_o of row t under a cluster; return z_o' z_o."""
+    g, total = set_of(k, few.factors), 0.0
     for i in range(few.z.shape[0]):
         s = group.blocks[0, i, t] - means[k, int(group.columns[i])]
         for m in range(i):
@@ -113,9 +130,24 @@ def _complete(group: Group, t: int, k: int, means: Array, few: _Few) -> float:
         s *= few.factors[g, i, i]
         few.z[i] = s
         total += s * s
-        for d in range(few.complete.shape[1]):
-            few.complete[k, d] += s * few.back[g, i, d]
     return total
+
+
+@compiled
+def _complete(k: int, few: _Few) -> None:
+    """Write W z_o under a cluster."""
+    g = set_of(k, few.back)
+    few.complete[k] = 0.0
+    for i in range(few.z.shape[0]):
+        for d in range(few.complete.shape[1]):
+            few.complete[k, d] += few.z[i] * few.back[g, i, d]
+
+
+@compiled
+def _joint(group: Group, t: int, k: int, means: Array, few: _Few) -> float:
+    """Return log w_k p(x_t | k) of the observed cells of a row."""
+    joint = few.constant[k] - 0.5 * _whiten(group, t, k, means, few)
+    return joint + (group.penalties[0, k, t] if group.penalties.shape[0] > 0 else 0.0)
 
 
 @compiled
@@ -167,17 +199,15 @@ def sum_few(
     n_clusters, size = first.shape
     q = group.columns.shape[0]
     few = _as_few(memory, n_clusters, factors.shape[0], q, size)
+    _write_constants(group, log_weights, covariances, few)
     for g in range(factors.shape[0]):
-        few.constant[g] = -_look_back(group, g, covariances, factors, few)
-    for k in range(n_clusters - 1, -1, -1):
-        few.constant[k] = few.constant[set_of(k, factors)] - 0.5 * q * _LOG_2PI + log_weights[k]
-        few.mass[k] = 0.0
+        _look_back(group, g, factors, few)
+    few.mass[:] = 0.0
     log_likelihood = 0.0
     for t in range(group.n_rows):
         for k in range(n_clusters):
-            few.joint[k] = few.constant[k] - 0.5 * _complete(group, t, k, means, few)
-            if group.penalties.shape[0] > 0:
-                few.joint[k] += group.penalties[0, k, t]
+            few.joint[k] = _joint(group, t, k, means, few)
+            _complete(k, few)
         weight = group.weights[0, t] if group.weights.shape[0] > 0 else 1.0
         log_likelihood += weight * _shares(few.joint)
         for k in range(n_clusters):
@@ -196,3 +226,41 @@ def sum_few(
                 second[k, d, e] -= share * few.known[g, d, e]
             second[k, d, d] += share
     return log_likelihood
+
+
+@compiled
+def densities_of_few(
+    group: Group,
+    log_weights: Array,
+    means: Array,
+    covariances: Array,
+    memory: Array,
+    log_densities: Array,
+    shares: Array,
+) -> bool:
+    """Write log p of a group's rows, or what each cluster has of them; whether none is singular.
+
+    Parameters
+    ----------
+    group : Group
+        For which `are_few` holds.
+    log_weights, means, covariances, memory : arrays
+        As in `sum_few`.
+    log_densities : array of shape (obs,), written
+    shares : array of shape (cluster, obs), written
+        Of no size where they are not asked for.
+    """
+    n_clusters, size = means.shape
+    q = group.columns.shape[0]
+    few = _as_few(memory, n_clusters, covariances.shape[0], q, size)
+    _write_constants(group, log_weights, covariances, few)
+    for k in range(n_clusters):
+        if not math.isfinite(few.constant[k] - log_weights[k]):
+            return False
+    for t in range(group.n_rows):
+        for k in range(n_clusters):
+            few.joint[k] = _joint(group, t, k, means, few)
+        log_densities[t] = _shares(few.joint)
+        for k in range(shares.shape[0]):
+            shares[k, t] = few.joint[k]
+    return True

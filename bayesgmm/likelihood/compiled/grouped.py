@@ -23,12 +23,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.few_rows import are_few, few_memory_size, sum_few
-from bayesgmm.likelihood.compiled.kernels import (
-    row_log_likelihoods,
-    row_responsibilities,
-    sum_blocks,
+from bayesgmm.likelihood.compiled.few_rows import (
+    are_few,
+    few_memory_size,
+    sum_few,
 )
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
@@ -37,10 +37,10 @@ from bayesgmm.typing import Array
 
 __all__ = [
     "Components",
+    "Lens",
     "as_seen",
+    "covariances_and_memory",
     "empty_memory",
-    "grouped_log_likelihoods",
-    "grouped_responsibilities",
     "look_back",
     "next_group",
     "sum_grouped",
@@ -58,7 +58,7 @@ class Components(NamedTuple):
     constant: Array  # (cluster,)
 
 
-class _Lens(NamedTuple):
+class Lens(NamedTuple):
     """Whitened components, of all features or of those that a group observes."""
 
     whitening: Array
@@ -158,13 +158,13 @@ def _observe(group: Group, components: Components, seen: _Seen) -> bool:
 
 
 @compiled
-def _through(group: Group, components: Components, memory: Array) -> tuple[_Lens, bool]:
+def _through(group: Group, components: Components, memory: Array) -> tuple[Lens, bool]:
     """Return the components as the group sees them, and whether none is singular."""
     if group.whole:
-        return _Lens(components.whitening, components.shift, components.constant), True
+        return Lens(components.whitening, components.shift, components.constant), True
     seen = as_seen(memory, components, group.columns.shape[0])
     regular = _observe(group, components, seen)
-    return _Lens(seen.whitening, seen.shift, seen.constant), regular
+    return Lens(seen.whitening, seen.shift, seen.constant), regular
 
 
 @compiled
@@ -213,7 +213,7 @@ def _add_completed(
 
 
 @compiled
-def _covariances_and_memory(components: Components) -> tuple[Array, Array]:
+def covariances_and_memory(components: Components) -> tuple[Array, Array]:
     """Return L L' of the components' factors, and memory for groups of few rows."""
     n_factors, size = components.factors.shape[:2]
     covariances = np.empty((n_factors, size, size))
@@ -260,7 +260,7 @@ def _sum_those_of_few(
 @compiled
 def next_group(
     annotated: Array, o: int, components: Components, memory: Array
-) -> tuple[Group, _Lens, bool]:
+) -> tuple[Group, Lens, bool]:
     """Return the group at place o, the components as it sees them, and whether none is singular."""
     group = read_group(annotated, o, components.constant.shape[0])
     lens, regular = _through(group, components, memory)
@@ -291,9 +291,9 @@ def sum_grouped(
     mass, first, second : arrays, written
         As in `bayesgmm.likelihood.compiled.kernels`.
     """
-    memory, few = empty_memory(components), _covariances_and_memory(components)
+    memory, few = empty_memory(components), covariances_and_memory(components)
     group, o = plain_group(blocks, n_rows), 0
-    lens = _Lens(components.whitening, components.shift, components.constant)
+    lens = Lens(components.whitening, components.shift, components.constant)
     sums = _Sums(mass, first, second)
     log_likelihood = 0.0
     while True:
@@ -324,67 +324,3 @@ def sum_grouped(
             seen = as_seen(memory, components, group.columns.shape[0])
             sums = _Sums(seen.mass, seen.first, seen.second)
             sums.mass[:], sums.first[:], sums.second[:] = 0.0, 0.0, 0.0
-
-
-@compiled
-def grouped_log_likelihoods(
-    blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
-) -> None:
-    """Write log p(x_i) of each row, out (obs,), the plain ones first; NaN from a singular one on.
-
-    Each row is counted once, whatever its weight. Arguments as in `sum_grouped`; `annotated` is
-    None where there are plain rows only.
-    """
-    lens = _Lens(components.whitening, components.shift, components.constant)
-    if annotated is None:
-        row_log_likelihoods(blocks, lens.whitening, lens.shift, lens.constant, out)
-    else:
-        memory, group = empty_memory(components), plain_group(blocks, n_rows)
-        o, place = 0, 0
-        while True:
-            row_log_likelihoods(
-                group.blocks,
-                lens.whitening,
-                lens.shift,
-                lens.constant,
-                out[place : place + group.n_rows],
-                group.penalties,
-            )
-            place += group.n_rows
-            if o >= annotated.shape[0]:
-                return
-            group, lens, regular = next_group(annotated, o, components, memory)
-            o += int(annotated[o])
-            if not regular:
-                out[place:] = math.nan
-                return
-
-
-@compiled
-def grouped_responsibilities(
-    blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
-) -> None:
-    """Write P(cluster | x_i) of each row, out (cluster, obs), in the same order."""
-    lens = _Lens(components.whitening, components.shift, components.constant)
-    if annotated is None:
-        row_responsibilities(blocks, lens.whitening, lens.shift, lens.constant, out)
-    else:
-        memory, group = empty_memory(components), plain_group(blocks, n_rows)
-        o, place = 0, 0
-        while True:
-            row_responsibilities(
-                group.blocks,
-                lens.whitening,
-                lens.shift,
-                lens.constant,
-                out[:, place : place + group.n_rows],
-                group.penalties,
-            )
-            place += group.n_rows
-            if o >= annotated.shape[0]:
-                return
-            group, lens, regular = next_group(annotated, o, components, memory)
-            o += int(annotated[o])
-            if not regular:
-                out[:, place:] = math.nan
-                return
