@@ -294,6 +294,7 @@ MANY_FEATURES = """
 import os, signal, sys, threading, time
 import numpy as np
 import bayesgmm
+import bayesgmm.sampling._sample
 rng = np.random.default_rng(1)
 rows = rng.normal(size=(2000, 50)) + 4.0 * rng.normal(size=(3, 50))[rng.integers(3, size=2000)]
 pressed = []
