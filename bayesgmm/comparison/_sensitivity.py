@@ -319,6 +319,8 @@ def _choices(comparison: Comparison) -> dict[str, str]:
     """Return what each criterion chooses, where it has a value for a model."""
     numbers, found = numbers_of(comparison.models), dict[str, str]()
     for criterion in get_args(Criterion):
+        if criterion in BY_ELPD and not comparison.elpds.get(criterion):
+            continue
         try:
             found[criterion] = numbers[comparison.chosen(criterion).model]
         except ConfigError:
@@ -343,4 +345,9 @@ def _note(choices: "pd.DataFrame") -> str:
             sentences.append(f"By {words} K = {own} becomes K = {value} under {', '.join(where)}.")
     if holding:
         sentences.insert(0, f"The same under all settings: {', '.join(holding)}.")
+    lacking = [str(where) for where in choices.index if choices.loc[str(where)].isna().any()]
+    if lacking:
+        sentences.append(
+            f"Left out where there is no choice, since draws do not reach it: {', '.join(lacking)}."
+        )
     return " ".join(sentences)

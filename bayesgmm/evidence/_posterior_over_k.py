@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayesgmm.advice import shown
-from bayesgmm.arguments import seed_of
+from bayesgmm.arguments import check_instance, seed_of
 from bayesgmm.errors import ConfigError
+from bayesgmm.evidence.bridge import Evidence
 from bayesgmm.evidence.over_clusters import Runs, clusters_table, joint_of, no_clusters, runs_of
 from bayesgmm.evidence.priors_over_k import (
     Mixing,
@@ -317,7 +318,10 @@ def _evidences(
         models = getattr(source, "models", None) or models_of(table)
         read = as_models(dict(zip(models, pairs, strict=True)))
     elif isinstance(source, Mapping) and source:
-        read = {k: (each.value, each.error) for k, each in as_models(source).items()}
+        given = as_models(source)
+        for each in given.values():
+            check_instance("each value of the mapping", each, Evidence, "an Evidence")
+        read = {k: (each.value, each.error) for k, each in given.items()}
     else:
         raise ConfigError(
             "posterior_over_k takes a Comparison, its table, or a mapping of MixtureSpec or K to "

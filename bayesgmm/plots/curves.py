@@ -159,7 +159,10 @@ def mass_levels(surface: Array, masses: tuple[float, ...]) -> Array:
     array([3., 4.])
     """
     heights = np.sort(surface, axis=None)[::-1]
-    share = np.cumsum(heights) / heights.sum()
+    total = heights.sum()
+    if total == 0.0:  # so far from all components that no density is left
+        return heights[:1]
+    share = np.cumsum(heights) / total
     places = [int(np.searchsorted(share, mass - 1e-12)) for mass in masses]
     return np.unique(heights[places])
 

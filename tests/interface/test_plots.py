@@ -524,6 +524,10 @@ def test_em_path_says_where_starts_were_compared_on_a_sample(
     assert paths.get_ylim() != ends.get_ylim()
 
 
+def test_a_surface_without_density_has_one_level() -> None:
+    assert mass_levels(np.zeros((3, 3)), (0.5, 0.9)).tolist() == [0.0]
+
+
 HASHES = {
     "density_1d": "29c04041404140414061c063c0e0d0e0d120d1205120593059325ad312a50060",
     "density_2d": "2538120019030b0f40174037c007c41ecf2cce00570056004e004c002b522872",

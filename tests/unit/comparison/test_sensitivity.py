@@ -78,6 +78,13 @@ def test_what_the_draws_do_not_reach_is_sampled_anew_or_left_out(comparison):
     assert anew.probabilities.loc["scale x 20"].sum() == pytest.approx(1.0)
 
 
+def test_a_setting_that_no_draws_reach_has_no_choice_and_is_named(comparison):
+    far = {"scale": [1e6], "eta": [], "concentration": [], "step": []}
+    found = bg.sensitivity(comparison, **far, sample_anew=False)
+    assert found.choices.loc["scale x 1e+06"].isna().all()
+    assert found.note.endswith("since draws do not reach it: scale x 1e+06.")
+
+
 def test_it_says_where_choices_hold_and_where_they_change(comparison):
     found = bg.sensitivity(comparison, scale=[2.0], eta=[], concentration=[2.0], step=[])
     assert found.choices.index.tolist() == ["as compared", "scale x 2", "concentration = 2"]
