@@ -4,6 +4,7 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "check_one_of",
     "check_prob",
     "check_real",
+    "check_several",
     "check_texts",
     "is_storable",
     "items_of",
@@ -141,6 +143,18 @@ def check_numbers(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.f
             f"{name} must hold finite numbers in the shape {shape}, got {of}.", key=name
         )
     return array.astype(np.float64)
+
+
+def check_several(name: str, given: Any, expected: str, most: int = 1000) -> list[float]:
+    """Return finite numbers, however many up to `most`; `expected` says what they are.
+
+    Examples
+    --------
+    >>> check_several("shares", iter([0.5, 1]), "shares of the rows")
+    [0.5, 1.0]
+    """
+    items = list(islice(items_of(name, given, expected), most))
+    return check_numbers(name, items, (len(items),)).tolist() if items else []
 
 
 def require_listed(value: Any) -> None:

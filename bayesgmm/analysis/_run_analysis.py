@@ -17,7 +17,7 @@ from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
     from bayesgmm.analysis.kept import KeptOnDisk
-    from bayesgmm.comparison import Choice, Comparison
+    from bayesgmm.comparison import Choice, Comparison, Robustness
     from bayesgmm.diagnosis import Diagnosis
 
 __all__ = [
@@ -206,7 +206,7 @@ def _analysed(
     # Loaded here: checking a model file needs neither sampler nor pictures.
     from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.analysis.outputs import check_outputs, write_outputs
-    from bayesgmm.comparison import compare, robustness
+    from bayesgmm.comparison import compare
     from bayesgmm.sampling.room import require_room
 
     sampler = spec.sampler
@@ -226,14 +226,26 @@ def _analysed(
             progress=progress,
             kept=kept,
         )
+        hanging_on = _studied(comparison) if full else None
     except SamplingInterrupted as interruption:
         raise _left_of(interruption, spec, folder, kept) from interruption
     choice = comparison.chosen(spec.report.criterion)
     verdict = comparison.verdicts[choice.model]
-    hanging_on = robustness(comparison) if full else None
     files = write_outputs(spec, comparison, choice, folder, overwrite, hanging_on)
     kept.remove()
     return AnalysisResult(spec, comparison, choice, verdict, files)
+
+
+def _studied(comparison: "Comparison") -> "Robustness":
+    """Ask what the answer hangs on; an interruption carries the comparison's own posteriors."""
+    from bayesgmm.comparison import robustness
+
+    try:
+        return robustness(comparison)
+    except (KeyboardInterrupt, SamplingInterrupted) as stop:
+        raise SamplingInterrupted(
+            "interrupted after the comparison.", partial=None, finished=comparison.posteriors
+        ) from stop
 
 
 def checked_data(spec: AnalysisSpec) -> Dataset:

@@ -215,8 +215,9 @@ def _sample(
     with parts.attempt(spec, "sampling"):
         view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
-        parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
-        parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
+        with parts.attempt(spec, "counting modes and groups"):
+            parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
+            parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):
             parts.elpds["waic"][spec] = waic(view.tree)
             parts.elpds["loo"][spec] = _loo(view, for_refits, cores)

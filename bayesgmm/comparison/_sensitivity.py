@@ -4,15 +4,13 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from bayesgmm.arguments import (
     check_count,
     check_flag,
     check_instance,
-    check_numbers,
-    items_of,
+    check_several,
     seed_of,
 )
 from bayesgmm.comparison._compare import compare
@@ -23,7 +21,7 @@ from bayesgmm.comparison.settings import Setting, settings_of
 from bayesgmm.comparison.table import table_of
 from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence import Evidence, Evidences, no_evidences
+from bayesgmm.evidence import Evidence, EvidenceRoutes, Evidences, no_evidences
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import PARETO_K
 from bayesgmm.model.resolved import resolve
@@ -55,8 +53,8 @@ class Sensitivity:
     probabilities, errors : pandas.DataFrame
         p(K) and its standard error: one row a setting, one column a model.
     pareto_k : pandas.DataFrame
-        Of the weights by which draws are taken to a setting, -inf where they are equal; NaN in the
-        first row.
+        Of the weights by which draws are taken to a setting, -inf where they are equal; or, where
+        these serve, of a row left out under them that they do not; NaN in the first row.
     runs : pandas.DataFrame of bool
         Whether a model was sampled anew for a setting, since the draws did not reach it.
     note : str
@@ -93,6 +91,20 @@ class _Read(NamedTuple):
     comparison: Comparison
     k_hats: dict[MixtureSpec, float]
     sampled: frozenset[MixtureSpec]
+
+
+class _Study(NamedTuple):
+    """What is read again, and how."""
+
+    comparison: Comparison
+    views: Mapping[MixtureSpec, Draws]
+    sample_anew: bool
+    seed: int
+    cores: int | None
+
+    def row(self, spec: MixtureSpec) -> "pd.Series":
+        """Return the model's row of the table."""
+        return self.comparison.table.iloc[self.comparison.models.index(spec)]
 
 
 def sensitivity(
@@ -161,43 +173,43 @@ def sensitivity(
     seed = seed_of(comparison.seed if seed is None else seed)
     asked = {"scale": scale, "eta": eta, "concentration": concentration, "step": step}
     values = {name: _positive(name, value) for name, value in asked.items()}
-    settings = settings_of(comparison.data, comparison.models, **values)
+    views = {spec: Draws(tree) for spec, tree in comparison.posteriors.items()}
+    study = _Study(comparison, views, sample_anew, seed, cores)
     found = {_OWN: _Read(comparison, {}, frozenset())}
-    for setting in settings:
-        found[setting.name] = _under(comparison, setting, sample_anew, seed, cores)
+    for setting in settings_of(comparison.data, comparison.models, **values):
+        found[setting.name] = _under(study, setting)
     return _laid_out(found)
 
 
 def _positive(name: str, given: Any) -> list[float]:
-    items = list(islice(items_of(name, given, "positive numbers"), _MOST_VALUES))
-    numbers = check_numbers(name, items, (len(items),)).tolist() if items else []
+    numbers = check_several(name, given, "positive numbers", _MOST_VALUES)
     if not all(number > 0.0 for number in numbers):
         raise ConfigError(f"{name} must be positive, got {numbers!r:.80}.", key=name)
     return list(dict.fromkeys(numbers))
 
 
-def _under(
-    comparison: Comparison, setting: Setting, sample_anew: bool, seed: int, cores: int | None
-) -> _Read:
+def _under(study: _Study, setting: Setting) -> _Read:
     """Read the comparison under one setting."""
-    parts, k_hats, far = Parts(), dict[MixtureSpec, float](), list[MixtureSpec]()
+    comparison, parts = study.comparison, Parts()
+    k_hats, far = dict[MixtureSpec, float](), list[MixtureSpec]()
     models = {spec: setting.changed(spec) for spec in comparison.models}
     for spec, other in models.items():
         parts.seconds[other] = 0.0
         if spec in comparison.fits:
             parts.fits[other] = (
-                fit_em(comparison.data, other, seed=seed)
+                fit_em(comparison.data, other, seed=study.seed)
                 if setting.of_rows
                 else comparison.fits[spec]
             )
-        if spec not in comparison.posteriors:
-            continue
-        k_hats[spec] = _reweigh(comparison, spec, other, parts)
-        if k_hats[spec] > PARETO_K:
-            far.append(spec)
+        if spec in study.views:
+            k_hats[spec] = _reweigh(study, spec, other, parts)
+            if k_hats[spec] > PARETO_K:
+                far.append(spec)
     logger.info("%s: K = %s not reached", setting.name, [s.n_components for s in far])
-    for spec in far if sample_anew else ():
-        _sample(comparison, spec, models[spec], parts, seed, cores)
+    sampled = far if study.sample_anew else []
+    for spec in sampled:
+        with parts.attempt(models[spec], "sampling anew"):
+            _sample(study, spec, models[spec], parts)
     kept = tuple(models.values())
     read = Comparison(
         data=comparison.data,
@@ -207,22 +219,21 @@ def _under(
         fits=ByModel(parts.fits),
         posteriors=ByModel(parts.posteriors),
         verdicts=ByModel(parts.verdicts),
-        seed=seed,
+        seed=study.seed,
+        failures=ByModel(parts.failures),
     )
-    return _Read(read, k_hats, frozenset(far if sample_anew else ()))
+    return _Read(read, k_hats, frozenset(sampled))
 
 
-def _reweigh(comparison: Comparison, spec: MixtureSpec, other: MixtureSpec, parts: Parts) -> float:
+def _reweigh(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) -> float:
     """Add what the draws say under the other setting, where they reach it; return Pareto k."""
-    view = Draws(comparison.posteriors[spec])
+    comparison, view = study.comparison, study.views[spec]
     target = replace(view.target, resolved=resolve(other, comparison.data))
     found = reweighted(view, target)
     if found.k_hat > PARETO_K:
         return found.k_hat
-    held = {
-        name: comparison.elpds[name][spec] for name in BY_ELPD if spec in comparison.elpds[name]
-    }
-    if len(held) == len(BY_ELPD):
+    if all(spec in comparison.elpds[name] for name in BY_ELPD):
+        held = {name: comparison.elpds[name][spec] for name in BY_ELPD}
         elpds = reweighted_elpds(view, target, found, held)
         k_hat = float(elpds["loo"].pareto_k.max())
         if k_hat > PARETO_K:
@@ -230,63 +241,50 @@ def _reweigh(comparison: Comparison, spec: MixtureSpec, other: MixtureSpec, part
         for name in BY_ELPD:
             parts.elpds[name][other] = elpds[name]
     parts.posteriors[other], parts.verdicts[other] = view.tree, comparison.verdicts[spec]
-    row = comparison.table.iloc[comparison.models.index(spec)]
-    moved = Evidence(
-        value=float(row["log_evidence"]) + found.log_mean,
-        error=math.hypot(float(row["log_evidence_error"]), found.error),
-        method=f"{row['evidence_method']}, reweighted",
-        n_draws=view.n_samples,
-        seed=comparison.seed,
-    )
-    if not math.isnan(moved.value):
-        parts.evidences[other] = Evidences(moved, moved, no_evidences("reweighted").smc)
+    own = _quoted(study.row(spec), view.n_samples, comparison.seed)
+    if not math.isnan(own.value):
+        error = math.hypot(own.error, found.error)
+        moved = replace(own, value=own.value + found.log_mean, error=error)
+        parts.evidences[other] = _alone(moved)
     return found.k_hat
 
 
-def _sample(
-    comparison: Comparison,
-    spec: MixtureSpec,
-    other: MixtureSpec,
-    parts: Parts,
-    seed: int,
-    cores: int | None,
-) -> None:
+def _sample(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) -> None:
     """Compare one model under the other setting as the comparison did, and take what is had."""
-    tree, row = comparison.posteriors[spec], comparison.table.iloc[comparison.models.index(spec)]
-    sampler: Mapping[str, Any] = attribute(tree, "sampler") or {}
+    row, view = study.row(spec), study.views[spec]
+    sampler: Mapping[str, Any] = attribute(view.tree, "sampler") or {}
     lengths = {n: sampler[n] for n in ("draws", "tune", "chains", "target_accept") if n in sampler}
-    routes = (
-        "none"
-        if math.isnan(row["log_evidence"])
-        else "bridge"
-        if math.isnan(row["log_evidence_smc"])
-        else "both"
-    )
+    routes: EvidenceRoutes = "none"
+    if not math.isnan(row["log_evidence"]):
+        routes = "bridge" if math.isnan(row["log_evidence_smc"]) else "both"
     found = compare(
-        comparison.data,
+        study.comparison.data,
         other.n_components,
         covariance=other.covariance,
         priors=other.priors,
         resolution=other.resolution,
         labels_inform_weights=other.labels_inform_weights,
-        evidence=routes,  # type: ignore[arg-type]
-        seed=seed,
-        cores=cores,
+        evidence=routes,
+        seed=study.seed,
+        cores=study.cores,
         **lengths,
     )
     for name in BY_ELPD:
         if other in found.elpds[name]:
             parts.elpds[name][other] = found.elpds[name][other]
     parts.posteriors[other], parts.verdicts[other] = found.posteriors[other], found.verdicts[other]
-    line = found.table.iloc[0]
-    quoted = Evidence(
-        float(line["log_evidence"]),
-        float(line["log_evidence_error"]),
-        str(line["evidence_method"]),
-        int(line["draws"]),
-        seed,
-    )
-    parts.evidences[other] = Evidences(quoted, quoted, no_evidences("of a run").smc)
+    parts.evidences[other] = _alone(_quoted(found.table.iloc[0], view.n_samples, study.seed))
+
+
+def _quoted(row: "pd.Series", n_draws: int, seed: int) -> Evidence:
+    """Return the evidence that a row of the table quotes."""
+    value, error = float(row["log_evidence"]), float(row["log_evidence_error"])
+    return Evidence(value, error, str(row["evidence_method"]), n_draws, seed)
+
+
+def _alone(evidence: Evidence) -> Evidences:
+    """Return an evidence without another route beside it."""
+    return Evidences(evidence, evidence, no_evidences("not asked for").smc)
 
 
 def _laid_out(found: Mapping[str, _Read]) -> Sensitivity:
@@ -330,10 +328,9 @@ def _choices(comparison: Comparison) -> dict[str, str]:
 
 def _note(choices: "pd.DataFrame") -> str:
     """Say which choices hold under all settings, and where the others change."""
-    names: dict[str, Criterion] = {str(name): name for name in get_args(Criterion)}
     sentences, holding = [], []
     for name, chosen in choices.items():
-        words, own = CRITERIA[names[str(name)]].words, chosen.iloc[0]
+        words, own = CRITERIA[cast(Criterion, name)].words, chosen.iloc[0]
         others = {
             value: [where for where in chosen.index if chosen[where] == value]
             for value in dict.fromkeys(chosen.dropna())

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from bayesgmm.criterion import Criterion
 from bayesgmm.elpd.predictive import WEIGHT, relative_efficiency, totals
+from bayesgmm.evidence.importance import smoothed
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import effective_size
@@ -22,7 +22,6 @@ from bayesgmm.typing import Array
 
 __all__ = ["Reweighted", "reweighted", "reweighted_elpds"]
 
-_EQUAL = 1e-9  # nats
 _BLOCK_VALUES = 2**22
 
 
@@ -36,7 +35,7 @@ class Reweighted(NamedTuple):
     log_weights : array of shape (sample,)
         Smoothed, their exponentials sum to 1.
     k_hat : float
-        Their Pareto k; -inf where all are equal.
+        Their Pareto k; -inf where the largest are equal.
     log_mean, error : float, nats
         The log of the ratio of the evidences, and its standard error.
     """
@@ -54,13 +53,9 @@ def reweighted(view: Draws, other: LogPosterior) -> Reweighted:
     ratios = other.log_densities(points) - view.target.log_densities(points)
     flat = ratios.ravel()
     log_mean = float(logsumexp(flat)) - math.log(flat.size)
-    if np.ptp(flat) < _EQUAL:
-        even = np.full(flat.size, -math.log(flat.size))
-        return Reweighted(flat, even, -math.inf, log_mean, 0.0)
     weights = np.exp(ratios - log_mean)
     error = float(weights.std(ddof=1) / math.sqrt(effective_size(weights)))
-    smooth, k_hat = _smoothed(flat)
-    return Reweighted(flat, smooth, float(k_hat), log_mean, error)
+    return Reweighted(flat, *smoothed(flat), log_mean, error)
 
 
 def reweighted_elpds(
@@ -71,15 +66,15 @@ def reweighted_elpds(
     n_rows = len(other.rows)
     efficiency = relative_efficiency(view.tree)
     predictive, variance, by_loo, pareto_k = np.empty((4, n_rows))
-    width = max(1, _BLOCK_VALUES // len(points))
+    share, width = np.exp(found.log_weights), max(1, _BLOCK_VALUES // len(points))
     for start in range(0, n_rows, width):
         part = slice(start, start + width)
         values = other.rowwise(points, other.rows[part])
         predictive[part] = logsumexp(found.log_weights[:, None] + values, axis=0)
-        share = np.exp(found.log_weights)
         variance[part] = share @ (values - share @ values) ** 2
-        smooth, pareto_k[part] = _smoothed((found.log_ratios[:, None] - values).T, efficiency)
-        by_loo[part] = logsumexp(smooth.T + values, axis=0)
+        for row, of_row in enumerate(values.T, start):
+            log_weights, pareto_k[row] = smoothed(found.log_ratios - of_row, efficiency)
+            by_loo[row] = logsumexp(log_weights + of_row)
     absent = _absent(elpds["loo"])
     by_loo[absent], pareto_k[absent], variance[absent] = predictive[absent], 0.0, 0.0
     return {
@@ -94,11 +89,6 @@ def reweighted_elpds(
             r_hat=(),
         ),
     }
-
-
-def _smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Any]:
-    """Smooth the tails of importance weights (..., sample); return them and their Pareto k."""
-    return array_stats.psislw(-log_ratios, r_eff=efficiency)  # it takes minus the log ratios
 
 
 def _replaced(elpd: Any, terms: Array, predictive: Array, **others: Any) -> Any:

@@ -9,12 +9,11 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bayesgmm.arguments import check_count, check_numbers, items_of, seed_of
+from bayesgmm.arguments import check_count, check_several, seed_of
 from bayesgmm.errors import BayesGMMError, ConfigError, SamplingInterrupted
 from bayesgmm.evidence.power_path import evidences_of_powers
 from bayesgmm.evidence.shares import shares
@@ -37,14 +36,26 @@ _USUAL = tuple(2.0**power for power in range(-4, 4))  # in numbers of rows
 
 
 class _Estimate(NamedTuple):
-    """A log evidence at one power, and its error, nats."""
+    """A log evidence at one power, its error, nats, and why there is none to be trusted."""
 
     value: float
     error: float
+    why: str = "the evidence is not to be trusted"
 
     @property
     def trusted(self) -> bool:
         return math.isfinite(self.value) and math.isfinite(self.error)
+
+
+class _Line(NamedTuple):
+    """What is known of one model at one alpha."""
+
+    alpha: float
+    power: float
+    spec: MixtureSpec
+    estimate: _Estimate
+    probability: float
+    error: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,24 +167,23 @@ def coarsened(
     found = {
         spec: _at_powers(target, powers, settings, chains, seed) for spec, target in targets.items()
     }
-    rows = []
+    lines: list[_Line] = []
     for place, (alpha, power) in enumerate(zip(wanted, powers, strict=True)):
-        rows += _rows(alpha, power, {spec: each[place] for spec, each in found.items()})
-    rows += _rows(math.inf, 1.0, _compared(comparison))
-    return _result(rows, comparison.models)
+        lines += _lines(alpha, power, {spec: each[place] for spec, each in found.items()})
+    lines += _lines(math.inf, 1.0, _compared(comparison))
+    return _result(lines, comparison.models)
 
 
 def _alphas(given: Any, n_rows: float) -> list[float]:
     """Return the alphas asked for, increasing."""
     if given is None:
         return [times * n_rows for times in _USUAL]
-    items = list(islice(items_of("alphas", given, "positive numbers of rows"), _MOST_ALPHAS))
-    numbers = check_numbers("alphas", items, (len(items),))
-    if not items or not (numbers > 0.0).all() or len(set(numbers.tolist())) < len(items):
+    numbers = check_several("alphas", given, "positive numbers of rows", _MOST_ALPHAS)
+    if not numbers or min(numbers) <= 0.0 or len(set(numbers)) < len(numbers):
         raise ConfigError(
-            f"alphas must be positive and none twice, got {numbers.tolist()!r:.80}.", key="alphas"
+            f"alphas must be positive and none twice, got {numbers!r:.80}.", key="alphas"
         )
-    return sorted(numbers.tolist())
+    return sorted(numbers)
 
 
 def _at_powers(
@@ -191,7 +201,7 @@ def _at_powers(
         raise
     except BayesGMMError as failure:
         logger.info("no evidence of powers: %s", failure)
-        return [_Estimate(math.nan, math.inf)] * len(powers)
+        return [_Estimate(math.nan, math.inf, str(failure).rstrip("."))] * len(powers)
     return [_Estimate(*pair) for pair in zip(values.tolist(), errors.tolist(), strict=True)]
 
 
@@ -204,53 +214,42 @@ def _compared(comparison: Any) -> dict[MixtureSpec, _Estimate]:
     return {spec: _Estimate(value, error) for spec, value, error in evidences}
 
 
-def _rows(
-    alpha: float, power: float, found: Mapping[MixtureSpec, _Estimate]
-) -> list[dict[str, Any]]:
-    """Return the rows of the table at one alpha."""
+def _lines(alpha: float, power: float, found: Mapping[MixtureSpec, _Estimate]) -> list[_Line]:
+    """Weigh the models that have an evidence at one alpha."""
     good = [estimate for estimate in found.values() if estimate.trusted]
     values, errors = (np.array([getattr(e, name) for e in good]) for name in ("value", "error"))
     weighed = zip(*shares(values, errors), strict=True) if good else iter(())
-    rows = []
-    for spec, each in found.items():
-        probability, error = next(weighed) if each.trusted else (math.nan, math.nan)
-        rows.append(
-            {
-                "alpha": alpha,
-                "power": power,
-                "spec": spec,
-                "log_evidence": each.value,
-                "log_evidence_error": each.error,
-                "probability": float(probability),
-                "error": float(error),
-            }
-        )
-    return rows
+    nothing = math.nan, math.nan
+    return [
+        _Line(alpha, power, spec, each, *map(float, next(weighed) if each.trusted else nothing))
+        for spec, each in found.items()
+    ]
 
 
-def _result(rows: list[dict[str, Any]], models: tuple[MixtureSpec, ...]) -> Coarsened:
-    """Lay the rows out, and say which have no probability."""
+def _result(lines: Sequence[_Line], models: tuple[MixtureSpec, ...]) -> Coarsened:
+    """Lay the lines out, and say which have no probability, and why."""
     import pandas as pd
 
     numbers = numbers_of(models)
-    left_out = [
-        f"K = {numbers[row['spec']]} at alpha = {row['alpha']:g}"
-        for row in rows
-        if math.isnan(row["probability"])
-    ]
-    note = (
-        f"No probability for {'; '.join(left_out)}: the evidence is not to be trusted."
-        if left_out
-        else ""
+    left_out: dict[str, list[str]] = {}
+    for line in lines:
+        if not line.estimate.trusted:
+            at = f"K = {numbers[line.spec]} at alpha = {line.alpha:g}"
+            left_out.setdefault(line.estimate.why, []).append(at)
+    table = pd.DataFrame(
+        [
+            {
+                "alpha": line.alpha,
+                "power": line.power,
+                "K": line.spec.n_components,
+                **facts_of_model(line.spec),
+                "log_evidence": line.estimate.value,
+                "log_evidence_error": line.estimate.error,
+                "probability": line.probability,
+                "error": line.error,
+            }
+            for line in lines
+        ]
     )
-    lines = [
-        {
-            "alpha": row["alpha"],
-            "power": row["power"],
-            "K": row["spec"].n_components,
-            **facts_of_model(row["spec"]),
-            **{name: row[name] for name in list(row)[3:]},
-        }
-        for row in rows
-    ]
-    return Coarsened(pd.DataFrame(lines), note)
+    sentences = [f"No probability for {'; '.join(at)}: {why}." for why, at in left_out.items()]
+    return Coarsened(table, " ".join(sentences))

@@ -1,12 +1,11 @@
 """How p(K) moves as rows come in: what grows without end is not a number of groups."""
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
 
-from bayesgmm.arguments import check_count, check_numbers, items_of, seed_of
+from bayesgmm.arguments import check_count, check_several, seed_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import FEWEST_RUNS
 from bayesgmm.model.several import facts_of_model, require_comparison
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["probability_by_rows"]
-
-_MOST_SHARES = 1000
 
 
 def probability_by_rows(
@@ -77,11 +74,10 @@ def probability_by_rows(
     [2, 2, 4, 4, 8, 8]
     """
     require_comparison("probability_by_rows", comparison)
-    given = list(islice(items_of("shares", shares, "shares of the rows"), _MOST_SHARES))
-    wanted = check_numbers("shares", given, (len(given),))
-    if not given or not (np.diff(wanted, prepend=0.0) > 0.0).all() or wanted[-1] > 1.0:
+    wanted = check_several("shares", shares, "shares of the rows")
+    if not wanted or not (np.diff(wanted, prepend=0.0) > 0.0).all() or wanted[-1] > 1.0:
         raise ConfigError(
-            f"shares must increase and lie in (0, 1], got {wanted.tolist()!r:.80}.", key="shares"
+            f"shares must increase and lie in (0, 1], got {wanted!r:.80}.", key="shares"
         )
     check_count("n_runs", n_runs, least=FEWEST_RUNS)
     check_count("n_particles", n_particles)
@@ -91,7 +87,7 @@ def probability_by_rows(
     targets = {spec: Draws(tree).target for spec, tree in comparison.posteriors.items()}
     options: dict[str, Any] = {"n_particles": n_particles, "n_runs": n_runs, "cores": cores}
     evidences = [
-        temper(target, seed=seed, shares=tuple(wanted.tolist()), **options).beginnings
+        temper(target, seed=seed, shares=tuple(wanted), **options).beginnings
         for target in targets.values()
     ]
     return _table(

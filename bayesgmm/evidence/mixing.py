@@ -10,19 +10,16 @@ partition of the n rows by their labels and n_b its block sizes,
 for components whose prior does not depend on K.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy.special import gammaln, logsumexp
 
+from bayesgmm.evidence.importance import smoothed
 from bayesgmm.evidence.priors_over_k import OverK, WeightsPrior
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Reweighted", "log_occupied_evidence", "log_reweighting", "reweighted"]
-
-_EQUAL = 1e-9  # nats
 
 
 class Reweighted(NamedTuple):
@@ -93,16 +90,7 @@ def reweighted(log_occupied: float, log_ratios: Array, shares: Array | None = No
     shares = even if shares is None else shares
     log_weights = logsumexp(log_ratios, axis=1)
     log_joint = log_occupied + logsumexp(log_ratios, axis=0, b=shares[:, None])
-    return Reweighted(log_joint, log_weights, _pareto_k(log_weights))
-
-
-def _pareto_k(log_weights: Array) -> float:
-    """Return the Pareto k of weights; -inf where the largest are equal, and so have no tail."""
-    tail = math.ceil(min(0.2 * len(log_weights), 3.0 * math.sqrt(len(log_weights))))
-    largest = np.sort(log_weights)[-tail - 1 :]
-    if np.ptp(largest) < _EQUAL:
-        return -math.inf
-    return float(array_stats.psislw(-log_weights)[1])  # it takes minus the log ratios
+    return Reweighted(log_joint, log_weights, smoothed(log_weights)[1])
 
 
 def _log_rising(a: float | Array, n: float | Array | IntArray) -> Array:

@@ -80,7 +80,7 @@ def evidences_of_powers(
     Raises
     ------
     SamplingError
-        Where the path does not arrive.
+        Where the path does not arrive, or its evidences do not settle.
     """
     states = _path(target, powers, settings, chains, seed)
     wanted = [next(j for j, s in enumerate(states) if s.power == power) for power in powers]
@@ -181,8 +181,9 @@ def _solved(states: Sequence[_State], logs: Array) -> Array:
     values = np.concatenate([state.values.ravel() for state in states])
     weights = np.repeat(sizes / counts, counts)
     known = np.isfinite(values)  # without likelihood a draw counts for the prior alone
-    terms, weights = np.outer(powers, values[known]) + np.log(sizes)[:, None], weights[known]
-    sizes = sizes - np.eye(len(sizes))[0] * (~known).sum() * sizes[0] / counts[0]
+    terms = np.outer(powers, values[known]) + np.log(sizes)[:, None]
+    sizes[0] -= weights[~known].sum()
+    weights = weights[known]
     shares = softmax(terms - logs[:, None], axis=0)
     for _ in range(_MOST_ITERATIONS):
         held = shares @ weights
@@ -197,8 +198,11 @@ def _solved(states: Sequence[_State], logs: Array) -> Array:
                 break
         logs, shares = logs + step, tried
         if np.abs(step).max() < _TOLERANCE:
-            break
-    return logs
+            return logs
+    raise SamplingError(
+        f"the evidences along the powers of the likelihood did not settle in {_MOST_ITERATIONS} "
+        "iterations: take more draws."
+    )
 
 
 def _without(state: _State, chain: int) -> _State:

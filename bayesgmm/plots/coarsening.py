@@ -5,11 +5,9 @@ import numpy as np
 from bayesgmm.arguments import check_instance
 from bayesgmm.evidence import Coarsened
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import cluster_colour, entitle, finish, new_grid
+from bayesgmm.plots.theme import cluster_colour, entitle, finish, mark_at, new_grid
 
 __all__ = ["over_alpha"]
-
-_MARKS = "os^Dv<>P"
 
 
 def over_alpha(coarsened: Coarsened) -> Plot:
@@ -45,7 +43,7 @@ def over_alpha(coarsened: Coarsened) -> Plot:
         axes[0].plot(
             at,
             values,
-            marker=_MARKS[place % len(_MARKS)],
+            marker=mark_at(place),
             color=cluster_colour(place + 1),
             ms=5,
             lw=1.1,

@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from bayesgmm.arguments import check_instance
 from bayesgmm.evidence import PosteriorsOverK
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import cluster_colour, entitle, finish, new_grid
+from bayesgmm.plots.theme import cluster_colour, entitle, finish, mark_at, new_grid
 
 __all__ = ["over_k"]
 
-_MARKS = "os^Dv<>P"
 _WIDTH = 0.5  # over which the priors of one K are spread
 
 
@@ -45,7 +44,7 @@ def over_k(posteriors: PosteriorsOverK) -> Plot:
     axes = new_grid(2, 1, 6.8, 6.4, sharex=True).ravel()
     shifts = _shifts(len(found.results))
     for place, (name, result) in enumerate(found.results.items()):
-        style = {"color": cluster_colour(place + 1), "marker": _MARKS[place % len(_MARKS)]}
+        style = {"color": cluster_colour(place + 1), "marker": mark_at(place)}
         by_k = result.table.groupby(level=0)
         of_k = by_k["probability"].sum(), by_k["error"].apply(lambda e: float(np.hypot.reduce(e)))
         _draw(axes[0], *of_k, shifts[place], {**style, "label": name})

@@ -25,6 +25,7 @@ __all__ = [
     "colour_at",
     "entitle",
     "finish",
+    "mark_at",
     "new_axes",
     "new_grid",
     "percent",
@@ -39,6 +40,7 @@ DATA = "#333333"
 MUTED = "#8a8a8a"
 HIGHLIGHT = "#000000"
 PREDICTED = "#5b3a8c"  # what a model predicts as a whole: the colour of no cluster
+_MARKS = "os^Dv<>P"
 _LONGEST = 40
 
 Location = Literal["best", "above", "below", "upper right"] | None
@@ -63,6 +65,11 @@ def cluster_colour(number: int) -> str:
     ('#0072B2', '#0072B2')
     """
     return colour_at(check_count("number", number) - 1)
+
+
+def mark_at(place: int) -> str:
+    """Return the mark of a line by its place: those nearby differ also without colours."""
+    return _MARKS[place % len(_MARKS)]
 
 
 def colour_at(place: int) -> str:

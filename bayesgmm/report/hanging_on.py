@@ -1,6 +1,7 @@
 """The section on what the answer hangs on, where the studies behind it were made."""
 
 import math
+from typing import cast
 
 import pandas as pd
 
@@ -50,8 +51,7 @@ def hanging_on(subject: Subject) -> Section | None:
 
 
 def _choices(found: Sensitivity) -> Table:
-    words: dict[str, Criterion] = {str(name): name for name in CRITERIA}
-    header = ("setting", *(CRITERIA[words[str(name)]].words for name in found.choices.columns))
+    header = ("setting", *(CRITERIA[cast(Criterion, c)].words for c in found.choices.columns))
     rows = tuple(
         (str(name), *(_known(value) for value in row)) for name, row in found.choices.iterrows()
     )

@@ -122,6 +122,25 @@ def test_nothing_finished_is_sampled_again(place: Path, monkeypatch: pytest.Monk
     assert sampled == [1, 2, 2]
 
 
+def test_a_full_run_stopped_after_the_comparison_keeps_what_it_compared(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stopped there may be a run under another prior: none of its draws are kept."""
+
+    def interrupt(comparison: Any) -> Any:
+        other = comparison.posteriors[1].copy()
+        raise SamplingInterrupted("interrupted.", partial=other, finished={3: other})
+
+    monkeypatch.setattr("bayesgmm.comparison.robustness", interrupt)
+    with pytest.raises(SamplingInterrupted, match="resume=True goes on"):
+        analyse(spec_of(place), place / "out", full=True)
+    kept = [FINISHED, FINISHED.replace("k1", "k2")]
+    assert sorted(os.listdir(place / "out")) == kept
+    sampled = stopping(monkeypatch)
+    assert set(analyse(spec_of(place), place / "out", resume=True).files) >= {"report"}
+    assert sampled == [] and not list((place / "out").glob("*.finished.nc"))
+
+
 def test_draws_that_were_to_go_on_are_not_taken_for_finished(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import bayesgmm as bg
-from bayesgmm.comparison._sensitivity import _under
+from bayesgmm.comparison._sensitivity import _Study, _under
 from bayesgmm.comparison.settings import settings_of
-from bayesgmm.errors import ConfigError
+from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import PARETO_K
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.draws import Draws
 from tests.support.few import few
 
 ELPD = 0.5  # nats: runs with other seeds differ by 0.25 here
@@ -49,7 +50,8 @@ def test_every_number_is_changed_one_at_a_time(settings):
 @pytest.mark.parametrize("place", few(range(8), {1, 2}))
 def test_reweighted_evidences_and_loo_are_those_of_direct_runs(comparison, settings, place):
     setting = settings[place]
-    read = _under(comparison, setting, False, 2, None)
+    views = {spec: Draws(tree) for spec, tree in comparison.posteriors.items()}
+    read = _under(_Study(comparison, views, False, 2, None), setting)
     some = setting.changed(comparison.models[0])
     direct = bg.compare(
         comparison.data, [1, 2], priors=some.priors, resolution=some.resolution,
@@ -83,6 +85,16 @@ def test_a_setting_that_no_draws_reach_has_no_choice_and_is_named(comparison):
     found = bg.sensitivity(comparison, **far, sample_anew=False)
     assert found.choices.loc["scale x 1e+06"].isna().all()
     assert found.note.endswith("since draws do not reach it: scale x 1e+06.")
+
+
+def test_a_run_that_fails_leaves_the_others(comparison, monkeypatch):
+    def fail(*_, **__):
+        raise SamplingError("chain 0 stopped.")
+
+    monkeypatch.setattr("bayesgmm.comparison._sensitivity.compare", fail)
+    found = bg.sensitivity(comparison, scale=[20.0], eta=[], concentration=[2.0], step=[])
+    assert found.probabilities.loc["scale x 20"].isna().any()
+    assert found.probabilities.loc["concentration = 2"].sum() == pytest.approx(1.0)
 
 
 def test_it_says_where_choices_hold_and_where_they_change(comparison):

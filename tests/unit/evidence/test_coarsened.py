@@ -77,6 +77,19 @@ def test_an_evidence_that_is_not_to_be_trusted_gets_no_probability_and_is_named(
     assert "K = 2 at alpha = inf" in found.note and found.note in repr(found)
 
 
+def test_a_model_without_an_evidence_is_named_with_the_reason(comparison, monkeypatch):
+    monkeypatch.setattr("bayesgmm.evidence.power_path._MOST_STATES", 1)
+    found = bg.coarsened(comparison, [4.0], draws=100, tune=200)
+    assert found.probabilities.loc[4.0].isna().all()
+    assert "No probability for K = 1 at alpha = 4; K = 2 at alpha = 4: 1 steps from" in found.note
+    assert found.note.endswith("Narrow the priors of means and scales.")
+
+
+def test_evidences_that_do_not_settle_are_none(comparison, monkeypatch):
+    monkeypatch.setattr("bayesgmm.evidence.power_path._MOST_ITERATIONS", 1)
+    assert "did not settle" in bg.coarsened(comparison, [4.0], draws=100, tune=200).note
+
+
 def test_at_the_whole_power_it_is_the_evidence(comparison):
     """The same number by a bridge from draws of the posterior."""
     for k in (1, 2):
