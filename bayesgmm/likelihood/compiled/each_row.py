@@ -16,7 +16,7 @@ from bayesgmm.likelihood.compiled.grouped import (
     next_group,
 )
 from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
-from bayesgmm.likelihood.compiled.row_groups import plain_group, read_group
+from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -56,6 +56,56 @@ def _densities_of_few(
 
 
 @compiled
+def _write_group(group: Group, lens: Lens, log_densities: Array, shares: Array | None) -> None:
+    """Write the shares of a group's rows where they are asked for, else their log densities."""
+    if shares is None:
+        row_log_likelihoods(
+            group.blocks, lens.whitening, lens.shift, lens.constant, log_densities, group.penalties
+        )
+    else:
+        row_responsibilities(
+            group.blocks, lens.whitening, lens.shift, lens.constant, shares, group.penalties
+        )
+
+
+@compiled
+def _write_rows(
+    blocks: Array,
+    n_rows: int,
+    annotated: Array,
+    components: Components,
+    log_densities: Array,
+    shares: Array | None,
+) -> None:
+    """Write log p(x_i) of each row, and P(cluster | x_i) where asked; NaN from a singular one on.
+
+    With shares, of the log densities those of groups of few rows alone are written.
+    """
+    few_shares = np.empty((0, log_densities.shape[0])) if shares is None else shares
+    lens = Lens(components.whitening, components.shift, components.constant)
+    memory, group = empty_memory(components), plain_group(blocks, n_rows)
+    few, o, place, regular = covariances_and_memory(components), 0, 0, True
+    while regular:
+        end = place + group.n_rows
+        _write_group(
+            group,
+            lens,
+            log_densities[place:end],
+            None if shares is None else shares[:, place:end],
+        )
+        done, o = _densities_of_few(
+            annotated, o, components, few, log_densities[end:], few_shares[:, end:]
+        )
+        place, regular = end + max(done, 0), done >= 0
+        if regular and o >= annotated.shape[0]:
+            return
+        if regular:
+            group, lens, regular = next_group(annotated, o, components, memory)
+            o += int(annotated[o])
+    log_densities[place:], few_shares[:, place:] = math.nan, math.nan
+
+
+@compiled
 def grouped_log_likelihoods(
     blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
 ) -> None:
@@ -64,36 +114,12 @@ def grouped_log_likelihoods(
     Each row is counted once, whatever its weight. Arguments as in `sum_grouped`; `annotated` is
     None where there are plain rows only.
     """
-    lens = Lens(components.whitening, components.shift, components.constant)
     if annotated is None:
-        row_log_likelihoods(blocks, lens.whitening, lens.shift, lens.constant, out)
+        row_log_likelihoods(
+            blocks, components.whitening, components.shift, components.constant, out
+        )
     else:
-        memory, group = empty_memory(components), plain_group(blocks, n_rows)
-        few, shares = covariances_and_memory(components), np.empty((0, out.shape[0]))
-        o, place = 0, 0
-        while True:
-            row_log_likelihoods(
-                group.blocks,
-                lens.whitening,
-                lens.shift,
-                lens.constant,
-                out[place : place + group.n_rows],
-                group.penalties,
-            )
-            place += group.n_rows
-            done, o = _densities_of_few(
-                annotated, o, components, few, out[place:], shares[:, place:]
-            )
-            regular = done >= 0
-            if regular:
-                place += done
-                if o >= annotated.shape[0]:
-                    return
-                group, lens, regular = next_group(annotated, o, components, memory)
-                o += int(annotated[o])
-            if not regular:
-                out[place:] = math.nan
-                return
+        _write_rows(blocks, n_rows, annotated, components, out, None)
 
 
 @compiled
@@ -101,33 +127,9 @@ def grouped_responsibilities(
     blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
 ) -> None:
     """Write P(cluster | x_i) of each row, out (cluster, obs), in the same order."""
-    lens = Lens(components.whitening, components.shift, components.constant)
     if annotated is None:
-        row_responsibilities(blocks, lens.whitening, lens.shift, lens.constant, out)
+        row_responsibilities(
+            blocks, components.whitening, components.shift, components.constant, out
+        )
     else:
-        memory, group = empty_memory(components), plain_group(blocks, n_rows)
-        few, totals = covariances_and_memory(components), np.empty(out.shape[1])
-        o, place = 0, 0
-        while True:
-            row_responsibilities(
-                group.blocks,
-                lens.whitening,
-                lens.shift,
-                lens.constant,
-                out[:, place : place + group.n_rows],
-                group.penalties,
-            )
-            place += group.n_rows
-            done, o = _densities_of_few(
-                annotated, o, components, few, totals[place:], out[:, place:]
-            )
-            regular = done >= 0
-            if regular:
-                place += done
-                if o >= annotated.shape[0]:
-                    return
-                group, lens, regular = next_group(annotated, o, components, memory)
-                o += int(annotated[o])
-            if not regular:
-                out[:, place:] = math.nan
-                return
+        _write_rows(blocks, n_rows, annotated, components, np.empty(out.shape[1]), out)
