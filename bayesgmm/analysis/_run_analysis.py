@@ -226,7 +226,7 @@ def _analysed(
             progress=progress,
             kept=kept,
         )
-        hanging_on = _studied(comparison) if full else None
+        hanging_on = _studied(comparison, progress is True) if full else None
     except SamplingInterrupted as interruption:
         raise _left_of(interruption, spec, folder, kept) from interruption
     choice = comparison.chosen(spec.report.criterion)
@@ -236,12 +236,12 @@ def _analysed(
     return AnalysisResult(spec, comparison, choice, verdict, files)
 
 
-def _studied(comparison: "Comparison") -> "Robustness":
+def _studied(comparison: "Comparison", progress: bool) -> "Robustness":
     """Ask what the answer hangs on; an interruption carries the comparison's own posteriors."""
     from bayesgmm.comparison import robustness
 
     try:
-        return robustness(comparison)
+        return robustness(comparison, progress=progress)
     except (KeyboardInterrupt, SamplingInterrupted) as stop:
         raise SamplingInterrupted(
             "interrupted after the comparison.", partial=None, finished=comparison.posteriors

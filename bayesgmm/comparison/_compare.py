@@ -196,12 +196,12 @@ def compare(
 
 def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:
     """Fit one model, draw from it, and add all that follows to the parts."""
-    seeds = integers(np.random.SeedSequence([plan.seed, spec.n_components]), 4)
     with parts.attempt(spec, "the maximum likelihood fit"):
-        parts.fits[spec] = fit_em(data, spec, seed=seeds[0])
+        parts.fits[spec] = fit_em(data, spec, seed=plan.seed)
+    seeds = integers(np.random.SeedSequence([plan.seed, spec.n_components]), 4)[1:]
     start = time.perf_counter()
     with one_blas_thread(), carrying(ByModel(parts.posteriors), plan.numbers.__getitem__):
-        _sample(parts, data, spec, plan, seeds[1:])
+        _sample(parts, data, spec, plan, seeds)
     parts.seconds[spec] = time.perf_counter() - start
     logger.info("K = %s took %.1f s", plan.numbers[spec], parts.seconds[spec])
 
@@ -211,16 +211,18 @@ def _sample(
 ) -> None:
     """Draw from one model, and add the draws and all that follows from them to the parts."""
     for_draws, for_evidence, for_refits = seeds
-    cores = plan.options["cores"]
+    cores, number = plan.options["cores"], plan.numbers[spec]
     with parts.attempt(spec, "sampling"):
         view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
+        logger.info("K = %s: sampled; modes and groups, WAIC and LOO follow", number)
         with parts.attempt(spec, "counting modes and groups"):
             parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
             parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):
             parts.elpds["waic"][spec] = waic(view.tree)
             parts.elpds["loo"][spec] = _loo(view, for_refits, cores)
+        logger.info("K = %s: evidence follows", number)
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )

@@ -46,7 +46,11 @@ class Robustness:
 
 
 def robustness(
-    comparison: Comparison, *, seed: int | None = None, cores: int | None = None
+    comparison: Comparison,
+    *,
+    seed: int | None = None,
+    cores: int | None = None,
+    progress: bool = False,
 ) -> Robustness:
     """Ask what the answer hangs on: `sensitivity`, `coarsened` and `probability_by_rows` at once.
 
@@ -59,6 +63,8 @@ def robustness(
         That of the comparison by default.
     cores : int, optional
         As in `compare`.
+    progress : bool
+        Show a bar of the steps done, on stderr; without it each is a line of the log.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def robustness(
     'as compared'
     """
     check_instance("comparison", comparison, Comparison, "what bayesgmm.compare returns")
-    options: dict[str, Any] = {"seed": seed, "cores": cores}
+    options: dict[str, Any] = {"seed": seed, "cores": cores, "progress": progress}
     return Robustness(
         sensitivity(comparison, **options),
         coarsened(comparison, **options),

@@ -29,6 +29,7 @@ from bayesgmm.model.several import ByModel, numbers_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime.progress import steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,7 @@ def sensitivity(
     sample_anew: bool = True,
     seed: int | None = None,
     cores: int | None = None,
+    progress: bool = False,
 ) -> Sensitivity:
     """Read a comparison again under other priors, and another recording error.
 
@@ -142,6 +144,8 @@ def sensitivity(
         Of new fits and runs; that of the comparison by default.
     cores : int, optional
         As in `compare`.
+    progress : bool
+        Show a bar of the settings done, on stderr; without it each is a line of the log.
 
     Returns
     -------
@@ -176,7 +180,8 @@ def sensitivity(
     views = {spec: Draws(tree) for spec, tree in comparison.posteriors.items()}
     study = _Study(comparison, views, sample_anew, seed, cores)
     found = {_OWN: _Read(comparison, {}, frozenset())}
-    for setting in settings_of(comparison.data, comparison.models, **values):
+    settings = settings_of(comparison.data, comparison.models, **values)
+    for setting in steps(settings, "settings", progress):
         found[setting.name] = _under(study, setting)
     return _laid_out(found)
 

@@ -21,6 +21,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.several import facts_of_model, numbers_of, require_comparison
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.runtime.progress import steps
 from bayesgmm.sampling.nuts import ChainSettings
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def coarsened(
     chains: int = 4,
     seed: int | None = None,
     cores: int | None = None,
+    progress: bool = False,
 ) -> Coarsened:
     """Weigh the models given rows that are only close to those observed.
 
@@ -128,6 +130,8 @@ def coarsened(
         That of the comparison by default.
     cores : int, optional
         Chains that run at a time; the result does not depend on it.
+    progress : bool
+        Show a bar of the models done, on stderr; without it each is a line of the log.
 
     Returns
     -------
@@ -165,7 +169,8 @@ def coarsened(
     targets = {spec: Draws(tree).target for spec, tree in comparison.posteriors.items()}
     powers = [alpha / (alpha + n_rows) for alpha in wanted]
     found = {
-        spec: _at_powers(target, powers, settings, chains, seed) for spec, target in targets.items()
+        spec: _at_powers(target, powers, settings, chains, seed)
+        for spec, target in steps(targets.items(), "powers of the likelihood", progress)
     }
     lines: list[_Line] = []
     for place, (alpha, power) in enumerate(zip(wanted, powers, strict=True)):

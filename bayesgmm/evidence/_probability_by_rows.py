@@ -10,6 +10,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.limits import FEWEST_RUNS
 from bayesgmm.model.several import facts_of_model, require_comparison
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.runtime.progress import steps
 from bayesgmm.sampling.smc import rows_of_share, temper
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def probability_by_rows(
     n_runs: int = 8,
     seed: int | None = None,
     cores: int | None = None,
+    progress: bool = False,
 ) -> "pd.DataFrame":
     """Return the probability of each model given a part of the rows, with its spread.
 
@@ -47,6 +49,8 @@ def probability_by_rows(
         That of the comparison by default.
     cores : int, optional
         Threads; the result does not depend on it.
+    progress : bool
+        Show a bar of the models done, on stderr; without it each is a line of the log.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def probability_by_rows(
     options: dict[str, Any] = {"n_particles": n_particles, "n_runs": n_runs, "cores": cores}
     evidences = [
         temper(target, seed=seed, shares=tuple(wanted), **options).beginnings
-        for target in targets.values()
+        for target in steps(targets.values(), "parts of the rows", progress)
     ]
     return _table(
         list(targets), wanted, softmax(evidences, axis=0), round(comparison.data.n_counted)

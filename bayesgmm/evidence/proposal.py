@@ -20,11 +20,12 @@ from bayesgmm.errors import (
     SamplingError,
 )
 from bayesgmm.evidence.shrinkage import shrunk_moments
-from bayesgmm.fit import PointFit, fit_em
+from bayesgmm.fit import PointFit
+from bayesgmm.fit.em import starting_fit
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling.preconditioning import local_root
-from bayesgmm.typing import Array, IntArray
+from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["Proposal", "fit_proposal", "permutation_matrix", "unwarned"]
 
@@ -207,24 +208,44 @@ def _cluster_coordinates(target: LogPosterior) -> IntArray:
 def _within_reach(
     proposal: Proposal, target: LogPosterior, points: Array, reference: Array
 ) -> Iterator[tuple[int, IntArray]]:
-    """Yield the Gaussians and permutations that a bound does not rule out.
+    """Yield the Gaussians and permutations that a bound does not rule out, the identity aside.
 
     The Mahalanobis distance of a cluster's own coordinates under their marginal is at most that of
     all coordinates: one cluster far from its place makes the term negligible.
     """
     own = _cluster_coordinates(target)
-    n_clusters = len(own)
-    orders = list(target.resolved.groups.orders())[1:]
+    n_clusters, allowed = len(own), target.resolved.groups.allowed
+    unchanged = list(range(n_clusters))
+    margins = proposal.constants[:, None] - reference - NEGLIGIBLE
     for gaussian, (mean, factor) in enumerate(zip(proposal.means, proposal.factors, strict=True)):
         least = np.empty((n_clusters, n_clusters, len(points)))  # place, label, point
         for place, index in enumerate(own):
             marginal = np.linalg.cholesky(factor[index] @ factor[index].T)
             z = (points[:, own] - mean[index]) @ np.linalg.inv(marginal).T
             least[place] = 0.5 * (z**2).sum(axis=2).T
-        margin = proposal.constants[gaussian] - reference - NEGLIGIBLE
-        for order in orders:
-            if (least[np.arange(n_clusters), order].max(axis=0) < margin).any():
-                yield gaussian, order
+        within = (least < margins[gaussian]) & allowed[:, :, None]
+        for order in _orders_within(within, [], np.ones(len(points), dtype=bool)):
+            if order != unchanged:
+                yield gaussian, np.array(order)
+
+
+def _orders_within(within: BoolArray, begun: list[int], left: BoolArray) -> Iterator[list[int]]:
+    """Yield the orders of labels that keep some point within reach at all places.
+
+    Parameters
+    ----------
+    within : bool array of shape (place, label, point)
+    begun : list of int
+        The labels of the first places.
+    left : bool array of shape (point,)
+        The points within reach at those places.
+    """
+    if len(begun) == len(within):
+        yield begun
+        return
+    for label, points in enumerate(within[len(begun)]):
+        if label not in begun and (there := left & points).any():
+            yield from _orders_within(within, [*begun, label], there)
 
 
 def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:
@@ -232,7 +253,7 @@ def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:
     with unwarned():
         try:
             spec = MixtureSpec(number, resolution=0.0)
-            return fit_em(draws, spec, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
+            return starting_fit(draws, spec, seed=seed, n_starts=_STARTS, tol=_TOLERANCE)
         except (DataError, DegenerateFitError):
             return None
 

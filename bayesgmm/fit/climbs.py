@@ -1,5 +1,6 @@
 """One climb from a start, what is climbed, and the distinct optima that climbs reached."""
 
+from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -37,6 +38,10 @@ class Target(Protocol):
     @property
     def resolved(self) -> ResolvedSpec:
         """The model."""
+
+    @property
+    def key(self) -> Hashable:
+        """What tells the target from others on the same data."""
 
     @property
     def behind(self) -> float:

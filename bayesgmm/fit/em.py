@@ -1,7 +1,7 @@
 """Maximum likelihood by EM, with squared extrapolation."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,9 +25,10 @@ from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
 
-__all__ = ["Likelihood", "fit_em"]
+__all__ = ["Likelihood", "fit_em", "starting_fit"]
 
 _PLAIN_STEPS = 5
+_MAX_ITER = 10_000
 _LARGEST_RIDGE = 1e100  # of a feature's variance; what is larger leaves no digit of it
 _WIDE_RIDGE, _WIDE_TOL, _WIDE_ITER = 0.1, 1e-4, 10
 
@@ -39,7 +40,7 @@ def fit_em(
     seed: int | None = None,
     n_starts: int = 60,
     tol: float = 1e-10,
-    max_iter: int = 10_000,
+    max_iter: int = _MAX_ITER,
     starts: Sequence[Parameters] | None = None,
     ridge: float = 0.0,
 ) -> PointFit:
@@ -58,7 +59,8 @@ def fit_em(
 
     Two components that coincide are a saddle of the likelihood: it is left by splitting components.
     Where no split gains anything the fit with fewer components is the maximum, and the status says
-    so.
+    so. Up to 5,000 rows the highest of `PointFit.optima` is at least as high as that with one
+    component fewer and the same options: that fit is made first, and kept for a later call.
 
     Parameters
     ----------
@@ -112,6 +114,28 @@ def fit_em(
     >>> fit_em(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
+    return _fit(data, spec, seed, n_starts, tol, max_iter, starts, ridge, nested=True)
+
+
+def starting_fit(
+    data: Any, spec: MixtureSpec | int, *, seed: int, n_starts: int, tol: float = 1e-10
+) -> PointFit:
+    """Fit as `fit_em` does, for who looks for places to start from: fewer are searched less."""
+    return _fit(data, spec, seed, n_starts, tol, _MAX_ITER, None, 0.0, nested=False)
+
+
+def _fit(
+    data: Any,
+    spec: MixtureSpec | int,
+    seed: int | None,
+    n_starts: int,
+    tol: float,
+    max_iter: int,
+    starts: Sequence[Parameters] | None,
+    ridge: float,
+    *,
+    nested: bool,
+) -> PointFit:
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     if not 0.0 <= check_real("ridge", ridge) <= _LARGEST_RIDGE:
         raise ConfigError(
@@ -127,6 +151,7 @@ def fit_em(
         tol=tol,
         max_iter=max_iter,
         starts=starts,
+        nested=nested,
     )
 
 
@@ -136,6 +161,11 @@ class Likelihood:
 
     resolved: ResolvedSpec
     ridge: float = 0.0
+
+    @property
+    def key(self) -> Hashable:
+        """The spec and the ridge."""
+        return self.resolved.spec, self.ridge
 
     @property
     def behind(self) -> float:

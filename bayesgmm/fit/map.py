@@ -1,6 +1,6 @@
 """The posterior mode: EM with a numerical M-step, finished by quasi-Newton steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -139,6 +139,11 @@ class Posterior:
         means = self._prior.slices["means"]
         bounds[means] = [(-np.inf, np.inf)] * (means.stop - means.start)
         return bounds
+
+    @property
+    def key(self) -> Hashable:
+        """The spec."""
+        return self.resolved.spec
 
     @property
     def behind(self) -> float:

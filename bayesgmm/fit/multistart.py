@@ -1,7 +1,9 @@
 """From many starts to the distinct optima: climb from each, and leave saddles."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,11 +18,12 @@ from bayesgmm.arguments import (
 )
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DegenerateFitError
+from bayesgmm.fit.below import Kept, doubled
 from bayesgmm.fit.climbs import Candidate, Run, Target, distinct, flagged
 from bayesgmm.fit.conclusion import conclude
 from bayesgmm.fit.points import point_of
 from bayesgmm.fit.result import FitStatus, PointFit
-from bayesgmm.fit.saddles import off_saddles
+from bayesgmm.fit.saddles import GAIN, off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of, values_of
 from bayesgmm.likelihood.rows import Rows
@@ -41,6 +44,7 @@ _SHORT_TOL, _SHORT_ITER = 1e-7, 300  # a short climb is never finer than the one
 _SAMPLED_TOL, _SAMPLED_ITER = 1e-5, 100  # on sampled rows, where the climb goes on later
 _CLEAR = 3.0  # standard errors, for differences with sd 1 a row: far behind, left behind
 FLOOR = 1e-12
+_kept = Kept()
 
 
 def best_of_starts(
@@ -52,6 +56,7 @@ def best_of_starts(
     tol: float,
     max_iter: int,
     starts: Sequence[Parameters] | None = None,
+    nested: bool = False,
 ) -> PointFit:
     """Climb from many starts and return the best optimum that is believed.
 
@@ -61,6 +66,10 @@ def best_of_starts(
     climb on 80,000 rows (if there are four times as many), and the best 2 on all. Starts that are
     given are followed to their ends on all rows at once. Where components of the best optimum
     coincide, components are split.
+
+    With `nested`, and up to 5,000 rows, the whole search with one component fewer is made first
+    (it is kept for the next call), and its best optimum with one component twice is a start where
+    nothing as high was found: so the best of all optima never falls when a component is added.
 
     Raises
     ------
@@ -76,7 +85,7 @@ def best_of_starts(
     _check_options(n_starts, tol, max_iter)
     with one_blas_thread(), sound_arithmetic(DegenerateFitError):
         if starts is None:
-            return _search(target, data, seed, n_starts, tol, max_iter)
+            return _search(target, data, _Plan(seed, n_starts, tol, max_iter, nested))
         return _follow(target, data, seed, starts, tol, max_iter)
 
 
@@ -123,30 +132,100 @@ def _point_of_start(start: Parameters, resolved: ResolvedSpec) -> Array:
         ) from None
 
 
-def _search(
-    target: Target, data: Dataset, seed: int, n_starts: int, tol: float, max_iter: int
-) -> PointFit:
-    starts_seed, sample_seed = np.random.SeedSequence(seed).spawn(2)
+class _Plan(NamedTuple):
+    """How a search is made."""
+
+    seed: int
+    n_starts: int
+    tol: float
+    max_iter: int
+    nested: bool
+
+    def key(self, target: Target, data: Dataset) -> Hashable:
+        """Return what the result of a search depends on."""
+        return (target.key, data.hash, *self)
+
+
+class _Ends(NamedTuple):
+    """Where the climbs of a search ended on all rows, and their first parts on some rows."""
+
+    ends: list[tuple[Run, tuple[int, ...]]]
+    runs: list[Run]
+    rows: Rows
+    few: Rows
+
+
+def _search(target: Target, data: Dataset, plan: _Plan) -> PointFit:
+    ends, runs, rows, few = _climbed(target, data, plan)
+    found = distinct(target, ends, data.n_obs)
+    return conclude(target, rows, data, found, runs, few, plan.seed)
+
+
+def _climbed(target: Target, data: Dataset, plan: _Plan) -> _Ends:
+    starts_seed, sample_seed = np.random.SeedSequence(plan.seed).spawn(2)
     resolved, rng = target.resolved, np.random.default_rng(sample_seed)
     rows = Rows(resolved, data)
     sample = _sampled(data, resolved, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
-    tolerance = max(tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
+    tolerance = max(plan.tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
     scaled = (data.completed(values_of(sample), rng) - resolved.centre) / resolved.unit
     floor = _floor(scaled, resolved)
-    most = min(max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
+    most = min(plan.max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
     climbs = ShortClimbs(target, few, scaled, sample, floor, tolerance, most)
-    runs = short_runs(climbs, starts_seed, n_starts)
+    if plan.nested and few is rows:
+        climbs = replace(climbs, below=_leaders_below(climbs, data, plan))
+    runs = short_runs(climbs, starts_seed, plan.n_starts)
     found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows, tolerance)
+    tol, max_iter = plan.tol, plan.max_iter
     if few is not rows:
-        polished = [
+        ends = [
             (target.climb(rows, candidate.run.x, floor, tol, max_iter), candidate.starts)
             for candidate in _halved(target, data, few, found, floor, max_iter, rng)
         ]
     else:
-        polished = _polished(target, rows, found, runs, floor, tol, max_iter)
-    polished = off_saddles(target, rows, polished, floor, tol, max_iter)
-    return conclude(target, rows, data, distinct(target, polished, data.n_obs), runs, few, seed)
+        ends = _polished(target, rows, found, runs, floor, tol, max_iter)
+    ends = off_saddles(target, rows, ends, floor, tol, max_iter)
+    ends += _not_below(climbs, ends, runs, plan)
+    if plan.nested:
+        _kept.put(plan.key(target, data), tuple(climbs.leaders([run for run, _ in ends])))
+    return _Ends(ends, runs, rows, few)
+
+
+def _leaders_below(climbs: ShortClimbs, data: Dataset, plan: _Plan) -> tuple[Run, ...]:
+    """Return the leaders of the whole search with one component fewer."""
+    smaller = climbs.fewer()
+    if smaller is None:
+        return ()
+    target = smaller.target
+
+    def search() -> tuple[Run, ...]:
+        ends = _climbed(target, data, plan).ends
+        return tuple(smaller.leaders([run for run, _ in ends]))
+
+    return _kept.get(plan.key(target, data), search)
+
+
+def _not_below(
+    climbs: ShortClimbs,
+    ends: list[tuple[Run, tuple[int, ...]]],
+    runs: list[Run],
+    plan: _Plan,
+) -> list[tuple[Run, tuple[int, ...]]]:
+    """Climb from the best optimum with one component fewer where it is above all ends.
+
+    The climb is added to `runs`.
+    """
+    best = max(climbs.below, key=lambda run: run.objective, default=None)
+    regular = [run.objective for run, _ in ends if run.status is not FitStatus.COLLAPSED]
+    if best is None or best.objective <= max(regular, default=-math.inf) + GAIN:
+        return []
+    target, rows, floor = climbs.target, climbs.rows, climbs.floor
+    resolved = target.resolved
+    point = doubled(best.x, resolved.n_components - 1, resolved.n_features)
+    run = target.climb(rows, target.start(point), floor, plan.tol, plan.max_iter)
+    runs.append(run)
+    end = (run, (len(runs) - 1,))
+    return off_saddles(target, rows, [end], floor, plan.tol, plan.max_iter)
 
 
 def _polished(

@@ -6,9 +6,9 @@ from bayesgmm.fit.splitting import merged, split_points
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.typing import Array
 
-__all__ = ["off_saddles"]
+__all__ = ["GAIN", "off_saddles"]
 
-_GAIN = 1e-6  # nats: less is rounding
+GAIN = 1e-6  # nats: less is rounding
 _SHORT_ITER, _SHORT_TOL = 20, 1e-6
 _FOLLOWED = 4
 
@@ -65,7 +65,7 @@ def _led_on(target: Target, rows: Rows, run: Run, floor: Array, tol: float, max_
         collapsed = [c for c in [*short, *longer] if c.status is FitStatus.COLLAPSED]
         longer = [climb for climb in longer if climb.status is not FitStatus.COLLAPSED]
         best = max(longer, key=lambda climb: climb.objective, default=None)
-        if best is not None and best.objective > run.objective + _GAIN:
+        if best is not None and best.objective > run.objective + GAIN:
             run = best
         elif collapsed:
             return collapsed[0]

@@ -40,6 +40,8 @@ class ShortClimbs:
     floor : array of shape (feature,)
     tol : float
     max_iter : int
+    below : tuple of Run
+        The leaders with one component less, where a whole search for them was made.
     """
 
     target: Target
@@ -49,6 +51,7 @@ class ShortClimbs:
     floor: Array
     tol: float
     max_iter: int
+    below: tuple[Run, ...] = ()
 
     def climb(self, point: Array, wide: bool = False, max_iter: int | None = None) -> Run:
         """Climb from a point of EM; `wide` takes the first steps with components kept wide."""
@@ -85,15 +88,16 @@ class ShortClimbs:
         target = self.target.fewer()
         if target is None or target.resolved.classes:
             return None
-        return replace(self, target=target, rows=self.rows.with_components(target.resolved))
+        rows = self.rows.with_components(target.resolved)
+        return replace(self, target=target, rows=rows, below=())
 
 
 def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int) -> list[Run]:
     """Climb from `n_starts` starts.
 
-    Half of them are drawn. A sixth add a component to the best optima with one fewer, which a
-    lighter search of the same kind finds: on rows that share a value, or by splitting one; so the
-    likelihood seldom falls when a component is added. A third take a component away from one of
+    Half of them are drawn. A sixth add a component to the best optima with one fewer, on rows that
+    share a value, or by splitting one; a lighter search of the same kind finds those optima where
+    they are not given. A third take a component away from one of
     the best optima found so far and set it down elsewhere.
 
     Parameters
@@ -133,8 +137,11 @@ def _in_rounds(
         if leaders and not target.by_chance(climbs.rows, leaders[0]):
             break
     if smaller is not None and n_added:
-        base = short_runs(smaller, nested, max(_LEAST, n_starts // _LIGHTER))
-        points = _additions(climbs, smaller, smaller.leaders(base), n_added)
+        below = [*climbs.below]
+        if not below:
+            lighter = short_runs(smaller, nested, max(_LEAST, n_starts // _LIGHTER))
+            below = smaller.leaders(lighter)
+        points = _additions(climbs, smaller, below, n_added)
         n_swaps += n_added - len(points)
         runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)

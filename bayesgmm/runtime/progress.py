@@ -1,12 +1,17 @@
-"""Progress of chains, shown only where it is asked for."""
+"""Progress of chains and of long steps: bars only where they are asked for, else lines of log."""
 
-from collections.abc import Callable, Iterator
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from bayesgmm.advice import shown
+from bayesgmm.arguments import check_flag
 from bayesgmm.errors import ConfigError
 
-__all__ = ["Progress", "check_progress", "reporting"]
+__all__ = ["Progress", "check_progress", "reporting", "steps"]
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, int], None]
 
@@ -50,3 +55,27 @@ def reporting(progress: bool | Progress, chains: int) -> Iterator[Progress | Non
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks = [bars.add_task(f"chain {chain}", total=None) for chain in range(chains)]
         yield lambda chain, done, total: bars.update(tasks[chain], completed=done, total=total)
+
+
+def steps[Item](items: Collection[Item], name: str, progress: bool) -> Iterator[Item]:
+    """Yield items, and say how many are done after each: a bar on stderr, or a line of log.
+
+    Parameters
+    ----------
+    items : collection
+    name : str
+        What is done with them.
+    progress : bool
+        Whether to show a bar.
+    """
+    check_flag("progress", progress)
+    if progress:
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(items, name, console=Console(stderr=True))
+        return
+    start = time.perf_counter()
+    for done, item in enumerate(items, start=1):
+        yield item
+        logger.info("%s: %d of %d, %.1f s", name, done, len(items), time.perf_counter() - start)

@@ -15,7 +15,7 @@ from bayesgmm.errors import (
     DegeneracyWarning,
     DegenerateFitError,
 )
-from bayesgmm.fit import fit_em
+from bayesgmm.fit.em import starting_fit
 from bayesgmm.fit.points import split
 from bayesgmm.fit.starts import draw_starts
 from bayesgmm.likelihood.annotated_rows import values_of
@@ -95,7 +95,7 @@ def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Param
         for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
             warnings.simplefilter("ignore", category)
         try:
-            fit = fit_em(data, log_posterior.resolved.spec, seed=seed, n_starts=_EM_STARTS)
+            fit = starting_fit(data, log_posterior.resolved.spec, seed=seed, n_starts=_EM_STARTS)
         except DegenerateFitError:
             return []
     return [optimum.parameters for optimum in fit.optima]

@@ -50,7 +50,7 @@ def ours(rows, n_components, n_iter):
         for _ in range(n_iter):
             x, collapsed = target.step(x, held.moments(x), floor)
             assert collapsed < 0
-        return held.moments(x).log_likelihood + target.data_units(len(rows))
+        return held.moments(x).log_likelihood + target.data_units(held)
 
     return run
 

@@ -1,5 +1,7 @@
 """Gibbs sweeps and sequential Monte Carlo where rows lack cells, count often, or have labels."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,6 +120,20 @@ def test_the_second_route_gives_the_sum_over_all_allocations(options):
     evidence = bg.smc_evidence(posterior, n_particles=512, seed=1)
     assert evidence.error < 0.02
     assert evidence.value == pytest.approx(expected, abs=4 * evidence.error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("missing",), ("weights",), ("labels",)], ids=" and ".join)
+def test_both_routes_are_within_one_per_cent_of_the_sum_over_all_allocations(options):
+    """Errors of 0.003 nats at most, so that 1 % is three of them."""
+    data, expected = known(*options)
+    posterior = bg.sample(data, INDEPENDENT, draws=20_000, log_likelihood=False, seed=1)
+    for evidence in (
+        bg.log_evidence(posterior, seed=1),
+        bg.smc_evidence(posterior, n_particles=8192, seed=1),
+    ):
+        assert evidence.error < 0.0033
+        assert evidence.value == pytest.approx(expected, abs=math.log(1.01))
 
 
 def test_the_mean_of_the_runs_is_unbiased():

@@ -9,7 +9,12 @@ from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.evidence import log_evidence, nobile_step
 from bayesgmm.evidence.bridge import _BLOCK, bridge, log_ratio, log_ratios
-from bayesgmm.evidence.proposal import _gaussians, fit_proposal, permutation_matrix
+from bayesgmm.evidence.proposal import (
+    NEGLIGIBLE,
+    _gaussians,
+    fit_proposal,
+    permutation_matrix,
+)
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
@@ -145,6 +150,30 @@ def test_the_proposal_is_normalised_and_symmetric():
     assert ratio.std() < 1.0
     assert abs(ratio.mean() - 1.0) < 4 * ratio.std() / 200.0
     np.testing.assert_allclose(proposal.log_density(points @ swap.T), log_density, rtol=1e-9)
+
+
+@pytest.mark.parametrize("told_apart", [False, True])
+def test_no_labelling_that_counts_is_left_out(told_apart):
+    """Terms of the symmetric proposal against all permutations of four labels, each computed."""
+    where = (0.0, 3.0, 3.0, 3.0) if told_apart else (0.0,) * 4
+    priors = Priors(mean_location=np.array(where)[:, None])
+    data = as_dataset(np.random.default_rng(1).normal(size=(60, 1)))
+    target = LogPosterior(resolve(MixtureSpec(4, priors=priors, resolution=0), data), data.values)
+    rng = np.random.default_rng(3)
+    centres = np.zeros(target.dim)
+    centres[target.slices["means"]] = [-1.0, 0.0, 0.7, 5.0]
+    draws = centres + 0.3 * rng.standard_normal((600, target.dim))
+    fit = fit_proposal(target, draws, seed=1)
+    reference = fit.log_density(draws)
+    counted = 0
+    for order in target.resolved.groups.orders():
+        turned = draws @ permutation_matrix(target, order).T
+        for mean, factor, weight in zip(fit.means, fit.factors, fit.weights, strict=True):
+            term = multivariate_normal(mean, factor @ factor.T).logpdf(turned) + np.log(weight)
+            counted += bool((term - reference).max() > NEGLIGIBLE)
+    kept = fit.symmetrised(target, draws)
+    assert len(kept.constants) == counted
+    assert 1 < counted < len(list(target.resolved.groups.orders())) * len(fit.weights)
 
 
 def test_draws_have_no_recording_error():

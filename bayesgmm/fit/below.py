@@ -1,0 +1,56 @@
+"""The optima with one component fewer: kept for the next fit, and never undercut."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from bayesgmm.fit.climbs import Run
+from bayesgmm.fit.points import point_of, split
+from bayesgmm.typing import Array
+
+__all__ = ["Kept", "doubled"]
+
+_MOST_KEPT = 64
+
+
+class Kept:
+    """The leaders of the last searches, so that a fit after that of K - 1 need not repeat it.
+
+    What is found depends on its key alone: a search that is not kept is made again, with the same
+    result.
+    """
+
+    def __init__(self) -> None:
+        self._leaders: OrderedDict[Hashable, tuple[Run, ...]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, key: Hashable, leaders: tuple[Run, ...]) -> None:
+        """Keep the leaders of a search."""
+        with self._lock:
+            self._leaders[key] = leaders
+            self._leaders.move_to_end(key)
+            while len(self._leaders) > _MOST_KEPT:
+                self._leaders.popitem(last=False)
+
+    def get(self, key: Hashable, search: Callable[[], tuple[Run, ...]]) -> tuple[Run, ...]:
+        """Return the leaders kept under a key; else search for them, which keeps them."""
+        with self._lock:
+            leaders = self._leaders.get(key)
+        return search() if leaders is None else leaders
+
+
+def doubled(point: Array, n_components: int, n_features: int) -> Array:
+    """Return a point of EM with its heaviest component twice, as likely as the point itself.
+
+    Parameters
+    ----------
+    point : array, as in `bayesgmm.fit.points`
+    n_components, n_features : int
+        Of `point`.
+    """
+    weights, means, covariances = split(point, n_components, n_features)
+    heaviest = int(weights.argmax())
+    order = [*range(n_components), heaviest]
+    weights = weights[order]
+    weights[[heaviest, n_components]] /= 2.0
+    return point_of(weights, means[order], covariances[order])
