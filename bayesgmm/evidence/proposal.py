@@ -99,11 +99,11 @@ class Proposal:
             return self
         reference = self.log_density(points)
         whitenings, shifts, constants = [*self.whitenings], [*self.shifts], [*self.constants]
-        for gaussian, order in _within_reach(self, target, points, reference):
-            whitening = self.whitenings[gaussian] @ permutation_matrix(target, order)
+        for gaussian, order, near in _within_reach(self, target, points, reference):
+            whitening = _of_permuted(self.whitenings[gaussian], target, order)
             shift, constant = self.shifts[gaussian], self.constants[gaussian]
-            density = _log_gaussian(points, whitening, shift, constant)
-            if (density - reference).max() > NEGLIGIBLE:
+            density = _log_gaussian(points[near], whitening, shift, constant)
+            if (density - reference[near]).max() > NEGLIGIBLE:
                 whitenings.append(whitening)
                 shifts.append(shift)
                 constants.append(constant)
@@ -189,13 +189,18 @@ def unwarned() -> Iterator[None]:
 
 def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
     """Return P (dim, dim): P x are the coordinates with cluster k taken from `order[k]`."""
-    n_clusters = target.resolved.n_components
-    matrix = np.eye(target.dim)
-    weights = np.vstack([np.eye(n_clusters - 1), -np.ones((1, n_clusters - 1))])
-    matrix[: n_clusters - 1, : n_clusters - 1] = weights[order[:-1]]
+    return _of_permuted(np.eye(target.dim), target, order)
+
+
+def _of_permuted(matrix: Array, target: LogPosterior, order: IntArray) -> Array:
+    """Return matrix P, P as in `permutation_matrix`."""
+    free = target.resolved.n_components - 1
+    weights = np.vstack([np.eye(free), -np.ones((1, free))])
     index = _cluster_coordinates(target)
-    matrix[index.ravel()] = np.eye(target.dim)[index[order].ravel()]
-    return matrix
+    permuted = matrix.copy()
+    permuted[:, :free] = matrix[:, :free] @ weights[order[:-1]]
+    permuted[:, index[order].ravel()] = matrix[:, index.ravel()]
+    return permuted
 
 
 def _cluster_coordinates(target: LogPosterior) -> IntArray:
@@ -207,8 +212,8 @@ def _cluster_coordinates(target: LogPosterior) -> IntArray:
 
 def _within_reach(
     proposal: Proposal, target: LogPosterior, points: Array, reference: Array
-) -> Iterator[tuple[int, IntArray]]:
-    """Yield the Gaussians and permutations that a bound does not rule out, the identity aside.
+) -> Iterator[tuple[int, IntArray, BoolArray]]:
+    """Yield Gaussians and permutations, the identity aside, that a bound does not rule out, where.
 
     The Mahalanobis distance of a cluster's own coordinates under their marginal is at most that of
     all coordinates: one cluster far from its place makes the term negligible.
@@ -224,13 +229,15 @@ def _within_reach(
             z = (points[:, own] - mean[index]) @ np.linalg.inv(marginal).T
             least[place] = 0.5 * (z**2).sum(axis=2).T
         within = (least < margins[gaussian]) & allowed[:, :, None]
-        for order in _orders_within(within, [], np.ones(len(points), dtype=bool)):
+        for order, near in _orders_within(within, [], np.ones(len(points), dtype=bool)):
             if order != unchanged:
-                yield gaussian, np.array(order)
+                yield gaussian, np.array(order), near
 
 
-def _orders_within(within: BoolArray, begun: list[int], left: BoolArray) -> Iterator[list[int]]:
-    """Yield the orders of labels that keep some point within reach at all places.
+def _orders_within(
+    within: BoolArray, begun: list[int], left: BoolArray
+) -> Iterator[tuple[list[int], BoolArray]]:
+    """Yield the orders of labels that keep points within reach at all places, and which points.
 
     Parameters
     ----------
@@ -241,7 +248,7 @@ def _orders_within(within: BoolArray, begun: list[int], left: BoolArray) -> Iter
         The points within reach at those places.
     """
     if len(begun) == len(within):
-        yield begun
+        yield begun, left
         return
     for label, points in enumerate(within[len(begun)]):
         if label not in begun and (there := left & points).any():

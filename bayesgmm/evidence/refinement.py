@@ -9,6 +9,7 @@ import numpy as np
 from bayesgmm.evidence.bridge import crossed, log_ratios
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal, unwarned
 from bayesgmm.labels import Allocations, stephens
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.limits import AGREEMENT
@@ -25,6 +26,7 @@ ROUNDS = 3
 CHAINS = 128
 KEPT = 32
 LONGEST = 256
+_ALLOCATED_ROWS, _LABEL_PASSES = 500, 10  # labels here serve the proposal alone
 
 
 def refine(
@@ -144,9 +146,16 @@ def _relabelled(target: LogPosterior, points: Array) -> Array:
     draws = Draws.of(
         parameters,
         resolved.features,
-        rows=target.rows,
+        rows=_some_rows(target.rows),
         frame=(resolved.centre, resolved.unit),
         groups=groups,
     )
-    orders = stephens(Allocations(draws), int(density.argmax()))
+    orders = stephens(Allocations(draws), int(density.argmax()), _LABEL_PASSES)
     return target.unconstrain(parameters.permuted(orders))
+
+
+def _some_rows(rows: RowTable) -> RowTable:
+    """Return rows from all over the table."""
+    if len(rows) <= _ALLOCATED_ROWS:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, _ALLOCATED_ROWS).round().astype(np.int64)]

@@ -12,7 +12,7 @@ _MAX_PASSES = 100
 _FLOOR = 1e-300
 
 
-def stephens(allocations: Allocations, pivot: int) -> IntArray:
+def stephens(allocations: Allocations, pivot: int, max_passes: int = _MAX_PASSES) -> IntArray:
     """Relabel draws by minimising the Kullback-Leibler divergence of their allocations.
 
     Alternates between the mean allocations q_ik of the relabelled draws and, for each draw, the
@@ -24,6 +24,8 @@ def stephens(allocations: Allocations, pivot: int) -> IntArray:
     allocations : Allocations
     pivot : int
         The draw whose labels the first orders follow.
+    max_passes : int
+        After which the orders are taken as they are.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def stephens(allocations: Allocations, pivot: int) -> IntArray:
     n_clusters = allocations.draws.n_components
     start = (1.0 - _START_MIXING) * allocations.at(pivot) + _START_MIXING / n_clusters
     orders, mean = allocations.matched(np.log(start))
-    for _ in range(_MAX_PASSES):
+    for _ in range(max_passes):
         earlier = orders
         orders, mean = allocations.matched(log_allocations(mean))
         if np.array_equal(orders, earlier):
