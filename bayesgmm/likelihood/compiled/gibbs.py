@@ -154,23 +154,32 @@ def _draw_labels(
 ) -> None:
     """Draw each row's label and write the clusters' masses and sums about the present means.
 
-    About these no digits are lost to a distant origin.
+    About these no digits are lost to a distant origin. Labels are drawn a block at a time without
+    branches, since where they fall cannot be foreseen.
     """
     n_clusters, n_features = means.shape
+    n_rows = responsibility.shape[1]
     mass[:], centres[:], scatters[:] = 0.0, 0.0, 0.0
-    gap = np.empty(n_features)
-    for i in range(responsibility.shape[1]):
-        u = np.random.random() - responsibility[0, i]  # noqa: NPY002
-        k = 0
-        while u > 0.0 and k < n_clusters - 1:
-            k += 1
-            u -= responsibility[k, i]
-        mass[k] += 1.0
-        for d in range(n_features):
-            gap[d] = blocks[i // BLOCK, d, i % BLOCK] - means[k, d]
-            centres[k, d] += gap[d]
-            for e in range(d + 1):
-                scatters[k, d, e] += gap[d] * gap[e]
+    gap, u, below = np.empty(n_features), np.empty(BLOCK), np.empty(BLOCK)
+    labels = np.empty(BLOCK, dtype=np.int64)
+    for first in range(0, n_rows, BLOCK):
+        size, block = min(BLOCK, n_rows - first), blocks[first // BLOCK]
+        for i in range(size):
+            u[i] = np.random.random()  # noqa: NPY002
+            below[i] = 0.0
+            labels[i] = 0
+        for k in range(n_clusters - 1):
+            for i in range(size):
+                below[i] += responsibility[k, first + i]
+                labels[i] += u[i] > below[i]
+        for i in range(size):
+            k = labels[i]
+            mass[k] += 1.0
+            for d in range(n_features):
+                gap[d] = block[d, i] - means[k, d]
+                centres[k, d] += gap[d]
+                for e in range(d + 1):
+                    scatters[k, d, e] += gap[d] * gap[e]
 
 
 @compiled
