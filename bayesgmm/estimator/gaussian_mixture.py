@@ -206,7 +206,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         data, dtype = fitted_data(self, X, sample_weight)
         check_rows(data, self.n_components)
         spec, seed = self._spec(), seed_from(self.random_state)
-        resolved = resolve(spec, data)
+        resolved = resolve(spec, data, sampled=self.method == "map")
         starts = self._starts(data, resolved, seed)
         if not self.max_iter:
             self._keep_start(resolved, starts[0], dtype)

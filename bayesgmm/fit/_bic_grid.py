@@ -15,7 +15,7 @@ from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.singular import singular_bics
 from bayesgmm.model.components import STRUCTURES, distinct_structure
 from bayesgmm.model.several import counts_in, table_by_model
-from bayesgmm.model.spec import COVARIANCES, MixtureSpec
+from bayesgmm.model.spec import FITTED_COVARIANCES, MixtureSpec
 
 __all__ = ["bic_grid"]
 
@@ -92,7 +92,7 @@ def bic_grid(
     sizes = counts_in(n_components, dataset.n_obs)
     one = [covariances] if isinstance(covariances, str) else None
     names = one or check_texts("covariances", covariances)
-    names = list(COVARIANCES) if names == ["all"] else names
+    names = list(FITTED_COVARIANCES) if names == ["all"] else names
     if not sizes or not names:
         raise ConfigError(
             "n_components and covariances must each hold at least one entry, got "

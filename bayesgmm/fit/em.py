@@ -29,6 +29,7 @@ __all__ = ["Likelihood", "fit_em", "starting_fit"]
 
 _PLAIN_STEPS = 5
 _MAX_ITER = 10_000
+_ROUNDING = 1e-10  # of a variance of the data
 _LARGEST_RIDGE = 1e100  # of a feature's variance; what is larger leaves no digit of it
 _WIDE_RIDGE, _WIDE_TOL, _WIDE_ITER = 0.1, 1e-4, 10
 
@@ -54,7 +55,9 @@ def fit_em(
 
     Optima with a component that has less than a tenth of the pooled standard deviation in some
     direction, on no more rows than chance brings together in a slab that narrow, are flagged and
-    set aside; the fit is the best of the others. It names the highest optimum set aside above it,
+    set aside; the fit is the best of the others. So are optima of mclust's further structures
+    (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV), whose covariances do not keep to the recording error,
+    with a component narrower than that. It names the highest optimum set aside above it,
     and `PointFit.optima` holds all. A small cluster that stands apart is kept however narrow.
 
     Two components that coincide are a saddle of the likelihood: it is left by splitting components.
@@ -142,7 +145,7 @@ def _fit(
             f"ridge must be a number from 0 to {_LARGEST_RIDGE:g}, got {shown(ridge)}.", key="ridge"
         )
     check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
-    target = Likelihood(resolve(spec, dataset), float(ridge))
+    target = Likelihood(resolve(spec, dataset, sampled=False), float(ridge))
     return best_of_starts(
         target,
         dataset,
@@ -189,10 +192,20 @@ class Likelihood:
         return replace(self, resolved=self.resolved.with_fewer_components())
 
     def by_chance(self, rows: Rows, run: Run) -> bool:
-        """Whether a narrow component holds no more rows than some slab does by chance."""
-        structure = self.resolved.structure
-        chance = by_chance(self.parameters(run.x), structure, rows.n_counted, rows.blurred)
-        return bool(chance.any())
+        """Whether a narrow component holds no more rows than some slab does by chance.
+
+        Or is narrower than the recording error, where the structure does not keep to that.
+        """
+        structure, parameters = self.resolved.structure, self.parameters(run.x)
+        if structure.factors is not None and self._below_error(parameters):
+            return True
+        return bool(by_chance(parameters, structure, rows.n_counted, rows.blurred).any())
+
+    def _below_error(self, parameters: Parameters) -> bool:
+        resolved = self.resolved
+        scaled = parameters.covariances / np.multiply.outer(resolved.spread, resolved.spread)
+        left = scaled - np.diag((resolved.resolution / resolved.spread) ** 2)
+        return bool(np.linalg.eigvalsh(left).min() < -_ROUNDING)
 
     def widened(self, rows: Rows, x: Array, floor: Array) -> Array:
         """Return x after ten steps with a ridge, which leads past most spikes.

@@ -324,8 +324,9 @@ def _sampled(
 def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:
     """Smallest variance of each feature given those before it, fitting coordinates.
 
-    A recording error needs no help against poles.
+    A recording error needs no help against poles, in structures that keep to it.
     """
     total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
     floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
-    return np.where(resolved.resolution > 0.0, 0.0, floor)
+    bounded = (resolved.resolution > 0.0) & (resolved.structure.factors is None)
+    return np.where(bounded, 0.0, floor)

@@ -17,6 +17,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     flatten,
 )
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
+from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, maximise
@@ -186,16 +187,25 @@ class LogPosterior:
         collapsed : int
             The component that has collapsed, or -1.
         """
-        out = np.empty_like(point)
-        collapsed = maximise(point, self.flat, *moments[1:4], floor, ridge, out)
+        out, factors = np.empty_like(point), self.resolved.structure.factors
+        if factors is None:
+            collapsed = maximise(point, self.flat, *moments[1:4], floor, ridge, out)
+        else:
+            sums = moments[1:4]
+            collapsed = maximise_factored(point, *codes_of(*factors), *sums, floor, ridge, out)
         if moments.shares.size:
             out[: len(moments.shares)] = log_of_weights(moments.shares / moments.shares.sum())
         return out, collapsed
 
     def bounded(self, point: Array) -> Array:
-        """Return a point of EM with covariances of the structure, above the recording error."""
-        out = point.copy()
-        if self.resolved.resolution.any() or self.resolved.structure.partly_shared:
+        """Return a point of EM with covariances of the structure, above the recording error.
+
+        Structures by volumes, shapes and axes do not keep to that error.
+        """
+        out, factors = point.copy(), self.resolved.structure.factors
+        if factors is not None:
+            move_into(out, self.resolved.n_components, *codes_of(*factors))
+        elif self.resolved.resolution.any() or self.resolved.structure.partly_shared:
             bound_point(out, self.flat)
         return out
 

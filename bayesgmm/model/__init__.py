@@ -3,10 +3,18 @@
 from bayesgmm.model.components import STRUCTURES, Structure, distinct_structure
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
-from bayesgmm.model.spec import COVARIANCES, Covariance, MixtureSpec, Priors, as_spec
+from bayesgmm.model.spec import (
+    COVARIANCES,
+    FITTED_COVARIANCES,
+    Covariance,
+    MixtureSpec,
+    Priors,
+    as_spec,
+)
 
 __all__ = [
     "COVARIANCES",
+    "FITTED_COVARIANCES",
     "STRUCTURES",
     "Covariance",
     "MixtureSpec",

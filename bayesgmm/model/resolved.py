@@ -197,7 +197,7 @@ def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) ->
     return np.stack([_per(row, size, f"each row of {name}", what) for row in value])
 
 
-def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
+def resolve(spec: MixtureSpec, data: Dataset, *, sampled: bool = True) -> ResolvedSpec:
     """Turn relative priors and the automatic resolution into numbers in data units.
 
     Parameters
@@ -205,16 +205,21 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     spec : MixtureSpec
     data : Dataset
         The full data: centre, spread and recording steps come from it.
+    sampled : bool
+        Whether a posterior is wanted.
 
     Raises
     ------
     ConfigError
+        Where a posterior is wanted of a structure that EM alone fits.
         Where a prior has the wrong number of entries for this K and these features, or is one of
         single features and there are several.
     """
     priors, size, k = spec.priors, data.n_features, spec.n_components
     centre, spread = data.centre(), data.spread()
     structure = STRUCTURES[spec.covariance]
+    if sampled:
+        require_posterior(spec.covariance)
     relative = priors.units == "relative"
     unit = spread if relative else np.ones(size)
     if priors.mean_location is None:
@@ -245,6 +250,22 @@ def resolve(spec: MixtureSpec, data: Dataset) -> ResolvedSpec:
     )
     _refuse_extremes(found)
     return found
+
+
+def require_posterior(covariance: str) -> None:
+    """Raise ConfigError for a structure that EM alone fits; name the nearest with a posterior."""
+    structure = STRUCTURES[covariance]
+    if structure.factors is not None:
+        raise ConfigError(
+            Advice(
+                Option("covariance", covariance),
+                " is fitted by maximum likelihood alone (fit_em, bic_grid). For a posterior take ",
+                Option("covariance", structure.nearest_sampled),
+                ", which holds it.",
+            ),
+            key="covariance",
+            value=covariance,
+        )
 
 
 def _scale(spec: MixtureSpec, size: int) -> Array:

@@ -20,10 +20,11 @@ from pydantic.dataclasses import dataclass
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
-from bayesgmm.model.components.structures import STRUCTURES, Covariance
+from bayesgmm.model.components.structures import SAMPLED, STRUCTURES, Covariance
 
 __all__ = [
     "COVARIANCES",
+    "FITTED_COVARIANCES",
     "MCLUST_NAMES",
     "Covariance",
     "MixtureSpec",
@@ -67,10 +68,9 @@ FiniteRows = tuple[tuple[Finite, ...], ...]
 
 _CONFIG: Any = {"extra": "forbid"}
 
-COVARIANCES: tuple[str, ...] = tuple(STRUCTURES)
-MCLUST_NAMES = {
-    structure.mclust: name for name, structure in STRUCTURES.items() if structure.mclust
-}
+COVARIANCES: tuple[str, ...] = SAMPLED
+FITTED_COVARIANCES: tuple[str, ...] = tuple(STRUCTURES)
+MCLUST_NAMES = {STRUCTURES[name].mclust: name for name in SAMPLED if STRUCTURES[name].mclust}
 
 
 def our_name(covariance: Any) -> Any:

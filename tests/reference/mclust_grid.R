@@ -1,5 +1,5 @@
-# Six structures, K = 1 to 6: mclust's defaults, then EM from there to 1e-13 -> mclust_grid.json.
-# bic and icl with the sign turned (smaller is better); null where EM ran into a singular covariance.
+# All structures, K = 1 to 9: mclust's defaults, then EM from there to 1e-13 -> mclust_grid.json.
+# bic and icl with the sign turned (smaller is better); left out where EM ran into a singular covariance.
 # Run in this folder: Rscript mclust_grid.R
 suppressMessages({library(mclust); library(jsonlite)})
 control <- emControl(tol = c(1e-13, 1e-13), itmax = c(100000, 100000))
@@ -8,9 +8,10 @@ for (name in c("faithful", "iris", "galaxies", "acidity")) {
   X <- read.csv(paste0("../../models/data/", name, ".csv"))
   Y <- as.matrix(X[sapply(X, is.numeric)]); D <- ncol(Y); n <- nrow(Y)
   y <- if (D == 1) as.numeric(Y) else Y
-  models <- if (D == 1) c("V", "E") else c("VVV", "EEE", "VVI", "VII", "EEI", "EII")
-  table <- mclustBIC(y, G = 1:6, modelNames = models, verbose = FALSE)
-  for (G in 1:6) for (model in models) {
+  models <- if (D == 1) c("V", "E") else mclust.options("emModelNames")
+  table <- mclustBIC(y, G = 1:9, modelNames = models, verbose = FALSE)
+  for (G in 1:9) for (model in models) {
+    if (is.na(table[as.character(G), model])) next
     fit <- mclustModel(y, table, G = G, modelNames = model)
     row <- list(data = name, G = G, model = model, df = nMclustParams(model, D, G),
                 loglik_default = fit$loglik)

@@ -14,7 +14,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.estimator import GaussianMixture
 from bayesgmm.fit import bic_grid, fit_em
 from bayesgmm.model.components import STRUCTURES
-from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES, MixtureSpec
+from bayesgmm.model.spec import FITTED_COVARIANCES, MCLUST_NAMES, MixtureSpec
 from tests.support.places import REFERENCE
 
 MCLUST = json.loads((REFERENCE / "mclust.json").read_text())
@@ -37,8 +37,8 @@ def test_equals_mclust_on_faithful(faithful):
     assert table.index.name == "K"
     assert list(table.columns[:4]) == ["covariance", "family", "noise", "n_factors"]
     by_cell = by_model(table)
-    assert list(by_cell.index) == [(k, name) for k in (1, 2) for name in COVARIANCES]
-    named = [name for name in COVARIANCES if STRUCTURES[name].mclust]
+    assert list(by_cell.index) == [(k, name) for k in (1, 2) for name in FITTED_COVARIANCES]
+    named = [name for name in FITTED_COVARIANCES if STRUCTURES[name].mclust]
     for cell, row in by_cell[by_cell.index.isin(named, level="covariance")].iterrows():
         assert row["bic"] == pytest.approx(reference[cell], abs=0.01), cell
     assert by_cell["rank"].idxmin() == (2, "shared_correlations")
@@ -88,7 +88,7 @@ def test_the_same_model_is_fitted_once_and_carries_its_names(faithful, galaxies,
     assert fitted == [(2, "full"), (2, "tied")]
     same = "tied = tied_diag = tied_spherical = shared_scales"
     assert table.loc[(2, "tied_spherical"), "model"] == same
-    assert len(table) == len(COVARIANCES)
+    assert len(table) == len(FITTED_COVARIANCES)
 
 
 def test_a_higher_solution_set_aside_is_told_beside_the_fit(galaxies):

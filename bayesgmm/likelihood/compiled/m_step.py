@@ -232,24 +232,24 @@ def bound_point(point: Array, flat: Array) -> None:
     if is_partly_shared(problem):
         _project_point(point, flat, n_clusters, n_features)
     factor, scratch = np.empty((n_features, n_features)), np.empty((n_features, n_features))
-    covariances, o = _read_covariances(point, n_clusters, n_features), n_clusters * (1 + n_features)
+    covariances, o = read_covariances(point, n_clusters, n_features), n_clusters * (1 + n_features)
     for k in range(n_clusters):
         if bound(covariances[k], error, scratch) and cholesky(covariances[k], factor):
-            _write_factor(factor, point, o + k * n_features * n_features)
+            write_factor(factor, point, o + k * n_features * n_features)
 
 
 @compiled
 def _project_point(point: Array, flat: Array, n_clusters: int, n_features: int) -> None:
-    covariances = _read_covariances(point, n_clusters, n_features)
+    covariances = read_covariances(point, n_clusters, n_features)
     project(covariances, np.exp(point[:n_clusters]), flat)
     factor, o = np.empty((n_features, n_features)), n_clusters * (1 + n_features)
     for k in range(n_clusters):
         if cholesky(covariances[k], factor):
-            _write_factor(factor, point, o + k * n_features * n_features)
+            write_factor(factor, point, o + k * n_features * n_features)
 
 
 @compiled
-def _read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
+def read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
     covariances = np.empty((n_clusters, n_features, n_features))
     factor = np.empty((n_features, n_features))
     for k in range(n_clusters):
@@ -259,7 +259,7 @@ def _read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
 
 
 @compiled
-def _write_factor(factor: Array, point: Array, o: int) -> None:
+def write_factor(factor: Array, point: Array, o: int) -> None:
     for i in range(factor.shape[0]):
         for j in range(factor.shape[0]):
             point[o] = factor[i, j] if i != j else math.log(factor[i, i])
@@ -278,7 +278,7 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
         for i in range(n_features):
             out[n_clusters + k * n_features + i] = values.means[k, i]
         o = n_clusters * (1 + n_features) + k * n_features * n_features
-        _write_factor(values.factors[set_of(k, values.factors)], out, o)
+        write_factor(values.factors[set_of(k, values.factors)], out, o)
 
 
 @compiled
@@ -320,7 +320,7 @@ def maximise(
         if not mass[k] > EMPTY:
             return k
     if is_partly_shared(problem):
-        start, ridged = _read_covariances(point, n_clusters, n_features), scatters.copy()
+        start, ridged = read_covariances(point, n_clusters, n_features), scatters.copy()
         for k in range(n_clusters):
             for i in range(n_features):
                 ridged[k, i, i] += ridge * mass[k]
@@ -343,5 +343,5 @@ def maximise(
         for i in range(n_features):
             if factor[i, i] * factor[i, i] < floor[i]:
                 return k
-        _write_factor(factor, out, o + k * n_features * n_features)
+        write_factor(factor, out, o + k * n_features * n_features)
     return -1

@@ -2,16 +2,43 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array
 
-__all__ = ["Structure"]
+__all__ = ["Factors", "Structure"]
 
 Belongs = Literal["own", "shared", "none"]
+
+
+class Factors(NamedTuple):
+    """Sigma_k = lambda_k D_k A_k D_k' with factors own or shared, or axes along the features.
+
+    lambda_k is the volume, A_k the shape and D_k the axes (Celeux and Govaert 1995, Pattern
+    Recognition 28:781).
+    """
+
+    volumes: Belongs
+    shapes: Belongs
+    axes: Belongs
+
+    @property
+    def turned(self) -> bool:
+        """Whether what is shared changes where features are measured in other units."""
+        own, shared = "own", "shared"
+        return (self.shapes, self.axes) in ((own, shared), (shared, own))
+
+    def n_free(self, n_components: int, n_features: int) -> int:
+        """Count the free parameters of all covariances."""
+        free = {"own": n_components, "shared": 1, "none": 0}
+        return (
+            free[self.volumes]
+            + free[self.shapes] * (n_features - 1)
+            + free[self.axes] * n_features * (n_features - 1) // 2
+        )
 
 
 @dataclass(frozen=True)
@@ -31,6 +58,9 @@ class Structure:
         One scale serves all features.
     words : str
         The structure in a sentence.
+    factors : Factors or None
+        What is shared of volumes, shapes and axes, in a structure that is fitted by EM alone. Its
+        scales and correlations are then each cluster's own, but not free.
     """
 
     name: str
@@ -39,11 +69,19 @@ class Structure:
     correlations: Belongs
     one_scale: bool
     words: str
+    factors: Factors | None = None
 
     @property
     def label(self) -> str:
-        """The name, and mclust's in brackets where it has one."""
-        return f"{self.name} ({self.mclust})" if self.mclust else self.name
+        """The name, and mclust's in brackets where it has another."""
+        return self.name if self.mclust in ("", self.name) else f"{self.name} ({self.mclust})"
+
+    @property
+    def nearest_sampled(self) -> str:
+        """The structure with a posterior that holds this one, and shares no more."""
+        if self.factors is None:
+            return self.name
+        return "full" if self.correlations == "own" else "diag"
 
     @property
     def scale_dims(self) -> tuple[str, ...]:
@@ -107,9 +145,12 @@ class Structure:
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Count the free parameters: weights, means, scales, correlations."""
+        others = n_components - 1 + n_components * n_features
+        if self.factors is not None:
+            return others + self.factors.n_free(n_components, n_features)
         scales = int(np.prod(self.scales_shape(n_components, n_features)))
         pairs = int(np.prod(self.pairs_shape(n_components, n_features)))
-        return n_components - 1 + n_components * n_features + scales + pairs
+        return others + scales + pairs
 
     def scale_entries(
         self, n_components: int, n_features: int
@@ -129,7 +170,8 @@ class Structure:
 
     def unit(self, spread: Array) -> Array:
         """Return units (feature,) in which the structure stays what it is."""
-        return np.full_like(spread, np.sqrt(np.mean(spread**2))) if self.one_scale else spread
+        one = self.one_scale or (self.factors is not None and self.factors.turned)
+        return np.full_like(spread, np.sqrt(np.mean(spread**2))) if one else spread
 
     def free_unit(self, unit: Array) -> Array:
         """Return the units of the free scales of a set."""

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from bayesgmm.model.components.structure import Structure
+from bayesgmm.model.components.structure import Belongs, Factors, Structure
 
-__all__ = ["STRUCTURES", "Covariance", "distinct_structure"]
+__all__ = ["SAMPLED", "STRUCTURES", "Covariance", "distinct_structure"]
 
 Covariance = Literal[
     "full",
@@ -15,7 +15,31 @@ Covariance = Literal[
     "tied_spherical",
     "shared_correlations",
     "shared_scales",
+    "VEI",
+    "EVI",
+    "VEE",
+    "EVE",
+    "VVE",
+    "EEV",
+    "VEV",
+    "EVV",
 ]
+
+_BY_LETTER: dict[str, Belongs] = {"V": "own", "E": "shared", "I": "none"}
+_IN_WORDS: dict[Belongs, str] = {"own": "own", "shared": "shared", "none": "along the features"}
+
+
+def _factored(name: str) -> Structure:
+    """Return a structure of mclust by the letters of volumes, shapes and axes."""
+    volumes, shapes, axes = (_BY_LETTER[letter] for letter in name)
+    return Structure(
+        *(name, name, "own", "none" if axes == "none" else "own"),
+        one_scale=False,
+        words=f"Covariances with {_IN_WORDS[volumes]} volumes, {_IN_WORDS[shapes]} shapes and axes "
+        f"that are {_IN_WORDS[axes]}.",
+        factors=Factors(volumes, shapes, axes),
+    )
+
 
 _INDEPENDENT = "features, which are independent within a cluster."
 STRUCTURES: dict[str, Structure] = {
@@ -62,8 +86,10 @@ STRUCTURES: dict[str, Structure] = {
             one_scale=False,
             words="All clusters share one set of scales; each has its own correlations.",
         ),
+        *map(_factored, ("VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV")),
     )
 }
+SAMPLED = tuple(name for name, structure in STRUCTURES.items() if structure.factors is None)
 
 
 def distinct_structure(name: str, n_components: int, n_features: int) -> str:
@@ -78,6 +104,11 @@ def distinct_structure(name: str, n_components: int, n_features: int) -> str:
     ('spherical', 'full')
     """
     wanted = STRUCTURES[name]
+    if wanted.factors is not None:
+        if n_components > 1 and n_features > 1:
+            return name
+        alike = n_features == 1 and wanted.factors.volumes == "shared"
+        wanted = STRUCTURES["tied" if alike else wanted.nearest_sampled]
 
     def same(other: Structure) -> bool:
         sharing = n_components > 1 and (
@@ -90,4 +121,4 @@ def distinct_structure(name: str, n_components: int, n_features: int) -> str:
         )
         return not sharing and not shape
 
-    return next(other.name for other in STRUCTURES.values() if same(other))
+    return next(other for other in SAMPLED if same(STRUCTURES[other]))
