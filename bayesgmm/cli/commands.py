@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bayesgmm.cli import analyses, cache, posteriors
+from bayesgmm.cli import analyses, cache, grid, posteriors
 
 __all__ = ["app"]
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 analyses.register(app)
+grid.register(app)
 posteriors.register(app)
 cache.register(app)
 

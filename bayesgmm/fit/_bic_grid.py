@@ -42,7 +42,7 @@ def bic_grid(
     data : Dataset, array of shape (obs, feature) or frame
     n_components : int or iterable of int
     covariances : str or sequence of str
-        Structures of `MixtureSpec`, by our names or mclust's; "all" for every one.
+        Structures of `MixtureSpec`, by our names or mclust's; "all" for all sixteen.
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
     labels_inform_weights : bool

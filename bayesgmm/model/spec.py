@@ -270,7 +270,8 @@ class MixtureSpec(_Checked):
     covariance : {"full", "tied", "diag", "spherical", "tied_diag", "tied_spherical", \
             "shared_correlations", "shared_scales"}
         Which of scales and correlations exist, and which are shared by all clusters. mclust's
-        names, VVV, EEE, VVI, VII, EEI and EII, are taken too, and become ours.
+        names, VVV, EEE, VVI, VII, EEI and EII, are taken too, and become ours. Its other eight
+        (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV) are fitted by maximum likelihood alone.
     priors : Priors
         The priors; the defaults are scaled by the data.
     resolution : "auto", float or tuple of float

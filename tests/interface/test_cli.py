@@ -77,8 +77,8 @@ def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> No
 
 def test_all_commands_are_there() -> None:
     assert set(COMMANDS) == {
-        "run", "check", "compare", "datasets", "fit", "sample", "report", "predict", "simulate",
-        "cache",
+        "run", "check", "compare", "grid", "datasets", "fit", "sample", "report", "predict",
+        "simulate", "cache",
     }  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_help_and_no_arguments_show_the_commands(run: Run) -> None:
         ["compare", "models/data/iris.csv", "--sep", ";"],
         ["fit", "models/data/iris.csv"],
         ["fit", "models/data/iris.csv", "-k", "151"],
-        ["fit", "models/data/iris.csv", "-k", "2", "--covariance", "EVE"],
+        ["fit", "models/data/iris.csv", "-k", "2", "--covariance", "EVX"],
         ["fit", "models/data/iris.csv", "-k", "2", "--columns", "species"],
         ["sample", "models/data/iris.csv", "-k", "1.5"],
         ["datasets", "tests"],
@@ -423,3 +423,18 @@ def test_as_a_module() -> None:
     assert (
         done.stderr == "error: cannot read the model file 'no.toml': No such file or directory.\n"
     )
+
+
+def test_grid_ranks_structures_and_writes_table_and_picture(run: Run, tmp_path: Path) -> None:
+    table, picture = tmp_path / "grid.csv", tmp_path / "grid.png"
+    data = ("models/data/faithful.csv", "-k", "1-2", "--covariance", "full,tied,VEV", "--seed", 1)
+    code, out, err = run("grid", *data, "--out", table, "--plot", picture)
+    assert code == 0 and err == ""
+    assert "1. K = 2, full: BIC 2322.19 (11 parameters)" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert len(table.read_text().splitlines()) == 7
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    found = json.loads(run("grid", *data, "--json")[1])
+    assert [row["K"] for row in found["models"]] == [1, 1, 1, 2, 2, 2]
+    assert run("grid", *data, "--out", table)[0] == 0  # its own file of the same command
+    assert run("grid", data[0], "-k", "0")[0] == 2

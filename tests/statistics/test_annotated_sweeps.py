@@ -125,15 +125,15 @@ def test_the_second_route_gives_the_sum_over_all_allocations(options):
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("missing",), ("weights",), ("labels",)], ids=" and ".join)
 def test_both_routes_are_within_one_per_cent_of_the_sum_over_all_allocations(options):
-    """Errors of 0.003 nats at most, so that 1 % is three of them."""
+    """Errors of 0.0035 nats at most, so that 1 % is about three of them; Monte Carlo ten times."""
     data, expected = known(*options)
     posterior = bg.sample(data, INDEPENDENT, draws=20_000, log_likelihood=False, seed=1)
-    for evidence in (
-        bg.log_evidence(posterior, seed=1),
-        bg.smc_evidence(posterior, n_particles=8192, seed=1),
-    ):
-        assert evidence.error < 0.0033
-        assert evidence.value == pytest.approx(expected, abs=math.log(1.01))
+    bridge = bg.log_evidence(posterior, seed=1)
+    runs = [bg.smc_evidence(posterior, seed=seed) for seed in range(10)]
+    mean = float(np.mean([run.value for run in runs]))
+    error = math.hypot(*(run.error for run in runs)) / len(runs)
+    assert bridge.error < 0.0035 and error < 0.0035
+    assert [bridge.value, mean] == pytest.approx([expected] * 2, abs=math.log(1.01))
 
 
 def test_the_mean_of_the_runs_is_unbiased():

@@ -1,0 +1,125 @@
+"""The command that compares covariance structures and numbers of components by BIC."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayesgmm.advice import shown
+from bayesgmm.cli.options import (
+    CovariancesOption,
+    DataFile,
+    Json,
+    LabelsInformWeights,
+    Overwrite,
+    ResolutionOption,
+    Seed,
+    resolution_in,
+    structures_in,
+)
+from bayesgmm.cli.outcome import Exit
+from bayesgmm.cli.printing import print_data, print_json, print_line, print_rows, records
+from bayesgmm.cli.reading import read_data, reads_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["register"]
+
+_SHOWN = 5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(epilog="Example: bayesgmm grid data.csv -k 1-9 --out grid.csv")(reads_data(grid))
+
+
+def grid(
+    data: DataFile,
+    reading: dict[str, Any],
+    components: Annotated[
+        str, typer.Option("--components", "-k", help='Numbers of components: "1-9", "2,3" or "3".')
+    ] = "1-9",
+    covariance: CovariancesOption = "all",
+    resolution: ResolutionOption = "auto",
+    labels_inform_weights: LabelsInformWeights = True,
+    out: Annotated[Path | None, typer.Option(help="CSV file of the whole table.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--plot", help="Picture of BIC over K: PNG, SVG or PDF.")
+    ] = None,
+    overwrite: Overwrite = False,
+    seed: Seed = None,
+    json: Json = False,
+) -> int:
+    """Compare covariance structures and numbers of components by the BIC of EM fits."""
+    from bayesgmm.fit import bic_grid
+    from bayesgmm.posterior.files import check_writable, write_text
+    from bayesgmm.posterior.whole_files import csv_text
+
+    for path in filter(None, (out, picture)):
+        check_writable(path, overwrite)
+    section, dataset = read_data(data, reading)
+    if not json:
+        print_data(dataset, section.units)
+    table = bic_grid(
+        dataset,
+        _numbers(components),
+        structures_in(covariance),
+        resolution=resolution_in(resolution),
+        labels_inform_weights=labels_inform_weights,
+        seed=seed,
+    )
+    if out is not None:
+        write_text(out, csv_text(table), overwrite)
+    if picture is not None:
+        _draw(table, picture)
+    if json:
+        print_json({"seed": table.attrs["seed"], "models": records(table)})
+    else:
+        _print(table)
+    return Exit.OK
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from bayesgmm.analysis.schema import component_counts
+
+    try:
+        return component_counts(text)
+    except ValueError as error:
+        message = f"{error}, got {shown(text)}."
+        raise typer.BadParameter(message, param_hint="--components") from None
+
+
+def _draw(table: "pd.DataFrame", path: Path) -> None:
+    from bayesgmm import plots
+
+    plot = plots.bic_grid(table)
+    plot.savefig(path)
+    plot.close()
+
+
+def _print(table: "pd.DataFrame") -> None:
+    """Print BIC less the best of all structures and K, then the best models."""
+    ranked = table["bic"].where(~table["flagged"].astype(bool))
+    least = float(ranked.min())
+    gaps = table.assign(gap=ranked - least).pivot(columns="covariance", values="gap").T
+    print_line(f"BIC less the smallest, {least:.2f}; - where chance explains every solution")
+    print_rows(
+        [
+            {"structure": name, **{f"K = {k}": _shown(gap) for k, gap in row.items()}}
+            for name, row in gaps.loc[list(dict.fromkeys(table["covariance"]))].iterrows()
+        ]
+    )
+    models = table.assign(gap=ranked - least).drop_duplicates(["model", "bic"])
+    for k, row in models.nsmallest(_SHOWN, "gap").iterrows():
+        print_line(
+            f"{row['rank']:.0f}. K = {k}, {row['model']}: BIC {row['bic']:.2f} "
+            f"({row['n_parameters']} parameters)"
+        )
+
+
+def _shown(gap: float) -> str:
+    if math.isnan(gap):
+        return "-"
+    return f"{gap:.1f}" if gap < 1000.0 else f"{gap:.0f}"
