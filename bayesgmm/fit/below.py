@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.points import point_of, split
@@ -32,11 +32,10 @@ class Kept:
             while len(self._leaders) > _MOST_KEPT:
                 self._leaders.popitem(last=False)
 
-    def get(self, key: Hashable, search: Callable[[], tuple[Run, ...]]) -> tuple[Run, ...]:
-        """Return the leaders kept under a key; else search for them, which keeps them."""
+    def get(self, key: Hashable) -> tuple[Run, ...] | None:
+        """Return the leaders kept under a key, if any are."""
         with self._lock:
-            leaders = self._leaders.get(key)
-        return search() if leaders is None else leaders
+            return self._leaders.get(key)
 
 
 def doubled(point: Array, n_components: int, n_features: int) -> Array:

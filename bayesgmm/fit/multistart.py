@@ -147,16 +147,20 @@ class _Plan(NamedTuple):
 
 
 class _Ends(NamedTuple):
-    """Where the climbs of a search ended on all rows, and their first parts on some rows."""
+    """Where the climbs of a search ended on all rows, and their first parts on some rows.
+
+    `leaders` are those of the ends (`ShortClimbs.leaders`), where the search is nested.
+    """
 
     ends: list[tuple[Run, tuple[int, ...]]]
     runs: list[Run]
     rows: Rows
     few: Rows
+    leaders: tuple[Run, ...]
 
 
 def _search(target: Target, data: Dataset, plan: _Plan) -> PointFit:
-    ends, runs, rows, few = _climbed(target, data, plan)
+    ends, runs, rows, few, _ = _climbed(target, data, plan)
     found = distinct(target, ends, data.n_obs)
     return conclude(target, rows, data, found, runs, few, plan.seed)
 
@@ -172,7 +176,8 @@ def _climbed(target: Target, data: Dataset, plan: _Plan) -> _Ends:
     floor = _floor(scaled, resolved)
     most = min(plan.max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
     climbs = ShortClimbs(target, few, scaled, sample, floor, tolerance, most)
-    if plan.nested and few is rows:
+    nested = plan.nested and few is rows
+    if nested:
         climbs = replace(climbs, below=_leaders_below(climbs, data, plan))
     runs = short_runs(climbs, starts_seed, plan.n_starts)
     found = distinct(target, [(run, (i,)) for i, run in enumerate(runs)], few.n_rows, tolerance)
@@ -186,9 +191,10 @@ def _climbed(target: Target, data: Dataset, plan: _Plan) -> _Ends:
         ends = _polished(target, rows, found, runs, floor, tol, max_iter)
     ends = off_saddles(target, rows, ends, floor, tol, max_iter)
     ends += _not_below(climbs, ends, runs, plan)
-    if plan.nested:
-        _kept.put(plan.key(target, data), tuple(climbs.leaders([run for run, _ in ends])))
-    return _Ends(ends, runs, rows, few)
+    leaders = tuple(climbs.leaders([run for run, _ in ends])) if nested else ()
+    if nested:
+        _kept.put(plan.key(target, data), leaders)
+    return _Ends(ends, runs, rows, few, leaders)
 
 
 def _leaders_below(climbs: ShortClimbs, data: Dataset, plan: _Plan) -> tuple[Run, ...]:
@@ -196,13 +202,8 @@ def _leaders_below(climbs: ShortClimbs, data: Dataset, plan: _Plan) -> tuple[Run
     smaller = climbs.fewer()
     if smaller is None:
         return ()
-    target = smaller.target
-
-    def search() -> tuple[Run, ...]:
-        ends = _climbed(target, data, plan).ends
-        return tuple(smaller.leaders([run for run, _ in ends]))
-
-    return _kept.get(plan.key(target, data), search)
+    kept = _kept.get(plan.key(smaller.target, data))
+    return _climbed(smaller.target, data, plan).leaders if kept is None else kept
 
 
 def _not_below(
