@@ -27,8 +27,9 @@ from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS, MOST_SCANNED
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.several import EACH_ONCE, covariances_in
-from bayesgmm.model.spec import COVARIANCES, Priors, our_name
+from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES, Priors, our_name
 
 __all__ = [
     "About",
@@ -120,6 +121,12 @@ def _structures(value: Any) -> Any:
         names = covariances_in(value)
     except ConfigError:
         raise ValueError(EACH_ONCE) from None
+    for name in names:
+        if name in FITTED_COVARIANCES and name not in COVARIANCES:
+            nearest = STRUCTURES[name].nearest_sampled
+            raise ValueError(
+                f"must be a structure with a posterior, such as {nearest!r}, which holds this one"
+            )
     *others, last = map(repr, COVARIANCES)
     if any(name not in COVARIANCES for name in names):
         raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")

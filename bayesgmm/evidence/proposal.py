@@ -97,14 +97,15 @@ class Proposal:
         groups = target.resolved.groups
         if not groups.exchangeable:
             return self
-        reference = self.log_density(points)
+        reference, permuting = self.log_density(points), _Permuting(target)
         whitenings, shifts, constants = [*self.whitenings], [*self.shifts], [*self.constants]
         for gaussian, order, near in _within_reach(self, target, points, reference):
-            whitening = _of_permuted(self.whitenings[gaussian], target, order)
+            whitening = self.whitenings[gaussian]
             shift, constant = self.shifts[gaussian], self.constants[gaussian]
-            density = _log_gaussian(points[near], whitening, shift, constant)
+            there = permuting.points(points[near], order)
+            density = _log_gaussian(there, whitening, shift, constant)
             if (density - reference[near]).max() > NEGLIGIBLE:
-                whitenings.append(whitening)
+                whitenings.append(permuting.columns(whitening, order))
                 shifts.append(shift)
                 constants.append(constant)
         return replace(
@@ -189,18 +190,30 @@ def unwarned() -> Iterator[None]:
 
 def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
     """Return P (dim, dim): P x are the coordinates with cluster k taken from `order[k]`."""
-    return _of_permuted(np.eye(target.dim), target, order)
+    return _Permuting(target).columns(np.eye(target.dim), order)
 
 
-def _of_permuted(matrix: Array, target: LogPosterior, order: IntArray) -> Array:
-    """Return matrix P, P as in `permutation_matrix`."""
-    free = target.resolved.n_components - 1
-    weights = np.vstack([np.eye(free), -np.ones((1, free))])
-    index = _cluster_coordinates(target)
-    permuted = matrix.copy()
-    permuted[:, :free] = matrix[:, :free] @ weights[order[:-1]]
-    permuted[:, index[order].ravel()] = matrix[:, index.ravel()]
-    return permuted
+class _Permuting:
+    """Products with the matrices P of `permutation_matrix`."""
+
+    def __init__(self, target: LogPosterior) -> None:
+        self._free = target.resolved.n_components - 1
+        self._weights = np.vstack([np.eye(self._free), -np.ones((1, self._free))])
+        self._index = _cluster_coordinates(target)
+
+    def points(self, points: Array, order: IntArray) -> Array:
+        """Return P x of each of the points (point, dim)."""
+        out, free = points.copy(), self._free
+        out[:, :free] = points[:, :free] @ self._weights[order[:-1]].T
+        out[:, self._index.ravel()] = points[:, self._index[order].ravel()]
+        return out
+
+    def columns(self, matrix: Array, order: IntArray) -> Array:
+        """Return the product of a matrix (any, dim) and P."""
+        out, free = matrix.copy(), self._free
+        out[:, :free] = matrix[:, :free] @ self._weights[order[:-1]]
+        out[:, self._index[order].ravel()] = matrix[:, self._index.ravel()]
+        return out
 
 
 def _cluster_coordinates(target: LogPosterior) -> IntArray:

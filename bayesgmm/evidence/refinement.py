@@ -27,7 +27,7 @@ CHAINS = 128
 KEPT = 32
 LONGEST = 256
 _JUDGED = 4  # one state in so many says whether chains still rise
-_ALLOCATED_ROWS, _LABEL_PASSES = 500, 10  # labels here serve the proposal alone
+_ALLOCATED_ROWS, _LABEL_PASSES = 250, 10  # labels here serve the proposal alone
 
 
 def refine(

@@ -81,7 +81,7 @@ SEQUENCES = _plain(
     np.array([]), np.array(None), pd.Index(["x1", "x2"]), pd.Series([1, 2]), ["\ud800"],
     ["a\0b"], [b"x1"], range(10**12), nested(100_000), [(0.0, 1.0)], [(1.0, 0.0), (0.0, 1.0)],
     [(float("nan"), 1.0)] * 2, [(0.0, 0.0)] * 2, [(-1e308, 1e308)] * 2, [(1, 2, 3)] * 2,
-    [("a", "b")] * 2, [True], [1.5], ["full", "tied"], ["EVE"],
+    [("a", "b")] * 2, [True], [1.5], ["full", "tied"], ["XYZ"],
 ) + _made(generator=lambda: (name for name in ("x1", "x2")))  # fmt: skip
 
 MAPPINGS = _plain(

@@ -123,7 +123,7 @@ def test_defaults_and_paths_relative_to_the_file(model_file: Path) -> None:
         (DATA + "[model]\nn_components = '2-x'", "such as 3, '1,2,4' or '1-6', got '2-x'."),
         (DATA + "[model]\nn_components = 2.0", "between 1 and 200"),
         (DATA + "[model]\nn_components = true", "between 1 and 200"),
-        (DATA + "[model]\ncovariance = 'EVE'", "must be 'full', 'tied', 'diag'"),
+        (DATA + "[model]\ncovariance = 'XYZ'", "must be 'full', 'tied', 'diag'"),
         (DATA + "[model]\nresolution = -1", "greater than or equal to 0"),
         (DATA + "[model]\nresolution = nan", "resolution in [model]"),
         (DATA + "[model.priors]\neta = 0", "eta in [model.priors] of {path} must be greater than"),

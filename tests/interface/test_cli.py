@@ -111,7 +111,7 @@ def test_help_and_no_arguments_show_the_commands(run: Run) -> None:
         ["compare", "models/data/iris.csv", "-k", "0"],
         ["compare", "models/data/iris.csv", "-k", "a"],
         ["compare", "models/data/iris.csv", "--columns", "petal"],
-        ["compare", "models/data/iris.csv", "--covariance", "EVE"],
+        ["compare", "models/data/iris.csv", "--covariance", "XYZ"],
         ["compare", "models/data/iris.csv", "--sep", ";"],
         ["fit", "models/data/iris.csv"],
         ["fit", "models/data/iris.csv", "-k", "151"],

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import bayesgmm as bg
-from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.components import SAMPLED
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.files import load
 from bayesgmm.posterior.tree import SCHEMA_VERSION, attribute
@@ -23,7 +23,7 @@ def rows():
     return np.random.default_rng(4).normal(size=(60, 3)) + [[0, 0, 0], [8, 4, 4]] * 30
 
 
-@pytest.fixture(scope="module", params=STRUCTURES)
+@pytest.fixture(scope="module", params=SAMPLED)
 def tree(request, rows):
     spec = bg.MixtureSpec(2, request.param)
     return bg.sample(rows, spec, draws=40, tune=150, chains=2, seed=1)

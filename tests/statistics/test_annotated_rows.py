@@ -20,7 +20,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec, resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
@@ -28,7 +28,7 @@ from bayesgmm.posterior.draws import Draws
 
 N_ROWS = 60
 EACH_STEP = pytest.mark.parametrize("step", [0.0, 0.5], ids=["exact", "rounded"])
-EACH_STRUCTURE = pytest.mark.parametrize("covariance", STRUCTURES)
+EACH_STRUCTURE = pytest.mark.parametrize("covariance", SAMPLED)
 
 
 def some_rows(n_features: int, n_components: int, rng: np.random.Generator) -> AnnotatedRows:

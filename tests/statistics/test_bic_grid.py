@@ -154,4 +154,4 @@ def test_mclusts_names_are_taken_everywhere(faithful, name, tmp_path):
 
 def test_a_name_that_is_neither_is_refused():
     with pytest.raises(ConfigError, match="full"):
-        MixtureSpec(2, covariance="EVE")
+        MixtureSpec(2, covariance="XYZ")

@@ -13,7 +13,7 @@ from pytensor.compile.mode import Mode
 from bayesgmm.data import Annotations, Dataset, as_dataset
 from bayesgmm.likelihood.annotated_rows import annotated_rows, values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.components import STRUCTURES, distinct_structure
+from bayesgmm.model.components import SAMPLED, STRUCTURES, distinct_structure
 from bayesgmm.model.pymc_model import build_model, model_of
 from bayesgmm.model.pymc_rows import observe
 from bayesgmm.model.resolved import resolve
@@ -22,7 +22,7 @@ from tests.support.few import few
 from tests.support.log_posteriors import log_posterior_of
 
 INTERPRETED = Mode(linker="py", optimizer=None)
-SIZES = list(itertools.product((1, 2, 5), (1, 2, 5), STRUCTURES))
+SIZES = list(itertools.product((1, 2, 5), (1, 2, 5), SAMPLED))
 PRIORS_AND_STEPS = list(itertools.product(("lognormal", "halfnormal"), (0.0, 0.5)))
 DISTINCT = [(d, k, name) for d, k, name in SIZES if distinct_structure(name, k, d) == name]
 
@@ -74,7 +74,7 @@ def test_structures_that_coincide_are_one_model(n_features, n_components, covari
     ("n_features", "covariance", "family"),
     few(
         [
-            *((3, covariance, "lognormal") for covariance in STRUCTURES),
+            *((3, covariance, "lognormal") for covariance in SAMPLED),
             *((3, name, "halfnormal") for name in ("full", "spherical", "tied_spherical")),
             (1, "full", "lognormal"),
         ],
@@ -127,7 +127,7 @@ def annotated_case(n_features, covariance, n_patterns):
 def each_annotated_model():
     """Yield each structure with each number of features and patterns, one of them by default."""
     sizes = list(itertools.product((1, 2, 5), (1, 8, 40)))
-    for place, covariance in enumerate(STRUCTURES):
+    for place, covariance in enumerate(SAMPLED):
         for i, (d, n_patterns) in enumerate(sizes):
             marks = [] if i == (place + 1) % len(sizes) else [pytest.mark.slow]
             yield pytest.param(d, covariance, n_patterns, marks=marks)

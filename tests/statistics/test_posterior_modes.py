@@ -13,7 +13,7 @@ from bayesgmm.diagnosis import diagnose
 from bayesgmm.evidence import log_evidence
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
@@ -52,7 +52,7 @@ def hessian_of(target, x, h=1e-3):
     return out
 
 
-@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("covariance", SAMPLED)
 def test_a_climb_ends_where_the_density_is_flat_and_curved_down(covariance, iris):
     data = as_dataset(iris.values[:, :2])
     target = target_of(data, MixtureSpec(2, covariance))
@@ -68,7 +68,7 @@ def test_a_climb_ends_where_the_density_is_flat_and_curved_down(covariance, iris
 
 def test_labels_are_permuted_as_parameters_are(iris):
     data = as_dataset(iris.values[:, :3])
-    for covariance in STRUCTURES:
+    for covariance in SAMPLED:
         target = target_of(data, MixtureSpec(3, covariance))
         x = np.random.default_rng(1).normal(size=target.dim)
         parameters = target.constrain(x[None])

@@ -27,7 +27,7 @@ from bayesgmm.errors import (
 )
 from bayesgmm.likelihood.chain_density import ChainDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.components import SAMPLED, STRUCTURES
 from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
@@ -97,7 +97,7 @@ def test_log_density_of_the_draws_is_the_pymc_model(tree, standardised_faithful)
 FREE = ("weights", "means", "scales_free", "partial_correlations_beta")
 
 
-@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("covariance", SAMPLED)
 def test_every_structure_samples_and_is_laid_out(covariance, iris):
     tree = sample(iris, MixtureSpec(2, covariance), draws=60, tune=200, chains=2, seed=5)
     posterior = tree["posterior"]

@@ -13,7 +13,7 @@ from bayesgmm.likelihood.compiled.kernels import blocked, row_responsibilities, 
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
@@ -21,7 +21,7 @@ from tests.support.log_posteriors import log_posterior_of
 from tests.support.places import REFERENCE
 
 
-@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("covariance", SAMPLED)
 @pytest.mark.parametrize("inverse_temperature", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("jacobian", [False, True])
 def test_gradient_by_finite_differences(covariance, inverse_temperature, jacobian):
@@ -35,7 +35,7 @@ def test_gradient_by_finite_differences(covariance, inverse_temperature, jacobia
         assert (above.value - below.value) / 2e-5 == pytest.approx(slope, rel=2e-6, abs=2e-6)
 
 
-@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("covariance", SAMPLED)
 def test_expected_objective_touches_the_log_posterior(covariance):
     """At the point of the E-step, EM's objective has the gradient of the log posterior (Fisher)."""
     fused, rng = log_posterior_of(3, 3, covariance, "halfnormal", 0.2)
@@ -171,7 +171,7 @@ def test_singular_point_has_no_density():
         assert fused.evaluate(extreme).value == -np.inf
 
 
-@pytest.mark.parametrize("covariance", STRUCTURES)
+@pytest.mark.parametrize("covariance", SAMPLED)
 def test_coordinates_go_there_and_back(covariance):
     fused, rng = log_posterior_of(4, 3, covariance, "lognormal", 0.3)
     x = rng.normal(size=(5, fused.dim))
