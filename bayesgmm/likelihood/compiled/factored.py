@@ -101,6 +101,15 @@ def _one_shape(h: Array, mass: Array, out: Array) -> None:
 
 
 @compiled
+def _rotate(one: Array, other: Array, cosine: float, sine: float) -> None:
+    """Turn two vectors in their plane, in place."""
+    for m in range(one.shape[0]):
+        first, second = one[m], other[m]
+        one[m] = cosine * first + sine * second
+        other[m] = cosine * second - sine * first
+
+
+@compiled
 def _principal_axes(matrix: Array, axes: Array) -> None:
     """Write the eigenvectors of a symmetric matrix, which is overwritten, by rising eigenvalue."""
     size = matrix.shape[0]
@@ -117,23 +126,9 @@ def _principal_axes(matrix: Array, axes: Array) -> None:
                     continue
                 angle = 0.5 * math.atan2(2.0 * matrix[i, j], matrix[i, i] - matrix[j, j])
                 cosine, sine = math.cos(angle), math.sin(angle)
-                for m in range(size):
-                    one, other = matrix[m, i], matrix[m, j]
-                    matrix[m, i], matrix[m, j] = (
-                        cosine * one + sine * other,
-                        cosine * other - sine * one,
-                    )
-                    one, other = axes[m, i], axes[m, j]
-                    axes[m, i], axes[m, j] = (
-                        cosine * one + sine * other,
-                        cosine * other - sine * one,
-                    )
-                for m in range(size):
-                    one, other = matrix[i, m], matrix[j, m]
-                    matrix[i, m], matrix[j, m] = (
-                        cosine * one + sine * other,
-                        cosine * other - sine * one,
-                    )
+                _rotate(matrix[:, i], matrix[:, j], cosine, sine)
+                _rotate(axes[:, i], axes[:, j], cosine, sine)
+                _rotate(matrix[i], matrix[j], cosine, sine)
         if not off > 1e-32 * on:
             break
     for i in range(size):
@@ -171,18 +166,10 @@ def _turn(inner: Array, axes: Array, variances: Array) -> float:
             gained += gain
             angle = 0.5 * math.atan2(-b, -a)
             cosine, sine = math.cos(angle), math.sin(angle)
-            for m in range(size):
-                one, other = axes[m, i], axes[m, j]
-                axes[m, i], axes[m, j] = cosine * one + sine * other, cosine * other - sine * one
+            _rotate(axes[:, i], axes[:, j], cosine, sine)
             for k in range(inner.shape[0]):
-                for m in range(size):
-                    one, other = inner[k, m, i], inner[k, m, j]
-                    inner[k, m, i] = cosine * one + sine * other
-                    inner[k, m, j] = cosine * other - sine * one
-                for m in range(size):
-                    one, other = inner[k, i, m], inner[k, j, m]
-                    inner[k, i, m] = cosine * one + sine * other
-                    inner[k, j, m] = cosine * other - sine * one
+                _rotate(inner[k, :, i], inner[k, :, j], cosine, sine)
+                _rotate(inner[k, i], inner[k, j], cosine, sine)
     return gained
 
 
