@@ -104,7 +104,7 @@ def print_analysis(result: "AnalysisResult", command: str = "") -> int:
     head = f"Verdict for K = {comparison.numbers[result.choice.model]}"
     print_verdict(result.verdict, head, command)
     for kind, path in result.files.items():
-        print_line(f"{kind:<11}{path}")
+        print_line(f"{kind:<12}{path}")
     return Exit.OK if result.ok else Exit.BAD_VERDICT
 
 

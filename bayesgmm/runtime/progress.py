@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from bayesgmm.advice import shown
-from bayesgmm.arguments import check_flag
 from bayesgmm.errors import ConfigError
 
 __all__ = ["Progress", "check_progress", "reporting", "steps"]
@@ -68,7 +67,8 @@ def steps[Item](items: Collection[Item], name: str, progress: bool) -> Iterator[
     progress : bool
         Whether to show a bar.
     """
-    check_flag("progress", progress)
+    if not isinstance(progress, bool):
+        raise ConfigError(f"progress must be True or False, got {shown(progress)}.", key="progress")
     if progress:
         from rich.console import Console
         from rich.progress import track

@@ -436,5 +436,6 @@ def test_grid_ranks_structures_and_writes_table_and_picture(run: Run, tmp_path: 
     assert picture.read_bytes().startswith(b"\x89PNG")
     found = json.loads(run("grid", *data, "--json")[1])
     assert [row["K"] for row in found["models"]] == [1, 1, 1, 2, 2, 2]
-    assert run("grid", *data, "--out", table)[0] == 0  # its own file of the same command
+    assert run("grid", *data, "--out", table)[0] == 4
+    assert run("grid", *data, "--out", table, "--overwrite")[0] == 0
     assert run("grid", data[0], "-k", "0")[0] == 2

@@ -127,7 +127,7 @@ def test_a_full_run_stopped_after_the_comparison_keeps_what_it_compared(
 ) -> None:
     """What is stopped there may be a run under another prior: none of its draws are kept."""
 
-    def interrupt(comparison: Any) -> Any:
+    def interrupt(comparison: Any, **_: Any) -> Any:
         other = comparison.posteriors[1].copy()
         raise SamplingInterrupted("interrupted.", partial=other, finished={3: other})
 

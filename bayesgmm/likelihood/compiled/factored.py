@@ -196,6 +196,26 @@ def _along(scatters: Array, axes: Array, inner: Array, h: Array) -> float:
 
 
 @compiled
+def _begin(
+    scatters: Array, covariances: Array, axes_kind: int, sources: Array, axes: Array
+) -> None:
+    """Write the matrices whose principal axes are the first ones, or the axes of the features."""
+    n_clusters, size = scatters.shape[0], scatters.shape[1]
+    for k in range(n_clusters):
+        trace = 0.0
+        for i in range(size):
+            trace += covariances[k, i, i]
+        for i in range(size):
+            for j in range(size):
+                if axes_kind == _OWN_AXES:
+                    sources[k, i, j] = scatters[k, i, j]
+                elif axes_kind == _SHARED_AXES:
+                    sources[0, i, j] += covariances[k, i, j] / ((k + 1.0) * trace)
+                elif i == j:
+                    axes[0, i, i] = 1.0
+
+
+@compiled
 def factored(
     scatters: Array,
     mass: Array,
@@ -225,18 +245,7 @@ def factored(
     n_clusters, size = scatters.shape[0], scatters.shape[1]
     n_sets = n_clusters if axes_kind == _OWN_AXES else 1
     axes, sources = np.zeros((n_sets, size, size)), np.zeros((n_sets, size, size))
-    for k in range(n_clusters):
-        trace = 0.0
-        for i in range(size):
-            trace += covariances[k, i, i]
-        for i in range(size):
-            for j in range(size):
-                if axes_kind == _OWN_AXES:
-                    sources[k, i, j] = scatters[k, i, j]
-                elif axes_kind == _SHARED_AXES:
-                    sources[0, i, j] += covariances[k, i, j] / ((k + 1.0) * trace)
-                elif i == j:
-                    axes[0, i, i] = 1.0
+    _begin(scatters, covariances, axes_kind, sources, axes)
     inner, h = np.empty_like(scatters), np.empty((n_clusters, size))
     variances = np.empty_like(h)
     found, last, enough = axes_kind == _ALONG_FEATURES, -math.inf, 0.0

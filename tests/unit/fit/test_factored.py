@@ -144,6 +144,7 @@ def test_what_needs_a_posterior_refuses_and_names_the_nearest(verb):
         verb(rows)
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DegeneracyWarning")
 def test_an_optimum_narrower_than_the_recording_error_is_listed_and_not_returned():
     rng = np.random.default_rng(2)
     rows = np.concatenate([rng.normal(size=(60, 2)), rng.normal(6.0, 0.05, (40, 2))])
