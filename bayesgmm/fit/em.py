@@ -62,8 +62,9 @@ def fit_em(
 
     Two components that coincide are a saddle of the likelihood: it is left by splitting components.
     Where no split gains anything the fit with fewer components is the maximum, and the status says
-    so. Up to 5,000 rows the highest of `PointFit.optima` is at least as high as that with one
-    component fewer and the same options: that fit is made first, and kept for a later call.
+    so. Up to 5,000 rows, none with a known label, the highest of `PointFit.optima` is at least as
+    high as that with one component fewer and the same options: that fit is made first, and kept for
+    a later call.
 
     Parameters
     ----------
