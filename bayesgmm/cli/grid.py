@@ -102,6 +102,9 @@ def _draw(table: "pd.DataFrame", path: Path) -> None:
 def _print(table: "pd.DataFrame") -> None:
     """Print BIC less the best of all structures and K, then the best models."""
     ranked = table["bic"].where(~table["flagged"].astype(bool))
+    if ranked.isna().all():
+        print_line("No model is ranked: chance explains every solution, or all starts collapsed.")
+        return
     least = float(ranked.min())
     gaps = table.assign(gap=ranked - least).pivot(columns="covariance", values="gap").T
     print_line(f"BIC less the smallest, {least:.2f}; - where chance explains every solution")

@@ -152,10 +152,12 @@ def _warn_of_chance(target: Target, candidate: Candidate, data: Dataset) -> None
     k = slimmest(candidate.parameters, target.resolved.structure, data.n_counted)
     number = cluster_names(target.resolved.n_components)[k]
     rows = candidate.parameters.weights[k] * data.n_counted
+    free = target.resolved.structure.factors is not None and target.resolved.resolution.any()
+    below = ", or narrower than the recording error" if free else ""
     warnings.warn(
         f"chance explains every solution with K = {target.resolved.n_components} for {data.n_obs} "
         f"rows in {data.n_features} features: in the best, component {number} of {rows:.1f} "
-        f"effective rows is as narrow as chance makes some. " + _cure(target),
+        f"effective rows is as narrow as chance makes some{below}. " + _cure(target),
         DegeneracyWarning,
         skip_file_prefixes=(_PACKAGE,),
     )

@@ -21,7 +21,12 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.m_step import EMPTY, read_covariances, write_factor
+from bayesgmm.likelihood.compiled.m_step import (
+    EMPTY,
+    read_covariances,
+    write_component,
+    write_factor,
+)
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -328,17 +333,10 @@ def maximise_factored(
         return int(np.argmin(mass))
     factor = np.empty((n_features, n_features))
     log_total = math.log(mass.sum())
-    o = n_clusters * (1 + n_features)
     for k in range(n_clusters):
         out[k] = math.log(mass[k]) - log_total
-        for i in range(n_features):
-            out[n_clusters + k * n_features + i] = centres[k, i]
-        if not cholesky(covariances[k], factor):
+        if not write_component(k, centres, covariances[k], floor, factor, out):
             return k
-        for i in range(n_features):
-            if factor[i, i] * factor[i, i] < floor[i]:
-                return k
-        write_factor(factor, out, o + k * n_features * n_features)
     return -1
 
 

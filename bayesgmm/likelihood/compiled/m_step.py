@@ -27,7 +27,10 @@ __all__ = [
     "maximise",
     "moments",
     "moments_at",
+    "read_covariances",
     "whiten_point",
+    "write_component",
+    "write_factor",
 ]
 
 EMPTY = 1e-3  # rows: a component with less has lost its data
@@ -250,6 +253,7 @@ def _project_point(point: Array, flat: Array, n_clusters: int, n_features: int) 
 
 @compiled
 def read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
+    """Return the covariances (cluster, feature, feature) of a point of EM."""
     covariances = np.empty((n_clusters, n_features, n_features))
     factor = np.empty((n_features, n_features))
     for k in range(n_clusters):
@@ -260,6 +264,7 @@ def read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
 
 @compiled
 def write_factor(factor: Array, point: Array, o: int) -> None:
+    """Write a Cholesky factor into a point of EM from place `o` on, its diagonal on the log."""
     for i in range(factor.shape[0]):
         for j in range(factor.shape[0]):
             point[o] = factor[i, j] if i != j else math.log(factor[i, i])
@@ -331,17 +336,31 @@ def maximise(
             for i in range(n_features):
                 covariances[k, i, i] += ridge
     log_total = math.log(mass.sum())
-    o = n_clusters * (1 + n_features)
     for k in range(n_clusters):
-        out[k] = math.log(mass[k]) - log_total
-        for i in range(n_features):
-            out[n_clusters + k * n_features + i] = centres[k, i]
-        if not bound(covariances[k], problem.resolution, factor) or not cholesky(
-            covariances[k], factor
-        ):
+        if not bound(covariances[k], problem.resolution, factor):
             return k
-        for i in range(n_features):
-            if factor[i, i] * factor[i, i] < floor[i]:
-                return k
-        write_factor(factor, out, o + k * n_features * n_features)
+        out[k] = math.log(mass[k]) - log_total
+        if not write_component(k, centres, covariances[k], floor, factor, out):
+            return k
     return -1
+
+
+@compiled
+def write_component(
+    k: int, centres: Array, covariance: Array, floor: Array, factor: Array, out: Array
+) -> bool:
+    """Write mean and covariance of a component into a point of EM.
+
+    Returns False, and writes no covariance, where it is singular or below the floor; `factor` is
+    scratch.
+    """
+    n_clusters, n_features = centres.shape
+    for i in range(n_features):
+        out[n_clusters + k * n_features + i] = centres[k, i]
+    if not cholesky(covariance, factor):
+        return False
+    for i in range(n_features):
+        if factor[i, i] * factor[i, i] < floor[i]:
+            return False
+    write_factor(factor, out, n_clusters * (1 + n_features) + k * n_features * n_features)
+    return True
