@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.support.places import ROOT
 
 LAYERS = [
-    {"advice", "criterion", "limits", "typing"},
+    {"advice", "cards", "criterion", "limits", "typing"},
     {"errors"},
     {"runtime"},
     {"arguments"},

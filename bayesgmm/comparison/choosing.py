@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.cards import card
 from bayesgmm.comparison.changes import changes_between
 from bayesgmm.comparison.ruling_out import BayesFactor
 from bayesgmm.criterion import CRITERIA, Criterion
@@ -21,7 +22,7 @@ from bayesgmm.posterior.draws import Draws
 __all__ = ["Choice", "best_of", "simplest_first", "simplest_within_error"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Choice:
     """A model and why.
 
@@ -73,6 +74,14 @@ class Choice:
     def k(self) -> int:
         """Number of components of the model."""
         return self.model.n_components
+
+    def __repr__(self) -> str:
+        """Show the model, why it was chosen, and what is left open."""
+        return " ".join(filter(None, (f"Choice: {self.model}.", self.reason, self.left_open)))
+
+    def _repr_html_(self) -> str:
+        head = f"Choice: K = {self.k}, {self.model.covariance}"
+        return card(head, sentences=[self.reason, self.left_open])
 
 
 def simplest_first(models: Iterable[MixtureSpec], n_features: int) -> list[MixtureSpec]:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_one_of
+from bayesgmm.cards import card
 from bayesgmm.comparison.choosing import (
     Choice,
     best_of,
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Comparison"]
+
+_READ = (
+    *("n_parameters", "log_likelihood", "bic", "elpd_loo", "se_loo", "weight"),
+    *("log_evidence", "log_evidence_error", "probability", "verdict"),
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,6 +112,26 @@ class Comparison:
     def named_table(self) -> "pd.DataFrame":
         """The table with each row under its name of `numbers`."""
         return self.table.set_axis(list(self.numbers.values())).rename_axis("K")
+
+    def summary(self) -> "pd.DataFrame":
+        """Return the columns of the table that people read; the table has them all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index K, with the structure where several are compared; columns n_parameters,
+            log_likelihood, bic, elpd_loo, se_loo, weight, log_evidence, log_evidence_error,
+            probability and verdict. What no model has, such as an evidence that was not asked for,
+            is left out.
+
+        Examples
+        --------
+        >>> from bayesgmm.comparison import compare
+        >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+        >>> compare(rows, [1, 2], draws=200, seed=1, evidence="none").summary().shape
+        (2, 7)
+        """
+        return self.named_table[list(_READ)].dropna(axis="columns", how="all")
 
     @property
     def differences(self) -> "pd.DataFrame":
@@ -284,6 +310,22 @@ class Comparison:
         """Which models that were asked for stand once, being the same; empty if none."""
         return " ".join(once_each(self.same))
 
+    def _repr_html_(self) -> str:
+        shown = self.summary()
+        choice = self.chosen()
+        verdict = self.verdicts.get(choice.model)
+        notes = (self.same_note, self.probability_note, self.probability_basis)
+        return card(
+            f"Comparison: K = {self.numbers[choice.model]} is chosen",
+            badge=None if verdict is None else (verdict.status.value, verdict.ok),
+            columns=("K", *(name.replace("_", " ") for name in shown.columns)),
+            rows=[
+                (k, *(_cell(str(name), value) for name, value in row.items()))
+                for k, row in shown.iterrows()
+            ],
+            sentences=[choice.reason, choice.left_open, *self.shortfalls(choice.model), *notes],
+        )
+
     def __repr__(self) -> str:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
@@ -296,3 +338,14 @@ class Comparison:
         lines = [shown.to_string(), self.same_note, self.probability_note, self.probability_basis]
         lines += [choice.reason, choice.left_open, *self.shortfalls(choice.model)]
         return "\n".join(line for line in lines if line)
+
+
+def _cell(column: str, value: Any) -> str:
+    """Return a value of `summary` with the digits that people read."""
+    if isinstance(value, str):
+        return value
+    if not np.isfinite(value):
+        return "-" if np.isnan(value) else "unknown"
+    if column == "probability":
+        return shown_probability(value)
+    return f"{value:.0f}" if column == "n_parameters" else f"{value:.2f}"

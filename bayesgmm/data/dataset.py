@@ -24,6 +24,7 @@ from bayesgmm.data.parquet import ParquetRows, read_parquet
 from bayesgmm.data.reading import read_strictly
 from bayesgmm.data.recording import recording_steps
 from bayesgmm.data.sources import Source
+from bayesgmm.data.words import card_of, line_of
 from bayesgmm.errors import ConfigError, DataError, ResourceError
 from bayesgmm.typing import Array, IntArray
 
@@ -34,7 +35,7 @@ PathLike = str | os.PathLike[str]
 _QUICK_BYTES = 2**16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Rows of numbers that passed every check; made by ``from_csv``, ``as_dataset`` and the like.
 
@@ -379,6 +380,13 @@ class Dataset:
         """Number of rows that count, each by its frequency weight."""
         known = self.annotations
         return self.n_obs if known is None else known.n_counted(self.n_obs)
+
+    def __repr__(self) -> str:
+        """Show where the rows come from, and the columns."""
+        return line_of(self)
+
+    def _repr_html_(self) -> str:
+        return card_of(self)
 
     def completed(self, values: Array, rng: np.random.Generator) -> Array:
         """Return some rows, their missing cells drawn from one Normal given the observed ones."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.arguments import check_instance
+from bayesgmm.cards import card
 from bayesgmm.diagnosis.findings import (
     broken_chains,
     completeness,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Diagnosis", "diagnose"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """The verdict on a run, from which every table, report and exit code takes it.
 
@@ -131,6 +132,17 @@ class Diagnosis:
     def __str__(self) -> str:
         """Return the message, the reasons and the notes, one a line."""
         return "\n".join([self.status.value, *self.reasons, *self.notes])
+
+    def __repr__(self) -> str:
+        """Show what it says; all figures are in `statistics`."""
+        return f"Diagnosis: {self}"
+
+    def _repr_html_(self) -> str:
+        return card(
+            "Verdict",
+            badge=(self.status.value, self.ok),
+            sentences=[*self.reasons, *self.notes],
+        )
 
 
 def diagnose(posterior: Posterior) -> Diagnosis:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayesgmm.arguments import seed_of
+from bayesgmm.cards import card
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.interface import LogDensity
@@ -36,7 +37,7 @@ MAX_ITERATIONS = 1000
 _BLOCK = 8192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evidence:
     """The log marginal likelihood of the rows.
 
@@ -70,6 +71,22 @@ class Evidence:
     def with_error(self, error: float) -> Self:
         """Return the same value with another error: inf where the chains are not to be trusted."""
         return replace(self, error=error)
+
+    def __repr__(self) -> str:
+        """Show the value with its error, and how it was computed."""
+        return f"Evidence: {self._figure}, by {self.method} from {self.n_draws} draws"
+
+    def _repr_html_(self) -> str:
+        return card(
+            f"Log evidence: {self._figure}",
+            badge=None if math.isfinite(self.error) else ("no error: not to be trusted", False),
+            sentences=[f"By {self.method}, from {self.n_draws} draws, seed {self.seed}."],
+        )
+
+    @property
+    def _figure(self) -> str:
+        error = f"{self.error:.2g}" if math.isfinite(self.error) else "unknown"
+        return f"{self.value:.2f} nats, standard error {error}"
 
 
 def log_evidence(posterior: Posterior, *, seed: int | None = None) -> Evidence:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesgmm.cards import card
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.degeneracy import slimmest
 from bayesgmm.fit.information import aic, bic, icl
@@ -13,6 +16,9 @@ from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.typing import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Climb", "FitStatus", "Optimum", "PointFit"]
 
@@ -236,6 +242,51 @@ class PointFit:
                 criterion=criterion,
             )
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return one row a cluster, the features by name.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index cluster; columns weight, ``mean_<feature>``, ``scale_<feature>`` (without the
+            recording error) and, where the model has correlations,
+            ``correlation_<feature>_<feature>``; data units.
+
+        Examples
+        --------
+        >>> from bayesgmm import fit_em
+        >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
+        >>> fit_em(rows, 2, seed=1).to_dataframe()["mean_x1"].round(2).to_dict()
+        {1: 0.25, 2: 5.17}
+        """
+        import pandas as pd
+
+        names = self.features
+        columns = {"weight": self.weights}
+        columns |= {f"mean_{name}": self.means[:, d] for d, name in enumerate(names)}
+        columns |= {f"scale_{name}": self.scales[:, d] for d, name in enumerate(names)}
+        if self.resolved.structure.has_correlations(len(names)):
+            columns |= {
+                f"correlation_{first}_{second}": self.correlations[:, i, j]
+                for (i, first), (j, second) in combinations(enumerate(names), 2)
+            }
+        return pd.DataFrame(columns, index=pd.Index(self._clusters, name="cluster"))
+
+    @property
+    def _clusters(self) -> list[Any]:
+        return cluster_names(len(self.weights), self.resolved.class_names).tolist()
+
+    def _repr_html_(self) -> str:
+        kind = "maximum likelihood" if self.log_posterior is None else "posterior mode (MAP)"
+        good = self.status.converged and not self.flagged
+        return card(
+            f"{self.spec.n_components} clusters, {self.resolved.structure.label}, by {kind}",
+            badge=(self.status.value, good),
+            columns=("cluster", "weight", *(f"{name} (sd)" for name in self.features)),
+            rows=self._cells(),
+            sentences=[*self._headline()[1:]],
+        )
+
     def __repr__(self) -> str:
         """Show the model, the criteria, how the fit was found, and each cluster."""
         return "\n".join([*self._headline(), "", *self._table()])
@@ -283,20 +334,23 @@ class PointFit:
 
     def _table(self) -> list[str]:
         header = ["cluster", "weight", *(f"{name:.20} (sd)" for name in self.features)]
+        rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        return [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in (header, *rows)
+        ]
+
+    def _cells(self) -> list[list[str]]:
+        """Return what is shown of each cluster: its name, its weight, mean and sd a feature."""
         deviations = np.sqrt(np.einsum("kdd->kd", self.covariances))
-        names = cluster_names(len(deviations), self.resolved.class_names)
-        rows = [
+        return [
             [
                 str(name),
                 f"{weight:.3f}",
                 *(f"{m:.5g} ({s:.3g})" for m, s in zip(mean, deviation, strict=True)),
             ]
             for name, weight, mean, deviation in zip(
-                names, self.weights, self.means, deviations, strict=True
+                self._clusters, self.weights, self.means, deviations, strict=True
             )
-        ]
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        return [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in (header, *rows)
         ]

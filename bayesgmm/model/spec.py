@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count
+from bayesgmm.cards import card
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.components.structures import SAMPLED, STRUCTURES, Covariance
 
@@ -118,6 +119,15 @@ class _Checked:
             if value != usual:
                 shown.append(f"{each.name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        named = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        rows = [(name, shown(value)) for name, value in named.items() if self._has(name)]
+        return card(type(self).__name__, rows=rows)
+
+    def _has(self, name: str) -> bool:
+        """Whether a field says something of this one."""
+        return getattr(self, name) is not None
 
 
 def _config_error(error: ValidationError, cls: Any) -> ConfigError:
@@ -249,6 +259,13 @@ class Priors(_Checked):
         if name.startswith("hyper") and given.data.get("scale_rate") is not None:
             raise ValueError("has no effect where scale_rate is given; leave it out")
         return value
+
+    def _has(self, name: str) -> bool:
+        inverse_gamma = self.scale_family == "inverse_gamma"
+        others = ("scale", "scale_sigma") if inverse_gamma else _OF_INVERSE_GAMMA
+        if name in others or (name.startswith("hyper") and self.scale_rate is not None):
+            return False
+        return super()._has(name) and (name != "scale_sigma" or self.scale_family == "lognormal")
 
     @property
     def by_cluster(self) -> tuple[str, ...]:

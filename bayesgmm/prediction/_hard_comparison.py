@@ -14,6 +14,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from bayesgmm.advice import shown
 from bayesgmm.arguments import is_storable, items_of, seed_of
+from bayesgmm.cards import card
 from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, values_of
 from bayesgmm.prediction._membership import membership
@@ -62,6 +63,18 @@ class HardComparison:
     def differing(self) -> pd.DataFrame:
         """The rows that k-means and the mixture put into different clusters."""
         return self.rows[self.rows["differs"]]
+
+    def _repr_html_(self) -> str:
+        indices = [f"{name} {value:.3f}" for name, value in self.adjusted_rand.items()]
+        return card(
+            f"K-means beside the mixture: {len(self.differing)} of {len(self.rows)} rows differ",
+            columns=("mixture", *(f"k-means {name}" for name in self.counts.columns)),
+            rows=[
+                (str(name), *(f"{value:g}" for value in row))
+                for name, row in zip(self.counts.index, self.counts.to_numpy(), strict=True)
+            ],
+            sentences=[f"Adjusted Rand index: {', '.join(indices)}."],
+        )
 
 
 def hard_comparison(

@@ -9,6 +9,7 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import squareform
 
 from bayesgmm.arguments import check_one_of, check_prob, seed_of
+from bayesgmm.cards import card
 from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
@@ -100,6 +101,22 @@ class Partition:
     def n_clusters(self) -> int:
         """Number of clusters."""
         return int(self.labels.max())
+
+    def _repr_html_(self) -> str:
+        numbers, sizes = np.unique(self.labels, return_counts=True)
+        share = sizes / len(self.labels)
+        return card(
+            f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters",
+            columns=("cluster", "rows", "share"),
+            rows=[
+                (str(number), str(size), f"{part:.1%}")
+                for number, size, part in zip(numbers, sizes, share, strict=True)
+            ],
+            sentences=[
+                f"Expected {self.loss} loss {self.expected_loss:.4g}; {self.ball.prob:.0%} ball of "
+                f"radius {self.ball.radius:.4g}; mixtures of up to {self.n_components} components."
+            ],
+        )
 
     def __repr__(self) -> str:
         """Show the sizes of the clusters, the loss and the ball."""
