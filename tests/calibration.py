@@ -32,7 +32,7 @@ from scipy.stats import binom, multivariate_normal
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import parameters_of
 from bayesgmm.sampling import mode_search, sample

@@ -35,7 +35,7 @@ from bayesgmm.errors import BayesGMMError
 from bayesgmm.evidence.bridge import bridge
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample

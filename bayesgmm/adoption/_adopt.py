@@ -111,6 +111,12 @@ def adopt(
             "it out.",
             key="exchangeable",
         )
+    spec = spec_or_model
+    if isinstance(spec, MixtureSpec) and (spec.noise or spec.family != "normal"):
+        raise ConfigError(
+            "adopt takes draws of Gaussian components without noise; sample makes those of others.",
+            key="family",
+        )
     if by_spec:
         return adopted_by_spec(posterior, stats, given, dataset, as_spec(spec_or_model))
     if spec_or_model is None:

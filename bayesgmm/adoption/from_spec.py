@@ -11,7 +11,8 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import ROUNDED
 from bayesgmm.model.parameters import Parameters, covariances_from, matrices_of
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.runtime.parallel import available_cores
 from bayesgmm.sampling.assembly import assemble

@@ -8,7 +8,8 @@ from bayesgmm.analysis._run_analysis import (
     run_analysis,
     with_sampler,
 )
-from bayesgmm.analysis.schema import AnalysisSpec, component_counts, read_model_file
+from bayesgmm.analysis.choices import component_counts
+from bayesgmm.analysis.schema import AnalysisSpec, read_model_file
 
 __all__ = [
     "AnalysisResult",

@@ -12,7 +12,7 @@ from bayesgmm.arguments import check_count, check_flag, path_of
 from bayesgmm.data import Dataset, check_components, check_labels
 from bayesgmm.errors import ConfigError, SamplingInterrupted
 from bayesgmm.limits import REACHED
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 
 if TYPE_CHECKING:
@@ -222,6 +222,9 @@ def _analysed(
             priors=spec.model.priors,
             resolution=spec.model.resolution,
             labels_inform_weights=spec.model.labels_inform_weights,
+            family=spec.model.family,
+            nu=spec.model.nu,
+            noise=[family["noise"] for family in spec.model.families],
             **dataclasses.asdict(spec.sampler) | {"seed": kept.seed},
             progress=progress,
             kept=kept,
@@ -264,11 +267,14 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
     for k in model.needed:
         check_components(data, k)
         for structure in model.structures:
-            resolve(_asked(model, k, structure), data)
+            for family in model.families:
+                resolve(_asked(model, k, structure, family), data)
     return data
 
 
-def _asked(section: ModelSection, n_components: int, structure: str) -> MixtureSpec:
+def _asked(
+    section: ModelSection, n_components: int, structure: str, family: dict[str, Any]
+) -> MixtureSpec:
     """Return one of the models that a section asks for."""
     plain = MixtureSpec.from_dict({"n_components": n_components, "covariance": structure})
     return dataclasses.replace(
@@ -276,6 +282,7 @@ def _asked(section: ModelSection, n_components: int, structure: str) -> MixtureS
         priors=section.priors,
         resolution=section.resolution,
         labels_inform_weights=section.labels_inform_weights,
+        **family,
     )
 
 
@@ -347,6 +354,6 @@ def _in_table(result: AnalysisResult, name: str, column: str) -> float:
     """Return a figure of the model that a key of [expect] names."""
     comparison, section = result.comparison, result.spec.model
     count, structure = model_named(name, section.structures)
-    asked = _asked(section, count, structure)
+    asked = _asked(section, count, structure, section.families[0])
     place = comparison.models.index(comparison.same.get(asked, asked))
     return float(comparison.table[column].iloc[place])

@@ -6,6 +6,7 @@ so a run that fails or is killed leaves an older result as it was.
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -163,9 +164,10 @@ def _names(spec: AnalysisSpec, full: bool) -> list[str]:
 
 def _models(spec: AnalysisSpec) -> list[MixtureSpec]:
     return [
-        MixtureSpec(k, name)  # type: ignore[arg-type]
+        MixtureSpec(k, name, **family)  # type: ignore[arg-type]
         for k in spec.model.counts
         for name in spec.model.structures
+        for family in spec.model.families
     ]
 
 
@@ -233,6 +235,6 @@ def choice_facts(comparison: Comparison, choice: Choice) -> dict[str, Any]:
 
 def posterior_file(spec: AnalysisSpec, model: MixtureSpec) -> tuple[str, str]:
     """Return the name of a model's file of draws, and what stands after "K = " for it."""
-    several = len(spec.model.structures) > 1
-    structure = f"_{model.covariance}" if several else ""
-    return f"posterior_k{model.n_components}{structure}.nc", number_of(model, several)
+    several = len(spec.model.structures) * len(spec.model.families) > 1
+    kind = "_" + re.sub(r"[^\w.]+", "_", model.kind) if several else ""
+    return f"posterior_k{model.n_components}{kind}.nc", number_of(model, several)

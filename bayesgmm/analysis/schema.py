@@ -8,28 +8,26 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 import shlex
 import tomllib
-from collections.abc import Iterable
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.beginning import bytes_of
+from bayesgmm.analysis.choices import Components, Degrees, Families, Noises, Scanned, Structures
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.criterion import Criterion
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
-from bayesgmm.limits import MOST_COMPONENTS, MOST_SCANNED
-from bayesgmm.model.components import STRUCTURES
-from bayesgmm.model.several import EACH_ONCE, covariances_in
-from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES, Priors, our_name
+from bayesgmm.limits import MOST_SCANNED
+from bayesgmm.model.several import covariances_in, families_in
+from bayesgmm.model.spec import Priors, our_name
 
 __all__ = [
     "About",
@@ -39,7 +37,6 @@ __all__ = [
     "ModelSection",
     "ReportSection",
     "SamplerSection",
-    "component_counts",
     "model_named",
     "read_model_file",
 ]
@@ -50,7 +47,6 @@ _OF_TABLES = (
 )
 _OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}
-_RANGE = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
 
 AtLeastOne = Annotated[int, Field(strict=True, ge=1)]
 NotNegative = Annotated[int, Field(strict=True, ge=0)]
@@ -60,80 +56,6 @@ Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 ModelName = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}( [A-Za-z_]+)?$")]
 EvidenceRoutes = Literal["both", "bridge", "none"]
-
-
-def component_counts(value: Any) -> tuple[int, ...]:
-    """Read numbers of components: 3, [1, 2, 4], "1-6" or "1,2,4-6".
-
-    Parameters
-    ----------
-    value : int, str or iterable of these
-
-    Returns
-    -------
-    tuple of int
-        Distinct, increasing.
-
-    Raises
-    ------
-    ValueError
-        When it is anything else, empty, or not between 1 and 200.
-
-    Examples
-    --------
-    >>> component_counts("1-3, 6")
-    (1, 2, 3, 6)
-    """
-    counts = sorted(_counts_in(value))
-    if not counts or counts[0] < 1 or counts[-1] > MOST_COMPONENTS:
-        raise ValueError(
-            f"must be integers between 1 and {MOST_COMPONENTS}, such as 3, '1,2,4' or '1-6'"
-        )
-    return tuple(counts)
-
-
-def _counts_in(value: Any) -> set[int]:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return {value}
-    if isinstance(value, str):
-        matches = [_RANGE.fullmatch(part.strip()) for part in value.split(",")]
-        ends = [(int(m[1]), int(m[2] or m[1])) for m in matches if m]
-        return {k for low, high in ends for k in range(low, high + 1)} if all(matches) else set()
-    if isinstance(value, Iterable):
-        parts = [_counts_in(part) for part in value]
-        return set().union(*parts) if all(parts) else set()
-    return set()
-
-
-Components = Annotated[tuple[int, ...], BeforeValidator(component_counts)]
-
-
-def _scanned(value: Any) -> Any:
-    return value if value == "auto" else component_counts(value)
-
-
-Scanned = Annotated[Literal["auto"] | tuple[int, ...], BeforeValidator(_scanned)]
-
-
-def _structures(value: Any) -> Any:
-    """Return the structure by our name, or several as a tuple."""
-    try:
-        names = covariances_in(value)
-    except ConfigError:
-        raise ValueError(EACH_ONCE) from None
-    for name in names:
-        if name in FITTED_COVARIANCES and name not in COVARIANCES:
-            nearest = STRUCTURES[name].nearest_sampled
-            raise ValueError(
-                f"must be a structure with a posterior, such as {nearest!r}, which holds this one"
-            )
-    *others, last = map(repr, COVARIANCES)
-    if any(name not in COVARIANCES for name in names):
-        raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")
-    return names[0] if len(names) == 1 else names
-
-
-Structures = Annotated[str | tuple[str, ...], BeforeValidator(_structures)]
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -198,7 +120,16 @@ class ModelSection:
     covariance: Structures = "full"
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     labels_inform_weights: Flag = True
+    family: Families = "normal"
+    nu: Literal["shared", "own"] | Degrees = "shared"
+    noise: Noises = "none"
     priors: Priors = field(default_factory=Priors)
+
+    @property
+    def families(self) -> list[dict[str, Any]]:
+        """Families and noise to compare, as `families_in` returns them."""
+        noise = [self.noise] if isinstance(self.noise, str) else self.noise
+        return families_in(self.family, [None if n == "none" else n for n in noise], self.nu)
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -13,15 +13,19 @@ from bayesgmm.cli.options import (
     DataFile,
     Draws,
     Evidence,
+    FamiliesOption,
     Full,
     Json,
     LabelsInformWeights,
+    NoisesOption,
+    NuOption,
     Overwrite,
     ResolutionOption,
     Resume,
     Seed,
     TargetAccept,
     Tune,
+    degrees_in,
     resolution_in,
     structures_in,
 )
@@ -121,7 +125,8 @@ def check(
     print_data(data, spec.data.units)
     picked = "" if spec.model.labels_inform_weights else "; rows were picked for their labels"
     structures = ", ".join(spec.model.structures)
-    print_line(f"model      K = {spec.model.numbers}, covariance {structures}{picked}")
+    families = "" if len(spec.model.families) == 1 else f", {len(spec.model.families)} families"
+    print_line(f"model      K = {spec.model.numbers}, covariance {structures}{families}{picked}")
     print_line(f"sampler    {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
     print_line(f"{file} is valid")
     return Exit.OK
@@ -132,6 +137,9 @@ def compare(
     reading: dict[str, Any],
     components: Components = "1-6",
     covariance: CovariancesOption = "full",
+    family: FamiliesOption = "normal",
+    nu: NuOption = "shared",
+    noise: NoisesOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
     out: OutFolder = None,
@@ -145,7 +153,7 @@ def compare(
     full: Full = False,
     json: Json = False,
 ) -> int:
-    """Compare numbers of components, and structures, on a data file; writes what run writes."""
+    """Compare numbers of components, structures and families; writes what run writes."""
     from bayesgmm.analysis import AnalysisSpec
 
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
@@ -158,6 +166,9 @@ def compare(
             "model": {
                 "n_components": components,
                 "covariance": structures_in(covariance),
+                "family": structures_in(family),
+                "nu": degrees_in(nu),
+                "noise": structures_in(noise),
                 "resolution": resolution_in(resolution),
                 "labels_inform_weights": labels_inform_weights,
             },

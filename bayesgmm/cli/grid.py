@@ -82,7 +82,7 @@ def grid(
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    from bayesgmm.analysis.schema import component_counts
+    from bayesgmm.analysis.choices import component_counts
 
     try:
         return component_counts(text)

@@ -17,9 +17,14 @@ __all__ = [
     "DataFile",
     "Draws",
     "Evidence",
+    "FamiliesOption",
+    "FamilyOption",
     "Full",
     "Json",
     "LabelsInformWeights",
+    "NoiseOption",
+    "NoisesOption",
+    "NuOption",
     "OneComponentCount",
     "Overwrite",
     "PosteriorFile",
@@ -30,6 +35,7 @@ __all__ = [
     "TargetAccept",
     "Tune",
     "Units",
+    "degrees_in",
     "errors_in",
     "names_in",
     "resolution_in",
@@ -71,6 +77,37 @@ CovariancesOption = Annotated[
         "--covariance",
         help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
         "one; several with commas, or all. A name that is none of them lists all.",
+    ),
+]
+FamilyOption = Annotated[
+    str, typer.Option("--family", help="Density of a cluster: normal, or t with its tails.")
+]
+FamiliesOption = Annotated[
+    str,
+    typer.Option(
+        "--family", help="Density of a cluster: normal, t with its tails, or both with a comma."
+    ),
+]
+NuOption = Annotated[
+    str,
+    typer.Option(
+        "--nu",
+        metavar="shared|own|NUMBER",
+        help="Degrees of freedom of t: one unknown number, one a cluster, or a known number.",
+    ),
+]
+NoiseOption = Annotated[
+    str,
+    typer.Option(
+        "--noise", help="Rows that belong to no cluster: none, or uniform on the box of the data."
+    ),
+]
+NoisesOption = Annotated[
+    str,
+    typer.Option(
+        "--noise",
+        help="Rows that belong to no cluster: none, uniform on the box of the data, or both with a "
+        "comma.",
     ),
 ]
 ResolutionOption = Annotated[
@@ -133,8 +170,13 @@ def names_in(columns: str | None) -> list[str] | None:
         ) from None
 
 
+def degrees_in(text: str) -> str | float:
+    """Return the degrees of freedom in an option's value: a word, or a number."""
+    return _number_or_name(text)
+
+
 def structures_in(text: str) -> str | list[str]:
-    """Return the covariance structure in an option's value, or several."""
+    """Return the word in an option's value, or several: structures, families, kinds of noise."""
     names = [part.strip() for part in text.split(",")]
     return names[0] if len(names) == 1 else names
 

@@ -14,6 +14,7 @@ _OF_THE_COMMAND = frozenset(
 _BY_NUTS = frozenset({"run", "compare"})  # the sampler is chosen for one posterior alone
 _SECTIONS = {
     **dict.fromkeys(("covariance", "resolution", "labels_inform_weights"), "model"),
+    **dict.fromkeys(("family", "nu", "noise"), "model"),
     "scale_family": "model.priors",
     "target_accept": "sampler",
 }

@@ -10,8 +10,11 @@ from bayesgmm.cli.options import (
     CovarianceOption,
     DataFile,
     Draws,
+    FamilyOption,
     Json,
     LabelsInformWeights,
+    NoiseOption,
+    NuOption,
     OneComponentCount,
     Overwrite,
     PosteriorFile,
@@ -20,6 +23,7 @@ from bayesgmm.cli.options import (
     Seed,
     TargetAccept,
     Tune,
+    degrees_in,
     resolution_in,
 )
 from bayesgmm.cli.outcome import Exit
@@ -85,6 +89,9 @@ def fit(
         bool, typer.Option("--map", help="Fit the posterior mode instead of the likelihood.")
     ] = False,
     covariance: CovarianceOption = "full",
+    family: FamilyOption = "normal",
+    nu: NuOption = "shared",
+    noise: NoiseOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
     seed: Seed = None,
@@ -96,7 +103,8 @@ def fit(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    spec = _spec(dataset, components, covariance, resolution, labels_inform_weights)
+    beside = {"family": family, "nu": degrees_in(nu), "noise": None if noise == "none" else noise}
+    spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
     found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
     if not json:
         print_line(str(found))
@@ -105,6 +113,8 @@ def fit(
         {
             "n_components": components,
             "covariance": spec.covariance,
+            "family": spec.family_words,
+            "noise_model": spec.noise,
             "columns": found.features,
             "log_likelihood": found.log_likelihood,
             "log_posterior": found.log_posterior,
@@ -113,7 +123,7 @@ def fit(
             "status": found.status.value,
             "seed": found.seed,
             "data_hash": found.data_hash,
-            **found.parameters._asdict(),
+            **{k: v for k, v in found.parameters._asdict().items() if v is not None},
         }
     )
     return Exit.OK
@@ -124,6 +134,9 @@ def sample(
     components: OneComponentCount,
     reading: dict[str, Any],
     covariance: CovarianceOption = "full",
+    family: FamilyOption = "normal",
+    nu: NuOption = "shared",
+    noise: NoiseOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
@@ -146,7 +159,8 @@ def sample(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    spec = _spec(dataset, components, covariance, resolution, labels_inform_weights)
+    beside = {"family": family, "nu": degrees_in(nu), "noise": None if noise == "none" else noise}
+    spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
     path = out or Path(f"posterior_k{components}.nc")
     usual = SamplerSection()
     lengths: dict[str, Any] = {
@@ -252,7 +266,12 @@ def simulate(
 
 
 def _spec(
-    data: "Dataset", components: int, covariance: str, resolution: str, informed: bool
+    data: "Dataset",
+    components: int,
+    covariance: str,
+    resolution: str,
+    informed: bool,
+    beside: dict[str, Any],
 ) -> "MixtureSpec":
     from bayesgmm.data import check_labels
     from bayesgmm.model.spec import MixtureSpec
@@ -260,7 +279,7 @@ def _spec(
     check_labels(data, informed)
     values = {"n_components": components, "covariance": covariance}
     others = {"resolution": resolution_in(resolution), "labels_inform_weights": informed}
-    return MixtureSpec.from_dict(values | others)
+    return MixtureSpec.from_dict(values | others | beside)
 
 
 def _reported(tree: "xr.DataTree", path: Path, **options: Any) -> "Diagnosis":

@@ -32,8 +32,8 @@ from bayesgmm.errors import BayesGMMError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import MOST_REFITS, PARETO_K
-from bayesgmm.model.several import ByModel, numbers_of, same_models
-from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
+from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models
+from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.prediction import density_modes, merge_components
@@ -64,6 +64,9 @@ def compare(
     n_components: Counts = range(1, 7),
     *,
     covariance: Covariance | Literal["all"] | Sequence[str] = "full",
+    family: Family | Sequence[str] = "normal",
+    nu: Literal["shared", "own"] | float = "shared",
+    noise: Literal["uniform"] | Sequence[str | None] | None = None,
     priors: Priors | None = None,
     resolution: Any = "auto",
     labels_inform_weights: bool = True,
@@ -78,10 +81,11 @@ def compare(
     progress: bool = False,
     kept: KeptPosteriors | None = None,
 ) -> Comparison:
-    """Fit, sample and compare mixtures of several numbers of components, and structures.
+    """Fit, sample and compare mixtures of several numbers of components, structures and families.
 
-    Every number of components is compared with every structure; those that are the same model
-    (full and tied with one component) stand once, under the first name given.
+    Every number of components is compared with every structure and family; those that are the same
+    model (full and tied with one component) stand once, under the first name given. Probabilities
+    are over all of them, each as probable as any other beforehand.
 
     Parameters
     ----------
@@ -91,6 +95,12 @@ def compare(
         last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
         One covariance structure of `MixtureSpec`, several, or "all"; mclust's names are taken too.
+    family : str or sequence of str
+        "normal", "t" or both: Gaussians, or components with the tails of Student's t.
+    nu : "shared", "own" or float
+        Degrees of freedom of t; see `MixtureSpec`.
+    noise : "uniform", None or a sequence of these
+        Whether rows may belong to no cluster; [None, "uniform"] compares both.
     priors : Priors, optional
     resolution : "auto", float or one a feature
         Recording step of the data; see `MixtureSpec`.
@@ -165,7 +175,8 @@ def compare(
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     usual = Priors() if priors is None else priors
-    scan = scan_of(dataset, n_components, covariance, usual, others, **lengths)
+    families = families_in(family, noise, nu)
+    scan = scan_of(dataset, n_components, covariance, families, usual, others, **lengths)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
@@ -217,7 +228,8 @@ def _sample(
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         logger.info("K = %s: sampled; modes and groups, WAIC and LOO follow", number)
         with parts.attempt(spec, "counting modes and groups"):
-            parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
+            if view.parameters.nu is None:
+                parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
             parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):
             parts.elpds["waic"][spec] = waic(view.tree)

@@ -24,7 +24,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import Evidence, EvidenceRoutes, Evidences, no_evidences
 from bayesgmm.fit import fit_em
 from bayesgmm.limits import PARETO_K
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.several import ByModel, numbers_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws

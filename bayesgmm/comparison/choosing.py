@@ -14,7 +14,6 @@ from bayesgmm.comparison.ruling_out import BayesFactor
 from bayesgmm.criterion import CRITERIA, Criterion
 from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
-from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
@@ -86,11 +85,7 @@ class Choice:
 
 def simplest_first(models: Iterable[MixtureSpec], n_features: int) -> list[MixtureSpec]:
     """Return models by their number of parameters, the fewest first."""
-
-    def size(spec: MixtureSpec) -> int:
-        return STRUCTURES[spec.covariance].n_parameters(spec.n_components, n_features)
-
-    return sorted(models, key=size)
+    return sorted(models, key=lambda spec: spec.n_parameters(n_features))
 
 
 def best_of(
@@ -166,7 +161,7 @@ def simplest_within_error(
             "on."
         )
     else:
-        several = len({spec.covariance for spec in models}) > 1
+        several = len({spec.kind for spec in models}) > 1
         simplest = "the model with the fewest parameters" if several else "the smallest K"
         reason = (
             f"K = {numbers[k]} is {simplest} whose elpd by {name} is within {SMALL_DIFFERENCE:g} "

@@ -105,7 +105,7 @@ class Comparison:
 
     @cached_property
     def numbers(self) -> dict[MixtureSpec, str]:
-        """What stands after "K = " for each model: K, and the structure where several are there."""
+        """What stands after "K = " for each model: K, and its kind where several are there."""
         return numbers_of(self.models)
 
     @property
@@ -329,8 +329,11 @@ class Comparison:
     def __repr__(self) -> str:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
-        several = len(set(self.table["covariance"])) > 1
-        shown = self.table[["covariance", *columns] if several else columns]
+        kinds = {spec.kind for spec in self.models}
+        shown = self.table[columns]
+        if len(kinds) > 1:
+            shown = shown.assign(model=[spec.kind for spec in self.models])
+            shown = shown[["model", *columns]]
         shown = shown.assign(probability=[shown_probability(p) for p in shown["probability"]])
         heading = probability_heading(self.named_table)
         shown = shown.rename(columns={"probability": heading})

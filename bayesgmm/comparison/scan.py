@@ -91,11 +91,12 @@ def scan_of(
     data: Dataset,
     n_components: Counts,
     covariance: Any,
+    families: Sequence[Mapping[str, Any]],
     priors: Priors,
     others: Mapping[str, Any],
     **lengths: Any,
 ) -> Scan:
-    """Return every number of components with every structure, in the order of K.
+    """Return every number of components with every structure and family, in the order of K.
 
     Parameters
     ----------
@@ -103,6 +104,8 @@ def scan_of(
     n_components : int, iterable of int or "auto"
     covariance, priors
         As of `MixtureSpec`; structures may be several.
+    families : sequence of mapping
+        As `families_in` returns them.
     others : mapping
         What else a `MixtureSpec` takes, the same for all.
     **lengths
@@ -136,7 +139,11 @@ def scan_of(
             if growing and specs:
                 break
             raise
-        specs += [MixtureSpec(k, name, priors, **others) for name in structures]
+        specs += [
+            MixtureSpec(k, name, priors, **others, **family)
+            for name in structures
+            for family in families
+        ]
     return Scan(data, specs, growing)
 
 

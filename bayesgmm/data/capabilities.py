@@ -1,9 +1,10 @@
 """What may be known of rows, and which verbs take it: one table, of which a page is made.
 
-What is not refused here works, with every covariance structure, each by itself and all together.
+What is not refused here works, with every covariance structure, each by itself and all together; so
+do components with the tails of t, and noise, but for `REFUSED_FAMILIES`.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -73,6 +74,19 @@ REFUSED: dict[str, dict[Annotation, str]] = {
 }  # fmt: skip
 
 
+FAMILIES = {"t": "components with the tails of t", "noise": "noise"}
+_CONDITIONALS = "conditional densities are known here of Gaussian components without noise only."
+REFUSED_FAMILIES: dict[str, dict[str, str]] = {
+    "adopt": dict.fromkeys(FAMILIES, "draws made elsewhere are taken of Gaussian components only."),
+    "impute": dict.fromkeys(FAMILIES, _CONDITIONALS),
+    "true_values": dict.fromkeys(FAMILIES, _CONDITIONALS),
+    "bootstrap_lrt": dict.fromkeys(FAMILIES, "it is about the number of Gaussian components."),
+    "bic_grid": dict.fromkeys(FAMILIES, "it is over structures of Gaussian components."),
+    "label_accuracy": {"noise": "a row without a label might belong to the noise."},
+    OWN_MODEL: dict.fromkeys(FAMILIES, "a user's own model says itself what its density is."),
+}
+
+
 def annotations_of(data: Dataset) -> list[Annotation]:
     """Return what is known of the rows of a data set beside their values."""
     known, found = data.annotations, list[Annotation]()
@@ -118,23 +132,25 @@ def require_likelihood_of(known: Annotations | None, what: str) -> None:
 
 def capabilities_page() -> str:
     """Return the page of the documentation, in Markdown."""
-    reasons = list(dict.fromkeys(why for refused in REFUSED.values() for why in refused.values()))
+    refusals = {verb: {**REFUSED.get(verb, {}), **REFUSED_FAMILIES.get(verb, {})} for verb in VERBS}
+    reasons = list(dict.fromkeys(why for refused in refusals.values() for why in refused.values()))
     lines = [
         "# What takes which rows",
         "",
         "Rows may have missing cells, weights, labels and errors of their own, each by itself or\n"
         "all together, with every covariance structure. What a verb does not take it refuses\n"
         "before it starts. Labels of rows that were picked for them\n"
-        "(`labels_inform_weights=False`) are taken wherever labels are.",
+        "(`labels_inform_weights=False`) are taken wherever labels are. Components with the\n"
+        "tails of t and noise take the same rows, with the structures that have a posterior.",
         "",
-        f"| verb | {' | '.join(ANNOTATIONS.values())} |",
-        f"|---|{'---|' * len(ANNOTATIONS)}",
+        f"| verb | {' | '.join([*ANNOTATIONS.values(), *FAMILIES.values()])} |",
+        f"|---|{'---|' * (len(ANNOTATIONS) + len(FAMILIES))}",
     ]
     for verb in VERBS:
-        refused = REFUSED.get(verb, {})
+        refused: dict[Any, str] = refusals[verb]
         cells = [
             f"no ({reasons.index(refused[each]) + 1})" if each in refused else "yes"
-            for each in ANNOTATIONS
+            for each in (*ANNOTATIONS, *FAMILIES)
         ]
         shown = verb if " " in verb else f"`{verb}`"
         lines.append(f"| {shown} | {' | '.join(cells)} |")

@@ -362,6 +362,12 @@ class Dataset:
         """Return the standard deviations (n - 1): array of shape (feature,), data units."""
         return self._facts.spread
 
+    def ranges(self) -> tuple[Array, Array]:
+        """Return the lowest and the highest values: arrays of shape (feature,), data units."""
+        ends = [(np.nanmin(b, axis=0), np.nanmax(b, axis=0)) for _, b in self.blocks()]
+        low, high = np.transpose(np.array(ends, dtype=float), (1, 0, 2))
+        return np.nanmin(low, axis=0), np.nanmax(high, axis=0)
+
     def smallest_gaps(self) -> Array:
         """Return the recording steps: array of shape (feature,), data units.
 

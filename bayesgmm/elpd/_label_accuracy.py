@@ -125,6 +125,12 @@ def label_accuracy(posterior: Posterior) -> LabelAccuracy:
     1.0
     """
     draws = view_of(posterior)
+    if draws.noise is not None:
+        raise ConfigError(
+            "label_accuracy does not take a model with noise, to which rows without a label may "
+            "belong; take the model without it.",
+            key="noise",
+        )
     require_likelihood(draws.tree, "cross-validated labels")
     table, resolved = draws.table, draws.resolved
     if resolved is None or not isinstance(table, AnnotatedRows) or table.allowed is None:

@@ -22,7 +22,8 @@ from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.model.components import STRUCTURES, Structure
 from bayesgmm.model.components.compact import compact, expand, inverse, precision_cholesky
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors, our_name
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.memory import require_bytes
@@ -323,7 +324,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Keep a start as it is, its clusters in the order of their means."""
         order = np.argsort(start.means[:, 0], kind="stable")
         self.point_fit_ = None
-        ordered = Parameters(*(None if value is None else value[order] for value in start))
+        ordered = start.at(order)
         self._keep_parameters(ordered, resolved, dtype)
         self.converged_, self.n_iter_ = False, 0
         self.lower_bounds_, self.lower_bound_ = np.empty(0), -np.inf
@@ -353,7 +354,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Return the fit, the rows in float64, and the type of what is said of them."""
         check_fitted(self)
         rows, given = new_rows(self, X)
-        one_draw = Parameters(*(value[None] for value in self._parameters()))
+        one_draw = self._parameters().at(None)
         draws = Draws.of(one_draw, tuple(map(str, range(self.n_features_in_))))
         return draws, rows, np.result_type(given, self.means_.dtype)
 

@@ -99,9 +99,9 @@ def runs_of(source: Any, evidences: Mapping[MixtureSpec, tuple[float, float]], s
     if posteriors is None:
         raise ConfigError("the number of clusters that hold rows needs draws: pass a Comparison.")
     kept = {s: e for s, e in evidences.items() if math.isfinite(e[1]) and s in posteriors}
-    if len({spec.covariance for spec in kept}) > 1:
+    if len({spec.kind for spec in kept}) > 1:
         raise ConfigError(
-            "the number of clusters that hold rows is found for one covariance structure at a "
+            "the number of clusters that hold rows is found for one structure and family at a "
             f"time, got K = {', '.join(numbers_of(kept).values())}; compare one of them.",
             key="covariance",
         )
@@ -128,6 +128,11 @@ def _resolved(view: Draws) -> ResolvedSpec:
 
 def _require_exchangeable(view: Draws) -> None:
     """Refuse clusters that the prior or labels tell apart: their number is part of the model."""
+    if _resolved(view).noise is not None:
+        raise ConfigError(
+            "other priors on K are not found for a model with noise, whose weight changes with "
+            "them; compare the numbers of components by p(K) of the comparison."
+        )
     if _resolved(view).groups != LabelGroups.of_all(view.n_components):
         raise ConfigError(
             "other priors on K do not follow from clusters that priors or known labels tell apart."

@@ -197,28 +197,28 @@ class _Permuting:
     """Products with the matrices P of `permutation_matrix`."""
 
     def __init__(self, target: LogPosterior) -> None:
-        self._free = target.resolved.n_components - 1
+        self._free = target.resolved.n_parts - 1
         self._weights = np.vstack([np.eye(self._free), -np.ones((1, self._free))])
         self._index = _cluster_coordinates(target)
 
     def points(self, points: Array, order: IntArray) -> Array:
         """Return P x of each of the points (point, dim)."""
         out, free = points.copy(), self._free
-        out[:, :free] = points[:, :free] @ self._weights[order[:-1]].T
+        out[:, :free] = points[:, :free] @ self._weights[order[: self._free]].T
         out[:, self._index.ravel()] = points[:, self._index[order].ravel()]
         return out
 
     def columns(self, matrix: Array, order: IntArray) -> Array:
         """Return the product of a matrix (any, dim) and P."""
         out, free = matrix.copy(), self._free
-        out[:, :free] = matrix[:, :free] @ self._weights[order[:-1]]
+        out[:, :free] = matrix[:, :free] @ self._weights[order[: self._free]]
         out[:, self._index[order].ravel()] = matrix[:, self._index.ravel()]
         return out
 
 
 def _cluster_coordinates(target: LogPosterior) -> IntArray:
     """Return which coordinates are each cluster's own (cluster, coordinate), weights aside."""
-    index, moved = np.arange(target.dim), target.resolved.structure.own_blocks
+    index, moved = np.arange(target.dim), target.resolved.own_blocks
     blocks = [index[target.slices[name]] for name in moved if name in target.slices]
     return np.hstack([block.reshape(target.resolved.n_components, -1) for block in blocks])
 

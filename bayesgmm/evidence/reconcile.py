@@ -12,6 +12,7 @@ from bayesgmm.evidence._posterior_over_k import posterior_over_k
 from bayesgmm.evidence._smc_evidence import smc_evidence
 from bayesgmm.evidence.bridge import Evidence, log_evidence
 from bayesgmm.limits import AGREEMENT, LEFT_OUT_FACTOR, NEGLIGIBLE
+from bayesgmm.model.several import kinds_in
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 
@@ -244,7 +245,7 @@ def probability_heading(table: "pd.DataFrame") -> str:
 
 def probability_symbol(table: "pd.DataFrame") -> str:
     """Return what the probabilities of the rows of a comparison are called."""
-    return "p(K)" if table["covariance"].nunique() == 1 else "p(model)"
+    return "p(K)" if len(set(kinds_in(table))) == 1 else "p(model)"
 
 
 def shown_probability(value: float, error: float | None = None) -> str:

@@ -4,8 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
+import numpy as np
+
 from bayesgmm.fit.climbs import Run
-from bayesgmm.fit.points import point_of, split
+from bayesgmm.fit.points import beyond, point_of, split
 from bayesgmm.typing import Array
 
 __all__ = ["Kept", "doubled"]
@@ -38,13 +40,13 @@ class Kept:
             return self._leaders.get(key)
 
 
-def doubled(point: Array, n_components: int, n_features: int) -> Array:
+def doubled(point: Array, n_components: int, n_features: int, n_noises: int = 0) -> Array:
     """Return a point of EM with its heaviest component twice, as likely as the point itself.
 
     Parameters
     ----------
     point : array, as in `bayesgmm.fit.points`
-    n_components, n_features : int
+    n_components, n_features, n_noises : int
         Of `point`.
     """
     weights, means, covariances = split(point, n_components, n_features)
@@ -52,4 +54,6 @@ def doubled(point: Array, n_components: int, n_features: int) -> Array:
     order = [*range(n_components), heaviest]
     weights = weights[order]
     weights[[heaviest, n_components]] /= 2.0
-    return point_of(weights, means[order], covariances[order])
+    log_noise, log_nu = beyond(point, n_components, n_features, n_noises)
+    plain = point_of(weights, means[order], covariances[order])
+    return np.concatenate([plain, log_noise, log_nu[order] if log_nu.size else log_nu])

@@ -81,8 +81,8 @@ def rows_that_see(
     -------
     n, held : arrays of shape (cluster,)
     """
-    pooled = np.einsum("k,kij->ij", parameters.weights, parameters.covariances)
-    centre, unit = parameters.weights @ parameters.means, np.sqrt(np.diag(pooled))
+    pooled = np.einsum("k,kij->ij", parameters.shares, parameters.covariances)
+    centre, unit = parameters.shares @ parameters.means, np.sqrt(np.diag(pooled))
     shares = responsibilities(parameters, rows, centre, unit)
     n, held = np.zeros(len(shares)), np.zeros(len(shares))
     for group in rows.groups:
@@ -169,11 +169,11 @@ def _log_choices(of: float | Array, chosen: Array | IntArray) -> Array:
 def _relative_variances(parameters: Parameters) -> Array:
     """Return variances (cluster, feature) divided by the pooled ones."""
     variances = np.einsum("kdd->kd", parameters.covariances)
-    return variances / (parameters.weights @ variances)
+    return variances / (parameters.shares @ variances)
 
 
 def _whitened(parameters: Parameters) -> tuple[Array, Array]:
     """Return means and covariances where the pooled covariance is the identity."""
-    pooled = np.einsum("k,kij->ij", parameters.weights, parameters.covariances)
+    pooled = np.einsum("k,kij->ij", parameters.shares, parameters.covariances)
     inverse = np.linalg.inv(np.linalg.cholesky(pooled))
     return parameters.means @ inverse.T, inverse @ parameters.covariances @ inverse.T

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_real
@@ -15,13 +16,14 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.multistart import best_of_starts
-from bayesgmm.fit.points import point_of, split
+from bayesgmm.fit.points import beyond, point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, without_error
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import USUAL_NOISE, ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
 
@@ -31,6 +33,7 @@ _PLAIN_STEPS = 5
 _MAX_ITER = 10_000
 _ROUNDING = 1e-10  # of a variance of the data
 _LARGEST_RIDGE = 1e100  # of a feature's variance; what is larger leaves no digit of it
+_OF_TAILS = 1e-3
 _WIDE_RIDGE, _WIDE_TOL, _WIDE_ITER = 0.1, 1e-4, 10
 
 
@@ -218,13 +221,25 @@ class Likelihood:
         return self._wide.climb(rows, x, floor, _WIDE_TOL, _WIDE_ITER).x
 
     def start(self, point: Array) -> Array:
-        """Return the point with its covariances in the structure and within their bounds."""
-        resolved = self.resolved
-        weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
+        """Return the point with its covariances in the structure and within their bounds.
+
+        What it does not say of noise and tails is set to a usual value.
+        """
+        resolved, k, d = self.resolved, self.resolved.n_components, self.resolved.n_features
+        weights, means, covariances = split(point, k, d)
         scatters = weights[:, None, None] * covariances
-        return self._model.bounded(
-            point_of(weights, means, resolved.structure.covariances(weights, scatters))
-        )
+        covariances = resolved.structure.covariances(weights, scatters)
+        log_noise, log_nu = beyond(point, k, d, self._n_noises)
+        if self._n_noises and not log_noise.size:
+            log_noise = np.array([math.log(USUAL_NOISE / (1.0 - USUAL_NOISE))])
+        if resolved.tails is not None and not log_nu.size:
+            log_nu = np.log(resolved.tails.given(k))
+        plain = point_of(weights, means, covariances)
+        return self._model.bounded(np.concatenate([plain, log_noise, log_nu]))
+
+    @property
+    def _n_noises(self) -> int:
+        return self.resolved.n_parts - self.resolved.n_components
 
     def point(self, x: Array) -> Array:
         """Return x itself."""
@@ -233,14 +248,19 @@ class Likelihood:
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
         resolved, unit = self.resolved, self.resolved.unit
-        weights, means, covariances = split(x, resolved.n_components, resolved.n_features)
+        k, d = resolved.n_components, resolved.n_features
+        weights, means, covariances = split(x, k, d)
         scales, correlations = without_error(covariances, resolved.resolution / unit)
+        log_noise, log_nu = beyond(x, k, d, self._n_noises)
+        noise = expit(log_noise[0]) if log_noise.size else None
         return Parameters(
-            weights=weights,
+            weights=weights if noise is None else (1.0 - noise) * weights,
             means=resolved.centre + unit * means,
             scales=unit * scales,
             correlations=correlations,
             covariances=covariances * unit[:, None] * unit,
+            noise=noise,
+            nu=np.exp(log_nu) if log_nu.size else None,
         )
 
     def data_units(self, rows: Rows) -> float:
@@ -260,7 +280,8 @@ class Likelihood:
         Without a ridge the path never falls.
         """
         path: list[float] = []
-        longest, enough = 1.0, tol * rows.n_rows
+        unknown = self.resolved.n_free_nu > 0  # the likelihood is nearly flat in them
+        longest, enough = 1.0, tol * rows.n_rows * (_OF_TAILS if unknown else 1.0)
         moments = rows.moments(x)
         while True:
             path.append(moments.log_likelihood)

@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from bayesgmm.data import as_dataset, check_components, require_whole_weights
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
-from bayesgmm.fit.points import split
+from bayesgmm.fit.points import beyond, n_plain, split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.limits import ON_THE_WAY_TO_A_POLE
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.typing import Array
 
@@ -103,7 +105,7 @@ def fit_map(
     require_whole_weights(dataset)
     check_components(dataset, spec.n_components)
     resolved = resolve(spec, dataset)
-    if resolved.concentration.min() < 1.0:
+    if resolved.concentrations.min() < 1.0:
         raise ConfigError(
             "the posterior has no mode with a concentration below 1 (its density is infinite where "
             f"a weight is 0), got {spec.priors.concentration!r}; set it to 1 or more, or sample.",
@@ -177,22 +179,26 @@ class Posterior:
         """
         resolved = self.resolved
         error, point = resolved.resolution / resolved.unit, self._prior.bounded(point)
-        weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
+        k, d = resolved.n_components, resolved.n_features
+        weights, means, covariances = split(point, k, d)
+        log_noise, log_nu = beyond(point, k, d, resolved.n_parts - k)
+        noise = expit(log_noise[0]) if log_noise.size else None
         if error.any():
             pooled = np.einsum("k,kij->ij", weights, covariances)
             covariances = covariances - np.diag(error**2) + _OPENED * pooled
         scales = np.sqrt(np.einsum("kdd->kd", covariances))
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
         scales, correlations = resolved.structure.nearest(weights, scales, correlations)
-        x = self._prior.unconstrain(
-            Parameters(
-                weights=weights,
-                means=resolved.centre + resolved.unit * means,
-                scales=resolved.unit * scales,
-                correlations=correlations,
-                covariances=covariances,
-            )
+        start = Parameters(
+            weights=weights if noise is None else (1.0 - noise) * weights,
+            means=resolved.centre + resolved.unit * means,
+            scales=resolved.unit * scales,
+            correlations=correlations,
+            covariances=covariances,
+            noise=noise,
+            nu=np.exp(log_nu) if log_nu.size else None,
         )
+        x = self._prior.unconstrain(resolved.completed(start))
         return np.clip(x, *np.transpose(self._bounds))
 
     def point(self, x: Array) -> Array:
@@ -201,7 +207,7 @@ class Posterior:
 
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
-        return Parameters(*(value[0] for value in self._prior.constrain(x[None])))
+        return self._prior.constrain(x[None]).at(0)
 
     def data_units(self, rows: Rows) -> float:
         """Return the log density in data units less that in fitting units.
@@ -243,7 +249,7 @@ class Posterior:
         """M-step: maximise the expected log posterior given the moments taken at x."""
 
         def expected(x: Array) -> tuple[float, Array]:
-            there = self._prior.evaluate_expected(x, *moments[1:])
+            there = self._prior.evaluate_expected(x, moments)
             return there.value, there.gradient
 
         return _ascend(expected, x, self._bounds, [expected(x)[0]], _M_STEP_ITERATIONS)
@@ -251,7 +257,7 @@ class Posterior:
     def value_and_gradient(self, rows: Rows, x: Array) -> tuple[float, Array]:
         """Return the log posterior density at x and its gradient, by Fisher's identity."""
         moments = rows.moments(self.point(x))
-        there = self._prior.evaluate_expected(x, *moments[1:])
+        there = self._prior.evaluate_expected(x, moments)
         return moments.log_likelihood + there.log_prior, there.gradient
 
     def _value(self, rows: Rows, x: Array) -> float:
@@ -260,7 +266,7 @@ class Posterior:
     def _weak_component(self, x: Array, floor: Array) -> int:
         """Return the first component with a variance below the floor, or -1."""
         k, d = self.resolved.n_components, self.resolved.n_features
-        factors = self.point(x)[k * (1 + d) :].reshape(k, d, d)
+        factors = self.point(x)[k * (1 + d) : n_plain(k, d)].reshape(k, d, d)
         log_variances = 2.0 * np.einsum("kdd->kd", factors)
         weak = np.flatnonzero((np.exp(log_variances) < _WEAK * floor).any(axis=1))
         return int(weak[0]) if weak.size else -1

@@ -1,21 +1,33 @@
 """The flat point on which EM's steps act, from parameters and back.
 
 A point is one flat array in fitting coordinates: log weights (cluster), means (cluster, feature),
-and the Cholesky factors of the covariances (cluster, feature, feature) with the logarithms of
-their diagonals. Every such array is a mixture, so points may be extrapolated.
+the Cholesky factors of the covariances (cluster, feature, feature) with the logarithms of their
+diagonals; then the log weight of the noise, where there is one, and the logarithms of degrees of
+freedom (cluster,), where components are t. Every such array is a mixture, so points may be
+extrapolated; one without noise and degrees of freedom may start a mixture that has them.
 """
 
 import numpy as np
+from scipy.special import logsumexp
 
 from bayesgmm.typing import Array
 
-__all__ = ["point_of", "split"]
+__all__ = ["beyond", "n_plain", "point_of", "split"]
+
+
+def n_plain(n_clusters: int, n_features: int) -> int:
+    """Return how many numbers of a point are weights, means and covariances of clusters."""
+    return n_clusters * (1 + n_features + n_features**2)
 
 
 def split(point: Array, n_clusters: int, n_features: int) -> tuple[Array, Array, Array]:
-    """Return weights, means and covariances of a point, fitting coordinates."""
+    """Return weights, means and covariances of a point, fitting coordinates.
+
+    The weights are those of the clusters among themselves.
+    """
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape(n_clusters, n_features)
-    factors = point[n_clusters * (1 + n_features) :].reshape(n_clusters, n_features, n_features)
+    factors = point[n_clusters * (1 + n_features) : n_plain(n_clusters, n_features)]
+    factors = factors.reshape(n_clusters, n_features, n_features)
     diagonal = np.eye(n_features, dtype=bool)
     factors = np.where(diagonal, np.exp(np.where(diagonal, factors, 0.0)), factors)
     weights = np.exp(point[:n_clusters])
@@ -28,3 +40,16 @@ def point_of(weights: Array, means: Array, covariances: Array) -> Array:
     diagonal = np.eye(means.shape[1], dtype=bool)
     factors = np.where(diagonal, np.log(np.where(diagonal, factors, 1.0)), factors)
     return np.concatenate([np.log(weights), means.ravel(), factors.ravel()])
+
+
+def beyond(point: Array, n_clusters: int, n_features: int, n_noises: int) -> tuple[Array, Array]:
+    """Return what a point says of noise and tails.
+
+    Returns
+    -------
+    log_noise : array of shape (noise or 0,)
+        Log weight of the noise over that of all clusters together.
+    log_nu : array of shape (cluster or 0,)
+    """
+    others = point[n_plain(n_clusters, n_features) :]
+    return others[:n_noises] - logsumexp(point[:n_clusters]), others[n_noises:]

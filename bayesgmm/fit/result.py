@@ -213,8 +213,7 @@ class PointFit:
     @property
     def n_parameters(self) -> int:
         """Number of free parameters."""
-        resolved = self.resolved
-        return resolved.structure.n_parameters(resolved.n_components, resolved.n_features)
+        return self.resolved.n_parameters
 
     @property
     def aic(self) -> float:
@@ -312,11 +311,23 @@ class PointFit:
             f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.label}, "
             f"{self.n_obs} rows, {resolved.n_features} features",
             figures,
+            *self._beside(),
             f"{self.status.value}, in {self.n_iter} iterations; {found}; {len(own)} distinct "
             f"{'optimum' if len(own) == 1 else 'optima'}, {len(own) - len(regular)} of them by "
             f"chance; {collapsed} collapsed",
             *self._higher(),
         ]
+
+    def _beside(self) -> list[str]:
+        """Say what tails and noise came out as."""
+        nu, noise, said = self.parameters.nu, self.parameters.noise, []
+        if nu is not None:
+            alike = bool((nu == nu[0]).all())
+            listed = ", ".join(f"{value:.4g}" for value in (nu[:1] if alike else nu))
+            said.append(f"components with the tails of t, degrees of freedom {listed}")
+        if noise is not None:
+            said.append(f"noise: weight {float(noise):.3f}, in no cluster")
+        return ["; ".join(said)] if said else []
 
     def _higher(self) -> list[str]:
         """Say which higher optimum is set aside, and why."""

@@ -122,7 +122,8 @@ def _in_rounds(
     climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int, threads: Threads | None
 ) -> list[Run]:
     target, k = climbs.target, climbs.target.resolved.n_components
-    n_starts = 1 if k == 1 else n_starts
+    noisy = target.resolved.noise is not None
+    n_starts = 1 if k == 1 and not noisy else n_starts
     *drawn, nested, swapped = seed.spawn(_ROUNDS + 2)
     n_swaps, smaller = n_starts // _REARRANGED, climbs.fewer()
     n_added = 0 if smaller is None else n_starts // _ADDED
@@ -130,7 +131,8 @@ def _in_rounds(
     for child in drawn:
         n_drawn = n_starts - n_swaps - n_added
         points = draw_starts(
-            climbs.scaled, k, target.resolved.structure, n_drawn, child, climbs.table
+            *(climbs.scaled, k, target.resolved.structure, n_drawn, child, climbs.table),
+            noisy=noisy,
         )
         runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)

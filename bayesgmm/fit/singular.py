@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bayesgmm.fit.information import sbic
-from bayesgmm.model.components import STRUCTURES, distinct_structure
+from bayesgmm.model.components import distinct_structure
 from bayesgmm.model.spec import MixtureSpec
 
 __all__ = ["singular_bics"]
@@ -22,30 +23,32 @@ def singular_bics(
     [2607.6, 2322.2, nan]
     """
     found = dict.fromkeys(log_likelihoods, math.nan)
-    for covariance in {str(spec.covariance) for spec in log_likelihoods}:
-        chain = _chain(log_likelihoods, covariance, n_features)
-        counts = [STRUCTURES[covariance].n_parameters(k, n_features) for k in (1, 2)]
+    for kind in dict.fromkeys(replace(spec, n_components=1) for spec in log_likelihoods):
+        chain = _chain(log_likelihoods, kind, n_features)
+        counts = [replace(kind, n_components=k).n_parameters(n_features) for k in (1, 2)]
         values = sbic([log_likelihoods[s] for s in chain], (counts[0], counts[1]), n_obs)
         found |= {
             spec: value
             for spec, value in zip(chain, values, strict=True)
-            if spec.covariance == covariance
+            if replace(spec, n_components=1) == kind
         }
     return found
 
 
 def _chain(
-    log_likelihoods: Mapping[MixtureSpec, float], covariance: str, n_features: int
+    log_likelihoods: Mapping[MixtureSpec, float], kind: MixtureSpec, n_features: int
 ) -> list[MixtureSpec]:
-    """Return the models of a structure with K = 1, 2, ... up to the first that is not there."""
+    """Return the models of a kind with K = 1, 2, ... up to the first that is not there."""
 
     def is_it(spec: MixtureSpec, k: int) -> bool:
-        same = [distinct_structure(name, k, n_features) for name in (spec.covariance, covariance)]
-        return spec.n_components == k and same[0] == same[1]
+        names = spec.covariance, kind.covariance
+        one, other = (distinct_structure(name, k, n_features) for name in names)
+        of_kind = replace(kind, n_components=k, covariance=spec.covariance) == spec
+        return of_kind and one == other
 
     chain: list[MixtureSpec] = []
     known = [spec for spec, value in log_likelihoods.items() if not math.isnan(value)]
-    known.sort(key=lambda spec: spec.covariance != covariance)
+    known.sort(key=lambda spec: spec.covariance != kind.covariance)
     while spec := next((s for s in known if is_it(s, len(chain) + 1)), None):
         chain.append(spec)
     return chain

@@ -28,6 +28,8 @@ def draw_starts(
     n_starts: int,
     seed: np.random.SeedSequence,
     table: RowTable | None = None,
+    *,
+    noisy: bool = False,
 ) -> list[Array]:
     """Return starting points of EM, each from its own child of the seed.
 
@@ -35,7 +37,8 @@ def draw_starts(
     turn k-means++ partitions of the rows with their features stretched at random, the rows nearest
     to random rows, slices across a random direction, and random responsibilities: which kind finds
     the best optimum most often differs from data to data by a factor of 40 (iris K = 4, galaxies
-    K = 4 and 6, Old Faithful K = 3 and 4).
+    K = 4 and 6, Old Faithful K = 3 and 4). Beside a noise every second start has one part more, of
+    which a random one is left to it.
 
     Parameters
     ----------
@@ -47,11 +50,14 @@ def draw_starts(
     seed : SeedSequence
     table : AnnotatedRows or array of shape (obs, feature), optional
         The same rows as they were read: what is known of their weights and clusters counts.
+    noisy : bool
+        Whether the mixture has a noise.
 
     Returns
     -------
     list of arrays, points as in `bayesgmm.fit.points`
     """
+    labelled = isinstance(table, AnnotatedRows) and table.allowed is not None
     total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
     random: tuple[Callable[[Array, int, np.random.Generator], Array], ...] = (
         _stretched_plus_plus,
@@ -63,15 +69,28 @@ def draw_starts(
     points = []
     for i, child in enumerate(seed.spawn(n_starts)):
         rng = np.random.default_rng(child)
+        left = noisy and not labelled and i > 0 and (i % 2 == 1 or n_clusters == 1)
+        n_parts = n_clusters + left
         if i < 2:
             sphered = rows @ np.linalg.inv(np.linalg.cholesky(total)).T if i else rows
-            responsibilities = _hierarchical(sphered, n_clusters, rng)
+            responsibilities = _hierarchical(sphered, n_parts, rng)
         else:
-            responsibilities = random[i % len(random)](rows, n_clusters, rng)
+            responsibilities = random[i % len(random)](rows, n_parts, rng)
         if isinstance(table, AnnotatedRows):
             responsibilities = _informed(responsibilities, table)
-        points.append(_point(rows, responsibilities, structure, total))
+        point = _point(rows, responsibilities, structure, total)
+        points.append(_left_to_noise(point, n_parts, rows.shape[1], rng) if left else point)
     return points
+
+
+def _left_to_noise(point: Array, n_parts: int, n_features: int, rng: np.random.Generator) -> Array:
+    """Return a point with one component less, whose weight the noise has."""
+    weights, means, covariances = split(point, n_parts, n_features)
+    dropped = int(rng.integers(n_parts))
+    kept = np.delete(np.arange(n_parts), dropped)
+    share = weights[dropped]
+    plain = point_of(weights[kept] / (1.0 - share), means[kept], covariances[kept])
+    return np.append(plain, np.log(share / (1.0 - share)))
 
 
 def draw_start(
@@ -105,7 +124,7 @@ def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Ge
     Zhao, Hautamaki, Karkkainen and Franti (2012), Pattern Recognition Letters 33:2120.
     """
     weights, means, covariances = split(point, n_clusters, rows.shape[1])
-    moved, shape = rng.choice(n_clusters, 2, replace=False)
+    moved, shape = (0, 0) if n_clusters == 1 else rng.choice(n_clusters, 2, replace=False)
     means[moved] = rows[rng.integers(len(rows))]
     covariances[moved] = _TIGHT * covariances[shape]
     return point_of(weights, means, covariances)

@@ -8,7 +8,6 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.allocations import permuted_sum, projected
 from bayesgmm.likelihood.responsibilities import responsibilities
-from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.typing import Array, IntArray
 
@@ -33,7 +32,7 @@ class Allocations:
 
     def at(self, draw: int) -> Array:
         """Return the allocation probabilities (cluster, obs) of one draw."""
-        one = Parameters(*(value[draw] for value in self.draws.parameters))
+        one = self.draws.parameters.at(draw)
         return responsibilities(one, self.draws.table, *self.draws.frame)
 
     def scores(self, targets: Array) -> Array:

@@ -8,7 +8,7 @@ from scipy.special import entr
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.compiled.allocations import row_sums
-from bayesgmm.model.components import Structure
+from bayesgmm.model.components import Structure, Tails
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import check_posterior
@@ -74,7 +74,7 @@ def label_free_quantities(draws: Draws) -> list[Quantity]:
 
 
 def cluster_quantities(draws: Draws) -> list[Quantity]:
-    """Return weights, means, scales and correlations of each cluster as scalars.
+    """Return weights, means, scales, correlations and tails of each cluster as scalars.
 
     What is constant by structure is left out (the weight of a single cluster, the diagonal of a
     correlation matrix), and what clusters or features share appears once.
@@ -87,21 +87,34 @@ def cluster_quantities(draws: Draws) -> list[Quantity]:
     -------
     list of Quantity
     """
-    parameters = Parameters(
-        *(value.reshape(*draws.shape, *value.shape[1:]) for value in draws.parameters)
-    )
+    parameters = draws.parameters.each(lambda value: value.reshape(*draws.shape, *value.shape[1:]))
     features, clusters = list(draws.features), [str(name) for name in draws.clusters]
     quantities = []
-    if len(clusters) > 1:
+    if len(clusters) > 1 or parameters.noise is not None:
         for k, cluster in enumerate(clusters):
             quantities.append(Quantity(f"weights[{cluster}]", parameters.weights[:, :, k], k))
+    if parameters.noise is not None:
+        quantities.append(Quantity("noise_weight", parameters.noise))
     for k, cluster in enumerate(clusters):
         for d, feature in enumerate(features):
             name = f"means[{cluster}, {feature}]"
             quantities.append(Quantity(name, parameters.means[:, :, k, d], k))
     resolved = draws.resolved
     structure = Structure.seen_in(parameters) if resolved is None else resolved.structure
-    return [*quantities, *_of_covariances(parameters, clusters, features, structure)]
+    tails = None if resolved is None else resolved.tails
+    return [
+        *quantities,
+        *_of_covariances(parameters, clusters, features, structure),
+        *_of_tails(parameters, clusters, tails),
+    ]
+
+
+def _of_tails(parameters: Parameters, names: list[str], tails: Tails | None) -> Iterator[Quantity]:
+    """Yield the degrees of freedom that are unknown."""
+    if parameters.nu is None or tails is None or tails.known:
+        return
+    for k, name in enumerate(names) if tails.own else [(None, "")]:
+        yield Quantity(f"nu[{name}]" if name else "nu", parameters.nu[:, :, k or 0], k)
 
 
 def _of_covariances(

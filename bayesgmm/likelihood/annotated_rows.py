@@ -10,6 +10,8 @@ import numpy as np
 from bayesgmm.data import Annotations, Dataset
 from bayesgmm.data.alike import alike_rows
 from bayesgmm.errors import DataError
+from bayesgmm.model.components import Noise
+from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -24,12 +26,14 @@ __all__ = [
     "plain_rows",
     "powered",
     "recorded_rows",
+    "require_noise",
     "row_log_units",
     "rows_of",
     "table_of",
     "times_of",
     "values_of",
     "with_features",
+    "with_noise",
     "without_one",
     "written_out",
 ]
@@ -55,6 +59,8 @@ class RowGroup:
         How often each row counts; once where absent.
     allowed : bool array of shape (obs, cluster), optional
         Clusters that each row may belong to; all where absent.
+    background : array of shape (obs,), optional
+        Log density of each row under the noise, where there is noise.
     """
 
     places: IntArray
@@ -64,6 +70,7 @@ class RowGroup:
     n_features: int
     weights: Array | None = None
     allowed: BoolArray | None = None
+    background: Array | None = None
 
     @property
     def whole(self) -> bool:
@@ -73,7 +80,8 @@ class RowGroup:
     @property
     def plain(self) -> bool:
         """Whether nothing at all is said of these rows but their values."""
-        return self.whole and self.weights is None and self.allowed is None
+        said = (self.weights, self.allowed, self.background)
+        return self.whole and all(value is None for value in said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +102,8 @@ class AnnotatedRows:
         Clusters that each row may belong to, at least one.
     errors : array of shape (obs, feature), optional, data units
         Standard deviations, at least 0.
+    noise : Noise, optional
+        Rows may belong to it too, but for those with a known cluster.
 
     Raises
     ------
@@ -113,6 +123,7 @@ class AnnotatedRows:
     weights: Array | None = None
     allowed: BoolArray | None = None
     errors: Array | None = None
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         """Check the annotations."""
@@ -187,9 +198,18 @@ class AnnotatedRows:
                     n_features=self.n_features,
                     weights=_unless(self.weights, places, 1.0),
                     allowed=_unless(self.allowed, places, True),
+                    background=None if self._background is None else self._background[places],
                 )
             )
         return tuple(groups)
+
+    @cached_property
+    def _background(self) -> Array | None:
+        """Log density of each row under the noise, data units; -inf where its cluster is known."""
+        if self.noise is None:
+            return None
+        found = self.noise.log_density(self.table)
+        return found if self.allowed is None else np.where(self.allowed.all(axis=1), found, -np.inf)
 
     @property
     def n_counted(self) -> float:
@@ -207,7 +227,8 @@ class AnnotatedRows:
 
     def _with(self, values: Array, index: Any) -> "AnnotatedRows":
         annotations = (self.weights, self.allowed, self.errors)
-        return AnnotatedRows(values, *(None if a is None else a[index] for a in annotations))
+        weights, allowed, errors = (None if a is None else a[index] for a in annotations)
+        return AnnotatedRows(values, weights, allowed, errors, self.noise)
 
 
 RowTable = Array | AnnotatedRows
@@ -290,14 +311,29 @@ def with_features(rows: RowTable, index: list[int]) -> RowTable:
     if not isinstance(rows, AnnotatedRows):
         return rows[:, index]
     errors = None if rows.errors is None else rows.errors[:, index]
-    return AnnotatedRows(rows.table[:, index], rows.weights, rows.allowed, errors)
+    noise = None if rows.noise is None else rows.noise.margin(index)
+    return AnnotatedRows(rows.table[:, index], rows.weights, rows.allowed, errors, noise)
 
 
 def recorded_rows(rows: RowTable) -> RowTable:
     """Return rows as the population shows them, whoever they are: without weights and labels."""
     if not isinstance(rows, AnnotatedRows):
         return rows
-    return AnnotatedRows(rows.table, errors=rows.errors)
+    return AnnotatedRows(rows.table, errors=rows.errors, noise=rows.noise)
+
+
+def with_noise(rows: Dataset | RowTable, noise: Noise | None) -> Dataset | RowTable:
+    """Return rows that may belong to the noise too, where there is one."""
+    if noise is None:
+        return rows
+    table = rows if isinstance(rows, AnnotatedRows) else AnnotatedRows(rows)
+    return replace(table, noise=noise)
+
+
+def require_noise(rows: RowTable, parameters: Parameters) -> None:
+    """Raise ValueError where a mixture has noise and the rows do not know of it."""
+    if parameters.noise is not None and not (isinstance(rows, AnnotatedRows) and rows.noise):
+        raise ValueError("rows of a mixture with noise must carry it (with_noise).")
 
 
 def counting_rows(rows: RowTable) -> RowTable:

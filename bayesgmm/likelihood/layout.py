@@ -33,7 +33,9 @@ class Layout(NamedTuple):
     order: IntArray | None
 
 
-def lay_out(rows: RowTable, centre: Array, unit: Array, n_clusters: int) -> Layout:
+def lay_out(
+    rows: RowTable, centre: Array, unit: Array, n_clusters: int, *, gaussian: bool = True
+) -> Layout:
     """Lay rows out.
 
     Parameters
@@ -42,13 +44,15 @@ def lay_out(rows: RowTable, centre: Array, unit: Array, n_clusters: int) -> Layo
     centre, unit : arrays of shape (feature,), data units
         Rows become (values - centre) / unit.
     n_clusters : int
+    gaussian : bool
+        Whether components are Gaussian: the pass over plain rows knows no others.
 
     Raises
     ------
     ValueError
         Where rows say which of another number of clusters they may belong to.
     """
-    plain, others = _divided(rows)
+    plain, others = _divided(rows, gaussian)
     if isinstance(rows, AnnotatedRows):
         rows.require_clusters(n_clusters)
     values = plain[0].values if plain else np.empty((0, len(centre)))
@@ -60,9 +64,9 @@ def lay_out(rows: RowTable, centre: Array, unit: Array, n_clusters: int) -> Layo
     )
 
 
-def pass_weights(rows: RowTable) -> Array:
+def pass_weights(rows: RowTable, *, gaussian: bool = True) -> Array:
     """Return how often each row counts (obs,), in the order in which a pass comes to them."""
-    plain, others = _divided(rows)
+    plain, others = _divided(rows, gaussian)
     return np.concatenate(
         [
             np.ones(len(group.places)) if group.weights is None else group.weights
@@ -71,9 +75,10 @@ def pass_weights(rows: RowTable) -> Array:
     )
 
 
-def _divided(rows: RowTable) -> tuple[list[RowGroup], list[RowGroup]]:
-    groups = groups_of(rows)
-    return [g for g in groups if g.plain], [g for g in groups if not g.plain]
+def _divided(rows: RowTable, gaussian: bool) -> tuple[list[RowGroup], list[RowGroup]]:
+    groups = [group for group in groups_of(rows) if len(group.places) or gaussian]
+    plain = [group for group in groups if group.plain and gaussian]
+    return plain, [group for group in groups if not (group.plain and gaussian)]
 
 
 def _part(group: RowGroup, centre: Array, unit: Array) -> Part:
@@ -85,4 +90,5 @@ def _part(group: RowGroup, centre: Array, unit: Array) -> Part:
         group.whole,
         group.weights,
         group.allowed,
+        None if group.background is None else group.background + np.log(unit).sum(),
     )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import betaln, expit, gammaln, log_softmax
+from scipy.special import expit, log_softmax
 
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, with_noise
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import (
     HALF_NORMAL,
@@ -21,11 +21,13 @@ from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, m
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, maximise
+from bayesgmm.likelihood.compiled.tails import LARGEST_NU, SMALLEST_NU
 from bayesgmm.likelihood.layout import Layout, lay_out, pass_weights
-from bayesgmm.likelihood.moments import AS_MASS, Moments
+from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
+from bayesgmm.likelihood.prior_constants import prior_constants
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.model.parameters import Parameters, covariances_from, log_of_weights
+from bayesgmm.model.parameters import Parameters, covariances_from, log_odds, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
@@ -62,12 +64,14 @@ class LogPosterior:
     resolved: ResolvedSpec
     rows: RowTable
 
-    @cached_property
+    def __post_init__(self) -> None:
+        """Let rows belong to the noise where there is one."""
+        object.__setattr__(self, "rows", with_noise(self.rows, self.resolved.noise))
+
+    @property
     def dim(self) -> int:
         """Number of unconstrained coordinates."""
-        return self.resolved.structure.n_parameters(
-            self.resolved.n_components, self.resolved.n_features
-        )
+        return self.resolved.n_parameters
 
     @property
     def n_counted(self) -> float:
@@ -88,13 +92,17 @@ class LogPosterior:
     def _compiled(self) -> tuple[Array, Array | None]:
         picked, annotated = picked_in(self.rows, self.resolved), self._layout.annotated
         if picked is not None and annotated is not None:
-            annotated = np.concatenate([annotated, picked.laid_out()])
+            annotated = np.concatenate([annotated, picked.laid_out(self.resolved.n_components)])
+        if annotated is None and not self.resolved.gaussian:
+            annotated = np.empty(0)  # no rows, for code that knows more than Gaussians
         return flatten(self._problem), annotated
 
     @cached_property
     def _layout(self) -> Layout:
         resolved = self.resolved
-        return lay_out(self.rows, resolved.centre, resolved.unit, resolved.n_components)
+        gaussian = resolved.tails is None
+        sizes = resolved.n_components
+        return lay_out(self.rows, resolved.centre, resolved.unit, sizes, gaussian=gaussian)
 
     @property
     def _problem(self) -> Problem:
@@ -103,6 +111,7 @@ class LogPosterior:
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
         scale_shape, hyper_shape = resolved.scale_prior.shapes
+        tails, k = resolved.tails, resolved.n_components
         return Problem(
             n_rows=layout.n_plain,
             n_features=resolved.n_features,
@@ -116,8 +125,14 @@ class LogPosterior:
             eta=resolved.spec.priors.eta,
             scale_shape=scale_shape,
             hyper_shape=hyper_shape,
-            constants=_constants(resolved),
-            concentration=resolved.concentration,
+            n_parts=resolved.n_parts,
+            n_tails=0 if tails is None else k,
+            n_nu=resolved.n_free_nu,
+            nu_shape=resolved.spec.priors.nu_shape,
+            nu_rate=resolved.spec.priors.nu_rate,
+            constants=prior_constants(resolved),
+            concentration=resolved.concentrations,
+            nu=np.empty(0) if tails is None else tails.given(k),
             mean_location=(location - resolved.centre) / unit,
             mean_scale=spread / unit,
             prior_scale=resolved.scale_rows / unit,
@@ -154,15 +169,16 @@ class LogPosterior:
         """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""
         out = np.empty((*draws.shape[:-1], self.resolved.n_components))
         points = np.ascontiguousarray(draws.reshape(-1, self.dim))
+        weights = pass_weights(self.rows, gaussian=self.resolved.tails is None)
         empty_probabilities(
-            points, self.flat, self.annotated, pass_weights(self.rows), out.reshape(len(points), -1)
+            points, self.flat, self.annotated, weights, out.reshape(len(points), -1)
         )
         return out
 
     def em_point(self, x: Array) -> Array:
         """Return the point of EM (`bayesgmm.fit.points`) at x (dim,)."""
-        k, d = self.resolved.n_components, self.resolved.n_features
-        point = np.empty(k * (1 + d + d * d))
+        n_tails = 0 if self.resolved.tails is None else self.resolved.n_components
+        point = np.empty(self._n_before_tails + n_tails)
         constrained_point(x, self.flat, point)
         return point
 
@@ -189,13 +205,19 @@ class LogPosterior:
         """
         out, factors = np.empty_like(point), self.resolved.structure.factors
         if factors is None:
-            collapsed = maximise(point, self.flat, *moments[1:4], floor, ridge, out)
+            collapsed = maximise(point, self.flat, *moments[1:6], floor, ridge, out)
         else:
             sums = moments[1:4]
             collapsed = maximise_factored(point, *codes_of(*factors), *sums, floor, ridge, out)
         if moments.shares.size:
-            out[: len(moments.shares)] = log_of_weights(moments.shares / moments.shares.sum())
+            self._set_weights(out, moments.shares / moments.shares.sum())
         return out, collapsed
+
+    def _set_weights(self, point: Array, parts: Array) -> None:
+        """Write the weights of clusters and noise into a point of EM."""
+        k, d = self.resolved.n_components, self.resolved.n_features
+        log_weights, after = log_of_weights(parts), k * (1 + d + d * d)
+        point[:k], point[after : after + len(parts) - k] = log_weights[:k], log_weights[k:]
 
     def bounded(self, point: Array) -> Array:
         """Return a point of EM with covariances of the structure, above the recording error.
@@ -207,25 +229,27 @@ class LogPosterior:
             move_into(out, self.resolved.n_components, *codes_of(*factors))
         elif self.resolved.resolution.any() or self.resolved.structure.partly_shared:
             bound_point(out, self.flat)
+        tails, log_nu = self.resolved.tails, out[self._n_before_tails :]
+        if tails is not None and log_nu.size:
+            np.clip(log_nu, math.log(SMALLEST_NU), math.log(LARGEST_NU), out=log_nu)
+            if tails.known:
+                log_nu[:] = np.log(tails.given(len(log_nu)))
         return out
 
-    def evaluate_expected(
-        self,
-        x: Array,
-        mass: Array,
-        centres: Array,
-        scatters: Array,
-        shares: Array = AS_MASS,
-    ) -> Evaluation:
-        """Evaluate the M-step's objective at x, given the sums over rows, fitting units.
+    @property
+    def _n_before_tails(self) -> int:
+        """Number of entries of a point of EM before its degrees of freedom."""
+        k, d = self.resolved.n_components, self.resolved.n_features
+        return k * (d + d * d) + self.resolved.n_parts
 
-        Arguments are those of `Moments`.
-        """
+    def evaluate_expected(self, x: Array, moments: Moments) -> Evaluation:
+        """Evaluate the M-step's objective at x, given the sums over rows, fitting units."""
+        mass, shares = moments.mass, moments.shares
         terms, gradient, flat = np.empty(len(TERMS)), np.empty(self.dim), self.flat
         if shares.size:  # rows that only weights see enter as the concentration does
             problem = self._problem
             flat = flatten(problem._replace(concentration=problem.concentration + shares - mass))
-        value = expected_log_posterior(x, flat, mass, centres, scatters, terms, gradient)
+        value = expected_log_posterior(x, flat, *moments[1:6], terms, gradient)
         if shares.size:
             further = float((shares - mass) @ self._log_weights(x))
             terms[0] += further
@@ -250,7 +274,7 @@ class LogPosterior:
         Returns
         -------
         dict of str to array of shape (draw,), nats, data units
-            Keys log_likelihood, weights, means, scales, pairs; priors on their natural scale,
+            Keys log_likelihood, weights, means, scales, pairs, nu; priors on their natural scale,
             without Jacobian.
         """
         log_unit = self.resolved.log_unit
@@ -262,7 +286,7 @@ class LogPosterior:
         }
         terms = terms_without_rows(np.ascontiguousarray(draws), self.flat)
         terms[:, 0] = values - terms[:, 1:].sum(axis=1)
-        return {name: terms[:, i] - shifts.get(name, 0.0) for i, name in enumerate(TERMS[:5])}
+        return {name: terms[:, i] - shifts.get(name, 0.0) for i, name in enumerate(TERMS[:-1])}
 
     @property
     def value_shift(self) -> float:
@@ -276,14 +300,15 @@ class LogPosterior:
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """Where weights, means, scales and pairs (if there are any) lie in x."""
+        """Where weights, means, scales, pairs and nu (if there are any) lie in x."""
         k, d = self.resolved.n_components, self.resolved.n_features
         structure = self.resolved.structure
         sizes = {
-            "weights": k - 1,
+            "weights": self.resolved.n_parts - 1,
             "means": k * d,
             "scales": math.prod(structure.scales_shape(k, d)),
             "pairs": math.prod(structure.pairs_shape(k, d)),
+            "nu": self.resolved.n_free_nu,
         }
         ends = np.cumsum(list(sizes.values())).tolist()
         return {
@@ -293,7 +318,7 @@ class LogPosterior:
         }
 
     def free(self, draws: Array) -> dict[str, Array]:
-        """Return scales_free and partial_correlations_beta (if any) in their own shapes."""
+        """Return scales_free, and partial_correlations_beta and nu_free if any, in their shapes."""
         k, d = self.resolved.n_components, self.resolved.n_features
         structure = self.resolved.structure
         unit = structure.free_unit(self.resolved.unit)
@@ -302,6 +327,9 @@ class LogPosterior:
         if "pairs" in self.slices:
             pairs = expit(draws[:, self.slices["pairs"]])
             values["partial_correlations_beta"] = pairs.reshape(-1, *structure.pairs_shape(k, d))
+        if "nu" in self.slices:
+            nu, own = 1.0 + np.exp(draws[:, self.slices["nu"]]), "nu" in self.resolved.own_blocks
+            values["nu_free"] = nu if own else nu[:, 0]
         return values
 
     def to_data_units(self, x: Array) -> Array:
@@ -324,26 +352,28 @@ class LogPosterior:
 
     def constrain(self, draws: Array) -> Parameters:
         """Return the parameters, data units, at draws of shape (draw, dim), fitting units."""
-        weights, means, scales, factors = constrain_draws(np.ascontiguousarray(draws), self.flat)
-        resolved = self.resolved
-        shape = (len(draws), resolved.n_components, resolved.n_features)
+        parts, means, scales, factors, nu = constrain_draws(np.ascontiguousarray(draws), self.flat)
+        resolved, k = self.resolved, self.resolved.n_components
+        shape = (len(draws), k, resolved.n_features)
         scales = np.broadcast_to(scales * resolved.unit, shape)
         correlations = np.broadcast_to(
             factors @ factors.swapaxes(-1, -2), (*shape, resolved.n_features)
         )
         return Parameters(
-            weights=weights,
+            weights=parts[:, :k],
             means=resolved.centre + resolved.unit * means,
             scales=scales,
             correlations=correlations,
             covariances=covariances_from(scales, correlations, resolved.resolution),
+            noise=None if resolved.noise is None else parts[:, k],
+            nu=None if resolved.tails is None else nu,
         )
 
     def unconstrain(self, parameters: Parameters) -> Array:
         """Return the coordinates (..., dim), fitting units, of parameters in data units."""
         resolved, structure = self.resolved, self.resolved.structure
         lead = parameters.weights.shape[:-1]
-        log_weights = log_of_weights(parameters.weights)
+        log_weights = log_of_weights(parameters.parts)
         centred = log_weights - log_weights.mean(axis=-1, keepdims=True)
         means = (parameters.means - resolved.centre) / resolved.unit
         log_scales = np.log(parameters.scales / resolved.unit)
@@ -352,34 +382,7 @@ class LogPosterior:
         parts = [centred[..., :-1], means, kept]
         if structure.has_correlations(d):
             sets = structure.n_pair_sets(k)
-            parts.append(_log_odds(parameters.correlations[..., :sets, :, :]))
+            parts.append(log_odds(parameters.correlations[..., :sets, :, :]))
+        if resolved.tails is not None and parameters.nu is not None:
+            parts.append(resolved.tails.free(parameters.nu))
         return np.concatenate([part.reshape(*lead, -1) for part in parts], axis=-1)
-
-
-def _constants(resolved: ResolvedSpec) -> Array:
-    """Normalising constants of the four priors, fitting units."""
-    k, d = resolved.n_components, resolved.n_features
-    structure, eta = resolved.structure, resolved.spec.priors.eta
-    half_log_2pi = 0.5 * math.log(2.0 * math.pi)
-    weights = gammaln(resolved.concentration.sum()) - gammaln(resolved.concentration).sum()
-    means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi
-    free = resolved.free_scale / structure.free_unit(resolved.unit)
-    scales = resolved.scale_prior.log_constant(free)
-    columns = np.tril_indices(d, -1)[1]
-    shapes = eta + 0.5 * (d - 2 - columns)
-    sets = structure.n_pair_sets(k) if structure.has_correlations(d) else 0
-    pairs = -sets * betaln(shapes, shapes).sum()
-    return np.array([weights, means, scales, pairs])
-
-
-def _log_odds(correlations: Array) -> Array:
-    """Return 2 artanh(y) of the partial correlations (..., pair), rows of the lower triangle."""
-    factors = np.linalg.cholesky(correlations)
-    pairs = []
-    for i in range(factors.shape[-1]):
-        remaining = np.ones(factors.shape[:-2])
-        for j in range(i):
-            entry = factors[..., i, j]
-            pairs.append(entry / np.sqrt(remaining))
-            remaining = remaining - entry**2
-    return 2.0 * np.arctanh(np.stack(pairs, axis=-1))

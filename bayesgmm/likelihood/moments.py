@@ -6,9 +6,9 @@ import numpy as np
 
 from bayesgmm.typing import Array
 
-__all__ = ["AS_MASS", "Moments"]
+__all__ = ["NONE", "Moments"]
 
-AS_MASS = np.empty(0)
+NONE = np.empty(0)
 
 
 class Moments(NamedTuple):
@@ -17,12 +17,16 @@ class Moments(NamedTuple):
     Parameters
     ----------
     log_likelihood : float, nats
-    mass : array of shape (cluster,)
-        Sums of the responsibilities.
+    mass : array of shape (part,)
+        Sums of the responsibilities, of the clusters and then of the noise if there is one.
     centres : array of shape (cluster, feature)
         Weighted means of the rows of each cluster.
     scatters : array of shape (cluster, feature, feature)
         Weighted sums of squares and products about those means.
+    scaled, logs : arrays of shape (cluster or 0,)
+        Of components with the tails of t: sums of E u and E log u, u being the precision by which
+        a row is scaled (`bayesgmm.likelihood.compiled.tails`). Centres and scatters are weighted
+        by E u too.
     shares : array of shape (cluster or 0,)
         The rows that weights of clusters are in proportion to; those of the mass where absent.
     """
@@ -31,7 +35,9 @@ class Moments(NamedTuple):
     mass: Array
     centres: Array
     scatters: Array
-    shares: Array = AS_MASS
+    scaled: Array = NONE
+    logs: Array = NONE
+    shares: Array = NONE
 
     def merge(self, other: Self) -> "Moments":
         """Return the moments of both sets of rows, of which neither has shares.
@@ -48,13 +54,21 @@ class Moments(NamedTuple):
         >>> both.centres.item(), both.scatters.item()
         (1.0, 2.0)
         """
-        mass = self.mass + other.mass
-        share = np.divide(other.mass, mass, out=np.zeros_like(mass), where=mass > 0.0)
+        mine, its = self._entered, other._entered
+        both = mine + its
+        share = np.divide(its, both, out=np.zeros_like(both), where=both > 0.0)
         move = other.centres - self.centres
-        between = (self.mass * share)[:, None, None] * move[:, :, None] * move[:, None, :]
+        between = (mine * share)[:, None, None] * move[:, :, None] * move[:, None, :]
         return Moments(
             self.log_likelihood + other.log_likelihood,
-            mass,
+            self.mass + other.mass,
             self.centres + share[:, None] * move,
             self.scatters + other.scatters + between,
+            self.scaled + other.scaled,
+            self.logs + other.logs,
         )
+
+    @property
+    def _entered(self) -> Array:
+        """With which weight rows entered centres and scatters: shape (cluster,)."""
+        return self.scaled if self.scaled.size else self.mass[: len(self.centres)]

@@ -29,15 +29,15 @@ class Picked(NamedTuple):
     ----------
     counts : array of shape (set,)
         Rows of each set of clusters, by their weights; above 0.
-    sets : bool array of shape (set, cluster)
-        Never all clusters: of such a row nothing is known.
+    sets : bool array of shape (set, part)
+        Never all clusters: of such a row nothing is known. Never the noise, the part after them.
     """
 
     counts: Array
     sets: BoolArray
 
     def log_chance(self, log_weights: Array) -> float:
-        """Return the sum over rows of log W_A, nats, at log weights (cluster,)."""
+        """Return the sum over rows of log W_A, nats, at log weights (part,)."""
         return float(sum(n * logsumexp(log_weights[a]) for n, a in zip(*self, strict=True)))
 
     def shares(self, mass: Array, log_weights: Array) -> Array:
@@ -45,9 +45,9 @@ class Picked(NamedTuple):
 
         Parameters
         ----------
-        mass : array of shape (cluster,)
+        mass : array of shape (part,)
             Sums of the responsibilities of all rows.
-        log_weights : array of shape (cluster,)
+        log_weights : array of shape (part,)
             At which these were taken.
         """
         shares = mass.copy()
@@ -59,14 +59,17 @@ class Picked(NamedTuple):
                 shares[~chosen] += n_rows * np.exp(left)
         return np.maximum(shares, _LEAST)
 
-    def laid_out(self) -> Array:
+    def laid_out(self, n_clusters: int) -> Array:
         """Return rows of which no cell is observed, counted less than 0 times, as passes take them.
 
         A pass adds -log W_A, and its gradient, for each picked row.
         """
         nothing = np.empty((len(self.counts), 0))
         none = np.empty(0, dtype=np.int64)
-        return flatten_parts([Part(none, np.empty(0), nothing, False, -self.counts, self.sets)])
+        allowed, n_parts = self.sets[:, :n_clusters], self.sets.shape[1]
+        no_noise = np.full(len(allowed), -np.inf) if n_parts > n_clusters else None
+        part = Part(none, np.empty(0), nothing, False, -self.counts, allowed, no_noise)
+        return flatten_parts([part])
 
 
 def picked_in(rows: RowTable, resolved: ResolvedSpec) -> Picked | None:
@@ -79,13 +82,17 @@ def picked_in(rows: RowTable, resolved: ResolvedSpec) -> Picked | None:
     sets, which = np.unique(rows.allowed, axis=0, return_inverse=True)
     counts = np.bincount(which.ravel(), weights, len(sets))
     partial = ~sets.all(axis=1) & (counts > 0.0)
-    return Picked(counts[partial], sets[partial]) if partial.any() else None
+    if not partial.any():
+        return None
+    others = np.zeros((int(partial.sum()), resolved.n_parts - resolved.n_components), dtype=bool)
+    return Picked(counts[partial], np.hstack([sets[partial], others]))
 
 
 def log_chances(rows: RowTable, log_weights: Array) -> Array | float:
-    """Return log W_A of each row, (sample, obs), at log weights (sample, cluster)."""
+    """Return log W_A of each row, (sample, obs), at log weights (sample, part)."""
     if not isinstance(rows, AnnotatedRows) or rows.allowed is None:
         return 0.0
     sets, which = np.unique(rows.allowed, axis=0, return_inverse=True)
-    of_sets = np.stack([logsumexp(log_weights[:, chosen], axis=1) for chosen in sets], axis=1)
+    clusters = log_weights[:, : sets.shape[1]]
+    of_sets = np.stack([logsumexp(clusters[:, chosen], axis=1) for chosen in sets], axis=1)
     return of_sets[:, which.ravel()]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bayesgmm.likelihood.annotated_rows import RowTable
+from bayesgmm.likelihood.annotated_rows import RowTable, require_noise
 from bayesgmm.likelihood.compiled.draws import fill_responsibilities
 from bayesgmm.likelihood.layout import lay_out
 from bayesgmm.model.parameters import Parameters, in_fitting_units
@@ -31,10 +31,10 @@ def responsibilities(parameters: Parameters, rows: RowTable, centre: Array, unit
     Returns
     -------
     array of shape (cluster, obs)
-        Columns sum to 1; NaN throughout where the parameters are not finite or a covariance is
-        not positive definite.
+        Columns sum to 1, or to what is not noise; NaN throughout where the parameters are not
+        finite or a covariance is not positive definite.
     """
-    single = Parameters(*(value[None] for value in parameters))
+    single = parameters.at(None)
     (block,) = over_draws(lambda block, _: block, single, rows, centre, unit, cores=1)
     return block[0]
 
@@ -57,9 +57,9 @@ def over_draws[Result](
     ----------
     reduce : callable of (block, part)
         ``block`` is an array of shape (draw, cluster, obs), the responsibilities of the draws
-        ``part`` (a slice along sample), and the callable's to overwrite; NaN in draws that have
-        none. Called from several threads at a time: it must not write to what they share, save
-        to ``out[part]``.
+        ``part`` (a slice along sample; what is missing to 1 is the noise's), and the callable's to
+        overwrite; NaN in draws that have none. Called from several threads at a time: it must not
+        write to what they share, save to ``out[part]``.
     parameters : Parameters
         Draws, arrays of shape (sample, ...), data units; weights, means and covariances are used.
     rows : AnnotatedRows or array of shape (obs, feature), data units
@@ -83,18 +83,22 @@ def over_draws[Result](
     array([[9., 0.],
            [0., 9.]])
     """
-    log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
-    n_draws, n_clusters = log_weights.shape
-    n_plain, blocks, annotated, order = lay_out(rows, centre, unit, n_clusters)
-    step = max(1, min(_BLOCK_DRAWS, _BLOCK_VALUES // (n_clusters * len(rows))))
+    log_weights, means, covariances, nu = in_fitting_units(parameters, centre, unit)
+    n_draws, n_parts = log_weights.shape
+    require_noise(rows, parameters)
+    n_clusters, gaussian = means.shape[1], parameters.nu is None
+    n_plain, blocks, annotated, order = lay_out(rows, centre, unit, n_clusters, gaussian=gaussian)
+    step = max(1, min(_BLOCK_DRAWS, _BLOCK_VALUES // (n_parts * len(rows))))
 
     def task(start: int) -> Result:
         part = slice(start, min(start + step, n_draws))
-        block = np.empty((part.stop - start, n_clusters, len(rows)))
-        mixtures = log_weights[part], means[part], covariances[part]
+        block = np.empty((part.stop - start, n_parts, len(rows)))
+        mixtures = log_weights[part], means[part], covariances[part], nu[part]
         fill_responsibilities(blocks, n_plain, annotated, *mixtures, block)
         if order is not None:
             block[:, :, order] = block.copy()
+        if n_parts > n_clusters:
+            block = np.ascontiguousarray(block[:, :n_clusters])
         return reduce(block, part)
 
     yield from in_threads(task, range(0, n_draws, step), cores=cores)

@@ -8,7 +8,13 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bayesgmm.data import Dataset
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, rows_of
+from bayesgmm.likelihood.annotated_rows import (
+    AnnotatedRows,
+    RowTable,
+    log_unit_of,
+    rows_of,
+    with_noise,
+)
 from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
 from bayesgmm.likelihood.compiled.kernels import BLOCK, sum_rows
 from bayesgmm.likelihood.compiled.m_step import (
@@ -54,15 +60,21 @@ class Rows:
     ) -> None:
         if isinstance(data, Dataset):
             data = rows_of(data, resolved.n_components)
+        data = with_noise(data, resolved.noise)
         self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
         self._data = data
-        self._size = (resolved.n_components, resolved.n_features)
+        self._set_size(resolved)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
         self._picked = None if isinstance(data, Dataset) else picked_in(data, resolved)
         self._held: list[Layout] | None = None
         if 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
             self._held = [self._laid_out(chunk) for chunk in self._chunks()]
+
+    def _set_size(self, resolved: ResolvedSpec) -> None:
+        self._size = (resolved.n_components, resolved.n_features)
+        self._n_noises = resolved.n_parts - resolved.n_components
+        self._n_tails = 0 if resolved.tails is None else resolved.n_components
 
     @property
     def n_counted(self) -> float:
@@ -88,7 +100,7 @@ class Rows:
         if isinstance(self._data, AnnotatedRows):
             self._data.require_clusters(resolved.n_components)
         other = copy(self)
-        other._size = (resolved.n_components, resolved.n_features)
+        other._set_size(resolved)
         return other
 
     def moments(self, point: Array) -> Moments:
@@ -103,7 +115,10 @@ class Rows:
         found = reduce(Moments.merge, parts)
         if self._picked is None:
             return found
-        log_weights = log_softmax(point[: self._size[0]])
+        k, d = self._size
+        after = k * (1 + d + d * d)
+        parts = np.concatenate([point[:k], point[after : after + self._n_noises]])
+        log_weights = log_softmax(parts)
         return found._replace(
             log_likelihood=found.log_likelihood - self._picked.log_chance(log_weights),
             shares=self._picked.shares(found.mass, log_weights),
@@ -118,10 +133,10 @@ class Rows:
 
         Rows are counted by their weights.
         """
-        constant, shift, whitening = self._empty_moments()
-        components, total = whiten_point(point, whitening, shift, constant), 0.0
+        whitened, total = self._empty_components(), 0.0
+        components = whiten_point(point, self._n_noises, *whitened)
         for chunk in self._chunks(CHUNK // 8):
-            responsibilities = np.empty((self._size[0], len(chunk)))
+            responsibilities = np.empty((self._size[0] + self._n_noises, len(chunk)))
             n_plain, blocks, annotated, order = self._laid_out(chunk)
             grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
             certainty = np.log(responsibilities.max(axis=0))
@@ -139,15 +154,18 @@ class Rows:
         return (values[start : start + size] for start in range(0, len(values), size))
 
     def _laid_out(self, chunk: RowTable) -> Layout:
-        return lay_out(chunk, self._centre, self._unit, self._size[0])
+        n_clusters, gaussian = self._size[0], not self._n_tails
+        return lay_out(chunk, self._centre, self._unit, n_clusters, gaussian=gaussian)
 
-    def _empty_moments(self) -> tuple[Array, Array, Array]:
+    def _empty_components(self) -> tuple[Array, Array, Array]:
         n_clusters, n_features = self._size
-        return (
-            np.zeros(n_clusters),
-            np.zeros(self._size),
-            np.zeros((n_clusters, n_features, n_features)),
-        )
+        whitening = np.zeros((n_clusters, n_features, n_features))
+        return whitening, np.zeros(self._size), np.zeros(n_clusters)
+
+    def _empty_moments(self) -> tuple[Array, Array, Array, Array, Array]:
+        scatters, centres, _ = self._empty_components()
+        mass, tails = np.zeros(self._size[0] + self._n_noises), np.zeros((2, self._n_tails))
+        return mass, centres, scatters, tails[0], tails[1]
 
     def _of_layout(self, point: Array, layout: Layout) -> Moments:
         sums = self._empty_moments()
@@ -156,15 +174,15 @@ class Rows:
 
     def _of_chunk(self, point: Array, chunk: RowTable) -> Moments:
         """Return the moments of rows that are not held; plain ones are not laid out either."""
-        if isinstance(chunk, AnnotatedRows):
+        if isinstance(chunk, AnnotatedRows) or self._n_tails:
             return self._of_layout(point, self._laid_out(chunk))
-        sums, (constant, shift, whitening) = self._empty_moments(), self._empty_moments()
-        _, centres, scatters = self._empty_moments()
-        whiten_point(point, whitening, shift, constant)
-        whitened = whitening, shift, constant
-        value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, *sums)
-        moments(point, *sums, centres, scatters)
-        return Moments(value, sums[0], centres, scatters)
+        mass, first, second, _, _ = self._empty_moments()
+        centres, scatters = np.empty_like(first), np.empty_like(second)
+        whitened = self._empty_components()
+        whiten_point(point, self._n_noises, *whitened)
+        value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, mass, first, second)
+        moments(point, mass, first, second, centres, scatters)
+        return Moments(value, mass, centres, scatters)
 
     def _in_order(self, point: Array, chunks: Iterable[RowTable | Layout]) -> Iterator[Moments]:
         """Go through chunks in threads, a few ahead of the merge."""

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from bayesgmm.likelihood.annotated_rows import RowTable, row_log_units
+from bayesgmm.likelihood.annotated_rows import RowTable, require_noise, row_log_units
 from bayesgmm.likelihood.compiled.draws import fill_log_likelihoods
 from bayesgmm.likelihood.layout import lay_out
 from bayesgmm.likelihood.picked import log_chances
@@ -45,14 +45,17 @@ def pointwise_log_likelihood(
     -------
     array of shape (sample, obs), nats, data units
     """
-    log_weights, means, covariances = in_fitting_units(parameters, centre, unit)
+    log_weights, means, covariances, nu = in_fitting_units(parameters, centre, unit)
+    require_noise(rows, parameters)
     out = np.empty((len(log_weights), len(rows)))
-    n_plain, blocks, annotated, order = lay_out(rows, centre, unit, log_weights.shape[1])
+    n_plain, blocks, annotated, order = lay_out(
+        rows, centre, unit, means.shape[1], gaussian=parameters.nu is None
+    )
 
     def fill(start: int) -> None:
         part = slice(start, start + _DRAWS_PER_TASK)
         found = out[part] if order is None else np.empty_like(out[part])
-        mixtures = log_weights[part], means[part], covariances[part]
+        mixtures = log_weights[part], means[part], covariances[part], nu[part]
         fill_log_likelihoods(blocks, n_plain, annotated, *mixtures, found)
         if order is not None:
             out[part, order] = found

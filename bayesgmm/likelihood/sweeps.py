@@ -70,10 +70,10 @@ class FirstRows:
 
 
 class FirstAnnotatedRows:
-    """The same for annotated rows. A row that counts often comes in parts, spread over the others.
+    """The same for annotated rows, and for components that are not Gaussian.
 
-    The posterior given its first parts is then like that of all rows less certain, and never that
-    of one row many times.
+    A row that counts often comes in parts, spread over the others. The posterior given its first
+    parts is then like that of all rows less certain, and never that of one row many times.
     """
 
     def __init__(self, target: LogPosterior, rows: AnnotatedRows) -> None:
@@ -106,9 +106,12 @@ class FirstAnnotatedRows:
 
 def first_rows(target: LogPosterior, order: IntArray) -> FirstRows | FirstAnnotatedRows:
     """Return the posterior given the first of the rows in an order (obs,) of their places."""
-    if isinstance(target.rows, AnnotatedRows):
-        return FirstAnnotatedRows(target, target.rows[order])
-    return FirstRows(target, target.rows[order])
+    rows = target.rows[order]
+    if target.resolved.tails is not None and not isinstance(rows, AnnotatedRows):
+        rows = AnnotatedRows(rows)
+    if isinstance(rows, AnnotatedRows):
+        return FirstAnnotatedRows(target, rows)
+    return FirstRows(target, rows)
 
 
 def _sweep(

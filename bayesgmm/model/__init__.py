@@ -2,7 +2,8 @@
 
 from bayesgmm.model.components import STRUCTURES, Structure, distinct_structure
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import (
     COVARIANCES,
     FITTED_COVARIANCES,

@@ -1,7 +1,7 @@
 """The parameters of a mixture in the units of the data."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ __all__ = [
     "Parameters",
     "covariances_from",
     "in_fitting_units",
+    "log_odds",
     "log_of_weights",
     "matrices_of",
     "pair_names",
@@ -32,7 +33,12 @@ class Parameters(NamedTuple):
     scales : array of shape (..., cluster, feature)
         Standard deviations without the recording error.
     correlations, covariances : arrays of shape (..., cluster, feature, feature)
-        covariances = diag(scales) correlations diag(scales) + diag(h^2).
+        covariances = diag(scales) correlations diag(scales) + diag(h^2). Of components with the
+        tails of t all three are those of the scale matrix.
+    noise : array of shape (...), optional
+        The weight of the noise, where there is one: that of the clusters is then 1 less it.
+    nu : array of shape (..., cluster), optional
+        Degrees of freedom, where components are t.
     """
 
     weights: Array
@@ -40,11 +46,56 @@ class Parameters(NamedTuple):
     scales: Array
     correlations: Array
     covariances: Array
+    noise: Array | None = None
+    nu: Array | None = None
+
+    def each(self, function: Callable[[Array], Array]) -> "Parameters":
+        """Return the parameters with a function applied to each array that there is."""
+        values: Any = [None if value is None else function(value) for value in self]
+        return Parameters(*values)
+
+    def at(self, index: Any) -> "Parameters":
+        """Return some of many, or one, as an index along the first axis takes them."""
+        return self.each(lambda value: value[index])
+
+    def margin(self, index: Sequence[int]) -> "Parameters":
+        """Return the parameters of the marginal mixture of some features, in that order."""
+        square = (..., *np.ix_(index, index))
+        return self._replace(
+            means=self.means[..., index],
+            scales=self.scales[..., index],
+            correlations=self.correlations[square],
+            covariances=self.covariances[square],
+        )
+
+    @classmethod
+    def joined(
+        cls, several: Sequence["Parameters"], join: Callable[[Sequence[Array]], Array]
+    ) -> "Parameters":
+        """Return several made one: `join` takes what each has of an array."""
+        each: Any = zip(*several, strict=True)
+        joined: Any = [None if values[0] is None else join(values) for values in each]
+        return cls(*joined)
 
     def permuted(self, order: IntArray) -> "Parameters":
         """Return the parameters with cluster k taken from `order[..., k]`."""
         axis = order.ndim - 1
-        return Parameters(*(permute(value, order, axis) for value in self))
+        clusters = self._replace(noise=None).each(lambda value: permute(value, order, axis))
+        return clusters._replace(noise=self.noise)
+
+    @property
+    def parts(self) -> Array:
+        """The weights of the clusters, and after them that of the noise: (..., part)."""
+        if self.noise is None:
+            return self.weights
+        return np.concatenate([self.weights, self.noise[..., None]], axis=-1)
+
+    @property
+    def shares(self) -> Array:
+        """The weights of the clusters among themselves (..., cluster), which sum to 1."""
+        if self.noise is None:
+            return self.weights
+        return self.weights / self.weights.sum(axis=-1, keepdims=True)
 
 
 def pair_names(features: Sequence[str]) -> list[str]:
@@ -105,8 +156,11 @@ def log_of_weights(weights: Array) -> Array:
 
 def in_fitting_units(
     parameters: Parameters, centre: Array, unit: Array
-) -> tuple[Array, Array, Array]:
-    """Return log weights, means and covariances of draws as the compiled passes take them.
+) -> tuple[Array, Array, Array, Array]:
+    """Return log weights, means, covariances and nu of draws as the compiled passes take them.
+
+    The weight of the noise stands after those of the clusters; nu is of shape (sample, 0) where
+    components are Gaussian.
 
     Parameters
     ----------
@@ -116,5 +170,19 @@ def in_fitting_units(
     """
     means = np.ascontiguousarray((parameters.means - centre) / unit)
     covariances = np.ascontiguousarray(parameters.covariances / np.multiply.outer(unit, unit))
-    log_weights = np.ascontiguousarray(log_of_weights(parameters.weights))
-    return log_weights, means, covariances
+    log_weights = np.ascontiguousarray(log_of_weights(parameters.parts))
+    nu = np.empty((len(means), 0)) if parameters.nu is None else parameters.nu
+    return log_weights, means, covariances, np.ascontiguousarray(nu)
+
+
+def log_odds(correlations: Array) -> Array:
+    """Return 2 artanh(y) of the partial correlations (..., pair), rows of the lower triangle."""
+    factors = np.linalg.cholesky(correlations)
+    pairs = []
+    for i in range(factors.shape[-1]):
+        remaining = np.ones(factors.shape[:-2])
+        for j in range(i):
+            entry = factors[..., i, j]
+            pairs.append(entry / np.sqrt(remaining))
+            remaining = remaining - entry**2
+    return 2.0 * np.arctanh(np.stack(pairs, axis=-1))

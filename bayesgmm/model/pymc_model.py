@@ -10,9 +10,10 @@ import pytensor.tensor as pt
 from bayesgmm.data import Annotations, as_dataset, check_components
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import pair_names
-from bayesgmm.model.pymc_rows import observe
+from bayesgmm.model.pymc_rows import Mixture, observe
 from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.scale_priors import HalfNormal, LogNormal, ScalePrior
 from bayesgmm.model.spec import MixtureSpec, as_spec
 
@@ -38,6 +39,10 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
         ``pm.set_data({"x_data": rows}, coords={"obs": ...})`` puts new rows in their place. The
         means start at the centres of k-means, apart from one another, so that `pymc.find_MAP`
         leaves the point at which all components are the same.
+
+        Degrees of freedom of t components are nu (cluster), of nu_free where they are unknown; a
+        noise has the weight noise_weight, and the free variable is then weights_of_parts, the
+        clusters and after them the noise.
 
         Missing cells are NaN in ``x_data``, and draws of x are whole rows. What else is known of
         rows stands in ``x_pattern``, ``pattern_seen``, ``pattern_errors``, ``x_allowed`` and
@@ -80,10 +85,7 @@ def model_of(
     with pm.Model(
         coords=_coords(resolved, np.arange(len(values)) if obs is None else obs)
     ) as model:
-        if k == 1:
-            weights = pm.Deterministic("weights", pt.ones(1), dims="cluster")
-        else:
-            weights = pm.Dirichlet("weights", resolved.concentration, dims="cluster")
+        weights, noise = _weights(resolved)
         means = _means(model, resolved, values, known)
         scales = pm.Deterministic(
             "scales", _broadcast_scales(resolved), dims=("cluster", "feature")
@@ -100,14 +102,41 @@ def model_of(
         covariances = pm.Deterministic(
             "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
         )
-        if known is not None:
+        if known is not None or not resolved.gaussian:
+            mixture = Mixture(weights, means, covariances, _nu(resolved), noise, resolved.box)
             picked = not resolved.spec.labels_inform_weights
-            observe(weights, means, covariances, values, known, picked=picked)
+            observe(mixture, values, known or Annotations(), picked=picked)
             return model
         components = pm.MvNormal.dist(mu=means, chol=pt.linalg.cholesky(covariances))
         rows = pm.Data("x_data", values, dims=("obs", "feature"))
         pm.Mixture("x", w=weights, comp_dists=components, observed=rows, dims=("obs", "feature"))
     return model
+
+
+def _weights(resolved: ResolvedSpec) -> tuple[Any, Any]:
+    """Declare the weights of the clusters, and that of the noise where there is one."""
+    k = resolved.n_components
+    if resolved.noise is not None:
+        parts = pm.Dirichlet("weights_of_parts", resolved.concentrations, dims="part")
+        weights = pm.Deterministic("weights", parts[:k], dims="cluster")
+        return weights, pm.Deterministic("noise_weight", parts[k])
+    if k == 1:
+        return pm.Deterministic("weights", pt.ones(1), dims="cluster"), None
+    return pm.Dirichlet("weights", resolved.concentration, dims="cluster"), None
+
+
+def _nu(resolved: ResolvedSpec) -> Any:
+    """Declare the degrees of freedom (cluster,) where components are t."""
+    tails, k = resolved.tails, resolved.n_components
+    if tails is None:
+        return None
+    if tails.known:
+        free = pt.as_tensor(tails.given(k))
+    else:
+        prior = pm.Gamma.dist(tails.shape, tails.rate)
+        dims = "cluster" if tails.own else None
+        free = pm.Truncated("nu_free", prior, lower=tails.lowest, dims=dims)
+    return pm.Deterministic("nu", pt.broadcast_to(free, (k,)), dims="cluster")
 
 
 def _means(
@@ -131,8 +160,10 @@ def _means(
 
 def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
     features = list(resolved.features)
+    clusters = cluster_names(resolved.n_components, resolved.class_names).tolist()
     return {
-        "cluster": cluster_names(resolved.n_components, resolved.class_names).tolist(),
+        "cluster": clusters,
+        **({} if resolved.noise is None else {"part": [*map(str, clusters), "noise"]}),
         "feature": features,
         "feature_bis": features,
         "pair": pair_names(features),

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = [
     "counts_in",
     "covariances_in",
     "facts_of_model",
+    "families_in",
+    "kinds_in",
     "models_of",
     "number_of",
     "numbers_of",
@@ -140,16 +143,16 @@ def same_models(
     first: dict[Any, MixtureSpec] = {}
     same: dict[MixtureSpec, MixtureSpec] = {}
     for spec in specs:
-        name = distinct_structure(spec.covariance, spec.n_components, n_features or 2)
-        others = spec.priors, spec.resolution, spec.labels_inform_weights
-        kept = first.setdefault((spec.n_components, name, *others), spec)
+        name: Any = distinct_structure(spec.covariance, spec.n_components, n_features or 2)
+        others = replace(spec, covariance=name)
+        kept = first.setdefault(others, spec)
         if kept is not spec:
             same[spec] = kept
     return same
 
 
 def numbers_of(specs: Iterable[MixtureSpec]) -> dict[MixtureSpec, str]:
-    """Return what stands after "K = " for each model: K, and the structure where several are there.
+    """Return what stands after "K = " for each model: K, and its kind where several are there.
 
     Examples
     --------
@@ -159,19 +162,19 @@ def numbers_of(specs: Iterable[MixtureSpec]) -> dict[MixtureSpec, str]:
     ['2 (full)', '2 (tied)']
     """
     models = list(specs)
-    several = len({spec.covariance for spec in models}) > 1
+    several = len({spec.kind for spec in models}) > 1
     return {spec: number_of(spec, several) for spec in models}
 
 
 def number_of(spec: MixtureSpec, several: bool) -> str:
-    """Return what stands after "K = " for a model; `several` says that structures differ.
+    """Return what stands after "K = " for a model; `several` says that kinds differ.
 
     Examples
     --------
     >>> number_of(MixtureSpec(2, "tied"), True), number_of(MixtureSpec(2), False)
     ('2 (tied)', '2')
     """
-    return f"{spec.n_components} ({spec.covariance})" if several else str(spec.n_components)
+    return f"{spec.n_components} ({spec.kind})" if several else str(spec.n_components)
 
 
 def once_each(same: Mapping[MixtureSpec, MixtureSpec]) -> list[str]:
@@ -190,12 +193,12 @@ def once_each(same: Mapping[MixtureSpec, MixtureSpec]) -> list[str]:
 def facts_of_model(spec: MixtureSpec) -> dict[str, Any]:
     """Return what tells a model from others with its K: the first columns of its row in a table.
 
-    All components are Normal, none is noise and there are no factors: the columns say so.
+    There are no factors: the column says so.
     """
     return {
         "covariance": str(spec.covariance),
-        "family": "normal",
-        "noise": None,
+        "family": spec.family_words,
+        "noise": spec.noise,
         "n_factors": None,
     }
 
@@ -211,8 +214,65 @@ def table_by_model(rows: Mapping[MixtureSpec, Mapping[str, Any]]) -> "pd.DataFra
 
 def models_of(table: "pd.DataFrame") -> list[MixtureSpec]:
     """Return the default specs that the rows of `table_by_model` stand for."""
-    names = table["covariance"] if "covariance" in table else ["full"] * len(table)
-    return [MixtureSpec(int(k), name) for k, name in zip(table.index, names, strict=True)]
+    counts = map(int, table.index)
+    if "covariance" not in table:
+        return [MixtureSpec(k) for k in counts]
+    return [replace(spec, n_components=k) for k, spec in zip(counts, _one_each(table), strict=True)]
+
+
+def kinds_in(table: "pd.DataFrame") -> list[str]:
+    """Return the kind of model in each row of `table_by_model`: see `MixtureSpec.kind`."""
+    return [spec.kind for spec in _one_each(table)]
+
+
+def _one_each(table: "pd.DataFrame") -> list[MixtureSpec]:
+    """Return the model of each row with one component in the place of K."""
+    families = table["family"] if "family" in table else ["normal"] * len(table)
+    noises = table["noise"] if "noise" in table else [None] * len(table)
+    columns = zip(table["covariance"], families, noises, strict=True)
+    return [
+        MixtureSpec(1, name, **_family_in(family), noise="uniform" if noise == "uniform" else None)
+        for name, family, noise in columns
+    ]
+
+
+def _family_in(words: str) -> dict[str, Any]:
+    """Return the family that `MixtureSpec.family_words` says."""
+    family, _, nu = words.partition(", ")
+    if not nu:
+        return {"family": family}
+    return {"family": family, "nu": "own" if nu == "own nu" else float(nu.partition("= ")[2])}
+
+
+def families_in(family: Any, noise: Any, nu: Any) -> list[dict[str, Any]]:
+    """Return the families asked for, each one or several, with noise and without, as of a spec.
+
+    Raises
+    ------
+    ConfigError
+        When none is named, or one twice.
+
+    Examples
+    --------
+    >>> families_in(["normal", "t"], None, "own")
+    [{'family': 'normal', 'noise': None}, {'family': 't', 'noise': None, 'nu': 'own'}]
+    """
+    asked = []
+    for name, value in (("family", family), ("noise", noise)):
+        several = isinstance(value, list | tuple)
+        given = tuple(value) if several else (value,)
+        if not given or len(set(map(str, given))) < len(given):
+            raise ConfigError(f"{name} {EACH_ONCE}, got {shown(value)}.", key=name, value=value)
+        asked.append(given)
+    if nu != "shared" and "t" not in asked[0]:
+        raise ConfigError(
+            f"nu has an effect with family 't' only, got {shown(nu)}.", key="nu", value=nu
+        )
+    return [
+        {"family": f, "noise": n} | ({"nu": nu} if f == "t" else {})
+        for f in asked[0]
+        for n in asked[1]
+    ]
 
 
 def require_comparison(verb: str, value: Any) -> None:

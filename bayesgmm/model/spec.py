@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 ScaleFamily = Literal["lognormal", "halfnormal", "inverse_gamma"]
+Family = Literal["normal", "t"]
 Units = Literal["relative", "data"]
 _OF_INVERSE_GAMMA = ("scale_shape", "scale_rate", "hyper_shape", "hyper_rate")
 
@@ -50,6 +51,7 @@ def _real_number(value: Any) -> Any:
 Real = BeforeValidator(_real_number)
 Positive = Annotated[float, Real, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Real, Field(ge=0, allow_inf_nan=False)]
+Degrees = Annotated[float, Real, Field(gt=1, allow_inf_nan=False)]
 Finite = Annotated[float, Real, Field(allow_inf_nan=False)]
 
 
@@ -210,6 +212,9 @@ class Priors(_Checked):
         of Richardson and Green, 10 / R^2, where the range R of the data is 5 standard deviations.
     eta : float
         Shape of the LKJ prior of the correlation matrices (Lewandowski, Kurowicka and Joe 2009).
+    nu_shape, nu_rate : float
+        Of the prior of unknown degrees of freedom of t components, Gamma(`nu_shape`, rate
+        `nu_rate`) cut to values above 1 (Juarez and Steel 2010).
     units : {"relative", "data"}
         Whether mean_scale and scale are multiples of a feature's standard deviation or values, and
         scale_rate and hyper_rate of its variance and of one over it.
@@ -221,7 +226,8 @@ class Priors(_Checked):
 
     References
     ----------
-    Richardson and Green (1997), JRSS B 59:731 (the rate's own prior).
+    Richardson and Green (1997), JRSS B 59:731 (the rate's own prior). Juarez and Steel (2010),
+    Journal of Business and Economic Statistics 28:52 (degrees of freedom).
 
     Examples
     --------
@@ -244,6 +250,8 @@ class Priors(_Checked):
     hyper_shape: Positive = 0.2
     hyper_rate: Positive = 0.4
     eta: Positive = 2.0
+    nu_shape: Positive = 2.0
+    nu_rate: Positive = 0.1
     units: Units = "relative"
 
     @field_validator("scale", "scale_sigma", *_OF_INVERSE_GAMMA)
@@ -298,6 +306,18 @@ class MixtureSpec(_Checked):
         Whether known labels are part of the random sample, so that they say how frequent their
         clusters are. False where labelled rows were picked for their labels: these then say what
         their clusters are like, and nothing of the weights.
+    family : {"normal", "t"}
+        The density of a cluster: Gaussian, or Student's t, whose tails hold rows that lie far out.
+        Scales, correlations and covariances of t are those of its scale matrix, to which the
+        recording error is added too (an approximation).
+    nu : "shared", "own" or float
+        Degrees of freedom of t clusters, above 1: one unknown number for all, one a cluster, or a
+        number that is known.
+    noise : "uniform" or None
+        Rows that belong to no cluster lie anywhere in the box of the data. `n_components` does not
+        count the noise, and its weight is none of the clusters'.
+    noise_concentration : float
+        Of the noise in the Dirichlet prior of (its weight, the clusters' weights).
 
     Raises
     ------
@@ -315,6 +335,46 @@ class MixtureSpec(_Checked):
     priors: Priors = Priors()
     resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
     labels_inform_weights: StrictBool = True
+    family: Family = "normal"
+    nu: Literal["shared", "own"] | Degrees = "shared"
+    noise: Literal["uniform"] | None = None
+    noise_concentration: Positive = 1.0
+
+    def n_parameters(self, n_features: int) -> int:
+        """Count the free parameters of the model."""
+        found = STRUCTURES[self.covariance].n_parameters(self.n_components, n_features)
+        of_tails = {"shared": 1, "own": self.n_components}.get(str(self.nu), 0)
+        return found + (self.noise is not None) + (of_tails if self.family == "t" else 0)
+
+    @property
+    def family_words(self) -> str:
+        """The family of the components in words: "normal", "t", "t, own nu" or "t, nu = 5"."""
+        if self.family != "t" or self.nu == "shared":
+            return str(self.family)
+        return "t, own nu" if self.nu == "own" else f"t, nu = {self.nu:g}"
+
+    @property
+    def kind(self) -> str:
+        """What the model is beside its number of components, in words.
+
+        Examples
+        --------
+        >>> MixtureSpec(2, family="t", noise="uniform").kind
+        'full, t, noise'
+        """
+        family = [] if self.family == "normal" else [self.family_words]
+        return ", ".join([str(self.covariance), *family, *(["noise"] if self.noise else [])])
+
+    @field_validator("nu", "noise_concentration")
+    @classmethod
+    def _has_an_effect(cls, value: Any, given: ValidationInfo) -> Any:
+        """Refuse what is said of tails or of a noise that the model does not have."""
+        if given.field_name == "nu" and value != "shared" and given.data.get("family") != "t":
+            raise ValueError("has an effect with family 't' only")
+        of_noise = given.field_name == "noise_concentration" and value != 1.0
+        if of_noise and given.data.get("noise") is None:
+            raise ValueError("has an effect with noise only")
+        return value
 
 
 def as_spec(spec: "MixtureSpec | int") -> MixtureSpec:

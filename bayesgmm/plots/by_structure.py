@@ -1,4 +1,4 @@
-"""Criteria over the number of components, one line a covariance structure."""
+"""Criteria over the number of components, one line a covariance structure and family."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def draw_by_structure(axes: np.ndarray, comparison: Any, chosen: MixtureSpec) ->
     ----------
     axes : array of four Axes
     comparison : Comparison
-        Of several covariance structures.
+        Of several covariance structures or families.
     chosen : MixtureSpec
         Its values are ringed.
     """
@@ -49,39 +49,39 @@ def draw_by_structure(axes: np.ndarray, comparison: Any, chosen: MixtureSpec) ->
     return gaps
 
 
-def _structures(comparison: Any) -> list[str]:
-    return list(dict.fromkeys(str(spec.covariance) for spec in comparison.models))
+def _kinds(comparison: Any) -> list[str]:
+    return list(dict.fromkeys(spec.kind for spec in comparison.models))
 
 
 def _draw_lines(
     ax: Axes, comparison: Any, values: Array, bars: Array | None, chosen: MixtureSpec
 ) -> None:
     ks = comparison.table.index.to_numpy()
-    names = comparison.table["covariance"].to_numpy()
-    structures = _structures(comparison)
-    for place, name in enumerate(structures):
+    names = np.array([spec.kind for spec in comparison.models])
+    kinds = _kinds(comparison)
+    for place, name in enumerate(kinds):
         own = (names == name) & np.isfinite(values)
-        shift = 0.06 * (place - (len(structures) - 1) / 2)
+        shift = 0.06 * (place - (len(kinds) - 1) / 2)
         known = None if bars is None else np.where(np.isfinite(bars[own]), bars[own], 0.0)
         ax.errorbar(
             ks[own] + shift, values[own], yerr=known, ms=5, lw=1.1,
             fmt=f"{MARKERS[place % len(MARKERS)]}-", capsize=3, color=colour_at(place), label=name,
         )  # fmt: skip
         row = comparison.models.index(chosen)
-        if chosen.covariance == name and np.isfinite(values[row]):
+        if chosen.kind == name and np.isfinite(values[row]):
             ax.plot(ks[row] + shift, values[row], "o", ms=12, mfc="none", mec="black", mew=1.2)
 
 
 def _draw_shares(ax: Axes, comparison: Any) -> None:
     ks = comparison.table.index.to_numpy()
-    names = comparison.table["covariance"].to_numpy()
+    names = np.array([spec.kind for spec in comparison.models])
     values = comparison.table["probability"].to_numpy(dtype=float)
     errors = comparison.table["probability_error"].to_numpy(dtype=float)
-    structures = _structures(comparison)
-    width = 0.8 / len(structures)
-    for place, name in enumerate(structures):
+    kinds = _kinds(comparison)
+    width = 0.8 / len(kinds)
+    for place, name in enumerate(kinds):
         own = (names == name) & np.isfinite(values)
-        at = ks[own] + width * (place - (len(structures) - 1) / 2)
+        at = ks[own] + width * (place - (len(kinds) - 1) / 2)
         ax.bar(at, values[own], width=0.9 * width, color=colour_at(place))
         ax.errorbar(at, values[own], yerr=2 * errors[own], fmt="none", color="black", lw=1.1)
     ax.set_ylim(0, 1.1)

@@ -61,9 +61,9 @@ def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plo
         ax.axvspan(k - 0.18, k + 0.18, color="#eeeeee", lw=0, zorder=0)
         ax.grid(axis="y", color="#e6e6e6", lw=0.7)
         ax.set_axisbelow(True)
-    if table["covariance"].nunique() > 1:
+    if len({spec.kind for spec in comparison.models}) > 1:
         gaps = draw_by_structure(axes, comparison, model)
-        what = "Criteria over K and covariance structure (ringed: the chosen"
+        what = "Criteria over K and kind of model (ringed: the chosen"
         for ax, values in zip(axes, gaps, strict=False):
             _zoom(ax, ks, [values])
     else:

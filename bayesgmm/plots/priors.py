@@ -14,7 +14,8 @@ from bayesgmm.likelihood.annotated_rows import counting_rows, table_of, times_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, evenly, to_show
 from bayesgmm.plots.observed import Column, column_of, told_of

@@ -11,15 +11,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, plain_rows, with_features
+from bayesgmm.likelihood.annotated_rows import RowTable, plain_rows, with_features, with_noise
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import over_draws
-from bayesgmm.likelihood.rows import whole_blocks
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.components import Noise
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.posterior.blocks import over_row_blocks, sample_blocks
 from bayesgmm.posterior.tree import (
     COMPONENTS,
     LABELS,
@@ -32,13 +33,9 @@ from bayesgmm.posterior.tree import (
     resolved_of,
     rows_of,
 )
-from bayesgmm.runtime.parallel import available_cores, in_threads
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Draws", "Posterior", "view_of"]
-
-BLOCK_BYTES = 2**26
-MOST_THREADS = 8  # each holds a block: memory does not grow with the machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +82,7 @@ class Draws:
         frame: tuple[Array, Array] | None = None,
         groups: LabelGroups | None = None,
         components: dict[str, Any] | None = None,
+        noise: Noise | None = None,
     ) -> "Draws":
         """Return the view of draws that are at hand as arrays; without a model behind them.
 
@@ -103,6 +101,8 @@ class Draws:
             None are exchangeable by default.
         components : dict, optional
             As `Draws.components`.
+        noise : Noise, optional
+            Where the mixture has one.
         """
         n_samples, n_components = parameters.weights.shape
         draws = cls.__new__(cls)
@@ -115,6 +115,7 @@ class Draws:
             clusters=cluster_names(n_components, clusters),
             groups=LabelGroups.of_none(n_components) if groups is None else groups,
             components=components,
+            noise=noise,
             resolved=None,
             shape=(1, n_samples),
             **({} if frame is None else {"frame": frame}),
@@ -201,6 +202,11 @@ class Draws:
         return resolved_of(self.tree)
 
     @cached_property
+    def noise(self) -> Noise | None:
+        """The noise beside the clusters; None where there is none."""
+        return None if self.resolved is None else self.resolved.noise
+
+    @cached_property
     def components(self) -> dict[str, Any] | None:
         """How a user's own model compares with Gaussian components: gaussian, and gap in nats."""
         return attribute(self.tree, COMPONENTS)
@@ -235,7 +241,7 @@ class Draws:
         if self.resolved is not None:
             return self.resolved.centre, self.resolved.unit
         rows = self.observed
-        if rows is not None and not isinstance(rows, AnnotatedRows) and np.ptp(rows, axis=0).all():
+        if isinstance(rows, np.ndarray) and np.ptp(rows, axis=0).all():
             return rows.mean(axis=0), rows.std(axis=0, ddof=1)
         variances = np.einsum("skdd->skd", self.parameters.covariances)
         return self.parameters.means.mean(axis=(0, 1)), np.sqrt(variances.mean(axis=(0, 1)))
@@ -284,7 +290,7 @@ class Draws:
 
     def taken(self, samples: IntArray) -> "Draws":
         """Return some of the draws, in this order."""
-        chosen = Parameters(*(value[samples] for value in self.parameters))
+        chosen = self.parameters.at(samples)
         return self._like_these(chosen, self.features, self.observed, self.frame)
 
     def thinned(self, most: int) -> "Draws":
@@ -295,19 +301,14 @@ class Draws:
 
     def marginal(self, index: list[int]) -> "Draws":
         """Return the draws of the exact marginal mixture of some features, in that order."""
-        weights, means, scales, correlations, covariances = self.parameters
-        square = np.ix_(index, index)
-        marginal = Parameters(
-            weights,
-            means[..., index],
-            scales[..., index],
-            correlations[(..., *square)],
-            covariances[(..., *square)],
-        )
         rows = None if self.observed is None else with_features(self.observed, index)
         features = tuple(self.features[i] for i in index)
         centre, unit = self.frame
-        return self._like_these(marginal, features, rows, (centre[index], unit[index]))
+        found = self._like_these(
+            self.parameters.margin(index), features, rows, (centre[index], unit[index])
+        )
+        vars(found)["noise"] = None if self.noise is None else self.noise.margin(index)
+        return found
 
     def _like_these(
         self,
@@ -325,6 +326,7 @@ class Draws:
             frame=frame,
             groups=self.groups,
             components=self.components,
+            noise=self.noise,
         )
 
     def reduced[Result](
@@ -345,18 +347,18 @@ class Draws:
         cores : int, optional
             Threads; all that there are by default.
         """
-        table = self.table if rows is None else rows
+        table = self._table_of(self.table if rows is None else rows)
         return over_draws(reduce, self.parameters, table, *self.frame, cores=cores)
 
     def responsibilities(self, rows: RowTable, samples: slice = slice(None)) -> Array:
         """Return P(cluster | row, draw), array of shape (sample, cluster, row)."""
-        part = Parameters(*(value[samples] for value in self.parameters))
+        part = self.parameters.at(samples)
         out = np.empty((*part.weights.shape, len(rows)))
 
         def keep(block: Array, done: slice) -> None:
             out[done] = block
 
-        deque(over_draws(keep, part, rows, *self.frame), maxlen=0)
+        deque(over_draws(keep, part, self._table_of(rows), *self.frame), maxlen=0)
         return out
 
     def responsibilities_by_row(self, rows: RowTable) -> Array:
@@ -372,22 +374,21 @@ class Draws:
     def log_densities(self, rows: RowTable) -> Array:
         """Return log p(row | draw), array of shape (sample, row), nats, data units."""
         picked = self.resolved is not None and not self.resolved.spec.labels_inform_weights
-        return pointwise_log_likelihood(self.parameters, rows, *self.frame, picked=picked)
+        table = self._table_of(rows)
+        return pointwise_log_likelihood(self.parameters, table, *self.frame, picked=picked)
+
+    def _table_of(self, rows: RowTable) -> RowTable:
+        """Return rows that know of the noise where there is one."""
+        table: Any = with_noise(rows, self.noise)
+        return table
 
     def over_row_blocks(self, n_rows: int, task: Callable[[slice], None]) -> None:
-        """Run a task for each block of rows, blocks shared out among threads.
-
-        The blocks do not depend on the number of threads, and K values a draw and row fill 64 MiB.
-        """
-        size = max(BLOCK_BYTES // (8 * self.n_samples * self.n_components), 1)
-        size = whole_blocks(size)
-        blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-        deque(in_threads(task, blocks, cores=min(available_cores(), MOST_THREADS)), maxlen=0)
+        """Run a task for each block of rows, for which K values a draw and row fill 64 MiB."""
+        over_row_blocks(n_rows, self.n_samples * self.n_components, task)
 
     def sample_blocks(self, n_rows: int) -> Iterator[slice]:
         """Yield blocks of draws for which K values a draw and row fill at most 64 MiB."""
-        size = max(BLOCK_BYTES // (8 * self.n_components * n_rows), 1)
-        return (slice(start, start + size) for start in range(0, self.n_samples, size))
+        return sample_blocks(self.n_samples, self.n_components * n_rows)
 
 
 Posterior = xr.DataTree | Draws  # users have the first

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
@@ -52,6 +53,7 @@ _PARAMETER_DIMS = {
     "scales": ("cluster", "feature"),
     "correlations": ("cluster", "pair"),
     "covariances": _SQUARE,
+    "nu": ("cluster",),
 }
 _SAMPLE = ("chain", "draw")
 _CONSTANTS = ("centre", "spread", "resolution")
@@ -146,19 +148,28 @@ def _posterior(
         **_PARAMETER_DIMS,
         "scales_free": structure.scale_dims,
         "partial_correlations_beta": structure.pair_dims,
+        "nu_free": ("cluster",) if resolved.tails is not None and resolved.tails.own else (),
+        "weights_of_parts": ("part",),
+        "noise_weight": (),
     }
-    values = {**parameters._asdict(), **free}
+    present = {name: value for name, value in parameters._asdict().items() if value is not None}
+    values = {**present, **free}
+    if parameters.noise is not None:
+        values |= {"noise_weight": values.pop("noise"), "weights_of_parts": parameters.parts}
     correlations = values.pop("correlations")
     if has_correlations:
         values["correlations"] = pairs_of(correlations)
+    clusters = cluster_names(resolved.n_components, resolved.class_names)
     coords = {
         **numbered,
-        "cluster": cluster_names(resolved.n_components, resolved.class_names),
+        "cluster": clusters,
         "feature": features,
         "feature_bis": features,
     }
     if has_correlations:
         coords["pair"] = pair_names(features)
+    if parameters.noise is not None:
+        coords["part"] = [*map(str, clusters), "noise"]
     return xr.Dataset({k: ((*_SAMPLE, *dims[k]), v) for k, v in values.items()}, coords)
 
 
@@ -245,11 +256,12 @@ def rows_of(tree: xr.DataTree) -> RowTable:
     check_posterior(tree, "observed_data")
     group = tree["observed_data"].to_dataset()
     values = np.ascontiguousarray(group["x"].values)
-    known = annotations_in(group)
-    if known is None and not np.isnan(values).any():
+    known, resolved = annotations_in(group), resolved_of(tree)
+    noise = None if resolved is None else resolved.noise
+    if known is None and noise is None and not np.isnan(values).any():
         return values
-    known = known or Annotations()
-    return annotated_rows(values, known, clusters_of(tree).size)
+    rows = annotated_rows(values, known or Annotations(), clusters_of(tree).size)
+    return replace(rows, noise=noise)
 
 
 def annotations_in(group: xr.Dataset) -> Annotations | None:
@@ -307,7 +319,8 @@ def parameters_of(tree: xr.DataTree) -> Parameters:
         with np.errstate(invalid="ignore", divide="ignore"):
             outer = deviations[..., :, None] * deviations[..., None, :]
             arrays["correlations"] = covariances / outer
-    return Parameters(**arrays)
+    noise = posterior["noise_weight"].values.ravel() if "noise_weight" in posterior else None
+    return Parameters(**arrays, noise=noise)
 
 
 def permuted_tree(tree: xr.DataTree, order: IntArray) -> xr.DataTree:

@@ -4,7 +4,7 @@ A hash shows that a file is as it was written, not that what was written is a re
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,8 +87,11 @@ def _check_axes(name: str, group: xr.Dataset, sizes: Mapping[str, int]) -> None:
         _require(size == right, f"{name} has {size} along {dim} and not {right}")
 
 
-def _rules_of(name: str, group: xr.Dataset, resolved: ResolvedSpec | None) -> Mapping[str, "_Rule"]:
-    return _RULES[name] | (_own_rules(group, resolved) if name == "posterior" else {})
+def _rules_of(name: str, group: xr.Dataset, resolved: ResolvedSpec | None) -> dict[str, "_Rule"]:
+    rules = _RULES[name] | (_own_rules(group, resolved) if name == "posterior" else {})
+    if "weights" in rules and "noise_weight" in group:
+        rules["weights"] = replace(rules["weights"], test=_below_one, words="at least 0, below 1")
+    return rules
 
 
 def _check_variables(
@@ -256,6 +259,14 @@ def _log_density(values: Array) -> Any:
     return values < np.inf  # NaN is not either
 
 
+def _degrees(values: Array) -> Any:
+    return (values >= 1.0) & np.isfinite(values)
+
+
+def _below_one(values: Array) -> Any:
+    return (values >= 0.0).all(axis=-1) & (values.sum(axis=-1) <= 1.0 + _CLOSE)
+
+
 def _permutations(values: Array) -> bool:
     return bool((np.sort(values, axis=-1) == np.arange(values.shape[-1])).all())
 
@@ -278,11 +289,22 @@ def _rule(dims: tuple[str, ...], test: Test, words: str, kinds: str = "f") -> _R
 _RULES: dict[str, dict[str, _Rule]] = {
     "posterior": {
         "weights": _Rule(("cluster",), _simplex, "at least 0 with sum 1"),
+        "weights_of_parts": _Rule(("part",), _simplex, "at least 0 with sum 1"),
+        "noise_weight": _Rule((), _share, "between 0 and 1"),
+        "nu": _Rule(("cluster",), _degrees, "at least 1"),
         "means": _Rule(("cluster", "feature"), np.isfinite, "finite"),
         "covariances": _Rule(_MATRICES.dims, _covariances, "positive definite"),
     },
     "log_prior": {
-        name: _OF_DRAWS for name in ("weights", "means", "scales_free", "partial_correlations_beta")
+        name: _OF_DRAWS
+        for name in (
+            "weights",
+            "weights_of_parts",
+            "means",
+            "scales_free",
+            "partial_correlations_beta",
+            "nu_free",
+        )
     },
     "sample_stats": {
         "diverging": _Rule((), np.isfinite, "true or false", "b"),

@@ -92,6 +92,12 @@ def average(comparison: Any, by: Weighing = "probability") -> Average:
         for spec, number in zip(comparison.models, numbers, strict=True)
         if number
     ]
+    if len({(spec.family, spec.noise) for spec in models}) > 1:
+        raise ConfigError(
+            "average is over models of one family, with noise or without; compare them apart, or "
+            "take the chosen model.",
+            key="family",
+        )
     for draws, _ in parts:
         draws.require_gaussian()
     facts = ["covariance", "family", "noise", "n_factors"]

@@ -13,6 +13,7 @@ from bayesgmm.arguments import check_count, check_prob, check_real, check_texts,
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import counting_rows, values_of
 from bayesgmm.limits import INTERVAL, MAX_ABSOLUTE
+from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import WHOLE, Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
@@ -57,7 +58,8 @@ def density_grid(
     xarray.Dataset
         mean, lower, upper (x) or (y, x): the exact marginal density of the mixture, per unit of
         the data; components (cluster, x) or (cluster, y, x): the mean of each component's share,
-        which add up to the mean; of an average over models one for all. Coordinates x and y
+        which add up to the mean, with that of the noise (noise) where there is one; of an average
+        over models one for all. Coordinates x and y
         carry their feature's name as long_name.
 
     Raises
@@ -85,7 +87,7 @@ def density_grid(
     summary = _summary_at(draws, rows, prob)
     dims = AXES[: len(names)][::-1]
     shape = (size,) * len(names)
-    variables = {
+    variables: dict[str, Any] = {
         name: (dims, values.reshape(shape))
         for name, values in zip(("mean", "lower", "upper"), summary, strict=False)
     }
@@ -93,6 +95,9 @@ def density_grid(
     if isinstance(fit_or_posterior, Average):
         components, clusters = components.sum(axis=0), np.array([WHOLE])
     variables["components"] = (("cluster", *dims), components.reshape(-1, *shape))
+    if draws.noise is not None:
+        beside = np.maximum(summary[0] - components.sum(axis=0), 0.0)
+        variables[NOISE] = (dims, beside.reshape(shape))
     coords = {
         dim: (dim, axis, {"long_name": name})
         for dim, axis, name in zip(AXES, axes, names, strict=False)

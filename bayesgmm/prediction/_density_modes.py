@@ -10,7 +10,7 @@ from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.counted import Counted, counted, some_of_each_chain
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.prediction.draws import FitOrPosterior, draws_of, require_no_tails
 from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["DensityModes", "density_modes"]
@@ -64,7 +64,7 @@ def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400
     -----
     From each mean, and from between each pair of means, the density is climbed, by Newton's steps
     where these climb and by the fixed-point steps of modal EM else. A mode that none of these
-    climbs reaches is not counted.
+    climbs reaches is not counted. A noise, whose density is the same everywhere, moves none.
 
     References
     ----------
@@ -79,7 +79,9 @@ def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400
     'modes'
     """
     most = check_count("n_draws", n_draws)
-    draws, n_chains = some_of_each_chain(draws_of(fit_or_posterior, labelled=False), most)
+    view = draws_of(fit_or_posterior, labelled=False)
+    require_no_tails("density_modes", view)
+    draws, n_chains = some_of_each_chain(view, most)
     counts = _counts(draws)
     return DensityModes(counted(counts, n_chains, "modes"), counts)
 
@@ -88,7 +90,7 @@ class _Density:
     """The mixtures of several draws, in units of the frame: (sample, point, cluster) at points."""
 
     def __init__(self, draws: Draws) -> None:
-        weights, means, _, _, covariances = draws.parameters
+        weights, means, _, _, covariances = draws.parameters[:5]
         centre, unit = draws.frame
         self.log_weights = log_of_weights(weights)
         self.means = (means - centre) / unit

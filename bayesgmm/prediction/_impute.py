@@ -12,7 +12,13 @@ from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowGroup, groups_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws, Posterior
-from bayesgmm.prediction.draws import drawn_clusters, draws_of, interval
+from bayesgmm.prediction.draws import (
+    drawn_clusters,
+    draws_of,
+    interval,
+    require_no_noise,
+    require_no_tails,
+)
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -86,6 +92,14 @@ class Imputation:
         return tables
 
 
+def _view_of(posterior: Posterior) -> Draws:
+    """Return the view of a posterior of Gaussians, whose conditionals are known here."""
+    view = draws_of(posterior)
+    require_no_tails("impute", view)
+    require_no_noise("impute", view)
+    return view
+
+
 def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = None) -> Imputation:
     """Draw the missing cells of the rows behind a posterior.
 
@@ -125,7 +139,7 @@ def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = N
     >>> bool(1.5 < impute(posterior, seed=1).cells["mean"].item() < 3.0)
     True
     """
-    view = draws_of(posterior)
+    view = _view_of(posterior)
     wanted = np.isnan(values_of(view.table))
     if not wanted.any():
         raise DataError("no cell is missing: there is nothing to impute.")
@@ -165,7 +179,7 @@ def true_values(
     >>> bool(cells["sd"].iloc[-1] > 3 * cells["sd"].iloc[0])
     True
     """
-    view = draws_of(posterior)
+    view = _view_of(posterior)
     errors = view.table.errors if isinstance(view.table, AnnotatedRows) else None
     if errors is None:
         raise DataError("no row has an error of its own: its values are those observed.")

@@ -10,6 +10,7 @@ from scipy.special import entr
 from bayesgmm.arguments import check_count, check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
+from bayesgmm.model.components import NOISE
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
 
 __all__ = ["membership", "most_ambiguous"]
@@ -36,7 +37,9 @@ def membership(
         mean, lower, upper (obs, cluster): of P(cluster | row, draw) over draws; entropy (obs): of
         the mean probabilities, nats, from 0 (certain) to log K; most_probable (obs): the cluster,
         its number or its name. Coordinates obs and cluster: ``result["mean"].sel(cluster=1)`` is
-        a column.
+        a column. Beside a noise also noise, noise_lower, noise_upper (obs): the probability that
+        the row is of no cluster; entropy then counts it, and most_probable holds names, "noise"
+        among them.
 
     Raises
     ------
@@ -61,21 +64,34 @@ def membership(
     values = table_for(draws, rows)
     shape = (len(values), draws.n_components)
     mean, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
+    noise = np.zeros((3, len(values)))
 
     def summarise(block: slice) -> None:
         by_row = draws.responsibilities_by_row(values[block])
+        if draws.noise is not None:
+            beside = np.maximum(1.0 - by_row.sum(axis=1), 0.0)
+            noise[0, block] = beside.mean(axis=1)
+            noise[1:, block] = interval(beside, prob)
         by_row.mean(axis=2, out=mean[block])
         lower[block], upper[block] = interval(by_row, prob)
 
     draws.over_row_blocks(len(values), summarise)
     dims = ("obs", "cluster")
+    variables: dict[str, Any] = {
+        "mean": (dims, mean),
+        "lower": (dims, lower),
+        "upper": (dims, upper),
+    }
+    names, parts = draws.clusters, mean
+    if draws.noise is not None:
+        names, parts = np.array([*map(str, names), NOISE]), np.column_stack([mean, noise[0]])
+        of_noise = (NOISE, f"{NOISE}_lower", f"{NOISE}_upper")
+        variables |= {name: ("obs", value) for name, value in zip(of_noise, noise, strict=True)}
     return xr.Dataset(
         {
-            "mean": (dims, mean),
-            "lower": (dims, lower),
-            "upper": (dims, upper),
-            "entropy": ("obs", entr(mean).sum(axis=1)),
-            "most_probable": ("obs", draws.clusters[mean.argmax(axis=1)]),
+            **variables,
+            "entropy": ("obs", entr(parts).sum(axis=1)),
+            "most_probable": ("obs", names[parts.argmax(axis=1)]),
         },
         {"obs": names_for(draws, rows, len(values)), "cluster": draws.clusters},
         {"prob": prob},

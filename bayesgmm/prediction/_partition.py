@@ -147,7 +147,7 @@ def partition(
     A row whose weight is the whole number w stands for w rows, which are allocated one by one and
     lie in one cluster of the partition; one of weight 0 does not count, and is put where a row
     would add least to the loss. Other weights are no numbers of rows: each row counts once. Known
-    labels restrict the allocations.
+    labels restrict the allocations. Rows of a noise go together as if it were one component more.
 
     Parameters
     ----------
@@ -248,6 +248,9 @@ def _sampled_partitions(
     together = np.zeros((n_counted, n_counted)) if 1 < n_counted <= MAX_ROWS_OF_TREE else None
     for block in draws.sample_blocks(n_copies):
         shares = draws.responsibilities(table, block)
+        if draws.noise is not None:
+            beside = np.maximum(1.0 - shares.sum(axis=1, keepdims=True), 0.0)
+            shares = np.concatenate([shares, beside], axis=1)
         if together is not None:
             kept = shares if n_counted == n_rows else shares[..., counts]
             flat = kept.reshape(-1, n_counted)

@@ -7,6 +7,7 @@ import xarray as xr
 
 from bayesgmm.arguments import check_count, check_flag, seed_of
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, written_out
+from bayesgmm.model.components import NOISE, Noise
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
@@ -45,7 +46,8 @@ def simulate(
     -------
     xarray.Dataset
         x (obs, feature), data units, with the recording error; cluster (obs), its number
-        from 1 or its name; draw (obs): the posterior draw, chains one after another.
+        from 1 or its name (beside a noise all are names, "noise" among them); draw (obs): the
+        posterior draw, chains one after another.
 
     Raises
     ------
@@ -67,11 +69,14 @@ def simulate(
     )
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     samples = np.resize(rng.integers(draws.n_samples, size=1 if one_draw else n), n)
-    x, cluster = _rows_from(draws.parameters, samples, rng)
+    x, cluster = _rows_from(draws.parameters, samples, rng, draws.noise)
+    names = draws.clusters
+    if draws.noise is not None:
+        names = np.array([*map(str, names), NOISE])
     return xr.Dataset(
         {
             "x": (("obs", "feature"), x),
-            "cluster": ("obs", draws.clusters[cluster]),
+            "cluster": ("obs", names[cluster]),
             "draw": ("obs", samples),
         },
         {"obs": np.arange(n), "feature": list(draws.features)},
@@ -144,7 +149,8 @@ def posterior_predictive(
     for index, child in enumerate(children):
         chain, i = divmod(index, kept)
         samples = np.broadcast_to(chain * n_draws + position[i], len(table))
-        x[chain, i] = _replicate(draws.parameters, samples, table, np.random.default_rng(child))
+        child_rng = np.random.default_rng(child)
+        x[chain, i] = _replicate(draws.parameters, samples, table, child_rng, draws.noise)
     coordinates = draws.tree["posterior"].to_dataset().coords
     along = "obs" if owner is None else "copy"
     group = xr.Dataset(
@@ -163,12 +169,16 @@ def posterior_predictive(
 
 
 def _replicate(
-    parameters: Parameters, samples: IntArray, table: RowTable, rng: np.random.Generator
+    parameters: Parameters,
+    samples: IntArray,
+    table: RowTable,
+    rng: np.random.Generator,
+    noise: Noise | None,
 ) -> Array:
     """Draw rows (obs, feature), each like one of `table` in all that is known but its values."""
     if not isinstance(table, AnnotatedRows):
-        return _rows_from(parameters, samples, rng)[0]
-    x, _ = _rows_from(parameters, samples, rng, table.allowed)
+        return _rows_from(parameters, samples, rng, noise)[0]
+    x, _ = _rows_from(parameters, samples, rng, noise, table.allowed)
     if table.errors is not None:
         x += table.errors * rng.standard_normal(x.shape)
     x[np.isnan(table.table)] = np.nan
@@ -179,27 +189,37 @@ def _rows_from(
     parameters: Parameters,
     samples: IntArray,
     rng: np.random.Generator,
+    noise: Noise | None = None,
     allowed: BoolArray | None = None,
 ) -> tuple[Array, IntArray]:
     """Draw one row from each of the draws `samples`; return rows (obs, feature) and clusters.
 
-    Row i comes from one of the clusters allowed[i], where these are given.
+    Row i comes from one of the clusters allowed[i], where these are given. The noise counts as one
+    cluster more, to which rows may belong that are allowed all.
     """
     n, (n_components, n_features) = len(samples), parameters.means.shape[1:]
     x, cluster = np.empty((n, n_features)), np.empty(n, dtype=np.int64)
     for start in range(0, n, CHUNK):
         part = slice(start, start + CHUNK)
         chosen = samples[part]
-        weights = parameters.weights[chosen]
-        if allowed is None:
-            bounds = weights.cumsum(axis=1)
-        else:
-            bounds = (weights * allowed[part]).cumsum(axis=1)
+        weights = parameters.parts[chosen]
+        if allowed is not None:
+            free = [] if noise is None else [allowed[part].all(axis=1, keepdims=True)]
+            weights = weights * np.hstack([allowed[part], *free])
+        bounds = weights.cumsum(axis=1)
+        if allowed is not None:
             bounds /= bounds[:, -1:]
         bounds[:, -1] = 1.0
         cluster[part] = (bounds <= rng.random((len(chosen), 1))).sum(axis=1)
-        used, where = np.unique(chosen * n_components + cluster[part], return_inverse=True)
+        own = np.minimum(cluster[part], n_components - 1)  # those of the noise are drawn anew below
+        used, where = np.unique(chosen * n_components + own, return_inverse=True)
         factors = np.linalg.cholesky(parameters.covariances[np.divmod(used, n_components)])
-        noise = rng.standard_normal((len(chosen), n_features, 1))
-        x[part] = parameters.means[chosen, cluster[part]] + (factors[where] @ noise)[..., 0]
+        gaps = (factors[where] @ rng.standard_normal((len(chosen), n_features, 1)))[..., 0]
+        if parameters.nu is not None:
+            nu = parameters.nu[chosen, own]
+            gaps /= np.sqrt(rng.chisquare(nu) / nu)[:, None]
+        x[part] = parameters.means[chosen, own] + gaps
+    if noise is not None:
+        beside = np.flatnonzero(cluster == n_components)
+        x[beside] = noise.draws(len(beside), rng)
     return x, cluster

@@ -71,25 +71,26 @@ def pooled(parts: Sequence[tuple[Draws, int]]) -> Draws:
     chosen = []
     for draws, number in parts:
         places = np.linspace(0, draws.n_samples - 1, number).round().astype(np.int64)
-        some = Parameters(*(value[places] for value in draws.parameters))
+        some = draws.parameters.at(places)
         chosen.append(_with_empty_components(some, n_components))
     largest = max((draws for draws, _ in parts), key=lambda draws: draws.n_components)
     return Draws.of(
-        Parameters(*(np.concatenate(values) for values in zip(*chosen, strict=True))),
+        Parameters.joined(chosen, np.concatenate),
         largest.features,
         rows=largest.observed,  # labels of rows are of its clusters
         obs=largest.obs,
         frame=largest.frame,
+        noise=largest.noise,
     )
 
 
 def _with_empty_components(parameters: Parameters, n_components: int) -> Parameters:
     """Return the same mixtures with components of weight 0, which lie where the first one does."""
     more = n_components - parameters.weights.shape[1]
-    weights, *others = parameters
 
     def repeated(value: Array) -> Array:
         return np.concatenate([value, np.repeat(value[:, :1], more, axis=1)], axis=1)
 
-    padded = np.concatenate([weights, np.zeros((len(weights), more))], axis=1)
-    return Parameters(padded, *map(repeated, others))
+    weights = np.pad(parameters.weights, ((0, 0), (0, more)))
+    padded = parameters._replace(noise=None).each(repeated)
+    return padded._replace(weights=weights, noise=parameters.noise)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
-from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.rows import checked_rows, row_names
@@ -21,6 +20,8 @@ __all__ = [
     "drawn_clusters",
     "interval",
     "names_for",
+    "require_no_noise",
+    "require_no_tails",
     "table_for",
 ]
 
@@ -56,8 +57,9 @@ def draws_of(
         return fit_or_posterior.draws
     if isinstance(fit_or_posterior, PointFit):
         fit = fit_or_posterior
-        single = Parameters(*(value[None] for value in fit.parameters))
-        return Draws.of(single, fit.features, clusters=fit.resolved.class_names)
+        single = fit.parameters.at(None)
+        names, noise = fit.resolved.class_names, fit.resolved.noise
+        return Draws.of(single, fit.features, clusters=names, noise=noise)
     if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
         fit_or_posterior = Draws(fit_or_posterior)
     if not isinstance(fit_or_posterior, Draws):
@@ -69,6 +71,25 @@ def draws_of(
     if gaussian:
         fit_or_posterior.require_gaussian()
     return fit_or_posterior
+
+
+def require_no_tails(verb: str, draws: Draws) -> None:
+    """Raise ConfigError where components have the tails of t, which a verb does not know."""
+    if draws.parameters.nu is not None:
+        raise ConfigError(
+            f"{verb} takes Gaussian components, and those of this model are t; density, "
+            "membership, overlap and simulate take both.",
+            key="family",
+        )
+
+
+def require_no_noise(verb: str, draws: Draws) -> None:
+    """Raise ConfigError where there is noise beside the clusters, which a verb does not know."""
+    if draws.parameters.noise is not None:
+        raise ConfigError(
+            f"{verb} does not take a model with noise; density, membership and simulate do.",
+            key="noise",
+        )
 
 
 def drawn_clusters(shares: Array, rng: np.random.Generator) -> IntArray:

@@ -43,6 +43,7 @@ def components(subject: Subject) -> Section | None:
         return None
     model, number = choice.model, comparison.numbers[choice.model]
     several = len({spec.covariance for spec in comparison.models}) > 1
+    families = len({(spec.family_words, spec.noise) for spec in comparison.models}) > 1
     same = [Text(comparison.same_note)] if comparison.same_note else []
     blocks: list[Block] = [
         Text(f"Chosen: {choice.reason}"),
@@ -77,6 +78,7 @@ def components(subject: Subject) -> Section | None:
             )
         )
     title = "The number of components" + (" and the covariance structure" if several else "")
+    title += " and the family of the components" if families else ""
     return Section("components", title, tuple(blocks))
 
 

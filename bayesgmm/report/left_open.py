@@ -30,8 +30,9 @@ def _averaged(subject: Subject) -> str:
         return ""
     probabilities = comparison.table["probability"].to_numpy(dtype=float)
     informed = all(spec.labels_inform_weights for spec in comparison.models)
+    one_family = len({(spec.family, spec.noise) for spec in comparison.models}) == 1
     known = ~np.isnan(probabilities)
-    if not informed or not known.any() or probabilities[known].max() > SETTLED_K:
+    if not informed or not one_family or not known.any() or probabilities[known].max() > SETTLED_K:
         return ""
     over_k = average(comparison)
     groups = partition(over_k, seed=comparison.seed)

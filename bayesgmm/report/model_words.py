@@ -11,6 +11,7 @@ from bayesgmm.model.scale_priors import HalfNormal, InverseGamma, LogNormal, Sca
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
+from bayesgmm.report.family_words import distributions, family_priors, of_families
 from bayesgmm.report.numbers import INTERVAL_SHOWN, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
@@ -42,7 +43,7 @@ def model(subject: Subject) -> Section:
     blocks: list[Block] = [
         Text(
             f"Each of the n = {subject.n_obs} rows is a draw from a mixture of "
-            f"K = {resolved.n_components} Normal distributions in D = {resolved.n_features} "
+            f"K = {resolved.n_components} {distributions(resolved)} in D = {resolved.n_features} "
             f"{'feature' if resolved.n_features == 1 else 'features'}. Which component a row came "
             "from is not sampled but summed out."
         ),
@@ -54,6 +55,7 @@ def model(subject: Subject) -> Section:
             f"{structure.words}"
         ),
         Text(_symbols(correlated)),
+        *of_families(resolved),
         Formula(_formula(resolved)),
     ]
     if correlated:
@@ -88,11 +90,11 @@ def _priors(resolved: ResolvedSpec) -> Table:
     priors, structure = resolved.spec.priors, resolved.structure
     concentration = resolved.concentration
     listed = ", ".join(plain(value) for value in concentration[:6])
-    flat = bool(np.all(concentration == 1.0))
+    flat = bool(np.all(resolved.concentrations == 1.0))
     rows = [
         (
             "weights",
-            f"Dirichlet({listed}{', …' if len(concentration) > 6 else ''})",
+            f"Dirichlet({listed}{', …' if len(concentration) > 6 else ''}{_of_noise(resolved)})",
             "every set of weights is equally probable" if flat else "see the formula",
         )
     ]
@@ -100,11 +102,17 @@ def _priors(resolved: ResolvedSpec) -> Table:
     rows += _scale_priors(resolved)
     if structure.has_correlations(resolved.n_features):
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
+    rows += family_priors(resolved)
     caption = (
         "The priors in the units of the data. A shared factor has its prior once. "
         f"{_apart(resolved)}"
     )
     return Table(caption, ("parameter", "prior", "what it says"), tuple(rows), words=(1, 2))
+
+
+def _of_noise(resolved: ResolvedSpec) -> str:
+    """Return what the noise adds to the law of the weights."""
+    return "" if resolved.noise is None else f"; noise {plain(resolved.noise.concentration)}"
 
 
 def _apart(resolved: ResolvedSpec) -> str:

@@ -1,5 +1,6 @@
 """The section on how to obtain the same result again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
         *([f"resolution={spec.resolution!r}"] if spec.resolution != "auto" else []),
         *([] if spec.labels_inform_weights else ["labels_inform_weights=False"]),
     ]
+    if subject.comparison is None:
+        options += _families(spec)
     run = {name: sampler[name] for name in ("draws", "tune", "chains") if name in sampler}
     settings = [*(f"{name}={value}" for name, value in run.items()), f"seed={subject.seed}"]
     if subject.comparison is None:
@@ -77,8 +80,28 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     covariance = names[0] if len(names) == 1 else names
     draws = subject.comparison.table["draws"]
     settings[0] = f"draws={int(draws[draws > 0].min())}"
+    options = [*_compared_families(models), *options]
     arguments = [f"n_components={ks}", f"covariance={covariance!r}", *options, *settings]
     return f"import bayesgmm\n\n{read}\ncomparison = bayesgmm.compare(data, {', '.join(arguments)})"
+
+
+def _families(spec: MixtureSpec) -> list[str]:
+    """Return what a spec says of family and noise that differs from the defaults."""
+    usual = MixtureSpec(1)
+    names = ("family", "nu", "noise", "noise_concentration")
+    given = {name: getattr(spec, name) for name in names}
+    return [f"{n}={value!r}" for n, value in given.items() if value != getattr(usual, n)]
+
+
+def _compared_families(models: Sequence[MixtureSpec]) -> list[str]:
+    """Return the families and noises that were compared, where they are not the defaults."""
+    arguments = []
+    for name in ("family", "noise"):
+        values = list(dict.fromkeys(getattr(model, name) for model in models))
+        if values != [getattr(MixtureSpec(1), name)]:
+            arguments.append(f"{name}={(values[0] if len(values) == 1 else values)!r}")
+    nu = next((model.nu for model in models if model.nu != "shared"), None)
+    return arguments if nu is None else [*arguments, f"nu={nu!r}"]
 
 
 def _reading(subject: Subject) -> list[str]:

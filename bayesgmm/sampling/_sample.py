@@ -29,7 +29,8 @@ from bayesgmm.errors import (
 )
 from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.arithmetic import sound_arithmetic

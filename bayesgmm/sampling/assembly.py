@@ -9,7 +9,6 @@ import xarray as xr
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.tree import posterior_tree
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode
@@ -23,7 +22,9 @@ _PRIOR_NAMES = {
     "means": "means",
     "scales": "scales_free",
     "pairs": "partial_correlations_beta",
+    "nu": "nu_free",
 }
+_OF_PARTS = "weights_of_parts"
 
 
 def assemble(
@@ -70,15 +71,17 @@ def assemble(
     def shaped(value: Array) -> Array:
         return value.reshape(*shape, *value.shape[1:])
 
-    present = {"weights": resolved.n_components > 1, "pairs": "pairs" in log_posterior.slices}
+    present = {"weights": resolved.n_parts > 1}
+    present |= {name: name in log_posterior.slices for name in ("pairs", "nu")}
+    names = _PRIOR_NAMES if resolved.noise is None else {**_PRIOR_NAMES, "weights": _OF_PARTS}
     return posterior_tree(
-        Parameters(*map(shaped, parameters)),
+        parameters.each(shaped),
         {name: shaped(value) for name, value in log_posterior.free(draws).items()},
         data=data,
         resolved=resolved,
         log_likelihood=pointwise,
         log_prior={
-            name: shaped(terms[key]) for key, name in _PRIOR_NAMES.items() if present.get(key, True)
+            name: shaped(terms[key]) for key, name in names.items() if present.get(key, True)
         },
         sample_stats={
             **drawn.statistics,

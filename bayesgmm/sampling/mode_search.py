@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.special import expit
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import (
@@ -16,7 +17,7 @@ from bayesgmm.errors import (
     DegenerateFitError,
 )
 from bayesgmm.fit.em import starting_fit
-from bayesgmm.fit.points import split
+from bayesgmm.fit.points import beyond, split
 from bayesgmm.fit.starts import draw_starts
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -104,32 +105,42 @@ def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Param
 def _partitions(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:
     """Return the mixtures of partitions of the rows, data units."""
     resolved, k = log_posterior.resolved, log_posterior.resolved.n_components
-    if k == 1:
+    n_noises = resolved.n_parts - k
+    if k == 1 and not n_noises:
         return []
     for_rows, for_starts = np.random.SeedSequence(seed).spawn(2)
     table, rng = log_posterior.rows, np.random.default_rng(for_rows)
     if len(table) > _PARTITIONED_ROWS:
         table = table[np.sort(rng.choice(len(table), _PARTITIONED_ROWS, replace=False))]
     rows = (data.completed(values_of(table), rng) - resolved.centre) / resolved.unit
-    points = draw_starts(rows, k, resolved.structure, _PARTITIONS, for_starts, table)
+    points = draw_starts(
+        rows, k, resolved.structure, _PARTITIONS, for_starts, table, noisy=n_noises > 0
+    )
     outer = np.multiply.outer(resolved.unit, resolved.unit)
     starts = []
-    for weights, means, covariances in (split(p, k, resolved.n_features) for p in points):
+    for point in points:
+        weights, means, covariances = split(point, k, resolved.n_features)
+        log_noise, _ = beyond(point, k, resolved.n_features, n_noises)
+        noise = expit(log_noise[0]) if log_noise.size else None
+        weights = weights if noise is None else (1.0 - noise) * weights
         means, covariances = resolved.centre + resolved.unit * means, covariances * outer
         unused = np.empty_like(means)
-        starts.append(Parameters(weights, means, unused, covariances, covariances))
+        starts.append(Parameters(weights, means, unused, covariances, covariances, noise))
     return starts
 
 
 def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
-    """Return x of weights, means and covariances; the latter give up the recording error.
+    """Return x of a start, of which weights, means and covariances count, and tails if it has any.
+
+    Covariances give up the recording error.
 
     What is left of a covariance is raised to a hundredth of the pooled one in every direction.
     """
     resolved = log_posterior.resolved
+    start = resolved.completed(start)
     unit, error = resolved.unit, resolved.resolution / resolved.unit
     covariances = start.covariances / np.multiply.outer(unit, unit)
-    pooled = np.einsum("k,kij->ij", start.weights, covariances)
+    pooled = np.einsum("k,kij->ij", start.shares, covariances)
     root = np.linalg.cholesky(pooled + np.diag(error**2))
     inverse = np.linalg.inv(root)
     free = covariances - np.diag(error**2)
@@ -138,7 +149,7 @@ def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
     free = root @ raised @ root.T
     scales = np.sqrt(np.einsum("kdd->kd", free))
     outer = np.sqrt(np.einsum("kd,ke->kde", *[np.einsum("kdd->kd", free)] * 2))
-    scales, correlations = resolved.structure.nearest(start.weights, scales, free / outer)
+    scales, correlations = resolved.structure.nearest(start.shares, scales, free / outer)
     tiny = np.finfo(float).tiny
     return log_posterior.unconstrain(
         start._replace(

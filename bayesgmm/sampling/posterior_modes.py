@@ -77,11 +77,12 @@ class Labelling:
     def __init__(self, log_posterior: LogPosterior) -> None:
         resolved = log_posterior.resolved
         self.n_clusters = resolved.n_components
-        moved = resolved.structure.own_blocks
+        moved = resolved.own_blocks
         index = np.arange(log_posterior.dim)
         own = [index[log_posterior.slices[n]] for n in moved if n in log_posterior.slices]
         self._own = np.hstack([part.reshape(self.n_clusters, -1) for part in own])
         self._groups = resolved.groups
+        self._n_free = resolved.n_parts - 1
 
     def blocks(self, points: Array) -> Array:
         """Return what belongs to each cluster: centred log weight and its own coordinates.
@@ -94,14 +95,15 @@ class Labelling:
         -------
         array of shape (point, cluster, coordinate)
         """
-        free = points[:, : self.n_clusters - 1]
-        weights = np.concatenate([free, -free.sum(axis=1, keepdims=True)], axis=1)
+        free = points[:, : self._n_free]
+        parts = np.concatenate([free, -free.sum(axis=1, keepdims=True)], axis=1)
+        weights = parts[:, : self.n_clusters]
         return np.concatenate([weights[:, :, None], points[:, self._own]], axis=2)
 
     def permuted(self, x: Array, order: IntArray) -> Array:
         """Return x (dim,) with cluster k taken from `order[k]`."""
         out = x.copy()
-        out[: self.n_clusters - 1] = self.blocks(x[None])[0, order[:-1], 0]
+        out[: self._n_free] = self.blocks(x[None])[0, order[: self._n_free], 0]
         out[self._own] = x[self._own[order]]
         return out
 

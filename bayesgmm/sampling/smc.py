@@ -265,7 +265,7 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     resolved, unit = log_posterior.resolved, log_posterior.resolved.unit
     structure = resolved.structure
     n_clusters, n_features = resolved.n_components, resolved.n_features
-    log_gamma = log_gamma_draws(resolved.concentration, (size, n_clusters), rng)
+    log_gamma = log_gamma_draws(resolved.concentrations, (size, resolved.n_parts), rng)
     weights = (log_gamma - log_gamma.mean(axis=1, keepdims=True))[:, :-1]
     location, spread = resolved.mean_rows
     means = rng.normal(
@@ -279,4 +279,7 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
         shapes = resolved.spec.priors.eta + 0.5 * (n_features - 2 - columns)
         up, down = np.log(rng.standard_gamma(shapes, (2, size, *pairs)))
         parts.append(up - down)
+    if resolved.tails is not None:
+        nu = resolved.tails.draws((size, n_clusters), rng)
+        parts.append(resolved.tails.free(nu))
     return np.concatenate([part.reshape(size, -1) for part in parts], axis=1)

@@ -28,7 +28,7 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
     resolved = log_posterior.resolved
     each = [parameters_of_modes(log_posterior, [mode])[0] for mode in modes]
     each = [p.permuted(number_clusters(p.means, resolved.spread)[0]) for p in each]
-    stacked = Parameters(*(np.stack(values) for values in zip(*each, strict=True)))
+    stacked = Parameters.joined(each, np.stack)
     log_mass = np.array([mode.log_mass for mode in modes]) - log_posterior.log_unit_of_rows
     density = np.array([mode.log_density for mode in modes]) + log_posterior.value_shift
     features = list(resolved.features)
@@ -38,6 +38,8 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
             "means": (_SQUARE[:3], stacked.means),
             "scales": (_SQUARE[:3], stacked.scales),
             "correlations": (_SQUARE, stacked.correlations),
+            **({} if stacked.noise is None else {"noise_weight": ("mode", stacked.noise)}),
+            **({} if stacked.nu is None else {"nu": (_SQUARE[:2], stacked.nu)}),
             "log_posterior": ("mode", density),
             "log_mass": ("mode", log_mass),
             "share": ("mode", laplace_shares(modes)),
@@ -67,7 +69,7 @@ def parameters_of_modes(
 ) -> list[Parameters]:
     """Return the parameters of each mode, data units."""
     many = log_posterior.constrain(np.stack([mode.x for mode in modes]))
-    return [Parameters(*(value[i] for value in many)) for i in range(len(modes))]
+    return [many.at(i) for i in range(len(modes))]
 
 
 def _parameters(group: xr.Dataset, log_posterior: LogPosterior) -> Parameters:
@@ -76,4 +78,5 @@ def _parameters(group: xr.Dataset, log_posterior: LogPosterior) -> Parameters:
     covariances = covariances_from(
         arrays["scales"], arrays["correlations"], log_posterior.resolved.resolution
     )
-    return Parameters(**arrays, covariances=covariances)
+    noise, nu = (group[name].values if name in group else None for name in ("noise_weight", "nu"))
+    return Parameters(**arrays, covariances=covariances, noise=noise, nu=nu)

@@ -9,7 +9,7 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import sample
 from tests.benchmarks.simulated import simulated_rows

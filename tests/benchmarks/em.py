@@ -16,7 +16,7 @@ from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.points import point_of
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn

@@ -11,7 +11,7 @@ from bayesgmm.data import as_dataset
 from bayesgmm.likelihood.compiled.kernels import blocked, sum_blocks, sum_rows
 from bayesgmm.likelihood.compiled.whitening import whiten
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn, seconds

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.chain_starts import ChainStart

@@ -8,7 +8,7 @@ import xarray as xr
 
 import bayesgmm as bg
 from bayesgmm.errors import ConfigError
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.posterior.tree import attribute
 from tests.support import own_models
 from tests.support.own_results import result_of

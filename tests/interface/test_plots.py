@@ -19,8 +19,7 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import Climb, Optimum, PointFit, fit_em
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots.curves import bin_edges, mass_levels
@@ -41,7 +40,7 @@ def scattered(data: Dataset, fit: PointFit, covariance: str = "full") -> xr.Data
     drawn = log_posterior.constrain(log_posterior.unconstrain(fit.parameters) + noise)
     shape = (CHAINS, DRAWS)
     return posterior_tree(
-        Parameters(*(value.reshape(*shape, *value.shape[1:]) for value in drawn)),
+        drawn.each(lambda value: value.reshape(*shape, *value.shape[1:])),
         {},
         data=data,
         resolved=resolved,

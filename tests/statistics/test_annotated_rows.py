@@ -22,24 +22,14 @@ from bayesgmm.likelihood.rows import Rows
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
+from tests.support.annotated import N_ROWS, some_rows
 
-N_ROWS = 60
 EACH_STEP = pytest.mark.parametrize("step", [0.0, 0.5], ids=["exact", "rounded"])
 EACH_STRUCTURE = pytest.mark.parametrize("covariance", SAMPLED)
-
-
-def some_rows(n_features: int, n_components: int, rng: np.random.Generator) -> AnnotatedRows:
-    """Return rows with all annotations, every third cell missing, one row of which none is seen."""
-    values = 100.0 + rng.normal(size=(N_ROWS, n_features)) * np.arange(3, 3 + n_features)
-    values[rng.random(values.shape) < 0.3] = np.nan
-    values[0] = np.nan
-    allowed = rng.random((N_ROWS, n_components)) < 0.6
-    allowed[~allowed.any(axis=1)] = True
-    errors = np.where(rng.random((N_ROWS, 1)) < 0.4, [[1.0, 0.0, 2.5, 0.1, 3.0][:n_features]], 0.0)
-    return AnnotatedRows(values, rng.integers(0, 4, N_ROWS).astype(float), allowed, errors)
 
 
 def posterior_of(
@@ -57,7 +47,7 @@ def posterior_of(
 
 def joint(rows: AnnotatedRows, parameters: Parameters) -> np.ndarray:
     """Return log w_k f_k of each row and component by SciPy, -inf where it is not allowed."""
-    weights, means, _, _, covariances = (value[0] for value in parameters)
+    weights, means, _, _, covariances = (value[0] for value in parameters[:5])
     out = np.full((len(rows), len(weights)), -np.inf)
     for i, row in enumerate(rows.table):
         seen = ~np.isnan(row)
@@ -85,7 +75,7 @@ def test_densities_equal_brute_force(n_features, n_components, covariance, step)
     frame = resolved.centre, resolved.unit
     found = pointwise_log_likelihood(parameters, rows, *frame)[0]
     np.testing.assert_allclose(found, by_row, rtol=1e-11, atol=1e-11)
-    one = Parameters(*(value[0] for value in parameters))
+    one = parameters.at(0)
     np.testing.assert_allclose(
         responsibilities(one, rows, *frame).T, np.exp(expected - by_row[:, None]), atol=1e-12
     )
@@ -113,7 +103,7 @@ def test_the_moments_of_completed_rows_give_the_same_gradient(covariance, step):
     """Fisher's identity: EM's pass and the fused density see the same rows."""
     target, x = posterior_of(3, 2, covariance, step)
     moments = Rows(target.resolved, target.rows).moments(target.em_point(x))
-    expected = target.evaluate_expected(x, *moments[1:])
+    expected = target.evaluate_expected(x, moments)
     fused = target.evaluate(x, jacobian=False)
     np.testing.assert_allclose(expected.gradient, fused.gradient, rtol=1e-8, atol=1e-8)
     assert moments.log_likelihood == pytest.approx(fused.terms["log_likelihood"], rel=1e-12)
@@ -265,8 +255,8 @@ def fitting_joint(rows: AnnotatedRows, resolved: ResolvedSpec, point: np.ndarray
     """Return log w_k f_k at a point of EM, fitting units."""
     weights, means, covariances = split(point, resolved.n_components, resolved.n_features)
     scaled = AnnotatedRows((rows.table - resolved.centre) / resolved.unit, allowed=rows.allowed)
-    parts = weights, means, means, covariances, covariances
-    return joint(scaled, Parameters(*(part[None] for part in parts)))
+    parts = Parameters(weights, means, means, covariances, covariances)
+    return joint(scaled, parts.at(None))
 
 
 def test_a_sampler_in_c_sees_the_same_density():
@@ -313,7 +303,7 @@ def test_predictions_of_partly_observed_rows():
     points = np.stack([x, -x, 0.5 * x])
     parameters = target.constrain(points)
     draws = Draws.of(parameters, ("a", "b", "c"))
-    found = [joint(target.rows, Parameters(*(v[s : s + 1] for v in parameters))) for s in range(3)]
+    found = [joint(target.rows, parameters.at(slice(s, s + 1))) for s in range(3)]
     logs = logsumexp(found, axis=2)
     np.testing.assert_allclose(draws.log_densities(target.rows), logs, rtol=1e-11, atol=1e-11)
     shares = np.exp(found - logs[:, :, None])

@@ -11,7 +11,8 @@ from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import FirstRows
-from bayesgmm.model.resolved import ResolvedSpec, resolve
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.model.resolving import resolve
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling.smc import draw_prior

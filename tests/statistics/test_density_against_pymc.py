@@ -9,14 +9,15 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
+from scipy import stats
 
 from bayesgmm.data import Annotations, Dataset, as_dataset
 from bayesgmm.likelihood.annotated_rows import annotated_rows, values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.components import SAMPLED, STRUCTURES, distinct_structure
 from bayesgmm.model.pymc_model import build_model, model_of
-from bayesgmm.model.pymc_rows import observe
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.pymc_rows import Mixture, observe
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from tests.support.few import few
 from tests.support.log_posteriors import log_posterior_of
@@ -97,7 +98,7 @@ def test_priors_of_single_clusters_equal_the_pymc_model(n_features, covariance, 
     check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)
 
 
-def annotated_case(n_features, covariance, n_patterns):
+def annotated_case(n_features, covariance, n_patterns, **families):
     """Return a log posterior given rows with all annotations, and these.
 
     A third of the cells are missing, in so many patterns; where each of the rows is to have its
@@ -119,7 +120,7 @@ def annotated_case(n_features, covariance, n_patterns):
     known = Annotations(
         weights, "frequency", ("a", "b"), possible, errors[which] * np.ones(n_features)
     )
-    spec = MixtureSpec(k, covariance, Priors(eta=1.3), resolution=0.5)
+    spec = MixtureSpec(k, covariance, Priors(eta=1.3), resolution=0.5, **families)
     resolved = resolve(spec, as_dataset(complete))
     return LogPosterior(resolved, annotated_rows(values, known, k)), known, rng
 
@@ -137,6 +138,50 @@ def each_annotated_model():
 def test_rows_with_annotations_equal_the_pymc_model(n_features, covariance, n_patterns):
     fused, known, rng = annotated_case(n_features, covariance, n_patterns)
     check_against_pymc(fused, rng, known)
+
+
+FAMILIES = {
+    "t": {"family": "t"},
+    "own-nu": {"family": "t", "nu": "own"},
+    "known-nu": {"family": "t", "nu": 4.5},
+    "noise": {"noise": "uniform", "noise_concentration": 2.5},
+    "t-and-noise": {"family": "t", "noise": "uniform"},
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "covariance"),
+    few(
+        itertools.product(FAMILIES, SAMPLED),
+        {*zip(FAMILIES, ("full", "tied", "diag", "spherical", "shared_scales"), strict=True)},
+    ),
+)
+def test_tails_and_noise_equal_the_pymc_model(family, covariance):
+    fused, known, rng = annotated_case(2, covariance, 8, **FAMILIES[family])
+    check_against_pymc(fused, rng, known)
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+@pytest.mark.parametrize("family", ["t", "t-and-noise"])
+def test_tails_and_noise_of_plain_rows_equal_the_pymc_model(family, n_components):
+    rng = np.random.default_rng(5)
+    values = 100.0 + 3.0 * rng.standard_t(2.0, size=(40, 1))
+    spec = MixtureSpec(n_components, **FAMILIES[family])
+    check_against_pymc(LogPosterior(resolve(spec, as_dataset(values)), values), rng)
+
+
+def test_draws_of_rows_have_tails_and_noise():
+    n, resolved = 4000, [[-50.0], [50.0]]
+    mixture = Mixture(
+        pt.as_tensor([0.8]), pt.zeros((1, 1)), pt.ones((1, 1, 1)), pt.as_tensor([3.0]),
+        pt.as_tensor(0.2), np.array(resolved),
+    )  # fmt: skip
+    with pm.Model(coords={"obs": range(n), "feature": ["u"], "cluster": [1]}) as m:
+        observe(mixture, np.zeros((n, 1)), Annotations())
+    x = pm.draw(m["x"], random_seed=2, mode=INTERPRETED)[:, 0]
+    expected = 0.8 * stats.t(3).cdf([-2.0, 0.0, 4.0]) + 0.2 * np.array([0.48, 0.5, 0.54])
+    found = [(x < edge).mean() for edge in (-2.0, 0.0, 4.0)]
+    np.testing.assert_allclose(found, expected, atol=0.03)
 
 
 def test_a_surveys_weights_equal_the_pymc_model():
@@ -184,7 +229,8 @@ def test_draws_of_rows_have_their_errors_and_clusters():
     values[:, 0] = 1.0
     with pm.Model(coords={"obs": range(2 * n), "feature": ["u", "v"], "cluster": ["a", "b"]}) as m:
         weights, means = pt.as_tensor([0.3, 0.7]), pt.as_tensor([[-9.0, 0.0], [9.0, 1.0]])
-        observe(weights, means, pt.as_tensor([[[1.0, 0.5], [0.5, 1.0]]] * 2), values, known)
+        covariances = pt.as_tensor([[[1.0, 0.5], [0.5, 1.0]]] * 2)
+        observe(Mixture(weights, means, covariances), values, known)
     x = pm.draw(m["x"], random_seed=1, mode=INTERPRETED)
     np.testing.assert_allclose(x[:n].mean(axis=0), [9.0, 1.0], atol=0.4)
     np.testing.assert_allclose(np.cov(x[:n].T), [[10.0, 0.5], [0.5, 1.0]], atol=1.5)

@@ -13,7 +13,7 @@ from bayesgmm.errors import (
 )
 from bayesgmm.fit import PointFit, fit_em
 from bayesgmm.model.components import STRUCTURES
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 from tests.support.few import few
 from tests.support.places import REFERENCE

@@ -16,7 +16,7 @@ from bayesgmm.evidence.proposal import (
     permutation_matrix,
 )
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree

@@ -13,7 +13,7 @@ from bayesgmm.fit.map import Posterior
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.pymc_model import build_model
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 
 

@@ -17,7 +17,7 @@ from bayesgmm.fit import fit_map
 from bayesgmm.likelihood.chain_density import ChainDensity
 from bayesgmm.likelihood.compiled.memory import aligned_empty, part
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.sampling import nutpie_model
 from bayesgmm.sampling.chain_starts import ChainStart, dispersed_starts, plain_starts

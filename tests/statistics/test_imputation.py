@@ -9,7 +9,7 @@ import bayesgmm as bg
 from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.posterior.draws import Draws
 from tests.support.simulated_runs import tree_of
 

@@ -15,7 +15,7 @@ from bayesgmm.evidence.missed_modes import left_out, missed_modes, mode_mass
 from bayesgmm.evidence.modes import weigh_modes
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes

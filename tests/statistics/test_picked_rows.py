@@ -19,7 +19,7 @@ from bayesgmm.likelihood import rows as passes
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.report import model_words
 from tests.support.places import DATA
@@ -49,7 +49,7 @@ def model_of(covariance="full", seed=0, **options):
 
 def brute_force(rows, parameters):
     """Return log (sum_A w_k f_k / sum_A w_k) of each row over its observed cells."""
-    weights, means, _, _, covariances = (value[0] for value in parameters)
+    weights, means, _, _, covariances = (value[0] for value in parameters[:5])
     out = np.zeros(len(rows))
     for i, (row, allowed) in enumerate(zip(rows.table, rows.allowed, strict=True)):
         seen = np.flatnonzero(~np.isnan(row))

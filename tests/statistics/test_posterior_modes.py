@@ -15,7 +15,7 @@ from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior import load, save
 from bayesgmm.sampling import mode_search, sample
@@ -101,7 +101,8 @@ def test_the_multiplicity_counts_distinct_labellings(acidity):
     order = [0, 1, 1, 1, 2, 3]
     best = four.constrain(find_modes(four, acidity, 1)[0].x[None])
     thrice = Parameters(
-        best.weights[:, order] / np.bincount(order)[order], *(value[:, order] for value in best[1:])
+        best.weights[:, order] / np.bincount(order)[order],
+        *(value[:, order] for value in best[1:5]),
     )
     modes, labelling = find_modes(target, acidity, 1), Labelling(target)
     modes.append(mode_at(target, target.unconstrain(thrice)[0]))

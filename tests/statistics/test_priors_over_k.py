@@ -13,7 +13,6 @@ from bayesgmm.evidence.occupancy import Occupancy, occupancy_of
 from bayesgmm.evidence.over_clusters import Runs, joint_of
 from bayesgmm.evidence.priors_over_k import WeightsPrior, prior_over_k
 from bayesgmm.likelihood.responsibilities import responsibilities
-from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample
@@ -118,7 +117,7 @@ def test_probabilities_that_all_hold_rows_against_all_labellings(rows):
     draws = Draws(sample(rows[::3], 3, draws=30, tune=200, seed=1))
     occupancy = occupancy_of(draws, seed=1)
     place = 17
-    one = Parameters(*(value[place] for value in draws.parameters))
+    one = draws.parameters.at(place)
     shares = responsibilities(one, draws.rows, *draws.frame)
     n_rows = shares.shape[1]
     total = 0.0
@@ -154,7 +153,7 @@ def test_what_does_not_follow_is_refused(comparison):
     both = SimpleNamespace(
         table=comparison.table.iloc[[1, 1]], models=models, posteriors=dict.fromkeys(models, tree)
     )
-    with pytest.raises(ConfigError, match=r"one covariance structure.*2 \(full\), 2 \(tied\)"):
+    with pytest.raises(ConfigError, match=r"one structure and family.*2 \(full\), 2 \(tied\)"):
         posterior_over_k(both, 5)
     assert "No K+: the number of clusters" in posterior_over_k(both).note
 

@@ -22,7 +22,7 @@ from bayesgmm.likelihood.compiled.m_step import bound
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, covariances_from
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MCLUST_NAMES, MixtureSpec
 from bayesgmm.prediction import membership
 from bayesgmm.sampling import sample

@@ -14,7 +14,7 @@ from scipy.special import gammaln
 from bayesgmm.fit import fit_map
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 
 

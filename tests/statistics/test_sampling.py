@@ -29,7 +29,7 @@ from bayesgmm.likelihood.chain_density import ChainDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.components import SAMPLED, STRUCTURES
 from bayesgmm.model.pymc_model import build_model
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import _sample as posterior_sampling

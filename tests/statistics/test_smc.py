@@ -11,7 +11,7 @@ from bayesgmm.evidence import Evidence, log_evidence, reconciled, refinement, sm
 from bayesgmm.evidence._smc_evidence import _without_empty_components
 from bayesgmm.evidence.refinement import refine
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.smc import draw_prior, temper

@@ -9,7 +9,7 @@ from bayesgmm.cli import main
 from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.climbing import row_scores
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import _sample, pseudo_posterior
 from bayesgmm.sampling.mode_search import find_modes

@@ -4,7 +4,7 @@ import numpy as np
 
 from bayesgmm.data import as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 
 __all__ = ["log_posterior_of"]

@@ -36,6 +36,7 @@ def posterior_of(parameters, rows, n_chains=2):
                 value.reshape(n_chains, -1, *value.shape[1:]),
             )
             for name, value in parameters._asdict().items()
+            if name in DIMS
         },
         {"feature": features, "feature_bis": features},
     )
@@ -48,7 +49,7 @@ def posterior_of(parameters, rows, n_chains=2):
 
 def joint_densities(parameters, rows):
     """w_k N(x_i | k) of each draw by SciPy, (sample, row, cluster)."""
-    weights, means, _, _, covariances = parameters
+    weights, means, _, _, covariances = parameters[:5]
     return np.array(
         [
             np.stack(

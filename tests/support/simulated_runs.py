@@ -5,7 +5,7 @@ import numpy as np
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import as_spec
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.nuts import ChainDraws

@@ -5,7 +5,7 @@ import xarray as xr
 
 from bayesgmm.data import as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.tree import posterior_tree
 
@@ -24,7 +24,7 @@ def small_tree(n_obs: int = 30, names: tuple[str, ...] = ("width", "höhe <&>"))
     parameters = log_posterior.constrain(draws)
     zeros = np.zeros((2, 5))
     return posterior_tree(
-        type(parameters)(*(p.reshape(2, 5, *p.shape[1:]) for p in parameters)),
+        parameters.each(lambda p: p.reshape(2, 5, *p.shape[1:])),
         {},
         data=data,
         resolved=resolved,

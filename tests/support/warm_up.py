@@ -60,7 +60,7 @@ def _sweep(data: Any) -> None:
     """Compile first what only these rows need: the other process begins with what both need."""
     from bayesgmm.likelihood.annotated_rows import table_of
     from bayesgmm.likelihood.log_posterior import LogPosterior
-    from bayesgmm.model.resolved import resolve
+    from bayesgmm.model.resolving import resolve
     from bayesgmm.model.spec import MixtureSpec
     from bayesgmm.sampling.smc import temper
 

@@ -77,18 +77,18 @@ def empty_probabilities(
     point = empty_point(problem)
     n_clusters, n_features = problem.n_clusters, problem.n_features
     whitening, shift = np.empty((n_clusters, n_features, n_features)), np.empty(point.means.shape)
-    constant, shares = np.empty(n_clusters), np.empty((n_clusters, weights.shape[0]))
+    constant, shares = np.empty(n_clusters), np.empty((problem.n_parts, weights.shape[0]))
     for s in range(draws.shape[0]):
         unpack_whitened(draws[s], problem, point, whitening, shift, constant)
         components = Components(
-            point.log_weights, point.means, point.factors, whitening, shift, constant
+            point.log_weights, point.means, point.factors, whitening, shift, constant, point.nu
         )
         grouped_responsibilities(problem.blocks, problem.n_rows, annotated, components, shares)
         for k in range(n_clusters):
             log_empty = 0.0
             for i in range(weights.shape[0]):
                 others = 0.0
-                for j in range(n_clusters):
+                for j in range(problem.n_parts):
                     others += shares[j, i] if j != k else 0.0
                 log_empty += weights[i] * math.log(others)
             out[s, k] = math.exp(log_empty)

@@ -18,7 +18,7 @@ def exclude(penalties: Array, i: int, width: int, joint: Array) -> None:
     `penalties` (blocks or 0, cluster, row) are 0 where a row allows the cluster and `EXCLUDED`
     elsewhere.
     """
-    for k in range(joint.shape[0] if penalties.shape[0] > 0 else 0):
+    for k in range(penalties.shape[1] if penalties.shape[0] > 0 else 0):
         for t in range(width):
             joint[k, t] += penalties[i, k, t]
 

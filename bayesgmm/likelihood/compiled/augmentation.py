@@ -10,6 +10,10 @@ what the observed cells z_o say against that: with z* ~ N(0, I), e ~ N(0, V) and
 has the mean W z_o and the covariance I - W W' that are asked for, and no other factor is needed.
 Cells that are observed without error come out as they are.
 
+A row of a component with the tails of t has its own u ~ Gamma((nu + d) / 2, (nu + q) / 2)
+(`.tails`): what is drawn of it has covariances divided by u, and it enters the sums u times. A row
+drawn as noise enters the noise's mass alone.
+
 Beside a row that was picked for a label in A (`bayesgmm.likelihood.picked`) those are drawn that
 came and were left before it: 1 / W_A is the sum of (1 - W_A)^t over their number t, so that t of n
 picked rows is Poisson with mean g (1 - W_A) / W_A, g ~ Gamma(n). Only the weights see them.
@@ -26,6 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesgmm.likelihood.compiled.group_passes import Lens, group_responsibilities, observed_by
 from bayesgmm.likelihood.compiled.grouped import (
     Components,
     as_seen,
@@ -33,7 +38,6 @@ from bayesgmm.likelihood.compiled.grouped import (
     look_back,
     next_group,
 )
-from bayesgmm.likelihood.compiled.kernels import row_responsibilities
 from bayesgmm.likelihood.compiled.row_groups import Group
 from bayesgmm.likelihood.compiled.whitening import set_of
 from bayesgmm.runtime.compiling import compiled
@@ -49,9 +53,11 @@ _LEAST = 1e-300
 class _Drawn(NamedTuple):
     """Sums over rows as drawn, about the components' means, and room for one row."""
 
-    mass: Array  # (cluster,)
+    mass: Array  # (part,)
     first: Array  # (cluster, feature)
     second: Array  # (cluster, feature, feature), lower triangle
+    scaled: Array  # (cluster or 0,)
+    logs: Array  # (cluster or 0,)
     gap: Array  # (feature,): a row less its component's mean
     free: Array  # (feature,): z*
     surprise: Array  # (feature,): of the observed cells, less what z* has of them
@@ -65,6 +71,8 @@ def add_completed_draws(
     mass: Array,
     first: Array,
     second: Array,
+    scaled: Array,
+    logs: Array,
     left: Array,
 ) -> bool:
     """Draw labels and complete rows; add these to the sums of their clusters.
@@ -75,12 +83,14 @@ def add_completed_draws(
         The rows, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`; weights are whole, and
         below 0 in a group of rows picked for their labels, of which nothing else is known.
     components : Components
-    mass : array of shape (cluster,), written
+    mass : array of shape (part,), written
         Numbers of rows.
     first, second : arrays of shapes (cluster, feature) and (cluster, feature, feature), written
         Sums of gap and gap gap' (lower triangle), a row's gap being its distance from the mean of
         its component.
-    left : array of shape (cluster,), written
+    scaled, logs : arrays of shape (cluster or 0,), written
+        Sums of u and log u of components with tails.
+    left : array of shape (part,), written
         Numbers of rows that were left before picked ones came.
 
     Returns
@@ -90,7 +100,15 @@ def add_completed_draws(
     """
     size = components.means.shape[1]
     drawn = _Drawn(
-        mass, first, second, np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+        mass,
+        first,
+        second,
+        scaled,
+        logs,
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
     )
     memory, o = empty_memory(components), 0
     while o < annotated.shape[0]:
@@ -98,23 +116,16 @@ def add_completed_draws(
         o += int(annotated[o])
         if not regular:
             return False
-        if group.columns[0] < 0.0 and group.penalties.shape[0] == 0:
+        if group.columns[0] < 0.0 and group.penalties.shape[0] + group.background.shape[0] == 0:
             continue  # nothing is known of these rows
         if group.weights.shape[0] > 0 and group.weights[0, 0] < 0.0:
             _draw_left(group, components.log_weights, left)
             continue
         responsibility = np.empty((mass.shape[0], group.n_rows))
-        row_responsibilities(
-            group.blocks,
-            lens.whitening,
-            lens.shift,
-            lens.constant,
-            responsibility,
-            group.penalties,
-        )
+        group_responsibilities(group, lens, responsibility)
         if not group.whole:
             look_back(group, components, as_seen(memory, components, group.columns.shape[0]))
-        _draw_group(group, responsibility, components, memory, drawn)
+        _draw_group(group, responsibility, lens, components, memory, drawn)
     return True
 
 
@@ -124,61 +135,95 @@ def _draw_left(group: Group, log_weights: Array, left: Array) -> None:
     width = group.blocks.shape[2]
     for row in range(group.n_rows):
         i, t = row // width, row % width
-        inside = 0.0
-        for k in range(log_weights.shape[0]):
+        inside, n_clusters = 0.0, group.penalties.shape[1]
+        for k in range(n_clusters):
             inside += math.exp(log_weights[k]) if group.penalties[i, k, t] == 0.0 else 0.0
         picked = -group.weights[i, t]
         if picked > 0.0:
             scale = np.random.standard_gamma(picked) / max(inside, _LEAST)  # noqa: NPY002
             for k in range(log_weights.shape[0]):
-                if group.penalties[i, k, t] != 0.0:
+                if k >= n_clusters or group.penalties[i, k, t] != 0.0:
                     rate = scale * math.exp(log_weights[k])
                     left[k] += np.random.poisson(rate) if rate < _MANY else rate  # noqa: NPY002
 
 
 @compiled
 def _draw_group(
-    group: Group, responsibility: Array, components: Components, memory: Array, drawn: _Drawn
+    group: Group,
+    responsibility: Array,
+    lens: Lens,
+    components: Components,
+    memory: Array,
+    drawn: _Drawn,
 ) -> None:
     """Draw the rows of one group."""
-    n_clusters, width = responsibility.shape[0], group.blocks.shape[2]
+    n_parts, n_clusters = responsibility.shape[0], components.means.shape[0]
+    width, has_tails = group.blocks.shape[2], components.nu.shape[0] > 0
     for row in range(group.n_rows):
         i, t = row // width, row % width
         left = int(group.weights[i, t]) if group.weights.shape[0] > 0 else 1
-        for k in range(n_clusters):
+        for k in range(n_parts):
             if left == 0:
                 break
             others = 0.0
-            for j in range(k + 1, n_clusters):
+            for j in range(k + 1, n_parts):
                 others += responsibility[j, row]
             share = responsibility[k, row]
             copies = left if others == 0.0 else binomial(left, share / (share + others))
             left -= copies
+            drawn.mass[k] += copies
+            if k == n_clusters:
+                continue
             if group.whole and copies > 0:
                 for d in range(drawn.gap.shape[0]):
                     drawn.gap[d] = group.blocks[i, d, t] - components.means[k, d]
+            if group.whole and not has_tails:
                 _add(drawn, k, copies)
-            else:
-                for _ in range(copies):
-                    _complete(group, i, t, k, components, memory, drawn)
-                    _add(drawn, k, 1)
+                continue
+            for _ in range(copies):
+                u = _draw_scale(group, i, t, k, lens, drawn) if has_tails else 1.0
+                if not group.whole:
+                    _complete(group, i, t, k, u, components, memory, drawn)
+                _add(drawn, k, u)
+
+
+@compiled
+def _draw_scale(group: Group, i: int, t: int, k: int, lens: Lens, drawn: _Drawn) -> float:
+    """Draw u of row t of block i given that component k made it; add it to its sums."""
+    q, distance = lens.shift.shape[1], 0.0
+    for m in range(q):
+        z = -lens.shift[k, m]
+        for j in range(m + 1):
+            z += lens.whitening[k, m, j] * group.blocks[i, j, t]
+        distance += z * z
+    shape = 0.5 * (lens.nu[k] + observed_by(group, q))
+    u = np.random.standard_gamma(shape) / (0.5 * (lens.nu[k] + distance))  # noqa: NPY002
+    u = max(u, _LEAST)
+    drawn.scaled[k] += u
+    drawn.logs[k] += math.log(u)
+    return u
 
 
 @compiled
 def _complete(
-    group: Group, i: int, t: int, k: int, components: Components, memory: Array, drawn: _Drawn
+    group: Group,
+    i: int,
+    t: int,
+    k: int,
+    u: float,
+    components: Components,
+    memory: Array,
+    drawn: _Drawn,
 ) -> None:
     """Draw the complete row behind row t of block i, given that component k made it."""
     size, q = drawn.gap.shape[0], group.columns.shape[0]
     seen = as_seen(memory, components, q)
-    g = set_of(k, seen.back)
+    g, root = set_of(k, seen.back), 1.0 / math.sqrt(u)
     for d in range(size):
-        drawn.free[d] = np.random.normal()  # noqa: NPY002 (the compiled thread's own)
+        drawn.free[d] = root * np.random.normal()  # noqa: NPY002 (the compiled thread's own)
     for m in range(q):
-        variance = group.variances[m]
-        drawn.noise[m] = (
-            math.sqrt(variance) * np.random.normal() if variance > 0.0 else 0.0  # noqa: NPY002
-        )
+        deviation = root * math.sqrt(group.variances[m])
+        drawn.noise[m] = deviation * np.random.normal() if deviation > 0.0 else 0.0  # noqa: NPY002
     for m in range(q):
         s = -seen.shift[k, m]
         for j in range(m + 1):
@@ -197,13 +242,12 @@ def _complete(
 
 
 @compiled
-def _add(drawn: _Drawn, k: int, copies: int) -> None:
+def _add(drawn: _Drawn, k: int, times: float) -> None:
     """Add a row, so many times, to the sums of cluster k."""
-    drawn.mass[k] += copies
     for d in range(drawn.gap.shape[0]):
-        drawn.first[k, d] += copies * drawn.gap[d]
+        drawn.first[k, d] += times * drawn.gap[d]
         for e in range(d + 1):
-            drawn.second[k, d, e] += copies * drawn.gap[d] * drawn.gap[e]
+            drawn.second[k, d, e] += times * drawn.gap[d] * drawn.gap[e]
 
 
 @compiled

@@ -4,10 +4,12 @@ A problem (data, priors, structure) is one flat array of float64, so that the sa
 serves every data set, K and structure, called from Python or from a sampler written in another
 language. Order of the coordinates x, that of the free variables of `build_model`:
 
-weights    K - 1 numbers, log w_k less their mean, the last left out;
+weights    log w of the clusters, and of the noise after them if there is one, less their mean, the
+           last left out;
 means      (cluster, feature);
 scales     log s in their own shape (shared or scalar axes absent);
-pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,).
+pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,);
+nu         log(nu - 1) where degrees of freedom are unknown, (cluster,) or one.
 """
 
 import math
@@ -29,6 +31,8 @@ __all__ = [
     "Point",
     "Problem",
     "empty_point",
+    "first_mean",
+    "first_scale",
     "flatten",
     "inverse_root_information",
     "read",
@@ -37,7 +41,7 @@ __all__ = [
 ]
 
 LOG_4 = math.log(4.0)
-_HEADER = 16
+_HEADER = 24
 LOG_NORMAL, HALF_NORMAL, INVERSE_GAMMA = 0, 1, 2  # families of the prior of the scales
 _PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
 
@@ -57,8 +61,14 @@ class Problem(NamedTuple):
     eta: float
     scale_shape: float  # deviation of the log (log-normal), shape of the precisions (inverse gamma)
     hyper_shape: float  # shape of the prior of their rate; 0 where that is known
-    constants: Array  # (4,) normalising constants of weights, means, scales, pairs
-    concentration: Array  # (cluster,)
+    n_parts: int  # clusters, and the noise if there is one
+    n_tails: int  # K where components are t, else 0
+    n_nu: int  # how many degrees of freedom are unknown: 0, 1 or K
+    nu_shape: float
+    nu_rate: float
+    constants: Array  # (5,) normalising constants of weights, means, scales, pairs, nu
+    concentration: Array  # (part,)
+    nu: Array  # (cluster or 0,), degrees of freedom where they are known
     mean_location: Array  # (cluster, feature)
     mean_scale: Array  # (cluster, feature)
     prior_scale: Array  # (scale set, feature)
@@ -72,7 +82,8 @@ class Point(NamedTuple):
     A set belongs to one cluster or to all; so does a group, clusters that share both sets.
     """
 
-    log_weights: Array  # (cluster,)
+    log_weights: Array  # (part,)
+    nu: Array  # (cluster or 0,)
     means: Array  # (cluster, feature)
     scales: Array  # (scale set, feature)
     partial: Array  # (pair set, feature, feature), lower triangle: partial correlations y
@@ -85,9 +96,10 @@ class Point(NamedTuple):
 
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
-    header = [*problem[:12], *problem.constants]
-    before_rows = np.concatenate([header, *(part.ravel() for part in problem[13:18])])
-    start = _rows_start(problem.n_clusters, problem.n_scale_sets, problem.n_features)
+    header = np.zeros(_HEADER)
+    header[:17], header[17:22] = problem[:17], problem.constants
+    before_rows = np.concatenate([header, *(part.ravel() for part in problem[18:24])])
+    start = _rows_start(problem)
     flat = aligned_empty((start + problem.blocks.size,))
     flat[: len(before_rows)] = before_rows
     flat[len(before_rows) : start] = 0.0
@@ -95,11 +107,10 @@ def flatten(problem: Problem) -> Array:
     return flat
 
 
-@compiled
-def _rows_start(n_clusters: int, n_scale_sets: int, n_features: int) -> int:
+def _rows_start(problem: Problem) -> int:
     """Return where the rows begin: after the numbers, at a whole cache line."""
-    numbers = n_clusters + (2 * n_clusters + n_scale_sets + 1) * n_features
-    return (_HEADER + numbers + 7) // 8 * 8
+    numbers = _HEADER + sum(part.size for part in problem[18:24])
+    return (numbers + 7) // 8 * 8
 
 
 @compiled
@@ -107,9 +118,12 @@ def read(flat: Array) -> Problem:
     """View the flat array, which must outlive the view, as a problem; nothing is copied."""
     n_rows, n_features, n_clusters = int(flat[0]), int(flat[1]), int(flat[2])
     n_scale_sets, n_pair_sets = int(flat[3]), int(flat[4])
-    means = _HEADER + n_clusters
+    n_parts, n_tails = int(flat[12]), int(flat[13])
+    nu = _HEADER + n_parts
+    means = nu + n_tails
     scales = means + 2 * n_clusters * n_features
-    start = _rows_start(n_clusters, n_scale_sets, n_features)
+    resolution = scales + n_scale_sets * n_features
+    start = (resolution + n_features + 7) // 8 * 8
     return Problem(
         n_rows,
         n_features,
@@ -123,14 +137,32 @@ def read(flat: Array) -> Problem:
         flat[9],
         flat[10],
         flat[11],
-        part(flat, 12, (4,)),
-        part(flat, _HEADER, (n_clusters,)),
+        n_parts,
+        n_tails,
+        int(flat[14]),
+        flat[15],
+        flat[16],
+        part(flat, 17, (5,)),
+        part(flat, _HEADER, (n_parts,)),
+        part(flat, nu, (n_tails,)),
         part(flat, means, (n_clusters, n_features)),
         part(flat, means + n_clusters * n_features, (n_clusters, n_features)),
         part(flat, scales, (n_scale_sets, n_features)),
-        part(flat, scales + n_scale_sets * n_features, (n_features,)),
+        part(flat, resolution, (n_features,)),
         part(flat, start, ((n_rows + BLOCK - 1) // BLOCK, n_features, BLOCK)),
     )
+
+
+@compiled
+def first_mean(problem: Problem) -> int:
+    """Return where the means begin in x."""
+    return problem.n_parts - 1
+
+
+@compiled
+def first_scale(problem: Problem) -> int:
+    """Return where the scales begin in x."""
+    return problem.n_parts - 1 + problem.n_clusters * problem.n_features
 
 
 @compiled
@@ -139,7 +171,7 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
     n_features, n_clusters = problem.n_features, problem.n_clusters
     n_pairs = n_features * (n_features - 1) // 2
     _unpack_weights(x, point.log_weights)
-    o = n_clusters - 1
+    o = first_mean(problem)
     for k in range(n_clusters):
         for d in range(n_features):
             point.means[k, d] = x[o]
@@ -154,6 +186,12 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
             _unpack_pairs(x, o + p * n_pairs, p, point)
         else:
             _uncorrelated(p, point)
+    last = x.shape[0] - problem.n_nu
+    for k in range(problem.n_tails):
+        if problem.n_nu == 0:
+            point.nu[k] = problem.nu[k]
+        else:
+            point.nu[k] = 1.0 + math.exp(x[last + min(k, problem.n_nu - 1)])
     regular = True
     for g in range(point.factors.shape[0]):
         regular &= _factorise(g, problem, point)
@@ -176,14 +214,16 @@ def empty_point(problem: Problem) -> Point:
     n_clusters, size = problem.n_clusters, problem.n_features
     n_scale_sets, n_pair_sets = problem.n_scale_sets, problem.n_pair_sets
     n_groups = max(n_scale_sets, n_pair_sets)
-    scales = n_clusters + n_clusters * size
+    nu, means = problem.n_parts, problem.n_parts + problem.n_tails
+    scales = means + n_clusters * size
     pairs = scales + n_scale_sets * size
     square, roots = n_pair_sets * size * size, pairs + 3 * n_pair_sets * size * size
     factors = roots + n_groups * size * size
     memory = np.empty(factors + n_groups * size * size)
     return Point(
-        part(memory, 0, (n_clusters,)),
-        part(memory, n_clusters, (n_clusters, size)),
+        part(memory, 0, (problem.n_parts,)),
+        part(memory, nu, (problem.n_tails,)),
+        part(memory, means, (n_clusters, size)),
         part(memory, scales, (n_scale_sets, size)),
         part(memory, pairs, (n_pair_sets, size, size)),
         part(memory, pairs + square, (n_pair_sets, size, size)),
@@ -196,11 +236,13 @@ def empty_point(problem: Problem) -> Point:
 
 @compiled
 def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
-    """Return the inverse root of the information in each log scale and log odds (size,).
+    """Return the inverse root of the information in all coordinates from the scales on (size,).
 
     With n rows: 2 n in a log scale for each feature it serves, n / 4 in the log odds of a
-    partial correlation, each beside its prior's. `mass` (cluster,) is their number.
+    partial correlation, n / 2 in the log of degrees of freedom where these are many, each beside
+    its prior's. `mass` (part,) is their number.
     """
+    n_clusters = problem.n_clusters
     scale = np.empty(size)
     n_features = problem.n_features
     served = n_features if problem.scalar else 1
@@ -211,16 +253,20 @@ def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
         prior = 4.0 * problem.scale_shape
     o = 0
     for s in range(problem.n_scale_sets):
-        rows = mass.sum() if problem.n_scale_sets == 1 else mass[s]
+        rows = mass[:n_clusters].sum() if problem.n_scale_sets == 1 else mass[s]
         for _ in range(1 if problem.scalar else n_features):
             scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
             o += 1
-    n_pairs = (size - o) // problem.n_pair_sets
+    n_pairs = (size - o - problem.n_nu) // problem.n_pair_sets
     for p in range(problem.n_pair_sets):
-        rows = mass.sum() if problem.n_pair_sets == 1 else mass[p]
+        rows = mass[:n_clusters].sum() if problem.n_pair_sets == 1 else mass[p]
         for _ in range(n_pairs):
             scale[o] = 1.0 / math.sqrt(0.25 * rows + _PAIR_PRECISION)
             o += 1
+    for k in range(problem.n_nu):
+        rows = mass[:n_clusters].sum() if problem.n_nu == 1 else mass[k]
+        scale[o] = 1.0 / math.sqrt(0.5 * rows + problem.nu_shape)
+        o += 1
     return scale
 
 

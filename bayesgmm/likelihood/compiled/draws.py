@@ -9,13 +9,15 @@ from bayesgmm.likelihood.compiled.each_row import (
     grouped_log_likelihoods,
     grouped_responsibilities,
 )
-from bayesgmm.likelihood.compiled.fused import expected_log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["constrain_draws", "fill_log_likelihoods", "fill_responsibilities", "terms_without_rows"]
+
+_N_TERMS = len(TERMS)
 
 
 @compiled
@@ -26,6 +28,7 @@ def fill_log_likelihoods(
     log_weights: Array,
     means: Array,
     covariances: Array,
+    nu: Array,
     out: Array,
 ) -> None:
     """Write log p(row | draw), out (draw, obs); NaN where a covariance is singular."""
@@ -38,7 +41,9 @@ def fill_log_likelihoods(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            components = Components(log_weights[s], means[s], factors, whitening, shift, constant)
+            components = Components(
+                log_weights[s], means[s], factors, whitening, shift, constant, nu[s]
+            )
             grouped_log_likelihoods(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
@@ -52,9 +57,10 @@ def fill_responsibilities(
     log_weights: Array,
     means: Array,
     covariances: Array,
+    nu: Array,
     out: Array,
 ) -> None:
-    """Write P(cluster | row, draw), out (draw, cluster, obs); NaN where one is singular."""
+    """Write P(part | row, draw), out (draw, part, obs); NaN where one is singular."""
     n_clusters, n_features = means.shape[1], means.shape[2]
     factors = np.empty((n_clusters, n_features, n_features))
     whitening = np.empty((n_clusters, n_features, n_features))
@@ -64,41 +70,52 @@ def fill_responsibilities(
         if whiten_draw(
             log_weights[s], means[s], covariances[s], factors, whitening, shift, constant
         ):
-            components = Components(log_weights[s], means[s], factors, whitening, shift, constant)
+            components = Components(
+                log_weights[s], means[s], factors, whitening, shift, constant, nu[s]
+            )
             grouped_responsibilities(blocks, n_rows, annotated, components, out[s])
         else:
             out[s] = np.nan
 
 
 @compiled
-def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array]:
-    """Unpack many draws: weights, means, scales and correlation factors, fitting units."""
+def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Unpack many draws: weights of all parts, means, scales, correlation factors, and nu.
+
+    Fitting units.
+    """
     problem = read(flat)
     point = empty_point(problem)
     n_draws, n_features = draws.shape[0], problem.n_features
-    weights = np.empty((n_draws, problem.n_clusters))
+    weights = np.empty((n_draws, problem.n_parts))
+    nu = np.empty((n_draws, problem.n_tails))
     means = np.empty((n_draws, problem.n_clusters, n_features))
     scales = np.empty((n_draws, problem.n_scale_sets, n_features))
     factors = np.empty((n_draws, problem.n_pair_sets, n_features, n_features))
     for s in range(n_draws):
         unpack(draws[s], problem, point)
-        for k in range(problem.n_clusters):
+        nu[s] = point.nu
+        for k in range(problem.n_parts):
             weights[s, k] = math.exp(point.log_weights[k])
+        for k in range(problem.n_clusters):
             for i in range(n_features):
                 means[s, k, i] = point.means[k, i]
         scales[s] = point.scales
         factors[s] = point.correlation_factors
-    return weights, means, scales, factors
+    return weights, means, scales, factors, nu
 
 
 @compiled
 def terms_without_rows(draws: Array, flat: Array) -> Array:
-    """Return the parts of the log posterior (draw, 6), fitting units, the likelihood left out."""
+    """Return the parts of the log posterior (draw, 7), fitting units, the likelihood left out."""
     problem = read(flat)
     n_clusters, n_features = problem.n_clusters, problem.n_features
-    mass, centres = np.zeros(n_clusters), np.zeros((n_clusters, n_features))
+    mass, centres = np.zeros(problem.n_parts), np.zeros((n_clusters, n_features))
     scatters = np.zeros((n_clusters, n_features, n_features))
-    terms, gradient = np.empty((draws.shape[0], 6)), np.empty(draws.shape[1])
+    none = np.zeros(problem.n_tails)
+    terms, gradient = np.empty((draws.shape[0], _N_TERMS)), np.empty(draws.shape[1])
     for s in range(draws.shape[0]):
-        expected_log_posterior(draws[s], flat, mass, centres, scatters, terms[s], gradient)
+        expected_log_posterior(
+            draws[s], flat, mass, centres, scatters, none, none, terms[s], gradient
+        )
     return terms

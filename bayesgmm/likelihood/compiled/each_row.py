@@ -8,11 +8,16 @@ import math
 import numpy as np
 
 from bayesgmm.likelihood.compiled.few_rows import are_few, densities_of_few
+from bayesgmm.likelihood.compiled.group_passes import (
+    Lens,
+    group_log_likelihoods,
+    group_responsibilities,
+)
 from bayesgmm.likelihood.compiled.grouped import (
     Components,
-    Lens,
     covariances_and_memory,
     empty_memory,
+    lens_of,
     next_group,
 )
 from bayesgmm.likelihood.compiled.kernels import row_log_likelihoods, row_responsibilities
@@ -45,6 +50,7 @@ def _densities_of_few(
             group,
             components.log_weights,
             components.means,
+            components.nu,
             *few,
             log_densities[n_rows:],
             shares[:, n_rows:],
@@ -59,13 +65,9 @@ def _densities_of_few(
 def _write_group(group: Group, lens: Lens, log_densities: Array, shares: Array | None) -> None:
     """Write the shares of a group's rows where they are asked for, else their log densities."""
     if shares is None:
-        row_log_likelihoods(
-            group.blocks, lens.whitening, lens.shift, lens.constant, log_densities, group.penalties
-        )
+        group_log_likelihoods(group, lens, log_densities)
     else:
-        row_responsibilities(
-            group.blocks, lens.whitening, lens.shift, lens.constant, shares, group.penalties
-        )
+        group_responsibilities(group, lens, shares)
 
 
 @compiled
@@ -77,12 +79,12 @@ def _write_rows(
     log_densities: Array,
     shares: Array | None,
 ) -> None:
-    """Write log p(x_i) of each row, and P(cluster | x_i) where asked; NaN from a singular one on.
+    """Write log p(x_i) of each row, and P(part | x_i) where asked; NaN from a singular one on.
 
     With shares, of the log densities those of groups of few rows alone are written.
     """
     few_shares = np.empty((0, log_densities.shape[0])) if shares is None else shares
-    lens = Lens(components.whitening, components.shift, components.constant)
+    lens = lens_of(components)
     memory, group = empty_memory(components), plain_group(blocks, n_rows)
     few, o, place, regular = covariances_and_memory(components), 0, 0, True
     while regular:
@@ -126,7 +128,7 @@ def grouped_log_likelihoods(
 def grouped_responsibilities(
     blocks: Array, n_rows: int, annotated: Array | None, components: Components, out: Array
 ) -> None:
-    """Write P(cluster | x_i) of each row, out (cluster, obs), in the same order."""
+    """Write P(part | x_i) of each row, out (part, obs), in the same order."""
     if annotated is None:
         row_responsibilities(
             blocks, components.whitening, components.shift, components.constant, out

@@ -1,4 +1,4 @@
-"""What else becomes vector code in compiled loops: an exponential, and the larger of two."""
+"""What else becomes vector code in compiled loops: exponential, logarithm, the larger of two."""
 
 import math
 from typing import Any
@@ -9,12 +9,14 @@ from numba.extending import intrinsic
 
 from bayesgmm.runtime.compiling import INTERPRETED, compiled_rounding
 
-__all__ = ["exp_nonpositive", "larger"]
+__all__ = ["exp_nonpositive", "larger", "log1p_nonnegative"]
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 _ONE_BITS = 4607182418800017408  # the bits of 1.0
+_ROOT_HALF_BITS = 4604544271217802189  # the bits of sqrt(1/2)
+_WHOLE, _WHOLE_BITS = 4503599627370496.0, 4841369599423283200  # 2**52: an integer below in low bits
 
 
 @intrinsic
@@ -35,6 +37,16 @@ def _as_float(typing_context: Any, value: Any) -> Any:
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), generate
+
+
+@intrinsic
+def _exponent(typing_context: Any, bits: Any) -> Any:
+    """Shift 64 bits, of which the first is 0, to the right by the 52 of a mantissa."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.lshr(arguments[0], ir.Constant(ir.IntType(64), 52))
+
+    return types.int64(types.int64), generate
 
 
 @intrinsic
@@ -83,9 +95,41 @@ def exp_nonpositive(x: float) -> float:
     return p * _as_float((_as_bits(shifted) << 52) + _ONE_BITS)
 
 
+@compiled_rounding
+def log1p_nonnegative(x: float) -> float:
+    """Return log(1 + x) for x >= 0, to 2 units in the last place.
+
+    1 + x = 2**k m with m in [sqrt(1/2), sqrt(2)), log m = 2 artanh(s), s = (m - 1) / (m + 1), its
+    series in s**2 being that of fdlibm's log (Sun Microsystems 1993); what 1 + x has lost of x is
+    put back as lost / (1 + x).
+    """
+    w = 1.0 + x
+    lost = x - (w - 1.0)
+    bits = _as_bits(w)
+    exponent = _exponent(bits - _ROOT_HALF_BITS)
+    k = _as_float(exponent + _WHOLE_BITS) - _WHOLE
+    f = _as_float(bits - (exponent << 52)) - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    r = 1.479819860511658591e-01
+    r = r * z + 1.531383769920937332e-01
+    r = r * z + 1.818357216161805012e-01
+    r = r * z + 2.222219843214978396e-01
+    r = r * z + 2.857142874366239149e-01
+    r = r * z + 3.999999999940941908e-01
+    r = r * z + 6.666666666666735130e-01
+    half = 0.5 * f * f
+    low = s * (half + r * z) + k * _LN2_LOW
+    return k * _LN2_HIGH - ((half - low) - f) + lost / w
+
+
 if INTERPRETED:
     larger = max
 
     def exp_nonpositive(x: float) -> float:
         """Return exp(x) for x <= 0 where functions are left to Python."""
         return math.exp(max(x, -708.0))
+
+    def log1p_nonnegative(x: float) -> float:
+        """Return log(1 + x) for x >= 0 where functions are left to Python."""
+        return math.log1p(x)

@@ -21,13 +21,15 @@ from bayesgmm.likelihood.compiled.pull_back import (
     pull_back,
     sum_moments,
 )
+from bayesgmm.likelihood.compiled.tails import nu_slope
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
 __all__ = ["PRIORS", "TERMS", "expected_log_posterior", "log_posterior"]
 
-PRIORS = ("weights", "means", "scales", "pairs")
+PRIORS = ("weights", "means", "scales", "pairs", "nu")
 TERMS = ("log_likelihood", *PRIORS, "jacobian")
+_JACOBIAN = len(TERMS) - 1
 
 
 @compiled
@@ -54,7 +56,7 @@ def log_posterior(
         Power of the likelihood: 1 for the posterior, 0 for the prior.
     jacobian : float
         1 for the density in x; 0 for the density in (weights, means, scales, y) at x.
-    terms : array of shape (6,), written
+    terms : array of shape (7,), written
         The untempered parts named by `TERMS`; priors on their natural scale.
     gradient : array of shape (dim,), written
     """
@@ -89,6 +91,7 @@ def _sum_annotated(problem: Problem, annotated: Array, point: Point, sums: Sums)
         sums.whitening,
         sums.shift,
         sums.constant,
+        point.nu,
     )
     return sum_grouped(
         problem.blocks,
@@ -98,6 +101,8 @@ def _sum_annotated(problem: Problem, annotated: Array, point: Point, sums: Sums)
         sums.mass,
         sums.first,
         sums.second,
+        sums.scaled,
+        sums.logs,
     )
 
 
@@ -108,6 +113,8 @@ def expected_log_posterior(
     mass: Array,
     centres: Array,
     scatters: Array,
+    scaled: Array,
+    logs: Array,
     terms: Array,
     gradient: Array,
 ) -> float:
@@ -117,19 +124,21 @@ def expected_log_posterior(
     ----------
     x, flat, terms, gradient
         As in `log_posterior`; no Jacobian.
-    mass : array of shape (cluster,)
+    mass : array of shape (part,)
         Sums of the responsibilities.
     centres : array of shape (cluster, feature), fitting units
         Weighted means of the rows of each cluster.
     scatters : array of shape (cluster, feature, feature), fitting units
         Weighted sums of squares and products about those means.
+    scaled, logs : arrays of shape (cluster or 0,)
+        Sums of E u and E log u of components with tails (`.tails`).
     """
     problem = read(flat)
     point = empty_point(problem)
     sums = empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
-    terms[0] = sum_moments(mass, centres, scatters, point, sums)
+    terms[0] = sum_moments(mass, centres, scatters, scaled, logs, point, sums)
     return _finish(x, problem, point, sums, 1.0, 0.0, terms, gradient)
 
 
@@ -145,9 +154,9 @@ def _finish(
     gradient: Array,
 ) -> float:
     """Add the priors to the sums over rows and carry both back to x."""
-    for i in range(4):
+    for i in range(5):
         terms[1 + i] = problem.constants[i]
-    terms[5] = 0.0
+    terms[_JACOBIAN] = 0.0
     _temper(sums, inverse_temperature)
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
@@ -155,8 +164,9 @@ def _finish(
     pull_back(o, problem, point, sums.root_gradient, gradient)
     o = _add_scales(o, x, problem, point, jacobian, terms, gradient)
     _add_pairs(o, problem, point, jacobian, terms, gradient)
-    value = inverse_temperature * terms[0] + jacobian * terms[5]
-    for i in range(1, 5):
+    _add_nu(x.shape[0] - problem.n_nu, problem, point, sums, jacobian, terms, gradient)
+    value = inverse_temperature * terms[0] + jacobian * terms[_JACOBIAN]
+    for i in range(1, 6):
         value += terms[i]
     return value if math.isfinite(value) else -math.inf
 
@@ -164,8 +174,12 @@ def _finish(
 @compiled
 def _temper(sums: Sums, inverse_temperature: float) -> None:
     n_clusters, n_features = sums.first.shape
-    for k in range(n_clusters):
+    for k in range(sums.mass.shape[0]):
         sums.mass[k] *= inverse_temperature
+    for k in range(sums.scaled.shape[0]):
+        sums.scaled[k] *= inverse_temperature
+        sums.logs[k] *= inverse_temperature
+    for k in range(n_clusters):
         for i in range(n_features):
             sums.first[k, i] *= inverse_temperature
             for j in range(n_features):
@@ -176,19 +190,19 @@ def _temper(sums: Sums, inverse_temperature: float) -> None:
 def _add_weights(
     problem: Problem, point: Point, sums: Sums, jacobian: float, terms: Array, gradient: Array
 ) -> int:
-    """Add the Dirichlet weights, whose Jacobian is K prod w.
+    """Add the Dirichlet weights of K parts, whose Jacobian is K prod w.
 
     d log w_k / d x_j = [k = j] - [k = K] - w_j + w_K.
     """
-    n_clusters = problem.n_clusters
-    if n_clusters == 1:
+    n_parts = problem.n_parts
+    if n_parts == 1:
         return 0
-    total, last = 0.0, n_clusters - 1
-    for k in range(n_clusters):
+    total, last = 0.0, n_parts - 1
+    for k in range(n_parts):
         total += sums.mass[k] + problem.concentration[k] - 1.0 + jacobian
         terms[1] += (problem.concentration[k] - 1.0) * point.log_weights[k]
-        terms[5] += point.log_weights[k]
-    terms[5] += math.log(n_clusters)
+        terms[_JACOBIAN] += point.log_weights[k]
+    terms[_JACOBIAN] += math.log(n_parts)
     own = sums.mass[last] + problem.concentration[last] - math.exp(point.log_weights[last]) * total
     for k in range(last):
         pull = sums.mass[k] + problem.concentration[k] - math.exp(point.log_weights[k]) * total
@@ -236,7 +250,7 @@ def _add_scales(
                 x[o], point.scales[s, d], problem.prior_scale[s, d], pull, problem
             )
             terms[3] += value
-            terms[5] += x[o]
+            terms[_JACOBIAN] += x[o]
             gradient[o] = gradient[o] + slope + jacobian
             o += 1
     return o
@@ -294,7 +308,28 @@ def _add_pairs(
                 gap = point.log_gap[p, i, j]
                 shape = problem.eta + 0.5 * (size - 2 - j)
                 terms[4] += (shape - 1.0) * (gap - LOG_4)
-                terms[5] += gap - LOG_4
+                terms[_JACOBIAN] += gap - LOG_4
                 pull = (shape - 1.0 + jacobian) * point.partial[p, i, j]
                 gradient[o + i * (i - 1) // 2 + j] -= pull
         o += size * (size - 1) // 2
+
+
+@compiled
+def _add_nu(
+    o: int,
+    problem: Problem,
+    point: Point,
+    sums: Sums,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> None:
+    """Add the Gamma prior of degrees of freedom above 1, on log(nu - 1), and their likelihood."""
+    for s in range(problem.n_nu):
+        nu, slope = point.nu[s], 0.0
+        for k in range(s, problem.n_tails if problem.n_nu == 1 else s + 1):
+            slope += nu_slope(nu, sums.mass[k], sums.scaled[k], sums.logs[k])
+        terms[5] += (problem.nu_shape - 1.0) * math.log(nu) - problem.nu_rate * nu
+        terms[_JACOBIAN] += math.log(nu - 1.0)
+        slope += (problem.nu_shape - 1.0) / nu - problem.nu_rate
+        gradient[o + s] = (nu - 1.0) * slope + jacobian

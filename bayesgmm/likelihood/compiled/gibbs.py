@@ -22,11 +22,13 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Point,
     Problem,
     empty_point,
+    first_mean,
+    first_scale,
     inverse_root_information,
     read,
     unpack_whitened,
 )
-from bayesgmm.likelihood.compiled.fused import expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
 from bayesgmm.likelihood.compiled.whitening import cholesky
@@ -35,11 +37,13 @@ from bayesgmm.typing import Array
 
 __all__ = ["log_densities", "sweep_chains", "window_log_likelihoods"]
 
+_N_TERMS = len(TERMS)
+
 
 @compiled
 def log_densities(points: Array, flat: Array, annotated: Array | None, out: Array) -> None:
     """Write the log posterior density in x at points (point, dim), nats, fitting units."""
-    terms, gradient = np.empty(6), np.empty(points.shape[1])
+    terms, gradient = np.empty(_N_TERMS), np.empty(points.shape[1])
     for p in range(points.shape[0]):
         out[p] = log_posterior(points[p], flat, annotated, 1.0, 1.0, terms, gradient)
 
@@ -107,8 +111,9 @@ def sweep_chains(
     point = empty_point(problem)
     whitening, shift, constant = _empty_components(problem)
     responsibility = np.empty((problem.n_clusters, problem.n_rows))
-    mass, centres, scatters = np.empty_like(constant), np.empty_like(shift), whitening.copy()
-    left = np.zeros_like(constant)
+    mass, centres, scatters = np.zeros(problem.n_parts), np.empty_like(shift), whitening.copy()
+    scaled, logs = np.zeros(problem.n_tails), np.zeros(problem.n_tails)
+    left = np.zeros(problem.n_parts)
     n_sweeps = states.shape[1] - 1
     for c in range(states.shape[0]):
         acceptance[c] = 0.0
@@ -120,14 +125,25 @@ def sweep_chains(
             row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
             _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
             if annotated is not None and not _add_annotated(
-                annotated, point, whitening, shift, constant, mass, centres, scatters, left
+                annotated,
+                point,
+                whitening,
+                shift,
+                constant,
+                mass,
+                centres,
+                scatters,
+                scaled,
+                logs,
+                left,
             ):
                 continue
-            _centre(point.means, mass, centres, scatters)
+            entered = mass if problem.n_tails == 0 else scaled
+            _centre(point.means, entered, centres, scatters)
             _draw_weights(mass, left, problem, x)
-            _draw_means(mass, centres, whitening, problem, x)
+            _draw_means(entered, centres, whitening, problem, x)
             moved, probability = _move_scales(
-                x, mass, centres, scatters, step, max_steps, flat, problem
+                x, mass, centres, scatters, scaled, logs, step, max_steps, flat, problem
             )
             x[:] = moved
             acceptance[c] += probability / n_sweeps
@@ -192,23 +208,28 @@ def _add_annotated(
     mass: Array,
     centres: Array,
     scatters: Array,
+    scaled: Array,
+    logs: Array,
     left: Array,
 ) -> bool:
     """Add annotated rows to the sums; False where a component is singular as a group sees it."""
     components = Components(
-        point.log_weights, point.means, point.factors, whitening, shift, constant
+        point.log_weights, point.means, point.factors, whitening, shift, constant, point.nu
     )
-    left[:] = 0.0
-    return add_completed_draws(annotated, components, mass, centres, scatters, left)
+    left[:], scaled[:], logs[:] = 0.0, 0.0, 0.0
+    return add_completed_draws(annotated, components, mass, centres, scatters, scaled, logs, left)
 
 
 @compiled
 def _centre(means: Array, mass: Array, centres: Array, scatters: Array) -> None:
-    """Turn sums about the present means into the clusters' means and scatters about those."""
+    """Turn sums about the present means into the clusters' means and scatters about those.
+
+    `mass` is that with which rows entered the sums.
+    """
     n_clusters, n_features = means.shape
     for k in range(n_clusters):
         for d in range(n_features):
-            centres[k, d] /= max(mass[k], 1.0)
+            centres[k, d] /= mass[k] if mass[k] > 0.0 else 1.0
             for e in range(d + 1):
                 scatters[k, d, e] -= mass[k] * centres[k, d] * centres[k, e]
                 scatters[k, e, d] = scatters[k, d, e]
@@ -218,13 +239,13 @@ def _centre(means: Array, mass: Array, centres: Array, scatters: Array) -> None:
 @compiled
 def _draw_weights(mass: Array, left: Array, problem: Problem, x: Array) -> None:
     """Draw w ~ Dirichlet(concentration + mass + left), on the log: small shapes would underflow."""
-    n_clusters = problem.n_clusters
-    log_gamma = np.empty(n_clusters)
-    for k in range(n_clusters):
+    n_parts = problem.n_parts
+    log_gamma = np.empty(n_parts)
+    for k in range(n_parts):
         shape = problem.concentration[k] + mass[k] + left[k]
         boost = math.log(1.0 - np.random.random()) / shape  # noqa: NPY002
         log_gamma[k] = math.log(np.random.standard_gamma(shape + 1.0)) + boost  # noqa: NPY002
-    x[: n_clusters - 1] = (log_gamma - log_gamma.mean())[:-1]
+    x[: n_parts - 1] = (log_gamma - log_gamma.mean())[:-1]
 
 
 @compiled
@@ -237,7 +258,7 @@ def _draw_means(
 ) -> None:
     """Draw each mean from its Normal given labels and covariances.
 
-    The precision is n_k whitening' whitening + P, P the prior's.
+    The precision is n_k whitening' whitening + P, P the prior's and n_k what entered the sums.
     """
     size = problem.n_features
     precision, factor = np.empty((size, size)), np.empty((size, size))
@@ -269,7 +290,7 @@ def _draw_means(
             for j in range(i + 1, size):
                 solved[i] -= factor[j, i] * solved[j]
             solved[i] /= factor[i, i]
-        start = problem.n_clusters - 1 + k * size
+        start = first_mean(problem) + k * size
         x[start : start + size] = solved
 
 
@@ -279,20 +300,22 @@ def _move_scales(
     mass: Array,
     centres: Array,
     scatters: Array,
+    scaled: Array,
+    logs: Array,
     step: float,
     max_steps: int,
     flat: Array,
     problem: Problem,
 ) -> tuple[Array, float]:
-    """Move scales and correlations along a trajectory given the clusters' sums.
+    """Move scales, correlations and degrees of freedom along a trajectory given the clusters' sums.
 
     Returns the new point and the acceptance probability.
     """
-    start = problem.n_clusters * (1 + problem.n_features) - 1
+    start = first_scale(problem)
     scale = inverse_root_information(mass, problem, x.shape[0] - start)
-    terms, gradient = np.empty(6), np.empty(x.shape[0])
+    terms, gradient = np.empty(_N_TERMS), np.empty(x.shape[0])
     new, momentum = x.copy(), np.empty(scale.shape[0])
-    value = _conditional(new, flat, mass, centres, scatters, problem, terms, gradient)
+    value = _conditional(new, flat, mass, centres, scatters, scaled, logs, problem, terms, gradient)
     change = -value
     for i in range(momentum.shape[0]):
         momentum[i] = np.random.normal()  # noqa: NPY002
@@ -301,7 +324,9 @@ def _move_scales(
     for _ in range(1 + int(max_steps * np.random.random())):  # noqa: NPY002
         momentum += 0.5 * length * scale * gradient[start:]
         new[start:] += length * scale * momentum
-        value = _conditional(new, flat, mass, centres, scatters, problem, terms, gradient)
+        value = _conditional(
+            new, flat, mass, centres, scatters, scaled, logs, problem, terms, gradient
+        )
         if not math.isfinite(value):
             return x, 0.0
         momentum += 0.5 * length * scale * gradient[start:]
@@ -317,21 +342,28 @@ def _conditional(
     mass: Array,
     centres: Array,
     scatters: Array,
+    scaled: Array,
+    logs: Array,
     problem: Problem,
     terms: Array,
     gradient: Array,
 ) -> float:
-    """Return the log density of x given the labels; the gradient holds for scales and pairs.
+    """Return the log density of x given the labels; the gradient holds from the scales on.
 
-    It is the M-step's objective with the Jacobian of scales (x = log s) and pairs (log odds).
+    It is the M-step's objective with the Jacobian of scales (x = log s), pairs (log odds) and
+    degrees of freedom (x = log(nu - 1)).
     """
-    value = expected_log_posterior(x, flat, mass, centres, scatters, terms, gradient)
-    o = problem.n_clusters * (1 + problem.n_features) - 1
+    value = expected_log_posterior(x, flat, mass, centres, scatters, scaled, logs, terms, gradient)
+    o = first_scale(problem)
     for _ in range(problem.n_scale_sets * (1 if problem.scalar else problem.n_features)):
         value += x[o]
         gradient[o] += 1.0
         o += 1
-    for i in range(o, x.shape[0]):
+    end = x.shape[0] - problem.n_nu
+    for i in range(end, x.shape[0]):
+        value += x[i]
+        gradient[i] += 1.0
+    for i in range(o, end):
         value -= abs(x[i]) + 2.0 * math.log1p(math.exp(-abs(x[i])))
         gradient[i] -= math.tanh(0.5 * x[i])
     return value

@@ -28,7 +28,7 @@ from bayesgmm.likelihood.compiled.few_rows import (
     few_memory_size,
     sum_few,
 )
-from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.group_passes import Lens, sum_group
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
@@ -37,10 +37,10 @@ from bayesgmm.typing import Array
 
 __all__ = [
     "Components",
-    "Lens",
     "as_seen",
     "covariances_and_memory",
     "empty_memory",
+    "lens_of",
     "look_back",
     "next_group",
     "sum_grouped",
@@ -50,20 +50,13 @@ __all__ = [
 class Components(NamedTuple):
     """The components of a mixture, fitting coordinates; see `.kernels` and `.whitening`."""
 
-    log_weights: Array  # (cluster,)
+    log_weights: Array  # (part,): of the clusters, then of the noise if there is one
     means: Array  # (cluster, feature)
     factors: Array  # (cluster or 1, feature, feature)
     whitening: Array  # (cluster, feature, feature)
     shift: Array  # (cluster, feature)
     constant: Array  # (cluster,)
-
-
-class Lens(NamedTuple):
-    """Whitened components, of all features or of those that a group observes."""
-
-    whitening: Array
-    shift: Array
-    constant: Array
+    nu: Array  # (cluster,), degrees of freedom, or (0,) where components are Gaussian
 
 
 class _Sums(NamedTuple):
@@ -80,7 +73,7 @@ class _Seen(NamedTuple):
     whitening: Array  # (cluster, observed, observed)
     shift: Array  # (cluster, observed)
     constant: Array  # (cluster,)
-    mass: Array  # (cluster,)
+    mass: Array  # (part,)
     first: Array  # (cluster, observed)
     second: Array  # (cluster, observed, observed)
     means: Array  # (cluster, observed)
@@ -94,18 +87,19 @@ class _Seen(NamedTuple):
 def empty_memory(components: Components) -> Array:
     """Allocate what `as_seen` divides up."""
     n_clusters, size = components.means.shape
-    n_factors = components.factors.shape[0]
+    n_factors, n_parts = components.factors.shape[0], components.log_weights.shape[0]
     squares = 2 * n_clusters + 2 * n_factors + 1
-    return np.empty(squares * size * size + 3 * n_clusters * size + 2 * n_clusters)
+    return np.empty(squares * size * size + 3 * n_clusters * size + n_clusters + n_parts)
 
 
 @compiled
 def as_seen(memory: Array, components: Components, n_columns: int) -> _Seen:
     """View the memory, which must outlive the view, as a group of so many columns needs it."""
     n_clusters, size = components.means.shape
-    n_factors, q = components.factors.shape[0], n_columns
+    n_factors, n_parts = components.factors.shape[0], components.log_weights.shape[0]
+    q = n_columns
     vector, square = n_clusters * q, n_clusters * q * q
-    vectors = 2 * n_clusters
+    vectors = n_clusters + n_parts
     squares = vectors + 3 * vector
     factors = squares + 2 * square
     back = factors + n_factors * q * q
@@ -113,7 +107,7 @@ def as_seen(memory: Array, components: Components, n_columns: int) -> _Seen:
         part(memory, squares, (n_clusters, q, q)),
         part(memory, vectors, (n_clusters, q)),
         part(memory, 0, (n_clusters,)),
-        part(memory, n_clusters, (n_clusters,)),
+        part(memory, n_clusters, (n_parts,)),
         part(memory, vectors + vector, (n_clusters, q)),
         part(memory, squares + square, (n_clusters, q, q)),
         part(memory, vectors + 2 * vector, (n_clusters, q)),
@@ -130,7 +124,7 @@ def _observe(group: Group, components: Components, seen: _Seen) -> bool:
     n_clusters, q = seen.shift.shape
     if group.columns[0] < 0.0:
         seen.whitening[:], seen.shift[:], seen.back[:] = 0.0, 0.0, 0.0
-        seen.constant[:] = components.log_weights
+        seen.constant[:] = components.log_weights[:n_clusters]
         return True
     for g in range(seen.factors.shape[0]):
         for i in range(q):
@@ -158,13 +152,26 @@ def _observe(group: Group, components: Components, seen: _Seen) -> bool:
 
 
 @compiled
+def lens_of(components: Components) -> Lens:
+    """Return the components as rows see them of which everything is observed, without error."""
+    return Lens(
+        components.whitening,
+        components.shift,
+        components.constant,
+        components.nu,
+        components.log_weights[components.shift.shape[0] :],
+    )
+
+
+@compiled
 def _through(group: Group, components: Components, memory: Array) -> tuple[Lens, bool]:
     """Return the components as the group sees them, and whether none is singular."""
     if group.whole:
-        return Lens(components.whitening, components.shift, components.constant), True
+        return lens_of(components), True
     seen = as_seen(memory, components, group.columns.shape[0])
     regular = _observe(group, components, seen)
-    return Lens(seen.whitening, seen.shift, seen.constant), regular
+    log_noise = components.log_weights[components.shift.shape[0] :]
+    return Lens(seen.whitening, seen.shift, seen.constant, components.nu, log_noise), regular
 
 
 @compiled
@@ -193,6 +200,8 @@ def _add_completed(
     q = group.columns.shape[0]
     seen = as_seen(memory, components, q)
     look_back(group, components, seen)
+    for k in range(n_clusters, mass.shape[0]):
+        mass[k] += seen.mass[k]
     for k in range(n_clusters):
         g = set_of(k, seen.back)
         mass[k] += seen.mass[k]
@@ -219,7 +228,8 @@ def covariances_and_memory(components: Components) -> tuple[Array, Array]:
     covariances = np.empty((n_factors, size, size))
     for g in range(n_factors):
         squared(components.factors[g], covariances[g])
-    return covariances, np.empty(few_memory_size(len(components.constant), n_factors, size))
+    n_parts = len(components.log_weights)
+    return covariances, np.empty(few_memory_size(n_parts, n_factors, size))
 
 
 @compiled
@@ -231,6 +241,8 @@ def _sum_those_of_few(
     mass: Array,
     first: Array,
     second: Array,
+    scaled: Array,
+    logs: Array,
 ) -> tuple[float, int]:
     """Add the groups of few rows from place o on; return their log likelihood, and where they end.
 
@@ -246,10 +258,13 @@ def _sum_those_of_few(
             components.log_weights,
             components.means,
             components.factors,
+            components.nu,
             *few,
             mass,
             first,
             second,
+            scaled,
+            logs,
         )
         o += int(annotated[o])
     if math.isfinite(log_likelihood):
@@ -276,6 +291,8 @@ def sum_grouped(
     mass: Array,
     first: Array,
     second: Array,
+    scaled: Array,
+    logs: Array,
 ) -> float:
     """Add all rows, completed, to the sums and return their log likelihood, nats.
 
@@ -288,30 +305,20 @@ def sum_grouped(
     annotated : array of shape (size,)
         The other rows, `flatten_parts`.
     components : Components
-    mass, first, second : arrays, written
-        As in `bayesgmm.likelihood.compiled.kernels`.
+    mass, first, second, scaled, logs : arrays, written
+        As in `bayesgmm.likelihood.compiled.group_passes.sum_group`.
     """
     memory, few = empty_memory(components), covariances_and_memory(components)
     group, o = plain_group(blocks, n_rows), 0
-    lens = Lens(components.whitening, components.shift, components.constant)
-    sums = _Sums(mass, first, second)
+    lens, sums = lens_of(components), _Sums(mass, first, second)
     log_likelihood = 0.0
     while True:
-        log_likelihood += sum_blocks(
-            group.blocks,
-            group.n_rows,
-            lens.whitening,
-            lens.shift,
-            lens.constant,
-            sums.mass,
-            sums.first,
-            sums.second,
-            group.weights,
-            group.penalties,
-        )
+        log_likelihood += sum_group(group, lens, sums.mass, sums.first, sums.second, scaled, logs)
         if not group.whole:
             _add_completed(group, components, memory, mass, first, second)
-        value, o = _sum_those_of_few(annotated, o, components, few, mass, first, second)
+        value, o = _sum_those_of_few(
+            annotated, o, components, few, mass, first, second, scaled, logs
+        )
         log_likelihood += value
         if o >= annotated.shape[0]:
             return log_likelihood

@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.annotations import exclude, invert_weighted
 from bayesgmm.likelihood.compiled.block import (
     BLOCK,
     add_moments,
@@ -70,28 +69,16 @@ def sum_blocks(
     mass: Array,
     first: Array,
     second: Array,
-    weights: Array | None = None,
-    penalties: Array | None = None,
 ) -> float:
-    """Add all rows of `blocks` to the sums and return their log likelihood, nats.
-
-    Weights and penalties are those of `.annotations`; an array of them may have no block.
-    """
+    """Add all rows of `blocks` to the sums and return their log likelihood, nats."""
     scratch = empty_scratch(shift.shape[0], shift.shape[1])
     log_likelihood = 0.0
     for i in range(blocks.shape[0]):
         rows = min(BLOCK, n_rows - i * BLOCK)
         width = padded(rows)
         log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
-        if penalties is not None:
-            exclude(penalties, i, width, scratch.joint)
         exponentiate(scratch.joint, width, scratch.largest, scratch.total)
-        if weights is None:
-            log_likelihood += invert(width, rows, shift.shape[0], scratch.largest, scratch.total)
-        else:
-            log_likelihood += invert_weighted(
-                weights, i, width, rows, shift.shape[0], scratch.largest, scratch.total
-            )
+        log_likelihood += invert(width, rows, shift.shape[0], scratch.largest, scratch.total)
         add_moments(
             scratch.joint,
             scratch.total,
@@ -140,12 +127,7 @@ def sum_rows(
 
 @compiled
 def row_log_likelihoods(
-    blocks: Array,
-    whitening: Array,
-    shift: Array,
-    constant: Array,
-    out: Array,
-    penalties: Array | None = None,
+    blocks: Array, whitening: Array, shift: Array, constant: Array, out: Array
 ) -> None:
     """Write log p(x_i) of each row, out (obs,), nats in fitting coordinates."""
     scratch = empty_scratch(shift.shape[0], shift.shape[1])
@@ -154,8 +136,6 @@ def row_log_likelihoods(
         rows = min(BLOCK, out.shape[0] - start)
         width = padded(rows)
         log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
-        if penalties is not None:
-            exclude(penalties, i, width, scratch.joint)
         exponentiate(scratch.joint, width, scratch.largest, scratch.total)
         for t in range(rows):
             out[start + t] = scratch.largest[t] + math.log(scratch.total[t])
@@ -163,12 +143,7 @@ def row_log_likelihoods(
 
 @compiled
 def row_responsibilities(
-    blocks: Array,
-    whitening: Array,
-    shift: Array,
-    constant: Array,
-    out: Array,
-    penalties: Array | None = None,
+    blocks: Array, whitening: Array, shift: Array, constant: Array, out: Array
 ) -> None:
     """Write P(cluster | x_i) of each row, out (cluster, obs)."""
     scratch = empty_scratch(shift.shape[0], shift.shape[1])
@@ -177,8 +152,6 @@ def row_responsibilities(
         rows = min(BLOCK, out.shape[1] - start)
         width = padded(rows)
         log_joint(blocks, i, whitening, shift, constant, width, scratch.z, scratch.joint)
-        if penalties is not None:
-            exclude(penalties, i, width, scratch.joint)
         exponentiate(scratch.joint, width, scratch.largest, scratch.total)
         for k in range(shift.shape[0]):
             for t in range(rows):

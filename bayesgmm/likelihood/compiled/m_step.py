@@ -15,6 +15,7 @@ from bayesgmm.likelihood.compiled.partly_shared import (
     is_partly_shared,
     project,
 )
+from bayesgmm.likelihood.compiled.tails import maximise_tails
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 EMPTY = 1e-3  # rows: a component with less has lost its data
+_LEAST = 1e-300  # rows of the noise: the logarithm of its weight stays finite
 
 
 @compiled
@@ -46,19 +48,26 @@ def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor:
 
 
 @compiled
-def whiten_point(point: Array, whitening: Array, shift: Array, constant: Array) -> Components:
+def whiten_point(
+    point: Array, n_noises: int, whitening: Array, shift: Array, constant: Array
+) -> Components:
     """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`."""
     n_clusters, n_features = shift.shape
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
     factors = np.empty((n_clusters, n_features, n_features))
-    total = 0.0
-    largest = point[:n_clusters].max()
+    after = n_clusters * (1 + n_features + n_features * n_features)
+    log_weights = np.empty(n_clusters + n_noises)
     for k in range(n_clusters):
-        total += math.exp(point[k] - largest)
+        log_weights[k] = point[k]
         _read_factor(point, k, n_clusters, n_features, factors[k])
-    log_weights = point[:n_clusters] - (largest + math.log(total))
+    log_weights[n_clusters:] = point[after : after + n_noises]
+    largest, total = log_weights.max(), 0.0
+    for k in range(log_weights.shape[0]):
+        total += math.exp(log_weights[k] - largest)
+    log_weights -= largest + math.log(total)
+    nu = np.exp(point[after + n_noises :])
     whiten(log_weights, means, factors, whitening, shift, constant)
-    return Components(log_weights, means, factors, whitening, shift, constant)
+    return Components(log_weights, means, factors, whitening, shift, constant, nu)
 
 
 @compiled
@@ -70,6 +79,8 @@ def moments_at(
     mass: Array,
     centres: Array,
     scatters: Array,
+    scaled: Array,
+    logs: Array,
 ) -> float:
     """Write the moments of all rows at a point; return their log likelihood, nats.
 
@@ -80,18 +91,20 @@ def moments_at(
     n_rows : int
         Rows of `blocks`.
     annotated : array or None, `bayesgmm.likelihood.compiled.row_groups.flatten_parts`
-    mass, centres, scatters : arrays, zeros, written
+    mass, centres, scatters, scaled, logs : arrays, zeros, written
         As in `bayesgmm.likelihood.moments.Moments`.
     """
     whitening, shift = np.empty_like(scatters), np.empty_like(centres)
-    constant = np.empty_like(mass)
+    constant = np.empty(len(centres))
     first, second = np.zeros_like(centres), np.zeros_like(scatters)
-    components = whiten_point(point, whitening, shift, constant)
+    components = whiten_point(point, len(mass) - len(centres), whitening, shift, constant)
     if annotated is None:
         value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
     else:
-        value = sum_grouped(blocks, n_rows, annotated, components, mass, first, second)
-    moments(point, mass, first, second, centres, scatters)
+        value = sum_grouped(
+            blocks, n_rows, annotated, components, mass, first, second, scaled, logs
+        )
+    moments(point, mass if len(scaled) == 0 else scaled, first, second, centres, scatters)
     return value
 
 
@@ -101,8 +114,8 @@ def moments(
 ) -> None:
     """Turn the whitened sums taken at `point` into weighted means and scatters about them.
 
-    With Sigma = L L', centre = mu + L first / mass and
-    scatter = L (second - first first' / mass) L'.
+    `mass` is that with which rows entered the sums. With Sigma = L L',
+    centre = mu + L first / mass and scatter = L (second - first first' / mass) L'.
     """
     n_clusters, n_features = first.shape
     factor = np.empty((n_features, n_features))
@@ -278,6 +291,9 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
     values = empty_point(problem)
     unpack(x, problem, values)
     n_clusters, n_features = problem.n_clusters, problem.n_features
+    after = n_clusters * (1 + n_features + n_features * n_features)
+    out[after : after + problem.n_parts - n_clusters] = values.log_weights[n_clusters:]
+    out[after + problem.n_parts - n_clusters :] = np.log(values.nu)
     for k in range(n_clusters):
         out[k] = values.log_weights[k]
         for i in range(n_features):
@@ -293,6 +309,8 @@ def maximise(
     mass: Array,
     centres: Array,
     scatters: Array,
+    scaled: Array,
+    logs: Array,
     floor: Array,
     ridge: float,
     out: Array,
@@ -308,7 +326,7 @@ def maximise(
         The present one, at which the moments were taken.
     flat : array
         The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`; its rows are not read.
-    mass, centres, scatters : arrays
+    mass, centres, scatters, scaled, logs : arrays
         As in `bayesgmm.likelihood.moments.Moments`.
     floor : array of shape (feature,), fitting coordinates
         Smallest variance allowed of each feature given those before it.
@@ -329,13 +347,18 @@ def maximise(
         for k in range(n_clusters):
             for i in range(n_features):
                 ridged[k, i, i] += ridge * mass[k]
-        climb_partly_shared(start, flat, mass, centres, ridged, covariances)
+        climb_partly_shared(start, flat, mass, centres, ridged, scaled, logs, covariances)
     else:
         _shape(mass, scatters, problem, covariances)
         for k in range(n_clusters):
             for i in range(n_features):
                 covariances[k, i, i] += ridge
     log_total = math.log(mass.sum())
+    after = n_clusters * (1 + n_features + n_features * n_features)
+    for k in range(n_clusters, problem.n_parts):
+        out[after] = math.log(max(mass[k], _LEAST)) - log_total
+    log_nu = out[after + problem.n_parts - n_clusters :]
+    maximise_tails(mass, scaled, logs, problem.nu, problem.n_nu, log_nu)
     for k in range(n_clusters):
         if not bound(covariances[k], problem.resolution, factor):
             return k

@@ -14,6 +14,7 @@ from bayesgmm.likelihood.compiled.climbing import advance, reached, started, to_
 from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
+    first_scale,
     inverse_root_information,
     read,
     unpack,
@@ -42,7 +43,14 @@ def is_partly_shared(problem: Problem) -> bool:
 
 @compiled
 def climb_partly_shared(
-    start: Array, flat: Array, mass: Array, centres: Array, scatters: Array, out: Array
+    start: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    scaled: Array,
+    logs: Array,
+    out: Array,
 ) -> None:
     """Write the covariances (cluster, feature, feature) that the climb ends at.
 
@@ -52,13 +60,13 @@ def climb_partly_shared(
         Covariances of the last M-step.
     flat : array
         The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
-    mass, centres, scatters : arrays
+    mass, centres, scatters, scaled, logs : arrays
         As in `bayesgmm.likelihood.moments.Moments`.
     out : array, written
     """
     problem = read(flat)
     x = _coordinates_near(start, mass, problem)
-    first = problem.n_clusters * (1 + problem.n_features) - 1
+    first = first_scale(problem)
     x[first - centres.size : first] = centres.ravel()
     scale = inverse_root_information(mass, problem, x.shape[0] - first)
     gradient = np.empty_like(x)
@@ -66,7 +74,7 @@ def climb_partly_shared(
     climb = started(kept.copy(), np.empty_like(scale), np.diag(scale * scale))
     for evaluation in range(_MOST):
         x[first:] = climb.trial
-        value = expected_log_likelihood(x, flat, mass, centres, scatters, gradient)
+        value = expected_log_likelihood(x, flat, mass, centres, scatters, scaled, logs, gradient)
         climb.slope[:] = gradient[first:]
         if evaluation == 0:
             before = value
@@ -125,11 +133,12 @@ def _coordinates_near(covariances: Array, weights: Array, problem: Problem) -> A
     """
     n_clusters, size = problem.n_clusters, problem.n_features
     n_pairs = size * (size - 1) // 2
-    o = n_clusters * (1 + size) - 1
-    x = np.zeros(o + problem.n_scale_sets * size + problem.n_pair_sets * n_pairs)
+    o = first_scale(problem)
+    n_covariance = problem.n_scale_sets * size + problem.n_pair_sets * n_pairs
+    x = np.zeros(o + n_covariance + problem.n_nu)
     variances = np.zeros((problem.n_scale_sets, size))
     correlations = np.zeros((problem.n_pair_sets, size, size))
-    total = weights.sum()
+    total = weights[:n_clusters].sum()
     for k in range(n_clusters):
         share = weights[k] / total if problem.n_scale_sets == 1 else 1.0
         for i in range(size):

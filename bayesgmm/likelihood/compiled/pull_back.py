@@ -9,10 +9,12 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Point,
     Problem,
     empty_point,
+    first_scale,
     read,
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.tails import nu_log_density
 from bayesgmm.likelihood.compiled.whitening import set_of
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -33,9 +35,11 @@ class Sums(NamedTuple):
     whitening: Array
     shift: Array
     constant: Array
-    mass: Array
+    mass: Array  # (part,)
     first: Array
     second: Array
+    scaled: Array  # (cluster or 0,)
+    logs: Array  # (cluster or 0,)
     root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
     inner: Array  # (feature, feature), scratch
     memory: Array  # in which all of them lie
@@ -47,29 +51,54 @@ def empty_sums(problem: Problem) -> Sums:
     n_clusters, size = problem.n_clusters, problem.n_features
     n_groups = max(problem.n_scale_sets, problem.n_pair_sets)
     square, vector = n_clusters * size * size, n_clusters * size
+    n_parts, n_tails = problem.n_parts, problem.n_tails
     half = square + vector + n_clusters
-    memory = np.zeros(2 * half + (n_groups + 1) * size * size)
+    first = half + n_parts
+    second = first + vector
+    tails = second + square
+    roots = tails + 2 * n_tails
+    memory = np.zeros(roots + (n_groups + 1) * size * size)
     return Sums(
         part(memory, 0, (n_clusters, size, size)),
         part(memory, square, (n_clusters, size)),
         part(memory, square + vector, (n_clusters,)),
-        part(memory, half, (n_clusters,)),
-        part(memory, half + n_clusters, (n_clusters, size)),
-        part(memory, half + n_clusters + vector, (n_clusters, size, size)),
-        part(memory, 2 * half, (n_groups, size, size)),
-        part(memory, 2 * half + n_groups * size * size, (size, size)),
+        part(memory, half, (n_parts,)),
+        part(memory, first, (n_clusters, size)),
+        part(memory, second, (n_clusters, size, size)),
+        part(memory, tails, (n_tails,)),
+        part(memory, tails + n_tails, (n_tails,)),
+        part(memory, roots, (n_groups, size, size)),
+        part(memory, roots + n_groups * size * size, (size, size)),
         memory,
     )
 
 
 @compiled
-def sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums: Sums) -> float:
-    """Fill the sums from the moments of each cluster; return the expected log likelihood."""
+def sum_moments(
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    scaled: Array,
+    logs: Array,
+    point: Point,
+    sums: Sums,
+) -> float:
+    """Fill the sums from the moments of each cluster; return the expected log likelihood.
+
+    The noise, whose density is known, adds its weight alone; of components with tails each row
+    has its own E u and E log u beside (`.tails`).
+    """
     size = centres.shape[1]
     offset, half = np.empty(size), np.empty((size, size))
     total = 0.0
-    for k in range(mass.shape[0]):
-        distance = 0.0
+    sums.scaled[:], sums.logs[:] = scaled, logs
+    for k in range(point.nu.shape[0]):
+        total += nu_log_density(point.nu[k], mass[k], scaled[k], logs[k])
+    for k in range(centres.shape[0], mass.shape[0]):
+        sums.mass[k] = mass[k]
+        total += mass[k] * point.log_weights[k]
+    for k in range(centres.shape[0]):
+        distance, entered = 0.0, mass[k] if scaled.shape[0] == 0 else scaled[k]
         for i in range(size):
             offset[i] = 0.0
             for j in range(size):
@@ -79,9 +108,9 @@ def sum_moments(mass: Array, centres: Array, scatters: Array, point: Point, sums
                 for j in range(size):
                     half[i, j] += sums.whitening[k, i, m] * scatters[k, m, j]
         for i in range(size):
-            sums.first[k, i] = mass[k] * offset[i]
+            sums.first[k, i] = entered * offset[i]
             for j in range(size):
-                s = mass[k] * offset[i] * offset[j]
+                s = entered * offset[i] * offset[j]
                 for m in range(j + 1):
                     s += half[i, m] * sums.whitening[k, j, m]
                 sums.second[k, i, j] = s
@@ -171,7 +200,14 @@ def _in_factor(p: int, i: int, j: int, point: Point, root_gradient: Array) -> fl
 
 @compiled
 def expected_log_likelihood(
-    x: Array, flat: Array, mass: Array, centres: Array, scatters: Array, gradient: Array
+    x: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    scaled: Array,
+    logs: Array,
+    gradient: Array,
 ) -> float:
     """Return the expected complete log likelihood at x; its gradient holds for scales and pairs.
 
@@ -182,8 +218,7 @@ def expected_log_likelihood(
     sums = empty_sums(problem)
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
-    value = sum_moments(mass, centres, scatters, point, sums)
+    value = sum_moments(mass, centres, scatters, scaled, logs, point, sums)
     differentiate_in_roots(problem, point, sums)
-    first = problem.n_clusters * (1 + problem.n_features) - 1
-    pull_back(first, problem, point, sums.root_gradient, gradient)
+    pull_back(first_scale(problem), problem, point, sums.root_gradient, gradient)
     return value if math.isfinite(value) else -math.inf

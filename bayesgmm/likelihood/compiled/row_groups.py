@@ -1,9 +1,10 @@
 """How groups of rows with missing cells, errors, weights or labels lie in memory.
 
-They lie one behind the other in one flat array of float64. A group is eight numbers (its size in
-numbers, rows, columns, width of a block, blocks, whether it is whole, weighted, labelled), its
-columns, the added variances, and then blocks, weights and penalties, each in whole cache lines. A
-row of which no cell is observed has the one column -1, which is white noise to every component.
+They lie one behind the other in one flat array of float64. A group is nine numbers (its size in
+numbers, rows, columns, width of a block, blocks, whether it is whole, weighted, labelled, has a
+background), its columns, the added variances, and then blocks, weights, penalties and backgrounds,
+each in whole cache lines. A row of which no cell is observed has the one column -1, which is white
+noise to every component.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["Group", "Part", "flatten_parts", "plain_group", "read_group"]
 
-_HEADER = 8
+_HEADER = 16
 _LINE = 8  # numbers in a cache line
 
 
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     whole: bool  # every cell is observed, and no variance added
     weights: Array | None  # (obs,)
     allowed: BoolArray | None  # (obs, cluster)
+    background: Array | None = None  # (obs,): log density of each row under the noise, nats
 
 
 class Group(NamedTuple):
@@ -44,6 +46,7 @@ class Group(NamedTuple):
     blocks: Array  # (blocks, observed, width)
     weights: Array  # (blocks or 0, width)
     penalties: Array  # (blocks or 0, cluster, width)
+    background: Array  # (blocks or 0, width)
 
 
 def flatten_parts(parts: Sequence[Part]) -> Array:
@@ -63,12 +66,14 @@ def _flattened(part: Part) -> Array:
         tables.append(part.weights[:, None])
     if part.allowed is not None:
         tables.append(np.where(part.allowed, 0.0, EXCLUDED))
-    annotated = part.weights is not None, part.allowed is not None
+    if part.background is not None:
+        tables.append(np.maximum(part.background, EXCLUDED)[:, None])
+    annotated = [a is not None for a in (part.weights, part.allowed, part.background)]
     o, q = _HEADER, len(columns)
     blocks = o + -(-2 * q // _LINE) * _LINE
     size = blocks + n_blocks * width * sum(table.shape[1] for table in tables)
     out = np.zeros(size)
-    out[:o] = size, n_rows, q, width, n_blocks, part.whole, *annotated
+    out[:9] = size, n_rows, q, width, n_blocks, part.whole, *annotated
     out[o : o + q], out[o + q : o + 2 * q] = columns, variances
     o = blocks
     for table in tables:
@@ -95,9 +100,12 @@ def read_group(memory: Array, o: int, n_clusters: int) -> Group:
     n_blocks = int(memory[o + 4])
     n_weights = n_blocks if memory[o + 6] > 0.0 else 0
     n_penalties = n_blocks if memory[o + 7] > 0.0 else 0
+    n_backgrounds = n_blocks if memory[o + 8] > 0.0 else 0
     columns = o + _HEADER
     blocks = columns + (2 * n_columns + _LINE - 1) // _LINE * _LINE
     weights = blocks + n_blocks * n_columns * width
+    penalties = weights + n_weights * width
+    background = penalties + n_penalties * n_clusters * width
     return Group(
         n_rows,
         memory[o + 5] > 0.0,
@@ -105,7 +113,8 @@ def read_group(memory: Array, o: int, n_clusters: int) -> Group:
         part(memory, columns + n_columns, (n_columns,)),
         part(memory, blocks, (n_blocks, n_columns, width)),
         part(memory, weights, (n_weights, width)),
-        part(memory, weights + n_weights * width, (n_penalties, n_clusters, width)),
+        part(memory, penalties, (n_penalties, n_clusters, width)),
+        part(memory, background, (n_backgrounds, width)),
     )
 
 
@@ -114,4 +123,4 @@ def plain_group(blocks: Array, n_rows: int) -> Group:
     """View complete rows without annotations as a group."""
     nothing = part(blocks, 0, (0,))
     weights, penalties = part(blocks, 0, (0, BLOCK)), part(blocks, 0, (0, 1, BLOCK))
-    return Group(n_rows, True, nothing, nothing, blocks, weights, penalties)
+    return Group(n_rows, True, nothing, nothing, blocks, weights, penalties, weights)

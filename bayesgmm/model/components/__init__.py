@@ -1,5 +1,6 @@
-"""Component families: one home for all that differs between covariance structures."""
+"""Component families: one home for all that differs between structures, tails and noise."""
 
+from bayesgmm.model.components.noise import NOISE, Noise
 from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.structures import (
     SAMPLED,
@@ -7,5 +8,15 @@ from bayesgmm.model.components.structures import (
     Covariance,
     distinct_structure,
 )
+from bayesgmm.model.components.tails import Tails
 
-__all__ = ["SAMPLED", "STRUCTURES", "Covariance", "Structure", "distinct_structure"]
+__all__ = [
+    "NOISE",
+    "SAMPLED",
+    "STRUCTURES",
+    "Covariance",
+    "Noise",
+    "Structure",
+    "Tails",
+    "distinct_structure",
+]

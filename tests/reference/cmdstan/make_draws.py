@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bayesgmm import MixtureSpec
 from bayesgmm.data import Dataset, as_dataset
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 
 HERE = Path(__file__).resolve().parent
 FAITHFUL = HERE.parents[2] / "models/data/faithful.csv"

@@ -13,7 +13,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.power_path import _path, evidences_of_powers
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, powered
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.several import ByModel, table_by_model
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws

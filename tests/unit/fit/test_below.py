@@ -12,7 +12,7 @@ from bayesgmm.fit.below import Kept, doubled
 from bayesgmm.fit.em import Likelihood, starting_fit
 from bayesgmm.fit.points import point_of
 from bayesgmm.likelihood.rows import Rows
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 from tests.support.places import CASES, DATA
 

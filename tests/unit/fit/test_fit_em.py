@@ -23,7 +23,7 @@ from bayesgmm.fit.points import point_of, split
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 
 

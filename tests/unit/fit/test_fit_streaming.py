@@ -14,7 +14,7 @@ from bayesgmm.fit.points import point_of
 from bayesgmm.likelihood import rows as expectation
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 
 

@@ -58,7 +58,7 @@ def overlapping():
 
 def test_responsibilities_against_scipy(overlapping):
     parameters, rows = parameters_of(overlapping), rows_of(overlapping)
-    one = Parameters(*(value[7] for value in parameters))
+    one = parameters.at(7)
     joint = np.array(
         [
             w * multivariate_normal(m, c).pdf(rows)
@@ -274,7 +274,7 @@ def test_numbering_knows_the_monte_carlo_errors_of_the_draws():
 def test_a_cluster_without_rows_is_not_identified():
     data, truth = clustered(2)
     parameters = Parameters(
-        np.array([0.5, 0.498, 0.001, 0.001]), *(np.concatenate([v, v]) for v in truth[1:])
+        np.array([0.5, 0.498, 0.001, 0.001]), *(np.concatenate([v, v]) for v in truth[1:5])
     )
     tree = relabel(run_about(data, 4, parameters, deviation=0.4))
     scores = sorted(attribute(tree, "identification"))

@@ -12,10 +12,11 @@ from bayesgmm.likelihood.compiled.exponential import exp_nonpositive
 from bayesgmm.likelihood.compiled.kernels import blocked, row_responsibilities, sum_blocks, sum_rows
 from bayesgmm.likelihood.compiled.whitening import cholesky, whiten
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from tests.support.log_posteriors import log_posterior_of
 from tests.support.places import REFERENCE
@@ -40,7 +41,7 @@ def test_expected_objective_touches_the_log_posterior(covariance):
     """At the point of the E-step, EM's objective has the gradient of the log posterior (Fisher)."""
     fused, rng = log_posterior_of(3, 3, covariance, "halfnormal", 0.2)
     x = rng.normal(scale=0.5, size=fused.dim)
-    parameters = Parameters(*(value[0] for value in fused.constrain(x[None])))
+    parameters = fused.constrain(x[None]).at(0)
     density = component_log_densities(parameters, fused.rows)
     r = np.exp(density - logsumexp(density, axis=1, keepdims=True))
     rows = (fused.rows - fused.resolved.centre) / fused.resolved.unit
@@ -48,7 +49,7 @@ def test_expected_objective_touches_the_log_posterior(covariance):
     centres = r.T @ rows / mass[:, None]
     offsets = rows[:, None, :] - centres
     scatters = np.einsum("nk,nki,nkj->kij", r, offsets, offsets)
-    expected = fused.evaluate_expected(x, mass, centres, scatters)
+    expected = fused.evaluate_expected(x, Moments(0.0, mass, centres, scatters))
     observed = fused.evaluate(x, jacobian=False)
     np.testing.assert_allclose(expected.gradient, observed.gradient, rtol=1e-9, atol=1e-9)
 

@@ -8,7 +8,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 
 CENTRE, UNIT = np.array([1.0, -2.0]), np.array([2.0, 0.5])
@@ -30,7 +30,7 @@ def mixture(weight):
 def test_log_likelihood_and_responsibilities_are_those_of_the_other_component(weight):
     one = mixture(weight)
     rows = np.random.default_rng(1).normal(size=(50, 2))
-    draws = Parameters(*(value[None] for value in one))
+    draws = one.at(None)
     log_likelihood = pointwise_log_likelihood(draws, rows, CENTRE, UNIT)[0]
     exact = multivariate_normal(one.means[0], one.covariances[0]).logpdf(rows)
     np.testing.assert_allclose(log_likelihood, exact, rtol=1e-12)

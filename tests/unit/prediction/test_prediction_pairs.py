@@ -36,7 +36,7 @@ def posterior(parameters, rows):
 
 
 def test_coclustering_equals_brute_force(posterior, parameters, rows, monkeypatch):
-    monkeypatch.setattr("bayesgmm.posterior.draws.BLOCK_BYTES", 2**13)
+    monkeypatch.setattr("bayesgmm.posterior.blocks.BLOCK_BYTES", 2**13)
     shares = joint_densities(parameters, rows)
     shares /= shares.sum(axis=2, keepdims=True)
     expected = np.einsum("sik,sjk->ij", shares, shares) / len(shares)

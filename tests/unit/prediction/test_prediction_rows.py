@@ -56,7 +56,7 @@ def test_intervals_are_quantiles_of_type_7(size, prob):
 
 def test_membership_equals_brute_force(posterior, joint, monkeypatch):
     """Over several blocks of rows, mean, quantiles and entropy to 1e-12."""
-    monkeypatch.setattr("bayesgmm.posterior.draws.BLOCK_BYTES", 2**18)
+    monkeypatch.setattr("bayesgmm.posterior.blocks.BLOCK_BYTES", 2**18)
     soft = membership(posterior, prob=0.8)
     shares = joint / joint.sum(axis=2, keepdims=True)
     mean = shares.mean(axis=0)
@@ -111,7 +111,7 @@ def test_unusable_rows_are_refused(posterior, bad, message):
 
 def test_a_point_fit_gives_the_plug_in_through_the_same_call(faithful):
     fit = fit_em(faithful, 2, seed=1)
-    one = type(fit.parameters)(*(value[None] for value in fit.parameters))
+    one = fit.parameters.at(None)
     joint = joint_densities(one, faithful.values)[0]
     soft = membership(fit, faithful)
     np.testing.assert_allclose(soft["mean"], joint / joint.sum(axis=1, keepdims=True), atol=1e-12)
@@ -140,7 +140,7 @@ def test_most_ambiguous_rows_come_first(posterior):
 
 
 def test_density_equals_brute_force(posterior, joint, monkeypatch):
-    monkeypatch.setattr("bayesgmm.posterior.draws.BLOCK_BYTES", 2**17)
+    monkeypatch.setattr("bayesgmm.posterior.blocks.BLOCK_BYTES", 2**17)
     total = joint.sum(axis=2)
     found = density(posterior, prob=0.5)
     np.testing.assert_allclose(found["mean"], total.mean(axis=0), rtol=1e-11)
@@ -255,8 +255,8 @@ def test_marginal_of_a_marginal_is_exact(parameters, rows):
 
 def test_membership_is_streamed(monkeypatch):
     """The responsibilities of all rows and draws would take 96 MB; a tenth is allowed."""
-    monkeypatch.setattr("bayesgmm.posterior.draws.BLOCK_BYTES", 2**20)
-    monkeypatch.setattr("bayesgmm.posterior.draws.MOST_THREADS", 2)
+    monkeypatch.setattr("bayesgmm.posterior.blocks.BLOCK_BYTES", 2**20)
+    monkeypatch.setattr("bayesgmm.posterior.blocks.MOST_THREADS", 2)
     wide = np.random.default_rng(6).normal(3.0, 3.0, size=(10_000, 1))
     posterior = posterior_of(random_parameters(400, 3, 1), wide)
     membership(posterior, wide[:2])

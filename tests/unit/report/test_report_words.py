@@ -11,7 +11,7 @@ from bayesgmm.analysis.schema import ModelSection
 from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
 from bayesgmm.data import as_dataset
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.report.counting import _argument, _cautions, _evidence, _probability

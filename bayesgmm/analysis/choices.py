@@ -1,0 +1,121 @@
+"""The choices of a model file that are one or several: numbers, structures, families."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bayesgmm.errors import ConfigError
+from bayesgmm.limits import MOST_COMPONENTS
+from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.several import EACH_ONCE, covariances_in
+from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES
+
+__all__ = [
+    "Components",
+    "Degrees",
+    "Families",
+    "Noises",
+    "Scanned",
+    "Structures",
+    "component_counts",
+]
+
+_RANGE = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
+
+
+def component_counts(value: Any) -> tuple[int, ...]:
+    """Read numbers of components: 3, [1, 2, 4], "1-6" or "1,2,4-6".
+
+    Parameters
+    ----------
+    value : int, str or iterable of these
+
+    Returns
+    -------
+    tuple of int
+        Distinct, increasing.
+
+    Raises
+    ------
+    ValueError
+        When it is anything else, empty, or not between 1 and 200.
+
+    Examples
+    --------
+    >>> component_counts("1-3, 6")
+    (1, 2, 3, 6)
+    """
+    counts = sorted(_counts_in(value))
+    if not counts or counts[0] < 1 or counts[-1] > MOST_COMPONENTS:
+        raise ValueError(
+            f"must be integers between 1 and {MOST_COMPONENTS}, such as 3, '1,2,4' or '1-6'"
+        )
+    return tuple(counts)
+
+
+def _counts_in(value: Any) -> set[int]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {value}
+    if isinstance(value, str):
+        matches = [_RANGE.fullmatch(part.strip()) for part in value.split(",")]
+        ends = [(int(m[1]), int(m[2] or m[1])) for m in matches if m]
+        return {k for low, high in ends for k in range(low, high + 1)} if all(matches) else set()
+    if isinstance(value, Iterable):
+        parts = [_counts_in(part) for part in value]
+        return set().union(*parts) if all(parts) else set()
+    return set()
+
+
+Components = Annotated[tuple[int, ...], BeforeValidator(component_counts)]
+
+
+def _scanned(value: Any) -> Any:
+    return value if value == "auto" else component_counts(value)
+
+
+Scanned = Annotated[Literal["auto"] | tuple[int, ...], BeforeValidator(_scanned)]
+
+
+def _structures(value: Any) -> Any:
+    """Return the structure by our name, or several as a tuple."""
+    try:
+        names = covariances_in(value)
+    except ConfigError:
+        raise ValueError(EACH_ONCE) from None
+    for name in names:
+        if name in FITTED_COVARIANCES and name not in COVARIANCES:
+            nearest = STRUCTURES[name].nearest_sampled
+            raise ValueError(
+                f"must be a structure with a posterior, such as {nearest!r}, which holds this one"
+            )
+    *others, last = map(repr, COVARIANCES)
+    if any(name not in COVARIANCES for name in names):
+        raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")
+    return names[0] if len(names) == 1 else names
+
+
+Structures = Annotated[str | tuple[str, ...], BeforeValidator(_structures)]
+
+
+def _one_or_several(value: Any, allowed: tuple[str, ...]) -> Any:
+    """Return one of some words, or several of them as a tuple."""
+    names = [value] if isinstance(value, str) else list(value)
+    if not names or len(set(names)) < len(names) or not set(names) <= set(allowed):
+        listed = " or ".join(map(repr, allowed))
+        raise ValueError(f"must be {listed}, or several of these, each once")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+def _families(value: Any) -> Any:
+    return _one_or_several(value, ("normal", "t"))
+
+
+def _noises(value: Any) -> Any:
+    return _one_or_several(value, ("none", "uniform"))
+
+
+Families = Annotated[str | tuple[str, ...], BeforeValidator(_families)]
+Noises = Annotated[str | tuple[str, ...], BeforeValidator(_noises)]
+Degrees = Annotated[float, Field(strict=True, gt=1, allow_inf_nan=False)]

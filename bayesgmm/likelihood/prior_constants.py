@@ -1,0 +1,29 @@
+"""What normalises the priors, fitting units."""
+
+import math
+
+import numpy as np
+from scipy.special import betaln, gammaln
+
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.typing import Array
+
+__all__ = ["prior_constants"]
+
+
+def prior_constants(resolved: ResolvedSpec) -> Array:
+    """Return the log normalising constants of weights, means, scales, pairs and nu: shape (5,)."""
+    k, d = resolved.n_components, resolved.n_features
+    structure, eta = resolved.structure, resolved.spec.priors.eta
+    half_log_2pi = 0.5 * math.log(2.0 * math.pi)
+    concentrations, tails = resolved.concentrations, resolved.tails
+    weights = gammaln(concentrations.sum()) - gammaln(concentrations).sum()
+    means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi
+    free = resolved.free_scale / structure.free_unit(resolved.unit)
+    scales = resolved.scale_prior.log_constant(free)
+    columns = np.tril_indices(d, -1)[1]
+    shapes = eta + 0.5 * (d - 2 - columns)
+    sets = structure.n_pair_sets(k) if structure.has_correlations(d) else 0
+    pairs = -sets * betaln(shapes, shapes).sum()
+    nu = 0.0 if tails is None else resolved.n_free_nu * tails.log_constant
+    return np.array([weights, means, scales, pairs, nu])

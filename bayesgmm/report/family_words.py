@@ -1,0 +1,77 @@
+"""What the report says of components that are not Gaussian, and of noise beside them."""
+
+from scipy.stats import gamma
+
+from bayesgmm.model.components import Noise, Tails
+from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.report.document import Block, Text
+from bayesgmm.report.numbers import plain, significant
+
+__all__ = ["distributions", "family_priors", "of_families"]
+
+
+def distributions(resolved: ResolvedSpec) -> str:
+    """Name the distributions of the components."""
+    return "Normal distributions" if resolved.tails is None else "Student's t distributions"
+
+
+def of_families(resolved: ResolvedSpec) -> list[Block]:
+    """Say what tails and noise are."""
+    blocks: list[Block] = []
+    if resolved.tails is not None:
+        blocks.append(Text(_of_tails(resolved.tails)))
+    if resolved.noise is not None:
+        blocks.append(Text(_of_noise(resolved.noise, resolved.features)))
+    return blocks
+
+
+def _of_tails(tails: Tails) -> str:
+    if tails.known:
+        degrees = f"its degrees of freedom are {float(tails.nu):g}, and were given"
+    elif tails.own:
+        degrees = "each component has degrees of freedom of its own"
+    else:
+        degrees = "one number of degrees of freedom serves all components"
+    return (
+        "A component is a multivariate Student's t, whose tails hold rows that lie far out; "
+        f"{degrees}. The formula above is that of its scale matrix: scales, correlations and "
+        "covariances in this report are those of the scale matrix, so that a component's variance "
+        "is ν / (ν - 2) times its covariance where the degrees of freedom ν are above 2, and "
+        "infinite else. The recording error is added to the scale matrix: an approximation. "
+        "The fewer degrees of freedom, the heavier the tails; above some 30 a component is hardly "
+        "to be told from a Normal one."
+    )
+
+
+def _of_noise(noise: Noise, features: tuple[str, ...]) -> str:
+    sides = "; ".join(
+        f"{name} from {significant(low)} to {significant(high)}"
+        for name, low, high in zip(features, noise.low, noise.high, strict=True)
+    )
+    return (
+        "Beside the components there is noise: a row may belong to none of them and lie anywhere "
+        f"in a box, with the same density everywhere ({sides}). The box is that of the data, a "
+        "little widened, and the same for every K. K does not count the noise; the weights of the "
+        "components and that of the noise sum to 1. A row whose component is known is not noise."
+    )
+
+
+def family_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
+    """Return the rows of the table of priors that tails and noise add."""
+    rows = []
+    tails, noise = resolved.tails, resolved.noise
+    if noise is not None:
+        concentration = float(resolved.concentration.sum())
+        rows.append(
+            (
+                "weight of the noise",
+                f"Beta({plain(noise.concentration)}, {plain(concentration)})",
+                f"mean {noise.concentration / (noise.concentration + concentration):.2f}",
+            )
+        )
+    if tails is not None and not tails.known:
+        law, lowest = gamma(tails.shape, scale=1.0 / tails.rate), tails.lowest
+        low, high = (significant(law.isf(law.sf(lowest) * above)) for above in (0.975, 0.025))
+        words = f"Gamma({plain(tails.shape)}, rate {plain(tails.rate)}) above {plain(lowest)}"
+        rows.append(("degrees of freedom ν", words, f"95 % between {low} and {high}"))
+    return rows

@@ -1,0 +1,170 @@
+"""Mixtures of t and mixtures with noise: fits of other programs, posteriors, comparisons."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import bayesgmm as bg
+from bayesgmm import MixtureSpec
+from bayesgmm.data import as_dataset
+from bayesgmm.errors import ConfigError, DataError
+from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.map import Posterior
+from bayesgmm.fit.multistart import best_of_starts
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.resolving import resolve
+from tests.support.places import REFERENCE
+
+KNOWN = json.loads((REFERENCE / "robust.json").read_text())
+SPECS = {
+    "noise": {"noise": "uniform"},
+    "t": {"family": "t"},
+    "t own": {"family": "t", "nu": "own"},
+    "t 5": {"family": "t", "nu": 5.0},
+}
+
+
+def with_strays(faithful):
+    low, high = faithful.values.min(axis=0), faithful.values.max(axis=0)
+    grid = np.meshgrid(np.linspace(low[0], high[0], 5), np.linspace(low[1], high[1], 4))
+    return np.concatenate([faithful.values, np.stack(grid, axis=-1).reshape(-1, 2)])
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"), [(rows, name) for rows in ("strays", "faithful") for name in KNOWN[rows]]
+)
+def test_fits_reach_what_other_programs_reach(faithful, rows, name):
+    """Equal to 1e-4, or higher where their degrees of freedom end at 200."""
+
+    values = with_strays(faithful) if rows == "strays" else faithful.values
+    known, data = KNOWN[rows][name], as_dataset(values)
+    resolved = resolve(MixtureSpec(2, resolution=0, **SPECS[name]), data)
+    if name == "noise":  # mclust's box is that of the data itself
+        resolved = replace(resolved, box=np.stack(data.ranges()))
+    fit = best_of_starts(
+        Likelihood(resolved), data, seed=1, n_starts=60, tol=1e-10, max_iter=10_000, nested=True
+    )
+    if (rows, name) == ("faithful", "t own"):
+        assert known["log_likelihood"] < fit.log_likelihood < known["log_likelihood"] + 0.05
+    else:
+        assert fit.log_likelihood == pytest.approx(known["log_likelihood"], abs=1e-4)
+    if "nu" in known:
+        assert sorted(fit.parameters.nu) == pytest.approx(sorted(known["nu"]), abs=1e-2)
+    if "noise" in known:
+        assert fit.parameters.noise == pytest.approx(known["noise"], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["noise", "t"])
+def test_the_posterior_mode_is_stationary(faithful, name):
+    fit = bg.fit_map(with_strays(faithful), MixtureSpec(2, **SPECS[name]), seed=1, n_starts=6)
+    assert fit.status.converged
+    target = Posterior(fit.resolved)
+    x = target._prior.unconstrain(fit.parameters)
+    rows = Rows(fit.resolved, with_strays(faithful))
+    assert np.abs(target.value_and_gradient(rows, x)[1]).max() < 1e-2
+
+
+def test_noise_needs_a_box(faithful):
+    flat = np.column_stack([faithful.values[:, 0], np.ones(faithful.n_obs)])
+    with pytest.raises(DataError, match="constant"):
+        bg.fit_em(flat, MixtureSpec(1, noise="uniform"), seed=1)
+
+
+def test_what_has_no_effect_is_refused():
+    for wrong in ({"nu": 4.0}, {"nu": "own"}, {"noise_concentration": 2.0}):
+        with pytest.raises(ConfigError, match="has an effect"):
+            MixtureSpec(2, **wrong)
+    with pytest.raises(ConfigError, match="'VEV' is fitted with Gaussian components"):
+        bg.fit_em(np.random.default_rng(1).normal(size=(30, 2)), MixtureSpec(2, "VEV", family="t"))
+
+
+@pytest.fixture(scope="module")
+def posteriors(faithful):
+    specs = {name: MixtureSpec(2, **SPECS[name]) for name in ("noise", "t")}
+    return {name: bg.sample(with_strays(faithful), s, seed=1) for name, s in specs.items()}
+
+
+@pytest.mark.parametrize("name", ["noise", "t"])
+def test_two_routes_give_one_evidence(posteriors, name):
+    """NUTS on the fused density and the bridge; Gibbs sweeps from the prior."""
+    by_bridge = bg.log_evidence(posteriors[name], seed=1)
+    by_smc = bg.smc_evidence(posteriors[name], n_particles=128, seed=1)
+    error = np.hypot(by_bridge.error, by_smc.error)
+    assert abs(by_bridge.value - by_smc.value) < max(3.0 * error, 0.02)
+
+
+def test_strays_are_noise(posteriors):
+    found = bg.membership(posteriors["noise"])
+    assert found["noise"].values[:272].mean() < 0.15
+    assert found["noise"].values[272:].mean() > 0.6
+    total = found["mean"].sum("cluster") + found["noise"]
+    np.testing.assert_allclose(total, 1.0, atol=1e-12)
+    assert set(found["most_probable"].values) == {"1", "2", "noise"}
+    assert bool((found["noise_lower"] <= found["noise_upper"]).all())
+
+
+@pytest.mark.parametrize("name", ["noise", "t"])
+def test_simulated_rows_follow_the_density(posteriors, name):
+    rows = bg.simulate(posteriors[name], 20_000, seed=1)["x"].values
+    for feature, low, high in ((0, 2.0, 4.5), (1, 50.0, 80.0)):
+        label = f"x{feature + 1}"
+        grid = bg.density_grid(posteriors[name], label, size=400, limits=[(low, high)])
+        mass = np.trapezoid(grid["mean"].values, grid["x"].values)
+        share = ((low < rows[:, feature]) & (rows[:, feature] < high)).mean()
+        assert share == pytest.approx(mass, abs=0.015)
+    parts = bg.density_grid(posteriors[name], "x1")
+    total = parts["components"].sum("cluster") + (parts["noise"] if name == "noise" else 0.0)
+    np.testing.assert_allclose(total, parts["mean"], rtol=1e-9)
+
+
+def test_the_overlap_of_t_equals_quadrature():
+    from scipy.stats import t
+
+    from bayesgmm.model.parameters import Parameters
+    from bayesgmm.posterior.draws import Draws
+
+    one = np.ones((1, 2, 1, 1))
+    parameters = Parameters(
+        np.array([[0.3, 0.7]]), np.array([[[0.0], [2.0]]]), one[..., 0], one, one,
+        nu=np.array([[3.0, 8.0]]),
+    )  # fmt: skip
+    found = bg.overlap(Draws.of(parameters, ("x",)))
+    grid = np.linspace(-2000.0, 2000.0, 4_000_001)
+    p, q = t(3).pdf(grid), t(8, loc=2).pdf(grid)
+    affinity = np.trapezoid(np.sqrt(p * q), grid)
+    mistaken = np.trapezoid(p * (0.7 * q > 0.3 * p), grid)
+    assert found["bhattacharyya"].values[0, 0, 1] == pytest.approx(affinity, abs=5e-3)
+    assert found["misclassification"].values[0, 0, 1] == pytest.approx(mistaken, abs=5e-3)
+
+
+@pytest.mark.parametrize("name", ["noise", "t"])
+def test_results_come_back_from_their_files(posteriors, name, tmp_path):
+    bg.save(posteriors[name], tmp_path / "posterior.nc")
+    again = bg.load(tmp_path / "posterior.nc")
+    found, expected = bg.log_evidence(again, seed=1), bg.log_evidence(posteriors[name], seed=1)
+    assert found.value == expected.value
+
+
+def test_what_knows_gaussians_only_says_so(posteriors, faithful):
+    with pytest.raises(ConfigError, match="density_modes takes Gaussian components"):
+        bg.density_modes(posteriors["t"])
+    for name in ("noise", "t"):
+        with pytest.raises(ConfigError, match="adopt takes draws of Gaussian components"):
+            bg.adopt(posteriors[name], with_strays(faithful), MixtureSpec(2, **SPECS[name]))
+
+
+def test_families_are_compared_side_by_side(faithful):
+    rows = with_strays(faithful)
+    found = bg.compare(
+        rows, 2, family=["normal", "t"], noise=[None, "uniform"], draws=500, evidence="bridge",
+        seed=1,
+    )  # fmt: skip
+    assert list(found.numbers.values()) == [
+        "2 (full)", "2 (full, noise)", "2 (full, t)", "2 (full, t, noise)",
+    ]  # fmt: skip
+    assert found.chosen("evidence").model == MixtureSpec(2, noise="uniform")
+    assert found.table["n_parameters"].tolist() == [11, 12, 12, 13]
+    assert found.table["probability"].sum() == pytest.approx(1.0)
+    assert "p(model)" in repr(found)
