@@ -13,7 +13,6 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import counting_rows, table_of, times_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import INTERVAL
-from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -113,7 +112,7 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
     """Return the marginal priors of each kind of parameter, one of each that are equal."""
     from scipy import stats
 
-    total = resolved.concentration.sum()
+    total = resolved.concentrations.sum()
     shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
 
     def weights() -> list[Any]:
@@ -226,7 +225,7 @@ def prior_predictive(
     rows = counting_rows(rows)
     known = units_of(source, units)
     rng = np.random.default_rng(seed)
-    parameters = _prior_parameters(resolved, rng)
+    prior = _prior_draws(resolved, rng)
     places = range(min(resolved.n_features, 6))
     n_panels = len(places) + 1
     columns = min(n_panels, 2 if n_panels <= 4 else 3)
@@ -235,31 +234,29 @@ def prior_predictive(
     for ax in axes[n_panels:]:
         ax.set_visible(False)
     for ax, place in zip(axes[: len(places)], places, strict=True):
-        _draw_prior_density(ax, parameters, column_of(rows, place), place, prob, told_of(rows))
+        margin = prior.marginal([place])
+        _draw_prior_density(ax, margin, column_of(rows, place), prob, told_of(rows))
         label = axis_label(resolved.features[place], known)
         finish(ax, x=label, y="density (per unit)", legend=None)
-    _draw_occupied(axes[len(places)], parameters.weights, int(times_of(rows).sum()), rng)
+    _draw_occupied(axes[len(places)], prior, int(times_of(rows).sum()), rng)
     entitle(axes[0], f"What the prior alone predicts, K = {resolved.n_components}")
     return plotted(axes[:n_panels])
 
 
-def _prior_parameters(resolved: ResolvedSpec, rng: np.random.Generator) -> Parameters:
+def _prior_draws(resolved: ResolvedSpec, rng: np.random.Generator) -> Draws:
     from bayesgmm.sampling.smc import draw_prior
 
     log_posterior = LogPosterior(resolved, resolved.centre[None])
-    return log_posterior.constrain(draw_prior(log_posterior, _CURVES, rng))
+    parameters = log_posterior.constrain(draw_prior(log_posterior, _CURVES, rng))
+    frame = resolved.centre, resolved.unit
+    return Draws.of(parameters, resolved.features, frame=frame, noise=resolved.noise)
 
 
-def _draw_prior_density(
-    ax: Axes, parameters: Parameters, column: Column, place: int, prob: float, label: str
-) -> None:
+def _draw_prior_density(ax: Axes, margin: Draws, column: Column, prob: float, label: str) -> None:
     low_end, high_end = column.values.min(), column.values.max()
     centre, reach = (low_end + high_end) / 2, 1.1 * (high_end - low_end)
     points = np.linspace(centre - reach, centre + reach, 300)
-    variance = parameters.covariances[..., place, place, None]
-    squared = (points - parameters.means[..., place, None]) ** 2 / variance
-    each = np.exp(-0.5 * squared) / np.sqrt(2 * np.pi * variance)
-    density = (parameters.weights[..., None] * each).sum(axis=1)
+    density = np.exp(margin.log_densities(points[:, None]))
     low, high = np.quantile(density, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
     ax.fill_between(
         points,
@@ -281,9 +278,10 @@ def _draw_prior_density(
     ax.set_xlim(points[0], points[-1])
 
 
-def _draw_occupied(ax: Axes, weights: Array, n: int, rng: np.random.Generator) -> None:
-    occupied = (rng.multinomial(n, weights) > 0).sum(axis=1)
-    ks = np.arange(1, weights.shape[1] + 1)
+def _draw_occupied(ax: Axes, prior: Draws, n: int, rng: np.random.Generator) -> None:
+    rows_of_parts = rng.multinomial(n, prior.parameters.parts)
+    occupied = (rows_of_parts[:, : prior.n_components] > 0).sum(axis=1)
+    ks = np.arange(0 if prior.noise is not None else 1, prior.n_components + 1)
     shares = [(occupied == k).mean() for k in ks]
     ax.bar(ks, shares, width=0.6, color=PREDICTED)
     ax.set_xticks(ks)

@@ -7,12 +7,18 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.report.document import Block, Text
 from bayesgmm.report.numbers import plain, significant
 
-__all__ = ["distributions", "family_priors", "of_families"]
+__all__ = ["distributions", "family_priors", "mixture_formula", "of_families"]
 
 
 def distributions(resolved: ResolvedSpec) -> str:
     """Name the distributions of the components."""
     return "Normal distributions" if resolved.tails is None else "Student's t distributions"
+
+
+def mixture_formula(resolved: ResolvedSpec) -> str:
+    """Name the formula of the density of a row."""
+    tails = "" if resolved.tails is None else "_t"
+    return f"mixture{tails}{'' if resolved.noise is None else '_noise'}"
 
 
 def of_families(resolved: ResolvedSpec) -> list[Block]:
@@ -34,7 +40,7 @@ def _of_tails(tails: Tails) -> str:
         degrees = "one number of degrees of freedom serves all components"
     return (
         "A component is a multivariate Student's t, whose tails hold rows that lie far out; "
-        f"{degrees}. The formula above is that of its scale matrix: scales, correlations and "
+        f"{degrees}. Σ above is its scale matrix: scales, correlations and "
         "covariances in this report are those of the scale matrix, so that a component's variance "
         "is ν / (ν - 2) times its covariance where the degrees of freedom ν are above 2, and "
         "infinite else. The recording error is added to the scale matrix: an approximation. "
@@ -50,7 +56,7 @@ def _of_noise(noise: Noise, features: tuple[str, ...]) -> str:
     )
     return (
         "Beside the components there is noise: a row may belong to none of them and lie anywhere "
-        f"in a box, with the same density everywhere ({sides}). The box is that of the data, a "
+        f"in a box B, with the same density everywhere ({sides}). The box is that of the data, a "
         "little widened, and the same for every K. K does not count the noise; the weights of the "
         "components and that of the noise sum to 1. A row whose component is known is not noise."
     )

@@ -11,7 +11,7 @@ from bayesgmm.model.scale_priors import HalfNormal, InverseGamma, LogNormal, Sca
 from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
-from bayesgmm.report.family_words import distributions, family_priors, of_families
+from bayesgmm.report.family_words import distributions, family_priors, mixture_formula, of_families
 from bayesgmm.report.numbers import INTERVAL_SHOWN, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
@@ -47,7 +47,7 @@ def model(subject: Subject) -> Section:
             f"{'feature' if resolved.n_features == 1 else 'features'}. Which component a row came "
             "from is not sampled but summed out."
         ),
-        Formula("mixture"),
+        Formula(mixture_formula(resolved)),
         Formula("covariance" if correlated else "covariance_diagonal"),
         Text(
             f"The covariance structure is “{structure.name}”"
