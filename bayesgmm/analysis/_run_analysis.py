@@ -105,6 +105,7 @@ def run_analysis(
     draws: int | None = None,
     tune: int | None = None,
     seed: int | None = None,
+    cores: int | None = None,
     resume: bool = False,
     full: bool = False,
     progress: Any = False,
@@ -122,6 +123,8 @@ def run_analysis(
         Whether results of other data or another configuration are replaced too.
     draws, tune, seed : int, optional
         Instead of those in the file.
+    cores : int, optional
+        As in `sample`.
     resume : bool
         Go on from the posteriors that an interrupted run of the same data and configuration has
         finished in the folder: what comes out is what the run would have given, to the bit. Where
@@ -170,7 +173,7 @@ def run_analysis(
     check_flag("resume", resume)
     check_flag("full", full)
     spec = with_sampler(read_model_file(path), changes)
-    return analyse(spec, out, overwrite, resume=resume, full=full, progress=progress)
+    return analyse(spec, out, overwrite, resume=resume, full=full, cores=cores, progress=progress)
 
 
 def analyse(
@@ -181,6 +184,7 @@ def analyse(
     data: Dataset | None = None,
     resume: bool = False,
     full: bool = False,
+    cores: int | None = None,
     progress: Any = False,
 ) -> AnalysisResult:
     """Run an analysis; as `run_analysis`, from a spec instead of a file.
@@ -191,7 +195,10 @@ def analyse(
 
     folder = usual_folder(spec.name) if out is None else path_of(out, "out")
     read = data or checked_data(spec)
-    return _analysed(spec, read, folder, overwrite, resume, full, progress)
+    if cores is not None:
+        cores = check_count("cores", cores)
+    options: dict[str, Any] = {"cores": cores, "progress": progress}
+    return _analysed(spec, read, folder, overwrite, resume, full, options)
 
 
 def _analysed(
@@ -201,7 +208,7 @@ def _analysed(
     overwrite: bool,
     resume: bool,
     full: bool,
-    progress: Any,
+    options: dict[str, Any],
 ) -> AnalysisResult:
     # Loaded here: checking a model file needs neither sampler nor pictures.
     from bayesgmm.analysis.kept import KeptOnDisk
@@ -225,11 +232,10 @@ def _analysed(
             family=spec.model.family,
             nu=spec.model.nu,
             noise=[family["noise"] for family in spec.model.families],
-            **dataclasses.asdict(spec.sampler) | {"seed": kept.seed},
-            progress=progress,
+            **dataclasses.asdict(spec.sampler) | {"seed": kept.seed} | options,
             kept=kept,
         )
-        hanging_on = _studied(comparison, progress is True) if full else None
+        hanging_on = _studied(comparison, options["progress"] is True) if full else None
     except SamplingInterrupted as interruption:
         raise _left_of(interruption, spec, folder, kept) from interruption
     choice = comparison.chosen(spec.report.criterion)

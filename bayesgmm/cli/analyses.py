@@ -3,13 +3,16 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from bayesgmm.cli.options import (
+    Chains,
     Components,
+    Cores,
     CovariancesOption,
+    CriterionOption,
     DataFile,
     Draws,
     Evidence,
@@ -17,15 +20,19 @@ from bayesgmm.cli.options import (
     Full,
     Json,
     LabelsInformWeights,
+    MaxDraws,
     NoisesOption,
     NuOption,
     Overwrite,
+    PriorOptions,
     ResolutionOption,
     Resume,
     Seed,
     TargetAccept,
+    Title,
     Tune,
     degrees_in,
+    priors_in,
     resolution_in,
     structures_in,
 )
@@ -76,6 +83,7 @@ def run(
     draws: Draws = None,
     tune: Tune = None,
     seed: Seed = None,
+    cores: Cores = None,
     resume: Resume = False,
     full: Full = False,
     json: Json = False,
@@ -83,10 +91,11 @@ def run(
     """Run the analysis of a model file: report, posterior, tables and verdict."""
     from bayesgmm.analysis import read_model_file, with_sampler
 
+    _refuse_data(file)
     given = {"draws": draws, "tune": tune, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
     spec = with_sampler(read_model_file(file), changes)
-    return _analysed(spec, out, overwrite, resume, full, json, "run")
+    return _analysed(spec, _How(out, overwrite, resume, full, cores), json, "run")
 
 
 def check(
@@ -142,12 +151,18 @@ def compare(
     noise: NoisesOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
+    prior: PriorOptions = None,
+    criterion: CriterionOption = "loo",
+    title: Title = "",
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
     tune: Tune = None,
+    chains: Chains = None,
+    max_draws: MaxDraws = None,
     target_accept: TargetAccept = None,
     evidence: Evidence = "both",
+    cores: Cores = None,
     seed: Seed = None,
     resume: Resume = False,
     full: Full = False,
@@ -157,7 +172,7 @@ def compare(
     from bayesgmm.analysis import AnalysisSpec
 
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
-    sampler |= {"evidence": evidence, "seed": seed}
+    sampler |= {"chains": chains, "max_draws": max_draws, "evidence": evidence, "seed": seed}
     spec = AnalysisSpec.from_dict(
         {
             "name": data_name(data),
@@ -171,12 +186,15 @@ def compare(
                 "noise": structures_in(noise),
                 "resolution": resolution_in(resolution),
                 "labels_inform_weights": labels_inform_weights,
+                "priors": priors_in(prior),
             },
             "sampler": {name: value for name, value in sampler.items() if value is not None},
+            "report": {"title": title, "criterion": criterion},
         },
         "the command",
     )
-    return _analysed(spec, out, overwrite, resume, full, json, "compare")
+    how = _How(out, overwrite, resume, full, cores)
+    return _analysed(spec, how, json, "compare")
 
 
 def datasets(
@@ -216,23 +234,36 @@ def datasets(
     return Exit.OK
 
 
-def _analysed(
-    spec: "AnalysisSpec",
-    out: Path | None,
-    overwrite: bool,
-    resume: bool,
-    full: bool,
-    json: bool,
-    command: str,
-) -> int:
+def _refuse_data(file: Path) -> None:
+    """Refuse data where a model file is taken, and say which command takes data."""
+    from bayesgmm.errors import ConfigError
+
+    if is_data(file) and not file.is_dir():
+        raise ConfigError(
+            f"{str(file)!r} names data, and run takes a model file (TOML); compare numbers of "
+            f"components on data with `bayesgmm compare {shlex.quote(str(file))}`.",
+            path=str(file),
+        )
+
+
+class _How(NamedTuple):
+    """Where an analysis writes, and how it is run; none of it is part of the configuration."""
+
+    out: Path | None
+    overwrite: bool
+    resume: bool
+    full: bool
+    cores: int | None
+
+
+def _analysed(spec: "AnalysisSpec", how: _How, json: bool, command: str) -> int:
     """Print what was read, run the analysis, and print the result; return its exit code."""
     from bayesgmm.analysis import analyse, checked_data
 
     data = checked_data(spec)
     if not json:
         print_data(data, spec.data.units)
-    options: dict[str, Any] = {"resume": resume, "full": full, "progress": shows_progress()}
-    result = analyse(spec, out, overwrite, data=data, **options)
+    result = analyse(spec, data=data, progress=shows_progress(), **how._asdict())
     if not json:
         return print_analysis(result, command)
     from bayesgmm.analysis.outputs import choice_facts

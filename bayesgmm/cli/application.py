@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             ours = isinstance(error, BayesGMMError)
             what = KeyboardInterrupt() if pressed and not ours else error
-            if message := sentence(what, _command_in(given)):
+            if message := sentence(what, _command_in(given), given):
                 print(f"error: {message}", file=sys.stderr)
             return _SIGNALLED + pressed[0] if pressed else exit_code(error)
     return code if isinstance(code, int) else Exit.OK

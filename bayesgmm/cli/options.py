@@ -2,18 +2,22 @@
 
 import csv
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
 from bayesgmm.advice import shown
+from bayesgmm.criterion import Criterion
 from bayesgmm.errors import ConfigError
 
 __all__ = [
+    "Chains",
     "Columns",
     "Components",
+    "Cores",
     "CovarianceOption",
     "CovariancesOption",
+    "CriterionOption",
     "DataFile",
     "Draws",
     "Evidence",
@@ -25,19 +29,23 @@ __all__ = [
     "NoiseOption",
     "NoisesOption",
     "NuOption",
+    "MaxDraws",
     "OneComponentCount",
     "Overwrite",
     "PosteriorFile",
+    "PriorOptions",
     "Prob",
     "ResolutionOption",
     "Resume",
     "Seed",
     "TargetAccept",
+    "Title",
     "Tune",
     "Units",
     "degrees_in",
     "errors_in",
     "names_in",
+    "priors_in",
     "resolution_in",
     "structures_in",
     "units_in",
@@ -138,6 +146,36 @@ Evidence = Annotated[
         help="Log evidence by bridge sampling and sequential Monte Carlo, by the first, or not.",
     ),
 ]
+Chains = Annotated[int | None, typer.Option(min=1, help="Number of chains; 4 by default.")]
+Cores = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processor cores to use; all by default. Draws do not depend on it."),
+]
+MaxDraws = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Most draws of each chain that a run with a bad verdict goes on with; 0 for never.",
+    ),
+]
+CriterionOption = Annotated[
+    str,
+    typer.Option(
+        "--criterion",
+        metavar="|".join(get_args(Criterion)),
+        help="Criterion that chooses the reported K.",
+    ),
+]
+Title = Annotated[str, typer.Option(help="Title of the report.")]
+PriorOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        metavar="NAME=VALUE",
+        help="A prior as in [model.priors] of a model file, such as eta=3, "
+        "scale_family=halfnormal or mean_scale=2,4; may be given again.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
 Resume = Annotated[
@@ -210,6 +248,23 @@ def errors_in(given: list[str] | None) -> dict[str, str | float]:
     """
     pairs = _pairs_in(given, "--errors", "an error is given as COLUMN=ERROR, such as x=sx or x=0.1")
     return {column: _number_or_name(error) for column, error in pairs.items()}
+
+
+def priors_in(given: list[str] | None) -> dict[str, Any]:
+    """Return the priors named in the options' values, as the section [model.priors] holds them.
+
+    Examples
+    --------
+    >>> priors_in(["eta=3", "scale_family=halfnormal", "mean_scale=2,4"])
+    {'eta': 3.0, 'scale_family': 'halfnormal', 'mean_scale': [2.0, 4.0]}
+    """
+    pairs = _pairs_in(given, "--prior", "a prior is given as NAME=VALUE, such as eta=3")
+    return {name: _one_or_several(value) for name, value in pairs.items()}
+
+
+def _one_or_several(text: str) -> Any:
+    parts = [_number_or_name(part.strip()) for part in text.split(",")]
+    return parts[0] if len(parts) == 1 else parts
 
 
 def _number_or_name(text: str) -> str | float:

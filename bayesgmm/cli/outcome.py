@@ -1,8 +1,10 @@
 """How a command ends: exit codes, and the sentence for each error."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.cli.usage import is_usage, usage_sentence
 from bayesgmm.errors import BayesGMMError, ResultFileError, SamplingInterrupted
 
 __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
@@ -40,13 +42,13 @@ def exit_code(error: BaseException) -> int:
         return Exit.INTERRUPTED
     if isinstance(error, ResultFileError):
         return Exit.FILE
-    if isinstance(error, BayesGMMError | MemoryError) or _is_usage(error):
+    if isinstance(error, BayesGMMError | MemoryError) or is_usage(error):
         return Exit.WRONG_INPUT
     return Exit.FAULT
 
 
-def sentence(error: BaseException, command: str = "") -> str:
-    """Return what to tell the user of a command, on one line."""
+def sentence(error: BaseException, command: str = "", arguments: Sequence[str] = ()) -> str:
+    """Return what to tell the user of a command, on one line; `arguments` is what was typed."""
     if isinstance(error, SystemExit):
         return ""
     if _is_stop(error):
@@ -55,8 +57,8 @@ def sentence(error: BaseException, command: str = "") -> str:
         text = as_options(error.args[0], command)
     elif isinstance(error, MemoryError):
         text = f"not enough memory: {error!s:.200}; ask for fewer rows, draws or components."
-    elif _is_usage(error):
-        text = error.format_message()  # type: ignore[attr-defined]
+    elif is_usage(error):
+        text = usage_sentence(error, arguments)
     else:
         text = (
             f"this is a fault of bayesgmm: {type(error).__name__}: {error!s:.200}. Run the command "
@@ -173,8 +175,3 @@ def _option(name: str) -> str:
 def _is_stop(error: BaseException) -> bool:
     """Whether the user ended it: Ctrl-C, or the parser's own name for it."""
     return isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort"
-
-
-def _is_usage(error: BaseException) -> bool:
-    """Whether the parser of the command line raised it; which class does depends on typer."""
-    return hasattr(error, "format_message") and hasattr(error, "exit_code")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayesgmm.cli.options import (
+    Chains,
+    Cores,
     CovarianceOption,
     DataFile,
     Draws,
@@ -18,12 +20,15 @@ from bayesgmm.cli.options import (
     OneComponentCount,
     Overwrite,
     PosteriorFile,
+    PriorOptions,
     Prob,
     ResolutionOption,
     Seed,
     TargetAccept,
+    Title,
     Tune,
     degrees_in,
+    priors_in,
     resolution_in,
 )
 from bayesgmm.cli.outcome import Exit
@@ -139,11 +144,16 @@ def sample(
     noise: NoiseOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
+    prior: PriorOptions = None,
+    title: Title = "",
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
     draws: Draws = None,
     tune: Tune = None,
+    chains: Chains = None,
     target_accept: TargetAccept = None,
+    cores: Cores = None,
     seed: Seed = None,
+    prob: Prob = INTERVAL,
     out: Annotated[
         Path | None, typer.Option(help="File to write; posterior_k<K>.nc by default.")
     ] = None,
@@ -152,29 +162,35 @@ def sample(
 ) -> int:
     """Draw from the posterior of one mixture, and write the draws."""
     from bayesgmm.analysis.schema import SamplerSection
+    from bayesgmm.arguments import check_prob
     from bayesgmm.posterior.files import check_writable
     from bayesgmm.posterior.size import result_bytes
     from bayesgmm.sampling.room import require_room
 
+    check_prob(prob)
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
     beside = {"family": family, "nu": degrees_in(nu), "noise": None if noise == "none" else noise}
+    beside["priors"] = priors_in(prior)
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
     path = out or Path(f"posterior_k{components}.nc")
     usual = SamplerSection()
     lengths: dict[str, Any] = {
         "draws": draws or usual.draws,
-        "tune": usual.tune if tune is None else tune,
+        "tune": tune or usual.tune,
+        "chains": chains or usual.chains,
     }
-    require_room(dataset, spec.n_components, chains=usual.chains, **lengths)
-    kept = usual.chains * lengths["draws"]
+    require_room(dataset, spec.n_components, **lengths)
+    kept = lengths["chains"] * lengths["draws"]
     needed = result_bytes(dataset.n_obs, dataset.n_features, spec.n_components, kept)
     check_writable(path, overwrite, needed)
-    given = {"draws": draws, "tune": tune, "target_accept": target_accept}
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    options |= {"method": method.value, "seed": seed, "progress": shows_progress()}
-    tree, verdict, table = _sampled(dataset, spec, path, overwrite, options)
+    options: dict[str, Any] = {"seed": seed, "cores": cores, "progress": shows_progress()}
+    if target_accept is not None:
+        options["target_accept"] = target_accept
+    options |= {"method": method.value} | lengths
+    about = {"title": title, "units": dict(section.units)}
+    tree, verdict, table = _sampled(dataset, spec, path, overwrite, options, about, prob)
     if json:
         found = {"verdict": verdict.to_dict(), "summary": records(table), "file": str(path)}
         print_json({**found, "seed": int(tree.attrs["seed"])})
@@ -291,7 +307,13 @@ def _reported(tree: "xr.DataTree", path: Path, **options: Any) -> "Diagnosis":
 
 
 def _sampled(
-    data: "Dataset", spec: "MixtureSpec", path: Path, overwrite: bool, options: dict[str, Any]
+    data: "Dataset",
+    spec: "MixtureSpec",
+    path: Path,
+    overwrite: bool,
+    options: dict[str, Any],
+    about: dict[str, Any],
+    prob: float,
 ) -> "tuple[xr.DataTree, Diagnosis, pd.DataFrame]":
     """Sample, judge and save; an interrupted run is kept beside the file that was asked for."""
     from bayesgmm import sampling
@@ -307,8 +329,8 @@ def _sampled(
     try:
         tree = sampling.sample(data, spec, **options)
         view = view_of(tree)
-        verdict, table = diagnose(view), summarize(view)
-        save(with_attributes(tree, verdict=verdict.to_dict()), path, overwrite)
+        verdict, table = diagnose(view), summarize(view, prob)
+        save(with_attributes(tree, verdict=verdict.to_dict(), about=about), path, overwrite)
         return tree, verdict, table
     except (KeyboardInterrupt, SamplingInterrupted) as stop:
         draws = getattr(stop, "details", {}).get("partial", tree)

@@ -37,7 +37,10 @@ __all__ = [
 
 _PLAIN_WIDTH = 240
 _WRAPPED = 16  # a verdict on a narrow terminal
-_CAN_BE_LEFT_OUT = ("by", "elpd WAIC", "ICL", "log lik.", "weight")
+_CAN_BE_LEFT_OUT = (
+    *("by", "elpd WAIC", "ICL", "log lik.", "weight"),
+    *("mcse_sd", "mcse_mean", "ess_tail", "sd"),
+)
 
 
 def shows_progress() -> bool:
@@ -112,6 +115,8 @@ def _print_comparison(table: "pd.DataFrame") -> None:
     """Print one row a model; a terminal too narrow for all columns shows those that matter most."""
     from bayesgmm.evidence import probability_heading, shown_probability
 
+    probability = probability_heading(table).replace(", given", " given\n").replace("\n ", "\n")
+    evident = ("log evidence", "by", probability)
     columns: dict[str, Any] = {
         "log lik.": table["log_likelihood"].map(_two_digits),
         "BIC": table["bic"].map(_two_digits),
@@ -121,7 +126,7 @@ def _print_comparison(table: "pd.DataFrame") -> None:
         "weight": table["weight"].map(_two_digits),
         "log evidence": _with_error(table, "log_evidence", "log_evidence_error", 2),
         "by": table["evidence_method"].map(_route),
-        probability_heading(table).replace(", given", " given\n").replace("\n ", "\n"): {
+        probability: {
             k: shown_probability(row["probability"], row["probability_error"])
             for k, row in table.iterrows()
         },
@@ -129,13 +134,20 @@ def _print_comparison(table: "pd.DataFrame") -> None:
     }
     columns = {name: [str(cells[k]) for k in table.index] for name, cells in columns.items()}
     columns = {"K": [str(k) for k in table.index], **columns}
-    left_out = []
+    if table["log_evidence"].isna().all():
+        columns = {name: cells for name, cells in columns.items() if name not in evident}
+    _print_fitting(columns)
+
+
+def _print_fitting(columns: Mapping[str, Sequence[str]]) -> None:
+    """Print a table by columns; those that matter least are left out of a narrow terminal."""
+    shown, left_out = dict(columns), []
     for name in _CAN_BE_LEFT_OUT:
-        if _width(columns) <= _console().width:
+        if _width(shown) <= _console().width:
             break
-        del columns[name]
-        left_out.append(name)
-    _print_table(list(columns), list(zip(*columns.values(), strict=True)))
+        if shown.pop(name, None) is not None:
+            left_out.append(name)
+    _print_table(list(shown), list(zip(*shown.values(), strict=True)))
     if left_out:
         print_line(f"Not shown for lack of width: {', '.join(left_out)}.")
 
@@ -143,7 +155,8 @@ def _print_comparison(table: "pd.DataFrame") -> None:
 def _width(columns: Mapping[str, Sequence[str]]) -> int:
     """Return the width of a table with two spaces between columns, its verdicts wrapped."""
     widths = {name: max(map(len, (*name.split("\n"), *cells))) for name, cells in columns.items()}
-    widths["verdict"] = min(widths["verdict"], _WRAPPED)
+    if "verdict" in widths:
+        widths["verdict"] = min(widths["verdict"], _WRAPPED)
     return sum(widths.values()) + 2 * len(widths)
 
 
@@ -177,7 +190,8 @@ def print_frame(frame: "pd.DataFrame", digits: int = 4) -> None:
         [*_labels(label), *(_cell(value, digits) for value in row)]
         for label, row in zip(frame.index, frame.itertuples(index=False), strict=True)
     ]
-    _print_table([*(name.replace("None", "") for name in names), *map(str, frame.columns)], rows)
+    heads = [*(name.replace("None", "") for name in names), *map(str, frame.columns)]
+    _print_fitting(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 def _labels(label: Any) -> list[str]:

@@ -71,15 +71,30 @@ def examine_annotated(
     deviations = np.sqrt(np.diag(normal.covariance))
     refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
     told += _nothing_observed(observed)
-    digest = digest_of(len(values), features)
-    digest.update(np.where(observed, values, np.nan).astype("<f8").ravel())
     facts = Facts(
-        known.digest(digest.hexdigest()),
+        _digest_of(values, features, known),
         frozen(normal.mean),
         frozen(deviations * np.sqrt(n / (n - 1.0))),
         len(np.unique(np.where(observed, values, np.inf)[counts], axis=0)),
     )
     return facts, normal, told
+
+
+def glance_annotated(
+    values: Array, features: tuple[str, ...], lines: Lines, known: Annotations
+) -> Facts:
+    """Check rows that nothing is fitted to: any cell may be missing, and they need not vary."""
+    faults = Faults(features)
+    faults.note(values)
+    faults.refuse(lines, allowed="missing")
+    nothing = frozen(np.full(len(features), np.nan))
+    return Facts(_digest_of(values, features, known), nothing, nothing, len(values))
+
+
+def _digest_of(values: Array, features: tuple[str, ...], known: Annotations) -> str:
+    digest = digest_of(len(values), features)
+    digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8").ravel())
+    return known.digest(digest.hexdigest())
 
 
 def _refuse_unseen(observed: BoolArray, features: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_flag, check_one_of
-from bayesgmm.data.annotated_checks import examine_annotated
+from bayesgmm.data.annotated_checks import examine_annotated, glance_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
 from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen, glance
@@ -124,6 +124,9 @@ def checked[D: "Dataset"](
     elif known is None:
         facts, suspicions = examine(rows, features, lines)
         told = [*notes, *suspicions.sentences(features, named)]
+    elif not make.to_fit:
+        assert isinstance(rows, ArrayRows)
+        facts = glance_annotated(rows.array, features, lines, known)
     else:
         assert isinstance(rows, ArrayRows)
         facts, normal, told = examine_annotated(rows.array, features, lines, known)
