@@ -1,6 +1,6 @@
 """Pictures of who belongs where: membership probabilities and co-clustering."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,16 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.limits import AMBIGUOUS, INTERVAL
 from bayesgmm.plots.curves import Shown, evenly, to_show
+from bayesgmm.plots.look import Size, asked_look, new_axes, styled
 from bayesgmm.plots.observed import points_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
-    HIGHLIGHT,
-    Location,
     axis_label,
     colour_at,
     finish,
-    new_axes,
+    ink,
+    mark_at,
+    paper,
     printable,
     units_of,
 )
@@ -33,6 +34,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["coclustering", "membership"]
 
 
+@styled
 def membership(
     source: Any,
     rows: Any = None,
@@ -41,6 +43,10 @@ def membership(
     prob: float = INTERVAL,
     ambiguous: float = AMBIGUOUS,
     units: Mapping[str, str] | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Plot:
     """Draw each row in the colour of its most probable cluster, the paler the less sure.
@@ -61,7 +67,15 @@ def membership(
         Probability of the intervals (one feature only).
     ambiguous : float
     units : mapping of str to str, optional
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
     ax : Axes, optional
+        Where to draw.
 
     Returns
     -------
@@ -95,24 +109,23 @@ def membership(
     unsure = largest < ambiguous
     labels = [axis_label(mixture.draws.features[place], known) for place in places]
     if one:
-        ax = new_axes(ax, 7.0, 4.2)
+        ax = new_axes(7.0, 4.2)
         _draw_probabilities(ax, shown[:, 0], soft, unsure)
         labels.append("probability of the cluster")
     else:
-        ax = new_axes(ax, 6.4, 5.0)
+        ax = new_axes(6.4, 5.0)
         _draw_rows(ax, shown, soft, unsure)
     _mark_known(ax, shown, rows, one)
     for k, name in enumerate(mixture.clusters):
-        ax.plot([], [], "o", color=colour_at(k), ms=5, label=printable(name))
+        ax.plot([], [], mark_at(k), color=colour_at(k), ms=5, label=printable(name))
     ax.plot(
-        [], [], "o", mfc="none", mec=HIGHLIGHT, ms=8,
+        [], [], "o", mfc="none", mec=ink(), ms=8,
         label=f"largest probability < {ambiguous:g} ({plural(int(unsure.sum()), 'row')})",
     )  # fmt: skip
     hidden = f" ({points.hidden} not shown)" if points.hidden else ""
     number = plural(len(points.places), "row")
     title = f"Membership of {number}{hidden}: the paler, the less certain"
-    legend: Location = "below" if one else "best"
-    return plotted(finish(ax, title=title, x=labels[0], y=labels[1], legend=legend))
+    return plotted(finish(ax, title=title, x=labels[0], y=labels[1]))
 
 
 def _mark_known(ax: Axes, shown: Array, rows: RowTable, one: bool) -> None:
@@ -122,7 +135,7 @@ def _mark_known(ax: Axes, shown: Array, rows: RowTable, one: bool) -> None:
     known = shown[rows.allowed.sum(axis=1) == 1]
     heights = np.ones(len(known)) if one else known[:, 1]
     label = f"class known ({plural(len(known), 'row')})"
-    ax.plot(known[:, 0], heights, ".", color=HIGHLIGHT, ms=4, mew=0, zorder=5, label=label)
+    ax.plot(known[:, 0], heights, ".", color=ink(), ms=4, mew=0, zorder=5, label=label)
 
 
 def _pair(mixture: Shown, features: tuple[str, str] | None) -> list[int]:
@@ -132,10 +145,10 @@ def _pair(mixture: Shown, features: tuple[str, str] | None) -> list[int]:
 
 
 def _tints(probability: Array, cluster: IntArray) -> Array:
-    """Return colours (obs, 3) that fade from the cluster's at 1 to a pale one at 0.35."""
+    """Return colours (obs, 3) that fade from the cluster's at 1 to nearly the paper's at 0.35."""
     full = np.array([to_rgb(colour_at(int(k))) for k in cluster])
     share = np.clip((probability - 0.35) / 0.65, 0.12, 1.0)[:, None]
-    return share * full + (1 - share)
+    return share * full + (1 - share) * np.array(to_rgb(paper()))
 
 
 def _draw_rows(ax: Axes, shown: Array, soft: xr.Dataset, unsure: np.ndarray) -> None:
@@ -145,13 +158,17 @@ def _draw_rows(ax: Axes, shown: Array, soft: xr.Dataset, unsure: np.ndarray) -> 
         shown[order], soft.isel(obs=order), unsure[order], largest[order],
     )  # fmt: skip
     size = float(np.clip(3000 / len(shown), 4, 26))
-    ax.scatter(
-        shown[:, 0], shown[:, 1], s=size, c=_tints(largest, soft["mean"].values.argmax(axis=1)),
-        edgecolors="#00000040", linewidths=0.3, rasterized=len(shown) > 1000,
-    )  # fmt: skip
+    cluster = soft["mean"].values.argmax(axis=1)
+    for k in range(soft.sizes["cluster"]):
+        own = cluster == k
+        ax.scatter(
+            shown[own, 0], shown[own, 1], s=size, c=_tints(largest[own], cluster[own]),
+            marker=mark_at(k), edgecolors=ink() + "40", linewidths=0.3,
+            rasterized=len(shown) > 1000,
+        )  # fmt: skip
     ax.scatter(
         shown[unsure, 0], shown[unsure, 1], s=3.2 * size + 16, facecolors="none",
-        edgecolors=HIGHLIGHT, linewidths=0.9,
+        edgecolors=ink(), linewidths=0.9,
     )  # fmt: skip
 
 
@@ -160,17 +177,28 @@ def _draw_probabilities(ax: Axes, column: Array, soft: xr.Dataset, unsure: np.nd
         mean, low, high = (soft[name].values[:, k] for name in ("mean", "lower", "upper"))
         tints = _tints(mean, np.full(len(column), k))
         ax.vlines(column, low, high, color=colour_at(k), lw=0.8, alpha=0.35)
-        ax.scatter(column, mean, s=20, c=tints, edgecolors="#00000040", linewidths=0.3, zorder=3)
+        ax.scatter(
+            column, mean, s=20, c=tints, marker=mark_at(k), edgecolors=ink() + "40",
+            linewidths=0.3, zorder=3,
+        )  # fmt: skip
     largest = soft["mean"].max("cluster").values
     ax.scatter(
-        column[unsure], largest[unsure], s=70, facecolors="none", edgecolors=HIGHLIGHT, lw=0.9,
+        column[unsure], largest[unsure], s=70, facecolors="none", edgecolors=ink(), lw=0.9,
         zorder=4,
     )  # fmt: skip
     ax.set_ylim(-0.03, 1.05)
 
 
+@styled
 def coclustering(
-    probabilities: xr.DataArray | Array, partition: Any = None, *, ax: Axes | None = None
+    probabilities: xr.DataArray | Array,
+    partition: Any = None,
+    *,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Plot:
     """Draw the probability that two rows share a component, rows ordered by a partition.
 
@@ -180,7 +208,15 @@ def coclustering(
         As `bayesgmm.coclustering` returns it.
     partition : integers of shape (obs,), optional
         The cluster of each row, as in the labels of `bayesgmm.partition`; its blocks are outlined.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
     ax : Axes, optional
+        Where to draw.
 
     Returns
     -------
@@ -197,14 +233,15 @@ def coclustering(
     n = len(matrix)
     labels = np.zeros(n, dtype=int) if partition is None else _labels(partition, n)
     order = _ordered(matrix, labels)
-    ax = new_axes(ax, 5.8, 5.0)
+    ax = new_axes(5.8, 5.0)
     image = ax.imshow(
         matrix[np.ix_(order, order)], cmap="cividis", vmin=0, vmax=1, interpolation="nearest",
         extent=(0, n, n, 0),
     )  # fmt: skip
+    look = asked_look()
     bar = ax.get_figure(root=True).colorbar(image, ax=ax, shrink=0.85)  # type: ignore[union-attr]
-    bar.set_label("probability of the same component", fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+    bar.set_label("probability of the same component", fontsize=look.points(9))
+    bar.ax.tick_params(labelsize=look.points(8))
     if partition is not None:
         _outline(ax, labels[order])
     what = "the partition" if partition is not None else "similarity"
@@ -213,7 +250,7 @@ def coclustering(
         title=f"Co-clustering, ordered by {what}",
         x="rows in this order",
         y="rows in this order",
-        legend="below" if partition is not None else None,
+        legend="beside" if partition is not None else None,
     )
     return plotted(ax)
 

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from bayesgmm.evidence import probability_heading
 from bayesgmm.limits import ELPD_ERRORS
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.plots.look import asked_look
 from bayesgmm.plots.structures import MARKERS
-from bayesgmm.plots.theme import colour_at, finish
+from bayesgmm.plots.theme import colour_at, finish, ink
 from bayesgmm.typing import Array
 
 __all__ = ["draw_by_structure"]
@@ -69,7 +70,7 @@ def _draw_lines(
         )  # fmt: skip
         row = comparison.models.index(chosen)
         if chosen.kind == name and np.isfinite(values[row]):
-            ax.plot(ks[row] + shift, values[row], "o", ms=12, mfc="none", mec="black", mew=1.2)
+            ax.plot(ks[row] + shift, values[row], "o", ms=12, mfc="none", mec=ink(), mew=1.2)
 
 
 def _draw_shares(ax: Axes, comparison: Any) -> None:
@@ -83,8 +84,9 @@ def _draw_shares(ax: Axes, comparison: Any) -> None:
         own = (names == name) & np.isfinite(values)
         at = ks[own] + width * (place - (len(kinds) - 1) / 2)
         ax.bar(at, values[own], width=0.9 * width, color=colour_at(place))
-        ax.errorbar(at, values[own], yerr=2 * errors[own], fmt="none", color="black", lw=1.1)
+        ax.errorbar(at, values[own], yerr=2 * errors[own], fmt="none", color=ink(), lw=1.1)
     ax.set_ylim(0, 1.1)
     heading = probability_heading(comparison.named_table)
-    ax.set_title(f"{heading}; uniform prior; bars: 2 Monte Carlo errors", fontsize=8.5, loc="left")
+    told = f"{heading}; uniform prior; bars: 2 Monte Carlo errors"
+    ax.set_title(told, fontsize=asked_look().points(8.5), loc="left")
     finish(ax, y="probability", legend=None)

@@ -1,6 +1,6 @@
 """Pictures of the chains: traces and ranks before and after relabelling."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -11,13 +11,15 @@ from bayesgmm.advice import shown
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.parameters import permute
 from bayesgmm.plots.curves import evenly
+from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     axis_label,
     colour_at,
     entitle,
     finish,
-    new_grid,
+    ink,
+    mark_at,
     printable,
     units_of,
 )
@@ -30,11 +32,17 @@ _SHOWN = 500
 _BINS = 20
 
 
+@styled
 def traces(
     posterior: xr.DataTree,
     *,
     feature: str | None = None,
     units: Mapping[str, str] | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Plot:
     """Draw the traces of the clusters' means, in the labels as sampled and as relabelled.
 
@@ -44,6 +52,15 @@ def traces(
     feature : str, optional
         Whose means; the first by default.
     units : mapping of str to str, optional
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -75,7 +92,7 @@ def traces(
             legend=None,
         )
     handles = [
-        Line2D([], [], marker="o", ls="", ms=4, color=colour_at(k), label=name)
+        Line2D([], [], marker=mark_at(k), ls="", ms=4, color=colour_at(k), label=name)
         for k, name in enumerate(_cluster_labels(posterior))
     ]
     entitle(axes[0], f"Traces, {n_chains} chain{'s' if n_chains > 1 else ''}", handles, columns=6)
@@ -108,15 +125,25 @@ def _draw_traces(ax: Axes, values: Array) -> None:
     for k in range(n_clusters):
         for chain in range(n_chains):
             ax.plot(
-                chain * n_draws + chosen, values[chain, chosen, k], ".", ms=2.4, alpha=0.6,
+                chain * n_draws + chosen, values[chain, chosen, k], mark_at(k), ms=2.0, alpha=0.6,
                 mec="none", color=colour_at(k), rasterized=True,
             )  # fmt: skip
     for chain in range(1, n_chains):
-        ax.axvline(chain * n_draws, color="black", lw=0.7)
+        ax.axvline(chain * n_draws, color=ink(), lw=0.7)
     ax.set_xlim(0, n_chains * n_draws)
 
 
-def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> Plot:
+@styled
+def ranks(
+    posterior: xr.DataTree,
+    *,
+    feature: str | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw how the draws of each chain rank among all, in both labellings, with R-hat.
 
     Parameters
@@ -124,6 +151,15 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> Plot:
     posterior : xarray.DataTree
     feature : str, optional
         Whose means; the first by default.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -163,7 +199,7 @@ def ranks(posterior: xr.DataTree, *, feature: str | None = None) -> Plot:
                 legend=None,
             )
             title = f"{cluster}, R-hat {_rhat(values[..., k]):.3f}"
-            ax.set_title(title, fontsize=9, color=colour_at(k))
+            ax.set_title(title, fontsize=asked_look().points(9), color=colour_at(k))
     axes[0, 0].set_ylim(n_chains * lane, 0.0)
     middles = lane * np.arange(1, n_chains + 1) - values.shape[1] / _BINS
     axes[0, 0].set_yticks(middles, [f"chain {i}" for i in range(n_chains)])
@@ -199,6 +235,6 @@ def _draw_ranks(ax: Axes, counts: Array, lane: float, colour: str) -> None:
     for chain, heights in enumerate(counts):
         line, first = lane * (chain + 1), chain == 0
         band = "95 % of the counts if chains agree" if first else None
-        ax.axhspan(line - low, line - high, color="#dddddd", lw=0, label=band)
+        ax.axhspan(line - low, line - high, color=ink(0.13), lw=0, label=band)
         ax.stairs(line - heights, edges, baseline=None, color=colour, lw=1.3)
-        ax.axhline(line, color="black", lw=0.6, label="no draws" if first else None)
+        ax.axhline(line, color=ink(), lw=0.6, label="no draws" if first else None)

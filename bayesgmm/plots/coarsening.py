@@ -1,22 +1,44 @@
 """The coarsened posterior of K over alpha."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 
 from bayesgmm.arguments import check_instance
 from bayesgmm.evidence import Coarsened
+from bayesgmm.plots.look import Size, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import cluster_colour, entitle, finish, mark_at, new_grid
+from bayesgmm.plots.theme import colour_at, entitle, finish, ink, mark_at
 
 __all__ = ["over_alpha"]
 
 
-def over_alpha(coarsened: Coarsened) -> Plot:
+@styled
+def over_alpha(
+    coarsened: Coarsened,
+    *,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw p(K) against alpha, the number of rows up to which the model is believed.
 
     Parameters
     ----------
     coarsened : Coarsened
         As `bayesgmm.coarsened` returns it.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw.
 
     Returns
     -------
@@ -44,7 +66,7 @@ def over_alpha(coarsened: Coarsened) -> Plot:
             at,
             values,
             marker=mark_at(place),
-            color=cluster_colour(place + 1),
+            color=colour_at(place),
             ms=5,
             lw=1.1,
             label=f"K = {k}",
@@ -53,7 +75,7 @@ def over_alpha(coarsened: Coarsened) -> Plot:
     axes[0].set_xticks([*finite, edge], [*(f"{alpha:.3g}" for alpha in finite), "all"])
     axes[0].minorticks_off()
     axes[0].set_ylim(-0.02, 1.02)
-    axes[0].grid(axis="y", color="#e6e6e6", lw=0.7)
+    axes[0].grid(axis="y", color=ink(0.1), lw=0.7)
     axes[0].set_axisbelow(True)
     finish(
         axes[0],

@@ -1,5 +1,7 @@
 """Pictures of the comparison of numbers of components."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,17 +15,27 @@ from bayesgmm.limits import ELPD_ERRORS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.several import ByModel
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots.by_structure import draw_by_structure
+from bayesgmm.plots.look import Size, asked_look, new_axes, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import MUTED, entitle, finish, new_axes, new_grid
+from bayesgmm.plots.theme import colour_at, entitle, finish, ink, paper
 from bayesgmm.typing import Array
 
 __all__ = ["criteria", "pareto_k"]
 
-_BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _TOLD = 1e-3  # lower bars cannot be seen, nor their errors
 
 
-def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plot:
+@styled
+def criteria(
+    comparison: Any,
+    *,
+    chosen: MixtureSpec | int | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw every criterion over the number of components K, on aligned axes.
 
     Parameters
@@ -32,6 +44,15 @@ def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plo
     chosen : MixtureSpec or int, optional
         The model to mark, or its K where one model has it; the one that the comparison chooses by
         LOO when None.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -53,13 +74,15 @@ def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plo
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}.")
     table = comparison.table
     ks = table.index.to_numpy()
-    axes = new_grid(4, 1, 6.8, 8.6, sharex=True, height_ratios=(1, 1, 1, 0.7)).ravel()
+    narrow = asked_look().narrow
+    rows, heights = (2, (1, 0.8)) if narrow else (4, (1, 1, 1, 0.7))
+    axes = new_grid(rows, 4 // rows, 6.8, 8.6, sharex=True, height_ratios=heights).ravel()
     wanted = comparison.chosen().model if chosen is None else chosen
     model = ByModel({spec: spec for spec in comparison.models}, comparison.same)[wanted]
     k = model.n_components
     for ax in axes:
-        ax.axvspan(k - 0.18, k + 0.18, color="#eeeeee", lw=0, zorder=0)
-        ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+        ax.axvspan(k - 0.18, k + 0.18, color=ink(0.07), lw=0, zorder=0)
+        ax.grid(axis="y", color=ink(0.1), lw=0.7)
         ax.set_axisbelow(True)
     if len({spec.kind for spec in comparison.models}) > 1:
         gaps = draw_by_structure(axes, comparison, model)
@@ -73,17 +96,34 @@ def criteria(comparison: Any, *, chosen: MixtureSpec | int | None = None) -> Plo
         _draw_probability(axes[3], table, ks)
         what = "Criteria over K (grey: the chosen"
     axes[3].set_xticks(np.unique(ks))
-    axes[3].set_xlabel("number of components K", fontsize=9.5)
-    entitle(axes[0], f"{what} K = {comparison.numbers[model]})", handles=[])
+    for ax in axes[-2:] if narrow else axes[-1:]:
+        ax.set_xlabel("number of components K", fontsize=asked_look().points(9.5))
+    handles = _short_legend(axes) if narrow else []
+    entitle(axes[0], f"{what} K = {comparison.numbers[model]})", handles)
     return plotted(axes)
+
+
+def _short_legend(axes: np.ndarray) -> list[Any]:
+    """Shorten what panels too small for it say; return what one legend for all of them names."""
+    named: dict[str, Any] = {}
+    for ax in axes:
+        ax.set_ylabel(ax.get_ylabel().split("(")[0].rstrip())
+        if ax.get_legend() is not None:
+            ax.get_legend().remove()
+        for handle in ax.get_legend_handles_labels()[0]:
+            short = re.split(r" \(best|[;,]", handle.get_label())[0]
+            if not short.startswith("bars"):
+                handle.set_label(short)
+                named.setdefault(short, handle)
+    return list(named.values())
 
 
 def _draw_information(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     gaps = []
     for column, name, style, colour in (
-        ("bic", "BIC", "o-", _BLUE),
-        ("icl", "ICL", "s--", _ORANGE),
-        ("aic", "AIC", "^:", _GREEN),
+        ("bic", "BIC", "o-", colour_at(0)),
+        ("icl", "ICL", "s--", colour_at(1)),
+        ("aic", "AIC", "^:", colour_at(2)),
     ):
         values = table[column].to_numpy(dtype=float)
         if np.isfinite(values).any():
@@ -98,8 +138,8 @@ def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
     differences = comparison.differences.reindex(ks)
     gaps = []
     for column, name, style, colour, shift in (
-        ("elpd_loo", "LOO", "o-", _BLUE, -0.05),
-        ("elpd_waic", "WAIC", "s--", _ORANGE, 0.05),
+        ("elpd_loo", "LOO", "o-", colour_at(0), -0.05),
+        ("elpd_waic", "WAIC", "s--", colour_at(1), 0.05),
     ):
         values = comparison.table[column].to_numpy(dtype=float)
         if not np.isfinite(values).any():
@@ -115,7 +155,7 @@ def _draw_predictive(ax: Axes, comparison: Any, ks: Array) -> None:
             label=label,
         )  # fmt: skip
     label = f"{SMALL_DIFFERENCE:g} below the best"
-    ax.axhline(-SMALL_DIFFERENCE, color=MUTED, lw=0.9, ls=":", label=label)
+    ax.axhline(-SMALL_DIFFERENCE, color=ink(0.46), lw=0.9, ls=":", label=label)
     _zoom(ax, ks, gaps)
     finish(ax, y="elpd less the best\n(larger is better)", legend="above")
 
@@ -126,8 +166,8 @@ def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     if np.isfinite(quoted).any():
         best = np.nanmax(quoted)
         for column, name, style, colour, shift in (
-            ("log_evidence_bridge", "bridge", "o", _BLUE, -0.06),
-            ("log_evidence_smc", "sequential Monte Carlo", "s", _GREEN, 0.06),
+            ("log_evidence_bridge", "bridge", "o", colour_at(0), -0.06),
+            ("log_evidence_smc", "sequential Monte Carlo", "s", colour_at(2), 0.06),
         ):
             values = table[column].to_numpy(dtype=float) - best
             errors = table[f"{column}_error"].to_numpy(dtype=float)
@@ -142,7 +182,7 @@ def _draw_evidence(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
                 label = f"{name}, error unknown"
                 ax.plot(ks[unknown] + shift, values[unknown], "x", color=colour, ms=7, label=label)
         label = f"quoted (best: K = {ks[np.nanargmax(quoted)]})"
-        ax.plot(ks, quoted - best, "-", color=MUTED, lw=1.1, zorder=1, label=label)
+        ax.plot(ks, quoted - best, "-", color=ink(0.46), lw=1.1, zorder=1, label=label)
     _zoom(ax, ks, gaps)
     finish(ax, y="nats below the best\n(larger is better)", legend="above")
 
@@ -152,16 +192,16 @@ def _draw_probability(ax: Axes, table: pd.DataFrame, ks: Array) -> None:
     errors = table["probability_error"].to_numpy(dtype=float)
     known = np.isfinite(values)
     label = f"{probability_heading(table)}; uniform prior"
-    ax.bar(ks[known], values[known], width=0.5, color=_BLUE, label=label)
+    ax.bar(ks[known], values[known], width=0.5, color=colour_at(0), label=label)
     shown = known & (values >= _TOLD)
     ax.errorbar(
-        ks[shown], values[shown], yerr=2 * errors[shown], fmt="none", color="black", lw=1.1,
+        ks[shown], values[shown], yerr=2 * errors[shown], fmt="none", color=ink(), lw=1.1,
         capsize=3, label="bars: 2 Monte Carlo errors",
     )  # fmt: skip
     for k, value, error in zip(ks, values, errors, strict=True):
         text = "not given" if np.isnan(value) else shown_probability(value)
         height = 0.0 if np.isnan(value) else value + 2 * error
-        ax.text(k, height + 0.03, text, ha="center", va="bottom", fontsize=8)
+        ax.text(k, height + 0.03, text, ha="center", va="bottom", fontsize=asked_look().points(8))
     ax.set_ylim(0, 1.35)
     finish(ax, y="probability", legend="above")
 
@@ -182,20 +222,38 @@ def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
         low, high = sign * np.nanmin(column), sign * np.nanmax(column)
         text = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
         ax.annotate(
-            f"off the scale:\n{text}", (k, sign * limit), xytext=(0, 0), fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+            f"off the scale:\n{text}", (k, sign * limit), xytext=(0, 0),
+            fontsize=asked_look().points(8),
+            bbox={"facecolor": paper(), "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
             textcoords="offset points", ha="center", va="center",
         )  # fmt: skip
 
 
-def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Plot:
+@styled
+def pareto_k(
+    elpd: Any,
+    *,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw the Pareto k of every row, by which the importance sampling of LOO is judged.
 
     Parameters
     ----------
     elpd : ELPDData
         As `bayesgmm.loo` returns it.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
     ax : Axes, optional
+        Where to draw.
 
     Returns
     -------
@@ -217,21 +275,25 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Plot:
         raise ConfigError(f"expected what loo returns, got {type(elpd).__name__}.")
     values = np.asarray(elpd.pareto_k, dtype=float).ravel()
     high = values > PARETO_K
-    ax = new_axes(ax, 7.0, 3.6)
+    ax = new_axes(7.0, 3.6)
     rows = np.arange(len(values))
     many = len(values) > 1000
     ax.plot(
-        rows[~high], values[~high], "o", color=_BLUE, ms=2.0 if many else 3.2, alpha=0.7,
+        rows[~high], values[~high], "o", color=colour_at(0), ms=2.0 if many else 3.2, alpha=0.7,
         mec="none", rasterized=many, label=f"k ≤ {PARETO_K}: {plural(int((~high).sum()), 'row')}",
     )  # fmt: skip
     ax.plot(
-        rows[high], values[high], "D", color=_ORANGE, ms=5,
+        rows[high], values[high], "D", color=colour_at(1), ms=5,
         label=f"k > {PARETO_K}, unreliable: {plural(int(high.sum()), 'row')}",
     )  # fmt: skip
-    ax.axhline(PARETO_K, color="black", lw=0.9, ls="--")
+    ax.axhline(PARETO_K, color=ink(), lw=0.9, ls="--")
     for row in np.argsort(-values)[: min(6, int(high.sum()))]:
         ax.annotate(
-            str(row), (row, values[row]), xytext=(5, 3), textcoords="offset points", fontsize=8
+            str(row),
+            (row, values[row]),
+            xytext=(5, 3),
+            textcoords="offset points",
+            fontsize=asked_look().points(8),
         )
     low, top = np.nanmin(values, initial=0.0), np.nanmax(values, initial=PARETO_K)
     ax.set_ylim(low - 0.08, top + 0.25 * (top - low))
@@ -240,6 +302,6 @@ def pareto_k(elpd: Any, *, ax: Axes | None = None) -> Plot:
         title="Pareto k of each row in leave-one-out cross-validation",
         x="row, from 0",
         y="Pareto k (no unit)",
-        legend="upper right",
+        legend="beside",
     )
     return plotted(ax)

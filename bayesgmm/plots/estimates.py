@@ -1,6 +1,6 @@
 """Pictures of estimates with their intervals: weights, means, correlations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,16 @@ from bayesgmm.arguments import check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Shown, to_show
+from bayesgmm.plots.look import Size, new_axes, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
     axis_label,
     colour_at,
     entitle,
     finish,
-    new_axes,
-    new_grid,
+    ink,
+    mark_at,
+    paper,
     percent,
     printable,
     units_of,
@@ -32,7 +34,18 @@ _MOST_PAIRS = 10
 _ALL = 4000
 
 
-def forest(source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | None = None) -> Plot:
+@styled
+def forest(
+    source: Any,
+    *,
+    prob: float = INTERVAL,
+    units: Mapping[str, str] | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw the weights and the means of the clusters with their intervals.
 
     Parameters
@@ -42,6 +55,15 @@ def forest(source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | No
     prob : float
         Probability of the thin, equal-tailed interval; the thick one holds 50 %.
     units : mapping of str to str, optional
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -81,33 +103,45 @@ def forest(source: Any, *, prob: float = INTERVAL, units: Mapping[str, str] | No
 def _draw_panel(ax: Axes, values: Array, clusters: tuple[str, ...], prob: float) -> None:
     """Draw one row a cluster from values (sample, cluster)."""
     for k in range(values.shape[1]):
-        _draw_interval(ax, values[:, k], k, prob, colour_at(k))
+        _draw_interval(ax, values[:, k], k, prob, colour_at(k), mark_at(k))
     ax.set_yticks(range(values.shape[1]), [printable(name) for name in clusters])
     ax.set_ylim(values.shape[1] - 0.5, -0.5)
-    ax.grid(axis="x", color="#e6e6e6", lw=0.7)
+    ax.grid(axis="x", color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
 
 
-def _draw_interval(ax: Axes, values: Array, height: float, prob: float, colour: str) -> None:
+def _draw_interval(
+    ax: Axes, values: Array, height: float, prob: float, colour: str, mark: str
+) -> None:
     tails = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
     low, first, middle, third, high = np.quantile(values, tails)
     ax.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt")
     ax.plot([first, third], [height, height], color=colour, lw=4.0, solid_capstyle="butt")
-    ax.plot([middle], [height], "o", color="white", mec=colour, ms=5, mew=1.4)
+    ax.plot([middle], [height], mark, color=paper(), mec=colour, ms=5, mew=1.4)
 
 
 def _title(ax: Axes, mixture: Shown, what: str, prob: float) -> None:
-    handles = [Line2D([], [], marker="o", ls="", mfc="white", mec="black", ms=5, label="estimate")]
+    handles = [Line2D([], [], marker="o", ls="", mfc=paper(), mec=ink(), ms=5, label="estimate")]
     if mixture.sampled:
         handles = [
-            Line2D([], [], marker="o", ls="", mfc="white", mec="black", ms=5, label="median"),
-            Line2D([], [], color="black", lw=4.0, label="50 % interval"),
-            Line2D([], [], color="black", lw=1.4, label=f"{percent(prob)} interval"),
+            Line2D([], [], marker="o", ls="", mfc=paper(), mec=ink(), ms=5, label="median"),
+            Line2D([], [], color=ink(), lw=4.0, label="50 % interval"),
+            Line2D([], [], color=ink(), lw=1.4, label=f"{percent(prob)} interval"),
         ]
     entitle(ax, f"{what}, K = {mixture.draws.n_components}", handles)
 
 
-def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None) -> Plot:
+@styled
+def correlations(
+    source: Any,
+    *,
+    prob: float = INTERVAL,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw the correlations within each cluster with their intervals.
 
     Parameters
@@ -116,7 +150,15 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
         A posterior must be relabelled, unless its correlations are shared by the clusters.
     prob : float
         Probability of the thin, equal-tailed interval; the thick one holds 50 %.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
     ax : Axes, optional
+        Where to draw.
 
     Returns
     -------
@@ -147,33 +189,32 @@ def correlations(source: Any, *, prob: float = INTERVAL, ax: Axes | None = None)
     pairs = [pairs[n] for n in sorted(np.argsort(strength, kind="stable")[:_MOST_PAIRS])]
     shared = bool((values == values[:, :1]).all()) and mixture.draws.n_components > 1
     shown = 1 if shared else mixture.draws.n_components
-    ax = new_axes(ax, 6.6, 1.5 + 0.2 * len(pairs) * (shown + 0.6))
+    ax = new_axes(6.6, 1.5 + 0.2 * len(pairs) * (shown + 0.6))
     centres = []
     for n, (i, j) in enumerate(pairs):
         start = n * (shown + 0.8)
         centres.append(start + (shown - 1) / 2)
         for k in range(shown):
-            colour = "black" if shared else colour_at(k)
-            _draw_interval(ax, values[:, k, i, j], start + k, prob, colour)
+            colour = ink() if shared else colour_at(k)
+            _draw_interval(ax, values[:, k, i, j], start + k, prob, colour, mark_at(k))
     names = [
         f"{printable(mixture.draws.features[j], 24)},\n{printable(mixture.draws.features[i], 24)}"
         for i, j in pairs
     ]
     ax.set_yticks(centres, names)
     ax.set_ylim(centres[-1] + shown / 2 + 0.4, -0.9)
-    ax.axvline(0, color="#666666", lw=0.9, ls=":")
+    ax.axvline(0, color=ink(0.6), lw=0.9, ls=":")
     ax.set_xlim(-1.02, 1.02)
-    ax.grid(axis="x", color="#e6e6e6", lw=0.7)
+    ax.grid(axis="x", color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
     for k in range(shown):
         label = "all clusters" if shared else printable(mixture.clusters[k])
-        ax.plot([], [], color="black" if shared else colour_at(k), lw=2.5, label=label)
+        colour = ink() if shared else colour_at(k)
+        ax.plot([], [], color=colour, lw=2.5, marker=mark_at(k), mfc=paper(), ms=5, label=label)
     what = f"; medians, 50 and {percent(prob)} intervals" if mixture.sampled else ""
     finish(
         ax,
         title=f"Correlations within clusters, K = {mixture.draws.n_components}{what}",
         x="correlation (no unit)",
-        legend=None,
     )
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5)
     return plotted(ax)

@@ -1,26 +1,46 @@
 """Pictures of how a point fit was found."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullFormatter
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import Climb, PointFit
+from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import HIGHLIGHT, finish, new_grid
+from bayesgmm.plots.theme import colour_at, entitle, finish, ink
 
 __all__ = ["em_path"]
 
-_BELIEVED, _DOUBTED = "#0072B2", "#D55E00"
 _ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the picture reaches beyond them
 
 
-def em_path(fit: PointFit) -> Plot:
+@styled
+def em_path(
+    fit: PointFit,
+    *,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw the path of every start, and the optima that the starts reached.
 
     Parameters
     ----------
     fit : PointFit
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -44,24 +64,32 @@ def em_path(fit: PointFit) -> Plot:
     sampled = fit.climbs[0].n_obs < fit.n_obs
     on = f" on a sample of {fit.climbs[0].n_obs} rows" if sampled else ""
     starts = "the one start" if len(fit.climbs) == 1 else f"each of {len(fit.climbs)} starts"
+    narrow = asked_look().narrow
+    took = "" if narrow else f"; the fit took {fit.n_iter} iterations"
     _draw_paths(left, fit)
     finish(
         left,
-        title=f"The path of {starts}{on}; the fit took {fit.n_iter} iterations",
+        title=f"The path of {starts}{on}" + took,
         x="iteration (logarithmic)",
         y=f"{objective} (nats)",
-        legend="below",
+        legend=None,
     )
     _draw_optima(right, fit)
     if not sampled:
         right.set_ylim(left.get_ylim())
     finish(
         right,
-        title=_where(fit, right),
+        title="Where they ended" if narrow else _where(fit, right),
         x="number of starts that reached it",
         y=f"{objective} (nats)" if sampled else "",
-        legend="below",
+        legend=None,
     )
+    named = {
+        text: handle
+        for ax in (right, left)
+        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    entitle(left, "", list(named.values()))
     return plotted(np.array([left, right]))
 
 
@@ -95,20 +123,20 @@ def _draw_paths(ax: Axes, fit: PointFit) -> None:
     labels: set[str] = set()
     for climb in fit.climbs:
         if climb is winner:
-            _draw_path(ax, climb, HIGHLIGHT, 2.0, "the path to the fit", zorder=4)
+            _draw_path(ax, climb, ink(), 2.0, "the path to the fit", zorder=4)
             continue
         believed = _believed(fit, climb)
-        label = "ended in an optimum" if believed else "set aside: by chance, or collapsed"
+        label = "ended in an optimum" if believed else "by chance, or collapsed"
         once = label if label not in labels else "_"
         labels.add(label)
-        colour = _BELIEVED if believed else _DOUBTED
+        colour = colour_at(0) if believed else colour_at(1)
         _draw_path(ax, climb, colour, 0.7, once, zorder=2 if believed else 3)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FormatStrFormatter("%d"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlim(1, 1.15 * max(2, *(len(climb.path) for climb in fit.climbs)))
     ax.set_ylim(*_limits(fit))
-    ax.grid(color="#e6e6e6", lw=0.7)
+    ax.grid(color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
 
 
@@ -116,8 +144,8 @@ def _draw_path(
     ax: Axes, climb: Climb, colour: str, width: float, label: str, *, zorder: int
 ) -> None:
     iterations = np.arange(1, len(climb.path) + 1)
-    doubted = colour == _DOUBTED
-    alpha = 1.0 if colour == HIGHLIGHT else 0.6
+    doubted = colour == colour_at(1)
+    alpha = 1.0 if colour == ink() else 0.6
     ax.plot(
         iterations, climb.path, "--" if doubted else "-", color=colour, lw=width, alpha=alpha,
         marker="x" if doubted else "o", ms=4.5 if doubted else 2.5, markevery=[len(iterations) - 1],
@@ -139,8 +167,8 @@ def _limits(fit: PointFit) -> tuple[float, float]:
 
 def _draw_optima(ax: Axes, fit: PointFit) -> None:
     for flagged, marker, colour, label in (
-        (False, "o", _BELIEVED, "optimum"),
-        (True, "x", _DOUBTED, "explained by chance: narrow, on few rows"),
+        (False, "o", colour_at(0), "optimum"),
+        (True, "x", colour_at(1), "by chance: narrow, on few rows"),
     ):
         chosen = [optimum for optimum in fit.optima if optimum.flagged == flagged]
         if chosen:
@@ -150,10 +178,10 @@ def _draw_optima(ax: Axes, fit: PointFit) -> None:
                 marker, color=colour, ms=6, ls="", label=label,
             )  # fmt: skip
     kept = fit.log_likelihood if fit.log_posterior is None else fit.log_posterior
-    ax.axhline(kept, color=HIGHLIGHT, lw=0.8, ls=":", label="the fit")
+    ax.axhline(kept, color=ink(), lw=0.8, ls=":", label="the fit")
     if len(fit.optima) == 1:
         ax.set_ylim(kept - 1.0, kept + 1.0)
     ax.set_xlim(0, 1.08 * max(optimum.count for optimum in fit.optima))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(color="#e6e6e6", lw=0.7)
+    ax.grid(color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)

@@ -1,6 +1,6 @@
 """Pictures of predictive checks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,9 +10,10 @@ from bayesgmm.arguments import check_prob
 from bayesgmm.likelihood.annotated_rows import written_out
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import bin_edges
+from bayesgmm.plots.look import Size, new_grid, styled
 from bayesgmm.plots.observed import Column, column_of, told_of
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import PREDICTED, axis_label, entitle, finish, new_grid, percent, units_of
+from bayesgmm.plots.theme import axis_label, entitle, finish, ink, percent, predicted, units_of
 from bayesgmm.posterior.draws import view_of
 from bayesgmm.prediction import posterior_predictive as replicate
 from bayesgmm.typing import Array
@@ -22,6 +23,7 @@ __all__ = ["posterior_predictive"]
 _MOST_FEATURES = 6
 
 
+@styled
 def posterior_predictive(
     posterior: xr.DataTree,
     *,
@@ -29,6 +31,11 @@ def posterior_predictive(
     prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Plot:
     """Draw the histogram of the data over what data sets drawn from the posterior would show.
 
@@ -45,6 +52,15 @@ def posterior_predictive(
     seed : int, optional
         Of the replicates; drawn when None.
     units : mapping of str to str, optional
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -95,14 +111,14 @@ def _draw_check(ax: Axes, column: Column, replicates: Array, prob: float, label:
         np.histogram(column.values, edges, weights=weights)[0],
         edges,
         fill=True,
-        color="#cfcfcf",
+        color=ink(0.19),
         label=label,
     )
     centres = (edges[1:] + edges[:-1]) / 2
     ax.vlines(
-        centres, low, high, color=PREDICTED, lw=2.2, alpha=0.75,
+        centres, low, high, color=predicted(), lw=2.2, alpha=0.75,
         label=f"{percent(prob)} of replicated data sets",
     )  # fmt: skip
-    ax.plot(centres, middle, "o", color=PREDICTED, ms=3, label="their median")
+    ax.plot(centres, middle, "o", color=predicted(), ms=3, label="their median")
     ax.set_ylim(0, None)
     ax.set_xlim(edges[0], edges[-1])

@@ -1,6 +1,6 @@
 """Pictures of the prior: beside the posterior, and what it predicts beside the data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,17 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, evenly, to_show
+from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.observed import Column, column_of, told_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
-    DATA,
-    PREDICTED,
     axis_label,
     colour_at,
     entitle,
     finish,
-    new_grid,
+    ink,
     percent,
+    predicted,
     printable,
     units_of,
 )
@@ -43,7 +43,17 @@ _CURVES = 3000
 _POLE = 10.0  # times the density in the middle
 
 
-def prior_posterior(posterior: Posterior, *, units: Mapping[str, str] | None = None) -> Plot:
+@styled
+def prior_posterior(
+    posterior: Posterior,
+    *,
+    units: Mapping[str, str] | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw the marginal prior of each parameter against its posterior in each cluster.
 
     Parameters
@@ -51,6 +61,15 @@ def prior_posterior(posterior: Posterior, *, units: Mapping[str, str] | None = N
     posterior : xarray.DataTree
         A relabelled posterior of `sample`.
     units : mapping of str to str, optional
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -162,7 +181,7 @@ def _draw_against(
         label = None if number else "prior"
         alpha = 1.0 if len(laws) == 1 else 0.6
         height = np.minimum(density / _peak(law, points, density), 1.0)
-        ax.fill_between(points, height, color="#cfcfcf", lw=0, alpha=alpha, label=label)
+        ax.fill_between(points, height, color=ink(0.19), lw=0, alpha=alpha, label=label)
     for k, cluster in enumerate(clusters):
         counts, edges = np.histogram(values[:, k], bins=40)
         heights = counts / counts.max()
@@ -174,9 +193,10 @@ def _draw_against(
     ax.locator_params(axis="x", nbins=5)
     ax.set_yticks([])
     finish(ax, x=name, y="density / its peak", legend=None)
-    ax.xaxis.label.set_fontsize(8.5)
+    ax.xaxis.label.set_fontsize(asked_look().points(8.5))
 
 
+@styled
 def prior_predictive(
     source: Any,
     spec: MixtureSpec | int | None = None,
@@ -184,6 +204,11 @@ def prior_predictive(
     prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Plot:
     """Draw what the prior alone predicts beside the data, and the components it would occupy.
 
@@ -197,6 +222,15 @@ def prior_predictive(
     seed : int, optional
         Of the prior's draws; drawn when None.
     units : mapping of str to str, optional
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -262,17 +296,17 @@ def _draw_prior_density(ax: Axes, margin: Draws, column: Column, prob: float, la
         points,
         low,
         high,
-        color=PREDICTED,
+        color=predicted(),
         alpha=0.18,
         lw=0,
         label=f"{percent(prob)} of prior densities",
     )
     for curve in density[evenly(len(density), 12)]:
-        ax.plot(points, curve, color=PREDICTED, lw=0.5, alpha=0.45)
-    ax.plot(points, density.mean(axis=0), color="black", lw=1.5, label="prior predictive density")
+        ax.plot(points, curve, color=predicted(), lw=0.5, alpha=0.45)
+    ax.plot(points, density.mean(axis=0), color=ink(), lw=1.5, label="prior predictive density")
     heights, _, _ = ax.hist(
         column.values, bins=bin_edges(column.values, column.times).tolist(), weights=column.weights,
-        density=True, histtype="step", color=DATA, lw=1.3, label=label,
+        density=True, histtype="step", color=ink(0.8), lw=1.3, label=label,
     )  # fmt: skip
     ax.set_ylim(0, 1.25 * max(float(np.max(heights)), float(np.quantile(high, 0.98))))
     ax.set_xlim(points[0], points[-1])
@@ -283,9 +317,9 @@ def _draw_occupied(ax: Axes, prior: Draws, n: int, rng: np.random.Generator) -> 
     occupied = (rows_of_parts[:, : prior.n_components] > 0).sum(axis=1)
     ks = np.arange(0 if prior.noise is not None else 1, prior.n_components + 1)
     shares = [(occupied == k).mean() for k in ks]
-    ax.bar(ks, shares, width=0.6, color=PREDICTED)
+    ax.bar(ks, shares, width=0.6, color=predicted())
     ax.set_xticks(ks)
     ax.set_ylim(0, 1.05)
-    ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+    ax.grid(axis="y", color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
     finish(ax, x=f"occupied components among {n} rows", y="prior probability", legend=None)

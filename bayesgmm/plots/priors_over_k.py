@@ -1,5 +1,6 @@
 """The posterior of K under several priors, in one picture."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,21 +9,40 @@ from matplotlib.axes import Axes
 
 from bayesgmm.arguments import check_instance
 from bayesgmm.evidence import PosteriorsOverK
+from bayesgmm.plots.look import Size, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import cluster_colour, entitle, finish, mark_at, new_grid
+from bayesgmm.plots.theme import colour_at, entitle, finish, ink, mark_at
 
 __all__ = ["over_k"]
 
 _WIDTH = 0.5  # over which the priors of one K are spread
 
 
-def over_k(posteriors: PosteriorsOverK) -> Plot:
+@styled
+def over_k(
+    posteriors: PosteriorsOverK,
+    *,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw p(K), and p(K+) of the number of clusters that hold rows, under several priors.
 
     Parameters
     ----------
     posteriors : PosteriorsOverK
         As `bayesgmm.posteriors_over_k` returns it.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
+    ax : Axes, optional
+        Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
@@ -44,20 +64,20 @@ def over_k(posteriors: PosteriorsOverK) -> Plot:
     axes = new_grid(2, 1, 6.8, 6.4, sharex=True).ravel()
     shifts = _shifts(len(found.results))
     for place, (name, result) in enumerate(found.results.items()):
-        style = {"color": cluster_colour(place + 1), "marker": mark_at(place)}
+        style = {"color": colour_at(place), "marker": mark_at(place)}
         by_k = result.table.groupby(level=0)
         of_k = by_k["probability"].sum(), by_k["error"].apply(lambda e: float(np.hypot.reduce(e)))
         _draw(axes[0], *of_k, shifts[place], {**style, "label": name})
         clusters = result.clusters
         before = clusters["prior"]
         axes[1].plot(
-            before.index + shifts[place], before, style["marker"], color="#bbbbbb", ms=4, zorder=1
+            before.index + shifts[place], before, style["marker"], color=ink(0.27), ms=4, zorder=1
         )
         _draw(axes[1], clusters["probability"], clusters["error"], shifts[place], style)
     counts = sorted({*found.table.columns, *found.clusters.columns})
     axes[1].set_xticks(counts)
     for ax in axes:
-        ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+        ax.grid(axis="y", color=ink(0.1), lw=0.7)
         ax.set_axisbelow(True)
         ax.set_ylim(bottom=0.0)
     finish(axes[0], y="p(K)", legend="above")

@@ -1,6 +1,7 @@
 """The picture of BIC over covariance structures and numbers of components."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.plots.look import Size, new_axes, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import colour_at, finish, new_axes
+from bayesgmm.plots.theme import colour_at, finish, ink
 
 __all__ = ["MARKERS", "bic_grid"]
 
@@ -18,14 +20,31 @@ MARKERS = "os^DvpX"  # one more than there are colours: no two of many lines are
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
-def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
+@styled
+def bic_grid(
+    table: pd.DataFrame,
+    *,
+    figsize: Size | None = None,
+    title: str | None = None,
+    legend: bool = True,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Plot:
     """Draw BIC over the number of components K, one line a covariance structure.
 
     Parameters
     ----------
     table : pandas.DataFrame
         As `bayesgmm.bic_grid` returns it.
+    figsize : (float, float), optional
+        Width and height of a new figure, inches.
+    title : str, optional
+        In place of the picture's own; "" for none.
+    legend : bool
+    colors : sequence of str, optional
+        In place of the picture's own, in the order of its clusters or lines.
     ax : Axes, optional
+        Where to draw.
 
     Returns
     -------
@@ -45,7 +64,7 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
     lacking = {"covariance", "model", "bic", "flagged"} - set(getattr(table, "columns", ()))
     if not isinstance(table, pd.DataFrame) or lacking or not len(table):
         raise ConfigError(f"expected the table of bic_grid, got {type(table).__name__}.")
-    ax = new_axes(ax, 7.4, 4.8)
+    ax = new_axes(7.4, 4.8)
     sizes = np.sort(table.index.unique().to_numpy())
     ranked = table["bic"].where(~table["flagged"].astype(bool))
     lowest = float((ranked if ranked.notna().any() else table["bic"]).min())
@@ -60,14 +79,14 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
         ax.plot(sizes, gaps[-1], ls=style, marker=marker, color=colour, ms=5, lw=1.3, label=label)
         ax.plot(sizes[flagged], above[flagged], "x", color=colour, ms=8, mew=1.8)
     if table["flagged"].any():
-        ax.plot([], [], "x", color="black", ms=8, mew=1.8, label="all by chance: not ranked")
+        ax.plot([], [], "x", color=ink(), ms=8, mew=1.8, label="all by chance: not ranked")
     best = table[ranked == lowest].reset_index()
     if len(best):
         k = best["K"].to_numpy()[:1]
         label = f"best: K = {k[0]}, {best['model'][0]}"
-        ax.plot(k, [0.0], "o", ms=13, mfc="none", mec="black", mew=1.4, label=label)
+        ax.plot(k, [0.0], "o", ms=13, mfc="none", mec=ink(), mew=1.4, label=label)
     _scale(ax, float(np.nanmax(gaps, initial=0.0)))
-    ax.grid(axis="y", color="#e6e6e6", lw=0.7)
+    ax.grid(axis="y", color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
     ax.set_xticks(sizes)
     ax.set_xlim(sizes[0] - 0.4, sizes[-1] + 0.4)
@@ -76,7 +95,7 @@ def bic_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Plot:
         title="BIC of every covariance structure and number of components",
         x="number of components K",
         y="BIC above the smallest (smaller is better)",
-        legend="below",
+        legend="beside",
     )
     return plotted(ax)
 

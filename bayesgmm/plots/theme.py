@@ -1,53 +1,56 @@
 """What all pictures share: colours, axes, names made safe for print."""
 
-import textwrap
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.transforms import ScaledTranslation
 
-from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count, check_instance, check_texts
-from bayesgmm.errors import ConfigError
+from bayesgmm.plots.look import asked_look
 from bayesgmm.posterior.tree import attribute
 
 __all__ = [
-    "DATA",
-    "HIGHLIGHT",
-    "MUTED",
-    "PREDICTED",
     "axis_label",
     "cluster_colour",
     "colour_at",
+    "dash_at",
     "entitle",
     "finish",
+    "ink",
     "mark_at",
-    "new_axes",
-    "new_grid",
+    "paper",
     "percent",
+    "predicted",
     "printable",
     "units_of",
 ]
 
 # Okabe and Ito's palette (2008, jfly.uni-koeln.de/color), its yellow and black left out: yellow is
-# too faint on white, black is the data's.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DATA = "#333333"
-MUTED = "#8a8a8a"
-HIGHLIGHT = "#000000"
-PREDICTED = "#5b3a8c"  # what a model predicts as a whole: the colour of no cluster
+# too faint on white, black is the data's. Then five of Tol's "muted" (2021, SRON/EPS/TN/09-002) and
+# a brown, that can be told from these on white and on black.
+_PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#AA4466", "#999933", "#AA4499", "#44AA99", "#A0703A", "#7F7FCF"),
+)
+_PREDICTED = {False: "#5b3a8c", True: "#b79ae0"}  # on light and dark paper: no cluster's colour
 _MARKS = "os^Dv<>P"
+_DASHES = ("--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _LONGEST = 40
+_LETTER = 0.5  # width of a letter, of the size of the text
+_EQUALS = "\u00a0=\u00a0"  # in which no line is broken
 
-Location = Literal["best", "above", "below", "upper right"] | None
+Location = Literal["beside", "above"] | None
 
 
 def cluster_colour(number: int) -> str:
-    """Return the colour of a cluster, the same in every picture; six, then they come again.
+    """Return the colour of a cluster, the same in every picture; twelve, then they come again.
 
     Parameters
     ----------
@@ -61,10 +64,10 @@ def cluster_colour(number: int) -> str:
 
     Examples
     --------
-    >>> cluster_colour(1), cluster_colour(7)
+    >>> cluster_colour(1), cluster_colour(13)
     ('#0072B2', '#0072B2')
     """
-    return colour_at(check_count("number", number) - 1)
+    return _PALETTE[(check_count("number", number) - 1) % len(_PALETTE)]
 
 
 def mark_at(place: int) -> str:
@@ -74,7 +77,35 @@ def mark_at(place: int) -> str:
 
 def colour_at(place: int) -> str:
     """Return the colour of the cluster, or of another thing in a row, at a place from 0."""
-    return _PALETTE[place % len(_PALETTE)]
+    colours = asked_look().colors or _PALETTE
+    return colours[place % len(colours)]
+
+
+def dash_at(place: int) -> Any:
+    """Return the dashes of a line by its place."""
+    return _DASHES[place % len(_DASHES)]
+
+
+def ink(strength: float = 1.0) -> str:
+    """Return the colour of text in the style at hand, at less strength mixed with the paper's.
+
+    Examples
+    --------
+    >>> ink(), ink(0.5), paper()
+    ('#000000', '#808080', '#ffffff')
+    """
+    front, back = np.array([to_rgb(rcParams["text.color"]), to_rgb(paper())])
+    return to_hex(strength * front + (1.0 - strength) * back)
+
+
+def paper() -> str:
+    """Return the colour of the ground in the style at hand."""
+    return to_hex(rcParams["axes.facecolor"])
+
+
+def predicted() -> str:
+    """Return the colour of what a model predicts as a whole: that of no cluster."""
+    return _PREDICTED[sum(to_rgb(paper())) < 1.5]
 
 
 def printable(text: str, longest: int = _LONGEST) -> str:
@@ -120,82 +151,107 @@ def units_of(source: Any, given: Mapping[str, str] | None = None) -> Mapping[str
 
 
 def axis_label(feature: str, units: Mapping[str, str]) -> str:
-    """Return the feature's name with its unit, or "data units" where none is known."""
-    return f"{printable(feature)} ({printable(str(units.get(feature, 'data units')))})"
-
-
-def new_axes(ax: Axes | None, width: float = 7.0, height: float = 4.2) -> Axes:
-    """Return the axes given, or the axes of a new figure that no global state knows.
-
-    Raises
-    ------
-    ConfigError
-        Where `ax` is none of matplotlib's axes, or was taken off its figure.
-    """
-    if ax is not None:
-        plain = isinstance(ax, Axes) and ax.name == "rectilinear" and ax.figure is not None
-        if not plain:
-            what = "plain axes that lie in a figure, such as those of plt.subplots()"
-            raise ConfigError(f"ax must be {what}, got {shown(ax)}.", key="ax", value=ax)
-        return ax
-    return Figure(figsize=(width, height), layout="constrained").add_subplot()
-
-
-def new_grid(rows: int, columns: int, width: float, height: float, **options: Any) -> np.ndarray:
-    """Return an array of axes (rows, columns) of a new figure, sizes in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure.subplots(rows, columns, squeeze=False, **options)
+    """Return the feature's name with its unit, or with "data units" if there is room."""
+    unit = units.get(feature, "" if asked_look().narrow else "data units")
+    return f"{printable(feature)} ({printable(str(unit))})" if unit else printable(feature)
 
 
 def finish(
-    ax: Axes, *, title: str = "", x: str = "", y: str = "", legend: Location = "best"
+    ax: Axes,
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    legend: Location = "beside",
+    handles: Sequence[Artist] | None = None,
 ) -> Axes:
-    """Write title and labels, thin the frame, and put the legend where it is asked for.
+    """Write title and labels, thin the frame, and put the legend where it hides nothing.
 
     Parameters
     ----------
     ax : Axes
     title, x, y : str
-        What the picture shows, and what the axes are.
-    legend : {"best", "above", "below", "upper right"} or None
-        Where inside, over or under the axes; None for no legend.
+        What the picture shows, and what the axes are. A title that the caller gave stands in place
+        of that of a picture of one panel.
+    legend : {"beside", "above"} or None
+        Beside the axes where there is room, else below them; over them; or none.
+    handles : sequence of Artist, optional
+        What the legend names; what was drawn with a label by default.
     """
-    wide = ax.get_position().width * ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]
+    look, (width, height) = asked_look(), _room(ax)
+    if look.alone and look.title is not None:
+        title = look.title
     if title:
-        wrapped = textwrap.fill(title, max(24, int(13.5 * wide)))
-        ax.set_title(wrapped, fontsize=10.5, loc="left", pad=8)
-    ax.set_xlabel(x, fontsize=9.5)
-    ax.set_ylabel(y, fontsize=9.5)
-    ax.tick_params(labelsize=8.5)
+        size = look.points(10.5)
+        room = 0.9 * width if look.narrow else width
+        ax.set_title(_wrapped(title, room, size), fontsize=size, loc="left", pad=look.points(8))
+    size = look.points(9.5)
+    ax.set_xlabel(_wrapped(x, 0.9 * width if look.narrow else width, size), fontsize=size)
+    ax.set_ylabel(_wrapped(y, 0.8 * height if look.narrow else height, size), fontsize=size)
+    ax.tick_params(labelsize=look.points(8.5))
     ax.spines[["top", "right"]].set_visible(False)
-    labels = ax.get_legend_handles_labels()[1]
-    legend = legend if labels else None
-    if legend == "below":
-        columns = 1 if wide < 3.5 else 2 if len(labels) in (2, 4) else 3
-        ax.legend(
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.17 if wide < 3.5 else -0.13),
-            ncols=columns,
-            frameon=False,
-            fontsize=8.5,
-        )
-    elif legend == "above":
-        columns = 2 if len("".join(labels)) > 70 else 3
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0.0, 1.0),
-            borderaxespad=0.1,
-            ncols=columns,
-            frameon=False,
-            fontsize=8.5,
-        )
-    elif legend is not None:
-        ax.legend(loc=legend, frameon=True, framealpha=0.85, edgecolor="none", fontsize=8.5)
+    shown = ax.get_legend_handles_labels()[0] if handles is None else list(handles)
+    if look.legend and legend and shown:
+        _put_legend(ax, shown, width, legend)
     return ax
 
 
+def _room(ax: Axes) -> tuple[float, float]:
+    """Return width and height of axes, inches, as they are before what stands beside them."""
+    figure = ax.get_figure(root=False)
+    assert figure is not None
+    box, inches = ax.get_position(), 1.0 / figure.get_dpi()
+    return box.width * figure.bbox.width * inches, box.height * figure.bbox.height * inches
+
+
+def _wrapped(text: str, inches: float, size: float) -> str:
+    """Break a text into lines that fit a width; a letter is about half its size wide."""
+    letters = max(int(72 * inches / (_LETTER * size)), 8)
+    lines = []
+    if len(text) > letters:
+        text = text.replace(" (", "\n(")
+    for line in text.replace(" = ", _EQUALS).split("\n"):
+        lines.append("")
+        for piece in re.findall(r"[ ]*[^ _]+_*|[ ]*_+", line):
+            if lines[-1] and len(lines[-1] + piece) > letters:
+                lines.append(piece.lstrip())
+            else:
+                lines[-1] += piece
+    return "\n".join(lines).replace(_EQUALS, " = ")
+
+
+def _put_legend(ax: Axes, handles: Sequence[Artist], width: float, where: str) -> None:
+    look = asked_look()
+    size = look.points(8.5)
+    options: dict[str, Any] = {"handles": handles, "frameon": False, "fontsize": size}
+    below = {
+        "ncols": _columns(handles, 1.15 * width, size),
+        "columnspacing": 1.0,
+        "handletextpad": 0.5,
+    }
+    if where == "above":
+        options |= below | {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
+        ax.legend(borderaxespad=0.1, **options)
+    elif look.narrow:
+        lines = 1 + ax.get_xlabel().count("\n")
+        depth = look.points(25 + 13 * lines) / 72
+        scale = ax.get_figure(root=True).dpi_scale_trans  # type: ignore[union-attr]
+        options |= below | {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0)}
+        shifted = ax.transAxes + ScaledTranslation(0.0, -depth, scale)
+        ax.legend(bbox_transform=shifted, borderaxespad=0.0, **options)
+    else:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, **options)
+
+
+def _columns(handles: Sequence[Artist], inches: float, size: float) -> int:
+    """Return how many columns of a legend fit in a width."""
+    longest = max(len(str(each.get_label())) for each in handles)
+    points = size * (0.9 * _LETTER * longest + 4.0)
+    return int(np.clip(72 * inches / points, 1, len(handles)))
+
+
 def entitle(
-    ax: Axes, title: str, handles: Sequence[Artist] | None = None, columns: int = 4
+    ax: Axes, title: str, handles: Sequence[Artist] | None = None, columns: int = 6
 ) -> None:
     """Write the title of the figure that `ax` lies in, and its legend below all panels.
 
@@ -204,16 +260,23 @@ def entitle(
     ax : Axes
         The legend is of what was drawn here unless `handles` are given.
     title : str
+        One that the caller gave stands in its place.
     handles : sequence of Artist, optional
     columns : int
-        Columns of the legend.
+        Columns of the legend, at most.
     """
-    figure = ax.get_figure(root=True)
+    look, figure = asked_look(), ax.get_figure(root=False)
     if figure is None:
         return
-    figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
+    title = title if look.title is None else look.title
+    if title:
+        size = look.points(10.5)
+        wrapped = _wrapped(title, look.width, size)
+        figure.suptitle(wrapped, fontsize=size, x=0.01, ha="left")
     shown = ax.get_legend_handles_labels()[0] if handles is None else list(handles)
-    if shown:
+    if shown and look.legend:
+        size = look.points(8.5)
         figure.legend(
-            handles=shown, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
-        )
+            handles=shown, loc="outside lower center", frameon=False, fontsize=size,
+            ncols=min(columns, _columns(shown, 0.85 * look.width, size)), columnspacing=1.0,
+        )  # fmt: skip

@@ -1,0 +1,145 @@
+"""What pictures of densities are made of: histograms, curves, rows, contours, ellipses."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from bayesgmm.likelihood.annotated_rows import RowTable
+from bayesgmm.plots.curves import Shown, bin_edges, evenly, mass_levels
+from bayesgmm.plots.look import asked_look
+from bayesgmm.plots.observed import Column, points_of
+from bayesgmm.plots.theme import colour_at, dash_at, ink, mark_at, paper, percent, printable
+
+__all__ = [
+    "cluster_handles",
+    "draw_contours",
+    "draw_curves",
+    "draw_ellipses",
+    "draw_histogram",
+    "draw_rows",
+    "told_of_pair",
+]
+
+_MASSES = (0.5, 0.8, 0.95)
+_RADIUS = np.sqrt(2 * np.log(2.0))  # of the ellipse that holds half of a Normal in the plane
+_SHOWN_ROWS = 5000
+
+
+def draw_histogram(ax: Axes, column: Column) -> None:
+    """Draw one feature's values as a histogram with a rug, densities per unit."""
+    values = column.values
+    ax.hist(
+        values, bins=bin_edges(values, column.times).tolist(), weights=column.weights, density=True,
+        color=ink(0.14), edgecolor=paper(), lw=0.4, label=column.label,
+    )  # fmt: skip
+    marks = values[evenly(len(values), 1000)]
+    ax.plot(
+        marks, np.full(len(marks), 0.018), "|", color=ink(0.8), ms=6, mew=0.6,
+        alpha=float(np.clip(10 / np.sqrt(len(marks)), 0.2, 1)),
+        transform=ax.get_xaxis_transform(),
+    )  # fmt: skip
+
+
+def draw_curves(ax: Axes, mixture: Shown, place: int, prob: float, components: bool) -> None:
+    """Draw the density of one feature with its band, and its components as dashed lines."""
+    grid = mixture.density([place], 400, prob)
+    points = grid["x"].values
+    if mixture.sampled:
+        ax.fill_between(
+            points, grid["lower"], grid["upper"], color=ink(), alpha=0.22, lw=0,
+            label=f"{percent(prob)} interval",
+        )  # fmt: skip
+    what = "posterior mean" if mixture.sampled else "fitted density"
+    ax.plot(points, grid["mean"], color=ink(), lw=1.6, label=what)
+    if components and mixture.draws.n_components > 1:
+        for k, curve in enumerate(grid["components"].values):
+            name = printable(mixture.clusters[k])
+            ax.plot(points, curve, color=colour_at(k), lw=1.5, ls=dash_at(k), label=name)
+    ax.set_xlim(points[0], points[-1])
+    ax.set_ylim(bottom=0)
+
+
+def cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
+    """Return what a legend shows of the clusters."""
+    if not components:
+        return []
+    several = mixture.sampled and not asked_look().narrow
+    what = "half of a cluster, one line a draw" if several else "half of a cluster"
+    return [
+        *(
+            Line2D(
+                [], [], color=colour_at(k), lw=1.6, marker=mark_at(k), ms=5, label=printable(name)
+            )
+            for k, name in enumerate(mixture.clusters)
+        ),
+        Line2D([], [], color=ink(0.46), lw=0.8, marker="o", mfc="none", ms=7, label=what),
+    ]
+
+
+def told_of_pair(rows: RowTable, pair: tuple[int, int]) -> str:
+    """Say how many rows a panel shows, and what their sizes mean."""
+    points = points_of(rows, [*pair])
+    n = len(points.values)
+    notes = [f"{_SHOWN_ROWS} shown"] if n > _SHOWN_ROWS else []
+    if points.hidden:
+        notes.append(f"{points.hidden} more lack one of the two")
+    sizes = "" if points.sizes is None else ", area by weight"
+    return f"data, {n} rows{sizes}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def draw_rows(ax: Axes, mixture: Shown, pair: tuple[int, int], relative_size: float = 1.0) -> None:
+    """Draw the rows, 5,000 at most, the area of a point by its weight."""
+    if mixture.rows is None:
+        return
+    points = points_of(mixture.rows, [*pair])
+    chosen = evenly(len(points.values), _SHOWN_ROWS)
+    x, y = points.values[chosen].T
+    diameter = relative_size * float(np.clip(60 / np.sqrt(max(len(x), 1)), 1.5, 4.5))
+    many = len(x) > 1000
+    if points.sizes is None:
+        ax.plot(
+            x,
+            y,
+            "o",
+            color=ink(0.46),
+            mec="none",
+            ms=diameter,
+            alpha=0.6,
+            zorder=1,
+            rasterized=many,
+        )
+        return
+    areas = diameter**2 * points.sizes[chosen]
+    ax.scatter(x, y, areas, color=ink(0.46), lw=0, alpha=0.6, zorder=1, rasterized=many)
+
+
+def draw_contours(ax: Axes, mixture: Shown, pair: tuple[int, int], size: int) -> None:
+    """Draw the contours of the density, on a grid of `size` points a side."""
+    grid = mixture.density(pair, size)
+    surface = grid["mean"].values
+    ax.contour(
+        grid["x"], grid["y"], surface, levels=mass_levels(surface, _MASSES), colors=ink(),
+        linewidths=[0.7, 1.0, 1.3], alpha=0.8, zorder=3,
+    )  # fmt: skip
+    ax.set_xlim(mixture.limits(pair[0]))
+    ax.set_ylim(mixture.limits(pair[1]))
+
+
+def draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) -> None:
+    """Draw half of each component at `most` draws, and a mark at its mean."""
+    angle = np.linspace(0, 2 * np.pi, 73)
+    circle = _RADIUS * np.stack([np.cos(angle), np.sin(angle)])
+    index = list(pair)
+    chosen = evenly(len(mixture.draws.parameters.weights), most)
+    alpha = 0.3 if mixture.sampled else 1.0
+    for k in range(mixture.draws.n_components):
+        means = mixture.draws.parameters.means[chosen][:, k, index]
+        blocks = mixture.draws.parameters.covariances[chosen][:, k][:, index][:, :, index]
+        outlines = means[:, :, None] + np.linalg.cholesky(blocks) @ circle
+        gaps = np.full((len(chosen), 2, 1), np.nan)
+        joined = np.concatenate([outlines, gaps], axis=2).transpose(1, 0, 2).reshape(2, -1)
+        ax.plot(*joined, color=colour_at(k), lw=0.8, alpha=alpha, zorder=2)
+        ax.plot(
+            *means.mean(axis=0), mark_at(k), color=colour_at(k), mec=paper(), mew=0.7, ms=6,
+            zorder=4,
+        )  # fmt: skip
