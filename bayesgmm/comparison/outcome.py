@@ -131,7 +131,10 @@ class Comparison:
         >>> compare(rows, [1, 2], draws=200, seed=1, evidence="none").summary().shape
         (2, 7)
         """
-        return self.named_table[list(_READ)].dropna(axis="columns", how="all")
+        table = self.named_table[list(_READ)]
+        if table["log_evidence"].isna().all():
+            table = table.drop(columns="log_evidence_error")
+        return table.dropna(axis="columns", how="all")
 
     @property
     def differences(self) -> "pd.DataFrame":

@@ -256,7 +256,7 @@ class PointFit:
         >>> from bayesgmm import fit_em
         >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
         >>> fit_em(rows, 2, seed=1).to_dataframe()["mean_x1"].round(2).to_dict()
-        {1: 0.25, 2: 5.17}
+        {1: 0.25, 2: 5.18}
         """
         import pandas as pd
 

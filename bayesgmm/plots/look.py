@@ -20,7 +20,7 @@ __all__ = ["Look", "Size", "asked_look", "new_axes", "new_grid", "styled"]
 
 _FULL = 4.6  # inches from which on text has its full size
 _NARROW = 5.0  # inches below which nothing stands beside the axes
-_SMALLEST = 0.7  # of that size: 6 points on ticks, the least that journals print
+_SMALLEST = 0.72  # of that size: 6 points on ticks, the least that journals print
 _LARGEST = 100.0  # inches of a figure
 
 type Size = tuple[float, float]
