@@ -108,7 +108,8 @@ def fit(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    beside = {"family": family, "nu": degrees_in(nu), "noise": None if noise == "none" else noise}
+    of_noise = None if noise == "none" else noise
+    beside: dict[str, Any] = {"family": family, "nu": degrees_in(nu), "noise": of_noise}
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
     found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
     if not json:
@@ -171,7 +172,8 @@ def sample(
     section, dataset = read_data(data, reading)
     if not json:
         print_data(dataset, section.units)
-    beside = {"family": family, "nu": degrees_in(nu), "noise": None if noise == "none" else noise}
+    of_noise = None if noise == "none" else noise
+    beside: dict[str, Any] = {"family": family, "nu": degrees_in(nu), "noise": of_noise}
     beside["priors"] = priors_in(prior)
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
     path = out or Path(f"posterior_k{components}.nc")
