@@ -231,7 +231,7 @@ def _analysed(
             labels_inform_weights=spec.model.labels_inform_weights,
             family=spec.model.family,
             nu=spec.model.nu,
-            noise=[family["noise"] for family in spec.model.families],
+            noise=spec.model.noises,
             **dataclasses.asdict(spec.sampler) | {"seed": kept.seed} | options,
             kept=kept,
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
@@ -14,7 +14,6 @@ from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES
 
 __all__ = [
     "Components",
-    "Degrees",
     "Families",
     "Noises",
     "Scanned",
@@ -118,4 +117,3 @@ def _noises(value: Any) -> Any:
 
 Families = Annotated[str | tuple[str, ...], BeforeValidator(_families)]
 Noises = Annotated[str | tuple[str, ...], BeforeValidator(_noises)]
-Degrees = Annotated[float, Field(strict=True, gt=1, allow_inf_nan=False)]

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.beginning import bytes_of
-from bayesgmm.analysis.choices import Components, Degrees, Families, Noises, Scanned, Structures
+from bayesgmm.analysis.choices import Components, Families, Noises, Scanned, Structures
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.criterion import Criterion
@@ -27,7 +27,7 @@ from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_SCANNED
 from bayesgmm.model.several import covariances_in, families_in
-from bayesgmm.model.spec import Priors, our_name
+from bayesgmm.model.spec import Degrees, Priors, our_name
 
 __all__ = [
     "About",
@@ -121,15 +121,20 @@ class ModelSection:
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     labels_inform_weights: Flag = True
     family: Families = "normal"
-    nu: Literal["shared", "own"] | Degrees = "shared"
+    nu: Degrees = "shared"
     noise: Noises = "none"
     priors: Priors = field(default_factory=Priors)
 
     @property
+    def noises(self) -> list[str | None]:
+        """Kinds of noise to compare, None for none."""
+        given = [self.noise] if isinstance(self.noise, str) else self.noise
+        return [None if name == "none" else name for name in given]
+
+    @property
     def families(self) -> list[dict[str, Any]]:
         """Families and noise to compare, as `families_in` returns them."""
-        noise = [self.noise] if isinstance(self.noise, str) else self.noise
-        return families_in(self.family, [None if n == "none" else n for n in noise], self.nu)
+        return families_in(self.family, self.noises, self.nu)
 
     @property
     def counts(self) -> tuple[int, ...]:

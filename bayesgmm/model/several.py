@@ -262,7 +262,11 @@ def families_in(family: Any, noise: Any, nu: Any) -> list[dict[str, Any]]:
         several = isinstance(value, list | tuple)
         given = tuple(value) if several else (value,)
         if not given or len(set(map(str, given))) < len(given):
-            raise ConfigError(f"{name} {EACH_ONCE}, got {shown(value)}.", key=name, value=value)
+            raise ConfigError(
+                f"{name} must name at least one kind and none twice, got {shown(value)}.",
+                key=name,
+                value=value,
+            )
         asked.append(given)
     if nu != "shared" and "t" not in asked[0]:
         raise ConfigError(

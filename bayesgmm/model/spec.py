@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+import math
+import numbers
 import operator
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
@@ -51,7 +53,6 @@ def _real_number(value: Any) -> Any:
 Real = BeforeValidator(_real_number)
 Positive = Annotated[float, Real, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Real, Field(ge=0, allow_inf_nan=False)]
-Degrees = Annotated[float, Real, Field(gt=1, allow_inf_nan=False)]
 Finite = Annotated[float, Real, Field(allow_inf_nan=False)]
 
 
@@ -64,6 +65,16 @@ def _whole_number(value: Any) -> int:
         raise ValueError("must be an integer") from None
 
 
+def _degrees(value: Any) -> Any:
+    if value in ("shared", "own"):
+        return value
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 1.0 < float(value) < math.inf:
+        raise ValueError("must be 'shared', 'own' or a number above 1")
+    return float(value)
+
+
+Degrees = Annotated[Literal["shared", "own"] | float, BeforeValidator(_degrees)]
 Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=2**63 - 1)]
 
 PositiveRows = tuple[tuple[Positive, ...], ...]
@@ -336,7 +347,7 @@ class MixtureSpec(_Checked):
     resolution: Literal["auto"] | NonNegative | tuple[NonNegative, ...] = "auto"
     labels_inform_weights: StrictBool = True
     family: Family = "normal"
-    nu: Literal["shared", "own"] | Degrees = "shared"
+    nu: Degrees = "shared"
     noise: Literal["uniform"] | None = None
     noise_concentration: Positive = 1.0
 
