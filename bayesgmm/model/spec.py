@@ -1,28 +1,22 @@
 """What is to be fitted: the mixture's specification and its priors."""
 
-import functools
-import inspect
 import math
 import numbers
 import operator
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
     Field,
     StrictBool,
-    TypeAdapter,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 from pydantic.dataclasses import dataclass
 
-from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count
-from bayesgmm.cards import card
-from bayesgmm.errors import ConfigError
+from bayesgmm.model.checked import Checked, raises_config_error
 from bayesgmm.model.components.structures import SAMPLED, STRUCTURES, Covariance
 
 __all__ = [
@@ -101,93 +95,14 @@ def our_name(covariance: Any) -> Any:
 NamedCovariance = Annotated[Covariance, BeforeValidator(our_name)]
 
 
-class _Checked:
-    """Plain mappings in and out, and pydantic's report turned into one sentence of ours."""
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from a plain mapping, as ``to_dict`` gives it or a TOML section holds it.
-
-        Raises
-        ------
-        ConfigError
-            For an unknown key or a value out of range.
-        """
-        try:
-            return TypeAdapter(cls).validate_python(values)
-        except ValidationError as error:
-            raise _config_error(error, cls) from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types."""
-        return TypeAdapter(type(self)).dump_python(self, mode="json")
-
-    def __repr__(self) -> str:
-        """Show the call that makes it: what differs from the defaults."""
-        shown = []
-        for each in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, each.name)
-            made = each.default_factory
-            usual = made() if callable(made) else each.default
-            if value != usual:
-                shown.append(f"{each.name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def _repr_html_(self) -> str:
-        named = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
-        rows = [(name, shown(value)) for name, value in named.items() if self._has(name)]
-        return card(type(self).__name__, rows=rows)
-
-    def _has(self, name: str) -> bool:
-        """Whether a field says something of this one."""
-        return getattr(self, name) is not None
-
-
-def _config_error(error: ValidationError, cls: Any) -> ConfigError:
-    """Say it in one sentence; pydantic names a positional argument by its place."""
-    first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union, what came nearest
-    place, *rest = first["loc"] or (cls.__name__,)
-    outer = fields(cls)[place].name if isinstance(place, int) else place
-    key = ".".join([outer, *(p for p in rest if isinstance(p, str) and p.isidentifier())])
-    reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    if first["type"] == "unexpected_keyword_argument":
-        return ConfigError(f"unknown key {key!r}.", key=key, value=first["input"])
-    return ConfigError(
-        f"{key} {reason}, got {shown(first['input'])}.", key=key, value=first["input"]
-    )
-
-
-def _raises_config_error[Spec](cls: type[Spec]) -> type[Spec]:
-    """Make the constructor report a wrong argument as ConfigError."""
-    original: Any = cls.__init__
-
-    @functools.wraps(original)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            original(self, *args, **kwargs)
-        except ValidationError as error:
-            raise _config_error(error, cls) from None
-
-    cls.__init__ = __init__  # type: ignore[method-assign]
-    cls.__signature__ = _as_written(cls)  # type: ignore[attr-defined]
-    return cls
-
-
-def _as_written(cls: type) -> inspect.Signature:
-    """Return the signature of a constructor without what pydantic checks of each value."""
-    plain = get_type_hints(cls)
-    given = inspect.signature(cls).parameters.values()
-    return inspect.Signature([p.replace(annotation=plain[p.name]) for p in given])
-
-
 def is_by_cluster(value: Any) -> bool:
     """Whether a prior's numbers are rows, one a cluster."""
     return isinstance(value, tuple) and bool(value) and isinstance(value[0], tuple)
 
 
-@_raises_config_error
+@raises_config_error
 @dataclass(frozen=True, repr=False, config=_CONFIG)
-class Priors(_Checked):
+class Priors(Checked):
     """Priors of a Gaussian mixture.
 
     A tuple of numbers is one a feature, a tuple of tuples one row a cluster. Clusters with equal
@@ -294,9 +209,9 @@ class Priors(_Checked):
         return (*(("concentration",) if isinstance(self.concentration, tuple) else ()), *given)
 
 
-@_raises_config_error
+@raises_config_error
 @dataclass(frozen=True, repr=False, config=_CONFIG)
-class MixtureSpec(_Checked):
+class MixtureSpec(Checked):
     """A Gaussian mixture model: how many components, which covariance structure, which priors.
 
     Parameters
