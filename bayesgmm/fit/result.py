@@ -11,6 +11,7 @@ from bayesgmm.cards import card
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.degeneracy import slimmest
 from bayesgmm.fit.information import aic, bic, icl
+from bayesgmm.likelihood.compiled.tails import LARGEST_NU
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Climb", "FitStatus", "Optimum", "PointFit"]
+
+_AT_BOUND = 0.999
 
 
 class FitStatus(Enum):
@@ -249,7 +252,8 @@ class PointFit:
         pandas.DataFrame
             Index cluster; columns weight, ``mean_<feature>``, ``scale_<feature>`` (without the
             recording error) and, where the model has correlations,
-            ``correlation_<feature>_<feature>``; data units.
+            ``correlation_<feature>_<feature>``; data units. Of t components these are of the scale
+            matrix, and nu are the degrees of freedom.
 
         Examples
         --------
@@ -269,7 +273,14 @@ class PointFit:
                 f"correlation_{first}_{second}": self.correlations[:, i, j]
                 for (i, first), (j, second) in combinations(enumerate(names), 2)
             }
+        if self.parameters.nu is not None:
+            columns["nu"] = self.parameters.nu
         return pd.DataFrame(columns, index=pd.Index(self._clusters, name="cluster"))
+
+    @property
+    def _width(self) -> str:
+        """What stands in brackets after a mean."""
+        return "sd" if self.parameters.nu is None else "scale"
 
     @property
     def _clusters(self) -> list[Any]:
@@ -281,7 +292,7 @@ class PointFit:
         return card(
             f"{self.spec.n_components} clusters, {self.resolved.structure.label}, by {kind}",
             badge=(self.status.value, good),
-            columns=("cluster", "weight", *(f"{name} (sd)" for name in self.features)),
+            columns=("cluster", "weight", *(f"{name} ({self._width})" for name in self.features)),
             rows=self._cells(),
             sentences=[*self._headline()[1:]],
         )
@@ -324,7 +335,8 @@ class PointFit:
         if nu is not None:
             alike = bool((nu == nu[0]).all())
             listed = ", ".join(f"{value:.4g}" for value in (nu[:1] if alike else nu))
-            said.append(f"components with the tails of t, degrees of freedom {listed}")
+            largest = " (the largest allowed)" if nu.max() > _AT_BOUND * LARGEST_NU else ""
+            said.append(f"components with the tails of t, degrees of freedom {listed}{largest}")
         if noise is not None:
             said.append(f"noise: weight {float(noise):.3f}, in no cluster")
         return ["; ".join(said)] if said else []
@@ -344,7 +356,7 @@ class PointFit:
         ]
 
     def _table(self) -> list[str]:
-        header = ["cluster", "weight", *(f"{name:.20} (sd)" for name in self.features)]
+        header = ["cluster", "weight", *(f"{name:.20} ({self._width})" for name in self.features)]
         rows = self._cells()
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         return [
