@@ -86,7 +86,7 @@ BUGS = (
     ),
     Bug(
         "wrong alpha in model and density alike",
-        "model/resolved.py",
+        "model/resolving.py",
         'concentration=_per(priors.concentration, k, "concentration", "cluster"),',
         'concentration=_per(priors.concentration, k, "concentration", "cluster") + 1.0,',
         (ENUMERATION,),
@@ -107,7 +107,7 @@ BUGS = (
     ),
     Bug(
         "prior in the wrong units",
-        "model/resolved.py",
+        "model/resolving.py",
         "scale = scale * (structure.unit(spread)[:width] if relative else 1.0)",
         "scale = scale * 1.0",
         ("test_fit_map.py::test_affine_equivariance",),
@@ -128,7 +128,7 @@ BUGS = (
     ),
     Bug(
         "constant missing",
-        "likelihood/log_posterior.py",
+        "likelihood/prior_constants.py",
         "means = -np.log(resolved.mean_rows[1] / resolved.unit).sum() - k * d * half_log_2pi",
         "means = -np.log(resolved.mean_rows[1] / resolved.unit).sum()",
         _density("2-2-full-lognormal-exact"),

@@ -82,7 +82,9 @@ def best_of_starts(
         When the best run stopped at `max_iter`.
     """
     seed = seed_of(seed)
-    _check_options(n_starts, tol, max_iter)
+    n_starts, max_iter = check_count("n_starts", n_starts), check_count("max_iter", max_iter)
+    require_bytes(SEED_BYTES * n_starts, f"seeds of {n_starts} starts", "take fewer starts")
+    tol = check_between("tol", tol, 0.0, 1.0)
     with one_blas_thread(), sound_arithmetic(DegenerateFitError):
         if starts is None:
             return _search(target, data, _Plan(seed, n_starts, tol, max_iter, nested))
@@ -296,13 +298,6 @@ def _best(target: Target, rows: Rows, found: list[Candidate], n: int) -> list[Ca
     lowest = believed[0].run.objective - _CLEAR * math.sqrt(rows.n_rows)
     kept = believed[:n] + doubted[: n // _ON_ALL]
     return [candidate for candidate in kept if candidate.run.objective >= lowest]
-
-
-def _check_options(n_starts: int, tol: float, max_iter: int) -> None:
-    check_count("n_starts", n_starts)
-    require_bytes(SEED_BYTES * n_starts, f"seeds of {n_starts} starts", "take fewer starts")
-    check_count("max_iter", max_iter)
-    check_between("tol", tol, 0.0, 1.0)
 
 
 def _sampled(

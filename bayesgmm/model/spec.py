@@ -267,7 +267,14 @@ class MixtureSpec(Checked):
     noise_concentration: Positive = 1.0
 
     def n_parameters(self, n_features: int) -> int:
-        """Count the free parameters of the model."""
+        """Count the free parameters of the model.
+
+        Examples
+        --------
+        >>> MixtureSpec(2, family="t").n_parameters(2)
+        12
+        """
+        n_features = check_count("n_features", n_features)
         found = STRUCTURES[self.covariance].n_parameters(self.n_components, n_features)
         of_tails = {"shared": 1, "own": self.n_components}.get(str(self.nu), 0)
         return found + (self.noise is not None) + (of_tails if self.family == "t" else 0)

@@ -205,6 +205,7 @@ def _data(m: Material) -> dict[str, Arguments]:
         "Dataset.blocks": {"self": m.data, "max_rows": 7},
         "MixtureSpec": {"n_components": 2},
         "MixtureSpec.from_dict": {"values": {"n_components": 2}},
+        "MixtureSpec.n_parameters": {"self": bg.MixtureSpec(2), "n_features": 2},
         "Priors": {},
         "Priors.from_dict": {"values": {"eta": 1.0}},
         "build_model": {"data": m.rows, "spec": 2},
