@@ -291,6 +291,19 @@ def test_climbs_and_curvature_see_the_same_density():
 def test_empty_probabilities_count_rows_by_weight():
     target, x = posterior_of(2, 3, "full", 0.0)
     rows = AnnotatedRows(target.rows.table[:8], target.rows.weights[:8] + 1.0)
+    check_empty_probabilities(target, x, rows)
+
+
+def test_a_labelled_row_that_does_not_count_says_nothing_of_empty_clusters():
+    target, x = posterior_of(2, 3, "full", 0.0)
+    allowed = np.ones((8, 3), dtype=bool)
+    allowed[4] = [False, True, False]
+    weights = np.array([1.0, 2.0, 1.0, 1.0, 0.0, 1.0, 3.0, 1.0])
+    check_empty_probabilities(target, x, AnnotatedRows(target.rows.table[:8], weights, allowed))
+
+
+def check_empty_probabilities(target, x, rows):
+    """Compare prod (1 - r)^weight with the densities of SciPy."""
     few = LogPosterior(target.resolved, rows)
     expected = joint(rows, few.constrain(x[None]))
     shares = np.exp(expected - logsumexp(expected, axis=1, keepdims=True))

@@ -1,7 +1,5 @@
 """Sums over rows of the allocation probabilities of draws."""
 
-import math
-
 import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
@@ -85,13 +83,12 @@ def empty_probabilities(
         )
         grouped_responsibilities(problem.blocks, problem.n_rows, annotated, components, shares)
         for k in range(n_clusters):
-            log_empty = 0.0
+            out[s, k] = 1.0
             for i in range(weights.shape[0]):
                 others = 0.0
                 for j in range(problem.n_parts):
                     others += shares[j, i] if j != k else 0.0
-                log_empty += weights[i] * math.log(others)
-            out[s, k] = math.exp(log_empty)
+                out[s, k] *= others if weights[i] == 1.0 else others ** weights[i]
 
 
 @compiled

@@ -172,9 +172,9 @@ def _draw_group(
             copies = left if others == 0.0 else binomial(left, share / (share + others))
             left -= copies
             drawn.mass[k] += copies
-            if k == n_clusters:
+            if k == n_clusters or copies == 0:
                 continue
-            if group.whole and copies > 0:
+            if group.whole:
                 for d in range(drawn.gap.shape[0]):
                     drawn.gap[d] = group.blocks[i, d, t] - components.means[k, d]
             if group.whole and not has_tails:

@@ -66,23 +66,23 @@ def climb_partly_shared(
     """
     problem = read(flat)
     x = _coordinates_near(start, mass, problem)
-    first = first_scale(problem)
+    first, end = first_scale(problem), x.shape[0] - problem.n_nu
     x[first - centres.size : first] = centres.ravel()
-    scale = inverse_root_information(mass, problem, x.shape[0] - first)
+    scale = inverse_root_information(mass, problem, x.shape[0] - first)[: end - first]
     gradient = np.empty_like(x)
-    before, kept = -math.inf, x[first:].copy()
+    before, kept = -math.inf, x[first:end].copy()
     climb = started(kept.copy(), np.empty_like(scale), np.diag(scale * scale))
     for evaluation in range(_MOST):
-        x[first:] = climb.trial
+        x[first:end] = climb.trial
         value = expected_log_likelihood(x, flat, mass, centres, scatters, scaled, logs, gradient)
-        climb.slope[:] = gradient[first:]
+        climb.slope[:] = gradient[first:end]
         if evaluation == 0:
             before = value
             if _open_scales(climb.trial, climb.slope, problem):
                 continue
         if not advance(climb, value) or to_gain(climb) < _ENOUGH * (reached(climb) - before):
             break
-    x[first:] = climb.x if reached(climb) > before else kept
+    x[first:end] = climb.x if reached(climb) > before else kept
     _write_covariances(x, problem, out)
 
 
