@@ -79,7 +79,7 @@ class Choice:
         return " ".join(filter(None, (f"Choice: {self.model}.", self.reason, self.left_open)))
 
     def _repr_html_(self) -> str:
-        head = f"Choice: K = {self.k}, {self.model.covariance}"
+        head = f"Choice: K = {self.k}, {self.model.kind}"
         return card(head, sentences=[self.reason, self.left_open])
 
 

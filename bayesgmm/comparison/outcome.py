@@ -66,7 +66,8 @@ class Comparison:
         probability of the model, uniform prior on those with an evidence, and probability_error;
         verdict; occupied; modes and groups, the most probable numbers of hills of the density and
         of groups when components that overlap are merged, each with its ``_probability`` (from 100
-        draws; `density_modes` and `merge_components` take more); draws; seconds (of sampling and
+        draws; `density_modes` and `merge_components` take more; modes are those of Gaussians, and
+        NaN where ``family="t"``); draws; seconds (of sampling and
         what follows). What a model does not have is NaN.
     elpds : dict of {"waic", "loo"} to mapping of MixtureSpec to arviz.ELPDData
     fits : mapping of MixtureSpec to PointFit

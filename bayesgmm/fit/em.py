@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_real
@@ -16,7 +15,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
 from bayesgmm.fit.multistart import best_of_starts
-from bayesgmm.fit.points import beyond, point_of, split
+from bayesgmm.fit.points import beyond, parts, point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
@@ -62,6 +61,9 @@ def fit_em(
     (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV), whose covariances do not keep to the recording error,
     with a component narrower than that. It names the highest optimum set aside above it,
     and `PointFit.optima` holds all. A small cluster that stands apart is kept however narrow.
+
+    With ``family="t"`` unknown degrees of freedom are kept between 1 and 1,000, where a t is a
+    Gaussian for most purposes; a fit that reaches 1,000 says so.
 
     Two components that coincide are a saddle of the likelihood: it is left by splitting components.
     Where no split gains anything the fit with fewer components is the maximum, and the status says
@@ -229,17 +231,13 @@ class Likelihood:
         weights, means, covariances = split(point, k, d)
         scatters = weights[:, None, None] * covariances
         covariances = resolved.structure.covariances(weights, scatters)
-        log_noise, log_nu = beyond(point, k, d, self._n_noises)
-        if self._n_noises and not log_noise.size:
+        log_noise, log_nu = beyond(point, k, d, resolved.n_noises)
+        if resolved.n_noises and not log_noise.size:
             log_noise = np.array([math.log(USUAL_NOISE / (1.0 - USUAL_NOISE))])
         if resolved.tails is not None and not log_nu.size:
             log_nu = np.log(resolved.tails.given(k))
         plain = point_of(weights, means, covariances)
         return self._model.bounded(np.concatenate([plain, log_noise, log_nu]))
-
-    @property
-    def _n_noises(self) -> int:
-        return self.resolved.n_parts - self.resolved.n_components
 
     def point(self, x: Array) -> Array:
         """Return x itself."""
@@ -249,18 +247,17 @@ class Likelihood:
         """Return the parameters at x, data units."""
         resolved, unit = self.resolved, self.resolved.unit
         k, d = resolved.n_components, resolved.n_features
-        weights, means, covariances = split(x, k, d)
+        _, means, covariances = split(x, k, d)
+        weights, noise, nu = parts(x, k, d, resolved.n_noises)
         scales, correlations = without_error(covariances, resolved.resolution / unit)
-        log_noise, log_nu = beyond(x, k, d, self._n_noises)
-        noise = expit(log_noise[0]) if log_noise.size else None
         return Parameters(
-            weights=weights if noise is None else (1.0 - noise) * weights,
+            weights=weights,
             means=resolved.centre + unit * means,
             scales=unit * scales,
             correlations=correlations,
             covariances=covariances * unit[:, None] * unit,
             noise=noise,
-            nu=np.exp(log_nu) if log_nu.size else None,
+            nu=nu,
         )
 
     def data_units(self, rows: Rows) -> float:

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from bayesgmm.data import as_dataset, check_components, require_whole_weights
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
-from bayesgmm.fit.points import beyond, n_plain, split
+from bayesgmm.fit.points import n_plain, parts, split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
@@ -181,8 +180,7 @@ class Posterior:
         error, point = resolved.resolution / resolved.unit, self._prior.bounded(point)
         k, d = resolved.n_components, resolved.n_features
         weights, means, covariances = split(point, k, d)
-        log_noise, log_nu = beyond(point, k, d, resolved.n_parts - k)
-        noise = expit(log_noise[0]) if log_noise.size else None
+        of_all, noise, nu = parts(point, k, d, resolved.n_noises)
         if error.any():
             pooled = np.einsum("k,kij->ij", weights, covariances)
             covariances = covariances - np.diag(error**2) + _OPENED * pooled
@@ -190,13 +188,13 @@ class Posterior:
         correlations = covariances / (scales[:, :, None] * scales[:, None, :])
         scales, correlations = resolved.structure.nearest(weights, scales, correlations)
         start = Parameters(
-            weights=weights if noise is None else (1.0 - noise) * weights,
+            weights=of_all,
             means=resolved.centre + resolved.unit * means,
             scales=resolved.unit * scales,
             correlations=correlations,
             covariances=covariances,
             noise=noise,
-            nu=np.exp(log_nu) if log_nu.size else None,
+            nu=nu,
         )
         x = self._prior.unconstrain(resolved.completed(start))
         return np.clip(x, *np.transpose(self._bounds))

@@ -224,8 +224,7 @@ def _not_below(
         return []
     target, rows, floor = climbs.target, climbs.rows, climbs.floor
     resolved = target.resolved
-    n_noises = resolved.n_parts - resolved.n_components
-    point = doubled(best.x, resolved.n_components - 1, resolved.n_features, n_noises)
+    point = doubled(best.x, resolved.n_components - 1, resolved.n_features, resolved.n_noises)
     run = target.climb(rows, target.start(point), floor, plan.tol, plan.max_iter)
     runs.append(run)
     end = (run, (len(runs) - 1,))

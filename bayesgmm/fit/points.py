@@ -8,11 +8,11 @@ extrapolated; one without noise and degrees of freedom may start a mixture that 
 """
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from bayesgmm.typing import Array
 
-__all__ = ["beyond", "n_plain", "point_of", "split"]
+__all__ = ["beyond", "n_plain", "parts", "point_of", "split"]
 
 
 def n_plain(n_clusters: int, n_features: int) -> int:
@@ -30,8 +30,7 @@ def split(point: Array, n_clusters: int, n_features: int) -> tuple[Array, Array,
     factors = factors.reshape(n_clusters, n_features, n_features)
     diagonal = np.eye(n_features, dtype=bool)
     factors = np.where(diagonal, np.exp(np.where(diagonal, factors, 0.0)), factors)
-    weights = np.exp(point[:n_clusters])
-    return weights / weights.sum(), means.copy(), factors @ factors.swapaxes(1, 2)
+    return _shares(point, n_clusters), means.copy(), factors @ factors.swapaxes(1, 2)
 
 
 def point_of(weights: Array, means: Array, covariances: Array) -> Array:
@@ -53,3 +52,28 @@ def beyond(point: Array, n_clusters: int, n_features: int, n_noises: int) -> tup
     """
     others = point[n_plain(n_clusters, n_features) :]
     return others[:n_noises] - logsumexp(point[:n_clusters]), others[n_noises:]
+
+
+def parts(
+    point: Array, n_clusters: int, n_features: int, n_noises: int
+) -> tuple[Array, Array | None, Array | None]:
+    """Return the weights of clusters and noise, which sum to 1, and the degrees of freedom.
+
+    Returns
+    -------
+    weights : array of shape (cluster,)
+    noise : array of shape (), or None
+        None where the point has no noise.
+    nu : array of shape (cluster,), or None
+        None where the point says nothing of tails.
+    """
+    weights = _shares(point, n_clusters)
+    log_noise, log_nu = beyond(point, n_clusters, n_features, n_noises)
+    noise = expit(log_noise[0]) if log_noise.size else None
+    nu = np.exp(log_nu) if log_nu.size else None
+    return weights if noise is None else (1.0 - noise) * weights, noise, nu
+
+
+def _shares(point: Array, n_clusters: int) -> Array:
+    weights = np.exp(point[:n_clusters])
+    return weights / weights.sum()

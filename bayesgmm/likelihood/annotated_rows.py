@@ -327,7 +327,7 @@ def with_noise(rows: Dataset | RowTable, noise: Noise | None) -> Dataset | RowTa
     if noise is None:
         return rows
     table = rows if isinstance(rows, AnnotatedRows) else AnnotatedRows(rows)
-    return replace(table, noise=noise)
+    return table if table.noise is noise else replace(table, noise=noise)
 
 
 def require_noise(rows: RowTable, parameters: Parameters) -> None:

@@ -111,7 +111,7 @@ class LogPosterior:
         pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
         location, spread = resolved.mean_rows
         scale_shape, hyper_shape = resolved.scale_prior.shapes
-        tails, k = resolved.tails, resolved.n_components
+        tails = resolved.tails
         return Problem(
             n_rows=layout.n_plain,
             n_features=resolved.n_features,
@@ -126,13 +126,13 @@ class LogPosterior:
             scale_shape=scale_shape,
             hyper_shape=hyper_shape,
             n_parts=resolved.n_parts,
-            n_tails=0 if tails is None else k,
+            n_tails=resolved.n_tails,
             n_nu=resolved.n_free_nu,
             nu_shape=resolved.spec.priors.nu_shape,
             nu_rate=resolved.spec.priors.nu_rate,
             constants=prior_constants(resolved),
             concentration=resolved.concentrations,
-            nu=np.empty(0) if tails is None else tails.given(k),
+            nu=np.empty(0) if tails is None else tails.given(resolved.n_components),
             mean_location=(location - resolved.centre) / unit,
             mean_scale=spread / unit,
             prior_scale=resolved.scale_rows / unit,
@@ -177,8 +177,7 @@ class LogPosterior:
 
     def em_point(self, x: Array) -> Array:
         """Return the point of EM (`bayesgmm.fit.points`) at x (dim,)."""
-        n_tails = 0 if self.resolved.tails is None else self.resolved.n_components
-        point = np.empty(self._n_before_tails + n_tails)
+        point = np.empty(self._n_before_tails + self.resolved.n_tails)
         constrained_point(x, self.flat, point)
         return point
 

@@ -84,7 +84,7 @@ def picked_in(rows: RowTable, resolved: ResolvedSpec) -> Picked | None:
     partial = ~sets.all(axis=1) & (counts > 0.0)
     if not partial.any():
         return None
-    others = np.zeros((int(partial.sum()), resolved.n_parts - resolved.n_components), dtype=bool)
+    others = np.zeros((int(partial.sum()), resolved.n_noises), dtype=bool)
     return Picked(counts[partial], np.hstack([sets[partial], others]))
 
 

@@ -73,8 +73,8 @@ class Rows:
 
     def _set_size(self, resolved: ResolvedSpec) -> None:
         self._size = (resolved.n_components, resolved.n_features)
-        self._n_noises = resolved.n_parts - resolved.n_components
-        self._n_tails = 0 if resolved.tails is None else resolved.n_components
+        self._n_noises = resolved.n_noises
+        self._n_tails = resolved.n_tails
 
     @property
     def n_counted(self) -> float:

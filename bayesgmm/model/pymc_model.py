@@ -8,6 +8,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesgmm.data import Annotations, as_dataset, check_components
+from bayesgmm.model.components import NOISE
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import pair_names
 from bayesgmm.model.pymc_rows import Mixture, observe
@@ -163,7 +164,7 @@ def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
     clusters = cluster_names(resolved.n_components, resolved.class_names).tolist()
     return {
         "cluster": clusters,
-        **({} if resolved.noise is None else {"part": [*map(str, clusters), "noise"]}),
+        **({} if resolved.noise is None else {"part": [*map(str, clusters), NOISE]}),
         "feature": features,
         "feature_bis": features,
         "pair": pair_names(features),

@@ -88,7 +88,17 @@ class ResolvedSpec:
     @property
     def n_parts(self) -> int:
         """Number of clusters, and of the noise if there is one: of all weights."""
-        return self.n_components + (self.noise is not None)
+        return self.n_components + self.n_noises
+
+    @property
+    def n_noises(self) -> int:
+        """Number of noises beside the clusters: 1 or 0."""
+        return 0 if self.noise is None else 1
+
+    @property
+    def n_tails(self) -> int:
+        """Number of degrees of freedom, known ones too: one for each cluster, or 0."""
+        return 0 if self.tails is None else self.n_components
 
     @property
     def n_free_nu(self) -> int:

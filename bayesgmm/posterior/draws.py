@@ -291,7 +291,7 @@ class Draws:
     def taken(self, samples: IntArray) -> "Draws":
         """Return some of the draws, in this order."""
         chosen = self.parameters.at(samples)
-        return self._like_these(chosen, self.features, self.observed, self.frame)
+        return self._like_these(chosen, self.features, self.observed, self.frame, self.noise)
 
     def thinned(self, most: int) -> "Draws":
         """Return at most so many draws, evenly spaced."""
@@ -304,11 +304,9 @@ class Draws:
         rows = None if self.observed is None else with_features(self.observed, index)
         features = tuple(self.features[i] for i in index)
         centre, unit = self.frame
-        found = self._like_these(
-            self.parameters.margin(index), features, rows, (centre[index], unit[index])
-        )
-        vars(found)["noise"] = None if self.noise is None else self.noise.margin(index)
-        return found
+        frame, noise = (centre[index], unit[index]), self.noise
+        noise = None if noise is None else noise.margin(index)
+        return self._like_these(self.parameters.margin(index), features, rows, frame, noise)
 
     def _like_these(
         self,
@@ -316,6 +314,7 @@ class Draws:
         features: tuple[str, ...],
         rows: RowTable | None,
         frame: tuple[Array, Array],
+        noise: Noise | None,
     ) -> "Draws":
         return Draws.of(
             parameters,
@@ -326,7 +325,7 @@ class Draws:
             frame=frame,
             groups=self.groups,
             components=self.components,
-            noise=self.noise,
+            noise=noise,
         )
 
     def reduced[Result](

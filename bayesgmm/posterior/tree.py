@@ -16,6 +16,7 @@ from bayesgmm.advice import shown
 from bayesgmm.data import Annotations, Dataset, facts_of, require_likelihood_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
+from bayesgmm.model.components import NOISE
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
 from bayesgmm.model.resolved import ResolvedSpec
@@ -169,7 +170,7 @@ def _posterior(
     if has_correlations:
         coords["pair"] = pair_names(features)
     if parameters.noise is not None:
-        coords["part"] = [*map(str, clusters), "noise"]
+        coords["part"] = [*map(str, clusters), NOISE]
     return xr.Dataset({k: ((*_SAMPLE, *dims[k]), v) for k, v in values.items()}, coords)
 
 

@@ -92,11 +92,11 @@ class Imputation:
         return tables
 
 
-def _view_of(posterior: Posterior) -> Draws:
+def _view_of(what: str, posterior: Posterior) -> Draws:
     """Return the view of a posterior of Gaussians, whose conditionals are known here."""
     view = draws_of(posterior)
-    require_no_tails("impute", view)
-    require_no_noise("impute", view)
+    require_no_tails(what, view)
+    require_no_noise(what, view)
     return view
 
 
@@ -139,7 +139,7 @@ def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = N
     >>> bool(1.5 < impute(posterior, seed=1).cells["mean"].item() < 3.0)
     True
     """
-    view = _view_of(posterior)
+    view = _view_of("impute", posterior)
     wanted = np.isnan(values_of(view.table))
     if not wanted.any():
         raise DataError("no cell is missing: there is nothing to impute.")
@@ -179,7 +179,7 @@ def true_values(
     >>> bool(cells["sd"].iloc[-1] > 3 * cells["sd"].iloc[0])
     True
     """
-    view = _view_of(posterior)
+    view = _view_of("true_values", posterior)
     errors = view.table.errors if isinstance(view.table, AnnotatedRows) else None
     if errors is None:
         raise DataError("no row has an error of its own: its values are those observed.")

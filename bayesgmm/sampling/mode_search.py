@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.special import expit
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import (
@@ -17,7 +16,7 @@ from bayesgmm.errors import (
     DegenerateFitError,
 )
 from bayesgmm.fit.em import starting_fit
-from bayesgmm.fit.points import beyond, split
+from bayesgmm.fit.points import parts, split
 from bayesgmm.fit.starts import draw_starts
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -105,8 +104,7 @@ def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Param
 def _partitions(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:
     """Return the mixtures of partitions of the rows, data units."""
     resolved, k = log_posterior.resolved, log_posterior.resolved.n_components
-    n_noises = resolved.n_parts - k
-    if k == 1 and not n_noises:
+    if k == 1 and not resolved.n_noises:
         return []
     for_rows, for_starts = np.random.SeedSequence(seed).spawn(2)
     table, rng = log_posterior.rows, np.random.default_rng(for_rows)
@@ -114,15 +112,13 @@ def _partitions(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[P
         table = table[np.sort(rng.choice(len(table), _PARTITIONED_ROWS, replace=False))]
     rows = (data.completed(values_of(table), rng) - resolved.centre) / resolved.unit
     points = draw_starts(
-        rows, k, resolved.structure, _PARTITIONS, for_starts, table, noisy=n_noises > 0
+        rows, k, resolved.structure, _PARTITIONS, for_starts, table, noisy=resolved.n_noises > 0
     )
     outer = np.multiply.outer(resolved.unit, resolved.unit)
     starts = []
     for point in points:
-        weights, means, covariances = split(point, k, resolved.n_features)
-        log_noise, _ = beyond(point, k, resolved.n_features, n_noises)
-        noise = expit(log_noise[0]) if log_noise.size else None
-        weights = weights if noise is None else (1.0 - noise) * weights
+        _, means, covariances = split(point, k, resolved.n_features)
+        weights, noise, _ = parts(point, k, resolved.n_features, resolved.n_noises)
         means, covariances = resolved.centre + resolved.unit * means, covariances * outer
         unused = np.empty_like(means)
         starts.append(Parameters(weights, means, unused, covariances, covariances, noise))
