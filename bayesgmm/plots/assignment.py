@@ -239,7 +239,10 @@ def coclustering(
         extent=(0, n, n, 0),
     )  # fmt: skip
     look = asked_look()
-    bar = ax.get_figure(root=True).colorbar(image, ax=ax, shrink=0.85)  # type: ignore[union-attr]
+    beside = partition is not None and look.legend and not look.narrow
+    bar = ax.get_figure(root=True).colorbar(  # type: ignore[union-attr]
+        image, ax=ax, shrink=0.85, location="bottom" if beside else "right"
+    )
     bar.set_label("probability of the same component", fontsize=look.points(9))
     bar.ax.tick_params(labelsize=look.points(8))
     if partition is not None:
