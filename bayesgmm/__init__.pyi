@@ -8,6 +8,7 @@ from .comparison import (
     Comparison,
     Robustness,
     Sensitivity,
+    clusters_by_family,
     compare,
     robustness,
     sensitivity,
@@ -90,6 +91,7 @@ from .prediction import (
     partition,
     posterior_predictive,
     simulate,
+    strays,
     true_values,
 )
 from .report import write_report
@@ -153,6 +155,7 @@ __all__ = [
     "bootstrap_lrt",
     "build_model",
     "cluster_colour",
+    "clusters_by_family",
     "coarsened",
     "coclustering",
     "combine_modes",
@@ -193,6 +196,7 @@ __all__ = [
     "save",
     "sensitivity",
     "simulate",
+    "strays",
     "summarize",
     "true_values",
     "smc_evidence",

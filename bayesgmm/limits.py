@@ -183,6 +183,8 @@ NUMBERED_ERRORS = 3.0
 # Probability of membership below which no cluster is named for a row, and from which on it is sure.
 AMBIGUOUS = 0.8
 CERTAIN = 0.99
+# How much of a usual row counts in the estimates of its cluster, below which it is called a stray.
+STRAY = 0.5
 # Rows that two groups have together, of those that either has, above which they are told as one
 # group: no other group can share as many with either.
 SAME_GROUP = 0.5

@@ -343,13 +343,19 @@ def _sampled(
 
 
 def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
-    """Lay memberships out with one line a row: cluster, entropy, and each cluster's interval."""
+    """Lay memberships out with one line a row: cluster, entropy, and the interval of each.
+
+    The noise comes after the clusters.
+    """
     import pandas as pd
 
+    from bayesgmm.prediction import parts_of
+
+    parts = parts_of(found)
     columns = {"cluster": found["most_probable"].values, "entropy": found["entropy"].values}
-    for k, cluster in enumerate(found["cluster"].values):
-        for name in ("mean", "lower", "upper"):
-            columns[f"{name}_{cluster}"] = found[name].values[:, k]
+    for k, part in enumerate(parts.names):
+        for name, values in zip(("mean", "lower", "upper"), parts[1:], strict=True):
+            columns[f"{name}_{part}"] = values[:, k]
     return pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
 
 

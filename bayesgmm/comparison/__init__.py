@@ -1,5 +1,6 @@
 """Compare models, numbers of components and structures: every criterion side by side."""
 
+from bayesgmm.comparison._clusters_by_family import clusters_by_family
 from bayesgmm.comparison._compare import compare
 from bayesgmm.comparison._robustness import Robustness, robustness
 from bayesgmm.comparison._sensitivity import Sensitivity, sensitivity
@@ -11,6 +12,7 @@ __all__ = [
     "Comparison",
     "Robustness",
     "Sensitivity",
+    "clusters_by_family",
     "compare",
     "robustness",
     "sensitivity",

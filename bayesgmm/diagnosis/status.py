@@ -24,6 +24,12 @@ class RunStatus(Enum):
     NOT_IDENTIFIED = "not identified"
     CONVERGED = "converged"
 
+    @property
+    def labels_hold(self) -> bool:
+        """Whether clusters may be shown one by one under their numbers."""
+        unnamed = (RunStatus.NOT_IDENTIFIED, RunStatus.LABELS_SWITCH, RunStatus.CHAINS_DISAGREE)
+        return self not in unnamed
+
 
 class Finding(NamedTuple):
     """What is wrong with a run, and the sentence that says so with its figure and its cure."""

@@ -84,6 +84,11 @@ class Parameters(NamedTuple):
         return clusters._replace(noise=self.noise)
 
     @property
+    def tailed(self) -> bool:
+        """Whether components have tails, so that rows far out count less in their estimates."""
+        return self.nu is not None
+
+    @property
     def parts(self) -> Array:
         """The weights of the clusters, and after them that of the noise: (..., part)."""
         if self.noise is None:

@@ -14,6 +14,7 @@ from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
 from bayesgmm.limits import AMBIGUOUS, INTERVAL
+from bayesgmm.model.components import NOISE
 from bayesgmm.plots.curves import Shown, evenly, to_show
 from bayesgmm.plots.look import Size, asked_look, new_axes, styled
 from bayesgmm.plots.observed import points_of
@@ -24,10 +25,12 @@ from bayesgmm.plots.theme import (
     finish,
     ink,
     mark_at,
+    noise_colour,
     paper,
     printable,
     units_of,
 )
+from bayesgmm.prediction._membership import Parts, parts_of
 from bayesgmm.prediction._membership import membership as membership_of
 from bayesgmm.typing import Array, IntArray
 
@@ -51,9 +54,10 @@ def membership(
 ) -> Plot:
     """Draw each row in the colour of its most probable cluster, the paler the less sure.
 
-    With one feature the height is the probability of each cluster, with its interval. Rows whose
-    most probable cluster has a probability below `ambiguous` are ringed; a dot marks those whose
-    class is known. Rows that lack a feature of the picture are counted in its title.
+    With one feature the height is the probability of each cluster, with its interval. Rows that are
+    most probably noise are grey crosses. Rows whose largest probability is below `ambiguous` are
+    ringed; a dot marks those whose class is known. Rows that lack a feature of the picture are
+    counted in its title.
 
     Parameters
     ----------
@@ -105,19 +109,21 @@ def membership(
     chosen = evenly(len(points.places), 5000)
     shown, rows = points.values[chosen], mixture.rows[points.places[chosen]]
     soft = membership_of(source, rows, prob=prob)
-    largest = soft["mean"].max("cluster").values
-    unsure = largest < ambiguous
+    parts = parts_of(soft)
+    unsure = parts.largest < ambiguous
     labels = [axis_label(mixture.draws.features[place], known) for place in places]
     if one:
         ax = new_axes(7.0, 4.2)
-        _draw_probabilities(ax, shown[:, 0], soft, unsure)
-        labels.append("probability of the cluster")
+        _draw_probabilities(ax, shown[:, 0], parts, mixture, unsure)
+        noise = mixture.draws.noise is not None
+        labels.append(f"probability of the cluster{', or of noise' if noise else ''}")
     else:
         ax = new_axes(6.4, 5.0)
-        _draw_rows(ax, shown, soft, unsure)
+        _draw_rows(ax, shown, parts, mixture, unsure)
     _mark_known(ax, shown, rows, one)
-    for k, name in enumerate(mixture.clusters):
-        ax.plot([], [], mark_at(k), color=colour_at(k), ms=5, label=printable(name))
+    for k, name in enumerate(mixture.parts):
+        colour, mark = _colour_and_mark(k, mixture)
+        ax.plot([], [], mark, color=colour, ms=5, label=printable(name))
     ax.plot(
         [], [], "o", mfc="none", mec=ink(), ms=8,
         label=f"largest probability < {ambiguous:g} ({plural(int(unsure.sum()), 'row')})",
@@ -144,27 +150,34 @@ def _pair(mixture: Shown, features: tuple[str, str] | None) -> list[int]:
     return mixture.places(features, 2)
 
 
-def _tints(probability: Array, cluster: IntArray) -> Array:
-    """Return colours (obs, 3) that fade from the cluster's at 1 to nearly the paper's at 0.35."""
-    full = np.array([to_rgb(colour_at(int(k))) for k in cluster])
+def _colour_and_mark(place: int, mixture: Shown) -> tuple[str, str]:
+    """Return colour and mark of a cluster, or of the noise that comes after them."""
+    if place == mixture.draws.n_components:
+        return noise_colour(), "x"
+    return colour_at(place), mark_at(place)
+
+
+def _tints(probability: Array, colour: str) -> Array:
+    """Return colours (obs, 3) that fade from the one given at 1 to nearly the paper's at 0.35."""
     share = np.clip((probability - 0.35) / 0.65, 0.12, 1.0)[:, None]
-    return share * full + (1 - share) * np.array(to_rgb(paper()))
+    return share * np.array(to_rgb(colour)) + (1 - share) * np.array(to_rgb(paper()))
 
 
-def _draw_rows(ax: Axes, shown: Array, soft: xr.Dataset, unsure: np.ndarray) -> None:
-    largest = soft["mean"].max("cluster").values
-    order = np.argsort(-largest, kind="stable")  # the doubtful on top of rows tied with them
-    shown, soft, unsure, largest = (
-        shown[order], soft.isel(obs=order), unsure[order], largest[order],
-    )  # fmt: skip
+def _edges(mark: str) -> dict[str, Any]:
+    """Return what is drawn around a mark; a cross has no inside."""
+    return {"lw": 1.1} if mark == "x" else {"edgecolors": ink() + "40", "lw": 0.3}
+
+
+def _draw_rows(ax: Axes, shown: Array, parts: Parts, mixture: Shown, unsure: np.ndarray) -> None:
+    order = np.argsort(-parts.largest, kind="stable")  # the doubtful on top of rows tied with them
+    shown, unsure, largest = shown[order], unsure[order], parts.largest[order]
+    part = parts.mean.argmax(axis=1)[order]
     size = float(np.clip(3000 / len(shown), 4, 26))
-    cluster = soft["mean"].values.argmax(axis=1)
-    for k in range(soft.sizes["cluster"]):
-        own = cluster == k
+    for k in range(len(parts.names)):
+        own, (colour, mark) = part == k, _colour_and_mark(k, mixture)
         ax.scatter(
-            shown[own, 0], shown[own, 1], s=size, c=_tints(largest[own], cluster[own]),
-            marker=mark_at(k), edgecolors=ink() + "40", linewidths=0.3,
-            rasterized=len(shown) > 1000,
+            shown[own, 0], shown[own, 1], s=size, c=_tints(largest[own], colour), marker=mark,
+            rasterized=len(shown) > 1000, **_edges(mark),
         )  # fmt: skip
     ax.scatter(
         shown[unsure, 0], shown[unsure, 1], s=3.2 * size + 16, facecolors="none",
@@ -172,18 +185,18 @@ def _draw_rows(ax: Axes, shown: Array, soft: xr.Dataset, unsure: np.ndarray) -> 
     )  # fmt: skip
 
 
-def _draw_probabilities(ax: Axes, column: Array, soft: xr.Dataset, unsure: np.ndarray) -> None:
-    for k in range(soft.sizes["cluster"]):
-        mean, low, high = (soft[name].values[:, k] for name in ("mean", "lower", "upper"))
-        tints = _tints(mean, np.full(len(column), k))
-        ax.vlines(column, low, high, color=colour_at(k), lw=0.8, alpha=0.35)
+def _draw_probabilities(
+    ax: Axes, column: Array, parts: Parts, mixture: Shown, unsure: np.ndarray
+) -> None:
+    for k in range(len(parts.names)):
+        mean, low, high = (values[:, k] for values in parts[1:])
+        colour, mark = _colour_and_mark(k, mixture)
+        ax.vlines(column, low, high, color=colour, lw=0.8, alpha=0.35)
         ax.scatter(
-            column, mean, s=20, c=tints, marker=mark_at(k), edgecolors=ink() + "40",
-            linewidths=0.3, zorder=3,
-        )  # fmt: skip
-    largest = soft["mean"].max("cluster").values
+            column, mean, s=20, c=_tints(mean, colour), marker=mark, zorder=3, **_edges(mark)
+        )
     ax.scatter(
-        column[unsure], largest[unsure], s=70, facecolors="none", edgecolors=ink(), lw=0.9,
+        column[unsure], parts.largest[unsure], s=70, facecolors="none", edgecolors=ink(), lw=0.9,
         zorder=4,
     )  # fmt: skip
     ax.set_ylim(-0.03, 1.05)
@@ -201,6 +214,9 @@ def coclustering(
     ax: Axes | None = None,
 ) -> Plot:
     """Draw the probability that two rows share a component, rows ordered by a partition.
+
+    Rows of a noise share none. Where the probabilities say how probably each row is noise, a strip
+    beside the matrix shows it.
 
     Parameters
     ----------
@@ -245,13 +261,16 @@ def coclustering(
     )
     bar.set_label("probability of the same component", fontsize=look.points(9))
     bar.ax.tick_params(labelsize=look.points(8))
+    noise = _noise_of(probabilities)
+    if noise is not None:
+        _draw_strip(ax, noise[order])
     if partition is not None:
-        _outline(ax, labels[order])
+        _outline(ax, labels[order], None if noise is None else noise[order])
     what = "the partition" if partition is not None else "similarity"
     finish(
         ax,
         title=f"Co-clustering, ordered by {what}",
-        x="rows in this order",
+        x="rows in this order" + ("" if noise is None else "; at the right, P(noise) of each"),
         y="rows in this order",
         legend="beside" if partition is not None else None,
     )
@@ -299,12 +318,29 @@ def _ordered(matrix: Array, labels: IntArray) -> IntArray:
     return np.lexsort((-cohesion, labels))
 
 
-def _outline(ax: Axes, ordered: IntArray) -> None:
+def _noise_of(probabilities: Any) -> Array | None:
+    """Return how probably each row is noise (obs,), where `coclustering` says so."""
+    if isinstance(probabilities, xr.DataArray) and NOISE in probabilities.coords:
+        return np.asarray(probabilities[NOISE], dtype=float)
+    return None
+
+
+def _draw_strip(ax: Axes, noise: Array) -> None:
+    """Draw how probably each row is noise beside the matrix, in the order of its rows."""
+    n = float(len(noise))
+    left, right = 1.02 * n, 1.06 * n
+    extent = (left, right, n, 0.0)
+    ax.imshow(noise[:, None], cmap="cividis", vmin=0, vmax=1, extent=extent, label=NOISE)
+    ax.set(xlim=(0.0, right), ylim=(n, 0.0))
+
+
+def _outline(ax: Axes, ordered: IntArray, noise: Array | None) -> None:
     groups = zip(*np.unique(ordered, return_index=True, return_counts=True), strict=True)
     for place, (value, start, size) in enumerate(groups):
         end = start + size
+        beside = noise is not None and noise[start:end].mean() > 0.5
         ax.plot(
             [start, end, end, start, start], [start, start, end, end, start],
-            color=colour_at(place), lw=2.2, clip_on=False,
-            label=f"group {value}: {size} rows",
+            color=noise_colour() if beside else colour_at(place), lw=2.2, clip_on=False,
+            label=f"group {value}{' (noise)' if beside else ''}: {size} rows",
         )  # fmt: skip

@@ -14,6 +14,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
 from bayesgmm.likelihood.annotated_rows import RowTable, counting_rows, values_of
 from bayesgmm.limits import INTERVAL
+from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction._density_grid import density_grid
 from bayesgmm.prediction.draws import draws_of, table_for
@@ -48,6 +49,17 @@ class Shown:
     def clusters(self) -> tuple[str, ...]:
         """What each cluster is called: "cluster 1", or by the name that a model gives it."""
         return tuple(f"cluster {name}" for name in self.draws.clusters)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The clusters, and the noise after them where there is one."""
+        return (*self.clusters, NOISE) if self.draws.noise is not None else self.clusters
+
+    @property
+    def noise_told(self) -> str:
+        """What a legend says of the noise; empty where there is none."""
+        share = self.draws.parameters.noise
+        return "" if share is None else f"{NOISE}, {100 * share.mean():.1f} %, even in this box"
 
     def index(self, feature: str) -> int:
         """Return the place of a feature.

@@ -18,7 +18,9 @@ from bayesgmm.plots.layers import (
     draw_curves,
     draw_ellipses,
     draw_histogram,
+    draw_noise_box,
     draw_rows,
+    to_log_axis,
     told_of_pair,
 )
 from bayesgmm.plots.look import Size, asked_look, new_axes, new_grid, styled
@@ -40,6 +42,7 @@ def density_1d(
     feature: str | None = None,
     prob: float = INTERVAL,
     components: bool = True,
+    log: bool = False,
     units: Mapping[str, str] | None = None,
     figsize: Size | None = None,
     title: str | None = None,
@@ -48,6 +51,8 @@ def density_1d(
     ax: Axes | None = None,
 ) -> Plot:
     """Draw the density of one feature with an interval band and its components over the data.
+
+    Noise is part of the density, and drawn as a dotted line of its own.
 
     Parameters
     ----------
@@ -60,6 +65,9 @@ def density_1d(
         Probability of the pointwise, equal-tailed band.
     components : bool
         Whether to draw the components; leave them out where the labels are not identified.
+    log : bool
+        Whether the density has a logarithmic axis, on which tails can be seen: those of a Gaussian
+        fall ever more steeply, those of t do not, and noise is level.
     units : mapping of str to str, optional
         The unit of each feature, for the axis.
     figsize : (float, float), optional
@@ -84,12 +92,15 @@ def density_1d(
     'Fitted density of x1, K = 2'
     """
     check_flag("components", components)
+    check_flag("log", log)
     mixture, ax = to_show(source, rows), new_axes()
     name = mixture.draws.features[0] if feature is None else feature
     place = mixture.index(name)
     if mixture.rows is not None:
         draw_histogram(ax, column_of(mixture.rows, place))
     draw_curves(ax, mixture, place, prob, components)
+    if log:
+        to_log_axis(ax)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     label = axis_label(name, units_of(source, units))
     title = f"{what} of {printable(name)}, K = {mixture.draws.n_components}"
@@ -114,7 +125,8 @@ def density_2d(
 
     The contours enclose 50, 80 and 95 % of the posterior mean density (of the fitted density for
     a point fit). Each thin ellipse holds half of one component at one draw, so that their
-    scatter is the uncertainty of its mean and covariance.
+    scatter is the uncertainty of its mean and covariance. Where there is noise, which is part of
+    the density, a dotted line is the box in which it lies.
 
     Parameters
     ----------
@@ -162,6 +174,7 @@ def density_2d(
     names = [mixture.draws.features[place] for place in pair]
     draw_rows(ax, mixture, pair)
     draw_contours(ax, mixture, pair, 120)
+    draw_noise_box(ax, mixture, pair)
     if components:
         draw_ellipses(ax, mixture, pair, _ELLIPSES)
     handles = [
@@ -272,6 +285,7 @@ def _draw_panel(ax: Axes, mixture: Shown, pair: tuple[int, int], components: boo
     elif i < j:
         draw_rows(ax, mixture, pair, 0.6)
         draw_contours(ax, mixture, pair, 60)
+        draw_noise_box(ax, mixture, pair)
         if components:
             draw_ellipses(ax, mixture, pair, _ELLIPSES_A_PANEL)
     else:
@@ -286,7 +300,7 @@ def _told_of_panels(rows: RowTable | None) -> str:
 def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool) -> None:
     handles = [
         Line2D([], [], color=ink(), lw=1.0, label="density; 50, 80, 95 % of it"),
-        *cluster_handles(mixture, components and mixture.draws.n_components > 1),
+        *cluster_handles(mixture, components and len(mixture.parts) > 1),
         Line2D(
             [], [], marker="o", ls="", color=ink(0.46), ms=4, label=_told_of_panels(mixture.rows)
         ),

@@ -20,6 +20,7 @@ from bayesgmm.plots.theme import (
     finish,
     ink,
     mark_at,
+    noise_colour,
     paper,
     percent,
     printable,
@@ -46,7 +47,7 @@ def forest(
     colors: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Plot:
-    """Draw the weights and the means of the clusters with their intervals.
+    """Draw the weights and the means of the clusters with their intervals, and the noise's weight.
 
     Parameters
     ----------
@@ -86,26 +87,28 @@ def forest(
     n_panels = 1 + len(places)
     columns = min(n_panels, 3)
     n_rows = -(-n_panels // columns)
-    height = n_rows * (1.0 + 0.26 * mixture.draws.n_components) + 0.8
+    height = n_rows * (1.0 + 0.26 * len(mixture.parts)) + 0.8
     axes = new_grid(n_rows, columns, 2.6 * columns + 0.8, height, sharey=True).ravel()
     for ax in axes[n_panels:]:
         ax.set_visible(False)
-    _draw_panel(axes[0], mixture.draws.parameters.weights, mixture.clusters, prob)
+    _draw_panel(axes[0], mixture.draws.parameters.parts, mixture, prob)
     finish(axes[0], x="weight", legend=None)
     axes[0].set_xlim(0, None)
     for ax, place in zip(axes[1:n_panels], places, strict=True):
-        _draw_panel(ax, mixture.draws.parameters.means[..., place], mixture.clusters, prob)
+        _draw_panel(ax, mixture.draws.parameters.means[..., place], mixture, prob)
         finish(ax, x=f"mean of {axis_label(mixture.draws.features[place], known)}", legend=None)
     _title(axes[0], mixture, "Weights and means of the clusters", prob)
     return plotted(axes[:n_panels])
 
 
-def _draw_panel(ax: Axes, values: Array, clusters: tuple[str, ...], prob: float) -> None:
-    """Draw one row a cluster from values (sample, cluster)."""
+def _draw_panel(ax: Axes, values: Array, mixture: Shown, prob: float) -> None:
+    """Draw one row a cluster, and the noise below them, from values (sample, part)."""
     for k in range(values.shape[1]):
-        _draw_interval(ax, values[:, k], k, prob, colour_at(k), mark_at(k))
-    ax.set_yticks(range(values.shape[1]), [printable(name) for name in clusters])
-    ax.set_ylim(values.shape[1] - 0.5, -0.5)
+        beside = k == mixture.draws.n_components
+        colour = noise_colour() if beside else colour_at(k)
+        _draw_interval(ax, values[:, k], k, prob, colour, "o" if beside else mark_at(k))
+    ax.set_yticks(range(len(mixture.parts)), [printable(name) for name in mixture.parts])
+    ax.set_ylim(len(mixture.parts) - 0.5, -0.5)
     ax.grid(axis="x", color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
 

@@ -3,12 +3,23 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from bayesgmm.likelihood.annotated_rows import RowTable
+from bayesgmm.model.components import NOISE
 from bayesgmm.plots.curves import Shown, bin_edges, evenly, mass_levels
 from bayesgmm.plots.look import asked_look
 from bayesgmm.plots.observed import Column, points_of
-from bayesgmm.plots.theme import colour_at, dash_at, ink, mark_at, paper, percent, printable
+from bayesgmm.plots.theme import (
+    colour_at,
+    dash_at,
+    ink,
+    mark_at,
+    noise_colour,
+    paper,
+    percent,
+    printable,
+)
 
 __all__ = [
     "cluster_handles",
@@ -16,13 +27,17 @@ __all__ = [
     "draw_curves",
     "draw_ellipses",
     "draw_histogram",
+    "draw_noise_box",
     "draw_rows",
+    "to_log_axis",
     "told_of_pair",
 ]
 
 _MASSES = (0.5, 0.8, 0.95)
 _RADIUS = np.sqrt(2 * np.log(2.0))  # of the ellipse that holds half of a Normal in the plane
 _SHOWN_ROWS = 5000
+_LOWEST = 1e-4  # of the peak, on a logarithmic axis without data
+_NOISE_DASH = (0, (1, 1.5))
 
 
 def draw_histogram(ax: Axes, column: Column) -> None:
@@ -41,7 +56,10 @@ def draw_histogram(ax: Axes, column: Column) -> None:
 
 
 def draw_curves(ax: Axes, mixture: Shown, place: int, prob: float, components: bool) -> None:
-    """Draw the density of one feature with its band, and its components as dashed lines."""
+    """Draw the density of one feature with its band, its components dashed and the noise dotted.
+
+    The noise has no label to be taken for another: it is drawn without the components too.
+    """
     grid = mixture.density([place], 400, prob)
     points = grid["x"].values
     if mixture.sampled:
@@ -51,18 +69,40 @@ def draw_curves(ax: Axes, mixture: Shown, place: int, prob: float, components: b
         )  # fmt: skip
     what = "posterior mean" if mixture.sampled else "fitted density"
     ax.plot(points, grid["mean"], color=ink(), lw=1.6, label=what)
-    if components and mixture.draws.n_components > 1:
+    if components and len(mixture.parts) > 1:
         for k, curve in enumerate(grid["components"].values):
             name = printable(mixture.clusters[k])
             ax.plot(points, curve, color=colour_at(k), lw=1.5, ls=dash_at(k), label=name)
+    if NOISE in grid:
+        ax.plot(points, grid[NOISE], color=noise_colour(), lw=1.5, ls=_NOISE_DASH, label=NOISE)
     ax.set_xlim(points[0], points[-1])
     ax.set_ylim(bottom=0)
 
 
+def to_log_axis(ax: Axes) -> None:
+    """Give a panel of densities a logarithmic axis, which ends a little below what the data show.
+
+    The lowest bar, of one row, or the noise is the lowest; other densities fall without end.
+    """
+    bars = [bar.get_height() for bar in ax.patches if isinstance(bar, Rectangle)]
+    curves = {str(line.get_label()): np.asarray(line.get_ydata()) for line in ax.lines}
+    highest = max([*bars, *(curve.max() for curve in curves.values())])
+    shown = [bar for bar in bars if bar > 0.0] or [_LOWEST * highest]
+    noise = curves.get(NOISE, np.empty(0))
+    lowest = min([*shown, *noise[noise > 0.0]])
+    ax.set_yscale("log")
+    ax.set_ylim(0.3 * lowest, 2.0 * highest)
+
+
 def cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
-    """Return what a legend shows of the clusters."""
+    """Return what a legend shows of the clusters and of the noise."""
+    noise = [
+        Line2D([], [], color=noise_colour(), lw=1.2, ls=_NOISE_DASH, label=text)
+        for text in [mixture.noise_told]
+        if text
+    ]
     if not components:
-        return []
+        return noise
     several = mixture.sampled and not asked_look().narrow
     what = "half of a cluster, one line a draw" if several else "half of a cluster"
     return [
@@ -73,6 +113,7 @@ def cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
             for k, name in enumerate(mixture.clusters)
         ),
         Line2D([], [], color=ink(0.46), lw=0.8, marker="o", mfc="none", ms=7, label=what),
+        *noise,
     ]
 
 
@@ -123,6 +164,18 @@ def draw_contours(ax: Axes, mixture: Shown, pair: tuple[int, int], size: int) ->
     )  # fmt: skip
     ax.set_xlim(mixture.limits(pair[0]))
     ax.set_ylim(mixture.limits(pair[1]))
+
+
+def draw_noise_box(ax: Axes, mixture: Shown, pair: tuple[int, int]) -> None:
+    """Draw the outline of the box in which the noise lies, where there is one."""
+    noise = mixture.draws.noise
+    if noise is None:
+        return
+    (left, low), (right, high) = noise.low[[*pair]], noise.high[[*pair]]
+    ax.plot(
+        [left, right, right, left, left], [low, low, high, high, low],
+        color=noise_colour(), lw=1.2, ls=_NOISE_DASH, zorder=1.5,
+    )  # fmt: skip
 
 
 def draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) -> None:

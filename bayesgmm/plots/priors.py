@@ -13,6 +13,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import counting_rows, table_of, times_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import INTERVAL
+from bayesgmm.model.components import NOISE
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, as_spec
@@ -26,6 +27,7 @@ from bayesgmm.plots.theme import (
     entitle,
     finish,
     ink,
+    noise_colour,
     percent,
     predicted,
     printable,
@@ -103,7 +105,8 @@ def prior_posterior(
         ax.set_visible(False)
     parameters, laws = mixture.draws.parameters, _marginals(resolved)
     clusters = mixture.clusters
-    _draw_against(axes[0, 0], parameters.weights, clusters, laws["weights"], "weight", (0.0, 1.0))
+    of_weights = parameters.parts, mixture.parts, laws["weights"]
+    _draw_against(axes[0, 0], *of_weights, "weight", (0.0, 1.0))
     if has_pairs:
         lower = np.tril_indices(resolved.n_features, -1)
         pooled = np.moveaxis(parameters.correlations[..., lower[0], lower[1]], 1, -1)
@@ -135,7 +138,7 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
     shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
 
     def weights() -> list[Any]:
-        own = np.unique(resolved.concentration)
+        own = np.unique(resolved.concentrations)
         return [stats.beta(a, total - a) for a in own] if total > own.max() else []
 
     def means(place: int) -> list[Any]:
@@ -170,7 +173,7 @@ def _draw_against(
     name: str,
     support: tuple[float, float] | None = None,
 ) -> None:
-    """Draw histograms of values (sample, cluster) as outlines over the densities of the priors."""
+    """Draw histograms of values (sample, part) as outlines over the densities of the priors."""
     if support is None:
         low = min(law.ppf(0.005) for law in laws)
         high = max(law.ppf(0.985) for law in laws)
@@ -185,7 +188,7 @@ def _draw_against(
     for k, cluster in enumerate(clusters):
         counts, edges = np.histogram(values[:, k], bins=40)
         heights = counts / counts.max()
-        colour = colour_at(k)
+        colour = noise_colour() if cluster == NOISE else colour_at(k)
         ax.stairs(heights, edges, color=colour, fill=True, alpha=0.25)
         ax.stairs(heights, edges, color=colour, lw=1.1, label=printable(cluster))
     ax.set_xlim(support)

@@ -25,6 +25,7 @@ __all__ = [
     "finish",
     "ink",
     "mark_at",
+    "noise_colour",
     "paper",
     "percent",
     "predicted",
@@ -96,6 +97,11 @@ def ink(strength: float = 1.0) -> str:
     """
     front, back = np.array([to_rgb(rcParams["text.color"]), to_rgb(paper())])
     return to_hex(strength * front + (1.0 - strength) * back)
+
+
+def noise_colour() -> str:
+    """Return the colour of the noise: that of no cluster, and not that of the data."""
+    return ink(0.6)
 
 
 def paper() -> str:

@@ -8,11 +8,12 @@ from bayesgmm.prediction._density_modes import DensityModes, density_modes
 from bayesgmm.prediction._group_membership import group_membership
 from bayesgmm.prediction._hard_comparison import HardComparison, hard_comparison
 from bayesgmm.prediction._impute import Imputation, impute, true_values
-from bayesgmm.prediction._membership import membership, most_ambiguous
+from bayesgmm.prediction._membership import membership, most_ambiguous, parts_of
 from bayesgmm.prediction._merge_components import MergedComponents, merge_components
 from bayesgmm.prediction._overlap import overlap
 from bayesgmm.prediction._partition import CredibleBall, Partition, partition
 from bayesgmm.prediction._simulate import posterior_predictive, simulate
+from bayesgmm.prediction._strays import strays
 from bayesgmm.prediction.averaged import Average
 
 __all__ = [
@@ -37,7 +38,9 @@ __all__ = [
     "most_ambiguous",
     "overlap",
     "partition",
+    "parts_of",
     "posterior_predictive",
     "simulate",
+    "strays",
     "true_values",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.model.components import NOISE
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, table_for
 from bayesgmm.runtime.memory import require_bytes
@@ -27,7 +28,8 @@ def coclustering(fit_or_posterior: FitOrPosterior | Average, rows: Any = None) -
     Returns
     -------
     xarray.DataArray
-        Probabilities (obs, obs_bis), symmetric.
+        Probabilities (obs, obs_bis), symmetric. Rows of a noise share no component with another;
+        where there is one, the coordinate noise (obs) is the probability that a row is of it.
 
     Raises
     ------
@@ -54,16 +56,15 @@ def coclustering(fit_or_posterior: FitOrPosterior | Average, rows: Any = None) -
         "pass a random part of the rows as rows=, or take partition, which needs no matrix, or "
         "membership",
     )
-    together = np.zeros((n_rows, n_rows))
+    together, inside = np.zeros((n_rows, n_rows)), np.zeros(n_rows)
     for block in draws.sample_blocks(n_rows):
         flat = draws.responsibilities(values, block).reshape(-1, n_rows)
         together += flat.T @ flat
+        inside += flat.sum(axis=0)
     together /= draws.n_samples
     np.fill_diagonal(together, 1.0)
     obs = names_for(draws, rows, n_rows)
-    return xr.DataArray(
-        together,
-        {"obs": obs, "obs_bis": obs},
-        ("obs", "obs_bis"),
-        "coclustering",
-    )
+    coords: dict[str, Any] = {"obs": obs, "obs_bis": obs}
+    if draws.noise is not None:
+        coords[NOISE] = ("obs", np.maximum(1.0 - inside / draws.n_samples, 0.0))
+    return xr.DataArray(together, coords, ("obs", "obs_bis"), "coclustering")

@@ -95,8 +95,9 @@ def density_grid(
     if isinstance(fit_or_posterior, Average):
         components, clusters = components.sum(axis=0), np.array([WHOLE])
     variables["components"] = (("cluster", *dims), components.reshape(-1, *shape))
-    if draws.noise is not None:
-        beside = np.maximum(summary[0] - components.sum(axis=0), 0.0)
+    share = draws.parameters.noise
+    if draws.noise is not None and share is not None:
+        beside = share.mean() * np.exp(draws.noise.log_density(rows))
         variables[NOISE] = (dims, beside.reshape(shape))
     coords = {
         dim: (dim, axis, {"long_name": name})

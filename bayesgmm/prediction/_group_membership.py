@@ -14,7 +14,14 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction._partition import Partition
 from bayesgmm.prediction.averaged import Average
-from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
+from bayesgmm.prediction.draws import (
+    FitOrPosterior,
+    draws_of,
+    interval,
+    names_for,
+    table_for,
+    with_noise_last,
+)
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["group_membership"]
@@ -81,7 +88,7 @@ def group_membership(
     mean, lower, upper = (np.empty((len(values), n_groups)) for _ in range(3))
 
     def summarise(block: slice) -> None:
-        by_row = draws.responsibilities_by_row(values[block])
+        by_row = with_noise_last(draws.responsibilities_by_row(values[block]), draws)
         for group in range(n_groups):
             shares = np.einsum("rks,sk->rs", by_row, homes == group)
             mean[block, group] = shares.mean(axis=1)
@@ -103,11 +110,14 @@ def group_membership(
 
 
 def _homes(draws: Draws, table: RowTable, labels: IntArray) -> IntArray:
-    """Return the group, from 0, that holds most rows of each component: (sample, cluster)."""
+    """Return the group, from 0, that holds most rows of each component: (sample, component).
+
+    A noise counts as one component more, as it does in a partition.
+    """
     members = (labels[:, None] == np.arange(1, labels.max() + 1)) * times_of(table)[:, None]
 
     def held(block: Array, part: slice) -> Array:
-        return block @ members.astype(float)
+        return with_noise_last(block, draws) @ members.astype(float)
 
     shares: Iterable[Array] = draws.reduced(held, table)
     return np.concatenate([share.argmax(axis=2) for share in shares])

@@ -84,7 +84,8 @@ def hard_comparison(
 
     K-means runs with as many clusters on columns divided by their standard deviation, as it
     depends on units and the mixture does not. It takes weights, and knows neither labels nor errors
-    of rows, as the mixture's memberships do.
+    of rows, as the mixture's memberships do. It has no noise either: where the mixture has, a row
+    stands under the cluster that is most probable, however probably it belongs to none.
 
     Parameters
     ----------

@@ -1,10 +1,11 @@
 """Soft assignment of rows to clusters, with its uncertainty."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import entr
 
 from bayesgmm.arguments import check_count, check_prob
@@ -12,8 +13,42 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
+from bayesgmm.typing import Array
 
-__all__ = ["membership", "most_ambiguous"]
+__all__ = ["Parts", "membership", "most_ambiguous", "parts_of"]
+
+
+class Parts(NamedTuple):
+    """Probabilities of all that a row may belong to: the clusters, and the noise after them.
+
+    Parameters
+    ----------
+    names : array of shape (part,)
+        Numbers or names of the clusters; beside a noise all are names, "noise" the last.
+    mean, lower, upper : arrays of shape (obs, part)
+    """
+
+    names: NDArray[Any]
+    mean: Array
+    lower: Array
+    upper: Array
+
+    @property
+    def largest(self) -> Array:
+        """The probability of what each row most probably belongs to (obs,)."""
+        return self.mean.max(axis=1)
+
+
+def parts_of(membership: xr.Dataset) -> Parts:
+    """Return the probabilities of clusters and noise side by side: their means sum to 1."""
+    names, columns = membership["cluster"].values, ("mean", "lower", "upper")
+    values = [membership[name].values for name in columns]
+    if NOISE not in membership:
+        return Parts(names, *values)
+    beside = [membership[name].values for name in (NOISE, f"{NOISE}_lower", f"{NOISE}_upper")]
+    both = zip(values, beside, strict=True)
+    names = np.array([*map(str, names), NOISE])
+    return Parts(names, *(np.column_stack([one, other]) for one, other in both))
 
 
 def membership(
@@ -82,19 +117,15 @@ def membership(
         "lower": (dims, lower),
         "upper": (dims, upper),
     }
-    names, parts = draws.clusters, mean
     if draws.noise is not None:
-        names, parts = np.array([*map(str, names), NOISE]), np.column_stack([mean, noise[0]])
         of_noise = (NOISE, f"{NOISE}_lower", f"{NOISE}_upper")
         variables |= {name: ("obs", value) for name, value in zip(of_noise, noise, strict=True)}
-    return xr.Dataset(
-        {
-            **variables,
-            "entropy": ("obs", entr(parts).sum(axis=1)),
-            "most_probable": ("obs", names[parts.argmax(axis=1)]),
-        },
-        {"obs": names_for(draws, rows, len(values)), "cluster": draws.clusters},
-        {"prob": prob},
+    coords = {"obs": names_for(draws, rows, len(values)), "cluster": draws.clusters}
+    found = xr.Dataset(variables, coords, {"prob": prob})
+    parts = parts_of(found)
+    return found.assign(
+        entropy=("obs", entr(parts.mean).sum(axis=1)),
+        most_probable=("obs", parts.names[parts.mean.argmax(axis=1)]),
     )
 
 
@@ -112,7 +143,8 @@ def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Index obs; columns entropy (nats), cluster, probability (mean), lower, upper, and the
-        runner_up with its runner_up_probability (missing where K = 1).
+        runner_up with its runner_up_probability (missing where K = 1 and there is no noise). Both
+        may be "noise" where the model has one.
 
     Examples
     --------
@@ -130,15 +162,16 @@ def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
         )
     order = np.argsort(-membership["entropy"].values, kind="stable")[:count]
     part = membership.isel(obs=order)
-    row, names = np.arange(len(order)), part["cluster"].values
-    ranked = np.argsort(-part["mean"].values, axis=1, kind="stable")
+    row, parts = np.arange(len(order)), parts_of(part)
+    names = parts.names
+    ranked = np.argsort(-parts.mean, axis=1, kind="stable")
     table = pd.DataFrame(
         {"entropy": part["entropy"].values, "cluster": names[ranked[:, 0]]},
         index=pd.Index(part["obs"].values, name="obs"),
     )
-    for column, variable in (("probability", "mean"), ("lower", "lower"), ("upper", "upper")):
-        table[column] = part[variable].values[row, ranked[:, 0]]
+    for column, values in zip(("probability", "lower", "upper"), parts[1:], strict=True):
+        table[column] = values[row, ranked[:, 0]]
     if ranked.shape[1] > 1:
         table["runner_up"] = names[ranked[:, 1]]
-        table["runner_up_probability"] = part["mean"].values[row, ranked[:, 1]]
+        table["runner_up_probability"] = parts.mean[row, ranked[:, 1]]
     return table

@@ -14,7 +14,13 @@ from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import Average
-from bayesgmm.prediction.draws import FitOrPosterior, drawn_clusters, draws_of, table_for
+from bayesgmm.prediction.draws import (
+    FitOrPosterior,
+    drawn_clusters,
+    draws_of,
+    table_for,
+    with_noise_last,
+)
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses, placed
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
@@ -247,10 +253,7 @@ def _sampled_partitions(
     sampled = np.empty((n_copies, draws.n_samples), dtype=np.int16)
     together = np.zeros((n_counted, n_counted)) if 1 < n_counted <= MAX_ROWS_OF_TREE else None
     for block in draws.sample_blocks(n_copies):
-        shares = draws.responsibilities(table, block)
-        if draws.noise is not None:
-            beside = np.maximum(1.0 - shares.sum(axis=1, keepdims=True), 0.0)
-            shares = np.concatenate([shares, beside], axis=1)
+        shares = with_noise_last(draws.responsibilities(table, block), draws)
         if together is not None:
             kept = shares if n_counted == n_rows else shares[..., counts]
             flat = kept.reshape(-1, n_counted)

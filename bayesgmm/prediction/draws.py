@@ -23,6 +23,7 @@ __all__ = [
     "require_no_noise",
     "require_no_tails",
     "table_for",
+    "with_noise_last",
 ]
 
 FitOrPosterior = PointFit | Posterior
@@ -90,6 +91,14 @@ def require_no_noise(verb: str, draws: Draws) -> None:
             f"{verb} does not take a model with noise; density, membership and simulate do.",
             key="noise",
         )
+
+
+def with_noise_last(shares: Array, draws: Draws) -> Array:
+    """Return P(cluster | row), clusters along axis 1, with that of the noise after them if any."""
+    if draws.noise is None:
+        return shares
+    beside = np.maximum(1.0 - shares.sum(axis=1, keepdims=True), 0.0)
+    return np.concatenate([shares, beside], axis=1)
 
 
 def drawn_clusters(shares: Array, rng: np.random.Generator) -> IntArray:

@@ -28,6 +28,7 @@ from bayesgmm.report.numbers import NO_BREAK
 from bayesgmm.report.overview import brief, data, verdict
 from bayesgmm.report.reproduction import reproduction
 from bayesgmm.report.separation import separation
+from bayesgmm.report.strays import strays
 from bayesgmm.report.subject import Subject, subject_of
 from bayesgmm.runtime.parallel import one_blas_thread
 
@@ -36,7 +37,7 @@ __all__ = ["write_report"]
 Format = Literal["html", "md"]
 
 _SECTIONS = (
-    brief, data, model, components, hanging_on, estimates, separation, checks, reproduction,
+    brief, data, model, components, hanging_on, estimates, separation, strays, checks, reproduction,
 )  # fmt: skip
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|~$^])")
 

@@ -1,13 +1,16 @@
 """What the report says of components that are not Gaussian, and of noise beside them."""
 
+import numpy as np
 from scipy.stats import gamma
 
+from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import Noise, Tails
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.report.document import Block, Text
 from bayesgmm.report.numbers import plain, significant
 
-__all__ = ["distributions", "family_priors", "mixture_formula", "of_families"]
+__all__ = ["distributions", "family_priors", "mixture_formula", "of_families", "tails_found"]
 
 
 def distributions(resolved: ResolvedSpec) -> str:
@@ -60,6 +63,24 @@ def _of_noise(noise: Noise, features: tuple[str, ...]) -> str:
         "little widened, and the same for every K. K does not count the noise; the weights of the "
         "components and that of the noise sum to 1. A row whose component is known is not noise."
     )
+
+
+def tails_found(draws: Draws) -> str:
+    """Say how heavy the tails of the components are."""
+    nu, tails = draws.parameters.nu, None if draws.resolved is None else draws.resolved.tails
+    if nu is None or tails is None:
+        return ""
+    if tails.known:
+        return f"The degrees of freedom ν were given as {float(tails.nu):g}."
+    low, high = np.quantile(nu, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=0)
+    told = [
+        f"{significant(mean, 3)} ({significant(a, 3)} to {significant(b, 3)})"
+        for mean, a, b in zip(nu.mean(axis=0), low, high, strict=True)
+    ]
+    if not tails.own:
+        return f"The degrees of freedom ν are {told[0]}."
+    each = (f"{one} in cluster {name}" for one, name in zip(told, draws.clusters, strict=True))
+    return f"The degrees of freedom ν are {'; '.join(each)}."
 
 
 def family_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:

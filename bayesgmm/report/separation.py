@@ -1,7 +1,6 @@
 """The section on clusters of rows: how far apart, who belongs where, who is ambiguous."""
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from bayesgmm.data.columns import plural
@@ -18,6 +17,7 @@ from bayesgmm.prediction import (
     most_ambiguous,
     overlap,
     partition,
+    parts_of,
 )
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.numbers import INTERVAL_SHOWN, NO_BREAK, percent, plain, significant
@@ -33,11 +33,13 @@ _FEWEST = 3
 
 def separation(subject: Subject) -> Section | None:
     """Say how far the clusters are apart; nothing where there is one, or none is Gaussian."""
-    if subject.n_clusters == 1 or not subject.gaussian:
+    several = subject.n_clusters > 1
+    if not (several or subject.draws.noise is not None) or not subject.gaussian:
         return None
     blocks: list[Block] = []
     if subject.named:
-        blocks.append(_overlap_table(subject.draws))
+        if several:
+            blocks.append(_overlap_table(subject.draws))
         blocks += _memberships(subject)
     blocks += _labels_left_out(subject)
     blocks += _together(subject)
@@ -115,14 +117,16 @@ def _coefficient(value: float) -> str:
 
 def _memberships(subject: Subject) -> list[Block]:
     soft = membership(subject.draws)
-    largest = soft["mean"].max("cluster").values
+    largest = parts_of(soft).largest
     certain = float(np.average(largest > CERTAIN, weights=subject.times))
     unsure = int(subject.times[largest < AMBIGUOUS].sum())
+    none = subject.draws.noise is None
+    or_noise, nor_noise = ("", "") if none else (" or to the noise", ", nor the noise,")
     text = (
         f"Membership probabilities are means over the posterior, so that they carry the "
-        f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster with "
-        f"a probability above {CERTAIN}; {unsure} of {subject.n_obs} have no cluster above "
-        f"{AMBIGUOUS}."
+        f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster"
+        f"{or_noise} with a probability above {CERTAIN}; {unsure} of {subject.n_obs} have no "
+        f"cluster{nor_noise} above {AMBIGUOUS}."
     )
     return [
         Text(text),
@@ -130,14 +134,19 @@ def _memberships(subject: Subject) -> list[Block]:
             "membership",
             draw_membership(subject.draws, units=subject.units),
             "Each row in the colour of its most probable cluster, paler the less certain it is. "
-            f"Rows without a cluster above {AMBIGUOUS} are ringed. With one feature the height is "
-            f"the probability of each cluster with its {INTERVAL_SHOWN} interval; with more, the "
-            "two features in which the clusters lie farthest apart are shown.",
+            f"{_crosses(subject)}Rows without a cluster above {AMBIGUOUS} are ringed. With one "
+            "feature the height is the probability of each cluster with its "
+            f"{INTERVAL_SHOWN} interval; with more, the two features in which the clusters lie "
+            "farthest apart are shown.",
             "Scatter of the data coloured by cluster, ambiguous rows ringed.",
         ),
         _ambiguous_table(subject, soft),
-        _beside_kmeans(subject),
+        *([_beside_kmeans(subject)] if subject.n_clusters > 1 else []),
     ]
+
+
+def _crosses(subject: Subject) -> str:
+    return "" if subject.draws.noise is None else "Grey crosses are rows of the noise. "
 
 
 def _beside_kmeans(subject: Subject) -> Text:
@@ -163,16 +172,16 @@ def _beside_kmeans(subject: Subject) -> Text:
         f"{opening}: {fall} into another cluster, of {subject.n_obs}. The mean of the largest "
         f"membership probability is {there:.2f} there, against {everywhere:.2f} over all rows. "
         "K-means gives every row a label without a probability, and allows for no scales, "
-        "correlations or weights."
+        f"correlations or weights{'' if subject.draws.noise is None else ', nor for noise'}."
     )
 
 
 def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
     values = values_of(subject.draws.table)
     shown = subject.features[:6]
-    doubtful = int((soft["mean"].max("cluster").values < CERTAIN).sum())
+    doubtful = int((parts_of(soft).largest < CERTAIN).sum())
     listed = most_ambiguous(soft, min(max(doubtful, _FEWEST), _LISTED))
-    places = pd.Index(soft["obs"].values).get_indexer(listed.index)
+    places = subject.places(listed.index)
     rows = tuple(
         (
             str(obs),

@@ -9,7 +9,7 @@ import xarray as xr
 from bayesgmm.comparison import Choice, Comparison, Robustness
 from bayesgmm.criterion import Criterion
 from bayesgmm.data import Annotations
-from bayesgmm.diagnosis import Diagnosis, RunStatus, diagnose
+from bayesgmm.diagnosis import Diagnosis, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import times_of
 from bayesgmm.model.resolved import ResolvedSpec
@@ -18,8 +18,6 @@ from bayesgmm.posterior.tree import annotations_in, attribute
 from bayesgmm.typing import IntArray
 
 __all__ = ["Subject", "subject_of"]
-
-_UNNAMED = (RunStatus.NOT_IDENTIFIED, RunStatus.LABELS_SWITCH, RunStatus.CHAINS_DISAGREE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +94,7 @@ class Subject:
     @property
     def named(self) -> bool:
         """Whether clusters may be shown one by one under their numbers."""
-        return self.verdict.status not in _UNNAMED
+        return self.verdict.status.labels_hold
 
     @property
     def gaussian(self) -> bool:
@@ -125,6 +123,12 @@ class Subject:
     def labelled(self) -> bool:
         """Whether the rows have names of their own."""
         return self.draws.obs.dtype.kind not in "iu"
+
+    def places(self, names: Any) -> IntArray:
+        """Return where rows stand among all, by their names."""
+        import pandas as pd
+
+        return pd.Index(self.draws.obs).get_indexer(names)
 
 
 def subject_of(

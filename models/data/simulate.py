@@ -2,6 +2,7 @@
 
 Each is drawn from a known mixture with a fixed seed and rounded to three decimals, so that running
 the script again writes the same bytes. The truth is kept here, where a reader can look it up.
+``faithful_strays`` is Old Faithful with 20 rows more, on a grid over the range of the data.
 """
 
 from pathlib import Path
@@ -14,7 +15,9 @@ class Truth(NamedTuple):
     """A mixture in two dimensions, and how many rows to draw from it.
 
     With `errors`, each cell is recorded with an error of its own, which is written beside it: its
-    standard deviation is drawn evenly between half and three halves of that of the feature.
+    standard deviation is drawn evenly between half and three halves of that of the feature. With
+    `nu`, a component is Student's t with so many degrees of freedom: scales and correlations are
+    those of its scale matrix.
     """
 
     seed: int
@@ -24,6 +27,7 @@ class Truth(NamedTuple):
     scales: list[list[float]]
     correlations: list[float]
     errors: list[float] | None = None
+    nu: float | None = None
 
 
 TRUTHS = {
@@ -68,6 +72,24 @@ TRUTHS = {
         correlations=[0.0, 0.0],
         errors=[0.25, 12.0],
     ),
+    "heavy_tails": Truth(
+        seed=6,
+        rows=300,
+        weights=[1.0],
+        means=[[10.0, 5.0]],
+        scales=[[1.0, 0.5]],
+        correlations=[0.6],
+        nu=3.0,
+    ),
+    "two_t": Truth(
+        seed=8,
+        rows=500,
+        weights=[0.4, 0.6],
+        means=[[-8.0, 0.0], [8.0, 4.0]],
+        scales=[[0.8, 0.8], [1.0, 0.7]],
+        correlations=[0.0, 0.5],
+        nu=3.0,
+    ),
 }
 
 
@@ -78,6 +100,8 @@ def draw(truth: Truth) -> np.ndarray:
     noise = rng.standard_normal((truth.rows, 2))
     r = np.array(truth.correlations)[component]
     noise[:, 1] = r * noise[:, 0] + np.sqrt(1 - r**2) * noise[:, 1]
+    if truth.nu is not None:
+        noise /= np.sqrt(rng.chisquare(truth.nu, truth.rows) / truth.nu)[:, None]
     return np.array(truth.means)[component] + np.array(truth.scales)[component] * noise
 
 
@@ -88,14 +112,29 @@ def with_errors(rows: np.ndarray, truth: Truth) -> np.ndarray:
     return np.hstack([rows + errors * rng.standard_normal(rows.shape), errors])
 
 
+STRAYS = {"eruptions": (1.6, 2.475, 3.35, 4.225, 5.1), "waiting": (43, 60.667, 78.333, 96)}
+
+
+def with_strays(text: str) -> str:
+    """Return the CSV text of Old Faithful with the strays after its rows."""
+    return text + "".join(
+        f"{eruptions:g},{waiting:g}\n"
+        for eruptions in STRAYS["eruptions"]
+        for waiting in STRAYS["waiting"]
+    )
+
+
 def main() -> None:
-    """Write one CSV file for each truth."""
+    """Write one CSV file for each truth, and Old Faithful with its strays."""
+    here = Path(__file__).parent
+    faithful = with_strays((here / "faithful.csv").read_text(encoding="utf-8"))
+    (here / "faithful_strays.csv").write_text(faithful, encoding="utf-8", newline="\n")
     for name, truth in TRUTHS.items():
         rows, head = draw(truth), "x,y"
         if truth.errors is not None:
             rows, head = with_errors(rows, truth), "x,y,x_error,y_error"
         lines = [head, *(",".join(f"{cell:.3f}" for cell in row) for row in rows)]
-        path = Path(__file__).with_name(f"{name}.csv")
+        path = here / f"{name}.csv"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -66,6 +66,11 @@ class Material:
         return bg.sample(self.rows, 2, **SHORT)
 
     @cached_property
+    def tailed(self) -> bg.PointFit:
+        spec = bg.MixtureSpec(2, family="t", noise="uniform")
+        return bg.fit_em(self.rows, spec, seed=1, n_starts=2)
+
+    @cached_property
     def annotated_tree(self) -> xr.DataTree:
         return bg.sample(self.annotated, 2, **SHORT)
 
@@ -283,6 +288,7 @@ def _draws(m: Material) -> dict[str, Arguments]:
         "density_grid": {**source, "size": 5},
         "partition": {**source, "seed": 1},
         "simulate": {**source, "n": 5, "seed": 1},
+        "strays": {"fit_or_posterior": m.tailed, "rows": m.rows},
         "most_ambiguous": {"membership": bg.membership(m.tree), "count": 3},
     }  # fmt: skip
 

@@ -38,7 +38,7 @@ def rows() -> None:
     grouping: bg.Partition = bg.partition(posterior)
     ball: bg.CredibleBall = grouping.ball
     chances = bg.membership(posterior, np.array([[3.0, 65.0]]))
-    print(bg.most_ambiguous(chances), grouping.labels, ball)
+    print(bg.most_ambiguous(chances), grouping.labels, ball, bg.strays(posterior)["stray"].sum())
     print(bg.density(posterior, [[3.0, 65.0]]))
     bg.plots.density_2d(posterior).savefig("density.png")
     picture: bg.Plot = bg.plots.forest(posterior)

@@ -8,7 +8,7 @@ from bayesgmm.model.components.structures import (
     Covariance,
     distinct_structure,
 )
-from bayesgmm.model.components.tails import Tails
+from bayesgmm.model.components.tails import Tails, expected_weights
 
 __all__ = [
     "NOISE",
@@ -19,4 +19,5 @@ __all__ = [
     "Structure",
     "Tails",
     "distinct_structure",
+    "expected_weights",
 ]

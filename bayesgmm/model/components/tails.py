@@ -8,7 +8,7 @@ from scipy.special import gammaincc, gammaln
 
 from bayesgmm.typing import Array
 
-__all__ = ["Tails"]
+__all__ = ["Tails", "expected_weights"]
 
 _LEAST = 1e-6  # above it: the logarithm stays finite
 _FROM = 1.0  # degrees of freedom: below, a component has no mean
@@ -78,3 +78,25 @@ class Tails:
         if self.known:
             return nu[..., :0]
         return np.log(np.maximum((nu if self.own else nu[..., :1]) - _FROM, _LEAST))
+
+
+def expected_weights(squares: Array, n_cells: int, nu: Array) -> Array:
+    """Return E[u | row] = (nu + d) / (nu + q) for squared distances q of rows with d cells.
+
+    Parameters
+    ----------
+    squares : array of shape (..., obs)
+        Squared Mahalanobis distances from a component, by its scale matrix.
+    n_cells : int
+    nu : array, which broadcasts with `squares`
+
+    References
+    ----------
+    Peel and McLachlan (2000), Statistics and Computing 10:339.
+
+    Examples
+    --------
+    >>> expected_weights(np.array([0.0, 2.0, 20.0]), 2, np.array([4.0])).tolist()
+    [1.5, 1.0, 0.25]
+    """
+    return (nu + n_cells) / (nu + squares)

@@ -209,6 +209,7 @@ POSTERIORS = [
          error=ResourceError),
     call("density_grid, unknown", lambda: bayesgmm.density_grid(tree(), "zzz"), "'zzz'", "x1, x2"),
     call("most_ambiguous of text", lambda: bayesgmm.most_ambiguous("x"), "membership", "str"),
+    call("strays of Gaussians", lambda: bayesgmm.strays(tree()), "noise='uniform'", "family='t'"),
     call("posterior_over_k", lambda: bayesgmm.posterior_over_k(3), "Comparison", "got 3"),
     call("posterior_over_k numbers", lambda: bayesgmm.posterior_over_k({1: 2}), "an Evidence"),
     call("membership of a fit alone", lambda: bayesgmm.membership(point()), "pass them as rows"),
