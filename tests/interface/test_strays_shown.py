@@ -3,19 +3,21 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 import bayesgmm as bg
 from bayesgmm import plots
 from bayesgmm.cli.posteriors import _membership_table
-from bayesgmm.diagnosis import RunStatus
+from bayesgmm.diagnosis import Diagnosis, RunStatus
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.several import ByModel
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
 from bayesgmm.report.separation import _memberships
 from bayesgmm.report.strays import strays
-from bayesgmm.report.subject import subject_of
+from bayesgmm.report.subject import Subject, subject_of
 
 RNG = np.random.default_rng(3)
 ROWS = np.vstack(
@@ -31,20 +33,21 @@ TAILED = bg.MixtureSpec(2, family="t")
 
 @pytest.fixture(scope="module")
 def comparison() -> bg.Comparison:
-    options = {"draws": 100, "tune": 200, "chains": 2, "max_draws": 0, "seed": 1}
-    return bg.compare(
-        ROWS, 2, family=["normal", "t"], noise=[None, "uniform"], evidence="none", **options
+    """Four models of the rows by few draws, every run taken for converged, without criteria."""
+    models = (bg.MixtureSpec(2), NOISY, TAILED, bg.MixtureSpec(2, family="t", noise="uniform"))
+    short = {"draws": 100, "tune": 200, "chains": 2, "seed": 1}
+    trees = {spec: bg.sample(ROWS, spec, **short) for spec in models}
+    good = Diagnosis(RunStatus.CONVERGED, (), (), {}, ())
+    return bg.Comparison(
+        bg.Dataset.from_frame(pd.DataFrame(ROWS, columns=["x1", "x2"])),
+        models,
+        table=pd.DataFrame(),
+        elpds={},
+        fits=ByModel({}),
+        posteriors=ByModel(trees),
+        verdicts=ByModel(dict.fromkeys(models, good)),
+        seed=1,
     )
-
-
-@pytest.fixture(scope="module")
-def accepted(comparison: bg.Comparison) -> bg.Comparison:
-    """The same, every run taken for converged: so few draws are not."""
-    good = {
-        spec: replace(verdict, status=RunStatus.CONVERGED)
-        for spec, verdict in comparison.verdicts.items()
-    }
-    return replace(comparison, verdicts=ByModel(good))
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +143,11 @@ def test_ambiguous_rows_and_groups_count_the_noise(noisy):
     np.testing.assert_allclose(told.filter(like="mean_").sum(axis=1), 1.0, atol=1e-9)
 
 
-def test_clusters_by_family_are_the_same_clusters_whatever_their_numbers(accepted):
-    table = bg.clusters_by_family(accepted, NOISY)
+def test_clusters_by_family_are_the_same_clusters_whatever_their_numbers(comparison):
+    table = bg.clusters_by_family(comparison, NOISY)
     families = ["normal, noise", "normal", "t", "t, noise"]
     assert table.loc["1"].index.tolist() == table.loc["2"].index.tolist() == families
-    tree = accepted.posteriors[TAILED]
+    tree = comparison.posteriors[TAILED]
     expected = tree["posterior"]["means"].mean(("chain", "draw")).values
     np.testing.assert_allclose(table.loc["1", "t"][["mean x1", "mean x2"]], expected[0])
     shares = table["weight"].groupby("family").sum()
@@ -153,15 +156,15 @@ def test_clusters_by_family_are_the_same_clusters_whatever_their_numbers(accepte
     wide, narrow = (table.loc[("2", name), "scale x2"] for name in ("normal", "normal, noise"))
     assert wide > narrow
     orders = np.broadcast_to([1, 0], (*tree["posterior"].sizes.values(), 2)[:2] + (2,))
-    turned = {**accepted.posteriors, TAILED: permuted_tree(tree, orders)}
-    again = bg.clusters_by_family(replace(accepted, posteriors=ByModel(turned)), NOISY)
+    turned = {**comparison.posteriors, TAILED: permuted_tree(tree, orders)}
+    again = bg.clusters_by_family(replace(comparison, posteriors=ByModel(turned)), NOISY)
     np.testing.assert_allclose(again, table)
 
 
-def test_families_without_clusters_that_hold_are_left_out(accepted):
-    verdicts = dict(accepted.verdicts)
+def test_families_without_clusters_that_hold_are_left_out(comparison):
+    verdicts = dict(comparison.verdicts)
     verdicts[TAILED] = replace(verdicts[TAILED], status=RunStatus.LABELS_SWITCH)
-    some = replace(accepted, verdicts=ByModel(verdicts))
+    some = replace(comparison, verdicts=ByModel(verdicts))
     table = bg.clusters_by_family(some, NOISY)
     assert table.attrs["left_out"] == ["t"] and "t" not in table.loc["1"].index
     with pytest.raises(ConfigError, match=r"K = 2 \(full, t\) cannot be told one by one"):
@@ -178,14 +181,14 @@ def words(section) -> str:
     return "\n".join(map(str, texts))
 
 
-def test_the_report_names_strays_and_sets_families_side_by_side(accepted):
-    chosen = accepted.chosen("bic")
-    subject = subject_of(accepted, "bic", None)
-    section = strays(subject)
+def test_the_report_names_strays_and_sets_families_side_by_side(comparison):
+    draws, verdict = Draws(comparison.posteriors[NOISY]), comparison.verdicts[NOISY]
+    choice = bg.Choice(NOISY, "It is.")
+    section = strays(Subject(draws, verdict, comparison, choice, {}))
     told = words(section)
-    found = bg.strays(accepted.posteriors[chosen.model])
+    found = bg.strays(draws)
     number = int(found["stray"].sum())
-    assert chosen.model.noise and f"{number} rows of 130 have a weight below 0.5" in told
+    assert f"{number} rows of 130 have a weight below 0.5" in told
     assert f"The {min(max(number, 3), 10)} rows that count least" in told
     assert "The noise holds" in told and "normal, noise" in told and "\nt\n" in told
     listed = section.blocks[1].rows
@@ -202,8 +205,8 @@ def test_the_reports_memberships_count_the_noise(noisy):
     assert "noise" in {row[3] for row in table.rows} | {row[5] for row in table.rows}
 
 
-def test_a_posterior_with_tails_has_its_strays_and_one_without_has_none(accepted):
-    told = words(strays(subject_of(accepted.posteriors[TAILED], "loo", None)))
+def test_a_posterior_with_tails_has_its_strays_and_one_without_has_none(comparison):
+    told = words(strays(subject_of(comparison.posteriors[TAILED], "loo", None)))
     assert "The degrees of freedom ν are" in told and "The noise" not in told
-    gaussian = accepted.posteriors[bg.MixtureSpec(2)]
+    gaussian = comparison.posteriors[bg.MixtureSpec(2)]
     assert strays(subject_of(gaussian, "loo", None)) is None
