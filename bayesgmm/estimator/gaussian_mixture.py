@@ -46,6 +46,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     left; constant and collinear columns are refused; clusters are numbered by increasing mean of
     the first feature (or of the one that separates best), whatever the start.
 
+    There are neither tails nor noise: components are Gaussian, as the name says, and scikit-learn's
+    contract has no place for a row of no cluster, as ``weights_`` and `predict_proba` sum to 1.
+    ``fit_em(X, MixtureSpec(K, noise="uniform"))`` and `membership` give both.
+
     Parameters
     ----------
     n_components : int

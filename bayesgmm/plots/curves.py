@@ -95,7 +95,7 @@ class Shown:
 
     def separating(self) -> IntArray:
         """Return the features' places, the one whose clusters lie farthest apart first."""
-        weight = self.draws.parameters.weights.mean(axis=0)
+        weight = self.draws.parameters.shares.mean(axis=0)
         mean = self.draws.parameters.means.mean(axis=0)
         within = np.einsum("k,skdd->d", weight, self.draws.parameters.covariances)
         between = weight @ (mean - weight @ mean) ** 2

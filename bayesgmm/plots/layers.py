@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from bayesgmm.likelihood.annotated_rows import RowTable
-from bayesgmm.model.components import NOISE
+from bayesgmm.model.components import NOISE, half_in_the_plane
 from bayesgmm.plots.curves import Shown, bin_edges, evenly, mass_levels
 from bayesgmm.plots.look import asked_look
 from bayesgmm.plots.observed import Column, points_of
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 _MASSES = (0.5, 0.8, 0.95)
-_RADIUS = np.sqrt(2 * np.log(2.0))  # of the ellipse that holds half of a Normal in the plane
 _SHOWN_ROWS = 5000
 _LOWEST = 1e-4  # of the peak, on a logarithmic axis without data
 _NOISE_DASH = (0, (1, 1.5))
@@ -76,7 +75,8 @@ def draw_curves(ax: Axes, mixture: Shown, place: int, prob: float, components: b
     if NOISE in grid:
         ax.plot(points, grid[NOISE], color=noise_colour(), lw=1.5, ls=_NOISE_DASH, label=NOISE)
     ax.set_xlim(points[0], points[-1])
-    ax.set_ylim(bottom=0)
+    if ax.get_yscale() == "linear":
+        ax.set_ylim(bottom=0)
 
 
 def to_log_axis(ax: Axes) -> None:
@@ -90,8 +90,12 @@ def to_log_axis(ax: Axes) -> None:
     shown = [bar for bar in bars if bar > 0.0] or [_LOWEST * highest]
     noise = curves.get(NOISE, np.empty(0))
     lowest = min([*shown, *noise[noise > 0.0]])
+    low, high = 0.3 * lowest, 2.0 * highest
+    if ax.get_yscale() == "log":  # as axes that share it have it
+        (before, after) = ax.get_ylim()
+        low, high = min(low, before), max(high, after)
     ax.set_yscale("log")
-    ax.set_ylim(0.3 * lowest, 2.0 * highest)
+    ax.set_ylim(low, high)
 
 
 def cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
@@ -181,13 +185,15 @@ def draw_noise_box(ax: Axes, mixture: Shown, pair: tuple[int, int]) -> None:
 def draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) -> None:
     """Draw half of each component at `most` draws, and a mark at its mean."""
     angle = np.linspace(0, 2 * np.pi, 73)
-    circle = _RADIUS * np.stack([np.cos(angle), np.sin(angle)])
+    circle = np.stack([np.cos(angle), np.sin(angle)])
     index = list(pair)
     chosen = evenly(len(mixture.draws.parameters.weights), most)
     alpha = 0.3 if mixture.sampled else 1.0
+    found = mixture.draws.parameters.margin(index).at(chosen)
+    squares = np.broadcast_to(half_in_the_plane(found.nu), found.weights.shape)
     for k in range(mixture.draws.n_components):
-        means = mixture.draws.parameters.means[chosen][:, k, index]
-        blocks = mixture.draws.parameters.covariances[chosen][:, k][:, index][:, :, index]
+        means = found.means[:, k]
+        blocks = squares[:, k, None, None] * found.covariances[:, k]
         outlines = means[:, :, None] + np.linalg.cholesky(blocks) @ circle
         gaps = np.full((len(chosen), 2, 1), np.nan)
         joined = np.concatenate([outlines, gaps], axis=2).transpose(1, 0, 2).reshape(2, -1)

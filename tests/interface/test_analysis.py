@@ -22,6 +22,7 @@ from bayesgmm.analysis import (
     run_analysis,
 )
 from bayesgmm.analysis.schema import Expectation, read_model_file
+from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DataError, ResultFileError, SamplingInterrupted
 from bayesgmm.evidence import evidences_of
 from bayesgmm.fit import fit_em
@@ -71,12 +72,30 @@ def test_gallery_is_not_empty() -> None:
 
 def test_simulated_data_are_what_the_script_makes(tmp_path: Path) -> None:
     script = tmp_path / "simulate.py"
-    script.write_bytes((MODELS / "data/simulate.py").read_bytes())
+    for name in ("simulate.py", "faithful.csv"):
+        (tmp_path / name).write_bytes((MODELS / "data" / name).read_bytes())
     subprocess.run([sys.executable, script], check=True)
     made = sorted(tmp_path.glob("*.csv"))
-    assert len(made) == 5
+    assert len(made) == 9
     for path in made:
         assert path.read_bytes() == (MODELS / "data" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "normal", "t"), [("two_t", "xy", 4, 2), ("heavy_tails", "xy", 2, 1)]
+)
+def test_gaussians_need_twice_the_components_where_there_are_tails(name, columns, normal, t):
+    """By BIC, and the t with half as many is better."""
+    data = Dataset.from_csv(MODELS / f"data/{name}.csv", columns=list(columns))
+    best = {}
+    for family, least in (("normal", normal), ("t", t)):
+        counts = range(max(least - 1, 1), least + 2)
+        specs = [MixtureSpec(k, family=family) for k in counts]
+        bic = {spec: fit_em(data, spec, n_starts=12, seed=1).bic for spec in specs}
+        first = min(bic, key=bic.get)
+        assert first.n_components == least
+        best[family] = bic[first]
+    assert best["t"] < best["normal"] - 25.0
 
 
 def test_readme_names_every_key() -> None:

@@ -578,3 +578,13 @@ def test_scikit_learns_own_tests_fail_only_as_listed(options):
     )
     assert done.returncode == 0, done.stdout
     assert "| test_check_weights | 0 | 0 | 1 | wording" in done.stdout
+
+
+def test_tails_and_noise_are_none_of_its_words():
+    """scikit-learn's contract has no row of no cluster; the docstring says where they are."""
+    for name, value in (("family", "t"), ("noise", "uniform")):
+        with pytest.raises(TypeError, match=name):
+            GaussianMixture(2, **{name: value})
+        with pytest.raises(ValueError, match=f"Invalid parameter '{name}'"):
+            GaussianMixture(2).set_params(**{name: value})
+    assert 'noise="uniform"' in GaussianMixture.__doc__

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.path import Path
 
 import bayesgmm as bg
 from bayesgmm import plots
@@ -13,6 +15,7 @@ from bayesgmm.cli.posteriors import _membership_table
 from bayesgmm.diagnosis import Diagnosis, RunStatus
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.several import ByModel
+from bayesgmm.plots.curves import to_show
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
 from bayesgmm.report.separation import _memberships
@@ -101,6 +104,18 @@ def test_a_logarithmic_axis_shows_the_noise_and_the_lowest_bar(rows):
     assert low > 1e-3 * level
 
 
+def test_panels_that_share_a_logarithmic_axis_show_all_of_both():
+    _, panels = plt.subplots(1, 2, sharey=True)
+    ends = []
+    for panel, spec in zip(panels, (bg.MixtureSpec(1), NOISY), strict=True):
+        fit = bg.fit_em(ROWS, spec, seed=1, n_starts=4)
+        ends.append(plots.density_1d(fit, ROWS, log=True).ax.get_ylim())
+        plots.density_1d(fit, ROWS, log=True, ax=panel)
+    plt.close()
+    low, high = np.transpose(ends)
+    assert panels[0].get_ylim() == pytest.approx((low.min(), high.max()))
+
+
 def test_membership_puts_rows_of_the_noise_under_their_own_mark(noisy):
     soft = bg.membership(noisy)
     of_noise = ROWS[soft["most_probable"].values == "noise"]
@@ -111,6 +126,24 @@ def test_membership_puts_rows_of_the_noise_under_their_own_mark(noisy):
     assert {tuple(p) for p in np.asarray(drawn[2])} == {tuple(p) for p in of_noise}
     parts = np.column_stack([soft["mean"], soft["noise"]])
     assert sizes[3] == (parts.max(axis=1) < 0.8).sum()
+
+
+def test_an_ellipse_holds_half_of_a_cluster_with_tails(comparison):
+    fit = bg.fit_em(ROWS, bg.MixtureSpec(1, family="t", nu=2.0), seed=1, n_starts=2)
+    outline = next(
+        line for line in plots.density_2d(fit).ax.lines if line.get_linestyle() == "-"
+    ).get_xydata()
+    inside = Path(outline[~np.isnan(outline).any(axis=1)]).contains_points(
+        bg.simulate(fit, 20_000, seed=2)["x"].values
+    )
+    assert inside.mean() == pytest.approx(0.5, abs=0.015)
+
+
+def test_features_that_separate_do_not_depend_on_their_origin(noisy):
+    tree = noisy.copy(deep=True)
+    tree["posterior"]["means"].values[...] += [0.0, 1e4]
+    orders = [to_show(Draws(each)).separating().tolist() for each in (noisy, tree)]
+    assert orders[0] == orders[1]
 
 
 def test_with_one_feature_clusters_and_noise_add_to_one():

@@ -8,7 +8,7 @@ from bayesgmm.model.components.structures import (
     Covariance,
     distinct_structure,
 )
-from bayesgmm.model.components.tails import Tails, expected_weights
+from bayesgmm.model.components.tails import Tails, expected_weights, half_in_the_plane
 
 __all__ = [
     "NOISE",
@@ -20,4 +20,5 @@ __all__ = [
     "Tails",
     "distinct_structure",
     "expected_weights",
+    "half_in_the_plane",
 ]

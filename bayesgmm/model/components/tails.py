@@ -8,7 +8,7 @@ from scipy.special import gammaincc, gammaln
 
 from bayesgmm.typing import Array
 
-__all__ = ["Tails", "expected_weights"]
+__all__ = ["Tails", "expected_weights", "half_in_the_plane"]
 
 _LEAST = 1e-6  # above it: the logarithm stays finite
 _FROM = 1.0  # degrees of freedom: below, a component has no mean
@@ -100,3 +100,22 @@ def expected_weights(squares: Array, n_cells: int, nu: Array) -> Array:
     [1.5, 1.0, 0.25]
     """
     return (nu + n_cells) / (nu + squares)
+
+
+def half_in_the_plane(nu: Array | None) -> Array:
+    """Return the squared Mahalanobis distance within which half of a component in the plane lies.
+
+    That is 2 log 2 of a Gaussian; half the square of a t has the distribution F(2, nu).
+
+    Parameters
+    ----------
+    nu : array, or None where components are Gaussian
+
+    Examples
+    --------
+    >>> half_in_the_plane(None).round(3), half_in_the_plane(np.array([3.0, 1e9])).round(3)
+    (np.float64(1.386), array([1.762, 1.386]))
+    """
+    return (
+        np.float64(2.0 * math.log(2.0)) if nu is None else nu * np.expm1(2.0 * math.log(2.0) / nu)
+    )
