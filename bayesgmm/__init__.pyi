@@ -10,6 +10,7 @@ from .comparison import (
     Sensitivity,
     clusters_by_family,
     compare,
+    name_clusters,
     robustness,
     sensitivity,
 )
@@ -17,6 +18,7 @@ from .data import Dataset
 from .diagnosis import Diagnosis, RunStatus, diagnose
 from .elpd import WAIC, LabelAccuracy, RepairedLOO, label_accuracy, loo, loo_with_refits, waic
 from .errors import (
+    ArgumentError,
     BayesGMMError,
     ConfigError,
     ConvergenceWarning,
@@ -102,6 +104,7 @@ __version__: str
 
 __all__ = [
     "WAIC",
+    "ArgumentError",
     "Average",
     "BayesGMMError",
     "BootstrapTest",
@@ -182,6 +185,7 @@ __all__ = [
     "membership",
     "merge_components",
     "most_ambiguous",
+    "name_clusters",
     "overlap",
     "partition",
     "plots",

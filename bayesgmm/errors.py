@@ -5,6 +5,7 @@ from typing import Any
 from bayesgmm.advice import Advice, Option
 
 __all__ = [
+    "ArgumentError",
     "BayesGMMError",
     "ConfigError",
     "ConvergenceWarning",
@@ -54,6 +55,10 @@ class DataError(BayesGMMError, ValueError):
 
 class ConfigError(BayesGMMError, ValueError):
     """A specification, an option or a model file is wrong."""
+
+
+class ArgumentError(ConfigError, TypeError):
+    """A function was called with an argument that it does not have."""
 
 
 class NotFittedError(BayesGMMError, ValueError, AttributeError):

@@ -15,10 +15,12 @@ from bayesgmm.limits import IDENTIFIED, INTERVAL
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["label_free", "summarize"]
 
 
+@keywords()
 def summarize(posterior: Posterior, prob: float = INTERVAL) -> pd.DataFrame:
     """Summarise weights, means, scales and correlations of each cluster.
 
@@ -65,6 +67,7 @@ def summarize(posterior: Posterior, prob: float = INTERVAL) -> pd.DataFrame:
     return table
 
 
+@keywords()
 def label_free(
     posterior: Posterior, prob: float = INTERVAL, rows: Iterable[int] = ()
 ) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.labels.exchangeability import LabelMoves
 from bayesgmm.limits import ROUNDED
 from bayesgmm.model.groups import LabelGroups
-from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.posterior.gaussian import held_against_gaussians, some_draws
 from bayesgmm.posterior.tree import (
     COMPONENTS,
@@ -31,6 +31,7 @@ from bayesgmm.posterior.tree import (
     package_versions,
     with_attributes,
 )
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.sampling.completion import completed, laid_out
 from bayesgmm.sampling.contract import PART_DIMS, check_contract
 from bayesgmm.sampling.model_density import ModelDensity
@@ -39,11 +40,14 @@ from bayesgmm.typing import Array
 __all__ = ["adopt"]
 
 
+@keywords()
 def adopt(
     tree: Any,
     data: Any,
     spec_or_model: Any = None,
     *,
+    covariance: Covariance | None = None,
+    columns: Sequence[str] | None = None,
     cluster_variables: Sequence[str] = (),
     exchangeable: bool = False,
 ) -> xr.DataTree:
@@ -65,6 +69,10 @@ def adopt(
     spec_or_model : MixtureSpec, int or pymc.Model, optional
         What was sampled. Of a spec the priors and the recording error count: evidence and LOO are
         those of this spec.
+    covariance : str, optional
+        The covariance structure beside a number of components; "full" by default.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
     cluster_variables : sequence of str
         Variables of a model that belong to clusters though they lack the dim.
     exchangeable : bool
@@ -99,7 +107,7 @@ def adopt(
     (2, 50, 60)
     """
     check_flag("exchangeable", exchangeable)
-    dataset = as_dataset(data)
+    dataset = as_dataset(data, columns)
     require_taken("adopt", dataset)
     posterior = posterior_of(tree)
     stats = stats_of(tree, posterior)
@@ -118,7 +126,7 @@ def adopt(
             key="family",
         )
     if by_spec:
-        return adopted_by_spec(posterior, stats, given, dataset, as_spec(spec_or_model))
+        return adopted_by_spec(posterior, stats, given, dataset, as_spec(spec_or_model, covariance))
     if spec_or_model is None:
         return _of_none(posterior, stats, given, dataset, exchangeable)
     return _of_model(posterior, stats, given, dataset, spec_or_model, cluster_variables)

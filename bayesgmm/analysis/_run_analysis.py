@@ -10,10 +10,11 @@ from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.schema import AnalysisSpec, ModelSection, model_named, read_model_file
 from bayesgmm.arguments import check_count, check_flag, path_of
 from bayesgmm.data import Dataset, check_components, check_labels
-from bayesgmm.errors import ConfigError, SamplingInterrupted
+from bayesgmm.errors import SamplingInterrupted
 from bayesgmm.limits import REACHED
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.runtime.keywords import keywords
 
 if TYPE_CHECKING:
     from bayesgmm.analysis.kept import KeptOnDisk
@@ -97,6 +98,7 @@ def check_model_file(path: PathLike) -> AnalysisSpec:
     return spec
 
 
+@keywords()
 def run_analysis(
     path: PathLike,
     out: PathLike | None = None,
@@ -238,11 +240,21 @@ def _analysed(
         hanging_on = _studied(comparison, options["progress"] is True) if full else None
     except SamplingInterrupted as interruption:
         raise _left_of(interruption, spec, folder, kept) from interruption
+    comparison = _with_names(comparison, spec)
     choice = comparison.chosen(spec.report.criterion)
     verdict = comparison.verdicts[choice.model]
     files = write_outputs(spec, comparison, choice, folder, overwrite, hanging_on)
     kept.remove()
     return AnalysisResult(spec, comparison, choice, verdict, files)
+
+
+def _with_names(comparison: "Comparison", spec: AnalysisSpec) -> "Comparison":
+    """Name the clusters of each K that has names and was finished."""
+    from bayesgmm.comparison import name_clusters
+
+    there = {model.n_components for model in comparison.models}
+    names = {int(k): given for k, given in spec.about.clusters.items() if int(k) in there}
+    return name_clusters(comparison, names) if names else comparison
 
 
 def _studied(comparison: "Comparison", progress: bool) -> "Robustness":
@@ -260,14 +272,6 @@ def _studied(comparison: "Comparison", progress: bool) -> "Robustness":
 def checked_data(spec: AnalysisSpec) -> Dataset:
     """Read the data of an analysis and check that they allow what it asks for."""
     data = spec.data.read()
-    for column in spec.data.units:
-        if column not in data.features:
-            raise ConfigError(
-                f"units in [data] name {column!r}, which is not among the columns used: "
-                f"{', '.join(data.features):.200}.",
-                key="units",
-                value=column,
-            )
     model = spec.model
     check_labels(data, model.labels_inform_weights)
     for k in model.needed:

@@ -120,7 +120,7 @@ def write_outputs(
             write_text(stage / names[kind], csv_text(table))
         save(posterior, stage / names["posterior"])
         write_text(stage / names["comparison"], csv_text(comparison.table))
-        write_text(stage / names["summary"], csv_text(summarize(posterior)))
+        write_text(stage / names["summary"], csv_text(summarize(posterior, spec.report.prob)))
         write_report(
             comparison,
             stage / names["report"],
@@ -129,6 +129,7 @@ def write_outputs(
             criterion=spec.report.criterion,
             about=spec.subject,
             robustness=robustness,
+            prob=spec.report.prob,
         )
         record = _record(spec, comparison, choice)
         files = {str(f.relative_to(stage)): hash_of(f) for f in files_in(stage)}

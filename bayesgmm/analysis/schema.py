@@ -25,7 +25,8 @@ from bayesgmm.criterion import Criterion
 from bayesgmm.data import Dataset, is_parquet
 from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
-from bayesgmm.limits import MOST_SCANNED
+from bayesgmm.limits import INTERVAL, MOST_SCANNED
+from bayesgmm.model.numbering import checked_names
 from bayesgmm.model.several import covariances_in, families_in
 from bayesgmm.model.spec import Degrees, Priors, our_name
 
@@ -43,7 +44,7 @@ __all__ = [
 
 _OF_TABLES = (
     *("na", "row_labels", "drop_missing", "missing"),
-    *("weights", "weights_kind", "labels", "errors"),
+    *("weights", "weights_kind", "labels", "errors", "units"),
 )
 _OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
 _CONFIG: Any = {"extra": "forbid"}
@@ -54,18 +55,23 @@ Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Count = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")]
 ModelName = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}( [A-Za-z_]+)?$")]
 EvidenceRoutes = Literal["both", "bridge", "none"]
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class About:
-    """[about]: what the analysis is for, shown in the report."""
+    """[about]: what the analysis is for, shown in the report.
+
+    ``clusters`` names the clusters of a K in the order of their numbers: ``2 = ["short", "long"]``.
+    """
 
     title: str = ""
     question: str = ""
     source: str = ""
     known: str = ""
+    clusters: dict[Count, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -179,11 +185,15 @@ class SamplerSection:
 
 @dataclass(frozen=True, config=_CONFIG)
 class ReportSection:
-    """[report]: how the report looks, and the criterion that chooses the reported K."""
+    """[report]: how the report looks, and the criterion that chooses the reported K.
+
+    ``prob`` is the probability of the intervals in report and summary.
+    """
 
     title: str = ""
     format: Literal["html", "md"] = "html"
     criterion: Criterion = "loo"
+    prob: Share = INTERVAL
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -232,8 +242,8 @@ class AnalysisSpec:
     @property
     def subject(self) -> dict[str, Any]:
         """What the report says about the analysis itself."""
-        more = {"units": dict(self.data.units), "command": self.command}
-        return {**dataclasses.asdict(self.about), **more}
+        told = dataclasses.asdict(self.about) | {"command": self.command}
+        return {name: value for name, value in told.items() if name != "clusters"}
 
     @property
     def config(self) -> dict[str, Any]:
@@ -266,6 +276,8 @@ class AnalysisSpec:
         for key in ("log_likelihood", "elpd_loo"):
             for name in getattr(spec.expect, key):
                 _check_expected(name, key, spec.model, where)
+        for count, names in spec.about.clusters.items():
+            _check_named(int(count), names, spec.model, f"[about.clusters] of {where}")
         return spec
 
 
@@ -275,16 +287,30 @@ def model_named(name: str, structures: tuple[str, ...]) -> tuple[int, str]:
     return int(count), our_name(structure) if structure else structures[0]
 
 
-def _check_expected(name: str, key: str, model: ModelSection, where: str) -> None:
-    """Raise where [expect] speaks of a model that is not compared, or not of one alone."""
-    count, structure = model_named(name, model.structures)
-    place = f"[expect.{key}] of {where} speaks of"
+def _check_compared(count: int, place: str, key: str, model: ModelSection) -> None:
     if count not in model.counts:
         raise ConfigError(
             f"{place} K = {count}, which n_components in [model] does not hold: {model.numbers}.",
             key=key,
-            value=name,
+            value=count,
         )
+
+
+def _check_named(count: int, names: tuple[str, ...], model: ModelSection, where: str) -> None:
+    """Raise where names of clusters are none, or of a K that is not compared."""
+    _check_compared(count, f"{where} speaks of", "clusters", model)
+    try:
+        checked_names(names, count)
+    except ConfigError as error:
+        text = str(error).replace("cluster_names must", "must")
+        raise ConfigError(f"{where}, K = {count}, {text}", key="clusters", value=names) from None
+
+
+def _check_expected(name: str, key: str, model: ModelSection, where: str) -> None:
+    """Raise where [expect] speaks of a model that is not compared, or not of one alone."""
+    count, structure = model_named(name, model.structures)
+    place = f"[expect.{key}] of {where} speaks of"
+    _check_compared(count, place, key, model)
     if structure not in model.structures:
         raise ConfigError(
             f"{place} {structure!r}, which covariance in [model] does not hold: "

@@ -9,6 +9,7 @@ import typer
 
 from bayesgmm.cli.options import (
     Chains,
+    ClusterNamesByK,
     Components,
     Cores,
     CovariancesOption,
@@ -19,19 +20,25 @@ from bayesgmm.cli.options import (
     FamiliesOption,
     Full,
     Json,
+    Known,
     LabelsInformWeights,
     MaxDraws,
     NoisesOption,
     NuOption,
     Overwrite,
     PriorOptions,
+    Prob,
+    Question,
+    ReportFormat,
     ResolutionOption,
     Resume,
     Seed,
+    Source,
     TargetAccept,
     Title,
     Tune,
     degrees_in,
+    names_by_count_in,
     priors_in,
     resolution_in,
     structures_in,
@@ -54,6 +61,7 @@ from bayesgmm.cli.reading import (
     reads_data,
     refuse_reading,
 )
+from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:
     from bayesgmm.analysis import AnalysisSpec
@@ -88,7 +96,7 @@ def run(
     full: Full = False,
     json: Json = False,
 ) -> int:
-    """Run the analysis of a model file: report, posterior, tables and verdict."""
+    """Run a model file: report, posterior, tables and verdict."""
     from bayesgmm.analysis import read_model_file, with_sampler
 
     _refuse_data(file)
@@ -103,16 +111,16 @@ def check(
     reading: dict[str, Any],
     json: Json = False,
 ) -> int:
-    """Check a model file and its data, or data alone, without fitting anything."""
+    """Check a model file, or data alone, without fitting anything."""
     from bayesgmm.analysis import checked_data, read_model_file
     from bayesgmm.data import facts_of
 
     if is_data(file):
-        section, data = read_data(file, reading)
+        data = read_data(file, reading)
         if json:
-            print_json({"data": facts_of(data), "units": section.units})
+            print_json({"data": facts_of(data), "units": dict(data.units)})
         else:
-            print_data(data, section.units)
+            print_data(data)
         return Exit.OK
     refuse_reading(file, reading)
     spec = read_model_file(file)
@@ -131,7 +139,7 @@ def check(
         )
         return Exit.OK
     sampler = spec.sampler
-    print_data(data, spec.data.units)
+    print_data(data)
     picked = "" if spec.model.labels_inform_weights else "; rows were picked for their labels"
     structures = ", ".join(spec.model.structures)
     families = "" if len(spec.model.families) == 1 else f", {len(spec.model.families)} families"
@@ -153,7 +161,13 @@ def compare(
     labels_inform_weights: LabelsInformWeights = True,
     prior: PriorOptions = None,
     criterion: CriterionOption = "loo",
+    prob: Prob = INTERVAL,
     title: Title = "",
+    question: Question = "",
+    source: Source = "",
+    known: Known = "",
+    cluster_names: ClusterNamesByK = None,
+    format: ReportFormat = "html",
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -168,7 +182,10 @@ def compare(
     full: Full = False,
     json: Json = False,
 ) -> int:
-    """Compare numbers of components, structures and families; writes what run writes."""
+    """Compare numbers of components, structures and families.
+
+    It writes the same files as run.
+    """
     from bayesgmm.analysis import AnalysisSpec
 
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
@@ -189,7 +206,13 @@ def compare(
                 "priors": priors_in(prior),
             },
             "sampler": {name: value for name, value in sampler.items() if value is not None},
-            "report": {"title": title, "criterion": criterion},
+            "report": {"title": title, "criterion": criterion, "prob": prob, "format": format},
+            "about": {
+                "question": question,
+                "source": source,
+                "known": known,
+                "clusters": names_by_count_in(cluster_names),
+            },
         },
         "the command",
     )
@@ -201,7 +224,7 @@ def datasets(
     folder: Annotated[Path, typer.Argument(help="Folder of model files.")] = Path("models"),
     json: Json = False,
 ) -> int:
-    """List the model files of a folder: their data, their numbers of components, their titles."""
+    """List the model files of a folder."""
     from bayesgmm.analysis import check_model_file
     from bayesgmm.errors import ConfigError
 
@@ -262,7 +285,7 @@ def _analysed(spec: "AnalysisSpec", how: _How, json: bool, command: str) -> int:
 
     data = checked_data(spec)
     if not json:
-        print_data(data, spec.data.units)
+        print_data(data)
     result = analyse(spec, data=data, progress=shows_progress(), **how._asdict())
     if not json:
         return print_analysis(result, command)

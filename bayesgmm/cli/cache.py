@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cache(clear: Clear = False, json: Json = False) -> int:
-    """Show where the compiled numerical code is stored and its size, or remove it."""
+    """Show where compiled code is stored and its size, or remove it."""
     from bayesgmm.runtime import code_folders
 
     current = code_folders.kept_in()

@@ -13,7 +13,7 @@ app = typer.Typer(
     help="Gaussian mixtures with honest uncertainty, from a data file to a posterior report.",
     epilog="Example: bayesgmm run models/faithful.toml",
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 analyses.register(app)
@@ -32,9 +32,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback; taken after a command too.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.")] = False,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),

@@ -52,16 +52,16 @@ def grid(
     seed: Seed = None,
     json: Json = False,
 ) -> int:
-    """Compare covariance structures and numbers of components by the BIC of EM fits."""
+    """Compare covariance structures and numbers of components by BIC."""
     from bayesgmm.fit import bic_grid
     from bayesgmm.posterior.files import check_writable, write_text
     from bayesgmm.posterior.whole_files import csv_text
 
     for path in filter(None, (out, picture)):
         check_writable(path, overwrite)
-    section, dataset = read_data(data, reading)
+    dataset = read_data(data, reading)
     if not json:
-        print_data(dataset, section.units)
+        print_data(dataset)
     table = bic_grid(
         dataset,
         _numbers(components),

@@ -12,6 +12,8 @@ from bayesgmm.errors import ConfigError
 
 __all__ = [
     "Chains",
+    "ClusterNames",
+    "ClusterNamesByK",
     "Columns",
     "Components",
     "Cores",
@@ -25,6 +27,7 @@ __all__ = [
     "FamilyOption",
     "Full",
     "Json",
+    "Known",
     "LabelsInformWeights",
     "NoiseOption",
     "NoisesOption",
@@ -35,15 +38,19 @@ __all__ = [
     "PosteriorFile",
     "PriorOptions",
     "Prob",
+    "Question",
+    "ReportFormat",
     "ResolutionOption",
     "Resume",
     "Seed",
+    "Source",
     "TargetAccept",
     "Title",
     "Tune",
     "Units",
     "degrees_in",
     "errors_in",
+    "names_by_count_in",
     "names_in",
     "priors_in",
     "resolution_in",
@@ -63,7 +70,12 @@ PosteriorFile = Annotated[
 ]
 Components = Annotated[
     str,
-    typer.Option("--components", "-k", help='Numbers of components: "1-6", "2,3", "3" or "auto".'),
+    typer.Option(
+        "--components",
+        "-k",
+        metavar="COUNTS",
+        help='Numbers of components: "1-6", "2,3", "3" or "auto".',
+    ),
 ]
 OneComponentCount = Annotated[
     int, typer.Option("--components", "-k", min=1, help="Number of components.")
@@ -133,17 +145,20 @@ LabelsInformWeights = Annotated[
         "were picked for their labels."
     ),
 ]
-Draws = Annotated[int | None, typer.Option(min=1, help="Draws kept of each chain.")]
+Draws = Annotated[
+    int | None, typer.Option(min=1, help="Posterior draws per chain; 1000 by default.")
+]
 TargetAccept = Annotated[
     float | None,
     typer.Option(help="Mean acceptance probability of NUTS, between 0 and 1; 0.9 by default."),
 ]
-Tune = Annotated[int | None, typer.Option(min=1, help="Draws of warm-up of each chain.")]
+Tune = Annotated[int | None, typer.Option(min=1, help="Warm-up draws per chain; 1000 by default.")]
 Evidence = Annotated[
     str,
     typer.Option(
         metavar="both|bridge|none",
-        help="Log evidence by bridge sampling and sequential Monte Carlo, by the first, or not.",
+        help="Log evidence: by bridge sampling and sequential Monte Carlo, by bridge sampling "
+        "only, or none.",
     ),
 ]
 Chains = Annotated[int | None, typer.Option(min=1, help="Number of chains; 4 by default.")]
@@ -155,7 +170,8 @@ MaxDraws = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Most draws of each chain that a run with a bad verdict goes on with; 0 for never.",
+        help="Most draws per chain by which a run that has not converged is extended; as many as "
+        "--draws by default, 0 for never.",
     ),
 ]
 CriterionOption = Annotated[
@@ -173,38 +189,70 @@ PriorOptions = Annotated[
         "--prior",
         metavar="NAME=VALUE",
         help="A prior as in [model.priors] of a model file, such as eta=3, "
-        "scale_family=halfnormal or mean_scale=2,4; may be given again.",
+        "scale_family=halfnormal or mean_scale=2,4; repeatable.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed; drawn and stored when there is none.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Random seed; generated and stored if omitted.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on from the K that an interrupted run has finished."),
+    typer.Option("--resume", help="Continue an interrupted run after the K that it has finished."),
 ]
 Full = Annotated[
     bool,
-    typer.Option("--full", help="Ask also what the answer hangs on; takes several times as long."),
+    typer.Option(
+        "--full",
+        help="Also study how the answer depends on priors, recording steps and number of rows; "
+        "takes several times as long.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Units = Annotated[
     list[str] | None,
-    typer.Option("--unit", metavar="COLUMN=UNIT", help="Unit of a column; may be given again."),
+    typer.Option(
+        "--unit", metavar="COLUMN=UNIT", help="Unit of a column, such as mass=g; repeatable."
+    ),
 ]
 Prob = Annotated[float, typer.Option(help="Probability of the intervals.")]
+ReportFormat = Annotated[
+    str, typer.Option("--format", metavar="html|md", help="Format of the report.")
+]
+Question = Annotated[str, typer.Option(help="What the analysis is to answer; for the report.")]
+Source = Annotated[str, typer.Option(help="Where the data come from; for the report.")]
+Known = Annotated[str, typer.Option(help="What is known beforehand; for the report.")]
+ClusterNames = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,NAME",
+        help="Names of the clusters, in the order of their numbers, separated by commas.",
+    ),
+]
+ClusterNamesByK = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cluster-names",
+        metavar="K=NAME,NAME",
+        help="Names of the clusters of a K, in the order of their numbers, such as "
+        "2=short,long; repeatable.",
+    ),
+]
 
 
-def names_in(columns: str | None) -> list[str] | None:
-    """Return the column names in an option's value; quotes protect a comma, as in a CSV file."""
-    if columns is None:
-        return None
+def names_in(given: str | None, option: str = "--columns") -> list[str] | None:
+    """Return the names in an option's value; quotes protect a comma, as in a CSV file."""
+    return None if given is None else _split(given, option)
+
+
+def _split(given: str, option: str) -> list[str]:
     try:
-        return next(csv.reader([columns], skipinitialspace=True, strict=True), [])
+        return next(csv.reader([given], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
         raise ConfigError(
-            f"--columns {shown(columns)} has an unbalanced quote ({error}); close or double it.",
-            key="columns",
-            value=columns,
+            f"{option} {shown(given)} has an unbalanced quote ({error}); close or double it.",
+            key=option.removeprefix("--").replace("-", "_"),
+            value=given,
         ) from None
 
 
@@ -236,6 +284,25 @@ def resolution_in(text: str) -> str | float | list[float]:
 def units_in(given: list[str] | None) -> dict[str, str]:
     """Return the unit of each column named in the options' values, "mass=g" each."""
     return _pairs_in(given, "--unit", "a unit is given as COLUMN=UNIT, such as mass=g")
+
+
+def names_by_count_in(given: list[str] | None) -> dict[str, list[str]]:
+    """Return the names of the clusters of each K in the options' values, "2=short,long" each.
+
+    Examples
+    --------
+    >>> names_by_count_in(["2=short,long"])
+    {'2': ['short', 'long']}
+    """
+    pairs = [text.partition("=")[::2] for text in given or ()]
+    for count, names in pairs:
+        if not (count.strip().isdigit() and names):
+            raise typer.BadParameter(
+                "names are given as K=NAME,NAME, such as 2=short,long, got "
+                f"{shown(count or names)}.",
+                param_hint="--cluster-names",
+            )
+    return {count.strip(): _split(names, "--cluster-names") for count, names in pairs}
 
 
 def errors_in(given: list[str] | None) -> dict[str, str | float]:

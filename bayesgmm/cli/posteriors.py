@@ -8,6 +8,7 @@ import typer
 
 from bayesgmm.cli.options import (
     Chains,
+    ClusterNames,
     Cores,
     CovarianceOption,
     DataFile,
@@ -28,6 +29,7 @@ from bayesgmm.cli.options import (
     Title,
     Tune,
     degrees_in,
+    names_in,
     priors_in,
     resolution_in,
 )
@@ -99,19 +101,22 @@ def fit(
     noise: NoiseOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
+    cluster_names: ClusterNames = None,
     seed: Seed = None,
     json: Json = False,
 ) -> int:
-    """Fit a mixture by maximum likelihood (EM) or at its posterior mode."""
+    """Fit a mixture by maximum likelihood or at its posterior mode."""
     from bayesgmm.fit import fit_em, fit_map
 
-    section, dataset = read_data(data, reading)
+    dataset = read_data(data, reading)
     if not json:
-        print_data(dataset, section.units)
+        print_data(dataset)
     of_noise = None if noise == "none" else noise
     beside: dict[str, Any] = {"family": family, "nu": degrees_in(nu), "noise": of_noise}
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
-    found = (fit_map if posterior_mode else fit_em)(dataset, spec, seed=seed)
+    names = names_in(cluster_names, "--cluster-names")
+    fit_one = fit_map if posterior_mode else fit_em
+    found = fit_one(dataset, spec, cluster_names=names, seed=seed)
     if not json:
         print_line(str(found))
         return Exit.OK
@@ -122,6 +127,7 @@ def fit(
             "family": spec.family_words,
             "noise_model": spec.noise,
             "columns": found.features,
+            "clusters": found.clusters,
             "log_likelihood": found.log_likelihood,
             "log_posterior": found.log_posterior,
             "n_parameters": found.n_parameters,
@@ -146,6 +152,7 @@ def sample(
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
     prior: PriorOptions = None,
+    cluster_names: ClusterNames = None,
     title: Title = "",
     method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
     draws: Draws = None,
@@ -169,9 +176,9 @@ def sample(
     from bayesgmm.sampling.room import require_room
 
     check_prob(prob)
-    section, dataset = read_data(data, reading)
+    dataset = read_data(data, reading)
     if not json:
-        print_data(dataset, section.units)
+        print_data(dataset)
     of_noise = None if noise == "none" else noise
     beside: dict[str, Any] = {"family": family, "nu": degrees_in(nu), "noise": of_noise}
     beside["priors"] = priors_in(prior)
@@ -191,7 +198,8 @@ def sample(
     if target_accept is not None:
         options["target_accept"] = target_accept
     options |= {"method": method.value} | lengths
-    about = {"title": title, "units": dict(section.units)}
+    options["cluster_names"] = names_in(cluster_names, "--cluster-names")
+    about = {"title": title}
     tree, verdict, table = _sampled(dataset, spec, path, overwrite, options, about, prob)
     if json:
         found = {"verdict": verdict.to_dict(), "summary": records(table), "file": str(path)}
@@ -252,7 +260,7 @@ def predict(
     wanted = None
     if rows is not None:
         names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
-        _, wanted = read_data(rows, {**reading, "columns": names}, to_fit=False)
+        wanted = read_data(rows, {**reading, "columns": names}, to_fit=False)
         tell_data(wanted)
     table = _membership_table(membership(tree, wanted, prob))
     if wanted is not None and wanted.row_labels is None and wanted.kept is not None:
@@ -269,7 +277,7 @@ def simulate(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
-    """Draw new rows from the posterior predictive distribution, with their clusters."""
+    """Draw new rows from the posterior predictive distribution."""
     from bayesgmm import prediction
     from bayesgmm.posterior import load
     from bayesgmm.posterior.files import check_writable

@@ -70,22 +70,22 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
 
 
-def print_data(data: "Dataset", units: Mapping[str, str] | None = None) -> None:
+def print_data(data: "Dataset") -> None:
     """Say what was understood: rows, columns, units, and what was left out and why."""
-    for line in _account(data, units):
+    for line in _account(data):
         print_line(line)
 
 
 def tell_data(data: "Dataset") -> None:
     """Say it on stderr, where stdout holds the answer."""
-    for line in _account(data, None):
+    for line in _account(data):
         print(line, file=sys.stderr)
 
 
-def _account(data: "Dataset", units: Mapping[str, str] | None) -> list[str]:
+def _account(data: "Dataset") -> list[str]:
     from bayesgmm.data import account, facts_of
 
-    lines = account(facts_of(data), units)
+    lines = account(facts_of(data))
     return [f"{head:<11}" + one_line(as_options(text)) for head, text in lines]
 
 

@@ -12,7 +12,6 @@ import typer
 from bayesgmm.cli.options import Columns, Units, errors_in, names_in, units_in
 
 if TYPE_CHECKING:
-    from bayesgmm.analysis.schema import DataSection
     from bayesgmm.data import Dataset
 
 __all__ = ["data_name", "data_section", "is_data", "read_data", "reads_data", "refuse_reading"]
@@ -51,7 +50,9 @@ def _options(
     ] = None,
     na: Annotated[
         list[str] | None,
-        typer.Option(help="Text or number that stands for missing values; repeatable."),
+        typer.Option(
+            metavar="CELL", help="Text or number that stands for missing values; repeatable."
+        ),
     ] = None,
     percent: Annotated[bool, typer.Option("--percent", help='Read cells such as "12 %".')] = False,
     currency: Annotated[
@@ -61,8 +62,9 @@ def _options(
     missing: Annotated[
         str,
         typer.Option(
-            help='Missing cells: "refuse" them, "drop" their rows, or "mar": sum over what they '
-            "may be, taken as missing at random."
+            metavar="refuse|drop|mar",
+            help="Missing cells: refuse them, drop their rows, or sum over what they may be, taken "
+            "as missing at random (mar).",
         ),
     ] = "refuse",
     weights: Annotated[
@@ -87,7 +89,7 @@ def _options(
         typer.Option(
             metavar="COLUMN=ERROR",
             help="Column, or number, that holds the standard deviations of the errors of a column; "
-            "may be given again.",
+            "repeatable.",
         ),
     ] = None,
     unit: Units = None,
@@ -129,7 +131,7 @@ def reads_data(command: Callable[..., int]) -> Callable[..., int]:
         return command(**given, reading=reading)
 
     required = [p for p in kept if p.default is inspect.Parameter.empty]
-    parameters = required + ends + [p for p in kept if p not in required]
+    parameters = required + [p for p in kept if p not in required] + ends
     with_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
     del with_options.__wrapped__
@@ -168,13 +170,11 @@ def data_section(path: Path, reading: dict[str, Any]) -> dict[str, Any]:
     return {"file": str(path), **reading}
 
 
-def read_data(
-    path: Path, reading: dict[str, Any], *, to_fit: bool = True
-) -> "tuple[DataSection, Dataset]":
+def read_data(path: Path, reading: dict[str, Any], *, to_fit: bool = True) -> "Dataset":
     """Read the data file of a command; rows that nothing is fitted to need not be a data set."""
     from bayesgmm.analysis import AnalysisSpec
     from bayesgmm.data import Dataset, NewRows
 
     values = {"name": "data", "data": data_section(path, reading)}
     section = AnalysisSpec.from_dict(values, "the command").data
-    return section, section.read(Dataset if to_fit else NewRows)
+    return section.read(Dataset if to_fit else NewRows)

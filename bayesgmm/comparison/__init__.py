@@ -2,6 +2,7 @@
 
 from bayesgmm.comparison._clusters_by_family import clusters_by_family
 from bayesgmm.comparison._compare import compare
+from bayesgmm.comparison._name_clusters import name_clusters
 from bayesgmm.comparison._robustness import Robustness, robustness
 from bayesgmm.comparison._sensitivity import Sensitivity, sensitivity
 from bayesgmm.comparison.choosing import Choice
@@ -14,6 +15,7 @@ __all__ = [
     "Sensitivity",
     "clusters_by_family",
     "compare",
+    "name_clusters",
     "robustness",
     "sensitivity",
 ]

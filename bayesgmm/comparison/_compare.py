@@ -38,6 +38,7 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.progress import check_progress
 from bayesgmm.runtime.seeds import integer, integers
@@ -59,6 +60,7 @@ class _Plan(NamedTuple):
     numbers: Mapping[MixtureSpec, str]
 
 
+@keywords()
 def compare(
     data: Any,
     n_components: Counts = range(1, 7),
@@ -70,6 +72,7 @@ def compare(
     priors: Priors | None = None,
     resolution: Any = "auto",
     labels_inform_weights: bool = True,
+    columns: Sequence[str] | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -106,6 +109,8 @@ def compare(
         Recording step of the data; see `MixtureSpec`.
     labels_inform_weights : bool
         False where labelled rows were picked for their labels; see `MixtureSpec`.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
     draws, tune, chains : int
     target_accept : float
         As in `sample`.
@@ -155,7 +160,7 @@ def compare(
     4
     """
     check_one_of("evidence", evidence, get_args(EvidenceRoutes))
-    dataset = as_dataset(data)
+    dataset = as_dataset(data, columns)
     require_whole_weights(dataset)
     require_taken("compare", dataset)
     check_labels(dataset, labels_inform_weights)

@@ -7,6 +7,7 @@ from bayesgmm.arguments import check_instance
 from bayesgmm.comparison._sensitivity import Sensitivity, sensitivity
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.evidence import Coarsened, coarsened, probability_by_rows
+from bayesgmm.runtime.keywords import keywords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ class Robustness:
         return f"{self.sensitivity}\n{self.coarsened}\np(K) by rows\n{by_rows.to_string()}"
 
 
+@keywords()
 def robustness(
     comparison: Comparison,
     *,

@@ -29,6 +29,7 @@ from bayesgmm.model.several import ByModel, numbers_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.progress import steps
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class _Study(NamedTuple):
         return self.comparison.table.iloc[self.comparison.models.index(spec)]
 
 
+@keywords()
 def sensitivity(
     comparison: Comparison,
     *,

@@ -9,6 +9,7 @@ from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.data.alike import alike_rows
 from bayesgmm.data.columns import NOT_ASKED_FOR, plural
 from bayesgmm.data.dataset import Dataset
+from bayesgmm.data.words import with_unit
 from bayesgmm.limits import COSTLY, GROUP_COST
 from bayesgmm.typing import Array
 
@@ -38,6 +39,7 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "missing": _missing_in(data),
         "row_labels": None if data.row_labels is None else list(data.row_labels[:_MOST_ROWS]),
         "reading": {k: v for k, v in options.items() if k not in _USUAL or v != _USUAL[k]},
+        **({"units": dict(data.units)} if data.units else {}),
         **_known_of(data),
     }
 
@@ -96,22 +98,18 @@ def _missing_in(data: Dataset) -> dict[str, Any]:
     }
 
 
-def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) -> Iterator[
-    tuple[str, str]
-]:  # fmt: skip
+def account(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what was understood, each line as its heading and its text.
 
     Parameters
     ----------
     facts : mapping
         As `facts_of` returns it, or a result stores it.
-    units : mapping of str to str or None
-        Units by column.
 
     Examples
     --------
-    >>> facts = {"source": "a.csv", "rows": 9, "columns": ["x"], "left_out": {"id": "holds ..."}}
-    >>> for head, text in account(facts, {"x": "cm"}):
+    >>> facts = {"source": "a.csv", "rows": 9, "columns": ["x"], "units": {"x": "cm"}}
+    >>> for head, text in account(facts | {"left_out": {"id": "holds ..."}}):
     ...     print(head, "|", text)
     data | a.csv: 9 rows, 1 column
     columns | x (cm)
@@ -120,7 +118,7 @@ def account(facts: Mapping[str, Any], units: Mapping[str, str] | None = None) ->
     columns, rows, dropped = facts["columns"], facts["rows"], facts.get("dropped", 0)
     source = {"-": "standard input"}.get(facts["source"], facts["source"])
     yield "data", f"{source}: {plural(rows, 'row')}, {plural(len(columns), 'column')}"
-    named = [f"{name} ({units[name]})" if units and name in units else name for name in columns]
+    named = [with_unit(name, facts.get("units") or {}) for name in columns]
     yield "columns", _cut(named)
     missing = facts.get("missing") or {}
     if missing.get("cells"):

@@ -69,6 +69,11 @@ class AnnotationColumns:
             )
 
     @property
+    def given(self) -> bool:
+        """Whether anything annotates the rows."""
+        return any(value is not None for value in (self.weights, self.labels, self.errors))
+
+    @property
     def numbers(self) -> tuple[str, ...]:
         """Columns of numbers, each once."""
         given = (self.weights, *(self.errors or {}).values())

@@ -39,7 +39,8 @@ def real_array(data: Any) -> NDArray[Any]:
             "of equal length a row."
         ) from None
     if array.ndim != 2:
-        cures = {1: "one feature is data.reshape(-1, 1)", 3: "data.reshape(len(data), -1)"}
+        alone = "to_frame()" if hasattr(data, "to_frame") else "reshape(-1, 1)"
+        cures = {1: f"one feature is data.{alone}", 3: "data.reshape(len(data), -1)"}
         raise DataError(
             f"data must be two-dimensional (rows by features), got {type(data).__name__} of "
             f"shape {array.shape}; {cures.get(array.ndim, 'pass an array or a data frame')}."

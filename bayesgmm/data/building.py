@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
-from bayesgmm.arguments import check_flag, check_one_of
+from bayesgmm.advice import Advice, Option, shown
+from bayesgmm.arguments import check_flag, check_instance, check_one_of, check_texts
 from bayesgmm.data.annotated_checks import examine_annotated, glance_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
 from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen, glance
 from bayesgmm.data.columns import Table, distinct_labels
+from bayesgmm.data.parquet import ParquetRows
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.runtime.renaming import OLD_NAME
 from bayesgmm.typing import IntArray
@@ -21,7 +22,7 @@ from bayesgmm.typing import IntArray
 if TYPE_CHECKING:
     from bayesgmm.data.dataset import Dataset
 
-__all__ = ["checked", "from_table", "way_with_missing"]
+__all__ = ["checked", "from_table", "left_in_file", "way_with_missing"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -51,6 +52,7 @@ def from_table[D: "Dataset"](
     named: bool,
     missing: Missing = "refuse",
     beside: AnnotationColumns = NO_ANNOTATIONS,
+    units: Mapping[str, str] | None = None,
 ) -> D:
     """Return the data set of a table; rows with missing cells are left out if that is asked for.
 
@@ -68,6 +70,8 @@ def from_table[D: "Dataset"](
         What to do about missing cells.
     beside : AnnotationColumns
         What annotates the rows.
+    units : mapping of str to str, optional
+        The unit of each feature, where it is known.
     """
     values, lines = table.values, table.lines
     labels = distinct_labels(table.row_labels, "row_labels" in options)
@@ -98,7 +102,28 @@ def from_table[D: "Dataset"](
         named=named,
         notes=table.notes,
         known=known,
+        units=units,
     )
+
+
+def left_in_file[D: "Dataset"](
+    make: type[D],
+    source: str,
+    columns: list[str] | None,
+    plain: bool,
+    units: Mapping[str, str] | None,
+) -> D:
+    """Return the data set of Parquet whose rows stay in the file; `plain` rows alone can do so."""
+    if not plain:
+        raise ConfigError(
+            "na, row_labels, missing, weights, labels and errors need the rows in memory; pass "
+            "in_memory=True, or write a file without these rows.",
+            key="in_memory",
+        )
+    rows, named = ParquetRows(source, columns), columns is not None
+    options = {"in_memory": False, "ignored_columns": list(rows.ignored)}
+    options["left_out"] = dict(rows.ignored)
+    return checked(make, rows, rows.features, source, options=options, named=named, units=units)
 
 
 def checked[D: "Dataset"](
@@ -115,8 +140,10 @@ def checked[D: "Dataset"](
     named: bool = True,
     notes: tuple[str, ...] = (),
     known: Annotations | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> D:
     """Check rows, warn of what looks wrong, and return the data set."""
+    of_features = _units({} if units is None else units, features)
     n_obs, normal = rows.shape[0], None
     told: list[str] = []
     if known is None and not make.to_fit:
@@ -151,7 +178,26 @@ def checked[D: "Dataset"](
         kept,
         dict(options or {}),
         known,
+        of_features,
         _rows=rows,
         _facts=facts,
         _normal=normal,
     )
+
+
+def _units(given: Any, features: tuple[str, ...]) -> dict[str, str]:
+    """Return the unit of each feature that has one; those of other columns are refused."""
+    units = dict(check_instance("units", given, Mapping, "a mapping of columns to units"))
+    check_texts("units", list(units.values()))
+    for column in units:
+        if column not in features:
+            raise ConfigError(
+                Advice(
+                    Option("units"),
+                    f" name {shown(column)}, which is not among the columns used: "
+                    f"{', '.join(features):.200}.",
+                ),
+                key="units",
+                value=column,
+            )
+    return units

@@ -14,18 +14,19 @@ from bayesgmm.arguments import check_count, check_flag, path_text
 from bayesgmm.data.annotation_columns import AnnotationColumns
 from bayesgmm.data.annotations import Annotations, Missing, WeightsKind
 from bayesgmm.data.arrow_csv import read_quickly
-from bayesgmm.data.building import checked, from_table, way_with_missing
+from bayesgmm.data.building import from_table, left_in_file, way_with_missing
 from bayesgmm.data.checking import BLOCK, ArrayRows, Facts, Rows, frozen
 from bayesgmm.data.columns import asked_for
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.frames import read_frame
 from bayesgmm.data.incomplete import Normal, completed
-from bayesgmm.data.parquet import ParquetRows, read_parquet
+from bayesgmm.data.parquet import read_parquet
 from bayesgmm.data.reading import read_strictly
 from bayesgmm.data.recording import recording_steps
 from bayesgmm.data.sources import Source
 from bayesgmm.data.words import card_of, line_of
-from bayesgmm.errors import ConfigError, DataError, ResourceError
+from bayesgmm.errors import DataError, ResourceError
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Dataset"]
@@ -63,6 +64,8 @@ class Dataset:
     annotations : Annotations or None
         What is known of the rows beside their values: weights, labels, errors. None where there is
         nothing of the kind, and no cell is missing.
+    units : mapping of str to str
+        The unit of each feature where it is known; plots and tables show it.
 
     Examples
     --------
@@ -81,12 +84,14 @@ class Dataset:
     kept: IntArray | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
     annotations: Annotations | None = field(default=None, repr=False)
+    units: Mapping[str, str] = field(default_factory=dict)
     _rows: Rows = field(repr=False, kw_only=True)
     _facts: Facts = field(repr=False, kw_only=True)
     _normal: Normal | None = field(default=None, repr=False, kw_only=True)
     to_fit: ClassVar[bool] = True
 
     @classmethod
+    @keywords()
     def from_csv(
         cls,
         path: PathLike,
@@ -108,6 +113,7 @@ class Dataset:
         weights_kind: WeightsKind | None = None,
         labels: Any = None,
         errors: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> Self:
         """Read a CSV file with a header line; nothing is guessed and nothing is repaired.
 
@@ -150,7 +156,7 @@ class Dataset:
             error, leave their rows out, or keep them. "mar" sums over what a cell may be, exactly;
             it takes cells to be missing at random, which means that whether one is missing depends
             on observed cells alone.
-        weights, weights_kind, labels, errors
+        weights, weights_kind, labels, errors, units
             As for ``from_frame``; a column that annotates rows is no feature. Its numbers are read
             as those of features, and a label that stands for a missing value is unknown.
 
@@ -167,23 +173,13 @@ class Dataset:
             For a column that one of the options would make a feature, one that counts the rows,
             one whose numbers may have been misread, and a repeated value far from all others.
         """
-        dialect = Dialect(
-            sep,
-            decimal,
-            encoding,
-            thousands,
-            comment,
-            markers(na),
-            row_labels,
-            header,
-            percent,
-            currency,
-        )
+        text = (sep, decimal, encoding, thousands, comment, markers(na))
+        dialect = Dialect(*text, row_labels, header, percent, currency)
         missing = way_with_missing(missing, drop_missing)
         columns = None if columns is None else asked_for(columns)
         beside = AnnotationColumns(weights, weights_kind, labels, errors)
         source, options = Source(path_text(path)), dialect.options()
-        asked: Any = {"named": columns is not None, "missing": missing, "beside": beside}
+        asked: Any = dict(named=columns is not None, missing=missing, beside=beside, units=units)
         large = source.size >= _QUICK_BYTES
         if large and (table := read_quickly(source, columns, dialect, beside)):
             with suppress(DataError):  # raised again with the line
@@ -192,6 +188,7 @@ class Dataset:
         return from_table(cls, table, source.path, options, **asked)
 
     @classmethod
+    @keywords()
     def from_frame(
         cls,
         df: Any,
@@ -205,6 +202,7 @@ class Dataset:
         weights_kind: WeightsKind | None = None,
         labels: Any = None,
         errors: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> Self:
         """Take a pandas, polars or pyarrow table.
 
@@ -227,6 +225,8 @@ class Dataset:
         errors : mapping of str to str, number or array of shape (obs,), optional
             By feature the column, or the standard deviations, of each row's own error, data units.
             Where a value is missing, its error may be missing too.
+        units : mapping of str to str, optional
+            The unit of a feature, by its name; plots and tables show it.
 
         Raises
         ------
@@ -239,14 +239,13 @@ class Dataset:
         missing = way_with_missing(missing, drop_missing)
         columns = None if columns is None else asked_for(columns)
         beside = AnnotationColumns(weights, weights_kind, labels, errors)
-        table, options = (
-            read_frame(df, columns, dialect=dialect, beside=beside),
-            dialect.options(text=False),
-        )
-        asked: Any = {"named": columns is not None, "missing": missing, "beside": beside}
+        table = read_frame(df, columns, dialect=dialect, beside=beside)
+        options = dialect.options(text=False)
+        asked: Any = dict(named=columns is not None, missing=missing, beside=beside, units=units)
         return from_table(cls, table, "frame", options, **asked)
 
     @classmethod
+    @keywords()
     def from_parquet(
         cls,
         path: PathLike,
@@ -261,6 +260,7 @@ class Dataset:
         weights_kind: WeightsKind | None = None,
         labels: Any = None,
         errors: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> Self:
         """Read Parquet.
 
@@ -272,7 +272,7 @@ class Dataset:
         columns, na, row_labels, drop_missing, missing
             As for ``from_csv``. The index of a pandas frame is never a feature; it names the
             rows where no column is named.
-        weights, weights_kind, labels, errors
+        weights, weights_kind, labels, errors, units
             As for ``from_frame``.
         in_memory : bool
             False leaves the rows in the file and computes every fact block by block; ``values``
@@ -293,19 +293,10 @@ class Dataset:
         source, options, named = path_text(path), dialect.options(text=False), columns is not None
         if check_flag("in_memory", in_memory):
             table = read_parquet(source, columns, dialect, beside)
-            asked: Any = {"named": named, "missing": missing, "beside": beside}
+            asked: Any = dict(named=named, missing=missing, beside=beside, units=units)
             return from_table(cls, table, source, options, **asked)
-        annotated = any(value is not None for value in (weights, labels, errors))
-        if annotated or missing != "refuse" or dialect != Dialect():
-            raise ConfigError(
-                "na, row_labels, missing, weights, labels and errors need the rows in memory; pass "
-                "in_memory=True, or write a file without these rows.",
-                key="in_memory",
-            )
-        rows = ParquetRows(source, columns)
-        options = {"in_memory": False, "ignored_columns": list(rows.ignored)}
-        options["left_out"] = dict(rows.ignored)
-        return checked(cls, rows, rows.features, source, options=options, named=named)
+        plain = missing == "refuse" and not beside.given and dialect == Dialect()
+        return left_in_file(cls, source, columns, plain, units)
 
     def __eq__(self, other: object) -> bool:
         """Whether the other holds the same features and values."""

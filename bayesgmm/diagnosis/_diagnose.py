@@ -27,6 +27,7 @@ from bayesgmm.limits import SETTLED
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
+from bayesgmm.runtime.keywords import keywords
 
 if TYPE_CHECKING:
     from bayesgmm.evidence.missed_modes import LeftOut
@@ -145,6 +146,7 @@ class Diagnosis:
         )
 
 
+@keywords()
 def diagnose(posterior: Posterior) -> Diagnosis:
     """Judge a run by what no label touches, then by its clusters.
 

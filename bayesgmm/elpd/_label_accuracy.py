@@ -21,6 +21,7 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import require_likelihood
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["LabelAccuracy", "label_accuracy"]
@@ -80,6 +81,7 @@ class LabelAccuracy:
         )
 
 
+@keywords()
 def label_accuracy(posterior: Posterior) -> LabelAccuracy:
     """Predict each known label from its row's values and all other rows and labels.
 

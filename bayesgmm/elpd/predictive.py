@@ -15,6 +15,7 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["WEIGHT", "WAIC", "check_enough_draws", "loo", "relative_efficiency", "totals", "waic"]
@@ -64,6 +65,7 @@ class WAIC(ELPDData):
         )
 
 
+@keywords()
 def waic(posterior: xr.DataTree) -> WAIC:
     """Estimate the expected log pointwise predictive density by WAIC.
 
@@ -124,6 +126,7 @@ def waic(posterior: xr.DataTree) -> WAIC:
     )
 
 
+@keywords()
 def loo(posterior: xr.DataTree) -> Any:
     """Estimate the expected log pointwise predictive density by PSIS-LOO.
 

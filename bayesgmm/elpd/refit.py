@@ -21,6 +21,7 @@ from bayesgmm.likelihood.annotated_rows import without_one
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import JOINT_BRIDGE_ERROR, PARETO_K, PARETO_K_MATCHED, R_HAT_REFIT
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
@@ -102,6 +103,7 @@ class RepairedLOO(ELPDData):
         return text and f"\n\n{text.lstrip()}"
 
 
+@keywords()
 def loo_with_refits(
     posterior: Posterior,
     limit: float = PARETO_K,

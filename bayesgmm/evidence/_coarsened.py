@@ -21,6 +21,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.several import facts_of_model, numbers_of, require_comparison
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.progress import steps
 from bayesgmm.sampling.nuts import ChainSettings
 
@@ -97,6 +98,7 @@ class Coarsened:
         return "\n".join(line for line in ("p(K) by alpha", shown, self.note) if line)
 
 
+@keywords()
 def coarsened(
     comparison: Any,
     alphas: Any = None,

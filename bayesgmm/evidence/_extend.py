@@ -22,6 +22,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.tree import annotations_in, attribute, with_attributes
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
@@ -46,6 +47,7 @@ _TO_MODES = 0.3  # share of the jumps that lead to modes which the run does not 
 _MODES_APART = 10.0  # a mode's part of them is at least a tenth of an equal one
 
 
+@keywords()
 def extend(
     posterior: Posterior, draws: int | None = None, *, seed: int | None = None
 ) -> xr.DataTree:

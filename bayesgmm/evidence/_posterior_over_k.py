@@ -33,6 +33,7 @@ from bayesgmm.model.several import (
     table_by_model,
 )
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 if TYPE_CHECKING:
@@ -99,8 +100,9 @@ class PosteriorOverK:
         return "\n".join(line for line in (self.table.to_string(), clusters, self.note) if line)
 
 
+@keywords(source="comparison")
 def posterior_over_k(
-    source: Any,
+    comparison: Any,
     prior: PriorOverK = "uniform",
     *,
     mixing: Mixing = "static",
@@ -122,7 +124,7 @@ def posterior_over_k(
 
     Parameters
     ----------
-    source : Comparison, pandas.DataFrame or mapping of MixtureSpec or int to Evidence
+    comparison : Comparison, pandas.DataFrame or mapping of MixtureSpec or int to Evidence
         A comparison, its table (columns log_evidence and log_evidence_error), or the evidences; an
         integer stands for the default spec of that K. All but the first part needs a comparison.
     prior : {"uniform", "poisson", "beta-negative-binomial", "geometric"}, int or sequence of float
@@ -144,9 +146,9 @@ def posterior_over_k(
     Raises
     ------
     ConfigError
-        For an unknown prior, a source that holds no evidence, or none that can be trusted; where
-        other priors do not follow from these runs; and where the weights of the draws have a Pareto
-        k above 0.7.
+        For an unknown prior, a comparison without evidence, or without any that can be trusted;
+        where other priors do not follow from these runs; and where the weights of the draws have a
+        Pareto k above 0.7.
 
     References
     ----------
@@ -163,7 +165,7 @@ def posterior_over_k(
     [0.119, 0.881]
     """
     return weigh(
-        EvidencesOverK(source, seed), prior, mixing=mixing, gamma=gamma, alpha=alpha, e0=e0
+        EvidencesOverK(comparison, seed), prior, mixing=mixing, gamma=gamma, alpha=alpha, e0=e0
     )
 
 
@@ -172,25 +174,25 @@ class EvidencesOverK:
 
     Parameters
     ----------
-    source, seed
+    comparison, seed
         As of `posterior_over_k`.
     """
 
-    def __init__(self, source: Any, seed: int | None) -> None:
-        self.source = source
-        self.evidences, self.same = _evidences(source)
+    def __init__(self, comparison: Any, seed: int | None) -> None:
+        self.comparison = comparison
+        self.evidences, self.same = _evidences(comparison)
         models = tuple(self.evidences)
         if not any(_trusted(pair) for pair in self.evidences.values()):
             raise ConfigError(
                 f"no K has an evidence with a finite error (K = {_listed(models, models)}): there "
                 "is no posterior over K. Sample longer, or combine the modes where chains disagree."
             )
-        self._seed = seed_of(getattr(source, "seed", None) if seed is None else seed)
+        self._seed = seed_of(getattr(comparison, "seed", None) if seed is None else seed)
 
     @cached_property
     def runs(self) -> Runs:
         """The runs from which other priors follow; see `runs_of`."""
-        return runs_of(self.source, self.evidences, self._seed)
+        return runs_of(self.comparison, self.evidences, self._seed)
 
 
 def weigh(
@@ -242,7 +244,7 @@ def _by_evidence(
 
 def _with_clusters(found: PosteriorOverK, given: EvidencesOverK) -> PosteriorOverK:
     """Add the number of clusters that hold rows, where there are draws, or why it is not known."""
-    if not hasattr(given.source, "posteriors"):
+    if not hasattr(given.comparison, "posteriors"):
         return found
     try:
         runs = given.runs
@@ -309,24 +311,24 @@ def _trusted(evidence: tuple[float, float]) -> bool:
 
 
 def _evidences(
-    source: Any,
+    comparison: Any,
 ) -> tuple[dict[MixtureSpec, tuple[float, float]], dict[MixtureSpec, MixtureSpec]]:
     """Read log evidences and their errors, in the order of K, each model once."""
-    table = getattr(source, "table", source)
+    table = getattr(comparison, "table", comparison)
     if {"log_evidence", "log_evidence_error"} <= set(getattr(table, "columns", ())):
         pairs = zip(table["log_evidence"], table["log_evidence_error"], strict=True)
-        models = getattr(source, "models", None) or models_of(table)
+        models = getattr(comparison, "models", None) or models_of(table)
         read = as_models(dict(zip(models, pairs, strict=True)))
-    elif isinstance(source, Mapping) and source:
-        given = as_models(source)
+    elif isinstance(comparison, Mapping) and comparison:
+        given = as_models(comparison)
         for each in given.values():
             check_instance("each value of the mapping", each, Evidence, "an Evidence")
         read = {k: (each.value, each.error) for k, each in given.items()}
     else:
         raise ConfigError(
             "posterior_over_k takes a Comparison, its table, or a mapping of MixtureSpec or K to "
-            f"Evidence, got {shown(source)}.",
-            value=source,
+            f"Evidence, got {shown(comparison)}.",
+            value=comparison,
         )
     same = same_models(read, None)
     return {spec: pair for spec, pair in read.items() if spec not in same}, same

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bayesgmm.arguments import check_instance
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence._posterior_over_k import EvidencesOverK, PosteriorOverK, weigh
+from bayesgmm.runtime.keywords import keywords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +68,7 @@ class PosteriorsOverK:
         )
 
 
+@keywords()
 def posteriors_over_k(
     comparison: Any, priors: Settings | None = None, *, seed: int | None = None
 ) -> PosteriorsOverK:

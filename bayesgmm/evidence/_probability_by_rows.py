@@ -10,6 +10,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.limits import FEWEST_RUNS
 from bayesgmm.model.several import facts_of_model, require_comparison
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.progress import steps
 from bayesgmm.sampling.smc import rows_of_share, temper
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["probability_by_rows"]
 
 
+@keywords()
 def probability_by_rows(
     comparison: Any,
     shares: Any = (0.25, 0.5, 1.0),

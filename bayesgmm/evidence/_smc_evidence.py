@@ -13,11 +13,13 @@ from bayesgmm.evidence.refinement import refine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST_RUNS
 from bayesgmm.posterior.draws import Posterior, view_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.sampling.smc import temper
 
 __all__ = ["smc_evidence"]
 
 
+@keywords()
 def smc_evidence(
     posterior: Posterior,
     *,

@@ -18,6 +18,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import DRAWS_PER_COORDINATE
 from bayesgmm.posterior.draws import Posterior, view_of
 from bayesgmm.posterior.mcmc_error import effective_size
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array
@@ -89,6 +90,7 @@ class Evidence:
         return f"{self.value:.2f} nats, standard error {error}"
 
 
+@keywords()
 def log_evidence(posterior: Posterior, *, seed: int | None = None) -> Evidence:
     """Estimate the log marginal likelihood by bridge sampling.
 

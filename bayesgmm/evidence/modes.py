@@ -22,6 +22,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import IN_ANOTHER_MODE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.seeds import integers
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.typing import Array, IntArray
@@ -120,6 +121,7 @@ class _Regions:
         return self.of(points) == number
 
 
+@keywords()
 def combine_modes(posterior: xr.DataTree, *, seed: int | None = None) -> xr.DataTree:
     """Draw anew from the draws of all chains, each mode with the weight that is due to it.
 
@@ -170,6 +172,7 @@ def combine_modes(posterior: xr.DataTree, *, seed: int | None = None) -> xr.Data
     return tree if method is None else relabel(tree, method)
 
 
+@keywords()
 def weigh_modes(posterior: xr.DataTree, *, seed: int | None = None) -> WeighedModes:
     """Weigh the modes in which the chains stayed by their evidence.
 

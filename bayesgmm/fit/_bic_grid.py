@@ -16,17 +16,20 @@ from bayesgmm.fit.singular import singular_bics
 from bayesgmm.model.components import STRUCTURES, distinct_structure
 from bayesgmm.model.several import counts_in, table_by_model
 from bayesgmm.model.spec import FITTED_COVARIANCES, MixtureSpec
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["bic_grid"]
 
 
+@keywords(covariances="covariance")
 def bic_grid(
     data: Any,
     n_components: int | Iterable[int] = range(1, 10),
-    covariances: str | Sequence[str] = "all",
+    covariance: str | Sequence[str] = "all",
     *,
     resolution: Any = "auto",
     labels_inform_weights: bool = True,
+    columns: Sequence[str] | None = None,
     seed: int | None = None,
     n_starts: int = 60,
     tol: float = 1e-10,
@@ -41,12 +44,14 @@ def bic_grid(
     ----------
     data : Dataset, array of shape (obs, feature) or frame
     n_components : int or iterable of int
-    covariances : str or sequence of str
+    covariance : str or sequence of str
         Structures of `MixtureSpec`, by our names or mclust's; "all" for all sixteen.
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
     labels_inform_weights : bool
         False where labelled rows were picked for their labels; see `MixtureSpec`.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
     seed : int or None
         Used for each fit, so that ``fit_em(data, spec, seed=seed)`` gives any of them again; None
         draws one. It is kept in ``.attrs["seed"]``.
@@ -87,16 +92,16 @@ def bic_grid(
     >>> table.pivot(columns="covariance", values="rank").loc[2].to_dict()
     {'tied_diag': 2.0, 'tied_spherical': 1.0}
     """
-    dataset, seed = as_dataset(data), seed_of(seed)
+    dataset, seed = as_dataset(data, columns), seed_of(seed)
     check_labels(dataset, labels_inform_weights)
     sizes = counts_in(n_components, dataset.n_obs)
-    one = [covariances] if isinstance(covariances, str) else None
-    names = one or check_texts("covariances", covariances)
+    one = [covariance] if isinstance(covariance, str) else None
+    names = one or check_texts("covariance", covariance)
     names = list(FITTED_COVARIANCES) if names == ["all"] else names
     if not sizes or not names:
         raise ConfigError(
-            "n_components and covariances must each hold at least one entry, got "
-            f"{shown(n_components, 40)} and {shown(covariances, 40)}."
+            "n_components and covariance must each hold at least one entry, got "
+            f"{shown(n_components, 40)} and {shown(covariance, 40)}."
         )
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     wanted = list(dict.fromkeys(_spec(k, name, others) for k in sizes for name in names))

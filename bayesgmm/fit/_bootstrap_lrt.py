@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from bayesgmm.fit.result import PointFit
 from bayesgmm.fit.simulated import draw_recorded_rows
 from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.spec import Covariance, MixtureSpec
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.seeds import SEED_BYTES, integer
 from bayesgmm.typing import Array
@@ -88,13 +90,15 @@ class BootstrapTest:
         )
 
 
+@keywords(k="n_components")
 def bootstrap_lrt(
     data: Any,
-    k: int,
+    n_components: int,
     n_bootstrap: int = 999,
     *,
     covariance: Covariance = "full",
     resolution: Any = "auto",
+    columns: Sequence[str] | None = None,
     seed: int | None = None,
     n_starts: int = 10,
 ) -> BootstrapTest:
@@ -110,7 +114,7 @@ def bootstrap_lrt(
     Parameters
     ----------
     data : Dataset, array of shape (obs, feature) or frame
-    k : int
+    n_components : int
         Number of components under the null hypothesis.
     n_bootstrap : int
         Number of simulated data sets; the p-value is at least 1 / (n_bootstrap + 1).
@@ -118,6 +122,8 @@ def bootstrap_lrt(
         Covariance structure, as in `MixtureSpec`.
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
     seed : int or None
         None draws one; it is stored in the result.
     n_starts : int
@@ -148,10 +154,11 @@ def bootstrap_lrt(
     >>> len(test.replicates) + test.n_failed, test.p_value < 0.06
     (19, True)
     """
-    dataset, seed = as_dataset(data), seed_of(seed)
+    dataset, seed = as_dataset(data, columns), seed_of(seed)
     require_taken("bootstrap_lrt", dataset)
     check_count("n_bootstrap", n_bootstrap)
     require_bytes(SEED_BYTES * n_bootstrap, f"{n_bootstrap} data sets", "take fewer")
+    k = n_components
     spec = MixtureSpec(n_components=k, covariance=covariance, resolution=resolution)
     own, *children = np.random.SeedSequence(seed).spawn(n_bootstrap + 1)
     null, alternative = _fit_both(dataset, spec, own, n_starts)

@@ -94,6 +94,7 @@ def conclude(
         n_obs=data.n_counted,
         data_hash=data.hash,
         seed=seed,
+        units=data.units,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_real
-from bayesgmm.data import as_dataset, check_components
+from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
@@ -23,7 +23,8 @@ from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.parameters import Parameters, without_error
 from bayesgmm.model.resolved import USUAL_NOISE, ResolvedSpec
 from bayesgmm.model.resolving import resolve
-from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["Likelihood", "fit_em", "starting_fit"]
@@ -36,10 +37,14 @@ _OF_TAILS = 1e-3
 _WIDE_RIDGE, _WIDE_TOL, _WIDE_ITER = 0.1, 1e-4, 10
 
 
+@keywords()
 def fit_em(
     data: Any,
     spec: MixtureSpec | int,
     *,
+    covariance: Covariance | None = None,
+    columns: Sequence[str] | None = None,
+    cluster_names: Sequence[str] | None = None,
     seed: int | None = None,
     n_starts: int = 60,
     tol: float = 1e-10,
@@ -78,6 +83,12 @@ def fit_em(
         lies, without a copy, and must not change during the call.
     spec : MixtureSpec or int
         An integer is the number of components of the default spec, whose resolution is "auto".
+    covariance : str, optional
+        The covariance structure beside a number of components; "full" by default.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
+    cluster_names : sequence of str, optional
+        What to call the clusters, in the order of their numbers.
     seed : int or None
         None draws one; it is stored in the result.
     n_starts : int
@@ -123,19 +134,23 @@ def fit_em(
     >>> fit_em(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    return _fit(data, spec, seed, n_starts, tol, max_iter, starts, ridge, nested=True)
+    dataset, spec = as_dataset(data, columns, copy=False), as_spec(spec, covariance)
+    names = cluster_names
+    return _fit(dataset, spec, names, seed, n_starts, tol, max_iter, starts, ridge, nested=True)
 
 
 def starting_fit(
     data: Any, spec: MixtureSpec | int, *, seed: int, n_starts: int, tol: float = 1e-10
 ) -> PointFit:
     """Fit as `fit_em` does, for who looks for places to start from: fewer are searched less."""
-    return _fit(data, spec, seed, n_starts, tol, _MAX_ITER, None, 0.0, nested=False)
+    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
+    return _fit(dataset, spec, None, seed, n_starts, tol, _MAX_ITER, None, 0.0, nested=False)
 
 
 def _fit(
-    data: Any,
-    spec: MixtureSpec | int,
+    dataset: Dataset,
+    spec: MixtureSpec,
+    names: Sequence[str] | None,
     seed: int | None,
     n_starts: int,
     tol: float,
@@ -145,13 +160,12 @@ def _fit(
     *,
     nested: bool,
 ) -> PointFit:
-    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
     if not 0.0 <= check_real("ridge", ridge) <= _LARGEST_RIDGE:
         raise ConfigError(
             f"ridge must be a number from 0 to {_LARGEST_RIDGE:g}, got {shown(ridge)}.", key="ridge"
         )
     check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
-    target = Likelihood(resolve(spec, dataset, sampled=False), float(ridge))
+    target = Likelihood(resolve(spec, dataset, sampled=False, names=names), float(ridge))
     return best_of_starts(
         target,
         dataset,

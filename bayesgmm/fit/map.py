@@ -22,7 +22,8 @@ from bayesgmm.limits import ON_THE_WAY_TO_A_POLE
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
-from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["Posterior", "fit_map"]
@@ -35,10 +36,14 @@ _OPENED = 0.01
 _WEAK = 1e3  # times the floor: the climb into a pole slows down long before it
 
 
+@keywords()
 def fit_map(
     data: Any,
     spec: MixtureSpec | int,
     *,
+    covariance: Covariance | None = None,
+    columns: Sequence[str] | None = None,
+    cluster_names: Sequence[str] | None = None,
     seed: int | None = None,
     n_starts: int = 60,
     tol: float = 1e-10,
@@ -58,6 +63,12 @@ def fit_map(
         lies, without a copy, and must not change during the call.
     spec : MixtureSpec or int
         An integer is the number of components of the default spec.
+    covariance : str, optional
+        The covariance structure beside a number of components; "full" by default.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
+    cluster_names : sequence of str, optional
+        What to call the clusters, in the order of their numbers.
     seed : int or None
         None draws one; it is stored in the result.
     n_starts : int
@@ -100,10 +111,10 @@ def fit_map(
     >>> fit_map(data, 2, seed=1).weights.round(3).tolist()
     [0.6, 0.4]
     """
-    dataset, spec = as_dataset(data, copy=False), as_spec(spec)
+    dataset, spec = as_dataset(data, columns, copy=False), as_spec(spec, covariance)
     require_whole_weights(dataset)
     check_components(dataset, spec.n_components)
-    resolved = resolve(spec, dataset)
+    resolved = resolve(spec, dataset, names=cluster_names)
     if resolved.concentrations.min() < 1.0:
         raise ConfigError(
             "the posterior has no mode with a concentration below 1 (its density is infinite where "

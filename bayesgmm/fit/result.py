@@ -1,6 +1,7 @@
 """The result of a point fit."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.cards import card
+from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.degeneracy import slimmest
 from bayesgmm.fit.information import aic, bic, icl
@@ -141,6 +143,8 @@ class PointFit:
         Number of rows, counted by their frequency weights.
     data_hash : str
     seed : int
+    units : mapping of str to str
+        The unit of each feature where the data state it.
 
     Examples
     --------
@@ -166,6 +170,7 @@ class PointFit:
     n_obs: float
     data_hash: str
     seed: int
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> MixtureSpec:
@@ -275,16 +280,19 @@ class PointFit:
             }
         if self.parameters.nu is not None:
             columns["nu"] = self.parameters.nu
-        return pd.DataFrame(columns, index=pd.Index(self._clusters, name="cluster"))
+        return pd.DataFrame(columns, index=pd.Index(self.clusters, name="cluster"))
+
+    def _head(self, longest: int) -> list[str]:
+        """Return the heads of the table of clusters: names cut to a length, with their units."""
+        width = "sd" if self.parameters.nu is None else "scale"
+        units = {name: f", {unit}" for name, unit in self.units.items() if unit}
+        named = (f"{name:.{longest}}{units.get(name, '')} ({width})" for name in self.features)
+        return ["cluster", "weight", *named]
 
     @property
-    def _width(self) -> str:
-        """What stands in brackets after a mean."""
-        return "sd" if self.parameters.nu is None else "scale"
-
-    @property
-    def _clusters(self) -> list[Any]:
-        return cluster_names(len(self.weights), self.resolved.class_names).tolist()
+    def clusters(self) -> list[Any]:
+        """The names of the clusters, or their numbers from 1."""
+        return cluster_names(len(self.weights), self.resolved.cluster_names).tolist()
 
     def _repr_html_(self) -> str:
         kind = "maximum likelihood" if self.log_posterior is None else "posterior mode (MAP)"
@@ -292,7 +300,7 @@ class PointFit:
         return card(
             f"{self.spec.n_components} clusters, {self.resolved.structure.label}, by {kind}",
             badge=(self.status.value, good),
-            columns=("cluster", "weight", *(f"{name} ({self._width})" for name in self.features)),
+            columns=self._head(longest=40),
             rows=self._cells(),
             sentences=[*self._headline()[1:]],
         )
@@ -320,7 +328,7 @@ class PointFit:
         collapsed = "1 start" if self.n_collapsed == 1 else f"{self.n_collapsed} starts"
         return [
             f"PointFit: {kind}, K = {resolved.n_components}, {resolved.structure.label}, "
-            f"{self.n_obs} rows, {resolved.n_features} features",
+            f"{self.n_obs} rows, {plural(resolved.n_features, 'feature')}",
             figures,
             *self._beside(),
             f"{self.status.value}, in {self.n_iter} iterations; {found}; {len(own)} distinct "
@@ -356,7 +364,7 @@ class PointFit:
         ]
 
     def _table(self) -> list[str]:
-        header = ["cluster", "weight", *(f"{name:.20} ({self._width})" for name in self.features)]
+        header = self._head(longest=20)
         rows = self._cells()
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         return [
@@ -374,6 +382,6 @@ class PointFit:
                 *(f"{m:.5g} ({s:.3g})" for m, s in zip(mean, deviation, strict=True)),
             ]
             for name, weight, mean, deviation in zip(
-                self._clusters, self.weights, self.means, deviations, strict=True
+                self.clusters, self.weights, self.means, deviations, strict=True
             )
         ]

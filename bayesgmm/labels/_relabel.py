@@ -26,6 +26,7 @@ from bayesgmm.posterior.tree import (
     permuted_tree,
     with_attributes,
 )
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["METHODS", "agreement", "largest_share", "modal_draw", "relabel"]
@@ -39,6 +40,7 @@ METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
 _ONE_PASS = ("ecr", "pivot")  # Stephens' method takes several: `agreement` compares all three
 
 
+@keywords()
 def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
     """Give every draw the labels under which the draws agree, and number the clusters.
 
@@ -133,6 +135,7 @@ def _numbers(
     return number_clusters(centres, spread, errors, groups)
 
 
+@keywords()
 def agreement(posterior: xr.DataTree) -> dict[str, float]:
     """Return the share of draws to which two methods give the same labels, for each pair.
 

@@ -1,19 +1,25 @@
 """Which number each cluster gets, and what people call it."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from bayesgmm.advice import shown
+from bayesgmm.arguments import check_texts, is_storable
+from bayesgmm.errors import ConfigError
 from bayesgmm.limits import NUMBERED_APART, NUMBERED_ERRORS
+from bayesgmm.model.components import NOISE
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.scale_priors import HalfNormal, LogNormal
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["cluster_names", "matched_to_prior", "number_clusters"]
+__all__ = ["checked_names", "cluster_names", "matched_to_prior", "named", "number_clusters"]
 
 _FARTHEST = 1e6  # standard deviations of the prior: a scale may be 0
 
@@ -39,6 +45,57 @@ def cluster_names(n_clusters: int, given: Any = None) -> NDArray[Any]:
     places = np.arange(n_clusters)
     names = places if given is None else np.asarray(given)
     return places + 1 if np.array_equal(names, places) else names
+
+
+def checked_names(names: Iterable[str], n_clusters: int) -> tuple[str, ...]:
+    """Return the names that a user gives to clusters, one each, all different.
+
+    Raises
+    ------
+    ConfigError
+        When they are none of that.
+
+    Examples
+    --------
+    >>> checked_names(["short", "long"], 2)
+    ('short', 'long')
+    """
+    given = tuple(check_texts("cluster_names", names))
+    if len(given) != n_clusters:
+        raise ConfigError(
+            f"cluster_names must be one name a cluster ({n_clusters}), in the order of their "
+            f"numbers, got {len(given)}.",
+            key="cluster_names",
+            value=given,
+        )
+    for name in given:
+        if not name.strip() or not is_storable(name) or name == NOISE or given.count(name) > 1:
+            raise ConfigError(
+                f"cluster_names must be different texts that are not empty, and not {NOISE!r}, got "
+                f"{shown(name)}.",
+                key="cluster_names",
+                value=given,
+            )
+    return given
+
+
+def named(resolved: ResolvedSpec, names: Iterable[str]) -> ResolvedSpec:
+    """Return the same model with names for its clusters; those of classes cannot change.
+
+    Raises
+    ------
+    ConfigError
+        When they are no names, or not those of the classes that labels name.
+    """
+    given = checked_names(names, resolved.n_components)
+    if given[: len(resolved.classes)] != resolved.classes:
+        raise ConfigError(
+            f"the first clusters are the classes that labels name ({', '.join(resolved.classes)}), "
+            f"which cluster_names must start with, got {shown(list(given))}.",
+            key="cluster_names",
+            value=given,
+        )
+    return replace(resolved, names=given)
 
 
 def number_clusters(

@@ -1,6 +1,7 @@
 """The mixture as an ordinary PyMC model: the definition that everything else is held to."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,21 @@ from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.scale_priors import HalfNormal, LogNormal, ScalePrior
-from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["build_model", "model_of"]
 
 
-def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
+@keywords()
+def build_model(
+    data: Any,
+    spec: MixtureSpec | int,
+    *,
+    covariance: Covariance | None = None,
+    columns: Sequence[str] | None = None,
+    cluster_names: Sequence[str] | None = None,
+) -> pm.Model:
     """Build the mixture of Gaussians as a PyMC model, labels summed out, in data units.
 
     Parameters
@@ -29,6 +39,12 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     data : Dataset, array of shape (obs, feature) or frame
     spec : MixtureSpec or int
         An integer is the number of components of the default spec.
+    covariance : str, optional
+        The covariance structure beside a number of components; "full" by default.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
+    cluster_names : sequence of str, optional
+        What to call the clusters, in the order of their numbers.
 
     Returns
     -------
@@ -66,9 +82,9 @@ def build_model(data: Any, spec: MixtureSpec | int) -> pm.Model:
     >>> [v.name for v in model.free_RVs]
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
-    dataset, spec = as_dataset(data), as_spec(spec)
+    dataset, spec = as_dataset(data, columns), as_spec(spec, covariance)
     check_components(dataset, spec.n_components)
-    resolved = resolve(spec, dataset)
+    resolved = resolve(spec, dataset, names=cluster_names)
     return model_of(resolved, dataset.values, dataset.obs(), dataset.annotations)
 
 
@@ -161,7 +177,7 @@ def _means(
 
 def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
     features = list(resolved.features)
-    clusters = cluster_names(resolved.n_components, resolved.class_names).tolist()
+    clusters = cluster_names(resolved.n_components, resolved.cluster_names).tolist()
     return {
         "cluster": clusters,
         **({} if resolved.noise is None else {"part": [*map(str, clusters), NOISE]}),

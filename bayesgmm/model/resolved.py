@@ -45,6 +45,8 @@ class ResolvedSpec:
         it, as for components without a class.
     box : array of shape (2, feature), optional, data units
         Lowest and highest values of the noise's box, where there is noise.
+    names : tuple of str
+        What the user calls the clusters, in the order of their numbers; empty where they have none.
     """
 
     spec: MixtureSpec
@@ -59,6 +61,7 @@ class ResolvedSpec:
     classes: tuple[str, ...] = ()
     class_groups: tuple[int, ...] = ()
     box: Array | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def structure(self) -> Structure:
@@ -150,8 +153,10 @@ class ResolvedSpec:
         return len(self.features)
 
     @property
-    def class_names(self) -> list[str] | None:
-        """Names of the clusters where labels name some: the others are numbered after them."""
+    def cluster_names(self) -> list[str] | None:
+        """Names of the clusters, given or of classes, the others numbered after these; or None."""
+        if self.names:
+            return list(self.names)
         if not self.classes:
             return None
         return [*self.classes, *map(str, range(len(self.classes) + 1, self.n_components + 1))]
@@ -207,7 +212,8 @@ class ResolvedSpec:
             if getattr(self, name).ndim == 2
         }
         spec = replace(self.spec, n_components=self.n_components - 1)
-        return replace(self, spec=spec, concentration=self.concentration[:-1], **rows)
+        fewer = self.concentration[:-1]
+        return replace(self, spec=spec, concentration=fewer, names=(), **rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; `from_dict` reads them."""
@@ -218,6 +224,8 @@ class ResolvedSpec:
         if self.classes:
             texts["classes"] = list(self.classes)
             texts["class_groups"] = list(self.class_groups)
+        if self.names:
+            texts["names"] = list(self.names)
         return {"spec": self.spec.to_dict(), **texts, **arrays}
 
     @classmethod
@@ -226,12 +234,13 @@ class ResolvedSpec:
         arrays = {
             name: np.asarray(value, dtype=float)
             for name, value in values.items()
-            if name not in ("spec", "features", "classes", "class_groups")
+            if name not in ("spec", "features", "classes", "class_groups", "names")
         }
         return cls(
             spec=MixtureSpec.from_dict(values["spec"]),
             features=tuple(values["features"]),
             classes=tuple(values.get("classes", ())),
             class_groups=tuple(values.get("class_groups", ())),
+            names=tuple(values.get("names", ())),
             **arrays,
         )

@@ -1,6 +1,7 @@
 """From a specification and the data to numbers in the units of the data, or a refusal."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ERROR_PER_STEP, LARGEST_PRIOR, LARGEST_STEP, SMALLEST_PRIOR
 from bayesgmm.model.components import STRUCTURES, Noise, Structure
+from bayesgmm.model.numbering import named
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.spec import MixtureSpec, Priors, is_by_cluster
 from bayesgmm.typing import Array
@@ -47,7 +49,13 @@ def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) ->
     return np.stack([_per(row, size, f"each row of {name}", what) for row in value])
 
 
-def resolve(spec: MixtureSpec, data: Dataset, *, sampled: bool = True) -> ResolvedSpec:
+def resolve(
+    spec: MixtureSpec,
+    data: Dataset,
+    *,
+    sampled: bool = True,
+    names: Iterable[str] | None = None,
+) -> ResolvedSpec:
     """Turn relative priors and the automatic resolution into numbers in data units.
 
     Parameters
@@ -57,6 +65,8 @@ def resolve(spec: MixtureSpec, data: Dataset, *, sampled: bool = True) -> Resolv
         The full data: centre, spread and recording steps come from it.
     sampled : bool
         Whether a posterior is wanted.
+    names : iterable of str, optional
+        What the user calls the clusters, in the order of their numbers.
 
     Raises
     ------
@@ -101,7 +111,7 @@ def resolve(spec: MixtureSpec, data: Dataset, *, sampled: bool = True) -> Resolv
         box=None if spec.noise is None else _box(spec, data, steps),
     )
     _refuse_extremes(found)
-    return found
+    return found if names is None else named(found, names)
 
 
 def _box(spec: MixtureSpec, data: Dataset, steps: Array) -> Array:

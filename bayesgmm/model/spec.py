@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.arguments import check_count
+from bayesgmm.errors import ConfigError
 from bayesgmm.model.checked import Checked, raises_config_error
 from bayesgmm.model.components.structures import SAMPLED, STRUCTURES, Covariance
 
@@ -310,14 +311,23 @@ class MixtureSpec(Checked):
         return value
 
 
-def as_spec(spec: "MixtureSpec | int") -> MixtureSpec:
-    """Return the spec itself, or the default spec of that many components.
+def as_spec(spec: "MixtureSpec | int", covariance: Covariance | None = None) -> MixtureSpec:
+    """Return the spec itself, or the default spec of that many components and that structure.
 
     Raises
     ------
     ConfigError
-        When it is neither a MixtureSpec nor an integer of at least 1.
+        When it is neither a MixtureSpec nor an integer of at least 1, or a MixtureSpec and a
+        structure are given, or the structure is none.
     """
-    if isinstance(spec, MixtureSpec):
+    if not isinstance(spec, MixtureSpec):
+        count = check_count("n_components", spec)
+        return MixtureSpec(count) if covariance is None else MixtureSpec(count, covariance)
+    if covariance is None:
         return spec
-    return MixtureSpec(check_count("n_components", spec))
+    raise ConfigError(
+        "a MixtureSpec states its covariance itself: leave covariance= out, or give the number of "
+        "components as spec.",
+        key="covariance",
+        value=covariance,
+    )

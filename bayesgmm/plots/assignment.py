@@ -32,14 +32,16 @@ from bayesgmm.plots.theme import (
 )
 from bayesgmm.prediction._membership import Parts, parts_of
 from bayesgmm.prediction._membership import membership as membership_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["coclustering", "membership"]
 
 
+@keywords(source="posterior")
 @styled
 def membership(
-    source: Any,
+    posterior: Any,
     rows: Any = None,
     *,
     features: tuple[str, str] | None = None,
@@ -61,7 +63,7 @@ def membership(
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    posterior : PointFit or DataTree
         A posterior must be relabelled.
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The data; a posterior holds its own.
@@ -99,16 +101,16 @@ def membership(
     'Membership of 40 rows: the paler, the less certain'
     """
     ambiguous = check_real("ambiguous", ambiguous)
-    mixture = to_show(source, rows)
+    mixture = to_show(posterior, rows)
     if mixture.rows is None:
         raise ConfigError("a point fit does not hold its data: pass rows= to show them.")
-    known = units_of(source, units)
+    known = units_of(posterior, units)
     one = len(mixture.draws.features) == 1
     places = [0] if one else _pair(mixture, features)
     points = points_of(mixture.rows, places)
     chosen = evenly(len(points.places), 5000)
     shown, rows = points.values[chosen], mixture.rows[points.places[chosen]]
-    soft = membership_of(source, rows, prob=prob)
+    soft = membership_of(posterior, rows, prob=prob)
     parts = parts_of(soft)
     unsure = parts.largest < ambiguous
     labels = [axis_label(mixture.draws.features[place], known) for place in places]
@@ -202,6 +204,7 @@ def _draw_probabilities(
     ax.set_ylim(-0.03, 1.05)
 
 
+@keywords()
 @styled
 def coclustering(
     probabilities: xr.DataArray | Array,

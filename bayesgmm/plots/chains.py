@@ -24,6 +24,7 @@ from bayesgmm.plots.theme import (
     units_of,
 )
 from bayesgmm.posterior.tree import check_posterior, clusters_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["ranks", "traces"]
@@ -32,6 +33,7 @@ _SHOWN = 500
 _BINS = 20
 
 
+@keywords()
 @styled
 def traces(
     posterior: xr.DataTree,
@@ -133,6 +135,7 @@ def _draw_traces(ax: Axes, values: Array) -> None:
     ax.set_xlim(0, n_chains * n_draws)
 
 
+@keywords()
 @styled
 def ranks(
     posterior: xr.DataTree,

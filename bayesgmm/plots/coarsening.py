@@ -10,10 +10,12 @@ from bayesgmm.evidence import Coarsened
 from bayesgmm.plots.look import Size, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, entitle, finish, ink, mark_at
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["over_alpha"]
 
 
+@keywords()
 @styled
 def over_alpha(
     coarsened: Coarsened,

@@ -18,6 +18,7 @@ from bayesgmm.plots.by_structure import draw_by_structure
 from bayesgmm.plots.look import Size, asked_look, new_axes, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, entitle, finish, ink, paper
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["criteria", "pareto_k"]
@@ -25,6 +26,7 @@ __all__ = ["criteria", "pareto_k"]
 _TOLD = 1e-3  # lower bars cannot be seen, nor their errors
 
 
+@keywords()
 @styled
 def criteria(
     comparison: Any,
@@ -229,6 +231,7 @@ def _zoom(ax: Axes, ks: Array, gaps: list[Array]) -> None:
         )  # fmt: skip
 
 
+@keywords()
 @styled
 def pareto_k(
     elpd: Any,

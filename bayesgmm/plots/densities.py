@@ -27,6 +27,7 @@ from bayesgmm.plots.look import Size, asked_look, new_axes, new_grid, styled
 from bayesgmm.plots.observed import column_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import axis_label, entitle, finish, ink, printable, units_of
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["density_1d", "density_2d", "density_pairs"]
 
@@ -34,9 +35,10 @@ _ELLIPSES, _ELLIPSES_A_PANEL = 40, 12
 _MOST, _MOST_NARROW = 6, 3  # features
 
 
+@keywords(source="posterior")
 @styled
 def density_1d(
-    source: Any,
+    posterior: Any,
     rows: Any = None,
     *,
     feature: str | None = None,
@@ -56,7 +58,7 @@ def density_1d(
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    posterior : PointFit or DataTree
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The data; a posterior holds its own.
     feature : str, optional
@@ -93,7 +95,7 @@ def density_1d(
     """
     check_flag("components", components)
     check_flag("log", log)
-    mixture, ax = to_show(source, rows), new_axes()
+    mixture, ax = to_show(posterior, rows), new_axes()
     name = mixture.draws.features[0] if feature is None else feature
     place = mixture.index(name)
     if mixture.rows is not None:
@@ -102,14 +104,15 @@ def density_1d(
     if log:
         to_log_axis(ax)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
-    label = axis_label(name, units_of(source, units))
+    label = axis_label(name, units_of(posterior, units))
     title = f"{what} of {printable(name)}, K = {mixture.draws.n_components}"
     return plotted(finish(ax, title=title, x=label, y="density (per unit)", legend="beside"))
 
 
+@keywords(source="posterior")
 @styled
 def density_2d(
-    source: Any,
+    posterior: Any,
     rows: Any = None,
     *,
     features: tuple[str, str] | None = None,
@@ -130,7 +133,7 @@ def density_2d(
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    posterior : PointFit or DataTree
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The data; a posterior holds its own.
     features : tuple of str, optional
@@ -166,7 +169,7 @@ def density_2d(
     'x1 (data units)'
     """
     check_flag("components", components)
-    mixture, ax = to_show(source, rows), new_axes(6.4, 5.2)
+    mixture, ax = to_show(posterior, rows), new_axes(6.4, 5.2)
     if len(mixture.draws.features) < 2:
         raise ConfigError("density_2d needs two features and the model has one; take density_1d.")
     first, second = (0, 1) if features is None else mixture.places(features, 2)
@@ -184,7 +187,7 @@ def density_2d(
     if mixture.rows is not None:
         text = told_of_pair(mixture.rows, pair)
         handles.append(Line2D([], [], marker="o", ls="", color=ink(0.46), ms=4, label=text))
-    known = units_of(source, units)
+    known = units_of(posterior, units)
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
     finish(
         ax,
@@ -197,9 +200,10 @@ def density_2d(
     return plotted(ax)
 
 
+@keywords(source="posterior")
 @styled
 def density_pairs(
-    source: Any,
+    posterior: Any,
     rows: Any = None,
     *,
     features: tuple[str, ...] | None = None,
@@ -215,7 +219,7 @@ def density_pairs(
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    posterior : PointFit or DataTree
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The data; a posterior holds its own.
     features : tuple of str, optional
@@ -248,8 +252,8 @@ def density_pairs(
     (2, 2)
     """
     check_flag("components", components)
-    mixture = to_show(source, rows)
-    known = units_of(source, units)
+    mixture = to_show(posterior, rows)
+    known = units_of(posterior, units)
     if features is None:
         most = _MOST_NARROW if asked_look().narrow else _MOST
         places = sorted(mixture.separating()[:most].tolist())

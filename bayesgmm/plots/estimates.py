@@ -26,6 +26,7 @@ from bayesgmm.plots.theme import (
     printable,
     units_of,
 )
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["correlations", "forest"]
@@ -35,9 +36,10 @@ _MOST_PAIRS = 10
 _ALL = 4000
 
 
+@keywords(source="posterior")
 @styled
 def forest(
-    source: Any,
+    posterior: Any,
     *,
     prob: float = INTERVAL,
     units: Mapping[str, str] | None = None,
@@ -51,7 +53,7 @@ def forest(
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    posterior : PointFit or DataTree
         A posterior must be relabelled. A point fit is drawn as points.
     prob : float
         Probability of the thin, equal-tailed interval; the thick one holds 50 %.
@@ -81,8 +83,8 @@ def forest(
     ['weight', 'mean of x1 (data units)', 'mean of x2 (data units)']
     """
     prob = check_prob(prob)
-    mixture = to_show(source, n_draws=_ALL)
-    known = units_of(source, units)
+    mixture = to_show(posterior, n_draws=_ALL)
+    known = units_of(posterior, units)
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
     n_panels = 1 + len(places)
     columns = min(n_panels, 3)
@@ -134,9 +136,10 @@ def _title(ax: Axes, mixture: Shown, what: str, prob: float) -> None:
     entitle(ax, f"{what}, K = {mixture.draws.n_components}", handles)
 
 
+@keywords(source="posterior")
 @styled
 def correlations(
-    source: Any,
+    posterior: Any,
     *,
     prob: float = INTERVAL,
     figsize: Size | None = None,
@@ -149,7 +152,7 @@ def correlations(
 
     Parameters
     ----------
-    source : PointFit or DataTree
+    posterior : PointFit or DataTree
         A posterior must be relabelled, unless its correlations are shared by the clusters.
     prob : float
         Probability of the thin, equal-tailed interval; the thick one holds 50 %.
@@ -182,7 +185,7 @@ def correlations(
     'correlation (no unit)'
     """
     prob = check_prob(prob)
-    mixture = to_show(source, n_draws=_ALL)
+    mixture = to_show(posterior, n_draws=_ALL)
     values = mixture.draws.parameters.correlations
     size = len(mixture.draws.features)
     pairs = [(i, j) for i in range(size) for j in range(i)]

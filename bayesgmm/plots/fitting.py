@@ -11,12 +11,14 @@ from bayesgmm.fit import Climb, PointFit
 from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, entitle, finish, ink
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["em_path"]
 
 _ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the picture reaches beyond them
 
 
+@keywords()
 @styled
 def em_path(
     fit: PointFit,

@@ -16,6 +16,7 @@ from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import axis_label, entitle, finish, ink, percent, predicted, units_of
 from bayesgmm.posterior.draws import view_of
 from bayesgmm.prediction import posterior_predictive as replicate
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["posterior_predictive"]
@@ -23,11 +24,12 @@ __all__ = ["posterior_predictive"]
 _MOST_FEATURES = 6
 
 
+@keywords(n_data_sets="n")
 @styled
 def posterior_predictive(
     posterior: xr.DataTree,
     *,
-    n_data_sets: int = 200,
+    n: int = 200,
     prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
@@ -45,7 +47,7 @@ def posterior_predictive(
     ----------
     posterior : xarray.DataTree
         Its own group posterior_predictive is used where it has one.
-    n_data_sets : int
+    n : int
         Number of replicated data sets otherwise.
     prob : float
         Probability of the equal-tailed interval of each bar.
@@ -72,13 +74,13 @@ def posterior_predictive(
     >>> from bayesgmm.sampling import sample
     >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
     >>> tree = sample(rows, 2, draws=100, seed=1)
-    >>> len(posterior_predictive(tree, n_data_sets=40, seed=1).axes)
+    >>> len(posterior_predictive(tree, n=40, seed=1).axes)
     1
     """
     prob = check_prob(prob)
     table = view_of(posterior).table
     if "posterior_predictive" not in posterior:
-        posterior = replicate(posterior, n_data_sets, seed)
+        posterior = replicate(posterior, n, seed)
     rows, _ = written_out(table)
     group = posterior["posterior_predictive"].to_dataset()["x"]
     features = [str(name) for name in group["feature"].values][:_MOST_FEATURES]

@@ -16,7 +16,7 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
-from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.plots.curves import bin_edges, evenly, to_show
 from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.observed import Column, column_of, told_of
@@ -35,6 +35,7 @@ from bayesgmm.plots.theme import (
 )
 from bayesgmm.posterior.draws import Draws, Posterior
 from bayesgmm.prediction.draws import draws_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["prior_posterior", "prior_predictive"]
@@ -45,6 +46,7 @@ _CURVES = 3000
 _POLE = 10.0  # times the density in the middle
 
 
+@keywords()
 @styled
 def prior_posterior(
     posterior: Posterior,
@@ -199,11 +201,14 @@ def _draw_against(
     ax.xaxis.label.set_fontsize(asked_look().points(8.5))
 
 
+@keywords()
 @styled
 def prior_predictive(
     source: Any,
     spec: MixtureSpec | int | None = None,
     *,
+    covariance: Covariance | None = None,
+    columns: Sequence[str] | None = None,
     prob: float = INTERVAL,
     seed: int | None = None,
     units: Mapping[str, str] | None = None,
@@ -220,6 +225,10 @@ def prior_predictive(
     source : Dataset, array, frame or DataTree
         Data, with `spec`; or a posterior, which holds both.
     spec : MixtureSpec or int, optional
+    covariance : str, optional
+        The covariance structure beside a number of components; "full" by default.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
     prob : float
         Probability of the pointwise, equal-tailed band of the density.
     seed : int, optional
@@ -255,7 +264,7 @@ def prior_predictive(
     elif spec is None:
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:
-        data, spec = as_dataset(source), as_spec(spec)
+        data, spec = as_dataset(source, columns), as_spec(spec, covariance)
         check_components(data, spec.n_components)
         resolved = resolve(spec, data)
         rows = table_of(data, resolved.n_components)
@@ -265,9 +274,9 @@ def prior_predictive(
     prior = _prior_draws(resolved, rng)
     places = range(min(resolved.n_features, 6))
     n_panels = len(places) + 1
-    columns = min(n_panels, 2 if n_panels <= 4 else 3)
-    n_rows = -(-n_panels // columns)
-    axes = new_grid(n_rows, columns, 3.7 * columns, 2.7 * n_rows + 0.5).ravel()
+    across = min(n_panels, 2 if n_panels <= 4 else 3)
+    n_rows = -(-n_panels // across)
+    axes = new_grid(n_rows, across, 3.7 * across, 2.7 * n_rows + 0.5).ravel()
     for ax in axes[n_panels:]:
         ax.set_visible(False)
     for ax, place in zip(axes[: len(places)], places, strict=True):

@@ -12,12 +12,14 @@ from bayesgmm.evidence import PosteriorsOverK
 from bayesgmm.plots.look import Size, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, entitle, finish, ink, mark_at
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["over_k"]
 
 _WIDTH = 0.5  # over which the priors of one K are spread
 
 
+@keywords()
 @styled
 def over_k(
     posteriors: PosteriorsOverK,

@@ -12,6 +12,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.plots.look import Size, new_axes, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, finish, ink
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["MARKERS", "bic_grid"]
 
@@ -20,6 +21,7 @@ MARKERS = "os^DvpX"  # one more than there are colours: no two of many lines are
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
+@keywords()
 @styled
 def bic_grid(
     table: pd.DataFrame,

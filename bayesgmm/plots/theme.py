@@ -14,7 +14,9 @@ from matplotlib.transforms import ScaledTranslation
 
 from bayesgmm.arguments import check_count, check_instance, check_texts
 from bayesgmm.plots.look import asked_look
-from bayesgmm.posterior.tree import attribute
+from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.tree import units_in
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = [
     "axis_label",
@@ -50,6 +52,7 @@ _EQUALS = "\u00a0=\u00a0"  # in which no line is broken
 Location = Literal["beside", "above"] | None
 
 
+@keywords()
 def cluster_colour(number: int) -> str:
     """Return the colour of a cluster, the same in every picture; twelve, then they come again.
 
@@ -140,7 +143,7 @@ def percent(prob: float) -> str:
 
 
 def units_of(source: Any, given: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """Return the unit of each feature: as given, or as the result states it; empty where none is.
+    """Return the unit of each feature, as given or as the result, fit or data set states it.
 
     Raises
     ------
@@ -151,9 +154,9 @@ def units_of(source: Any, given: Mapping[str, str] | None = None) -> Mapping[str
         check_instance("units", given, Mapping, "a mapping of features to units")
         check_texts("units", list(given.values()))
         return given
-    about = attribute(source, "about") if isinstance(source, xr.DataTree) else None
-    units = (about or {}).get("units") or {}
-    return units if isinstance(units, Mapping) else {}
+    if isinstance(source, Draws):
+        source = source.source
+    return units_in(source) if isinstance(source, xr.DataTree) else getattr(source, "units", {})
 
 
 def axis_label(feature: str, units: Mapping[str, str]) -> str:

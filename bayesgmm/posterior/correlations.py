@@ -3,10 +3,12 @@
 import xarray as xr
 
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["correlation_matrices"]
 
 
+@keywords()
 def correlation_matrices(posterior: xr.DataTree) -> xr.DataArray:
     """Return the correlation matrix of each cluster at each draw.
 

@@ -41,6 +41,7 @@ class _Data(TypedDict):
     missing: NotRequired[_Missing]
     row_labels: NotRequired[list[str] | None]
     reading: NotRequired[dict[str, Any]]
+    units: NotRequired[Names]
 
 
 @with_config(_STRICT)
@@ -164,7 +165,7 @@ def _resolved(given: dict[str, Any]) -> ResolvedSpec:
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"its attribute resolved holds no model: {error!s:.80}") from None
     k, d = resolved.n_components, resolved.n_features
-    names = (*resolved.features, *resolved.classes)
+    names = (*resolved.features, *resolved.classes, *resolved.names)
     _check(all(isinstance(name, str) for name in names), "its attribute resolved names no features")
     width = resolved.structure.scale_width(d)
     for name, size, above in (
@@ -184,6 +185,7 @@ def _resolved(given: dict[str, Any]) -> ResolvedSpec:
         low = above is None or bool((value >= 0.0).all() if least else (value > 0.0).all())
         right = value.shape in shapes and bool(abs(value).max() < float("inf")) and low
         _check(right, f"its attribute resolved has a wrong {name}")
+    _check(len(resolved.names) in (0, k), "its attribute resolved has wrong names of clusters")
     groups = resolved.class_groups
     _check(
         len(groups) == len(resolved.classes) <= k and all(isinstance(g, int) for g in groups),

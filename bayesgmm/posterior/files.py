@@ -31,6 +31,7 @@ from bayesgmm.posterior.whole_files import (
     strict_json,
     write_text,
 )
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = [
     "check_writable",
@@ -52,6 +53,7 @@ _BLOCK_BYTES = 2**26
 _RUN = ("data", "resolved", "sampler", "seed", "status")  # what tells runs apart
 
 
+@keywords()
 def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Path:
     """Write a result as one netCDF file, whole or not at all.
 
@@ -104,6 +106,7 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
     return Path(path)
 
 
+@keywords()
 def load(path: PathLike) -> xr.DataTree:
     """Read a result back into memory, and check that it is as it was written.
 

@@ -40,6 +40,7 @@ __all__ = [
     "require_likelihood",
     "resolved_of",
     "rows_of",
+    "units_in",
     "weights_in",
     "with_attributes",
 ]
@@ -160,7 +161,7 @@ def _posterior(
     correlations = values.pop("correlations")
     if has_correlations:
         values["correlations"] = pairs_of(correlations)
-    clusters = cluster_names(resolved.n_components, resolved.class_names)
+    clusters = cluster_names(resolved.n_components, resolved.cluster_names)
     coords = {
         **numbered,
         "cluster": clusters,
@@ -285,6 +286,12 @@ def obs_of(tree: xr.DataTree) -> NDArray[Any]:
     check_posterior(tree, "observed_data")
     observed = tree["observed_data"].to_dataset()["x"]
     return np.asarray(observed["obs"].values)
+
+
+def units_in(tree: xr.DataTree) -> dict[str, str]:
+    """Return the unit of each feature of a result, where its data or its author state it."""
+    stated = {**(attribute(tree, "about") or {}), **(attribute(tree, "data") or {})}.get("units")
+    return {str(k): str(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
 
 
 def clusters_of(tree: xr.DataTree) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from bayesgmm.model.several import require_comparison
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import Average, pooled
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["average"]
@@ -24,6 +25,7 @@ _MISSING = {
 _SAMPLES = 4000
 
 
+@keywords()
 def average(comparison: Any, by: Weighing = "probability") -> Average:
     """Average over the models that were compared, instead of choosing one.
 

@@ -8,12 +8,14 @@ import xarray as xr
 from bayesgmm.model.components import NOISE
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, table_for
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 
 __all__ = ["coclustering"]
 
 
-def coclustering(fit_or_posterior: FitOrPosterior | Average, rows: Any = None) -> xr.DataArray:
+@keywords(fit_or_posterior="posterior")
+def coclustering(posterior: FitOrPosterior | Average, rows: Any = None) -> xr.DataArray:
     """Return the probability that two rows come from the same component.
 
     The mean over draws of sum_k r_ik r_jk, with the labels of the rows summed out: it depends on
@@ -21,7 +23,7 @@ def coclustering(fit_or_posterior: FitOrPosterior | Average, rows: Any = None) -
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree or Average
+    posterior : PointFit, xarray.DataTree or Average
     rows : table of shape (obs, feature), data units, optional
         New rows or a part of the data; None takes the rows of the posterior.
 
@@ -47,7 +49,7 @@ def coclustering(fit_or_posterior: FitOrPosterior | Average, rows: Any = None) -
     >>> coclustering(fit_em(data, 2, seed=1), data[2:4]).values.round(3).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    draws = draws_of(fit_or_posterior, labelled=False)
+    draws = draws_of(posterior, labelled=False)
     values = table_for(draws, rows)
     n_rows = len(values)
     require_bytes(

@@ -11,12 +11,14 @@ from bayesgmm.likelihood.annotated_rows import recorded_rows
 from bayesgmm.limits import INTERVAL
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
+from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["density", "log_density"]
 
 
+@keywords(fit_or_posterior="posterior")
 def density(
-    fit_or_posterior: FitOrPosterior | Average, rows: Any = None, prob: float = INTERVAL
+    posterior: FitOrPosterior | Average, rows: Any = None, prob: float = INTERVAL
 ) -> xr.Dataset:
     """Return the density of the mixture at rows: posterior mean and interval.
 
@@ -27,7 +29,7 @@ def density(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree or Average
+    posterior : PointFit, xarray.DataTree or Average
         Labels do not matter. A point fit gives its plug-in density.
     rows : table of shape (obs, feature), data units, optional
         New rows: a Dataset, an array, lists or a frame; None takes the rows of the posterior.
@@ -54,17 +56,18 @@ def density(
     >>> density(fit, [[1.5]])["mean"].values.round(4).tolist()
     [0.3568]
     """
-    return log_density(fit_or_posterior, rows, prob).map(np.exp, keep_attrs=True)
+    return log_density(posterior, rows, prob).map(np.exp, keep_attrs=True)
 
 
+@keywords(fit_or_posterior="posterior")
 def log_density(
-    fit_or_posterior: FitOrPosterior | Average, rows: Any = None, prob: float = INTERVAL
+    posterior: FitOrPosterior | Average, rows: Any = None, prob: float = INTERVAL
 ) -> xr.Dataset:
     """Return the logarithm of what `density` returns, nats, safe far from the data.
 
     Parameters
     ----------
-    fit_or_posterior, rows, prob
+    posterior, rows, prob
         As for `density`.
 
     Returns
@@ -85,7 +88,7 @@ def log_density(
     [-1.0, -398802.0]
     """
     prob = check_prob(prob)
-    draws = draws_of(fit_or_posterior, labelled=False)
+    draws = draws_of(posterior, labelled=False)
     values = recorded_rows(table_for(draws, rows))
     mean, lower, upper = (np.empty(len(values)) for _ in range(3))
 

@@ -17,6 +17,7 @@ from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import WHOLE, Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array
 
@@ -30,8 +31,9 @@ AXES = ("x", "y")
 Limits = Sequence[tuple[float, float]]
 
 
+@keywords(fit_or_posterior="posterior")
 def density_grid(
-    fit_or_posterior: FitOrPosterior | Average,
+    posterior: FitOrPosterior | Average,
     features: str | Sequence[str] | None = None,
     *,
     size: int | None = None,
@@ -42,7 +44,7 @@ def density_grid(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree or Average
+    posterior : PointFit, xarray.DataTree or Average
     features : str or sequence of one or two str, optional
         None takes the first two features, or the only one.
     size : int, optional
@@ -76,7 +78,7 @@ def density_grid(
     1.0
     """
     prob = check_prob(prob)
-    everything = draws_of(fit_or_posterior, labelled=False)
+    everything = draws_of(posterior, labelled=False)
     names = _names(features, everything.features)
     size = SIZES[len(names)] if size is None else size
     need = 8 * (6 + everything.n_components) * check_count("size", size, 2) ** len(names)
@@ -92,7 +94,7 @@ def density_grid(
         for name, values in zip(("mean", "lower", "upper"), summary, strict=False)
     }
     components, clusters = summary[3], draws.clusters
-    if isinstance(fit_or_posterior, Average):
+    if isinstance(posterior, Average):
         components, clusters = components.sum(axis=0), np.array([WHOLE])
     variables["components"] = (("cluster", *dims), components.reshape(-1, *shape))
     share = draws.parameters.noise

@@ -11,6 +11,7 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.counted import Counted, counted, some_of_each_chain
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, require_no_tails
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["DensityModes", "density_modes"]
@@ -42,7 +43,8 @@ class DensityModes(Counted):
     """
 
 
-def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400) -> DensityModes:
+@keywords(fit_or_posterior="posterior")
+def density_modes(posterior: FitOrPosterior | Average, n_draws: int = 400) -> DensityModes:
     """Count the modes of the density in each draw, and give the posterior of their number.
 
     K counts Gaussians. Where several of them make one hill of the density, as for a group that is
@@ -51,7 +53,7 @@ def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree or Average
+    posterior : PointFit, xarray.DataTree or Average
         Labels do not matter.
     n_draws : int
         At most so many draws, evenly spaced.
@@ -79,7 +81,7 @@ def density_modes(fit_or_posterior: FitOrPosterior | Average, n_draws: int = 400
     'modes'
     """
     most = check_count("n_draws", n_draws)
-    view = draws_of(fit_or_posterior, labelled=False)
+    view = draws_of(posterior, labelled=False)
     require_no_tails("density_modes", view)
     draws, n_chains = some_of_each_chain(view, most)
     counts = _counts(draws)

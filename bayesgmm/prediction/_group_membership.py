@@ -22,13 +22,15 @@ from bayesgmm.prediction.draws import (
     table_for,
     with_noise_last,
 )
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["group_membership"]
 
 
+@keywords(fit_or_posterior="posterior")
 def group_membership(
-    fit_or_posterior: FitOrPosterior | Average,
+    posterior: FitOrPosterior | Average,
     partition: Partition,
     rows: Any = None,
     prob: float = INTERVAL,
@@ -41,7 +43,7 @@ def group_membership(
 
     Parameters
     ----------
-    fit_or_posterior : xarray.DataTree or Average
+    posterior : xarray.DataTree or Average
         With the rows that the partition is of.
     partition : Partition
         As `bayesgmm.partition` returns it, of all observed rows.
@@ -74,7 +76,7 @@ def group_membership(
     """
     prob = check_prob(prob)
     check_instance("partition", partition, Partition, "what bayesgmm.partition returns")
-    draws = draws_of(fit_or_posterior, labelled=False)
+    draws = draws_of(posterior, labelled=False)
     observed, labels = draws.table, partition.labels
     if len(labels) != len(observed):
         raise ConfigError(

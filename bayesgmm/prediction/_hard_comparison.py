@@ -19,6 +19,7 @@ from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, values_of
 from bayesgmm.prediction._membership import membership
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, table_for
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.seeds import integer
 from bayesgmm.typing import Array, IntArray
 
@@ -77,6 +78,7 @@ class HardComparison:
         )
 
 
+@keywords()
 def hard_comparison(
     data: Any, fit: FitOrPosterior, seed: int | None = None, classes: Any = None
 ) -> HardComparison:

@@ -19,6 +19,7 @@ from bayesgmm.prediction.draws import (
     require_no_noise,
     require_no_tails,
 )
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -100,6 +101,7 @@ def _view_of(what: str, posterior: Posterior) -> Draws:
     return view
 
 
+@keywords()
 def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = None) -> Imputation:
     """Draw the missing cells of the rows behind a posterior.
 
@@ -146,6 +148,7 @@ def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = N
     return _imputation(view, wanted, prob, seed)
 
 
+@keywords()
 def true_values(
     posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = None
 ) -> Imputation:

@@ -13,6 +13,7 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["Parts", "membership", "most_ambiguous", "parts_of"]
@@ -51,14 +52,13 @@ def parts_of(membership: xr.Dataset) -> Parts:
     return Parts(names, *(np.column_stack([one, other]) for one, other in both))
 
 
-def membership(
-    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
-) -> xr.Dataset:
+@keywords(fit_or_posterior="posterior")
+def membership(posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL) -> xr.Dataset:
     """Return how probably each row belongs to each cluster, and how sure that is.
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    posterior : PointFit or xarray.DataTree
         A posterior must be relabelled. A point fit gives its plug-in answer, with intervals of
         width 0.
     rows : table of shape (obs, feature), data units, optional
@@ -95,7 +95,7 @@ def membership(
     [0.0, 1.0]
     """
     prob = check_prob(prob)
-    draws = draws_of(fit_or_posterior)
+    draws = draws_of(posterior)
     values = table_for(draws, rows)
     shape = (len(values), draws.n_components)
     mean, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
@@ -129,14 +129,15 @@ def membership(
     )
 
 
-def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
+@keywords(count="n")
+def most_ambiguous(membership: xr.Dataset, n: int = 10) -> pd.DataFrame:
     """List the rows whose cluster is least certain, the least certain first.
 
     Parameters
     ----------
     membership : xarray.Dataset
         As `bayesgmm.membership` returns it.
-    count : int
+    n : int
         How many rows at most.
 
     Returns
@@ -154,13 +155,13 @@ def most_ambiguous(membership: xr.Dataset, count: int = 10) -> pd.DataFrame:
     >>> most_ambiguous(soft, 1).index.tolist()
     [1]
     """
-    check_count("count", count)
+    check_count("n", n)
     if not isinstance(membership, xr.Dataset) or "entropy" not in membership:
         raise ConfigError(
             f"most_ambiguous takes what membership returns, got {type(membership).__name__}.",
             value=membership,
         )
-    order = np.argsort(-membership["entropy"].values, kind="stable")[:count]
+    order = np.argsort(-membership["entropy"].values, kind="stable")[:n]
     part = membership.isel(obs=order)
     row, parts = np.arange(len(order)), parts_of(part)
     names = parts.names

@@ -10,6 +10,7 @@ from bayesgmm.likelihood.annotated_rows import counting_rows, times_of
 from bayesgmm.limits import MERGED
 from bayesgmm.prediction.counted import Counted, counted, some_of_each_chain
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, table_for
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["MergedComponents", "merge_components"]
@@ -43,8 +44,9 @@ class MergedComponents(Counted):
     cutoff: float
 
 
+@keywords(fit_or_posterior="posterior")
 def merge_components(
-    fit_or_posterior: FitOrPosterior,
+    posterior: FitOrPosterior,
     rows: object = None,
     *,
     cutoff: float = MERGED,
@@ -58,7 +60,7 @@ def merge_components(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    posterior : PointFit or xarray.DataTree
         Labels matter in `MergedComponents.together` alone.
     rows : table of shape (obs, feature), data units, optional
         Those over which the shares are taken; None takes the rows of the posterior. Rows count by
@@ -94,7 +96,7 @@ def merge_components(
     """
     cutoff = check_between("cutoff", cutoff, 0.0, 1.0)
     most = check_count("n_draws", n_draws)
-    draws, n_chains = some_of_each_chain(draws_of(fit_or_posterior), most)
+    draws, n_chains = some_of_each_chain(draws_of(posterior), most)
     table = counting_rows(table_for(draws, rows))
     times = times_of(table).astype(float)
     parts = draws.reduced(lambda block, _: _merged(block, times, cutoff), table)

@@ -13,6 +13,7 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["overlap"]
@@ -21,12 +22,13 @@ NODES = 1024
 DRAWS_PER_BLOCK = 100
 
 
-def overlap(fit_or_posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
+@keywords(fit_or_posterior="posterior")
+def overlap(posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
     """Return how much each pair of components overlaps, with intervals.
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    posterior : PointFit or xarray.DataTree
         A posterior must be relabelled. A point fit gives intervals of width 0.
     prob : float
         Probability of the equal-tailed intervals.
@@ -60,7 +62,7 @@ def overlap(fit_or_posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Data
     0.0
     """
     prob = check_prob(prob)
-    draws = draws_of(fit_or_posterior)
+    draws = draws_of(posterior)
     size = (3, draws.n_components, draws.n_components)
     affinity, mistaken = np.ones(size), np.full(size, np.nan)
     for k, m, coefficient, probability in _pairs(draws):

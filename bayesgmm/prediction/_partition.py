@@ -22,6 +22,7 @@ from bayesgmm.prediction.draws import (
     with_noise_last,
 )
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses, placed
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, IntArray
 
@@ -134,8 +135,9 @@ class Partition:
         )
 
 
+@keywords(fit_or_posterior="posterior")
 def partition(
-    fit_or_posterior: FitOrPosterior | Average,
+    posterior: FitOrPosterior | Average,
     loss: Literal["vi", "binder"] = "vi",
     rows: Any = None,
     *,
@@ -157,7 +159,7 @@ def partition(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree or Average
+    posterior : PointFit, xarray.DataTree or Average
     loss : {"vi", "binder"}
         Variation of information or Binder's loss; Binder's favours small extra clusters.
     rows : table of shape (obs, feature), data units, optional
@@ -192,7 +194,7 @@ def partition(
     check_one_of("loss", loss, LOSSES)
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
-    everything = draws_of(fit_or_posterior, labelled=False)
+    everything = draws_of(posterior, labelled=False)
     table = table_for(everything, rows)
     draws = everything.thinned(MAX_SAMPLES)
     if draws.n_samples == 1:

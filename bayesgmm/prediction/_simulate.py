@@ -11,6 +11,7 @@ from bayesgmm.model.components import NOISE, Noise
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array, BoolArray, IntArray
 
@@ -19,8 +20,9 @@ __all__ = ["posterior_predictive", "simulate"]
 CHUNK = 65_536
 
 
+@keywords(fit_or_posterior="posterior")
 def simulate(
-    fit_or_posterior: FitOrPosterior,
+    posterior: FitOrPosterior,
     n: int,
     seed: int | None = None,
     *,
@@ -32,7 +34,7 @@ def simulate(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    posterior : PointFit or xarray.DataTree
     n : int
         Number of rows.
     seed : int, optional
@@ -63,7 +65,7 @@ def simulate(
     """
     n, seed = check_count("n", n), seed_of(seed)
     check_flag("one_draw", one_draw)
-    draws = draws_of(fit_or_posterior)
+    draws = draws_of(posterior)
     require_bytes(
         8 * n * (len(draws.features) + 8), f"simulating {n} rows", "ask for fewer, several times"
     )
@@ -84,15 +86,16 @@ def simulate(
     )
 
 
+@keywords(n_data_sets="n")
 def posterior_predictive(
-    posterior: xr.DataTree | Draws, n_data_sets: int = 100, seed: int | None = None
+    posterior: xr.DataTree | Draws, n: int = 100, seed: int | None = None
 ) -> xr.DataTree:
     """Return the posterior with replicates of the data, for ArviZ's predictive checks.
 
     Parameters
     ----------
     posterior : xarray.DataTree
-    n_data_sets : int
+    n : int
         Number of replicates at most, each from one draw; the draws are evenly spaced, as many from
         each chain.
     seed : int, optional
@@ -108,7 +111,7 @@ def posterior_predictive(
     Raises
     ------
     ConfigError
-        When `n_data_sets` or `seed` is not a count.
+        When `n` or `seed` is not a count.
     ResourceError
         When the replicates would not fit in memory.
 
@@ -131,11 +134,11 @@ def posterior_predictive(
     >>> posterior_predictive(tree, 20, seed=1)["posterior_predictive"]["x"].shape
     (4, 5, 4, 1)
     """
-    check_count("n_data_sets", n_data_sets)
+    check_count("n", n)
     seed = seed_of(seed)
     draws = draws_of(posterior)
     n_chains, n_draws = draws.shape
-    kept = min(max(n_data_sets // n_chains, 1), n_draws)
+    kept = min(max(n // n_chains, 1), n_draws)
     size = (n_chains, kept, int(times_of(draws.table).sum()), len(draws.features))
     require_bytes(
         8 * math.prod(size),

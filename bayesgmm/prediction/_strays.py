@@ -20,7 +20,7 @@ _ENDS = ("", "_lower", "_upper")
 
 
 def strays(
-    fit_or_posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
+    posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
 ) -> pd.DataFrame:
     """Return how much each row counts in the estimates of the clusters, strays first.
 
@@ -31,7 +31,7 @@ def strays(
 
     Parameters
     ----------
-    fit_or_posterior : PointFit or xarray.DataTree
+    posterior : PointFit or xarray.DataTree
         Of a model with noise, or with components that have tails. A point fit gives its plug-in
         answer, with intervals of width 0.
     rows : table of shape (obs, feature), data units, optional
@@ -78,7 +78,7 @@ def strays(
     [10]
     """
     prob = check_prob(prob)
-    draws = draws_of(fit_or_posterior)
+    draws = draws_of(posterior)
     if draws.noise is None and not draws.parameters.tailed:
         raise ConfigError(
             "strays needs a model that allows for them, and this one has Gaussian components and "

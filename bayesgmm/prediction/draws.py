@@ -30,13 +30,13 @@ FitOrPosterior = PointFit | Posterior
 
 
 def draws_of(
-    fit_or_posterior: FitOrPosterior | Average, *, gaussian: bool = True, labelled: bool = True
+    posterior: FitOrPosterior | Average, *, gaussian: bool = True, labelled: bool = True
 ) -> Draws:
     """View a posterior, or a point fit as one draw; a view at hand is returned as it is.
 
     Parameters
     ----------
-    fit_or_posterior : PointFit, xarray.DataTree, Draws or Average
+    posterior : PointFit, xarray.DataTree, Draws or Average
     gaussian : bool
         Whether their density will be asked for, which must then be that of Gaussians.
     labelled : bool
@@ -47,31 +47,31 @@ def draws_of(
     ConfigError
         When it is none of these, or the components are not Gaussian, or have no identity.
     """
-    if isinstance(fit_or_posterior, Average):
+    if isinstance(posterior, Average):
         if labelled:
             raise ConfigError(
                 "an average over models has no clusters of its own: take density, log_density, "
                 "density_grid, coclustering, partition or group_membership, or one model's "
                 "posterior.",
-                value=fit_or_posterior,
+                value=posterior,
             )
-        return fit_or_posterior.draws
-    if isinstance(fit_or_posterior, PointFit):
-        fit = fit_or_posterior
+        return posterior.draws
+    if isinstance(posterior, PointFit):
+        fit = posterior
         single = fit.parameters.at(None)
-        names, noise = fit.resolved.class_names, fit.resolved.noise
+        names, noise = fit.resolved.cluster_names, fit.resolved.noise
         return Draws.of(single, fit.features, clusters=names, noise=noise)
-    if isinstance(fit_or_posterior, xr.DataTree) and "posterior" in fit_or_posterior.children:
-        fit_or_posterior = Draws(fit_or_posterior)
-    if not isinstance(fit_or_posterior, Draws):
+    if isinstance(posterior, xr.DataTree) and "posterior" in posterior.children:
+        posterior = Draws(posterior)
+    if not isinstance(posterior, Draws):
         raise ConfigError(
             "a PointFit or a DataTree with a posterior group is needed, got "
-            f"{type(fit_or_posterior).__name__}; both come from fit_em, fit_map and sample.",
-            value=fit_or_posterior,
+            f"{type(posterior).__name__}; both come from fit_em, fit_map and sample.",
+            value=posterior,
         )
     if gaussian:
-        fit_or_posterior.require_gaussian()
-    return fit_or_posterior
+        posterior.require_gaussian()
+    return posterior
 
 
 def require_no_tails(verb: str, draws: Draws) -> None:
@@ -128,7 +128,7 @@ def table_for(draws: Draws, rows: Any) -> RowTable:
 
 def names_for(draws: Draws, rows: Any, n_rows: int) -> NDArray[Any]:
     """Return the names of the `n_rows` rows that `table_for` returns for the same argument."""
-    return draws.obs if rows is None else row_names(rows, n_rows)
+    return draws.obs if rows is None else row_names(rows, draws.features, n_rows)
 
 
 def interval(values: Array, prob: float) -> Array:

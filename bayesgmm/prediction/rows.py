@@ -1,8 +1,10 @@
 """New rows to predict for: any table, checked lightly, as a single row is enough."""
 
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from narwhals import dependencies
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from bayesgmm.data import Annotations, Dataset
 from bayesgmm.data.arrays import real_array
 from bayesgmm.data.columns import distinct_labels
 from bayesgmm.data.frames import index_labels, read_frame
+from bayesgmm.data.labelled import framed
 from bayesgmm.errors import DataError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows, with_features
 from bayesgmm.limits import MAX_ABSOLUTE
@@ -25,8 +28,9 @@ def checked_rows(rows: Any, features: tuple[str, ...], clusters: NDArray[Any]) -
 
     Parameters
     ----------
-    rows : Dataset, array, nested lists or data frame
-        Columns of a data set or a frame are taken by name, those of anything else by position.
+    rows : Dataset, array, nested lists, data frame or series
+        Columns of a data set or a frame are taken by name, those of anything else by position. One
+        row may come as a list of its numbers, or as a series of pandas with the features' names.
     features : tuple of str
         The features of the model.
     clusters : array of shape (cluster,)
@@ -38,6 +42,7 @@ def checked_rows(rows: Any, features: tuple[str, ...], clusters: NDArray[Any]) -
         When there is no row, a feature is missing, their number is wrong, a label is no cluster's,
         or a value is infinite, above 1e150 in size, or missing where none may be.
     """
+    rows = _tabular(rows, features)
     if isinstance(rows, Dataset):
         places = _places(rows, features)
         if rows.annotations is not None:
@@ -60,8 +65,9 @@ def checked_rows(rows: Any, features: tuple[str, ...], clusters: NDArray[Any]) -
     return np.ascontiguousarray(values)
 
 
-def row_names(rows: Any, n_rows: int) -> NDArray[Any]:
+def row_names(rows: Any, features: tuple[str, ...], n_rows: int) -> NDArray[Any]:
     """Return the names of new rows: labels of a data set, the index of a frame, or 0, 1, 2, ..."""
+    rows = _tabular(rows, features)
     if isinstance(rows, Dataset):
         return rows.obs()
     if dependencies.is_pandas_dataframe(rows):
@@ -69,6 +75,23 @@ def row_names(rows: Any, n_rows: int) -> NDArray[Any]:
         if labels is not None:
             return np.array(labels)
     return np.arange(n_rows)
+
+
+def _tabular(rows: Any, features: tuple[str, ...]) -> Any:
+    """Return rows as a table of two dims: one row, or one feature, may have been given as one."""
+    rows = framed(rows)[0]
+    if dependencies.is_into_series(rows):
+        named = features[0] in getattr(rows, "index", ())
+        if len(features) == 1 and not named:
+            return nw.from_native(rows, series_only=True).alias(features[0]).to_frame().to_native()
+        if dependencies.is_pandas_series(rows):
+            row = rows.to_frame().T.infer_objects()
+            return row if isinstance(rows.name, str) else row.reset_index(drop=True)
+        rows = rows.to_numpy()
+    listed = isinstance(rows, list | tuple) and rows and all(isinstance(x, Real) for x in rows)
+    if listed or (isinstance(rows, np.ndarray) and rows.ndim == 1):
+        return np.reshape(np.asarray(rows), (-1, 1) if len(features) == 1 else (1, -1))
+    return rows
 
 
 def _places(rows: Dataset, features: tuple[str, ...]) -> list[int]:

@@ -13,9 +13,10 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bayesgmm.arguments import check_flag, check_instance, check_one_of
+from bayesgmm.arguments import check_flag, check_instance, check_one_of, check_prob
 from bayesgmm.comparison import Robustness
 from bayesgmm.criterion import Criterion
+from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.files import check_writable, write_text
 from bayesgmm.posterior.whole_files import make_folder
 from bayesgmm.report.checks import checks
@@ -30,6 +31,7 @@ from bayesgmm.report.reproduction import reproduction
 from bayesgmm.report.separation import separation
 from bayesgmm.report.strays import strays
 from bayesgmm.report.subject import Subject, subject_of
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 
 __all__ = ["write_report"]
@@ -42,6 +44,7 @@ _SECTIONS = (
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|~$^])")
 
 
+@keywords()
 def write_report(
     comparison_or_posterior: Any,
     path: str | os.PathLike[str],
@@ -52,6 +55,7 @@ def write_report(
     criterion: Criterion = "loo",
     about: Mapping[str, Any] | None = None,
     robustness: Robustness | None = None,
+    prob: float = INTERVAL,
 ) -> Path:
     """Write a report that a reader can audit.
 
@@ -75,6 +79,8 @@ def write_report(
         mapping from column to unit). By default the result's own attribute ``about``.
     robustness : Robustness, optional
         What the comparison's answer hangs on, as `bayesgmm.robustness` returns it: a section more.
+    prob : float
+        Probability of the intervals, equal-tailed.
 
     Returns
     -------
@@ -107,9 +113,10 @@ def write_report(
         check_instance("robustness", robustness, Robustness, "what bayesgmm.robustness returns")
     if title is not None:
         check_instance("title", title, str, "text")
+    prob = check_prob(prob)
     check_writable(path, check_flag("overwrite", overwrite))
     with one_blas_thread():
-        subject = subject_of(comparison_or_posterior, criterion, about, robustness)
+        subject = subject_of(comparison_or_posterior, criterion, about, robustness, prob)
         document = _document(subject, title)
     if format == "html":
         return write_text(path, _html(document), overwrite)

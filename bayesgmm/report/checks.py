@@ -9,13 +9,13 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, written_out
-from bayesgmm.limits import ESS, INTERVAL, PRIOR_MATTERS, R_HAT
+from bayesgmm.limits import ESS, PRIOR_MATTERS, R_HAT
 from bayesgmm.plots import posterior_predictive as draw_predictive
 from bayesgmm.plots import ranks, traces
 from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
-from bayesgmm.report.numbers import INTERVAL_SHOWN, by_error, fixed, percent, significant
+from bayesgmm.report.numbers import by_error, fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
@@ -70,7 +70,7 @@ def _sampler(subject: Subject) -> list[Block]:
         "largest to the smallest, the entropy of the memberships summed over rows, in nats, and "
         "the number of components that hold at least one row."
     )
-    table = estimate_table(caption, label_free(subject.draws))
+    table = estimate_table(caption, label_free(subject.draws, subject.prob))
     blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
     if 1 < subject.n_clusters <= _MOST_CLUSTERS:
         blocks += _chain_pictures(subject)
@@ -158,7 +158,9 @@ def _predictive(subject: Subject) -> list[Block]:
     rows, _ = written_out(subject.draws.table)
     columns = [column_of(rows, d) for d in range(len(subject.features[:6]))]
     lines = tuple(
-        _statistic(f"{name} of {feature}", statistic, column, values[:, column.places, d])
+        _statistic(
+            f"{name} of {feature}", statistic, column, values[:, column.places, d], subject.tails
+        )
         for d, (feature, column) in enumerate(zip(subject.features, columns, strict=False))
         for name, statistic in _STATISTICS.items()
         if column.weights is None or name not in _OF_NO_WEIGHT
@@ -169,14 +171,14 @@ def _predictive(subject: Subject) -> list[Block]:
         "with a value at least as large; near 0 or 1 the model misses that aspect of the data."
         f"{_kept_in_replicates(rows)}"
     )
-    header = ("statistic", "data", "replicated median", f"{INTERVAL_SHOWN} of replicates", "p")
+    header = ("statistic", "data", "replicated median", f"{subject.interval} of replicates", "p")
     return [
         picture(
             "posterior_predictive",
-            draw_predictive(replicated, units=subject.units),
-            f"Histogram of the data, and in each bin the middle {INTERVAL_SHOWN} of {len(values)} "
-            f"data sets drawn from the posterior. About one bar in {1 / (1 - INTERVAL):.0f} should "
-            "lie outside.",
+            draw_predictive(replicated, prob=subject.prob, units=subject.units),
+            f"Histogram of the data, and in each bin the middle {subject.interval} of "
+            f"{len(values)} data sets drawn from the posterior. About one bar in "
+            f"{1 / (1 - subject.prob):.0f} should lie outside.",
             "Histogram of each column with the interval of replicated counts in each bin.",
         ),
         Table(caption, header, lines),
@@ -201,10 +203,11 @@ def _statistic(
     statistic: Callable[[Array, Array | None], Array],
     column: Column,
     replicated: Array,
+    tails: tuple[float, float],
 ) -> tuple[str, ...]:
     own = float(statistic(column.values, column.weights))
     others = statistic(replicated, column.weights)
-    low, middle, high = np.quantile(others, [(1 - INTERVAL) / 2, 0.5, (1 + INTERVAL) / 2])
+    low, middle, high = np.quantile(others, [tails[0], 0.5, tails[1]])
     return (
         name,
         significant(own),

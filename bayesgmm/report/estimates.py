@@ -6,7 +6,6 @@ from bayesgmm.diagnosis import RunStatus
 from bayesgmm.limits import IDENTIFIED
 from bayesgmm.plots import correlations, density_1d, density_2d, density_pairs, forest
 from bayesgmm.report.document import Block, Picture, Section, Text
-from bayesgmm.report.numbers import INTERVAL_SHOWN
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
@@ -43,9 +42,9 @@ def estimates(subject: Subject) -> Section:
         )
     caption = (
         f"Posterior of the parameters for K = {subject.number}, in data units, with "
-        f"equal-tailed {INTERVAL_SHOWN} intervals. Means and bounds show the digits that the Monte "
-        "Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without the "
-        "recording error; intervals of correlations are taken on the artanh scale."
+        f"equal-tailed {subject.interval} intervals. Means and bounds show the digits that the "
+        "Monte Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without "
+        "the recording error; intervals of correlations are taken on the artanh scale."
     )
     blocks.append(estimate_table(caption, frame))
     if subject.named:
@@ -56,12 +55,12 @@ def estimates(subject: Subject) -> Section:
 def _summary(subject: Subject) -> pd.DataFrame:
     """Return the clusters that are identified, or only what depends on no label."""
     if subject.named:
-        return summarize(subject.draws)
+        return summarize(subject.draws, subject.prob)
     if subject.verdict.status is RunStatus.NOT_IDENTIFIED:
-        frame = summarize(subject.draws)
+        frame = summarize(subject.draws, subject.prob)
         if frame.attrs["withheld"]:
             return frame
-    return label_free(subject.draws)
+    return label_free(subject.draws, subject.prob)
 
 
 def _density(subject: Subject) -> Picture:
@@ -74,8 +73,10 @@ def _density(subject: Subject) -> Picture:
     if len(subject.features) == 1:
         return picture(
             "density",
-            density_1d(subject.draws, components=subject.named, units=subject.units),
-            f"The posterior mean density with its pointwise {INTERVAL_SHOWN} interval over the "
+            density_1d(
+                subject.draws, prob=subject.prob, components=subject.named, units=subject.units
+            ),
+            f"The posterior mean density with its pointwise {subject.interval} interval over the "
             "histogram of the data"
             + (", and the share of each cluster." if subject.named else "."),
             "Density curve with an interval band over the histogram of the data.",
@@ -91,8 +92,8 @@ def _density(subject: Subject) -> Picture:
     return picture(
         "density",
         density_pairs(subject.draws, components=subject.named, units=subject.units),
-        f"The posterior mean density of each feature with its {INTERVAL_SHOWN} interval (diagonal) "
-        f"and of each pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
+        f"The posterior mean density of each feature with its {subject.interval} interval "
+        f"(diagonal) and of each pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
         "Matrix of densities of all pairs of features, with the data and ellipses of each cluster.",
     )
 
@@ -101,8 +102,9 @@ def _pictures(subject: Subject) -> list[Block]:
     blocks: list[Block] = [
         picture(
             "forest",
-            forest(subject.draws, units=subject.units),
-            f"Weights and means of the clusters: medians with 50 % and {INTERVAL_SHOWN} intervals.",
+            forest(subject.draws, prob=subject.prob, units=subject.units),
+            "Weights and means of the clusters: medians with 50 % and "
+            f"{subject.interval} intervals.",
             "Intervals of the weight and of the mean of each feature, one line a cluster.",
         )
     ]
@@ -111,9 +113,9 @@ def _pictures(subject: Subject) -> list[Block]:
         blocks.append(
             picture(
                 "correlations",
-                correlations(subject.draws),
+                correlations(subject.draws, prob=subject.prob),
                 "Correlations of the features within each cluster: medians with 50 % and "
-                f"{INTERVAL_SHOWN} intervals. With more than ten pairs the ten strongest are "
+                f"{subject.interval} intervals. With more than ten pairs the ten strongest are "
                 "shown.",
                 "Intervals of the within-cluster correlations between -1 and 1.",
             )

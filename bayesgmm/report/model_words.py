@@ -12,7 +12,7 @@ from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
 from bayesgmm.report.family_words import distributions, family_priors, mixture_formula, of_families
-from bayesgmm.report.numbers import INTERVAL_SHOWN, plain, significant
+from bayesgmm.report.numbers import plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.sampling.pseudo_posterior import PSEUDO_POSTERIOR
@@ -129,7 +129,7 @@ def _apart(resolved: ResolvedSpec) -> str:
 def _alike(resolved: ResolvedSpec) -> str:
     """Name the clusters whose priors are equal all the same."""
     groups = [group for group in resolved.groups.groups if len(group) > 1]
-    names = cluster_names(resolved.n_components, resolved.class_names)
+    names = cluster_names(resolved.n_components, resolved.cluster_names)
     named = " and ".join(f"those of {', '.join(map(str, names[[*group]]))}" for group in groups)
     return f", but for {named}, which are equal" if groups else ""
 
@@ -138,7 +138,7 @@ def _by_cluster(rows: Array, resolved: ResolvedSpec) -> list[tuple[str, Array]]:
     """Return the rows (cluster, feature) of a prior with their cluster's name; one if all agree."""
     if (rows == rows[:1]).all():
         return [("", rows[0])]
-    names = cluster_names(len(rows), resolved.class_names)
+    names = cluster_names(len(rows), resolved.cluster_names)
     return [(f", cluster {name}", row) for name, row in zip(names, rows, strict=True)]
 
 
@@ -242,11 +242,11 @@ def _pictures(subject: Subject) -> list[Block]:
     blocks: list[Block] = [
         picture(
             "prior_predictive",
-            prior_predictive(subject.draws, seed=seed, units=subject.units),
+            prior_predictive(subject.draws, prob=subject.prob, seed=seed, units=subject.units),
             "What the prior alone predicts. The outline is the histogram of the data, the thick "
             "line the prior predictive density, the thin lines the densities at some draws from "
-            f"the prior and the band the middle {INTERVAL_SHOWN} of such densities. The last panel "
-            "is the prior probability of the number of components that hold at least one row.",
+            f"the prior and the band the middle {subject.interval} of such densities. The last "
+            "panel is the prior probability of the number of components that hold a row.",
             "Histogram of each column beside the wider density that the prior predicts, and a bar "
             "chart of the number of occupied components under the prior.",
         )

@@ -5,12 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from bayesgmm.limits import INTERVAL
-
-__all__ = ["INTERVAL_SHOWN", "by_error", "fixed", "frame_rows", "percent", "plain", "significant"]
+__all__ = ["by_error", "fixed", "frame_rows", "percent", "plain", "significant"]
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-INTERVAL_SHOWN = f"{100 * INTERVAL:g} %"
 _MINUS = "\N{MINUS SIGN}"
 _FEW = 4
 

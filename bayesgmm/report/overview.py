@@ -8,12 +8,11 @@ import numpy as np
 from bayesgmm.data import account
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, counting_rows
-from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.report.annotations import annotations
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
 from bayesgmm.report.left_open import left_open
-from bayesgmm.report.numbers import INTERVAL_SHOWN, percent, plain, significant
+from bayesgmm.report.numbers import percent, plain, significant
 from bayesgmm.report.subject import Subject
 
 __all__ = ["brief", "data", "verdict"]
@@ -76,7 +75,7 @@ def _evidence(subject: Subject) -> list[str]:
 
 def _weights_in_words(subject: Subject) -> str:
     weights = subject.draws.parameters.weights
-    low, high = np.quantile(weights, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=0)
+    low, high = np.quantile(weights, subject.tails, axis=0)
     if subject.n_clusters == 1:
         return "One component describes all rows."
     parts = [
@@ -88,7 +87,7 @@ def _weights_in_words(subject: Subject) -> str:
     ]
     return (
         f"Of the {subject.n_clusters} clusters, {'; '.join(parts)}. Intervals are equal-tailed "
-        f"with probability {INTERVAL_SHOWN} throughout."
+        f"with probability {subject.interval} throughout."
     )
 
 

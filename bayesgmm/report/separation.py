@@ -9,7 +9,6 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import AMBIGUOUS, CERTAIN, PARETO_K, SMALLEST_OVERLAP, TAIL_DRAWS
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
-from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction import (
     coclustering,
     hard_comparison,
@@ -20,7 +19,7 @@ from bayesgmm.prediction import (
     parts_of,
 )
 from bayesgmm.report.document import Block, Section, Table, Text
-from bayesgmm.report.numbers import INTERVAL_SHOWN, NO_BREAK, percent, plain, significant
+from bayesgmm.report.numbers import NO_BREAK, percent, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 
@@ -39,7 +38,7 @@ def separation(subject: Subject) -> Section | None:
     blocks: list[Block] = []
     if subject.named:
         if several:
-            blocks.append(_overlap_table(subject.draws))
+            blocks.append(_overlap_table(subject))
         blocks += _memberships(subject)
     blocks += _labels_left_out(subject)
     blocks += _together(subject)
@@ -71,8 +70,8 @@ def _labels_left_out(subject: Subject) -> list[Block]:
     ]
 
 
-def _overlap_table(draws: Draws) -> Table:
-    apart = overlap(draws)
+def _overlap_table(subject: Subject) -> Table:
+    apart = overlap(subject.draws, subject.prob)
     size, names = apart.sizes["cluster"], apart["cluster"].values
     rows = []
     for k in range(size):
@@ -88,7 +87,7 @@ def _overlap_table(draws: Draws) -> Table:
                 )
             )
     caption = (
-        f"How much each pair of clusters overlaps: posterior means with {INTERVAL_SHOWN} "
+        f"How much each pair of clusters overlaps: posterior means with {subject.interval} "
         "intervals. The Bhattacharyya coefficient is 1 for equal components and 0 for separate "
         "ones. The other columns are the probability that a row of the first cluster is given to "
         "the second by Bayes' rule between the two, and the reverse."
@@ -116,7 +115,7 @@ def _coefficient(value: float) -> str:
 
 
 def _memberships(subject: Subject) -> list[Block]:
-    soft = membership(subject.draws)
+    soft = membership(subject.draws, prob=subject.prob)
     largest = parts_of(soft).largest
     certain = float(np.average(largest > CERTAIN, weights=subject.times))
     unsure = int(subject.times[largest < AMBIGUOUS].sum())
@@ -132,11 +131,11 @@ def _memberships(subject: Subject) -> list[Block]:
         Text(text),
         picture(
             "membership",
-            draw_membership(subject.draws, units=subject.units),
+            draw_membership(subject.draws, prob=subject.prob, units=subject.units),
             "Each row in the colour of its most probable cluster, paler the less certain it is. "
             f"{_crosses(subject)}Rows without a cluster above {AMBIGUOUS} are ringed. With one "
             "feature the height is the probability of each cluster with its "
-            f"{INTERVAL_SHOWN} interval; with more, the two features in which the clusters lie "
+            f"{subject.interval} interval; with more, the two features in which the clusters lie "
             "farthest apart are shown.",
             "Scatter of the data coloured by cluster, ambiguous rows ringed.",
         ),
@@ -197,7 +196,7 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
         "row",
         *shown,
         "cluster",
-        f"probability ({INTERVAL_SHOWN})",
+        f"probability ({subject.interval})",
         "runner\N{NON-BREAKING HYPHEN}up",
         "probability",
     )

@@ -12,9 +12,10 @@ from bayesgmm.data import Annotations
 from bayesgmm.diagnosis import Diagnosis, diagnose
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import times_of
+from bayesgmm.limits import INTERVAL
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import annotations_in, attribute
+from bayesgmm.posterior.tree import annotations_in, attribute, units_in
 from bayesgmm.typing import IntArray
 
 __all__ = ["Subject", "subject_of"]
@@ -35,6 +36,8 @@ class Subject:
         title, question, source, known, command, and units (a mapping by feature), where given.
     robustness : Robustness or None
         What the answer hangs on, where it was asked.
+    prob : float
+        Probability of the intervals.
     """
 
     draws: Draws
@@ -43,6 +46,17 @@ class Subject:
     choice: Choice | None
     about: Mapping[str, Any]
     robustness: Robustness | None = None
+    prob: float = INTERVAL
+
+    @property
+    def interval(self) -> str:
+        """The probability of the intervals in per cent."""
+        return f"{100 * self.prob:g} %"
+
+    @property
+    def tails(self) -> tuple[float, float]:
+        """Probability below each bound of an interval."""
+        return (1 - self.prob) / 2, (1 + self.prob) / 2
 
     @property
     def posterior(self) -> xr.DataTree:
@@ -105,7 +119,7 @@ class Subject:
     def units(self) -> Mapping[str, str]:
         """Unit of each feature where it is known."""
         units = self.about.get("units")
-        return units if isinstance(units, Mapping) else {}
+        return units if isinstance(units, Mapping) else units_in(self.posterior)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -136,6 +150,7 @@ def subject_of(
     criterion: Criterion,
     about: Mapping[str, Any] | None,
     robustness: Robustness | None = None,
+    prob: float = INTERVAL,
 ) -> Subject:
     """Find the posterior to report on.
 
@@ -148,6 +163,8 @@ def subject_of(
         None takes the result's own attribute ``about``.
     robustness : Robustness or None
         Of that comparison.
+    prob : float
+        Probability of the intervals.
 
     Raises
     ------
@@ -173,4 +190,4 @@ def subject_of(
     stored = attribute(draws.tree, "about")
     own = stored if isinstance(stored, Mapping) else {}
     told = own if about is None else about
-    return Subject(draws, verdict, comparison, choice, told, robustness)
+    return Subject(draws, verdict, comparison, choice, told, robustness, prob)

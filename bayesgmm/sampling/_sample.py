@@ -31,9 +31,10 @@ from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
-from bayesgmm.model.spec import MixtureSpec, as_spec
+from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.arithmetic import sound_arithmetic
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import in_a_thread
 from bayesgmm.runtime.progress import Progress, check_progress, reporting
 from bayesgmm.runtime.seeds import integer
@@ -56,10 +57,14 @@ Relabelling = Literal["stephens", "ecr", "pivot"]
 _CLIMBED = 32  # draws of all chains together from which further modes are sought
 
 
+@keywords()
 def sample(
     data: Any,
     spec: MixtureSpec | int | None = None,
     *,
+    covariance: Covariance | None = None,
+    columns: Sequence[str] | None = None,
+    cluster_names: Sequence[str] | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -85,6 +90,12 @@ def sample(
     data : Dataset, array of shape (obs, feature) or frame
     spec : MixtureSpec or int
         The model; an integer is the number of components of the default spec. None with `model=`.
+    covariance : str, optional
+        The covariance structure beside a number of components; "full" by default.
+    columns : sequence of str, optional
+        The features among the columns of `data`, in this order; all by default.
+    cluster_names : sequence of str, optional
+        What to call the clusters, in the order of their numbers.
     draws, tune : int
         Draws kept, and draws of warm-up, of each chain.
     chains : int
@@ -142,7 +153,7 @@ def sample(
     >>> tree.posterior.means.shape
     (4, 50, 2, 1)
     """
-    dataset = as_dataset(data)
+    dataset = as_dataset(data, columns)
     run = _METHODS[check_one_of("method", method, _METHODS)]
     for asked, verb in ((model is not None, OWN_MODEL), (method == "smc", SMC)):
         if asked:
@@ -162,7 +173,7 @@ def sample(
     sampler = {"method": method, "chains": chains, **vars(settings)}
     attributes: dict[str, Any] = {"seed": seed, "sampler": sampler}
     if model is not None:
-        refuse_beside_model(spec, method, progress)
+        refuse_beside_model(spec, covariance, method, progress)
         make_room(1)
         tree = sample_user_model(
             model,
@@ -176,8 +187,8 @@ def sample(
             attributes=attributes,
         )
         return tree if relabel is None else labels.relabel(tree, relabel)
-    spec = _required(spec)
-    log_posterior = _log_posterior_of(dataset, spec, relabel)
+    spec = _required(spec, covariance)
+    log_posterior = _log_posterior_of(dataset, spec, relabel, cluster_names)
     make_room(spec.n_components)
     _warn_of_ties(log_posterior.resolved, dataset)
     with sound_arithmetic(SamplingError):
@@ -310,7 +321,9 @@ def _interruption(tree: xr.DataTree, draws: int, chains: int) -> SamplingInterru
     )
 
 
-def _log_posterior_of(data: Dataset, spec: MixtureSpec, relabel: str | None) -> LogPosterior:
+def _log_posterior_of(
+    data: Dataset, spec: MixtureSpec, relabel: str | None, names: Sequence[str] | None
+) -> LogPosterior:
     """Return the log posterior of rows that it can be sampled for."""
     if surveyed(data) and relabel is None:
         raise ConfigError(
@@ -320,15 +333,15 @@ def _log_posterior_of(data: Dataset, spec: MixtureSpec, relabel: str | None) -> 
         )
     check_components(data, spec.n_components)
     require_whole_weights(data)
-    return LogPosterior(resolve(spec, data), table_of(data, spec.n_components))
+    return LogPosterior(resolve(spec, data, names=names), table_of(data, spec.n_components))
 
 
-def _required(spec: MixtureSpec | int | None) -> MixtureSpec:
+def _required(spec: MixtureSpec | int | None, covariance: Covariance | None) -> MixtureSpec:
     if spec is None:
         raise ConfigError(
             "sample needs a spec (a number of components or a MixtureSpec) or model=."
         )
-    return as_spec(spec)
+    return as_spec(spec, covariance)
 
 
 def _warn_of_ties(resolved: ResolvedSpec, data: Dataset) -> None:

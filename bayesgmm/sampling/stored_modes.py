@@ -47,7 +47,7 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
         },
         {
             "mode": np.arange(len(modes)),
-            "cluster": cluster_names(resolved.n_components, resolved.class_names),
+            "cluster": cluster_names(resolved.n_components, resolved.cluster_names),
             "feature": features,
             "feature_bis": features,
         },

@@ -20,10 +20,11 @@ __all__ = ["refuse_beside_model", "sample_user_model"]
 _TRIED = 64
 
 
-def refuse_beside_model(spec: Any, method: str, progress: Any) -> None:
+def refuse_beside_model(spec: Any, covariance: Any, method: str, progress: Any) -> None:
     """Raise ConfigError for arguments that have no effect on a user's own model."""
     given = {
         "spec": (spec is not None, "the model says what is fitted"),
+        "covariance": (covariance is not None, "the model says what is fitted"),
         "method": (method != "nuts", "a PyMC model is sampled by NUTS"),
         "progress": (callable(progress), "True shows PyMC's progress bar"),
     }

@@ -238,9 +238,10 @@ def _fits(m: Material) -> dict[str, Arguments]:
     return {
         "fit_em": fit,
         "fit_map": fit,
-        "bic_grid": {"data": m.rows, "n_components": [1, 2], "covariances": "full", "seed": 1,
+        "bic_grid": {"data": m.rows, "n_components": [1, 2], "covariance": "full", "seed": 1,
                      **FEW},
-        "bootstrap_lrt": {"data": m.rows, "k": 1, "n_bootstrap": 3, "n_starts": 1, "seed": 1},
+        "bootstrap_lrt": {"data": m.rows, "n_components": 1, "n_bootstrap": 3, "n_starts": 1,
+                          "seed": 1},
         "hard_comparison": {"data": m.rows, "fit": m.fit, "seed": 1},
         "GaussianMixture": {"n_components": 2, "random_state": 1},
         "GaussianMixture.fit": {**scored, "self": bg.GaussianMixture(2, random_state=1)},
@@ -254,7 +255,6 @@ def _fits(m: Material) -> dict[str, Arguments]:
 def _draws(m: Material) -> dict[str, Arguments]:
     posterior = {"posterior": m.tree}
     seeded = {**posterior, "seed": 1}
-    source = {"fit_or_posterior": m.tree}
     return {
         "sample": {"data": m.rows, "spec": 2, **SHORT},
         "compare": {"data": m.rows, "n_components": [1], "max_draws": 0, "evidence": "none",
@@ -268,13 +268,13 @@ def _draws(m: Material) -> dict[str, Arguments]:
            ("combine_modes", "log_evidence", "weigh_modes")},
         "smc_evidence": {**seeded, "n_particles": 16, "n_runs": 2},
         "loo_with_refits": {**seeded, "draws": 15, "tune": 20, "chains": 2, "max_refits": 1},
-        "posterior_over_k": {"source": m.comparison, "seed": 1},
+        "posterior_over_k": {"comparison": m.comparison, "seed": 1},
         "posteriors_over_k": {"comparison": m.comparison, "priors": {"flat": {}}},
-        "posterior_predictive": {**seeded, "n_data_sets": 3},
+        "posterior_predictive": {**seeded, "n": 3},
         "impute": {"posterior": m.annotated_tree, "seed": 1},
         "true_values": {"posterior": m.annotated_tree, "seed": 1},
         "label_accuracy": {"posterior": m.annotated_tree},
-        **{name: source for name in
+        **{name: posterior for name in
            ("coclustering", "density", "density_modes", "log_density", "membership",
             "merge_components", "overlap")},
         "average": {"comparison": m.comparison},
@@ -284,32 +284,33 @@ def _draws(m: Material) -> dict[str, Arguments]:
             "comparison": m.comparison, "scale": [1.1], "eta": [], "concentration": [],
             "step": [], "sample_anew": False,
         },
-        "group_membership": {**source, "partition": bg.partition(m.tree, seed=1)},
-        "density_grid": {**source, "size": 5},
-        "partition": {**source, "seed": 1},
-        "simulate": {**source, "n": 5, "seed": 1},
-        "strays": {"fit_or_posterior": m.tailed, "rows": m.rows},
-        "most_ambiguous": {"membership": bg.membership(m.tree), "count": 3},
+        "name_clusters": {"result": m.tree, "cluster_names": ["a", "b"]},
+        "group_membership": {**posterior, "partition": bg.partition(m.tree, seed=1)},
+        "density_grid": {**posterior, "size": 5},
+        "partition": {**posterior, "seed": 1},
+        "simulate": {**posterior, "n": 5, "seed": 1},
+        "strays": {"posterior": m.tailed, "rows": m.rows},
+        "most_ambiguous": {"membership": bg.membership(m.tree), "n": 3},
     }  # fmt: skip
 
 
 def _pictures(m: Material) -> dict[str, Arguments]:
-    source, posterior = {"source": m.fit}, {"posterior": m.tree}
+    fit, posterior = {"posterior": m.fit}, {"posterior": m.tree}
     return {
         "plots.bic_grid": {"table": m.grid},
         "plots.coclustering": {"probabilities": bg.coclustering(m.tree)},
-        "plots.correlations": source,
+        "plots.correlations": fit,
         "plots.criteria": {"comparison": m.comparison},
-        "plots.density_1d": {**source, "rows": m.rows, "feature": "x1"},
-        "plots.density_2d": {**source, "rows": m.rows, "features": ("x1", "x2")},
-        "plots.density_pairs": {**source, "rows": m.rows, "features": ("x1", "x2")},
+        "plots.density_1d": {**fit, "rows": m.rows, "feature": "x1"},
+        "plots.density_2d": {**fit, "rows": m.rows, "features": ("x1", "x2")},
+        "plots.density_pairs": {**fit, "rows": m.rows, "features": ("x1", "x2")},
         "plots.em_path": {"fit": m.fit},
-        "plots.forest": source,
-        "plots.membership": {**source, "rows": m.rows},
+        "plots.forest": fit,
+        "plots.membership": {**fit, "rows": m.rows},
         "plots.over_alpha": {"coarsened": m.coarsened},
         "plots.over_k": {"posteriors": m.over_k},
         "plots.pareto_k": {"elpd": m.loo},
-        "plots.posterior_predictive": {**posterior, "n_data_sets": 3, "seed": 1},
+        "plots.posterior_predictive": {**posterior, "n": 3, "seed": 1},
         "plots.prior_posterior": posterior,
         "plots.prior_predictive": {"source": m.rows, "spec": 2, "seed": 1},
         "plots.ranks": posterior,

@@ -211,7 +211,7 @@ def all_pictures(
         "pareto_k": plots.pareto_k(pareto, **look),
         "prior_posterior": plots.prior_posterior(tree, **look),
         "prior_predictive": plots.prior_predictive(tree, seed=3, **look),
-        "posterior_predictive": plots.posterior_predictive(tree, n_data_sets=40, seed=3, **look),
+        "posterior_predictive": plots.posterior_predictive(tree, n=40, seed=3, **look),
     }
 
 
@@ -608,7 +608,7 @@ def test_contours_enclose_their_mass() -> None:
 
 def test_posterior_predictive_counts(trees: dict[str, xr.DataTree]) -> None:
     tree = trees["galaxies"]
-    ax = plots.posterior_predictive(tree, n_data_sets=40, seed=1).ax
+    ax = plots.posterior_predictive(tree, n=40, seed=1).ax
     counts = ax.patches[0].get_data().values
     assert counts.sum() == len(rows_of(tree))
 

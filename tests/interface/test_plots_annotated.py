@@ -100,7 +100,7 @@ def test_membership_shows_known_classes_and_counts_rows_that_it_cannot_show(weig
 
 
 def test_checks_count_observed_cells_by_weight(weighted, tree):
-    drawn = plots.posterior_predictive(tree, n_data_sets=20, seed=1)
+    drawn = plots.posterior_predictive(tree, n=20, seed=1)
     for place, ax in enumerate(drawn.axes):
         column = np.repeat(weighted.values[:, place], TIMES)
         (stairs,) = [patch for patch in ax.patches if isinstance(patch, StepPatch)]

@@ -99,7 +99,7 @@ def beside(annotation, other):
 CALLS = {
     "fit_em": on_data(partial(bg.fit_em, n_starts=4, seed=1)),
     "fit_map": on_data(partial(bg.fit_map, n_starts=4, seed=1)),
-    "bic_grid": on_several(partial(bg.bic_grid, n_components=[2], covariances="diag", n_starts=4,
+    "bic_grid": on_several(partial(bg.bic_grid, n_components=[2], covariance="diag", n_starts=4,
                                    seed=1)),
     "bootstrap_lrt": lambda annotation: bg.bootstrap_lrt(
         data_with(annotation), 1, n_bootstrap=19, n_starts=2, seed=1

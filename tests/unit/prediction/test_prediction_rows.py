@@ -98,7 +98,7 @@ def test_one_row_far_away_has_finite_memberships(posterior):
         ([[1.0, 2.0], [1.0, np.nan]], "first in row 2, column 'x2': nan"),
         ([[np.inf, 2.0]], "first in row 1, column 'x1': inf"),
         (np.empty((0, 2)), "rows is empty"),
-        ([1.0, 2.0], "must be two-dimensional"),
+        ([1.0, 2.0, 3.0], "must have the 2 features of the model (x1, x2), got 3 columns"),
         (pd.DataFrame({"x1": [1.0], "width": [2.0]}), "there is no column 'x2' of rows"),
         (pd.DataFrame({"x1": [1.0], "x2": ["a"]}), "x2"),
     ],
