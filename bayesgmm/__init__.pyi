@@ -98,7 +98,7 @@ from .prediction import (
 )
 from .report import write_report
 from .sampling import sample
-from .summary import label_free, summarize
+from .summary import label_free, summarize, write_table
 
 __version__: str
 
@@ -207,4 +207,5 @@ __all__ = [
     "waic",
     "weigh_modes",
     "write_report",
+    "write_table",
 ]

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_DECIMALS = 6  # of a probability: draws say nothing of what lies beyond
+
 CsvFile = Annotated[Path | None, typer.Option(help="CSV file to write; stdout by default.")]
 
 
@@ -218,6 +220,7 @@ def report(
     ] = None,
     format: Annotated[Format, typer.Option(help="Format.")] = Format.HTML,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    prob: Prob = INTERVAL,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
@@ -228,7 +231,8 @@ def report(
     path = out or Path(f"report.{format.value}")
     check_writable(path, overwrite)
     tree = load(posterior)
-    verdict = _reported(tree, path, title=title, format=format.value, overwrite=overwrite)
+    options: dict[str, Any] = {"title": title, "format": format.value, "overwrite": overwrite}
+    verdict = _reported(tree, path, prob=prob, **options)
     if json:
         print_json({"file": str(path), "verdict": verdict.to_dict()})
         return Exit.OK if verdict.ok else Exit.BAD_VERDICT
@@ -364,7 +368,8 @@ def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
     for k, part in enumerate(parts.names):
         for name, values in zip(("mean", "lower", "upper"), parts[1:], strict=True):
             columns[f"{name}_{part}"] = values[:, k]
-    return pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
+    table = pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
+    return table.round(_DECIMALS)
 
 
 def _write_or_print(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:

@@ -183,23 +183,13 @@ def warn_of(posterior: "xr.DataTree") -> int:
     return Exit.OK if verdict.ok else Exit.BAD_VERDICT
 
 
-def print_frame(frame: "pd.DataFrame", digits: int = 4) -> None:
-    """Print a table of numbers."""
-    names = [str(name) for name in frame.index.names]
-    rows = [
-        [*_labels(label), *(_cell(value, digits) for value in row)]
-        for label, row in zip(frame.index, frame.itertuples(index=False), strict=True)
-    ]
-    heads = [*(name.replace("None", "") for name in names), *map(str, frame.columns)]
+def print_frame(frame: "pd.DataFrame") -> None:
+    """Print a table of estimates, with the digits that their Monte Carlo errors leave certain."""
+    from bayesgmm.summary.numbers import frame_rows
+
+    rows = [[cell.replace("\N{MINUS SIGN}", "-") for cell in row] for row in frame_rows(frame)]
+    heads = [str(frame.index.name), *map(str, frame.columns)]
     _print_fitting(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)))
-
-
-def _labels(label: Any) -> list[str]:
-    return [str(part) for part in label] if isinstance(label, tuple) else [str(label)]
-
-
-def _cell(value: Any, digits: int) -> str:
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _with_error(table: "pd.DataFrame", value: str, error: str, digits: int) -> Mapping[Any, str]:

@@ -30,12 +30,20 @@ class Quantity:
         The place of the cluster it belongs to, from 0; None for what is shared or label-free.
     correlation : bool
         It lies on (-1, 1).
+    features : tuple of str
+        Those that it is about.
     """
 
     name: str
     values: Array
     cluster: int | None = None
     correlation: bool = False
+    features: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The parameter that it is an entry of."""
+        return self.name.partition("[")[0]
 
 
 def label_free_quantities(draws: Draws) -> list[Quantity]:
@@ -98,7 +106,7 @@ def cluster_quantities(draws: Draws) -> list[Quantity]:
     for k, cluster in enumerate(clusters):
         for d, feature in enumerate(features):
             name = f"means[{cluster}, {feature}]"
-            quantities.append(Quantity(name, parameters.means[:, :, k, d], k))
+            quantities.append(Quantity(name, parameters.means[:, :, k, d], k, features=(feature,)))
     resolved = draws.resolved
     structure = Structure.seen_in(parameters) if resolved is None else resolved.structure
     tails = None if resolved is None else resolved.tails
@@ -122,16 +130,19 @@ def _of_covariances(
 ) -> Iterator[Quantity]:
     for k, d in structure.scale_entries(len(names), len(features)):
         own = _named(k, names)
-        index = own + ([] if d is None else [features[d]])
+        of = () if d is None else (features[d],)
+        index = [*own, *of]
         name = f"scales[{', '.join(index)}]" if index else "scales"
-        yield Quantity(name, parameters.scales[:, :, k or 0, d or 0], k)
+        yield Quantity(name, parameters.scales[:, :, k or 0, d or 0], k, features=of)
     for k in structure.correlated_clusters(len(names)):
         own = _named(k, names)
         for i in range(len(features)):
             for j in range(i):
-                index = [*own, features[j], features[i]]
+                pair = (features[j], features[i])
+                index = [*own, *pair]
                 values = parameters.correlations[:, :, k or 0, i, j]
-                yield Quantity(f"correlations[{', '.join(index)}]", values, k, correlation=True)
+                name = f"correlations[{', '.join(index)}]"
+                yield Quantity(name, values, k, True, pair)
 
 
 def _named(k: int | None, names: list[str]) -> list[str]:

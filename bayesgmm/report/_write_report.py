@@ -25,7 +25,6 @@ from bayesgmm.report.document import Document, Picture
 from bayesgmm.report.estimates import estimates
 from bayesgmm.report.hanging_on import hanging_on
 from bayesgmm.report.model_words import model
-from bayesgmm.report.numbers import NO_BREAK
 from bayesgmm.report.overview import brief, data, verdict
 from bayesgmm.report.reproduction import reproduction
 from bayesgmm.report.separation import separation
@@ -33,6 +32,7 @@ from bayesgmm.report.strays import strays
 from bayesgmm.report.subject import Subject, subject_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.summary.numbers import NO_BREAK
 
 __all__ = ["write_report"]
 

@@ -6,8 +6,8 @@ from bayesgmm.data import Annotations
 from bayesgmm.data.columns import plural
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.report.document import Block, Table, Text
-from bayesgmm.report.numbers import percent, plain
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import percent, plain
 from bayesgmm.typing import Array
 
 __all__ = ["annotations"]

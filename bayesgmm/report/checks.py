@@ -15,11 +15,11 @@ from bayesgmm.plots import ranks, traces
 from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.prediction import posterior_predictive
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
-from bayesgmm.report.numbers import by_error, fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
 from bayesgmm.summary import label_free
+from bayesgmm.summary.numbers import by_error, fixed, percent, significant
 from bayesgmm.typing import Array
 
 __all__ = ["checks"]

@@ -14,9 +14,9 @@ from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import criteria, pareto_k
 from bayesgmm.report.document import Block, Section, Table, Text
-from bayesgmm.report.numbers import fixed, percent, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import fixed, percent, significant
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from bayesgmm.model.components import Noise, Tails
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.report.document import Block, Text
-from bayesgmm.report.numbers import plain, significant
+from bayesgmm.summary.numbers import plain, significant
 
 __all__ = ["distributions", "family_priors", "mixture_formula", "of_families", "tails_found"]
 

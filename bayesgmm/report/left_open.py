@@ -6,8 +6,8 @@ from bayesgmm.data.columns import plural
 from bayesgmm.limits import AMBIGUOUS, SETTLED_K
 from bayesgmm.prediction import average, group_membership, partition
 from bayesgmm.report.document import Block, Text
-from bayesgmm.report.numbers import percent
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import percent
 
 __all__ = ["left_open"]
 

@@ -12,10 +12,10 @@ from bayesgmm.plots import prior_posterior, prior_predictive
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Formula, Section, Table, Text
 from bayesgmm.report.family_words import distributions, family_priors, mixture_formula, of_families
-from bayesgmm.report.numbers import plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.sampling.pseudo_posterior import PSEUDO_POSTERIOR
+from bayesgmm.summary.numbers import plain, significant
 from bayesgmm.typing import Array
 
 __all__ = ["model"]

@@ -12,8 +12,8 @@ from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.report.annotations import annotations
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
 from bayesgmm.report.left_open import left_open
-from bayesgmm.report.numbers import percent, plain, significant
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import percent, plain, significant
 
 __all__ = ["brief", "data", "verdict"]
 

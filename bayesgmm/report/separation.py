@@ -19,9 +19,9 @@ from bayesgmm.prediction import (
     parts_of,
 )
 from bayesgmm.report.document import Block, Section, Table, Text
-from bayesgmm.report.numbers import NO_BREAK, percent, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import NO_BREAK, percent, plain, significant
 
 __all__ = ["separation"]
 

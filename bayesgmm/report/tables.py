@@ -3,7 +3,7 @@
 import pandas as pd
 
 from bayesgmm.report.document import Table
-from bayesgmm.report.numbers import frame_rows
+from bayesgmm.summary.numbers import frame_rows
 
 __all__ = ["estimate_table"]
 

@@ -24,9 +24,9 @@ from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.report import write_report
 from bayesgmm.report._write_report import _html, _markdown
 from bayesgmm.report.document import Code, Document, Facts, Notice, Picture, Section, Table, Text
-from bayesgmm.report.numbers import NO_BREAK, by_error, significant
 from bayesgmm.report.separation import _with_interval
 from bayesgmm.summary import summarize
+from bayesgmm.summary.numbers import NO_BREAK, by_error, significant
 
 ABOUT = {
     "title": "Eruptions of Old Faithful",

@@ -16,8 +16,8 @@ from bayesgmm.report.annotations import annotations
 from bayesgmm.report.checks import _predictive
 from bayesgmm.report.counting import _left_out
 from bayesgmm.report.document import Table, Text
-from bayesgmm.report.numbers import significant
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import significant
 from tests.support.prediction_draws import posterior_of, random_parameters
 
 N = 60

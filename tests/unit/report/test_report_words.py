@@ -16,7 +16,7 @@ from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.report.counting import _argument, _cautions, _evidence, _probability
 from bayesgmm.report.model_words import _formula, _origin, _priors, _recording
-from bayesgmm.report.numbers import NO_BREAK, frame_rows, percent
+from bayesgmm.summary.numbers import NO_BREAK, frame_rows, percent
 
 ROWS = np.random.default_rng(1).normal(size=(60, 2)) * [1.0, 3.0]
 

@@ -10,6 +10,7 @@ from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.tree import rows_of
 from bayesgmm.prediction import coclustering
 from bayesgmm.summary import label_free, summarize
+from bayesgmm.summary.paper import Estimate
 from tests.support.simulated_runs import clustered, run_about
 
 
@@ -86,3 +87,57 @@ def test_shared_scales_appear_once():
 def test_a_probability_outside_the_unit_interval_is_refused(run, prob):
     with pytest.raises(ConfigError, match="prob must be a number between 0 and 1"):
         summarize(run, prob)
+
+
+def test_only_what_is_asked_for(run):
+    table = summarize(run, var_names=["means", "weights"])
+    assert [name.partition("[")[0] for name in table.index] == ["weights"] * 2 + ["means"] * 4
+    assert summarize(run, var_names="correlations").equals(summarize(run).iloc[-2:])
+    with pytest.raises(ConfigError, match="var_names must be among weights, means, scales, corr"):
+        summarize(run, var_names="mean")
+
+
+def test_highest_density_stands_beside_equal_tails(run):
+    both = summarize(run, 0.8, ci_kind="both")
+    posterior = run["posterior"].to_dataset()
+    for name, values in (("means[1, x1]", "means"), ("correlations[2, x1, x2]", "correlations")):
+        draws = posterior[values].values[:, :, 0, 0] if values == "means" else (
+            posterior[values].values[:, :, 1, 0]
+        )  # fmt: skip
+        expected = az.hdi(draws.ravel(), prob=0.8)
+        found = both.loc[name, ["hdi80_lb", "hdi80_ub"]]
+        np.testing.assert_allclose(found.to_numpy(float), np.asarray(expected), rtol=1e-12)
+    assert list(summarize(run, ci_kind="hdi").columns[2:4]) == ["hdi89_lb", "hdi89_ub"]
+    assert both.drop(columns=["hdi80_lb", "hdi80_ub"]).equals(summarize(run, 0.8))
+    with pytest.raises(ConfigError, match="ci_kind must be one of eti, hdi, both"):
+        summarize(run, ci_kind="wide")
+
+
+def test_a_table_for_print_has_words_and_digits_that_mean_something(run):
+    table, numbers = summarize(run, style="paper"), summarize(run)
+    assert table.columns.tolist() == ["cluster", "mean", "89 % interval"]
+    assert table.index[2] == "mean of x1" and table.index[-1] == "correlation of x1 and x2"
+    for (_, printed), (name, exact) in zip(table.iterrows(), numbers.iterrows(), strict=True):
+        low, _, high = (part.replace("\N{MINUS SIGN}", "-") for part in
+                        printed["89 % interval"].rpartition(" to "))  # fmt: skip
+        mean = printed["mean"].replace("\N{MINUS SIGN}", "-")
+        decimals = len(mean.partition(".")[2])
+        assert float(low) <= float(mean) <= float(high), name
+        assert abs(float(mean) - exact["mean"]) <= 0.51 * 10.0**-decimals
+        assert exact["sd"] / 100 < 10.0**-decimals <= max(exact["sd"], 10 * exact["mcse_mean"])
+
+
+def test_shared_scales_belong_to_no_cluster_and_units_are_named():
+    data, truth = clustered(2)
+    tree = relabel(run_about(data, MixtureSpec(2, "tied"), truth, deviation=0.1))
+    tree.attrs["about"] = '{"units": {"x1": "cm"}}'
+    table = summarize(tree, style="paper", var_names="scales")
+    assert table.index.tolist() == ["standard deviation of x1 (cm)", "standard deviation of x2"]
+    assert table["cluster"].tolist() == ["", ""]
+
+
+def test_digits_of_nearly_constant_and_wide_quantities():
+    assert Estimate(1.0, 0.0, 0.0, {}).decimals == 3
+    assert Estimate(1.0, 2e-30, 1e-31, {}).decimals == 12
+    assert Estimate(5e6, 2e4, 100.0, {}).decimals == 0
+    assert Estimate(0.5, 0.03, 0.02, {}).decimals == 2
