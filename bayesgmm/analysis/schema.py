@@ -171,7 +171,8 @@ class SamplerSection:
     """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
 
     A run with a bad verdict goes on with more draws, up to ``max_draws`` a chain, 0 for never;
-    ``evidence`` says by which routes it is computed, as in `compare`.
+    ``evidence`` says by which routes it is computed, ``log_likelihood`` whether that of each row is
+    kept, as in `compare`.
     """
 
     draws: AtLeastOne = 1000
@@ -180,6 +181,7 @@ class SamplerSection:
     target_accept: Share = 0.9
     max_draws: NotNegative | None = None
     evidence: EvidenceRoutes = "both"
+    log_likelihood: Flag = True
     seed: NotNegative | None = None
 
 

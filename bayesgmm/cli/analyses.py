@@ -22,6 +22,7 @@ from bayesgmm.cli.options import (
     Json,
     Known,
     LabelsInformWeights,
+    LogLikelihood,
     MaxDraws,
     NoisesOption,
     NuOption,
@@ -176,6 +177,7 @@ def compare(
     max_draws: MaxDraws = None,
     target_accept: TargetAccept = None,
     evidence: Evidence = "both",
+    log_likelihood: LogLikelihood = True,
     cores: Cores = None,
     seed: Seed = None,
     resume: Resume = False,
@@ -190,6 +192,7 @@ def compare(
 
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     sampler |= {"chains": chains, "max_draws": max_draws, "evidence": evidence, "seed": seed}
+    sampler["log_likelihood"] = log_likelihood
     spec = AnalysisSpec.from_dict(
         {
             "name": data_name(data),
@@ -253,7 +256,7 @@ def datasets(
     if json:
         print_json(rows)
     else:
-        print_rows(rows)
+        print_rows([row | {"file": Path(str(row["file"])).name} for row in rows])
     return Exit.OK
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "Json",
     "Known",
     "LabelsInformWeights",
+    "LogLikelihood",
     "NoiseOption",
     "NoisesOption",
     "NuOption",
@@ -159,6 +160,13 @@ Evidence = Annotated[
         metavar="both|bridge|none",
         help="Log evidence: by bridge sampling and sequential Monte Carlo, by bridge sampling "
         "only, or none.",
+    ),
+]
+LogLikelihood = Annotated[
+    bool,
+    typer.Option(
+        help="Whether to store the log likelihood of every row and draw, which is most of a file "
+        "where rows are many."
     ),
 ]
 Chains = Annotated[int | None, typer.Option(min=1, help="Number of chains; 4 by default.")]

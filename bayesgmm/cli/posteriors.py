@@ -16,6 +16,7 @@ from bayesgmm.cli.options import (
     FamilyOption,
     Json,
     LabelsInformWeights,
+    LogLikelihood,
     NoiseOption,
     NuOption,
     OneComponentCount,
@@ -161,6 +162,7 @@ def sample(
     tune: Tune = None,
     chains: Chains = None,
     target_accept: TargetAccept = None,
+    log_likelihood: LogLikelihood = True,
     cores: Cores = None,
     seed: Seed = None,
     prob: Prob = INTERVAL,
@@ -194,12 +196,13 @@ def sample(
     }
     require_room(dataset, spec.n_components, **lengths)
     kept = lengths["chains"] * lengths["draws"]
-    needed = result_bytes(dataset.n_obs, dataset.n_features, spec.n_components, kept)
+    sizes = dataset.n_obs, dataset.n_features, spec.n_components, kept
+    needed = result_bytes(*sizes, log_likelihood)
     check_writable(path, overwrite, needed)
     options: dict[str, Any] = {"seed": seed, "cores": cores, "progress": shows_progress()}
     if target_accept is not None:
         options["target_accept"] = target_accept
-    options |= {"method": method.value} | lengths
+    options |= {"method": method.value, "log_likelihood": log_likelihood} | lengths
     options["cluster_names"] = names_in(cluster_names, "--cluster-names")
     about = {"title": title}
     tree, verdict, table = _sampled(dataset, spec, path, overwrite, options, about, prob)

@@ -223,7 +223,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     only_verdicts_wrap = "verdict" in columns
     for i, column in enumerate(columns):
         left = i == 0 or column in ("verdict", "title", "covariance")
-        whole = only_verdicts_wrap and column != "verdict"
+        whole = column in ("file", "covariance") or (only_verdicts_wrap and column != "verdict")
         table.add_column(escape(column), justify="left" if left else "right", no_wrap=whole)
     for row in rows:
         table.add_row(*map(escape, row))

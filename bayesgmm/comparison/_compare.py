@@ -11,6 +11,7 @@ import numpy as np
 from bayesgmm.arguments import (
     check_between,
     check_count,
+    check_flag,
     check_instance,
     check_one_of,
     seed_of,
@@ -56,6 +57,7 @@ class _Plan(NamedTuple):
 
     seed: int
     evidence: EvidenceRoutes
+    log_likelihood: bool
     options: dict[str, Any]
     numbers: Mapping[MixtureSpec, str]
 
@@ -80,6 +82,7 @@ def compare(
     max_draws: int | None = None,
     cores: int | None = None,
     evidence: EvidenceRoutes = "both",
+    log_likelihood: bool = True,
     seed: int | None = None,
     progress: bool = False,
     kept: KeptPosteriors | None = None,
@@ -124,6 +127,9 @@ def compare(
         have a bad verdict, unless it lies more than 3 errors below the bridge; a K where they
         disagree, by more than 0.1 nats, gets no probability. "bridge" takes about
         half the time and leaves K with a bad verdict out; "none" gives no p(K).
+    log_likelihood : bool
+        False leaves the log likelihood of every row and draw out of the posteriors once WAIC and
+        LOO are computed: most of their size where rows are many.
     seed : int, optional
         Drawn when None; stored either way. The draws of a model do not depend on the others.
     progress : bool
@@ -175,8 +181,7 @@ def compare(
     }
     check_progress(progress)
     if kept is not None:
-        what = "where posteriors are kept"
-        check_instance("kept", kept, KeptPosteriors, what)
+        check_instance("kept", kept, KeptPosteriors, "where posteriors are kept")
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     usual = Priors() if priors is None else priors
@@ -186,7 +191,8 @@ def compare(
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
-    plan = _Plan(seed, evidence, options, numbers_of(wanted))
+    keep = check_flag("log_likelihood", log_likelihood)
+    plan = _Plan(seed, evidence, keep, options, numbers_of(wanted))
     models, parts = list[MixtureSpec](), Parts()
     for group in scan.by_count(wanted):
         for spec in group:
@@ -244,7 +250,10 @@ def _sample(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
         parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
-        parts.posteriors[spec] = with_attributes(view.tree, verdict=verdict.to_dict())
+        tree = with_attributes(view.tree, verdict=verdict.to_dict())
+        if not plan.log_likelihood:
+            tree = tree.drop_nodes("log_likelihood")
+        parts.posteriors[spec] = tree
 
 
 def _drawn(

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_count
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.checked import Checked, raises_config_error
@@ -326,8 +327,11 @@ def as_spec(spec: "MixtureSpec | int", covariance: Covariance | None = None) -> 
     if covariance is None:
         return spec
     raise ConfigError(
-        "a MixtureSpec states its covariance itself: leave covariance= out, or give the number of "
-        "components as spec.",
+        Advice(
+            "a MixtureSpec states its covariance itself: leave ",
+            Option("covariance"),
+            " out, or give the number of components as spec.",
+        ),
         key="covariance",
         value=covariance,
     )

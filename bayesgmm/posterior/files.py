@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.arguments import path_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.posterior.netcdf import opened, write_tree
 from bayesgmm.posterior.schema import upgraded
@@ -76,8 +77,8 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
     ConfigError
         When it is not a result.
     ResultFileError
-        When the file exists, cannot be written, or does not read back as it should. What stood
-        under the name before is then unchanged.
+        When the file exists, cannot be written, does not read back as it should, or is to be a
+        zarr store. What stood under the name before is then unchanged.
 
     Examples
     --------
@@ -93,6 +94,7 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
             f"save takes the DataTree that sample returns, got {type(posterior).__name__}.",
             value=posterior,
         )
+    _refuse_zarr(path)
     posterior = storable(upgraded(posterior))
     with replacing(path, overwrite) as temporary:
         hashes = {_CONTENT_HASH: _content_hash(posterior)}
@@ -135,6 +137,7 @@ def load(path: PathLike) -> xr.DataTree:
     True
     """
     file = real_path(path)
+    _refuse_zarr(file)
     kind = special_kind(file)
     if kind not in (None, "folder"):  # to open a named pipe would wait for ever
         raise ResultFileError(f"{str(file)!r} is a {kind}, no result.", path=str(file))
@@ -155,6 +158,18 @@ def load(path: PathLike) -> xr.DataTree:
             f"{str(file)!r} is not a bayesgmm result: {type(error).__name__}: {error!s:.80}.",
             path=str(file),
         ) from error
+
+
+def _refuse_zarr(path: PathLike) -> None:
+    """Raise where a path names a zarr store: netCDF is the one format of results."""
+    file = path_of(path)
+    if file.suffix.lower() == ".zarr":
+        name = str(file.with_suffix(".nc"))
+        raise ResultFileError(
+            f"{str(file)!r} names a zarr store, and results are kept as netCDF, the one format: "
+            f"name the file {name!r}.",
+            path=str(file),
+        )
 
 
 def keep_interrupted(posterior: xr.DataTree, path: PathLike) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from bayesgmm.posterior.storable import text_encoding
+from bayesgmm.posterior.storable import encoding_of
 from bayesgmm.runtime.interruption import holding_ctrl_c
 
 __all__ = ["opened", "write_tree"]
@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):  # a process forked amid a write would inher
 def write_tree(tree: xr.DataTree, path: Path) -> None:
     """Write a tree of numbers and texts as a netCDF-4 file."""
     with holding_ctrl_c(), _LIBRARY:
-        tree.to_netcdf(path, engine="netcdf4", encoding=text_encoding(tree))
+        tree.to_netcdf(path, engine="netcdf4", encoding=encoding_of(tree))
 
 
 @contextmanager

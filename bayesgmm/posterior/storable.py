@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-__all__ = ["storable", "text_encoding"]
+__all__ = ["encoding_of", "storable"]
+
+_PACKED = {"zlib": True, "complevel": 1, "shuffle": True}  # higher levels gain a hundredth
+_LARGE = 2**20  # bytes of an array that is worth it
 
 
 def storable(tree: xr.DataTree) -> xr.DataTree:
@@ -39,17 +42,17 @@ def storable(tree: xr.DataTree) -> xr.DataTree:
     return new
 
 
-def text_encoding(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
-    """Return the encoding that stores text variables as arrays of characters, in UTF-8.
+def encoding_of(tree: xr.DataTree) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the encoding that packs large arrays, and stores texts as characters in UTF-8.
 
     Strings of variable length have crashed the process: HDF5 2.0 keeps the conversion of their
     fill values, with a pointer to its file, after that file was closed, and uses it for the next.
     """
     return {
         node.path: {
-            str(name): {"dtype": "S1"}
+            str(name): {"dtype": "S1"} if variable.dtype.kind not in "biufc" else _PACKED
             for name, variable in node.to_dataset(inherit=False).variables.items()
-            if variable.dtype.kind not in "biufc"
+            if variable.dtype.kind not in "biufc" or variable.nbytes >= _LARGE
         }
         for node in tree.subtree
     }

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import xarray as xr
 
-from bayesgmm.arguments import check_count, check_flag, seed_of
+from bayesgmm.arguments import check_count, check_flag, check_one_of, seed_of
+from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of, written_out
 from bayesgmm.model.components import NOISE, Noise
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.tree import weights_in
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
@@ -88,7 +90,11 @@ def simulate(
 
 @keywords(n_data_sets="n")
 def posterior_predictive(
-    posterior: xr.DataTree | Draws, n: int = 100, seed: int | None = None
+    posterior: xr.DataTree | Draws,
+    n: int = 100,
+    seed: int | None = None,
+    *,
+    feature: str | None = None,
 ) -> xr.DataTree:
     """Return the posterior with replicates of the data, for ArviZ's predictive checks.
 
@@ -100,6 +106,10 @@ def posterior_predictive(
         each chain.
     seed : int, optional
         Drawn when None; stored in the group's attributes either way.
+    feature : str, optional
+        Replicates of this feature alone, x (chain, draw, obs), for ``arviz.loo_pit`` and
+        ``plot_loo_pit``. The other groups hold as many draws then, and observed_data the rows where
+        the feature is observed. The whole row is left out. A few thousand replicates are needed.
 
     Returns
     -------
@@ -111,7 +121,8 @@ def posterior_predictive(
     Raises
     ------
     ConfigError
-        When `n` or `seed` is not a count.
+        When `n` or `seed` is not a count; for an unknown feature, or one feature of rows with
+        weights.
     ResourceError
         When the replicates would not fit in memory.
 
@@ -135,6 +146,7 @@ def posterior_predictive(
     (4, 5, 4, 1)
     """
     check_count("n", n)
+    place = None if feature is None else _place(feature, posterior)
     seed = seed_of(seed)
     draws = draws_of(posterior)
     n_chains, n_draws = draws.shape
@@ -166,9 +178,41 @@ def posterior_predictive(
         },
         {"seed": seed},
     )
+    if place is not None:
+        return _of_one(draws.tree, group, position, place)
     tree = draws.tree.copy()
     tree["posterior_predictive"] = xr.DataTree(group)
     return tree
+
+
+def _place(feature: str, posterior: xr.DataTree | Draws) -> int:
+    draws = draws_of(posterior)
+    check_one_of("feature", feature, draws.features)
+    if times_of(draws.table).max() > 1 or weights_in(draws.tree) is not None:
+        raise ConfigError(
+            "replicates of one feature are those of rows that count once, and these have weights; "
+            "leave feature out.",
+            key="feature",
+        )
+    return draws.features.index(feature)
+
+
+def _of_one(tree: xr.DataTree, group: xr.Dataset, position: IntArray, place: int) -> xr.DataTree:
+    """Return the tree with one feature of the data and its replicates, and as many draws in all."""
+    observed = tree["observed_data"].to_dataset()
+    x = observed["x"].isel(feature=place, drop=True)
+    seen = np.flatnonzero(~np.isnan(x.values))
+    parts: dict[str, xr.Dataset] = {}
+    for name, node in tree.children.items():
+        found = node.to_dataset()
+        parts[name] = found.isel(draw=position) if "draw" in found.dims else found
+        if name == "log_likelihood":
+            parts[name] = parts[name].isel(obs=seen)
+    parts["observed_data"] = xr.Dataset({"x": x.isel(obs=seen)})
+    parts["posterior_predictive"] = group.isel(feature=place, obs=seen, drop=True)
+    new = xr.DataTree.from_dict(parts)
+    new.attrs = dict(tree.attrs)
+    return new
 
 
 def _replicate(

@@ -69,7 +69,7 @@ def find_modes(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Po
         if len(log_posterior.resolved.groups.groups) > 1:
             points = _under_other_labels(log_posterior, points, seed)
         found = modes_from(log_posterior, data, points)
-    logger.info("%d modes from %d climbs", len(found), len(points))
+    logger.info("modes of the posterior: %d, from %d climbs", len(found), len(points))
     return found
 
 

@@ -244,6 +244,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "lakes.toml").write_text(
         "[about]\ntitle = 'Small & large'\nquestion = 'How <many>?'\n[data]\nfile = 'd.csv'\n"
         "[data.units]\nsize = 'm'\n[model]\nn_components = [1, 2]\n"
+        "[about.clusters]\n2 = ['low', 'high']\n[report]\nprob = 0.8\n"
         "[sampler]\nseed = 5\n[expect]\nbest_bic = 2\nchosen = 2\n"
         "[expect.log_likelihood]\n1 = -1.0\n"
     )
@@ -285,8 +286,9 @@ def test_tables_and_posterior_are_those_of_the_comparison(result: AnalysisResult
     pd.testing.assert_frame_equal(table, expected, check_dtype=False)
     summary = pd.read_csv(result.files["summary"], index_col=0)
     tree = load(result.files["posterior"])
-    pd.testing.assert_frame_equal(summary, summarize(tree), check_names=False)
-    assert attribute(tree, "verdict")["ok"] and attribute(tree, "about")["units"] == {"size": "m"}
+    pd.testing.assert_frame_equal(summary, summarize(tree, 0.8), check_names=False)
+    assert attribute(tree, "verdict")["ok"] and attribute(tree, "data")["units"] == {"size": "m"}
+    assert summary.index[2] == "means[low, size]" and summary.columns[2] == "eti80_lb"
     report = result.files["report"].read_text()
     assert "Small &amp; large" in report and "How &lt;many&gt;?" in report
 

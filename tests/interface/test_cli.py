@@ -244,6 +244,61 @@ def test_units_are_given_column_by_column(
     assert len(seen) == 1
 
 
+def test_compare_has_the_keys_of_a_model_file(
+    run: Run, csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(spec: Any, *_: Any, **__: Any) -> None:
+        seen.append(spec)
+        raise ConfigError("stop")
+
+    monkeypatch.setattr(bayesgmm.analysis, "analyse", stop)
+    given = ["--question", "Which?", "--source", "a lake", "--known", "little", "--format", "md"]
+    given += ["--cluster-names", '2="a, b",c', "--prob", "0.5", "--no-log-likelihood"]
+    assert run("compare", csv, "-k", "1-2", *given)[0] == 2
+    about, report = seen[0].about, seen[0].report
+    assert (about.question, about.source, about.known) == ("Which?", "a lake", "little")
+    assert about.clusters == {"2": ("a, b", "c")}
+    assert (report.format, report.prob, seen[0].sampler.log_likelihood) == ("md", 0.5, False)
+    for wrong, words in (
+        ("short,long", "names are given as K=NAME,NAME"),
+        ("2=short", "must be one name a cluster (2)"),
+        ("3=a,b,c", "K = 3, which n_components in [model] does not hold"),
+    ):
+        code, _, err = run("compare", csv, "-k", "1-2", "--cluster-names", wrong)
+        assert code == 2 and words in err
+    options = run("compare", "--help")[1]
+    for section in ("about", "data", "model", "sampler", "report"):
+        for key in vars(getattr(seen[0], section)):
+            elsewhere = {"file": "DATA", "n_components": "components", "clusters": "cluster-names"}
+            elsewhere |= {"priors": "prior", "units": "unit", "drop_missing": "missing"}
+            assert elsewhere.get(key, key.replace("_", "-")) in options, key
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_terminal_of_80_columns(
+    run: Run, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(command, "--help")[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    listed = run("--help")[1].partition("Commands:")[2]
+    assert f" {command} " in listed and "..." not in listed
+
+
+def test_names_and_digits_of_one_posterior(run: Run, csv: Path, tmp_path: Path) -> None:
+    made = ["-k", 1, "--draws", 100, "--tune", 100, "--seed", 1, "--no-log-likelihood"]
+    file = tmp_path / "p.nc"
+    _, out, _ = run("sample", csv, *made, "--cluster-names", "all", "--out", file)
+    line = next(line for line in out.splitlines() if line.startswith("means[all, a]"))
+    mean, _, low, high, *_ = line.removeprefix("means[all, a]").split()
+    assert float(low) <= float(mean) <= float(high) and len(mean) < 8
+    _, out, _ = run("predict", file)
+    cells = [cell for row in out.splitlines()[1:] for cell in row.split(",")[2:]]
+    assert out.startswith("row,cluster,entropy,mean_all") and set(cells) == {"0.0", "1.0"}
+
+
 @pytest.mark.parametrize("command", ["sample", "compare", "run"])
 def test_the_acceptance_asked_for_reaches_the_sampler(
     run: Run, csv: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
