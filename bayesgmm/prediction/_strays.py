@@ -19,9 +19,7 @@ __all__ = ["strays"]
 _ENDS = ("", "_lower", "_upper")
 
 
-def strays(
-    posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL
-) -> pd.DataFrame:
+def strays(posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL) -> pd.DataFrame:
     """Return how much each row counts in the estimates of the clusters, strays first.
 
     The weight of a row is the sum over clusters of P(cluster | row) E[u | row, cluster]: about 1

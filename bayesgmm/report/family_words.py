@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.stats import gamma
 
-from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import Noise, Tails
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
@@ -65,14 +64,14 @@ def _of_noise(noise: Noise, features: tuple[str, ...]) -> str:
     )
 
 
-def tails_found(draws: Draws) -> str:
-    """Say how heavy the tails of the components are."""
+def tails_found(draws: Draws, bounds: tuple[float, float]) -> str:
+    """Say how heavy the tails of the components are, with intervals between two quantiles."""
     nu, tails = draws.parameters.nu, None if draws.resolved is None else draws.resolved.tails
     if nu is None or tails is None:
         return ""
     if tails.known:
         return f"The degrees of freedom ν were given as {float(tails.nu):g}."
-    low, high = np.quantile(nu, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], axis=0)
+    low, high = np.quantile(nu, bounds, axis=0)
     told = [
         f"{significant(mean, 3)} ({significant(a, 3)} to {significant(b, 3)})"
         for mean, a, b in zip(nu.mean(axis=0), low, high, strict=True)

@@ -8,16 +8,16 @@ import numpy as np
 from bayesgmm.comparison import Comparison, clusters_by_family
 from bayesgmm.data.columns import plural
 from bayesgmm.likelihood.annotated_rows import values_of
-from bayesgmm.limits import INTERVAL, STRAY
+from bayesgmm.limits import STRAY
 from bayesgmm.model.components import NOISE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import density_1d
 from bayesgmm.prediction import strays as strays_of
 from bayesgmm.report.document import Block, Picture, Section, Table, Text
 from bayesgmm.report.family_words import tails_found
-from bayesgmm.report.numbers import INTERVAL_SHOWN, percent, plain, significant
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import percent, plain, significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def strays(subject: Subject) -> Section | None:
     blocks: list[Block] = []
     draws = subject.draws
     if subject.gaussian and (draws.noise is not None or draws.parameters.tailed):
-        found = strays_of(draws)
+        found = strays_of(draws, prob=subject.prob)
         blocks += [Text(_in_words(subject, found)), _table(subject, found)]
         blocks.append(_picture(subject, found))
     if subject.comparison is not None and subject.choice is not None:
@@ -43,10 +43,11 @@ def strays(subject: Subject) -> Section | None:
 
 
 def _in_words(subject: Subject, found: "pd.DataFrame") -> str:
-    sentences = [tails_found(subject.draws)] if subject.draws.parameters.tailed else []
+    tailed = subject.draws.parameters.tailed
+    sentences = [tails_found(subject.draws, subject.tails)] if tailed else []
     share = subject.draws.parameters.noise
     if share is not None:
-        low, high = np.quantile(share, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+        low, high = np.quantile(share, subject.tails)
         sentences.append(
             f"The noise holds {percent(share.mean())} of the population ({percent(low)} to "
             f"{percent(high)}): rows that belong to no cluster."
@@ -60,7 +61,7 @@ def _in_words(subject: Subject, found: "pd.DataFrame") -> str:
     verb = "has" if number == 1 else "have"
     told = plural(number, "row") if number else "No row"
     sentences.append(f"{told} of {subject.n_obs} {verb} a weight below {STRAY:g}.")
-    if subject.draws.parameters.tailed and number:
+    if tailed and number:
         sentences.append(
             "The model expects such rows: they are part of their cluster's tail, and not in "
             "themselves errors."
@@ -80,11 +81,11 @@ def _table(subject: Subject, found: "pd.DataFrame") -> Table:
         )
         for obs, cells, row in zip(listed.index, values, listed.to_dict("records"), strict=True)
     )
-    noise = (f"noise ({INTERVAL_SHOWN})",) if NOISE in found else ()
+    noise = (f"noise ({subject.interval})",) if NOISE in found else ()
     named = ("nearest cluster", "probability") if subject.named else ()
-    header = ("row", *shown, f"weight ({INTERVAL_SHOWN})", *noise, *named)
+    header = ("row", *shown, f"weight ({subject.interval})", *noise, *named)
     caption = (
-        f"The {len(rows)} rows that count least, with {INTERVAL_SHOWN} intervals over the draws. "
+        f"The {len(rows)} rows that count least, with {subject.interval} intervals over the draws. "
     )
     if noise:
         caption += "Noise is the probability that the row belongs to no cluster. "
@@ -130,7 +131,7 @@ def _families(subject: Subject, comparison: Comparison, model: MixtureSpec) -> l
     ]
     if len(alike) < 2 or not (subject.named and subject.verdict.ok):
         return []
-    table = clusters_by_family(comparison, model)
+    table = clusters_by_family(comparison, model, subject.prob)
     left_out, families = table.attrs["left_out"], table.index.get_level_values("family").unique()
     if len(families) < 2:
         return [Text(f"{_left_out(left_out)} No family is left to set beside the chosen one.")]
@@ -142,8 +143,8 @@ def _families(subject: Subject, comparison: Comparison, model: MixtureSpec) -> l
     )
     caption = (
         f"The clusters under each family with K = {model.n_components}: posterior means with "
-        f"{INTERVAL_SHOWN} intervals. Clusters are matched by the rows that they share. A scale of "
-        "a component with tails is that of its bulk, and smaller than its standard deviation."
+        f"{subject.interval} intervals. Clusters are matched by the rows that they share. A scale "
+        "of a component with tails is that of its bulk, and smaller than its standard deviation."
     )
     if len(subject.features) > _FEATURES:
         caption += f" The first {_FEATURES} features are shown."
