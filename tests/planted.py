@@ -65,8 +65,8 @@ BUGS = (
     Bug(
         "Jacobian of the weights dropped, value and gradient alike",
         "likelihood/compiled/fused.py",
-        "total += sums.mass[k] + problem.concentration[k] - 1.0 + jacobian\n",
-        "jacobian = 0.0\n        total += sums.mass[k] + problem.concentration[k] - 1.0\n"
+        "total += sums.rows[k] + problem.concentration[k] - 1.0 + jacobian\n",
+        "jacobian = 0.0\n        total += sums.rows[k] + problem.concentration[k] - 1.0\n"
         "        terms[5] -= point.log_weights[k]\n",
         _density("2-2-full-lognormal-exact"),
     ),
@@ -100,7 +100,7 @@ BUGS = (
     ),
     Bug(
         "eta ignored",
-        "likelihood/log_posterior.py",
+        "likelihood/problem.py",
         "eta=resolved.spec.priors.eta,",
         "eta=2.0,",
         _density("2-2-full-lognormal-exact"),
@@ -170,7 +170,7 @@ BUGS = (
     ),
     Bug(
         "log-normal for half-normal",
-        "likelihood/log_posterior.py",
+        "likelihood/problem.py",
         "scale_family=_FAMILIES[resolved.spec.priors.scale_family],",
         "scale_family=LOG_NORMAL,",
         _density("2-2-full-halfnormal-exact"),

@@ -108,7 +108,7 @@ def _one_or_several(value: Any, allowed: tuple[str, ...]) -> Any:
 
 
 def _families(value: Any) -> Any:
-    return _one_or_several(value, ("normal", "t"))
+    return _one_or_several(value, ("normal", "t", "contaminated"))
 
 
 def _noises(value: Any) -> Any:

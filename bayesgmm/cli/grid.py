@@ -10,11 +10,16 @@ from bayesgmm.advice import shown
 from bayesgmm.cli.options import (
     CovariancesOption,
     DataFile,
+    FamiliesOption,
     Json,
     LabelsInformWeights,
+    NoisesOption,
+    NuOption,
     Overwrite,
     ResolutionOption,
     Seed,
+    degrees_in,
+    noises_in,
     resolution_in,
     structures_in,
 )
@@ -42,6 +47,9 @@ def grid(
         str, typer.Option("--components", "-k", help='Numbers of components: "1-9", "2,3" or "3".')
     ] = "1-9",
     covariance: CovariancesOption = "all",
+    family: FamiliesOption = "normal",
+    nu: NuOption = "shared",
+    noise: NoisesOption = "none",
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
     out: Annotated[Path | None, typer.Option(help="CSV file of the whole table.")] = None,
@@ -52,7 +60,7 @@ def grid(
     seed: Seed = None,
     json: Json = False,
 ) -> int:
-    """Compare covariance structures and numbers of components by BIC."""
+    """Compare covariance structures, numbers of components and families by BIC."""
     from bayesgmm.fit import bic_grid
     from bayesgmm.posterior.files import check_writable, write_text
     from bayesgmm.posterior.whole_files import csv_text
@@ -66,6 +74,9 @@ def grid(
         dataset,
         _numbers(components),
         structures_in(covariance),
+        family=structures_in(family),
+        nu=degrees_in(nu),
+        noise=noises_in(noise),
         resolution=resolution_in(resolution),
         labels_inform_weights=labels_inform_weights,
         seed=seed,
@@ -100,21 +111,24 @@ def _draw(table: "pd.DataFrame", path: Path) -> None:
 
 
 def _print(table: "pd.DataFrame") -> None:
-    """Print BIC less the best of all structures and K, then the best models."""
+    """Print BIC less the best of all kinds of model and K, then the best models."""
+    from bayesgmm.model.several import kinds_in
+
     ranked = table["bic"].where(~table["flagged"].astype(bool))
     if ranked.isna().all():
         print_line("No model is ranked: chance explains every solution, or all starts collapsed.")
         return
     least = float(ranked.min())
-    gaps = table.assign(gap=ranked - least).pivot(columns="covariance", values="gap").T
+    kinds = table.assign(gap=ranked - least, kind=kinds_in(table))
+    gaps = kinds.pivot(columns="kind", values="gap").T
     print_line(f"BIC less the smallest, {least:.2f}; - where chance explains every solution")
     print_rows(
         [
             {"structure": name, **{f"K = {k}": _shown(gap) for k, gap in row.items()}}
-            for name, row in gaps.loc[list(dict.fromkeys(table["covariance"]))].iterrows()
+            for name, row in gaps.loc[list(dict.fromkeys(kinds["kind"]))].iterrows()
         ]
     )
-    models = table.assign(gap=ranked - least).drop_duplicates(["model", "bic"])
+    models = kinds.drop_duplicates(["model", "bic"])
     for k, row in models.nsmallest(_SHOWN, "gap").iterrows():
         print_line(
             f"{row['rank']:.0f}. K = {k}, {row['model']}: BIC {row['bic']:.2f} "

@@ -53,6 +53,7 @@ __all__ = [
     "errors_in",
     "names_by_count_in",
     "names_in",
+    "noises_in",
     "priors_in",
     "resolution_in",
     "structures_in",
@@ -101,12 +102,12 @@ CovariancesOption = Annotated[
     ),
 ]
 FamilyOption = Annotated[
-    str, typer.Option("--family", help="Density of a cluster: normal, or t with its tails.")
+    str, typer.Option("--family", help="Density of a cluster: normal, t or contaminated.")
 ]
 FamiliesOption = Annotated[
     str,
     typer.Option(
-        "--family", help="Density of a cluster: normal, t with its tails, or both with a comma."
+        "--family", help="Density of a cluster: normal, t, contaminated; several with commas."
     ),
 ]
 NuOption = Annotated[
@@ -273,6 +274,18 @@ def structures_in(text: str) -> str | list[str]:
     """Return the word in an option's value, or several: structures, families, kinds of noise."""
     names = [part.strip() for part in text.split(",")]
     return names[0] if len(names) == 1 else names
+
+
+def noises_in(text: str) -> list[str | None]:
+    """Return the kinds of noise in an option's value; None is none.
+
+    Examples
+    --------
+    >>> noises_in("none,uniform")
+    [None, 'uniform']
+    """
+    named = structures_in(text)
+    return [None if n == "none" else n for n in ([named] if isinstance(named, str) else named)]
 
 
 def resolution_in(text: str) -> str | float | list[float]:

@@ -102,7 +102,8 @@ def compare(
     covariance : str or sequence of str
         One covariance structure of `MixtureSpec`, several, or "all"; mclust's names are taken too.
     family : str or sequence of str
-        "normal", "t" or both: Gaussians, or components with the tails of Student's t.
+        One or several of "normal", "t" and "contaminated": Gaussians, components with the tails of
+        Student's t, or two Gaussians about one mean.
     nu : "shared", "own" or float
         Degrees of freedom of t; see `MixtureSpec`.
     noise : "uniform", None or a sequence of these
@@ -239,7 +240,7 @@ def _sample(
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         logger.info("K = %s: sampled; modes and groups, WAIC and LOO follow", number)
         with parts.attempt(spec, "counting modes and groups"):
-            if view.parameters.nu is None:
+            if not view.parameters.tailed:
                 parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
             parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):

@@ -67,7 +67,7 @@ class Comparison:
         verdict; occupied; modes and groups, the most probable numbers of hills of the density and
         of groups when components that overlap are merged, each with its ``_probability`` (from 100
         draws; `density_modes` and `merge_components` take more; modes are those of Gaussians, and
-        NaN where ``family="t"``); draws; seconds (of sampling and
+        NaN where components are not Gaussian); draws; seconds (of sampling and
         what follows). What a model does not have is NaN.
     elpds : dict of {"waic", "loo"} to mapping of MixtureSpec to arviz.ELPDData
     fits : mapping of MixtureSpec to PointFit

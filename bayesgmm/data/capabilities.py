@@ -74,14 +74,17 @@ REFUSED: dict[str, dict[Annotation, str]] = {
 }  # fmt: skip
 
 
-FAMILIES = {"t": "components with the tails of t", "noise": "noise"}
+FAMILIES = {
+    "t": "components with the tails of t",
+    "contaminated": "contaminated components",
+    "noise": "noise",
+}
 _CONDITIONALS = "conditional densities are known here of Gaussian components without noise only."
 REFUSED_FAMILIES: dict[str, dict[str, str]] = {
     "adopt": dict.fromkeys(FAMILIES, "draws made elsewhere are taken of Gaussian components only."),
     "impute": dict.fromkeys(FAMILIES, _CONDITIONALS),
     "true_values": dict.fromkeys(FAMILIES, _CONDITIONALS),
     "bootstrap_lrt": dict.fromkeys(FAMILIES, "it is about the number of Gaussian components."),
-    "bic_grid": dict.fromkeys(FAMILIES, "it is over structures of Gaussian components."),
     "label_accuracy": {"noise": "a row without a label might belong to the noise."},
     OWN_MODEL: dict.fromkeys(FAMILIES, "a user's own model says itself what its density is."),
 }
@@ -141,7 +144,8 @@ def capabilities_page() -> str:
         "all together, with every covariance structure. What a verb does not take it refuses\n"
         "before it starts. Labels of rows that were picked for them\n"
         "(`labels_inform_weights=False`) are taken wherever labels are. Components with the\n"
-        "tails of t and noise take the same rows, with the structures that have a posterior.",
+        "tails of t, contaminated ones and noise take the same rows, with the structures\n"
+        "that have a posterior.",
         "",
         f"| verb | {' | '.join([*ANNOTATIONS.values(), *FAMILIES.values()])} |",
         f"|---|{'---|' * (len(ANNOTATIONS) + len(FAMILIES))}",

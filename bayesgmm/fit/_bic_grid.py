@@ -1,8 +1,9 @@
-"""Numbers of components and covariance structures side by side, by BIC."""
+"""Numbers of components, covariance structures and families side by side, by BIC."""
 
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,9 @@ from bayesgmm.data import Dataset, as_dataset, check_labels
 from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.singular import singular_bics
-from bayesgmm.model.components import STRUCTURES, distinct_structure
-from bayesgmm.model.several import counts_in, table_by_model
-from bayesgmm.model.spec import FITTED_COVARIANCES, MixtureSpec
+from bayesgmm.model.components import SAMPLED, STRUCTURES, distinct_structure
+from bayesgmm.model.several import counts_in, families_in, table_by_model
+from bayesgmm.model.spec import FITTED_COVARIANCES, Degrees, Family, MixtureSpec
 from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["bic_grid"]
@@ -27,6 +28,9 @@ def bic_grid(
     n_components: int | Iterable[int] = range(1, 10),
     covariance: str | Sequence[str] = "all",
     *,
+    family: Family | Sequence[str] = "normal",
+    nu: Degrees = "shared",
+    noise: str | None | Sequence[str | None] = None,
     resolution: Any = "auto",
     labels_inform_weights: bool = True,
     columns: Sequence[str] | None = None,
@@ -35,7 +39,7 @@ def bic_grid(
     tol: float = 1e-10,
     max_iter: int = 10_000,
 ) -> pd.DataFrame:
-    """Fit every covariance structure with every K by maximum likelihood and compare their BIC.
+    """Fit every covariance structure, K and family by maximum likelihood and compare their BIC.
 
     Structures that are the same model at some K (all that share nothing or everything where
     K = 1, for one) are fitted once there and have the same row under each of their names.
@@ -45,7 +49,11 @@ def bic_grid(
     data : Dataset, array of shape (obs, feature) or frame
     n_components : int or iterable of int
     covariance : str or sequence of str
-        Structures of `MixtureSpec`, by our names or mclust's; "all" for all sixteen.
+        Structures of `MixtureSpec`, by our names or mclust's; "all" for all sixteen, or the eight
+        that there are with other families and with noise.
+    family, nu, noise
+        As in `MixtureSpec`, each family one or several, noise "uniform", None or both: every
+        structure is fitted with each.
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
     labels_inform_weights : bool
@@ -61,11 +69,11 @@ def bic_grid(
     Returns
     -------
     pandas.DataFrame
-        One row a K and structure, index K. Columns: covariance, family, noise, n_factors; model,
-        the names of the same model; mclust, its mclust name; log_likelihood (nats); n_parameters;
-        bic (smaller is better); sbic, BIC for singular models, missing where not all smaller K are
-        there; flagged, whether chance explains every solution found (bic is
-        missing where every start collapsed); n_collapsed, the number of starts that did; by_chance,
+        One row a K, structure and family, index K. Columns: covariance, family, noise, n_factors;
+        model, the names of the same model; mclust, its mclust name; log_likelihood (nats);
+        n_parameters; bic (smaller is better); sbic, BIC for singular models, missing where not all
+        smaller K are there; flagged, whether chance explains every solution found (bic is missing
+        where every start collapsed); n_collapsed, the number of starts that did; by_chance,
         the number of starts that ended in a solution that chance explains; set_aside, the highest
         log likelihood of such a solution above the fit, missing where there is none; rank, 1 for
         the smallest BIC among the models that are not flagged, missing for these.
@@ -97,22 +105,31 @@ def bic_grid(
     sizes = counts_in(n_components, dataset.n_obs)
     one = [covariance] if isinstance(covariance, str) else None
     names = one or check_texts("covariance", covariance)
-    names = list(FITTED_COVARIANCES) if names == ["all"] else names
+    everything = names == ["all"]
+    names = list(FITTED_COVARIANCES) if everything else names
     if not sizes or not names:
         raise ConfigError(
             "n_components and covariance must each hold at least one entry, got "
             f"{shown(n_components, 40)} and {shown(covariance, 40)}."
         )
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
-    wanted = list(dict.fromkeys(_spec(k, name, others) for k in sizes for name in names))
+    wanted = list(
+        dict.fromkeys(
+            MixtureSpec.from_dict({"n_components": k, "covariance": name, **others, **kind})
+            for k in sizes
+            for kind in families_in(family, noise, nu)
+            for name in names
+            if not everything or _exists(name, kind)
+        )
+    )
     models: dict[MixtureSpec, list[MixtureSpec]] = {}
     for spec in wanted:
-        distinct = distinct_structure(spec.covariance, spec.n_components, dataset.n_features)
-        models.setdefault(_spec(spec.n_components, distinct, others), []).append(spec)
+        distinct: Any = distinct_structure(spec.covariance, spec.n_components, dataset.n_features)
+        models.setdefault(replace(spec, covariance=distinct), []).append(spec)
     options: dict[str, Any] = {"n_starts": n_starts, "tol": tol, "max_iter": max_iter}
     rows: dict[MixtureSpec, dict[str, Any]] = {}
     for model, specs in models.items():
-        row = _row(dataset, model, [str(spec.covariance) for spec in specs], seed, options)
+        row = _row(dataset, model, [spec.kind for spec in specs], seed, options)
         rows |= dict.fromkeys(specs, row)
     singular = singular_bics(
         {spec: rows[spec]["log_likelihood"] for spec in wanted},
@@ -122,8 +139,9 @@ def bic_grid(
     return _table({spec: rows[spec] | {"sbic": singular[spec]} for spec in wanted}, seed)
 
 
-def _spec(n_components: int, covariance: str, others: dict[str, Any]) -> MixtureSpec:
-    return MixtureSpec.from_dict({"n_components": n_components, "covariance": covariance, **others})
+def _exists(covariance: str, kind: dict[str, Any]) -> bool:
+    """Whether a structure is there with a family and with noise or without."""
+    return covariance in SAMPLED or (kind["family"] == "normal" and kind["noise"] is None)
 
 
 def _row(
@@ -134,7 +152,7 @@ def _row(
         "model": " = ".join(names),
         "mclust": structure.mclust,
         "log_likelihood": math.nan,
-        "n_parameters": structure.n_parameters(spec.n_components, data.n_features),
+        "n_parameters": spec.n_parameters(data.n_features),
         "bic": math.nan,
         "flagged": True,
         "n_collapsed": options["n_starts"],

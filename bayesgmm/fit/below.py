@@ -40,7 +40,14 @@ class Kept:
             return self._leaders.get(key)
 
 
-def doubled(point: Array, n_components: int, n_features: int, n_noises: int = 0) -> Array:
+def doubled(
+    point: Array,
+    n_components: int,
+    n_features: int,
+    n_noises: int = 0,
+    *,
+    own_tails: bool = False,
+) -> Array:
     """Return a point of EM with its heaviest component twice, as likely as the point itself.
 
     Parameters
@@ -48,12 +55,14 @@ def doubled(point: Array, n_components: int, n_features: int, n_noises: int = 0)
     point : array, as in `bayesgmm.fit.points`
     n_components, n_features, n_noises : int
         Of `point`.
+    own_tails : bool
+        Whether its tail has an entry for each component.
     """
     weights, means, covariances = split(point, n_components, n_features)
     heaviest = int(weights.argmax())
     order = [*range(n_components), heaviest]
     weights = weights[order]
     weights[[heaviest, n_components]] /= 2.0
-    log_noise, log_nu = beyond(point, n_components, n_features, n_noises)
+    log_noise, tail = beyond(point, n_components, n_features, n_noises)
     plain = point_of(weights, means[order], covariances[order])
-    return np.concatenate([plain, log_noise, log_nu[order] if log_nu.size else log_nu])
+    return np.concatenate([plain, log_noise, tail[order] if own_tails else tail])

@@ -245,13 +245,12 @@ class Likelihood:
         weights, means, covariances = split(point, k, d)
         scatters = weights[:, None, None] * covariances
         covariances = resolved.structure.covariances(weights, scatters)
-        log_noise, log_nu = beyond(point, k, d, resolved.n_noises)
+        log_noise, tail = beyond(point, k, d, resolved.n_noises)
         if resolved.n_noises and not log_noise.size:
             log_noise = np.array([math.log(USUAL_NOISE / (1.0 - USUAL_NOISE))])
-        if resolved.tails is not None and not log_nu.size:
-            log_nu = np.log(resolved.tails.given(k))
+        tail = tail if tail.size else resolved.usual_tail
         plain = point_of(weights, means, covariances)
-        return self._model.bounded(np.concatenate([plain, log_noise, log_nu]))
+        return self._model.bounded(np.concatenate([plain, log_noise, tail]))
 
     def point(self, x: Array) -> Array:
         """Return x itself."""
@@ -262,7 +261,7 @@ class Likelihood:
         resolved, unit = self.resolved, self.resolved.unit
         k, d = resolved.n_components, resolved.n_features
         _, means, covariances = split(x, k, d)
-        weights, noise, nu = parts(x, k, d, resolved.n_noises)
+        weights, noise, tail = parts(x, k, d, resolved.n_noises)
         scales, correlations = without_error(covariances, resolved.resolution / unit)
         return Parameters(
             weights=weights,
@@ -271,7 +270,7 @@ class Likelihood:
             correlations=correlations,
             covariances=covariances * unit[:, None] * unit,
             noise=noise,
-            nu=nu,
+            **resolved.of_tail(tail),
         )
 
     def data_units(self, rows: Rows) -> float:

@@ -191,7 +191,7 @@ class Posterior:
         error, point = resolved.resolution / resolved.unit, self._prior.bounded(point)
         k, d = resolved.n_components, resolved.n_features
         weights, means, covariances = split(point, k, d)
-        of_all, noise, nu = parts(point, k, d, resolved.n_noises)
+        of_all, noise, tail = parts(point, k, d, resolved.n_noises)
         if error.any():
             pooled = np.einsum("k,kij->ij", weights, covariances)
             covariances = covariances - np.diag(error**2) + _OPENED * pooled
@@ -205,7 +205,7 @@ class Posterior:
             correlations=correlations,
             covariances=covariances,
             noise=noise,
-            nu=nu,
+            **resolved.of_tail(tail),
         )
         x = self._prior.unconstrain(resolved.completed(start))
         return np.clip(x, *np.transpose(self._bounds))

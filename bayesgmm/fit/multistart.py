@@ -224,7 +224,8 @@ def _not_below(
         return []
     target, rows, floor = climbs.target, climbs.rows, climbs.floor
     resolved = target.resolved
-    point = doubled(best.x, resolved.n_components - 1, resolved.n_features, resolved.n_noises)
+    sizes = resolved.n_components - 1, resolved.n_features, resolved.n_noises
+    point = doubled(best.x, *sizes, own_tails=resolved.n_tails > 0)
     run = target.climb(rows, target.start(point), floor, plan.tol, plan.max_iter)
     runs.append(run)
     end = (run, (len(runs) - 1,))

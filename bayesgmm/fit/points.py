@@ -2,9 +2,10 @@
 
 A point is one flat array in fitting coordinates: log weights (cluster), means (cluster, feature),
 the Cholesky factors of the covariances (cluster, feature, feature) with the logarithms of their
-diagonals; then the log weight of the noise, where there is one, and the logarithms of degrees of
-freedom (cluster,), where components are t. Every such array is a mixture, so points may be
-extrapolated; one without noise and degrees of freedom may start a mixture that has them.
+diagonals; then the log weight of the noise, where there is one; then the tail, the logarithms of
+degrees of freedom (cluster,), where components are t, or the two coordinates of contamination.
+Every such array is a mixture, so points may be extrapolated; one without noise and tail may start
+a mixture that has them.
 """
 
 import numpy as np
@@ -42,13 +43,13 @@ def point_of(weights: Array, means: Array, covariances: Array) -> Array:
 
 
 def beyond(point: Array, n_clusters: int, n_features: int, n_noises: int) -> tuple[Array, Array]:
-    """Return what a point says of noise and tails.
+    """Return what a point says of the noise, and its tail.
 
     Returns
     -------
     log_noise : array of shape (noise or 0,)
         Log weight of the noise over that of all clusters together.
-    log_nu : array of shape (cluster or 0,)
+    tail : array, of no size where the point has none
     """
     others = point[n_plain(n_clusters, n_features) :]
     return others[:n_noises] - logsumexp(point[:n_clusters]), others[n_noises:]
@@ -56,22 +57,20 @@ def beyond(point: Array, n_clusters: int, n_features: int, n_noises: int) -> tup
 
 def parts(
     point: Array, n_clusters: int, n_features: int, n_noises: int
-) -> tuple[Array, Array | None, Array | None]:
-    """Return the weights of clusters and noise, which sum to 1, and the degrees of freedom.
+) -> tuple[Array, Array | None, Array]:
+    """Return the weights of clusters and noise, which sum to 1, and the tail of a point.
 
     Returns
     -------
     weights : array of shape (cluster,)
     noise : array of shape (), or None
         None where the point has no noise.
-    nu : array of shape (cluster,), or None
-        None where the point says nothing of tails.
+    tail : array, of no size where the point has none
     """
     weights = _shares(point, n_clusters)
-    log_noise, log_nu = beyond(point, n_clusters, n_features, n_noises)
+    log_noise, tail = beyond(point, n_clusters, n_features, n_noises)
     noise = expit(log_noise[0]) if log_noise.size else None
-    nu = np.exp(log_nu) if log_nu.size else None
-    return weights if noise is None else (1.0 - noise) * weights, noise, nu
+    return weights if noise is None else (1.0 - noise) * weights, noise, tail
 
 
 def _shares(point: Array, n_clusters: int) -> Array:

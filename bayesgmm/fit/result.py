@@ -280,11 +280,14 @@ class PointFit:
             }
         if self.parameters.nu is not None:
             columns["nu"] = self.parameters.nu
+        for name in ("good_share", "inflation"):
+            value = getattr(self.parameters, name)
+            columns |= {} if value is None else {name: np.full(len(self.weights), float(value))}
         return pd.DataFrame(columns, index=pd.Index(self.clusters, name="cluster"))
 
     def _head(self, longest: int) -> list[str]:
         """Return the heads of the table of clusters: names cut to a length, with their units."""
-        width = "sd" if self.parameters.nu is None else "scale"
+        width = "scale" if self.parameters.tailed else "sd"
         units = {name: f", {unit}" for name, unit in self.units.items() if unit}
         named = (f"{name:.{longest}}{units.get(name, '')} ({width})" for name in self.features)
         return ["cluster", "weight", *named]
@@ -338,8 +341,14 @@ class PointFit:
         ]
 
     def _beside(self) -> list[str]:
-        """Say what tails and noise came out as."""
+        """Say what tails, contamination and noise came out as."""
         nu, noise, said = self.parameters.nu, self.parameters.noise, []
+        if self.parameters.inflation is not None and self.parameters.good_share is not None:
+            good, times = float(self.parameters.good_share), float(self.parameters.inflation)
+            said.append(
+                f"contaminated components: share of good rows {good:.3f}, covariance of the others "
+                f"{times:.4g} times as large"
+            )
         if nu is not None:
             alike = bool((nu == nu[0]).all())
             listed = ", ".join(f"{value:.4g}" for value in (nu[:1] if alike else nu))

@@ -114,6 +114,7 @@ def cluster_quantities(draws: Draws) -> list[Quantity]:
         *quantities,
         *_of_covariances(parameters, clusters, features, structure),
         *_of_tails(parameters, clusters, tails),
+        *_of_layers(parameters),
     ]
 
 
@@ -123,6 +124,14 @@ def _of_tails(parameters: Parameters, names: list[str], tails: Tails | None) -> 
         return
     for k, name in enumerate(names) if tails.own else [(None, "")]:
         yield Quantity(f"nu[{name}]" if name else "nu", parameters.nu[:, :, k or 0], k)
+
+
+def _of_layers(parameters: Parameters) -> Iterator[Quantity]:
+    """Yield the share of good rows and the inflation of the others, where there are any."""
+    for name in ("good_share", "inflation"):
+        value = getattr(parameters, name)
+        if value is not None:
+            yield Quantity(name, value)
 
 
 def _of_covariances(

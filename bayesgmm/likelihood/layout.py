@@ -34,7 +34,13 @@ class Layout(NamedTuple):
 
 
 def lay_out(
-    rows: RowTable, centre: Array, unit: Array, n_clusters: int, *, gaussian: bool = True
+    rows: RowTable,
+    centre: Array,
+    unit: Array,
+    n_clusters: int,
+    *,
+    n_layers: int = 1,
+    gaussian: bool = True,
 ) -> Layout:
     """Lay rows out.
 
@@ -44,6 +50,8 @@ def lay_out(
     centre, unit : arrays of shape (feature,), data units
         Rows become (values - centre) / unit.
     n_clusters : int
+    n_layers : int
+        Gaussians a cluster, as `bayesgmm.likelihood.compiled.layers` orders them.
     gaussian : bool
         Whether components are Gaussian: the pass over plain rows knows no others.
 
@@ -59,7 +67,7 @@ def lay_out(
     return Layout(
         len(values),
         blocked(values, centre, unit),
-        flatten_parts([_part(group, centre, unit) for group in others]) if others else None,
+        flatten_parts([_part(each, centre, unit, n_layers) for each in others]) if others else None,
         np.concatenate([group.places for group in (*plain, *others)]) if others else None,
     )
 
@@ -81,7 +89,7 @@ def _divided(rows: RowTable, gaussian: bool) -> tuple[list[RowGroup], list[RowGr
     return plain, [group for group in groups if not (group.plain and gaussian)]
 
 
-def _part(group: RowGroup, centre: Array, unit: Array) -> Part:
+def _part(group: RowGroup, centre: Array, unit: Array, n_layers: int) -> Part:
     centre, unit = centre[group.observed], unit[group.observed]
     return Part(
         group.observed,
@@ -89,6 +97,6 @@ def _part(group: RowGroup, centre: Array, unit: Array) -> Part:
         (group.values - centre) / unit,
         group.whole,
         group.weights,
-        group.allowed,
+        None if group.allowed is None else np.tile(group.allowed, n_layers),
         None if group.background is None else group.background + np.log(unit).sum(),
     )

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, log_softmax
@@ -10,30 +11,26 @@ from scipy.special import expit, log_softmax
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, with_noise
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import (
-    HALF_NORMAL,
-    INVERSE_GAMMA,
-    LOG_NORMAL,
-    Problem,
     flatten,
 )
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.gibbs import log_densities
-from bayesgmm.likelihood.compiled.m_step import bound_point, constrained_point, maximise
+from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE
+from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
+from bayesgmm.likelihood.compiled.points import constrained_point
 from bayesgmm.likelihood.compiled.tails import LARGEST_NU, SMALLEST_NU
 from bayesgmm.likelihood.layout import Layout, lay_out, pass_weights
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
-from bayesgmm.likelihood.prior_constants import prior_constants
+from bayesgmm.likelihood.problem import problem_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters, covariances_from, log_odds, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["Evaluation", "LogPosterior"]
-
-_FAMILIES = {"lognormal": LOG_NORMAL, "halfnormal": HALF_NORMAL, "inverse_gamma": INVERSE_GAMMA}
 
 
 @dataclass(frozen=True)
@@ -92,52 +89,22 @@ class LogPosterior:
     def _compiled(self) -> tuple[Array, Array | None]:
         picked, annotated = picked_in(self.rows, self.resolved), self._layout.annotated
         if picked is not None and annotated is not None:
-            annotated = np.concatenate([annotated, picked.laid_out(self.resolved.n_components)])
-        if annotated is None and not self.resolved.gaussian:
+            sizes = self.resolved.n_components, self.resolved.n_layers
+            annotated = np.concatenate([annotated, picked.laid_out(*sizes)])
+        if annotated is None and self.resolved.n_tails + self.resolved.n_noises > 0:
             annotated = np.empty(0)  # no rows, for code that knows more than Gaussians
-        return flatten(self._problem), annotated
+        return flatten(problem_of(self.resolved, self._layout)), annotated
 
     @cached_property
     def _layout(self) -> Layout:
         resolved = self.resolved
-        gaussian = resolved.tails is None
-        sizes = resolved.n_components
-        return lay_out(self.rows, resolved.centre, resolved.unit, sizes, gaussian=gaussian)
-
-    @property
-    def _problem(self) -> Problem:
-        resolved, unit, layout = self.resolved, self.resolved.unit, self._layout
-        structure = resolved.structure
-        pairs = structure.pairs_shape(resolved.n_components, resolved.n_features)
-        location, spread = resolved.mean_rows
-        scale_shape, hyper_shape = resolved.scale_prior.shapes
-        tails = resolved.tails
-        return Problem(
-            n_rows=layout.n_plain,
-            n_features=resolved.n_features,
-            n_clusters=resolved.n_components,
-            n_scale_sets=structure.n_scale_sets(resolved.n_components),
-            n_pair_sets=structure.n_pair_sets(resolved.n_components),
-            scalar=structure.scale_width(resolved.n_features) == 1,
-            has_pairs=pairs != (0,),
-            scale_family=_FAMILIES[resolved.spec.priors.scale_family],
-            resolved=bool(resolved.resolution.any()),
-            eta=resolved.spec.priors.eta,
-            scale_shape=scale_shape,
-            hyper_shape=hyper_shape,
-            n_parts=resolved.n_parts,
-            n_tails=resolved.n_tails,
-            n_nu=resolved.n_free_nu,
-            nu_shape=resolved.spec.priors.nu_shape,
-            nu_rate=resolved.spec.priors.nu_rate,
-            constants=prior_constants(resolved),
-            concentration=resolved.concentrations,
-            nu=np.empty(0) if tails is None else tails.given(resolved.n_components),
-            mean_location=(location - resolved.centre) / unit,
-            mean_scale=spread / unit,
-            prior_scale=resolved.scale_rows / unit,
-            resolution=resolved.resolution / unit,
-            blocks=layout.blocks,
+        return lay_out(
+            self.rows,
+            resolved.centre,
+            resolved.unit,
+            resolved.n_components,
+            n_layers=resolved.n_layers,
+            gaussian=resolved.tails is None,
         )
 
     def evaluate(
@@ -177,7 +144,7 @@ class LogPosterior:
 
     def em_point(self, x: Array) -> Array:
         """Return the point of EM (`bayesgmm.fit.points`) at x (dim,)."""
-        point = np.empty(self._n_before_tails + self.resolved.n_tails)
+        point = np.empty(self._n_before_tails + self.resolved.n_in_tail)
         constrained_point(x, self.flat, point)
         return point
 
@@ -228,11 +195,13 @@ class LogPosterior:
             move_into(out, self.resolved.n_components, *codes_of(*factors))
         elif self.resolved.resolution.any() or self.resolved.structure.partly_shared:
             bound_point(out, self.flat)
-        tails, log_nu = self.resolved.tails, out[self._n_before_tails :]
-        if tails is not None and log_nu.size:
-            np.clip(log_nu, math.log(SMALLEST_NU), math.log(LARGEST_NU), out=log_nu)
+        tails, tail = self.resolved.tails, out[self._n_before_tails :]
+        if self.resolved.n_layers > 1:
+            np.clip(tail, -LARGEST_COORDINATE, LARGEST_COORDINATE, out=tail)
+        if tails is not None and tail.size:
+            np.clip(tail, math.log(SMALLEST_NU), math.log(LARGEST_NU), out=tail)
             if tails.known:
-                log_nu[:] = np.log(tails.given(len(log_nu)))
+                tail[:] = np.log(tails.given(len(tail)))
         return out
 
     @property
@@ -243,16 +212,17 @@ class LogPosterior:
 
     def evaluate_expected(self, x: Array, moments: Moments) -> Evaluation:
         """Evaluate the M-step's objective at x, given the sums over rows, fitting units."""
-        mass, shares = moments.mass, moments.shares
+        shares = moments.shares
         terms, gradient, flat = np.empty(len(TERMS)), np.empty(self.dim), self.flat
         if shares.size:  # rows that only weights see enter as the concentration does
-            problem = self._problem
-            flat = flatten(problem._replace(concentration=problem.concentration + shares - mass))
+            problem = problem_of(self.resolved, self._layout)
+            further = shares - moments.rows(self.resolved.n_components)
+            flat = flatten(problem._replace(concentration=problem.concentration + further))
         value = expected_log_posterior(x, flat, *moments[1:6], terms, gradient)
         if shares.size:
-            further = float((shares - mass) @ self._log_weights(x))
-            terms[0] += further
-            terms[TERMS.index("weights")] -= further
+            moved = float(further @ self._log_weights(x))
+            terms[0] += moved
+            terms[TERMS.index("weights")] -= moved
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
 
     def _log_weights(self, x: Array) -> Array:
@@ -273,8 +243,8 @@ class LogPosterior:
         Returns
         -------
         dict of str to array of shape (draw,), nats, data units
-            Keys log_likelihood, weights, means, scales, pairs, nu; priors on their natural scale,
-            without Jacobian.
+            Keys log_likelihood, weights, means, scales, pairs, nu, contamination; priors on their
+            natural scale, without Jacobian.
         """
         log_unit = self.resolved.log_unit
         n_scales = self.slices["scales"].stop - self.slices["scales"].start
@@ -299,7 +269,7 @@ class LogPosterior:
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """Where weights, means, scales, pairs and nu (if there are any) lie in x."""
+        """Where weights, means, scales, and what else there is, lie in x."""
         k, d = self.resolved.n_components, self.resolved.n_features
         structure = self.resolved.structure
         sizes = {
@@ -308,6 +278,7 @@ class LogPosterior:
             "scales": math.prod(structure.scales_shape(k, d)),
             "pairs": math.prod(structure.pairs_shape(k, d)),
             "nu": self.resolved.n_free_nu,
+            "contamination": self.resolved.n_in_tail - self.resolved.n_tails,
         }
         ends = np.cumsum(list(sizes.values())).tolist()
         return {
@@ -329,6 +300,8 @@ class LogPosterior:
         if "nu" in self.slices:
             nu, own = 1.0 + np.exp(draws[:, self.slices["nu"]]), "nu" in self.resolved.own_blocks
             values["nu_free"] = nu if own else nu[:, 0]
+        if "contamination" in self.slices:
+            values["excess"] = np.exp(draws[:, self.slices["contamination"].start])
         return values
 
     def to_data_units(self, x: Array) -> Array:
@@ -351,7 +324,9 @@ class LogPosterior:
 
     def constrain(self, draws: Array) -> Parameters:
         """Return the parameters, data units, at draws of shape (draw, dim), fitting units."""
-        parts, means, scales, factors, nu = constrain_draws(np.ascontiguousarray(draws), self.flat)
+        parts, means, scales, factors, nu, layers = constrain_draws(
+            np.ascontiguousarray(draws), self.flat
+        )
         resolved, k = self.resolved, self.resolved.n_components
         shape = (len(draws), k, resolved.n_features)
         scales = np.broadcast_to(scales * resolved.unit, shape)
@@ -366,6 +341,8 @@ class LogPosterior:
             covariances=covariances_from(scales, correlations, resolved.resolution),
             noise=None if resolved.noise is None else parts[:, k],
             nu=None if resolved.tails is None else nu,
+            inflation=None if resolved.n_layers == 1 else layers[:, 0],
+            good_share=None if resolved.n_layers == 1 else np.exp(layers[:, 1]),
         )
 
     def unconstrain(self, parameters: Parameters) -> Array:
@@ -384,4 +361,7 @@ class LogPosterior:
             parts.append(log_odds(parameters.correlations[..., :sets, :, :]))
         if resolved.tails is not None and parameters.nu is not None:
             parts.append(resolved.tails.free(parameters.nu))
+        if resolved.contamination is not None:
+            layers: Any = parameters.inflation, parameters.good_share
+            parts.append(resolved.contamination.free(*layers))
         return np.concatenate([part.reshape(*lead, -1) for part in parts], axis=-1)

@@ -17,11 +17,12 @@ class Moments(NamedTuple):
     Parameters
     ----------
     log_likelihood : float, nats
-    mass : array of shape (part,)
-        Sums of the responsibilities, of the clusters and then of the noise if there is one.
-    centres : array of shape (cluster, feature)
-        Weighted means of the rows of each cluster.
-    scatters : array of shape (cluster, feature, feature)
+    mass : array of shape (normal, then the noise if there is one)
+        Sums of the responsibilities; a normal is a cluster, or one of its two Gaussians
+        (`bayesgmm.likelihood.compiled.layers`).
+    centres : array of shape (normal, feature)
+        Weighted means of the rows of each.
+    scatters : array of shape (normal, feature, feature)
         Weighted sums of squares and products about those means.
     scaled, logs : arrays of shape (cluster or 0,)
         Of components with the tails of t: sums of E u and E log u, u being the precision by which
@@ -67,6 +68,12 @@ class Moments(NamedTuple):
             self.scaled + other.scaled,
             self.logs + other.logs,
         )
+
+    def rows(self, n_clusters: int) -> Array:
+        """Return the rows of each cluster, and after them of the noise: shape (part,)."""
+        n_normals = len(self.centres)
+        clusters = self.mass[:n_normals].reshape(-1, n_clusters).sum(axis=0)
+        return np.concatenate([clusters, self.mass[n_normals:]])
 
     @property
     def _entered(self) -> Array:

@@ -46,7 +46,7 @@ class Picked(NamedTuple):
         Parameters
         ----------
         mass : array of shape (part,)
-            Sums of the responsibilities of all rows.
+            Rows of each, by the responsibilities of all rows.
         log_weights : array of shape (part,)
             At which these were taken.
         """
@@ -59,7 +59,7 @@ class Picked(NamedTuple):
                 shares[~chosen] += n_rows * np.exp(left)
         return np.maximum(shares, _LEAST)
 
-    def laid_out(self, n_clusters: int) -> Array:
+    def laid_out(self, n_clusters: int, n_layers: int = 1) -> Array:
         """Return rows of which no cell is observed, counted less than 0 times, as passes take them.
 
         A pass adds -log W_A, and its gradient, for each picked row.
@@ -68,6 +68,7 @@ class Picked(NamedTuple):
         none = np.empty(0, dtype=np.int64)
         allowed, n_parts = self.sets[:, :n_clusters], self.sets.shape[1]
         no_noise = np.full(len(allowed), -np.inf) if n_parts > n_clusters else None
+        allowed = np.tile(allowed, n_layers)
         part = Part(none, np.empty(0), nothing, False, -self.counts, allowed, no_noise)
         return flatten_parts([part])
 

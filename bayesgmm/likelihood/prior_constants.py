@@ -12,7 +12,7 @@ __all__ = ["prior_constants"]
 
 
 def prior_constants(resolved: ResolvedSpec) -> Array:
-    """Return the log normalising constants of weights, means, scales, pairs and nu: shape (5,)."""
+    """Return the log normalising constants of all priors, in the order of `PRIORS`: shape (6,)."""
     k, d = resolved.n_components, resolved.n_features
     structure, eta = resolved.structure, resolved.spec.priors.eta
     half_log_2pi = 0.5 * math.log(2.0 * math.pi)
@@ -26,4 +26,5 @@ def prior_constants(resolved: ResolvedSpec) -> Array:
     sets = structure.n_pair_sets(k) if structure.has_correlations(d) else 0
     pairs = -sets * betaln(shapes, shapes).sum()
     nu = 0.0 if tails is None else resolved.n_free_nu * tails.log_constant
-    return np.array([weights, means, scales, pairs, nu])
+    layers = 0.0 if resolved.contamination is None else resolved.contamination.log_constant
+    return np.array([weights, means, scales, pairs, nu, layers])

@@ -86,8 +86,11 @@ def over_draws[Result](
     log_weights, means, covariances, nu = in_fitting_units(parameters, centre, unit)
     n_draws, n_parts = log_weights.shape
     require_noise(rows, parameters)
-    n_clusters, gaussian = means.shape[1], parameters.nu is None
-    n_plain, blocks, annotated, order = lay_out(rows, centre, unit, n_clusters, gaussian=gaussian)
+    n_layers, n_normals = parameters.n_layers, means.shape[1]
+    n_clusters = n_normals // n_layers
+    n_plain, blocks, annotated, order = lay_out(
+        rows, centre, unit, n_clusters, n_layers=n_layers, gaussian=parameters.nu is None
+    )
     step = max(1, min(_BLOCK_DRAWS, _BLOCK_VALUES // (n_parts * len(rows))))
 
     def task(start: int) -> Result:
@@ -97,7 +100,10 @@ def over_draws[Result](
         fill_responsibilities(blocks, n_plain, annotated, *mixtures, block)
         if order is not None:
             block[:, :, order] = block.copy()
-        if n_parts > n_clusters:
+        if n_layers > 1:
+            layers = block[:, :n_normals].reshape(len(block), n_layers, n_clusters, -1)
+            block = layers.sum(axis=1)
+        elif n_parts > n_clusters:
             block = np.ascontiguousarray(block[:, :n_clusters])
         return reduce(block, part)
 

@@ -1,6 +1,7 @@
 """How much each row counts in the means of the clusters, by the family of these."""
 
 import numpy as np
+from scipy.special import expit
 
 from bayesgmm.likelihood.annotated_rows import RowGroup, RowTable, groups_of
 from bayesgmm.model.components import expected_weights
@@ -17,7 +18,8 @@ def row_weights(parameters: Parameters, rows: RowTable) -> Array:
 
     Gaussian components count all of their rows alike, once. Components with tails are Gaussians
     whose covariance is divided by an unknown number of each row: returned is its expectation given
-    the row. A row counts so often in the sums of location and scale.
+    the row. A row counts so often in the sums of location and scale. In a contaminated component
+    it counts once if it is good, and 1 / inflation times if it is one of the others.
 
     Parameters
     ----------
@@ -38,20 +40,36 @@ def row_weights(parameters: Parameters, rows: RowTable) -> Array:
     [1.25, 1.0, 0.125]
     """
     n_samples, n_clusters = parameters.weights.shape
-    if parameters.nu is None:  # no tails
+    if not parameters.tailed:
         return np.broadcast_to(1.0, (len(rows), n_clusters, n_samples))
     out = np.empty((len(rows), n_clusters, n_samples))
     for group in groups_of(rows):
         n_cells = len(group.observed)
-        whitening = _whitening(parameters, group)
-        means = parameters.means[..., group.observed]
+        whitening = _whitening(parameters.normals, group)
+        means = parameters.normals.means[..., group.observed]
         step = max(_VALUES // max(n_samples * n_clusters * n_cells, 1), 1)
         for start in range(0, len(group.places), step):
             part = slice(start, start + step)
             squares = _squares(group.values[part], means, whitening)
-            weights = expected_weights(squares, n_cells, parameters.nu[..., None])
+            if parameters.nu is None:
+                weights = _of_layers(parameters, squares, whitening)
+            else:
+                weights = expected_weights(squares, n_cells, parameters.nu[..., None])
             out[group.places[part]] = weights.transpose(2, 1, 0)
     return out
+
+
+def _of_layers(parameters: Parameters, squares: Array, whitening: Array) -> Array:
+    """Return P(good | row) + P(other | row) / inflation: (sample, cluster, obs)."""
+    good_share, inflation = (
+        np.asarray(value)[:, None, None] for value in (parameters.good_share, parameters.inflation)
+    )
+    log_dets = np.log(np.einsum("...dd->...d", whitening)).sum(axis=-1)[..., None]
+    narrow, wide = np.split(log_dets - 0.5 * squares, 2, axis=1)
+    with np.errstate(divide="ignore"):
+        odds = np.log1p(-good_share) - np.log(good_share) + wide - narrow
+    other = expit(odds)
+    return 1.0 - other * (1.0 - 1.0 / inflation)
 
 
 def _whitening(parameters: Parameters, group: RowGroup) -> Array:

@@ -17,11 +17,8 @@ from bayesgmm.likelihood.annotated_rows import (
 )
 from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
 from bayesgmm.likelihood.compiled.kernels import BLOCK, sum_rows
-from bayesgmm.likelihood.compiled.m_step import (
-    moments,
-    moments_at,
-    whiten_point,
-)
+from bayesgmm.likelihood.compiled.m_step import moments, moments_at
+from bayesgmm.likelihood.compiled.points import whiten_point
 from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
@@ -73,7 +70,8 @@ class Rows:
 
     def _set_size(self, resolved: ResolvedSpec) -> None:
         self._size = (resolved.n_components, resolved.n_features)
-        self._n_noises = resolved.n_noises
+        self._n_noises, self._n_layers = resolved.n_noises, resolved.n_layers
+        self._error = resolved.resolution / resolved.unit if resolved.n_layers > 1 else np.empty(0)
         self._n_tails = resolved.n_tails
 
     @property
@@ -121,7 +119,7 @@ class Rows:
         log_weights = log_softmax(parts)
         return found._replace(
             log_likelihood=found.log_likelihood - self._picked.log_chance(log_weights),
-            shares=self._picked.shares(found.mass, log_weights),
+            shares=self._picked.shares(found.rows(k), log_weights),
         )
 
     def log_unit(self, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:
@@ -134,12 +132,15 @@ class Rows:
         Rows are counted by their weights.
         """
         whitened, total = self._empty_components(), 0.0
-        components = whiten_point(point, self._n_noises, *whitened)
+        components = whiten_point(point, self._n_noises, self._error, *whitened)
+        n_clusters, n_normals = self._size[0], len(whitened[2])
         for chunk in self._chunks(CHUNK // 8):
-            responsibilities = np.empty((self._size[0] + self._n_noises, len(chunk)))
+            responsibilities = np.empty((n_normals + self._n_noises, len(chunk)))
             n_plain, blocks, annotated, order = self._laid_out(chunk)
             grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
-            certainty = np.log(responsibilities.max(axis=0))
+            clusters = responsibilities[:n_normals].reshape(-1, n_clusters, len(chunk)).sum(axis=0)
+            largest = np.maximum(clusters.max(axis=0), responsibilities[n_normals:].sum(axis=0))
+            certainty = np.log(largest)
             if isinstance(chunk, AnnotatedRows) and chunk.weights is not None:
                 certainty *= chunk.weights if order is None else chunk.weights[order]
             total += float(certainty.sum())
@@ -154,22 +155,29 @@ class Rows:
         return (values[start : start + size] for start in range(0, len(values), size))
 
     def _laid_out(self, chunk: RowTable) -> Layout:
-        n_clusters, gaussian = self._size[0], not self._n_tails
-        return lay_out(chunk, self._centre, self._unit, n_clusters, gaussian=gaussian)
+        return lay_out(
+            chunk,
+            self._centre,
+            self._unit,
+            self._size[0],
+            n_layers=self._n_layers,
+            gaussian=not self._n_tails,
+        )
 
     def _empty_components(self) -> tuple[Array, Array, Array]:
-        n_clusters, n_features = self._size
-        whitening = np.zeros((n_clusters, n_features, n_features))
-        return whitening, np.zeros(self._size), np.zeros(n_clusters)
+        n_normals, n_features = self._n_layers * self._size[0], self._size[1]
+        whitening = np.zeros((n_normals, n_features, n_features))
+        return whitening, np.zeros((n_normals, n_features)), np.zeros(n_normals)
 
     def _empty_moments(self) -> tuple[Array, Array, Array, Array, Array]:
-        scatters, centres, _ = self._empty_components()
-        mass, tails = np.zeros(self._size[0] + self._n_noises), np.zeros((2, self._n_tails))
+        scatters, centres, normals = self._empty_components()
+        mass, tails = np.zeros(len(normals) + self._n_noises), np.zeros((2, self._n_tails))
         return mass, centres, scatters, tails[0], tails[1]
 
     def _of_layout(self, point: Array, layout: Layout) -> Moments:
         sums = self._empty_moments()
-        value = moments_at(point, layout.blocks, layout.n_plain, layout.annotated, *sums)
+        rows = layout.blocks, layout.n_plain, layout.annotated
+        value = moments_at(point, self._error, *rows, *sums)
         return Moments(value, *sums)
 
     def _of_chunk(self, point: Array, chunk: RowTable) -> Moments:
@@ -179,9 +187,9 @@ class Rows:
         mass, first, second, _, _ = self._empty_moments()
         centres, scatters = np.empty_like(first), np.empty_like(second)
         whitened = self._empty_components()
-        whiten_point(point, self._n_noises, *whitened)
+        components = whiten_point(point, self._n_noises, self._error, *whitened)
         value = sum_rows(chunk, self._centre, 1.0 / self._unit, *whitened, mass, first, second)
-        moments(point, mass, first, second, centres, scatters)
+        moments(components, mass, first, second, centres, scatters)
         return Moments(value, mass, centres, scatters)
 
     def _in_order(self, point: Array, chunks: Iterable[RowTable | Layout]) -> Iterator[Moments]:

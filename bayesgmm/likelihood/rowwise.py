@@ -8,7 +8,7 @@ from bayesgmm.likelihood.annotated_rows import RowTable, require_noise, row_log_
 from bayesgmm.likelihood.compiled.draws import fill_log_likelihoods
 from bayesgmm.likelihood.layout import lay_out
 from bayesgmm.likelihood.picked import log_chances
-from bayesgmm.model.parameters import Parameters, in_fitting_units
+from bayesgmm.model.parameters import Parameters, in_fitting_units, log_of_weights
 from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
 
@@ -49,7 +49,12 @@ def pointwise_log_likelihood(
     require_noise(rows, parameters)
     out = np.empty((len(log_weights), len(rows)))
     n_plain, blocks, annotated, order = lay_out(
-        rows, centre, unit, means.shape[1], gaussian=parameters.nu is None
+        rows,
+        centre,
+        unit,
+        parameters.weights.shape[1],
+        n_layers=parameters.n_layers,
+        gaussian=parameters.nu is None,
     )
 
     def fill(start: int) -> None:
@@ -63,5 +68,5 @@ def pointwise_log_likelihood(
     deque(in_threads(fill, range(0, len(out), _DRAWS_PER_TASK), cores=cores), maxlen=0)
     out -= row_log_units(rows, unit)
     if picked:
-        out -= log_chances(rows, log_weights)
+        out -= log_chances(rows, log_of_weights(parameters.weights))
     return out

@@ -20,6 +20,7 @@ __all__ = [
     "without_error",
 ]
 
+_OF_ALL_CLUSTERS = ("noise", "inflation", "good_share")
 _ROUNDING = 1e-10  # of the recording error's variance: below, a scale is 0
 
 
@@ -39,6 +40,9 @@ class Parameters(NamedTuple):
         The weight of the noise, where there is one: that of the clusters is then 1 less it.
     nu : array of shape (..., cluster), optional
         Degrees of freedom, where components are t.
+    inflation, good_share : arrays of shape (...), optional
+        Where components are contaminated: with 1 - good_share a row of a cluster has the covariance
+        inflation diag(scales) correlations diag(scales) + diag(h^2).
     """
 
     weights: Array
@@ -48,11 +52,19 @@ class Parameters(NamedTuple):
     covariances: Array
     noise: Array | None = None
     nu: Array | None = None
+    inflation: Array | None = None
+    good_share: Array | None = None
 
     def each(self, function: Callable[[Array], Array]) -> "Parameters":
         """Return the parameters with a function applied to each array that there is."""
         values: Any = [None if value is None else function(value) for value in self]
         return Parameters(*values)
+
+    def each_of_clusters(self, function: Callable[[Array], Array]) -> "Parameters":
+        """Return the parameters with a function applied to each array that has a cluster axis."""
+        kept: Any = {name: getattr(self, name) for name in _OF_ALL_CLUSTERS}
+        none: Any = dict.fromkeys(_OF_ALL_CLUSTERS)
+        return self._replace(**none).each(function)._replace(**kept)
 
     def at(self, index: Any) -> "Parameters":
         """Return some of many, or one, as an index along the first axis takes them."""
@@ -79,14 +91,12 @@ class Parameters(NamedTuple):
 
     def permuted(self, order: IntArray) -> "Parameters":
         """Return the parameters with cluster k taken from `order[..., k]`."""
-        axis = order.ndim - 1
-        clusters = self._replace(noise=None).each(lambda value: permute(value, order, axis))
-        return clusters._replace(noise=self.noise)
+        return self.each_of_clusters(lambda value: permute(value, order, order.ndim - 1))
 
     @property
     def tailed(self) -> bool:
         """Whether components have tails, so that rows far out count less in their estimates."""
-        return self.nu is not None
+        return self.nu is not None or self.inflation is not None
 
     @property
     def parts(self) -> Array:
@@ -94,6 +104,28 @@ class Parameters(NamedTuple):
         if self.noise is None:
             return self.weights
         return np.concatenate([self.weights, self.noise[..., None]], axis=-1)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of Gaussians that a cluster is made of."""
+        return 1 if self.inflation is None else 2
+
+    @property
+    def normals(self) -> "Parameters":
+        """The mixture with each Gaussian as a cluster: where contaminated the wide ones follow."""
+        if self.inflation is None or self.good_share is None:
+            return self
+        good, eta = self.good_share[..., None], self.inflation[..., None, None, None]
+        own = self.scales[..., :, None] * self.scales[..., None, :] * self.correlations
+        wide = (eta - 1.0) * own + self.covariances
+        return Parameters(
+            weights=np.concatenate([good * self.weights, (1.0 - good) * self.weights], axis=-1),
+            means=np.concatenate([self.means, self.means], axis=-2),
+            scales=np.concatenate([self.scales, np.sqrt(eta[..., 0]) * self.scales], axis=-2),
+            correlations=np.concatenate([self.correlations, self.correlations], axis=-3),
+            covariances=np.concatenate([self.covariances, wide], axis=-3),
+            noise=self.noise,
+        )
 
     @property
     def shares(self) -> Array:
@@ -164,8 +196,8 @@ def in_fitting_units(
 ) -> tuple[Array, Array, Array, Array]:
     """Return log weights, means, covariances and nu of draws as the compiled passes take them.
 
-    The weight of the noise stands after those of the clusters; nu is of shape (sample, 0) where
-    components are Gaussian.
+    A contaminated cluster is two Gaussians, the wide ones after the others. The weight of the noise
+    stands after theirs; nu is of shape (sample, 0) where components are Gaussian.
 
     Parameters
     ----------
@@ -173,6 +205,7 @@ def in_fitting_units(
         Draws, arrays of shape (sample, ...), data units.
     centre, unit : arrays of shape (feature,), data units
     """
+    parameters = parameters.normals
     means = np.ascontiguousarray((parameters.means - centre) / unit)
     covariances = np.ascontiguousarray(parameters.covariances / np.multiply.outer(unit, unit))
     log_weights = np.ascontiguousarray(log_of_weights(parameters.parts))

@@ -120,7 +120,10 @@ def model_of(
             "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
         )
         if known is not None or not resolved.gaussian:
-            mixture = Mixture(weights, means, covariances, _nu(resolved), noise, resolved.box)
+            wide = _wide(resolved, outer * correlations, covariances)
+            mixture = Mixture(
+                weights, means, covariances, _nu(resolved), noise, resolved.box, *wide
+            )
             picked = not resolved.spec.labels_inform_weights
             observe(mixture, values, known or Annotations(), picked=picked)
             return model
@@ -154,6 +157,17 @@ def _nu(resolved: ResolvedSpec) -> Any:
         dims = "cluster" if tails.own else None
         free = pm.Truncated("nu_free", prior, lower=tails.lowest, dims=dims)
     return pm.Deterministic("nu", pt.broadcast_to(free, (k,)), dims="cluster")
+
+
+def _wide(resolved: ResolvedSpec, own: Any, covariances: Any) -> tuple[Any, Any]:
+    """Declare contamination; return the wide covariances and the share of good rows, or None."""
+    contamination = resolved.contamination
+    if contamination is None:
+        return None, None
+    excess = pm.LogNormal("excess", math.log(contamination.excess), contamination.sigma)
+    good_share = pm.Uniform("good_share", contamination.least_share, 1.0)
+    pm.Deterministic("inflation", 1.0 + excess)
+    return pt.broadcast_to(covariances + excess * own, covariances.shape), good_share
 
 
 def _means(

@@ -34,6 +34,10 @@ class Mixture(NamedTuple):
         The weight of the noise, where there is one.
     box : array of shape (2, feature), optional
         On which it lies.
+    wide : shape (cluster, feature, feature), optional
+        Covariances of the rows that are not good, where clusters are contaminated.
+    good_share : scalar, optional
+        The share of the good ones.
     """
 
     weights: Any
@@ -42,6 +46,21 @@ class Mixture(NamedTuple):
     nu: Any = None
     noise: Any = None
     box: Any = None
+    wide: Any = None
+    good_share: Any = None
+
+    @property
+    def normals(self) -> "Mixture":
+        """The mixture with each Gaussian as a cluster, the wide ones after the others."""
+        if self.wide is None:
+            return self
+        shares = [self.good_share * self.weights, (1.0 - self.good_share) * self.weights]
+        return self._replace(
+            weights=pt.concatenate(shares),
+            means=pt.concatenate([self.means, self.means]),
+            covariances=pt.concatenate([self.covariances, self.wide]),
+            wide=None,
+        )
 
     @property
     def further(self) -> tuple[Any, ...]:
@@ -82,6 +101,11 @@ def observe(mixture: Mixture, values: Array, known: Annotations, *, picked: bool
     allowed = known.allowed(n_clusters)
     if allowed is None:
         allowed = np.ones((1, n_clusters), dtype=bool)
+    kind = "cluster" if mixture.wide is None else "normal"
+    if mixture.wide is not None:
+        allowed = np.tile(allowed, 2)
+        pm.modelcontext(None).add_coord(kind, list(range(1, 2 * n_clusters + 1)))
+    mixture = mixture.normals
     dims = ("row_pattern", "feature")
     pm.modelcontext(None).add_coord("row_pattern", list(range(1, len(patterns) + 1)))
     rows = pm.Data("x_data", np.where(seen, values, 0.0), dims=("obs", "feature"))
@@ -93,7 +117,7 @@ def observe(mixture: Mixture, values: Array, known: Annotations, *, picked: bool
         pm.Data("pattern_errors", patterns[:, d:], dims=dims, shape=(len(patterns), d)),
         pt.as_tensor(allowed)
         if len(allowed) == 1
-        else pm.Data("x_allowed", allowed, dims=("obs", "cluster")),
+        else pm.Data("x_allowed", allowed, dims=("obs", kind)),
         *mixture.further,
     )
     log_densities = partial(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesgmm.model.components import STRUCTURES, Noise, Structure, Tails
+from bayesgmm.model.components import STRUCTURES, Contamination, Noise, Structure, Tails
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.scale_priors import ScalePrior, scale_prior
@@ -15,6 +15,7 @@ from bayesgmm.typing import Array
 
 __all__ = ["USUAL_NOISE", "ResolvedSpec"]
 
+_OF_LAYERS = ("inflation", "good_share")
 USUAL_NOISE = 0.05  # weight of the noise where a search starts
 
 
@@ -72,9 +73,14 @@ class ResolvedSpec:
     def tails(self) -> Tails | None:
         """The degrees of freedom of the components; None where they are Gaussian."""
         spec = self.spec
-        if spec.family == "normal":
+        if spec.family != "t":
             return None
         return Tails(spec.nu, spec.priors.nu_shape, spec.priors.nu_rate)
+
+    @property
+    def contamination(self) -> Contamination | None:
+        """The wider rows of each cluster; None where there are none."""
+        return Contamination() if self.spec.family == "contaminated" else None
 
     @cached_property
     def noise(self) -> Noise | None:
@@ -86,7 +92,7 @@ class ResolvedSpec:
     @property
     def gaussian(self) -> bool:
         """Whether the mixture is one of Gaussians and nothing else."""
-        return self.tails is None and self.noise is None
+        return self.spec.family == "normal" and self.noise is None
 
     @property
     def n_parts(self) -> int:
@@ -102,6 +108,30 @@ class ResolvedSpec:
     def n_tails(self) -> int:
         """Number of degrees of freedom, known ones too: one for each cluster, or 0."""
         return 0 if self.tails is None else self.n_components
+
+    @property
+    def n_layers(self) -> int:
+        """Number of Gaussians that a cluster is made of: 2 where it is contaminated."""
+        return 1 if self.contamination is None else 2
+
+    @property
+    def n_in_tail(self) -> int:
+        """Numbers at the end of a point of EM: of degrees of freedom, or of contamination."""
+        return self.n_tails if self.contamination is None else 2
+
+    def of_tail(self, tail: Array) -> dict[str, Array]:
+        """Return the parameters that the end of a point of EM stands for."""
+        if self.contamination is not None and tail.size:
+            inflation, good_share = self.contamination.values(tail)
+            return {"inflation": inflation, "good_share": good_share}
+        return {"nu": np.exp(tail)} if tail.size else {}
+
+    @property
+    def usual_tail(self) -> Array:
+        """The end of a point of EM where a search starts."""
+        if self.contamination is not None:
+            return self.contamination.free(*map(np.asarray, self.contamination.usual))
+        return np.empty(0) if self.tails is None else np.log(self.tails.given(self.n_components))
 
     @property
     def n_free_nu(self) -> int:
@@ -120,7 +150,7 @@ class ResolvedSpec:
         return (*self.structure.own_blocks, "nu") if own_nu else self.structure.own_blocks
 
     def completed(self, parameters: Parameters) -> Parameters:
-        """Return parameters with usual values of noise and tails where they say nothing of them."""
+        """Return parameters with usual values of what they say nothing of: noise, tails, layers."""
         if self.noise is not None and parameters.noise is None:
             weights = (1.0 - USUAL_NOISE) * parameters.weights
             noise = np.full(weights.shape[:-1], USUAL_NOISE)
@@ -128,6 +158,10 @@ class ResolvedSpec:
         if self.tails is not None and parameters.nu is None:
             nu = np.broadcast_to(self.tails.given(self.n_components), parameters.weights.shape)
             parameters = parameters._replace(nu=nu)
+        if self.contamination is not None and parameters.inflation is None:
+            lead = parameters.weights.shape[:-1]
+            usual = (np.full(lead, value) for value in self.contamination.usual)
+            parameters = parameters._replace(**dict(zip(_OF_LAYERS, usual, strict=True)))
         return parameters
 
     @property

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 ScaleFamily = Literal["lognormal", "halfnormal", "inverse_gamma"]
-Family = Literal["normal", "t"]
+Family = Literal["normal", "t", "contaminated"]
 Units = Literal["relative", "data"]
 _OF_INVERSE_GAMMA = ("scale_shape", "scale_rate", "hyper_shape", "hyper_rate")
 
@@ -234,10 +234,12 @@ class MixtureSpec(Checked):
         Whether known labels are part of the random sample, so that they say how frequent their
         clusters are. False where labelled rows were picked for their labels: these then say what
         their clusters are like, and nothing of the weights.
-    family : {"normal", "t"}
-        The density of a cluster: Gaussian, or Student's t, whose tails hold rows that lie far out.
-        Scales, correlations and covariances of t are those of its scale matrix, to which the
-        recording error is added too (an approximation).
+    family : {"normal", "t", "contaminated"}
+        The density of a cluster: Gaussian; Student's t, whose tails hold rows that lie far out; or
+        two Gaussians about one mean, that of the good rows and one `inflation` times as wide in
+        squares, with one `good_share` and one inflation for all clusters. Scales, correlations and
+        covariances of t are those of its scale matrix, to which the recording error is added too
+        (an approximation); of contaminated clusters, those of the good rows.
     nu : "shared", "own" or float
         Degrees of freedom of t clusters, above 1: one unknown number for all, one a cluster, or a
         number that is known.
@@ -278,12 +280,13 @@ class MixtureSpec(Checked):
         """
         n_features = check_count("n_features", n_features)
         found = STRUCTURES[self.covariance].n_parameters(self.n_components, n_features)
-        of_tails = {"shared": 1, "own": self.n_components}.get(str(self.nu), 0)
-        return found + (self.noise is not None) + (of_tails if self.family == "t" else 0)
+        of_t = {"shared": 1, "own": self.n_components}.get(str(self.nu), 0)
+        of_family = {"normal": 0, "t": of_t, "contaminated": 2}
+        return found + (self.noise is not None) + of_family[self.family]
 
     @property
     def family_words(self) -> str:
-        """The family of the components in words: "normal", "t", "t, own nu" or "t, nu = 5"."""
+        """The family of the components in words, such as "normal" or "t, nu = 5"."""
         if self.family != "t" or self.nu == "shared":
             return str(self.family)
         return "t, own nu" if self.nu == "own" else f"t, nu = {self.nu:g}"

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from bayesgmm.errors import ConfigError
+from bayesgmm.model.several import kinds_in
 from bayesgmm.plots.look import Size, new_axes, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, finish, ink
@@ -32,7 +33,7 @@ def bic_grid(
     colors: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Plot:
-    """Draw BIC over the number of components K, one line a covariance structure.
+    """Draw BIC over the number of components K, one line a covariance structure and family.
 
     Parameters
     ----------
@@ -67,12 +68,13 @@ def bic_grid(
     if not isinstance(table, pd.DataFrame) or lacking or not len(table):
         raise ConfigError(f"expected the table of bic_grid, got {type(table).__name__}.")
     ax = new_axes(7.4, 4.8)
+    table = table.assign(kind=kinds_in(table))
     sizes = np.sort(table.index.unique().to_numpy())
     ranked = table["bic"].where(~table["flagged"].astype(bool))
     lowest = float((ranked if ranked.notna().any() else table["bic"]).min())
     gaps = []
     for number, (name, label) in enumerate(_lines(table).items()):
-        rows = table[table["covariance"] == name].reindex(sizes)
+        rows = table[table["kind"] == name].reindex(sizes)
         above = rows["bic"].to_numpy(dtype=float) - lowest
         flagged = rows["flagged"].eq(True).to_numpy()
         gaps.append(np.where(flagged, np.nan, above))
@@ -114,8 +116,8 @@ def _scale(ax: Axes, largest: float) -> None:
 
 
 def _lines(table: pd.DataFrame) -> dict[str, str]:
-    """Return the structures to draw, with the names that they share at every K."""
-    models = table.set_index("covariance")["model"].str.split(" = ")
+    """Return the kinds of model to draw, with the names that they share at every K."""
+    models = table.set_index("kind")["model"].str.split(" = ")
     names = list(models.index.unique())
     lines: dict[str, str] = {}
     drawn: set[str] = set()

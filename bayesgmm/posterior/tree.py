@@ -56,6 +56,8 @@ _PARAMETER_DIMS = {
     "correlations": ("cluster", "pair"),
     "covariances": _SQUARE,
     "nu": ("cluster",),
+    "inflation": (),
+    "good_share": (),
 }
 _SAMPLE = ("chain", "draw")
 _CONSTANTS = ("centre", "spread", "resolution")
@@ -153,6 +155,7 @@ def _posterior(
         "nu_free": ("cluster",) if resolved.tails is not None and resolved.tails.own else (),
         "weights_of_parts": ("part",),
         "noise_weight": (),
+        "excess": (),
     }
     present = {name: value for name, value in parameters._asdict().items() if value is not None}
     values = {**present, **free}

@@ -292,6 +292,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "weights_of_parts": _Rule(("part",), _simplex, "at least 0 with sum 1"),
         "noise_weight": _Rule((), _share, "between 0 and 1"),
         "nu": _Rule(("cluster",), _degrees, "at least 1"),
+        "inflation": _Rule((), _degrees, "at least 1"),
+        "good_share": _Rule((), _share, "between 0 and 1"),
         "means": _Rule(("cluster", "feature"), np.isfinite, "finite"),
         "covariances": _Rule(_MATRICES.dims, _covariances, "positive definite"),
     },
@@ -304,6 +306,7 @@ _RULES: dict[str, dict[str, _Rule]] = {
             "scales_free",
             "partial_correlations_beta",
             "nu_free",
+            "contamination",
         )
     },
     "sample_stats": {

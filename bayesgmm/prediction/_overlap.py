@@ -80,6 +80,9 @@ def overlap(posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
 def _pairs(draws: Draws) -> Iterator[tuple[int, int, Array, Array]]:
     """Yield k, l, and of each draw their Bhattacharyya coefficient and misclassification."""
     parameters, (_, unit) = draws.parameters, draws.frame
+    if parameters.inflation is not None:
+        yield from _of_layers(draws)
+        return
     log_weights, means = log_of_weights(parameters.weights), parameters.means / unit
     covariances = parameters.covariances / np.multiply.outer(unit, unit)
     factors = np.linalg.cholesky(covariances)
@@ -153,3 +156,35 @@ def _log_t(distances: Array, half: Array, size: int) -> Array:
     """Return the log density of t with 2 `half` degrees of freedom, whitened, less a constant."""
     constant = gammaln(half + 0.5 * size) - gammaln(half) - 0.5 * size * np.log(half)
     return constant - (half + 0.5 * size) * np.log1p(0.5 * distances / half)
+
+
+def _of_layers(draws: Draws) -> Iterator[tuple[int, int, Array, Array]]:
+    """As `_pairs` where each cluster is two Gaussians, by nodes drawn from the first cluster."""
+    (_, unit), n_clusters = draws.frame, draws.n_components
+    log_weights, normals = log_of_weights(draws.parameters.weights), draws.parameters.normals
+    log_shares = log_of_weights(normals.weights) - np.tile(log_weights, 2)
+    covariances = normals.covariances / np.multiply.outer(unit, unit)
+    factors, means = np.linalg.cholesky(covariances), normals.means / unit
+    inverses = np.linalg.inv(factors)
+    constants = log_shares - np.log(np.einsum("skdd->skd", factors)).sum(axis=2)
+    size = means.shape[2]
+    uniform = qmc.Sobol(size + 1, rng=0).random(NODES)
+    nodes = norm.ppf(np.clip(uniform[:, :size], 1e-12, 1.0 - 1e-12))
+
+    def log_density(k: int, s: int, x: Array) -> Array:
+        each = []
+        for q in (k, n_clusters + k):
+            z = (x - means[s, q]) @ inverses[s, q].T
+            each.append(constants[s, q] - 0.5 * (z**2).sum(axis=1))
+        return np.logaddexp(*each)
+
+    for k, m in permutations(range(n_clusters), 2):
+        coefficient, mistaken = np.empty((2, len(means)))
+        for s in range(len(means)):
+            wide = (uniform[:, size] > np.exp(log_shares[s, k]))[:, None]
+            x = np.where(wide, nodes @ factors[s, n_clusters + k].T, nodes @ factors[s, k].T)
+            x = x + means[s, k]
+            ratio = log_density(m, s, x) - log_density(k, s, x)
+            coefficient[s] = np.exp(0.5 * ratio).mean()
+            mistaken[s] = (ratio > log_weights[s, k] - log_weights[s, m]).mean()
+        yield k, m, coefficient, mistaken

@@ -245,6 +245,7 @@ def _rows_from(
     cluster more, to which rows may belong that are allowed all.
     """
     n, (n_components, n_features) = len(samples), parameters.means.shape[1:]
+    normals = parameters.normals
     x, cluster = np.empty((n, n_features)), np.empty(n, dtype=np.int64)
     for start in range(0, n, CHUNK):
         part = slice(start, start + CHUNK)
@@ -259,13 +260,17 @@ def _rows_from(
         bounds[:, -1] = 1.0
         cluster[part] = (bounds <= rng.random((len(chosen), 1))).sum(axis=1)
         own = np.minimum(cluster[part], n_components - 1)  # those of the noise are drawn anew below
-        used, where = np.unique(chosen * n_components + own, return_inverse=True)
-        factors = np.linalg.cholesky(parameters.covariances[np.divmod(used, n_components)])
+        if parameters.good_share is not None:
+            wide = rng.random(len(chosen)) > parameters.good_share[chosen]
+            own = own + n_components * wide
+        n_normals = normals.means.shape[1]
+        used, where = np.unique(chosen * n_normals + own, return_inverse=True)
+        factors = np.linalg.cholesky(normals.covariances[np.divmod(used, n_normals)])
         gaps = (factors[where] @ rng.standard_normal((len(chosen), n_features, 1)))[..., 0]
         if parameters.nu is not None:
             nu = parameters.nu[chosen, own]
             gaps /= np.sqrt(rng.chisquare(nu) / nu)[:, None]
-        x[part] = parameters.means[chosen, own] + gaps
+        x[part] = normals.means[chosen, own] + gaps
     if noise is not None:
         beside = np.flatnonzero(cluster == n_components)
         x[beside] = noise.draws(len(beside), rng)

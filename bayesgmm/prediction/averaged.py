@@ -92,5 +92,4 @@ def _with_empty_components(parameters: Parameters, n_components: int) -> Paramet
         return np.concatenate([value, np.repeat(value[:, :1], more, axis=1)], axis=1)
 
     weights = np.pad(parameters.weights, ((0, 0), (0, more)))
-    padded = parameters._replace(noise=None).each(repeated)
-    return padded._replace(weights=weights, noise=parameters.noise)
+    return parameters.each_of_clusters(repeated)._replace(weights=weights)

@@ -75,10 +75,11 @@ def draws_of(
 
 
 def require_no_tails(verb: str, draws: Draws) -> None:
-    """Raise ConfigError where components have the tails of t, which a verb does not know."""
-    if draws.parameters.nu is not None:
+    """Raise ConfigError where components are not Gaussian, and a verb knows no others."""
+    if draws.parameters.tailed:
+        kind = "contaminated" if draws.parameters.nu is None else "t"
         raise ConfigError(
-            f"{verb} takes Gaussian components, and those of this model are t; density, "
+            f"{verb} takes Gaussian components, and those of this model are {kind}; density, "
             "membership, overlap and simulate take both.",
             key="family",
         )

@@ -23,6 +23,7 @@ _PRIOR_NAMES = {
     "scales": "scales_free",
     "pairs": "partial_correlations_beta",
     "nu": "nu_free",
+    "contamination": "contamination",
 }
 _OF_PARTS = "weights_of_parts"
 _STEPS_PER_NAT = 2.0**30
@@ -84,7 +85,7 @@ def assemble(
         return value.reshape(*shape, *value.shape[1:])
 
     present = {"weights": resolved.n_parts > 1}
-    present |= {name: name in log_posterior.slices for name in ("pairs", "nu")}
+    present |= {name: name in log_posterior.slices for name in ("pairs", "nu", "contamination")}
     names = _PRIOR_NAMES if resolved.noise is None else {**_PRIOR_NAMES, "weights": _OF_PARTS}
     return posterior_tree(
         parameters.each(shaped),

@@ -282,4 +282,6 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     if resolved.tails is not None:
         nu = resolved.tails.draws((size, n_clusters), rng)
         parts.append(resolved.tails.free(nu))
+    if resolved.contamination is not None:
+        parts.append(resolved.contamination.free(*resolved.contamination.draws(size, rng)))
     return np.concatenate([part.reshape(size, -1) for part in parts], axis=1)

@@ -14,6 +14,7 @@ from bayesgmm.typing import Array
 __all__ = ["GROUP", "group_of_modes", "modes_of", "parameters_of_modes"]
 
 GROUP = "posterior_modes"
+_LAYERS = ("inflation", "good_share")
 _SQUARE = ("mode", "cluster", "feature", "feature_bis")
 
 
@@ -21,9 +22,10 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
     """Return the group of a result that holds the modes, at least one, the largest mass first.
 
     Its variables: weights, means, scales and correlations, in data units, clusters numbered by
-    their means; log_posterior, the density in x that sample_stats/lp has too, log_mass, Laplace's
-    approximation of the integral of prior times likelihood over the mode in all its labellings,
-    both in nats and data units; share, of the sum of these; multiplicity, the number of labellings.
+    their means, and what else the model has of noise_weight, nu, inflation and good_share;
+    log_posterior, the density in x that sample_stats/lp has too, log_mass, Laplace's approximation
+    of the integral of prior times likelihood over the mode in all its labellings, both in nats and
+    data units; share, of the sum of these; multiplicity, the number of labellings.
     """
     resolved = log_posterior.resolved
     each = [parameters_of_modes(log_posterior, [mode])[0] for mode in modes]
@@ -32,6 +34,7 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
     log_mass = np.array([mode.log_mass for mode in modes]) - log_posterior.log_unit_of_rows
     density = np.array([mode.log_density for mode in modes]) + log_posterior.value_shift
     features = list(resolved.features)
+    layers = {name: getattr(stacked, name) for name in _LAYERS}
     return xr.Dataset(
         {
             "weights": (_SQUARE[:2], stacked.weights),
@@ -40,6 +43,7 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
             "correlations": (_SQUARE, stacked.correlations),
             **({} if stacked.noise is None else {"noise_weight": ("mode", stacked.noise)}),
             **({} if stacked.nu is None else {"nu": (_SQUARE[:2], stacked.nu)}),
+            **{name: ("mode", value) for name, value in layers.items() if value is not None},
             "log_posterior": ("mode", density),
             "log_mass": ("mode", log_mass),
             "share": ("mode", laplace_shares(modes)),
@@ -78,5 +82,9 @@ def _parameters(group: xr.Dataset, log_posterior: LogPosterior) -> Parameters:
     covariances = covariances_from(
         arrays["scales"], arrays["correlations"], log_posterior.resolved.resolution
     )
-    noise, nu = (group[name].values if name in group else None for name in ("noise_weight", "nu"))
-    return Parameters(**arrays, covariances=covariances, noise=noise, nu=nu)
+    others = {
+        name: group[stored].values
+        for name, stored in {"noise": "noise_weight", **{n: n for n in ("nu", *_LAYERS)}}.items()
+        if stored in group
+    }
+    return Parameters(**arrays, covariances=covariances, **others)

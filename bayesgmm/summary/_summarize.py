@@ -205,8 +205,8 @@ def _printed(
         }
         error = chain_statistics(values).mcse_mean
         estimates.append(Estimate(float(values.mean()), _deviation(values), error, intervals))
-    names, tails = [str(name) for name in draws.clusters], draws.parameters.nu is not None
-    return paper_table(quantities, estimates, names, units_in(draws.tree), tails)
+    names = [str(name) for name in draws.clusters]
+    return paper_table(quantities, estimates, names, units_in(draws.tree), draws.parameters.tailed)
 
 
 def _row(quantity: Quantity, prob: float, ci_kind: IntervalKind) -> dict[str, float]:

@@ -26,6 +26,8 @@ FAMILIES = {
     "t, nu = 5": {"family": "t", "nu": 5.0},
     "noise": {"noise": "uniform", "noise_concentration": 2.0},
     "t, noise": {"family": "t", "noise": "uniform"},
+    "contaminated": {"family": "contaminated"},
+    "contaminated, noise": {"family": "contaminated", "noise": "uniform"},
 }
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES)
 EACH_ROWS = pytest.mark.parametrize("rows", ["plain", "annotated"])
@@ -59,7 +61,9 @@ def joint(target: LogPosterior, parameters: Parameters, rows: AnnotatedRows) -> 
             out[i, k] = np.log(parameters.weights[k])
             shape = (parameters.covariances[k] + np.diag(error**2))[np.ix_(seen, seen)]
             mean = parameters.means[k][seen]
-            if seen.any() and parameters.nu is None:
+            if seen.any() and parameters.inflation is not None:
+                out[i, k] += log_contaminated(row, k, seen, error, parameters)
+            elif seen.any() and parameters.nu is None:
                 out[i, k] += multivariate_normal(mean, shape).logpdf(row[seen])
             elif seen.any():
                 out[i, k] += multivariate_t(mean, shape, parameters.nu[k]).logpdf(row[seen])
@@ -68,6 +72,22 @@ def joint(target: LogPosterior, parameters: Parameters, rows: AnnotatedRows) -> 
             inside = ((low <= row[seen]) & (row[seen] <= high)).all()
             out[i, -1] = np.log(parameters.noise) - np.log(high - low).sum() if inside else -np.inf
     return out
+
+
+def log_contaminated(row, k, seen, error, parameters: Parameters) -> float:
+    """Return the log density of a cluster of two Gaussians, each with the recording error once."""
+    scales, covariance = parameters.scales[k], parameters.covariances[k]
+    own = np.outer(scales, scales) * parameters.correlations[k]
+    square = np.ix_(seen, seen)
+    both = []
+    for share, times in (
+        (parameters.good_share, 1.0),
+        (1 - parameters.good_share, parameters.inflation),
+    ):
+        shape = times * own + (covariance - own) + np.diag(error**2)
+        normal = multivariate_normal(parameters.means[k][seen], shape[square])
+        both.append(np.log(share) + normal.logpdf(row[seen]))
+    return logsumexp(both)
 
 
 @EACH_FAMILY
@@ -148,6 +168,20 @@ def test_em_never_falls(family, rows, covariance):
 
 
 @pytest.mark.parametrize("rows", ["plain", "annotated"])
+def test_without_wider_rows_contaminated_clusters_are_gaussian():
+    target, x = target_of("contaminated", rows="annotated", step=0.5)
+    drawn = target.constrain(x[None])
+    plain = drawn._replace(inflation=None, good_share=None)
+    frame = target.resolved.centre, target.resolved.unit
+    expected = pointwise_log_likelihood(plain, target.rows, *frame)
+    for inflation, good_share in ((1.0 + 1e-14, 0.7), (9.0, 1.0)):
+        many = drawn._replace(inflation=np.array([inflation]), good_share=np.array([good_share]))
+        found = pointwise_log_likelihood(many, target.rows, *frame)
+        if good_share < 1.0:
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-8)
+        assert (found >= expected - 1e-8).all()
+
+
 def test_endless_degrees_of_freedom_and_no_noise_are_gaussian(rows):
     gaussian, x = target_of("t", rows=rows)
     resolved = gaussian.resolved

@@ -1,4 +1,4 @@
-"""Mixtures of t and mixtures with noise: fits of other programs, posteriors, comparisons."""
+"""Mixtures of t, contaminated or with noise: fits of other programs, posteriors, comparisons."""
 
 from dataclasses import replace
 
@@ -36,7 +36,9 @@ SPECS = {
     "t": {"family": "t"},
     "t own": {"family": "t", "nu": "own"},
     "t 5": {"family": "t", "nu": 5.0},
+    "contaminated": {"family": "contaminated"},
 }
+SAMPLED = ["noise", "t", "contaminated"]
 
 
 def with_strays(faithful):
@@ -69,7 +71,7 @@ def test_fits_reach_what_other_programs_reach(faithful, rows, name):
         assert fit.parameters.noise == pytest.approx(known["noise"], abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["noise", "t"])
+@pytest.mark.parametrize("name", SAMPLED)
 def test_the_posterior_mode_is_stationary(faithful, name):
     fit = bg.fit_map(with_strays(faithful), MixtureSpec(2, **SPECS[name]), seed=1, n_starts=6)
     assert fit.status.converged
@@ -95,11 +97,11 @@ def test_what_has_no_effect_is_refused():
 
 @pytest.fixture(scope="module")
 def posteriors(faithful):
-    specs = {name: MixtureSpec(2, **SPECS[name]) for name in ("noise", "t")}
+    specs = {name: MixtureSpec(2, **SPECS[name]) for name in SAMPLED}
     return {name: bg.sample(with_strays(faithful), s, seed=1) for name, s in specs.items()}
 
 
-@pytest.mark.parametrize("name", ["noise", "t"])
+@pytest.mark.parametrize("name", SAMPLED)
 def test_two_routes_give_one_evidence(posteriors, name):
     """NUTS on the fused density and the bridge; Gibbs sweeps from the prior."""
     by_bridge = bg.log_evidence(posteriors[name], seed=1)
@@ -118,7 +120,7 @@ def test_strays_are_noise(posteriors):
     assert bool((found["noise_lower"] <= found["noise_upper"]).all())
 
 
-@pytest.mark.parametrize("name", ["noise", "t"])
+@pytest.mark.parametrize("name", SAMPLED)
 def test_simulated_rows_follow_the_density(posteriors, name):
     rows = bg.simulate(posteriors[name], 20_000, seed=1)["x"].values
     for feature, low, high in ((0, 2.0, 4.5), (1, 50.0, 80.0)):
@@ -152,7 +154,61 @@ def test_the_overlap_of_t_equals_quadrature():
     assert found["misclassification"].values[0, 0, 1] == pytest.approx(mistaken, abs=5e-3)
 
 
-@pytest.mark.parametrize("name", ["noise", "t"])
+def test_the_overlap_of_contaminated_clusters_equals_quadrature():
+    from scipy.stats import norm
+
+    from bayesgmm.model.parameters import Parameters
+    from bayesgmm.posterior.draws import Draws
+
+    one = np.ones((1, 2, 1, 1))
+    parameters = Parameters(
+        np.array([[0.3, 0.7]]), np.array([[[0.0], [2.0]]]), one[..., 0], one, 1.25 * one,
+        inflation=np.array([9.0]), good_share=np.array([0.8]),
+    )  # fmt: skip
+    found = bg.overlap(Draws.of(parameters, ("x",)))
+    grid = np.linspace(-60.0, 60.0, 400_001)
+    p, q = (
+        0.8 * norm(at, 1.25**0.5).pdf(grid) + 0.2 * norm(at, 9.25**0.5).pdf(grid) for at in (0, 2)
+    )
+    affinity = np.trapezoid(np.sqrt(p * q), grid)
+    mistaken = np.trapezoid(p * (0.7 * q > 0.3 * p), grid)
+    assert found["bhattacharyya"].values[0, 0, 1] == pytest.approx(affinity, abs=5e-3)
+    assert found["misclassification"].values[0, 0, 1] == pytest.approx(mistaken, abs=5e-3)
+
+
+def test_contaminated_fits_hold_gaussian_ones(faithful):
+    """Which they become as the good share goes to 1; no move of the maximum gains anything."""
+    rows = as_dataset(with_strays(faithful))
+    for covariance in ("full", "diag", "tied", "shared_scales"):
+        plain = bg.fit_em(rows, MixtureSpec(2, covariance), seed=1, n_starts=10)
+        spec = MixtureSpec(2, covariance, family="contaminated")
+        fit = bg.fit_em(rows, spec, seed=1, n_starts=10)
+        assert fit.log_likelihood > plain.log_likelihood + 10.0
+        assert fit.parameters.inflation > 1.0 and 0.5 <= fit.parameters.good_share <= 1.0
+        target = Posterior(fit.resolved)._prior
+        x, rng = target.unconstrain(fit.parameters), np.random.default_rng(3)
+        table, highest = Rows(fit.resolved, rows), fit.log_likelihood
+        shift = table.log_unit(fit.resolved)
+        for move in 0.01 * rng.normal(size=(20, target.dim)):
+            moved = table.moments(target.em_point(x + move)).log_likelihood - shift
+            assert moved < highest + 1e-6
+
+
+def test_a_grid_takes_several_families(faithful):
+    rows = with_strays(faithful)
+    table = bg.bic_grid(
+        rows, [1, 2], ["diag", "tied"], family=["normal", "t", "contaminated"],
+        noise=[None, "uniform"], seed=1, n_starts=8,
+    )  # fmt: skip
+    assert len(table) == 2 * 2 * 6
+    assert table.iloc[table["rank"].argmin()]["noise"] == "uniform"
+    fit = bg.fit_em(rows, MixtureSpec(2, "diag", family="t", noise="uniform"), seed=1, n_starts=8)
+    row = table[(table["family"] == "t") & (table["noise"] == "uniform")]
+    assert row[row["covariance"] == "diag"].loc[2, "bic"] == pytest.approx(fit.bic, abs=1e-6)
+    assert len(bg.bic_grid(rows, 1, family="t", seed=1, n_starts=2)) == 8
+
+
+@pytest.mark.parametrize("name", SAMPLED)
 def test_results_come_back_from_their_files(posteriors, name, tmp_path):
     bg.save(posteriors[name], tmp_path / "posterior.nc")
     again = bg.load(tmp_path / "posterior.nc")
@@ -161,9 +217,10 @@ def test_results_come_back_from_their_files(posteriors, name, tmp_path):
 
 
 def test_what_knows_gaussians_only_says_so(posteriors, faithful):
-    with pytest.raises(ConfigError, match="density_modes takes Gaussian components"):
-        bg.density_modes(posteriors["t"])
-    for name in ("noise", "t"):
+    for name in ("t", "contaminated"):
+        with pytest.raises(ConfigError, match=f"density_modes takes Gaussian.* are {name};"):
+            bg.density_modes(posteriors[name])
+    for name in SAMPLED:
         with pytest.raises(ConfigError, match="adopt takes draws of Gaussian components"):
             bg.adopt(posteriors[name], with_strays(faithful), MixtureSpec(2, **SPECS[name]))
 

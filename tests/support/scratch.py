@@ -42,6 +42,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "noise": {"noise": "uniform"},
     "t": {"family": "t"},
     "t, own nu": {"family": "t", "nu": "own"},
+    "contaminated, noise": {"family": "contaminated", "noise": "uniform"},
     "t, nu = 5, noise": {"family": "t", "nu": 5.0, "noise": "uniform"},
 }
 N_ROWS, N_CLUSTERS = 10, 2

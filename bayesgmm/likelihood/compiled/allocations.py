@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.coordinates import (
+    empty_point,
+    n_normals,
+    read,
+    unpack_whitened,
+)
 from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.runtime.compiling import compiled, compiled_fast
@@ -73,21 +78,29 @@ def empty_probabilities(
     """
     problem = read(flat)
     point = empty_point(problem)
-    n_clusters, n_features = problem.n_clusters, problem.n_features
-    whitening, shift = np.empty((n_clusters, n_features, n_features)), np.empty(point.means.shape)
-    constant, shares = np.empty(n_clusters), np.empty((problem.n_parts, weights.shape[0]))
+    n_clusters, n_seen, n_features = problem.n_clusters, n_normals(problem), problem.n_features
+    whitening = np.empty((n_seen, n_features, n_features))
+    shift, constant = np.empty((n_seen, n_features)), np.empty(n_seen)
+    shares = np.empty((point.seen_log_weights.shape[0], weights.shape[0]))
     for s in range(draws.shape[0]):
         unpack_whitened(draws[s], problem, point, whitening, shift, constant)
         components = Components(
-            point.log_weights, point.means, point.factors, whitening, shift, constant, point.nu
+            point.seen_log_weights,
+            point.seen_means,
+            point.seen_factors,
+            whitening,
+            shift,
+            constant,
+            point.nu,
         )
         grouped_responsibilities(problem.blocks, problem.n_rows, annotated, components, shares)
         for k in range(n_clusters):
             out[s, k] = 1.0
             for i in range(weights.shape[0]):
                 others = 0.0
-                for j in range(problem.n_parts):
-                    others += shares[j, i] if j != k else 0.0
+                for j in range(shares.shape[0]):
+                    its_own = j < n_seen and j % n_clusters == k
+                    others += shares[j, i] if not its_own else 0.0
                 out[s, k] *= others if weights[i] == 1.0 else others ** weights[i]
 
 

@@ -9,7 +9,8 @@ weights    log w of the clusters, and of the noise after them if there is one, l
 means      (cluster, feature);
 scales     log s in their own shape (shared or scalar axes absent);
 pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,);
-nu         log(nu - 1) where degrees of freedom are unknown, (cluster,) or one.
+nu         log(nu - 1) where degrees of freedom are unknown, (cluster,) or one;
+layers     log(eta - 1) and log odds of a where components are contaminated (`.layers`).
 """
 
 import math
@@ -18,6 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.compiled.kernels import BLOCK
+from bayesgmm.likelihood.compiled.layers import (
+    N_OF_LAYERS,
+    read_layers,
+    write_layers,
+)
 from bayesgmm.likelihood.compiled.memory import aligned_empty, part
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, whiten
 from bayesgmm.runtime.compiling import compiled
@@ -32,18 +38,19 @@ __all__ = [
     "Problem",
     "empty_point",
     "first_mean",
+    "first_of_layers",
     "first_scale",
     "flatten",
-    "inverse_root_information",
+    "n_normals",
     "read",
     "unpack",
     "unpack_whitened",
 ]
 
 LOG_4 = math.log(4.0)
-_HEADER = 24
+_HEADER = 32
+_N_SCALARS, _N_CONSTANTS = 20, 6
 LOG_NORMAL, HALF_NORMAL, INVERSE_GAMMA = 0, 1, 2  # families of the prior of the scales
-_PAIR_PRECISION = 0.775  # 1 / variance of the log odds of a Beta(2, 2)
 
 
 class Problem(NamedTuple):
@@ -66,7 +73,10 @@ class Problem(NamedTuple):
     n_nu: int  # how many degrees of freedom are unknown: 0, 1 or K
     nu_shape: float
     nu_rate: float
-    constants: Array  # (5,) normalising constants of weights, means, scales, pairs, nu
+    n_layers: int  # Gaussians a cluster: 2 where it is contaminated (`.layers`), else 1
+    excess_location: float  # median of log(eta - 1), of which the prior is Normal
+    excess_sigma: float
+    constants: Array  # (6,) normalising constants of weights, means, scales, pairs, nu, layers
     concentration: Array  # (part,)
     nu: Array  # (cluster or 0,), degrees of freedom where they are known
     mean_location: Array  # (cluster, feature)
@@ -91,14 +101,19 @@ class Point(NamedTuple):
     correlation_factors: Array  # the same shape: C, Omega = C C'
     roots: Array  # (group, feature, feature): diag(s) C
     factors: Array  # the same shape: L, L L' = root root' + diag(h^2)
+    layers: Array  # (3,), eta, log a and log(1 - a); or (0,)
+    seen_log_weights: Array  # (normal, then the noise): of the Gaussians that passes see
+    seen_means: Array  # (normal, feature)
+    seen_factors: Array  # (normal or 1, feature, feature)
     memory: Array  # in which all of them lie
 
 
 def flatten(problem: Problem) -> Array:
     """Lay a problem out as the flat array that `read` takes apart."""
     header = np.zeros(_HEADER)
-    header[:17], header[17:22] = problem[:17], problem.constants
-    before_rows = np.concatenate([header, *(part.ravel() for part in problem[18:24])])
+    header[:_N_SCALARS] = problem[:_N_SCALARS]
+    header[_N_SCALARS : _N_SCALARS + _N_CONSTANTS] = problem.constants
+    before_rows = np.concatenate([header, *(part.ravel() for part in _numbers(problem))])
     start = _rows_start(problem)
     flat = aligned_empty((start + problem.blocks.size,))
     flat[: len(before_rows)] = before_rows
@@ -107,9 +122,14 @@ def flatten(problem: Problem) -> Array:
     return flat
 
 
+def _numbers(problem: Problem) -> list[Array]:
+    """Return what lies between the header and the rows."""
+    return [np.asarray(part) for part in problem[_N_SCALARS + 1 : -1]]
+
+
 def _rows_start(problem: Problem) -> int:
     """Return where the rows begin: after the numbers, at a whole cache line."""
-    numbers = _HEADER + sum(part.size for part in problem[18:24])
+    numbers = _HEADER + sum(part.size for part in _numbers(problem))
     return (numbers + 7) // 8 * 8
 
 
@@ -142,7 +162,10 @@ def read(flat: Array) -> Problem:
         int(flat[14]),
         flat[15],
         flat[16],
-        part(flat, 17, (5,)),
+        int(flat[17]),
+        flat[18],
+        flat[19],
+        part(flat, _N_SCALARS, (_N_CONSTANTS,)),
         part(flat, _HEADER, (n_parts,)),
         part(flat, nu, (n_tails,)),
         part(flat, means, (n_clusters, n_features)),
@@ -151,6 +174,18 @@ def read(flat: Array) -> Problem:
         part(flat, resolution, (n_features,)),
         part(flat, start, ((n_rows + BLOCK - 1) // BLOCK, n_features, BLOCK)),
     )
+
+
+@compiled
+def n_normals(problem: Problem) -> int:
+    """Return how many Gaussians the clusters are made of."""
+    return problem.n_layers * problem.n_clusters
+
+
+@compiled
+def first_of_layers(x: Array, problem: Problem) -> int:
+    """Return where the coordinates of contamination begin in x: last of all."""
+    return x.shape[0] - N_OF_LAYERS * (problem.n_layers - 1)
 
 
 @compiled
@@ -186,7 +221,7 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
             _unpack_pairs(x, o + p * n_pairs, p, point)
         else:
             _uncorrelated(p, point)
-    last = x.shape[0] - problem.n_nu
+    last = first_of_layers(x, problem) - problem.n_nu
     for k in range(problem.n_tails):
         if problem.n_nu == 0:
             point.nu[k] = problem.nu[k]
@@ -195,6 +230,18 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
     regular = True
     for g in range(point.factors.shape[0]):
         regular &= _factorise(g, problem, point)
+    if problem.n_layers > 1:
+        read_layers(x[first_of_layers(x, problem) :], point.layers)
+        regular &= write_layers(
+            point.log_weights,
+            point.means,
+            point.factors,
+            point.layers,
+            problem.resolution,
+            point.seen_log_weights,
+            point.seen_means,
+            point.seen_factors,
+        )
     return regular
 
 
@@ -204,7 +251,12 @@ def unpack_whitened(
 ) -> bool:
     """As `unpack`, and write the components as `.kernels` takes them."""
     return unpack(x, problem, point) and whiten(
-        point.log_weights, point.means, point.factors, whitening, shift, constant
+        point.seen_log_weights,
+        point.seen_means,
+        point.seen_factors,
+        whitening,
+        shift,
+        constant,
     )
 
 
@@ -219,7 +271,16 @@ def empty_point(problem: Problem) -> Point:
     pairs = scales + n_scale_sets * size
     square, roots = n_pair_sets * size * size, pairs + 3 * n_pair_sets * size * size
     factors = roots + n_groups * size * size
-    memory = np.empty(factors + n_groups * size * size)
+    layers = factors + n_groups * size * size
+    seen_weights, seen_means, seen_factors, n_seen = 0, means, factors, n_groups
+    end = layers
+    if problem.n_layers > 1:
+        n_seen = n_normals(problem)
+        seen_weights = layers + 3
+        seen_means = seen_weights + problem.n_parts + n_clusters
+        seen_factors = seen_means + n_seen * size
+        end = seen_factors + n_seen * size * size
+    memory = np.empty(end)
     return Point(
         part(memory, 0, (problem.n_parts,)),
         part(memory, nu, (problem.n_tails,)),
@@ -230,44 +291,12 @@ def empty_point(problem: Problem) -> Point:
         part(memory, pairs + 2 * square, (n_pair_sets, size, size)),
         part(memory, roots, (n_groups, size, size)),
         part(memory, factors, (n_groups, size, size)),
+        part(memory, layers, (3 * (problem.n_layers - 1),)),
+        part(memory, seen_weights, (problem.n_parts + (problem.n_layers - 1) * n_clusters,)),
+        part(memory, seen_means, (n_normals(problem), size)),
+        part(memory, seen_factors, (n_seen, size, size)),
         memory,
     )
-
-
-@compiled
-def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
-    """Return the inverse root of the information in all coordinates from the scales on (size,).
-
-    With n rows: 2 n in a log scale for each feature it serves, n / 4 in the log odds of a
-    partial correlation, n / 2 in the log of degrees of freedom where these are many, each beside
-    its prior's. `mass` (part,) is their number.
-    """
-    n_clusters = problem.n_clusters
-    scale = np.empty(size)
-    n_features = problem.n_features
-    served = n_features if problem.scalar else 1
-    prior = 1.0 / (problem.scale_shape * problem.scale_shape)
-    if problem.scale_family == HALF_NORMAL:
-        prior = 1.0
-    elif problem.scale_family == INVERSE_GAMMA:
-        prior = 4.0 * problem.scale_shape
-    o = 0
-    for s in range(problem.n_scale_sets):
-        rows = mass[:n_clusters].sum() if problem.n_scale_sets == 1 else mass[s]
-        for _ in range(1 if problem.scalar else n_features):
-            scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
-            o += 1
-    n_pairs = (size - o - problem.n_nu) // problem.n_pair_sets
-    for p in range(problem.n_pair_sets):
-        rows = mass[:n_clusters].sum() if problem.n_pair_sets == 1 else mass[p]
-        for _ in range(n_pairs):
-            scale[o] = 1.0 / math.sqrt(0.25 * rows + _PAIR_PRECISION)
-            o += 1
-    for k in range(problem.n_nu):
-        rows = mass[:n_clusters].sum() if problem.n_nu == 1 else mass[k]
-        scale[o] = 1.0 / math.sqrt(0.5 * rows + problem.nu_shape)
-        o += 1
-    return scale
 
 
 @compiled

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
+from bayesgmm.likelihood.compiled.coordinates import empty_point, n_normals, read, unpack
 from bayesgmm.likelihood.compiled.each_row import (
     grouped_log_likelihoods,
     grouped_responsibilities,
@@ -79,8 +79,8 @@ def fill_responsibilities(
 
 
 @compiled
-def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Unpack many draws: weights of all parts, means, scales, correlation factors, and nu.
+def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Unpack many draws: weights of all parts, means, scales, correlation factors, nu, layers.
 
     Fitting units.
     """
@@ -88,13 +88,13 @@ def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Arr
     point = empty_point(problem)
     n_draws, n_features = draws.shape[0], problem.n_features
     weights = np.empty((n_draws, problem.n_parts))
-    nu = np.empty((n_draws, problem.n_tails))
+    nu, layers = np.empty((n_draws, problem.n_tails)), np.empty((n_draws, len(point.layers)))
     means = np.empty((n_draws, problem.n_clusters, n_features))
     scales = np.empty((n_draws, problem.n_scale_sets, n_features))
     factors = np.empty((n_draws, problem.n_pair_sets, n_features, n_features))
     for s in range(n_draws):
         unpack(draws[s], problem, point)
-        nu[s] = point.nu
+        nu[s], layers[s] = point.nu, point.layers
         for k in range(problem.n_parts):
             weights[s, k] = math.exp(point.log_weights[k])
         for k in range(problem.n_clusters):
@@ -102,16 +102,17 @@ def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Arr
                 means[s, k, i] = point.means[k, i]
         scales[s] = point.scales
         factors[s] = point.correlation_factors
-    return weights, means, scales, factors, nu
+    return weights, means, scales, factors, nu, layers
 
 
 @compiled
 def terms_without_rows(draws: Array, flat: Array) -> Array:
-    """Return the parts of the log posterior (draw, 7), fitting units, the likelihood left out."""
+    """Return the parts of the log posterior (draw, 8), fitting units, the likelihood left out."""
     problem = read(flat)
-    n_clusters, n_features = problem.n_clusters, problem.n_features
-    mass, centres = np.zeros(problem.n_parts), np.zeros((n_clusters, n_features))
-    scatters = np.zeros((n_clusters, n_features, n_features))
+    n_seen, n_features = n_normals(problem), problem.n_features
+    n_noises = problem.n_parts - problem.n_clusters
+    mass, centres = np.zeros(n_seen + n_noises), np.zeros((n_seen, n_features))
+    scatters = np.zeros((n_seen, n_features, n_features))
     none = np.zeros(problem.n_tails)
     terms, gradient = np.empty((draws.shape[0], _N_TERMS)), np.empty(draws.shape[1])
     for s in range(draws.shape[0]):

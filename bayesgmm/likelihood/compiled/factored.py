@@ -21,12 +21,8 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.m_step import (
-    EMPTY,
-    read_covariances,
-    write_component,
-    write_factor,
-)
+from bayesgmm.likelihood.compiled.m_step import EMPTY, write_component
+from bayesgmm.likelihood.compiled.points import read_covariances, write_factor
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

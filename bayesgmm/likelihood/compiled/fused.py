@@ -9,11 +9,14 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Point,
     Problem,
     empty_point,
+    first_of_layers,
+    n_normals,
     read,
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.layers import rows_of_parts
 from bayesgmm.likelihood.compiled.pull_back import (
     Sums,
     differentiate_in_roots,
@@ -27,8 +30,9 @@ from bayesgmm.typing import Array
 
 __all__ = ["PRIORS", "TERMS", "expected_log_posterior", "log_posterior"]
 
-PRIORS = ("weights", "means", "scales", "pairs", "nu")
+PRIORS = ("weights", "means", "scales", "pairs", "nu", "contamination")
 TERMS = ("log_likelihood", *PRIORS, "jacobian")
+_N_PRIORS = len(PRIORS)
 _JACOBIAN = len(TERMS) - 1
 
 
@@ -56,7 +60,7 @@ def log_posterior(
         Power of the likelihood: 1 for the posterior, 0 for the prior.
     jacobian : float
         1 for the density in x; 0 for the density in (weights, means, scales, y) at x.
-    terms : array of shape (7,), written
+    terms : array of shape (8,), written
         The untempered parts named by `TERMS`; priors on their natural scale.
     gradient : array of shape (dim,), written
     """
@@ -85,9 +89,9 @@ def log_posterior(
 def _sum_annotated(problem: Problem, annotated: Array, point: Point, sums: Sums) -> float:
     """Fill the sums over all rows; return their log likelihood."""
     components = Components(
-        point.log_weights,
-        point.means,
-        point.factors,
+        point.seen_log_weights,
+        point.seen_means,
+        point.seen_factors,
         sums.whitening,
         sums.shift,
         sums.constant,
@@ -124,11 +128,11 @@ def expected_log_posterior(
     ----------
     x, flat, terms, gradient
         As in `log_posterior`; no Jacobian.
-    mass : array of shape (part,)
+    mass : array of shape (normal, then the noise)
         Sums of the responsibilities.
-    centres : array of shape (cluster, feature), fitting units
-        Weighted means of the rows of each cluster.
-    scatters : array of shape (cluster, feature, feature), fitting units
+    centres : array of shape (normal, feature), fitting units
+        Weighted means of the rows of each Gaussian: one a cluster, or two (`.layers`).
+    scatters : array of shape (normal, feature, feature), fitting units
         Weighted sums of squares and products about those means.
     scaled, logs : arrays of shape (cluster or 0,)
         Sums of E u and E log u of components with tails (`.tails`).
@@ -154,20 +158,25 @@ def _finish(
     gradient: Array,
 ) -> float:
     """Add the priors to the sums over rows and carry both back to x."""
-    for i in range(5):
+    for i in range(_N_PRIORS):
         terms[1 + i] = problem.constants[i]
     terms[_JACOBIAN] = 0.0
     _temper(sums, inverse_temperature)
+    if problem.n_layers > 1:
+        rows_of_parts(sums.mass, problem.n_clusters, n_normals(problem), sums.rows)
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
     differentiate_in_roots(problem, point, sums)
     pull_back(o, problem, point, sums.root_gradient, gradient)
     o = _add_scales(o, x, problem, point, jacobian, terms, gradient)
     _add_pairs(o, problem, point, jacobian, terms, gradient)
-    _add_nu(x.shape[0] - problem.n_nu, problem, point, sums, jacobian, terms, gradient)
+    o = first_of_layers(x, problem)
+    _add_nu(o - problem.n_nu, problem, point, sums, jacobian, terms, gradient)
+    if problem.n_layers > 1:
+        _add_layers(o, x, problem, point, sums, jacobian, terms, gradient)
     value = inverse_temperature * terms[0] + jacobian * terms[_JACOBIAN]
-    for i in range(1, 6):
-        value += terms[i]
+    for i in range(_N_PRIORS):
+        value += terms[1 + i]
     return value if math.isfinite(value) else -math.inf
 
 
@@ -199,13 +208,13 @@ def _add_weights(
         return 0
     total, last = 0.0, n_parts - 1
     for k in range(n_parts):
-        total += sums.mass[k] + problem.concentration[k] - 1.0 + jacobian
+        total += sums.rows[k] + problem.concentration[k] - 1.0 + jacobian
         terms[1] += (problem.concentration[k] - 1.0) * point.log_weights[k]
         terms[_JACOBIAN] += point.log_weights[k]
     terms[_JACOBIAN] += math.log(n_parts)
-    own = sums.mass[last] + problem.concentration[last] - math.exp(point.log_weights[last]) * total
+    own = sums.rows[last] + problem.concentration[last] - math.exp(point.log_weights[last]) * total
     for k in range(last):
-        pull = sums.mass[k] + problem.concentration[k] - math.exp(point.log_weights[k]) * total
+        pull = sums.rows[k] + problem.concentration[k] - math.exp(point.log_weights[k]) * total
         gradient[k] = pull - own
     return last
 
@@ -218,8 +227,9 @@ def _add_means(
     for k in range(problem.n_clusters):
         for d in range(problem.n_features):
             s = 0.0
-            for m in range(d, problem.n_features):
-                s += sums.whitening[k, m, d] * sums.first[k, m]
+            for q in range(k, n_normals(problem), problem.n_clusters):
+                for m in range(d, problem.n_features):
+                    s += sums.whitening[q, m, d] * sums.first[q, m]
             scale = problem.mean_scale[k, d]
             z = (point.means[k, d] - problem.mean_location[k, d]) / scale
             terms[2] -= 0.5 * z * z
@@ -333,3 +343,34 @@ def _add_nu(
         terms[_JACOBIAN] += math.log(nu - 1.0)
         slope += (problem.nu_shape - 1.0) / nu - problem.nu_rate
         gradient[o + s] = (nu - 1.0) * slope + jacobian
+
+
+@compiled
+def _add_layers(
+    o: int,
+    x: Array,
+    problem: Problem,
+    point: Point,
+    sums: Sums,
+    jacobian: float,
+    terms: Array,
+    gradient: Array,
+) -> None:
+    """Add the priors of contamination, and what the likelihood says of it.
+
+    log(eta - 1) is Normal and a uniform, whose log odds have the Jacobian 2 (a - 1/2) (1 - a).
+    """
+    n_clusters, excess = problem.n_clusters, point.layers[0] - 1.0
+    z = (x[o] - problem.excess_location) / problem.excess_sigma
+    terms[6] -= 0.5 * z * z + x[o]
+    gradient[o] = excess * sums.wide_gradient[0] - z / problem.excess_sigma - 1.0 + jacobian
+    good, others = 0.0, 0.0
+    for k in range(n_clusters):
+        good += sums.mass[k]
+        others += sums.mass[n_clusters + k]
+    a, rest = math.exp(point.layers[1]), math.exp(point.layers[2])
+    slope = 2.0 * (a - 0.5) * rest
+    gradient[o + 1] = slope * good / a - 2.0 * (a - 0.5) * others
+    gradient[o + 1] += jacobian * (2.0 * rest - 2.0 * (a - 0.5))
+    odds = abs(x[o + 1])
+    terms[_JACOBIAN] += x[o] - math.log(2.0) - odds - 2.0 * math.log1p(math.exp(-odds))

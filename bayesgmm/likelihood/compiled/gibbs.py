@@ -23,14 +23,17 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
     first_mean,
+    first_of_layers,
     first_scale,
-    inverse_root_information,
+    n_normals,
     read,
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
+from bayesgmm.likelihood.compiled.information import inverse_root_information
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
+from bayesgmm.likelihood.compiled.layers import rows_of_parts
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -110,10 +113,10 @@ def sweep_chains(
     problem = read(flat)
     point = empty_point(problem)
     whitening, shift, constant = _empty_components(problem)
-    responsibility = np.empty((problem.n_clusters, problem.n_rows))
-    mass, centres, scatters = np.zeros(problem.n_parts), np.empty_like(shift), whitening.copy()
+    responsibility = np.empty((n_normals(problem), problem.n_rows))
+    mass = np.zeros(point.seen_log_weights.shape[0])
+    centres, scatters, left = np.empty_like(shift), whitening.copy(), np.zeros_like(mass)
     scaled, logs = np.zeros(problem.n_tails), np.zeros(problem.n_tails)
-    left = np.zeros(problem.n_parts)
     n_sweeps = states.shape[1] - 1
     for c in range(states.shape[0]):
         acceptance[c] = 0.0
@@ -123,7 +126,7 @@ def sweep_chains(
             if not unpack_whitened(x, problem, point, whitening, shift, constant):
                 continue
             row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
-            _draw_labels(responsibility, problem.blocks, point.means, mass, centres, scatters)
+            _draw_labels(responsibility, problem.blocks, point.seen_means, mass, centres, scatters)
             if annotated is not None and not _add_annotated(
                 annotated,
                 point,
@@ -139,8 +142,8 @@ def sweep_chains(
             ):
                 continue
             entered = mass if problem.n_tails == 0 else scaled
-            _centre(point.means, entered, centres, scatters)
-            _draw_weights(mass, left, problem, x)
+            _centre(point.seen_means, entered, centres, scatters)
+            _draw_weights(mass + left, problem, x)
             _draw_means(entered, centres, whitening, problem, x)
             moved, probability = _move_scales(
                 x, mass, centres, scatters, scaled, logs, step, max_steps, flat, problem
@@ -151,11 +154,11 @@ def sweep_chains(
 
 @compiled
 def _empty_components(problem: Problem) -> tuple[Array, Array, Array]:
-    n_clusters, n_features = problem.n_clusters, problem.n_features
+    n_seen, n_features = n_normals(problem), problem.n_features
     return (
-        np.empty((n_clusters, n_features, n_features)),
-        np.empty((n_clusters, n_features)),
-        np.empty(n_clusters),
+        np.empty((n_seen, n_features, n_features)),
+        np.empty((n_seen, n_features)),
+        np.empty(n_seen),
     )
 
 
@@ -214,7 +217,13 @@ def _add_annotated(
 ) -> bool:
     """Add annotated rows to the sums; False where a component is singular as a group sees it."""
     components = Components(
-        point.log_weights, point.means, point.factors, whitening, shift, constant, point.nu
+        point.seen_log_weights,
+        point.seen_means,
+        point.seen_factors,
+        whitening,
+        shift,
+        constant,
+        point.nu,
     )
     left[:], scaled[:], logs[:] = 0.0, 0.0, 0.0
     return add_completed_draws(annotated, components, mass, centres, scatters, scaled, logs, left)
@@ -237,12 +246,13 @@ def _centre(means: Array, mass: Array, centres: Array, scatters: Array) -> None:
 
 
 @compiled
-def _draw_weights(mass: Array, left: Array, problem: Problem, x: Array) -> None:
-    """Draw w ~ Dirichlet(concentration + mass + left), on the log: small shapes would underflow."""
+def _draw_weights(mass: Array, problem: Problem, x: Array) -> None:
+    """Draw w ~ Dirichlet(concentration + rows), on the log: small shapes would underflow."""
     n_parts = problem.n_parts
-    log_gamma = np.empty(n_parts)
+    log_gamma, rows = np.empty(n_parts), np.empty(n_parts)
+    rows_of_parts(mass, problem.n_clusters, n_normals(problem), rows)
     for k in range(n_parts):
-        shape = problem.concentration[k] + mass[k] + left[k]
+        shape = problem.concentration[k] + rows[k]
         boost = math.log(1.0 - np.random.random()) / shape  # noqa: NPY002
         log_gamma[k] = math.log(np.random.standard_gamma(shape + 1.0)) + boost  # noqa: NPY002
     x[: n_parts - 1] = (log_gamma - log_gamma.mean())[:-1]
@@ -258,24 +268,29 @@ def _draw_means(
 ) -> None:
     """Draw each mean from its Normal given labels and covariances.
 
-    The precision is n_k whitening' whitening + P, P the prior's and n_k what entered the sums.
+    The precision is n_k whitening' whitening + P, P the prior's and n_k what entered the sums; of
+    a cluster of two Gaussians about one mean, the sum of both.
     """
     size = problem.n_features
     precision, factor = np.empty((size, size)), np.empty((size, size))
-    solved = np.empty(size)
+    within, solved = np.empty((size, size)), np.empty(size)
     for k in range(problem.n_clusters):
-        for i in range(size):
-            for j in range(i + 1):
-                s = 0.0
-                for m in range(i, size):
-                    s += whitening[k, m, i] * whitening[k, m, j]
-                precision[i, j] = mass[k] * s
-                precision[j, i] = precision[i, j]
         for i in range(size):
             prior = 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
             solved[i] = prior * problem.mean_location[k, i]
-            for j in range(size):
-                solved[i] += precision[i, j] * centres[k, j]
+            precision[i] = 0.0
+        for q in range(k, n_normals(problem), problem.n_clusters):
+            for i in range(size):
+                for j in range(i + 1):
+                    s = 0.0
+                    for m in range(i, size):
+                        s += whitening[q, m, i] * whitening[q, m, j]
+                    within[i, j] = mass[q] * s
+                    within[j, i] = within[i, j]
+            for i in range(size):
+                for j in range(size):
+                    solved[i] += within[i, j] * centres[q, j]
+                    precision[i, j] += within[i, j]
         for i in range(size):
             precision[i, i] += 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
         if not cholesky(precision, factor):
@@ -350,8 +365,8 @@ def _conditional(
 ) -> float:
     """Return the log density of x given the labels; the gradient holds from the scales on.
 
-    It is the M-step's objective with the Jacobian of scales (x = log s), pairs (log odds) and
-    degrees of freedom (x = log(nu - 1)).
+    It is the M-step's objective with the Jacobian of scales (x = log s), pairs (log odds),
+    degrees of freedom (x = log(nu - 1)) and contamination (log(eta - 1) and log odds).
     """
     value = expected_log_posterior(x, flat, mass, centres, scatters, scaled, logs, terms, gradient)
     o = first_scale(problem)
@@ -359,11 +374,21 @@ def _conditional(
         value += x[o]
         gradient[o] += 1.0
         o += 1
-    end = x.shape[0] - problem.n_nu
-    for i in range(end, x.shape[0]):
+    last = first_of_layers(x, problem)
+    end = last - problem.n_nu
+    for i in range(end, last):
         value += x[i]
         gradient[i] += 1.0
     for i in range(o, end):
-        value -= abs(x[i]) + 2.0 * math.log1p(math.exp(-abs(x[i])))
-        gradient[i] -= math.tanh(0.5 * x[i])
+        value += _add_odds(x, i, gradient)
+    if last < x.shape[0]:
+        value += x[last] + _add_odds(x, last + 1, gradient)
+        gradient[last] += 1.0
     return value
+
+
+@compiled
+def _add_odds(x: Array, i: int, gradient: Array) -> float:
+    """Add the slope of the Jacobian of log odds; return that, less its constant."""
+    gradient[i] -= math.tanh(0.5 * x[i])
+    return -abs(x[i]) - 2.0 * math.log1p(math.exp(-abs(x[i])))

@@ -7,72 +7,32 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import Problem, empty_point, read, unpack
-from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
-from bayesgmm.likelihood.compiled.kernels import sum_blocks
-from bayesgmm.likelihood.compiled.partly_shared import (
-    climb_partly_shared,
+from bayesgmm.likelihood.compiled.climbed_m_step import (
+    climb_covariances,
+    is_closed,
     is_partly_shared,
     project,
 )
+from bayesgmm.likelihood.compiled.coordinates import Problem, read
+from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
+from bayesgmm.likelihood.compiled.kernels import sum_blocks
+from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE, N_OF_LAYERS, rows_of_parts
+from bayesgmm.likelihood.compiled.points import read_covariances, whiten_point, write_factor
 from bayesgmm.likelihood.compiled.tails import maximise_tails
-from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
+from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = [
-    "EMPTY",
-    "bound",
-    "bound_point",
-    "constrained_point",
-    "maximise",
-    "moments",
-    "moments_at",
-    "read_covariances",
-    "whiten_point",
-    "write_component",
-    "write_factor",
-]
+__all__ = ["EMPTY", "bound", "bound_point", "maximise", "moments", "moments_at", "write_component"]
 
 EMPTY = 1e-3  # rows: a component with less has lost its data
 _LEAST = 1e-300  # rows of the noise: the logarithm of its weight stays finite
 
 
 @compiled
-def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor: Array) -> None:
-    o = n_clusters * (1 + n_features) + k * n_features * n_features
-    for i in range(n_features):
-        for j in range(n_features):
-            factor[i, j] = point[o] if i != j else math.exp(point[o])
-            o += 1
-
-
-@compiled
-def whiten_point(
-    point: Array, n_noises: int, whitening: Array, shift: Array, constant: Array
-) -> Components:
-    """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`."""
-    n_clusters, n_features = shift.shape
-    means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
-    factors = np.empty((n_clusters, n_features, n_features))
-    after = n_clusters * (1 + n_features + n_features * n_features)
-    log_weights = np.empty(n_clusters + n_noises)
-    for k in range(n_clusters):
-        log_weights[k] = point[k]
-        _read_factor(point, k, n_clusters, n_features, factors[k])
-    log_weights[n_clusters:] = point[after : after + n_noises]
-    largest, total = log_weights.max(), 0.0
-    for k in range(log_weights.shape[0]):
-        total += math.exp(log_weights[k] - largest)
-    log_weights -= largest + math.log(total)
-    nu = np.exp(point[after + n_noises :])
-    whiten(log_weights, means, factors, whitening, shift, constant)
-    return Components(log_weights, means, factors, whitening, shift, constant, nu)
-
-
-@compiled
 def moments_at(
     point: Array,
+    error: Array,
     blocks: Array,
     n_rows: int,
     annotated: Array | None,
@@ -87,6 +47,7 @@ def moments_at(
     Parameters
     ----------
     point : array, see the module
+    error : array of shape (feature,) or (0,), see `whiten_point`
     blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
     n_rows : int
         Rows of `blocks`.
@@ -97,38 +58,43 @@ def moments_at(
     whitening, shift = np.empty_like(scatters), np.empty_like(centres)
     constant = np.empty(len(centres))
     first, second = np.zeros_like(centres), np.zeros_like(scatters)
-    components = whiten_point(point, len(mass) - len(centres), whitening, shift, constant)
+    components = whiten_point(point, len(mass) - len(centres), error, whitening, shift, constant)
     if annotated is None:
         value = sum_blocks(blocks, n_rows, whitening, shift, constant, mass, first, second)
     else:
         value = sum_grouped(
             blocks, n_rows, annotated, components, mass, first, second, scaled, logs
         )
-    moments(point, mass if len(scaled) == 0 else scaled, first, second, centres, scatters)
+    entered = mass if len(scaled) == 0 else scaled
+    moments(components, entered, first, second, centres, scatters)
     return value
 
 
 @compiled
 def moments(
-    point: Array, mass: Array, first: Array, second: Array, centres: Array, scatters: Array
+    components: Components,
+    mass: Array,
+    first: Array,
+    second: Array,
+    centres: Array,
+    scatters: Array,
 ) -> None:
-    """Turn the whitened sums taken at `point` into weighted means and scatters about them.
+    """Turn the whitened sums taken of components into weighted means and scatters about them.
 
     `mass` is that with which rows entered the sums. With Sigma = L L',
     centre = mu + L first / mass and scatter = L (second - first first' / mass) L'.
     """
     n_clusters, n_features = first.shape
-    factor = np.empty((n_features, n_features))
     inner = np.empty((n_features, n_features))
     half = np.empty((n_features, n_features))
     for k in range(n_clusters):
         rows = max(mass[k], 1e-300)
-        _read_factor(point, k, n_clusters, n_features, factor)
+        factor = components.factors[k]
         for i in range(n_features):
             s = 0.0
             for m in range(i + 1):
                 s += factor[i, m] * first[k, m]
-            centres[k, i] = point[n_clusters + k * n_features + i] + s / rows
+            centres[k, i] = components.means[k, i] + s / rows
             for j in range(i + 1):
                 inner[i, j] = second[k, i, j] - first[k, i] * first[k, j] / rows
                 inner[j, i] = inner[i, j]
@@ -265,44 +231,6 @@ def _project_point(point: Array, flat: Array, n_clusters: int, n_features: int) 
 
 
 @compiled
-def read_covariances(point: Array, n_clusters: int, n_features: int) -> Array:
-    """Return the covariances (cluster, feature, feature) of a point of EM."""
-    covariances = np.empty((n_clusters, n_features, n_features))
-    factor = np.empty((n_features, n_features))
-    for k in range(n_clusters):
-        _read_factor(point, k, n_clusters, n_features, factor)
-        squared(factor, covariances[k])
-    return covariances
-
-
-@compiled
-def write_factor(factor: Array, point: Array, o: int) -> None:
-    """Write a Cholesky factor into a point of EM from place `o` on, its diagonal on the log."""
-    for i in range(factor.shape[0]):
-        for j in range(factor.shape[0]):
-            point[o] = factor[i, j] if i != j else math.log(factor[i, i])
-            o += 1
-
-
-@compiled
-def constrained_point(x: Array, flat: Array, out: Array) -> None:
-    """Write the point of EM at the coordinates x of a log posterior, whose problem is `flat`."""
-    problem = read(flat)
-    values = empty_point(problem)
-    unpack(x, problem, values)
-    n_clusters, n_features = problem.n_clusters, problem.n_features
-    after = n_clusters * (1 + n_features + n_features * n_features)
-    out[after : after + problem.n_parts - n_clusters] = values.log_weights[n_clusters:]
-    out[after + problem.n_parts - n_clusters :] = np.log(values.nu)
-    for k in range(n_clusters):
-        out[k] = values.log_weights[k]
-        for i in range(n_features):
-            out[n_clusters + k * n_features + i] = values.means[k, i]
-        o = n_clusters * (1 + n_features) + k * n_features * n_features
-        write_factor(values.factors[set_of(k, values.factors)], out, o)
-
-
-@compiled
 def maximise(
     point: Array,
     flat: Array,
@@ -336,36 +264,76 @@ def maximise(
         The next point.
     """
     problem = read(flat)
-    n_clusters, n_features = centres.shape
+    n_clusters, n_features = problem.n_clusters, problem.n_features
     covariances = np.empty((n_clusters, n_features, n_features))
-    factor = np.empty((n_features, n_features))
+    factor, rows = np.empty((n_features, n_features)), np.empty(problem.n_parts)
+    rows_of_parts(mass, n_clusters, len(centres), rows)
     for k in range(n_clusters):
-        if not mass[k] > EMPTY:
+        if not rows[k] > EMPTY:
             return k
-    if is_partly_shared(problem):
+    after = n_clusters * (1 + n_features + n_features * n_features)
+    tail, means = out[after + problem.n_parts - n_clusters :], centres
+    if not is_closed(problem):
         start, ridged = read_covariances(point, n_clusters, n_features), scatters.copy()
-        for k in range(n_clusters):
+        for k in range(len(centres)):
             for i in range(n_features):
                 ridged[k, i, i] += ridge * mass[k]
-        climb_partly_shared(start, flat, mass, centres, ridged, scaled, logs, covariances)
+        layers = tail[: N_OF_LAYERS * (problem.n_layers - 1)]
+        if problem.n_layers > 1:
+            layers[:] = point[-N_OF_LAYERS:]
+            means = _means_of_layers(point, problem, mass, centres)
+            good, others = mass[:n_clusters].sum(), mass[n_clusters : len(centres)].sum()
+            _maximise_share(good, others, layers)
+        climb_covariances(
+            start, layers, flat, means, mass, centres, ridged, scaled, logs, covariances
+        )
+        if problem.n_layers > 1:
+            layers[0] = min(max(layers[0], -LARGEST_COORDINATE), LARGEST_COORDINATE)
     else:
         _shape(mass, scatters, problem, covariances)
         for k in range(n_clusters):
             for i in range(n_features):
                 covariances[k, i, i] += ridge
     log_total = math.log(mass.sum())
-    after = n_clusters * (1 + n_features + n_features * n_features)
     for k in range(n_clusters, problem.n_parts):
-        out[after] = math.log(max(mass[k], _LEAST)) - log_total
-    log_nu = out[after + problem.n_parts - n_clusters :]
-    maximise_tails(mass, scaled, logs, problem.nu, problem.n_nu, log_nu)
+        out[after] = math.log(max(rows[k], _LEAST)) - log_total
+    maximise_tails(mass, scaled, logs, problem.nu, problem.n_nu, tail)
     for k in range(n_clusters):
         if not bound(covariances[k], problem.resolution, factor):
             return k
-        out[k] = math.log(mass[k]) - log_total
-        if not write_component(k, centres, covariances[k], floor, factor, out):
+        out[k] = math.log(rows[k]) - log_total
+        if not write_component(k, means, covariances[k], floor, factor, out):
             return k
     return -1
+
+
+@compiled
+def _maximise_share(good: float, others: float, layers: Array) -> None:
+    """Write the log odds of the share of good rows, which is at least a half."""
+    share = min(max(good / (good + others), 0.5), 1.0)
+    odds = math.log(max(share - 0.5, _LEAST)) - math.log(max(1.0 - share, _LEAST))
+    layers[1] = min(max(odds, -LARGEST_COORDINATE), LARGEST_COORDINATE)
+
+
+@compiled
+def _means_of_layers(point: Array, problem: Problem, mass: Array, centres: Array) -> Array:
+    """Return the means (cluster, feature) that the sums of both Gaussians of each ask for.
+
+    The covariances are those of the point.
+    """
+    n_normals, size = centres.shape
+    whitening, shift = np.empty((n_normals, size, size)), np.empty_like(centres)
+    n_noises = problem.n_parts - problem.n_clusters
+    whiten_point(point, n_noises, problem.resolution, whitening, shift, np.empty(n_normals))
+    means = np.empty((problem.n_clusters, size))
+    for k in range(problem.n_clusters):
+        precision, pull = np.zeros((size, size)), np.zeros(size)
+        for q in range(k, n_normals, problem.n_clusters):
+            within = mass[q] * (whitening[q].T @ whitening[q])
+            precision += within
+            pull += within @ centres[q]
+        means[k] = np.linalg.solve(precision, pull)
+    return means
 
 
 @compiled

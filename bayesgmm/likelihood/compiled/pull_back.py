@@ -9,7 +9,9 @@ from bayesgmm.likelihood.compiled.coordinates import (
     Point,
     Problem,
     empty_point,
+    first_of_layers,
     first_scale,
+    n_normals,
     read,
     unpack_whitened,
 )
@@ -35,12 +37,14 @@ class Sums(NamedTuple):
     whitening: Array
     shift: Array
     constant: Array
-    mass: Array  # (part,)
+    mass: Array  # (normal, then the noise)
     first: Array
     second: Array
     scaled: Array  # (cluster or 0,)
     logs: Array  # (cluster or 0,)
     root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
+    rows: Array  # (part,), of clusters, then of the noise: the mass where a cluster is a normal
+    wide_gradient: Array  # (1,), the likelihood's in eta where clusters have two layers
     inner: Array  # (feature, feature), scratch
     memory: Array  # in which all of them lie
 
@@ -48,26 +52,30 @@ class Sums(NamedTuple):
 @compiled
 def empty_sums(problem: Problem) -> Sums:
     """Allocate the sums, at 0."""
-    n_clusters, size = problem.n_clusters, problem.n_features
+    n_seen, size = n_normals(problem), problem.n_features
     n_groups = max(problem.n_scale_sets, problem.n_pair_sets)
-    square, vector = n_clusters * size * size, n_clusters * size
-    n_parts, n_tails = problem.n_parts, problem.n_tails
-    half = square + vector + n_clusters
-    first = half + n_parts
+    square, vector = n_seen * size * size, n_seen * size
+    n_noises, n_tails = problem.n_parts - problem.n_clusters, problem.n_tails
+    half = square + vector + n_seen
+    first = half + n_seen + n_noises
     second = first + vector
     tails = second + square
     roots = tails + 2 * n_tails
-    memory = np.zeros(roots + (n_groups + 1) * size * size)
+    eta = roots + (n_groups + 1) * size * size
+    rows = half if problem.n_layers == 1 else eta + 1
+    memory = np.zeros(eta + 1 + problem.n_parts)
     return Sums(
-        part(memory, 0, (n_clusters, size, size)),
-        part(memory, square, (n_clusters, size)),
-        part(memory, square + vector, (n_clusters,)),
-        part(memory, half, (n_parts,)),
-        part(memory, first, (n_clusters, size)),
-        part(memory, second, (n_clusters, size, size)),
+        part(memory, 0, (n_seen, size, size)),
+        part(memory, square, (n_seen, size)),
+        part(memory, square + vector, (n_seen,)),
+        part(memory, half, (n_seen + n_noises,)),
+        part(memory, first, (n_seen, size)),
+        part(memory, second, (n_seen, size, size)),
         part(memory, tails, (n_tails,)),
         part(memory, tails + n_tails, (n_tails,)),
         part(memory, roots, (n_groups, size, size)),
+        part(memory, rows, (problem.n_parts,)),
+        part(memory, eta, (1,)),
         part(memory, roots + n_groups * size * size, (size, size)),
         memory,
     )
@@ -96,7 +104,7 @@ def sum_moments(
         total += nu_log_density(point.nu[k], mass[k], scaled[k], logs[k])
     for k in range(centres.shape[0], mass.shape[0]):
         sums.mass[k] = mass[k]
-        total += mass[k] * point.log_weights[k]
+        total += mass[k] * point.seen_log_weights[k]
     for k in range(centres.shape[0]):
         distance, entered = 0.0, mass[k] if scaled.shape[0] == 0 else scaled[k]
         for i in range(size):
@@ -104,7 +112,7 @@ def sum_moments(
             for j in range(size):
                 half[i, j] = 0.0
             for m in range(i + 1):
-                offset[i] += sums.whitening[k, i, m] * (centres[k, m] - point.means[k, m])
+                offset[i] += sums.whitening[k, i, m] * (centres[k, m] - point.seen_means[k, m])
                 for j in range(size):
                     half[i, j] += sums.whitening[k, i, m] * scatters[k, m, j]
         for i in range(size):
@@ -125,12 +133,14 @@ def differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
     """Add to the sums the likelihood's gradient in each root diag(s) C.
 
     With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
-    + diag(h^2) gives 2 G root; without h, A root = I.
+    + diag(h^2) gives 2 G root; without h, A root = I. That of a wide Gaussian is eta root root'
+    + diag(h^2): it has eta times as much, and adds tr(G root root') to the gradient in eta.
     """
     size = problem.n_features
     inner, out = sums.inner, sums.root_gradient
-    for k in range(problem.n_clusters):
-        g = set_of(k, out)
+    for k in range(n_normals(problem)):
+        g = set_of(k % problem.n_clusters, out)
+        times = point.layers[0] if k >= problem.n_clusters else 1.0
         for i in range(size):
             for j in range(size):
                 s = 0.0
@@ -140,14 +150,18 @@ def differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
                 inner[i, j] = s
         for i in range(size):
             for j in range(i + 1):
-                if not problem.resolved:
+                if not problem.resolved and times == 1.0:
                     out[g, i, j] += inner[i, j]
                     continue
+                pull = 0.0
                 for m in range(j, size):
                     s = 0.0
                     for q in range(j, m + 1):
                         s += sums.whitening[k, m, q] * point.roots[g, q, j]
-                    out[g, i, j] += inner[i, m] * s
+                    pull += inner[i, m] * s
+                out[g, i, j] += times * pull
+                if k >= problem.n_clusters:
+                    sums.wide_gradient[0] += 0.5 * pull * point.roots[g, i, j]
 
 
 @compiled
@@ -209,7 +223,7 @@ def expected_log_likelihood(
     logs: Array,
     gradient: Array,
 ) -> float:
-    """Return the expected complete log likelihood at x; its gradient holds for scales and pairs.
+    """Return the expected complete log likelihood at x; its gradient holds for scales, pairs, eta.
 
     Arguments as in `bayesgmm.likelihood.compiled.fused.expected_log_posterior`.
     """
@@ -221,4 +235,7 @@ def expected_log_likelihood(
     value = sum_moments(mass, centres, scatters, scaled, logs, point, sums)
     differentiate_in_roots(problem, point, sums)
     pull_back(first_scale(problem), problem, point, sums.root_gradient, gradient)
+    if problem.n_layers > 1:
+        excess = point.layers[0] - 1.0
+        gradient[first_of_layers(x, problem)] = excess * sums.wide_gradient[0]
     return value if math.isfinite(value) else -math.inf

@@ -1,5 +1,6 @@
 """Component families: one home for all that differs between structures, tails and noise."""
 
+from bayesgmm.model.components.contamination import Contamination
 from bayesgmm.model.components.noise import NOISE, Noise
 from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.structures import (
@@ -14,6 +15,7 @@ __all__ = [
     "NOISE",
     "SAMPLED",
     "STRUCTURES",
+    "Contamination",
     "Covariance",
     "Noise",
     "Structure",

@@ -1,9 +1,11 @@
-"""The M-step where clusters share scales or correlations but not both: there is no closed form.
+"""The M-step where covariances have no closed form.
 
-The expected log likelihood is climbed in log scales and log odds from where the last step ended,
-so that EM never falls (a generalised EM: Dempster, Laird and Rubin 1977, J. Royal Statistical
-Society B 39:1); a step leaves to the next what is little beside its own gain. What is climbed are
-sums over rows: a climb is free of their number.
+Such are clusters that share scales or correlations but not both, and those of two Gaussians
+(`.layers`), whose wide covariance is the narrow one's eta times, but for the recording error. The
+expected log likelihood is climbed in log scales, log odds and log(eta - 1) from where the last
+step ended, so that EM never falls (a generalised EM: Dempster, Laird and Rubin 1977, J. Royal
+Statistical Society B 39:1); a step leaves to the next what is little beside its own gain. What is
+climbed are sums over rows: a climb is free of their number.
 """
 
 import math
@@ -14,17 +16,19 @@ from bayesgmm.likelihood.compiled.climbing import advance, reached, started, to_
 from bayesgmm.likelihood.compiled.coordinates import (
     Problem,
     empty_point,
+    first_of_layers,
     first_scale,
-    inverse_root_information,
     read,
     unpack,
 )
+from bayesgmm.likelihood.compiled.information import inverse_root_information
+from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS
 from bayesgmm.likelihood.compiled.pull_back import expected_log_likelihood
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["climb_partly_shared", "is_partly_shared", "project"]
+__all__ = ["climb_covariances", "is_closed", "is_partly_shared", "project"]
 
 _MOST = 80  # evaluations of one M-step
 _ENOUGH = 1e-2  # of what the step has gained: the rest is left to the next one
@@ -42,9 +46,17 @@ def is_partly_shared(problem: Problem) -> bool:
 
 
 @compiled
-def climb_partly_shared(
+def is_closed(problem: Problem) -> bool:
+    """Whether the M-step has a closed form."""
+    return problem.n_layers == 1 and not is_partly_shared(problem)
+
+
+@compiled
+def climb_covariances(
     start: Array,
+    layers: Array,
     flat: Array,
+    means: Array,
     mass: Array,
     centres: Array,
     scatters: Array,
@@ -58,16 +70,21 @@ def climb_partly_shared(
     ----------
     start : array of shape (cluster, feature, feature)
         Covariances of the last M-step.
+    layers : array of shape (2,) or (0,), written
+        Coordinates of contamination, of which log(eta - 1) is climbed.
     flat : array
         The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    means : array of shape (cluster, feature)
+        The next ones.
     mass, centres, scatters, scaled, logs : arrays
         As in `bayesgmm.likelihood.moments.Moments`.
     out : array, written
     """
     problem = read(flat)
     x = _coordinates_near(start, mass, problem)
-    first, end = first_scale(problem), x.shape[0] - problem.n_nu
-    x[first - centres.size : first] = centres.ravel()
+    first, last = first_scale(problem), first_of_layers(x, problem)
+    end = last - problem.n_nu if layers.shape[0] == 0 else last + 1
+    x[first - means.size : first], x[last:] = means.ravel(), layers
     scale = inverse_root_information(mass, problem, x.shape[0] - first)[: end - first]
     gradient = np.empty_like(x)
     before, kept = -math.inf, x[first:end].copy()
@@ -83,6 +100,7 @@ def climb_partly_shared(
         if not advance(climb, value) or to_gain(climb) < _ENOUGH * (reached(climb) - before):
             break
     x[first:end] = climb.x if reached(climb) > before else kept
+    layers[:] = x[last:]
     _write_covariances(x, problem, out)
 
 
@@ -95,7 +113,7 @@ def _open_scales(log_scales: Array, gradient: Array, problem: Problem) -> bool:
     """
     o, opened = 0, False
     for _ in range(problem.n_scale_sets):
-        for i in range(problem.n_features):
+        for i in range(1 if problem.scalar else problem.n_features):
             error = problem.resolution[i]
             wide = math.log(_OPENED * error) if error > 0.0 else -math.inf
             gain = 0.5 * gradient[o] * math.exp(2.0 * (wide - log_scales[o]))
@@ -121,7 +139,7 @@ def _write_covariances(x: Array, problem: Problem, out: Array) -> None:
     point = empty_point(problem)
     unpack(x, problem, point)
     for k in range(problem.n_clusters):
-        squared(point.factors[k], out[k])
+        squared(point.factors[set_of(k, point.factors)], out[k])
 
 
 @compiled
@@ -134,8 +152,11 @@ def _coordinates_near(covariances: Array, weights: Array, problem: Problem) -> A
     n_clusters, size = problem.n_clusters, problem.n_features
     n_pairs = size * (size - 1) // 2
     o = first_scale(problem)
-    n_covariance = problem.n_scale_sets * size + problem.n_pair_sets * n_pairs
-    x = np.zeros(o + n_covariance + problem.n_nu)
+    width = 1 if problem.scalar else size
+    n_covariance = problem.n_scale_sets * width
+    n_covariance += problem.n_pair_sets * n_pairs if problem.has_pairs else 0
+    n_last = problem.n_nu + N_OF_LAYERS * (problem.n_layers - 1)
+    x = np.zeros(o + n_covariance + n_last)
     variances = np.zeros((problem.n_scale_sets, size))
     correlations = np.zeros((problem.n_pair_sets, size, size))
     total = weights[:n_clusters].sum()
@@ -160,9 +181,11 @@ def _coordinates_near(covariances: Array, weights: Array, problem: Problem) -> A
             for j in range(i):
                 correlations[p, i, j] /= felt[p, i, j]
     for s in range(problem.n_scale_sets):
-        for i in range(size):
-            x[o] = 0.5 * math.log(variances[s, i])
+        for i in range(width):
+            x[o] = 0.5 * math.log(variances[s].mean() if problem.scalar else variances[s, i])
             o += 1
+    if not problem.has_pairs:
+        return x
     for p in range(problem.n_pair_sets):
         _write_log_odds(correlations[p], x, o)
         o += n_pairs
