@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from bayesgmm.likelihood.annotated_rows import RowTable
-from bayesgmm.model.components import NOISE, half_in_the_plane
+from bayesgmm.model.components import NOISE, half_in_the_plane, half_of_layers
 from bayesgmm.plots.curves import Shown, bin_edges, evenly, mass_levels
 from bayesgmm.plots.look import asked_look
 from bayesgmm.plots.observed import Column, points_of
@@ -190,7 +190,10 @@ def draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) ->
     chosen = evenly(len(mixture.draws.parameters.weights), most)
     alpha = 0.3 if mixture.sampled else 1.0
     found = mixture.draws.parameters.margin(index).at(chosen)
-    squares = np.broadcast_to(half_in_the_plane(found.nu), found.weights.shape)
+    squares = half_in_the_plane(found.nu)
+    if found.inflation is not None and found.good_share is not None:
+        squares = half_of_layers(found.inflation, found.good_share)[:, None]
+    squares = np.broadcast_to(squares, found.weights.shape)
     for k in range(mixture.draws.n_components):
         means = found.means[:, k]
         blocks = squares[:, k, None, None] * found.covariances[:, k]

@@ -1,6 +1,6 @@
 """Component families: one home for all that differs between structures, tails and noise."""
 
-from bayesgmm.model.components.contamination import Contamination
+from bayesgmm.model.components.contamination import Contamination, half_of_layers
 from bayesgmm.model.components.noise import NOISE, Noise
 from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.structures import (
@@ -23,4 +23,5 @@ __all__ = [
     "distinct_structure",
     "expected_weights",
     "half_in_the_plane",
+    "half_of_layers",
 ]

@@ -7,8 +7,9 @@ import numpy as np
 
 from bayesgmm.typing import Array
 
-__all__ = ["Contamination"]
+__all__ = ["Contamination", "half_of_layers"]
 
+_BISECTIONS = 60
 _LEAST = 1e-12  # from a bound: the coordinates stay finite
 
 
@@ -53,3 +54,22 @@ class Contamination:
         """Return inflations and shares of good rows at coordinates (..., 2)."""
         below = (1.0 - self.least_share) / (1.0 + np.exp(free[..., 1]))
         return 1.0 + np.exp(free[..., 0]), 1.0 - below
+
+
+def half_of_layers(inflation: Array, good_share: Array) -> Array:
+    """Return the squared Mahalanobis distance within which half of a component in the plane lies.
+
+    It solves a exp(-r / 2) + (1 - a) exp(-r / (2 eta)) = 1/2, the recording error aside.
+
+    Examples
+    --------
+    >>> half_of_layers(np.array([1.0, 9.0]), np.array([0.7, 0.7])).round(3)
+    array([1.386, 2.189])
+    """
+    low, high = np.zeros(np.shape(inflation)), 2.0 * math.log(2.0) * inflation
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        beyond = good_share * np.exp(-middle / 2.0)
+        beyond += (1.0 - good_share) * np.exp(-middle / (2.0 * inflation))
+        low, high = np.where(beyond > 0.5, middle, low), np.where(beyond > 0.5, high, middle)
+    return 0.5 * (low + high)
