@@ -143,6 +143,8 @@ def _on_command_line(option: Option) -> str:
         return f"{option.text} in Python"
     if name == "n_components":
         return "--components (-k)"
+    if name == "units":
+        return "--unit"
     if value is None:
         return _option(name)
     if value is True or value is False:

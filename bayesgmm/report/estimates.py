@@ -46,7 +46,7 @@ def estimates(subject: Subject) -> Section:
         "Monte Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without "
         "the recording error; intervals of correlations are taken on the artanh scale."
     )
-    blocks.append(estimate_table(caption, frame))
+    blocks.append(estimate_table(caption, frame, subject.units))
     if subject.named:
         blocks += _pictures(subject)
     return Section("estimates", f"Estimates for K = {subject.number}", tuple(blocks))

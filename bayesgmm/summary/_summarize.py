@@ -79,7 +79,7 @@ def summarize(
     >>> float(summarize(tree).loc["means[2, x1]", "mean"].round())
     6.0
     >>> summarize(tree, var_names="means", style="paper")["mean"].tolist()
-    ['0.02', '6.08']
+    ['−0.02', '5.95']
     """
     draws, prob = view_of(posterior), check_prob(prob)
     check_one_of("ci_kind", ci_kind, get_args(IntervalKind))

@@ -132,7 +132,7 @@ def _html(head: Sequence[str], rows: Rows, left: Sequence[bool], caption: str | 
     def line(cells: Sequence[str], tag: str) -> str:
         sides = ["left" if text else "right" for text in left]
         made = (
-            f'<{tag} style="text-align:{side}">{escape(cell)}</{tag}>'
+            f'<{tag} style="text-align:{side};padding:.2em .8em">{escape(cell)}</{tag}>'
             for side, cell in zip(sides, cells, strict=True)
         )
         return f"<tr>{''.join(made)}</tr>"

@@ -461,7 +461,9 @@ def test_a_folder_that_takes_no_file(lakes: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_units_of_an_unknown_column(model_file: Path) -> None:
     model_file.write_text(DATA + "[data.units]\nc = 'm'\n")
-    with pytest.raises(ConfigError, match="units in .data. name 'c'"):
+    with pytest.raises(
+        ConfigError, match="units name 'c', which is not among the columns used: a, b"
+    ):
         check_model_file(model_file)
 
 

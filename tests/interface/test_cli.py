@@ -241,6 +241,7 @@ def test_units_are_given_column_by_column(
     for wrong in ("mm", "a=", "=mm"):
         code, _, err = run("compare", csv, "--unit", wrong)
         assert code == 2 and "a unit is given as COLUMN=UNIT" in err
+    assert "--unit name 'c', which is not among" in run("fit", csv, "-k", 1, "--unit", "c=m")[2]
     assert len(seen) == 1
 
 

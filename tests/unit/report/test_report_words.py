@@ -16,6 +16,7 @@ from bayesgmm.model.several import numbers_of
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.report.counting import _argument, _cautions, _evidence, _probability
 from bayesgmm.report.model_words import _formula, _origin, _priors, _recording
+from bayesgmm.report.tables import estimate_table
 from bayesgmm.summary.numbers import NO_BREAK, frame_rows, percent
 
 ROWS = np.random.default_rng(1).normal(size=(60, 2)) * [1.0, 3.0]
@@ -249,3 +250,12 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
 def test_a_program_that_ends_itself_keeps_its_code_and_says_no_more(raised, code):
     error = SystemExit(raised)
     assert (exit_code(error), sentence(error)) == (code, "")
+
+
+def test_units_have_a_column_where_they_are_known() -> None:
+    names = ["weights[1]", "means[1, a]", "means[1, b, a]", "scales[b, a]", "correlations[1, b, a]"]
+    frame = pd.DataFrame({"mean": [0.5] * 5}, index=names)
+    table = estimate_table("", frame, {"a": "cm", "b, a": "kg"})
+    assert table. == ("parameter", "unit", "mean")
+    assert [row[1] for row in table.rows] == ["", "cm", "kg", "kg", ""]
+    assert estimate_table("", frame). == ("parameter", "mean")
