@@ -1,0 +1,70 @@
+"""Log likelihoods of many points in few readings of many rows, shared out among threads."""
+
+import numpy as np
+
+from bayesgmm.likelihood.compiled.batches import add_log_likelihoods, whiten_points
+from bayesgmm.likelihood.compiled.kernels import BLOCK
+from bayesgmm.runtime.parallel import in_threads
+from bayesgmm.typing import Array
+
+__all__ = ["ROWS_A_TASK", "batched_log_likelihoods"]
+
+ROWS_A_TASK = 32 * BLOCK  # fixed, so that sums do not depend on the threads
+_POINTS_A_BATCH = 64
+
+
+def batched_log_likelihoods(
+    points: Array,
+    flat: Array,
+    n_rows: int,
+    shape: tuple[int, int],
+    cores: int | None = None,
+) -> Array:
+    """Return the log likelihood of all plain rows at each point, nats, fitting units.
+
+    Each block of rows is seen by 64 points while it is in cache. Tasks are parts of the rows, and
+    their sums are added in the order of the rows: any number of threads gives the same bits, and
+    those of a point do not depend on the points beside it.
+
+    Parameters
+    ----------
+    points : array of shape (point, dim)
+        Unconstrained coordinates.
+    flat : array
+        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`.
+    n_rows : int
+        Its number of rows.
+    shape : tuple of int
+        Its numbers of clusters and features.
+    cores : int, optional
+        Threads; all that there are by default.
+
+    Returns
+    -------
+    array of shape (point,)
+        -inf where a covariance is singular.
+    """
+    n_points, (n_clusters, n_features) = len(points), shape
+    whitening = np.empty((n_points, n_clusters, n_features, n_features))
+    shift, constant = np.empty((n_points, n_clusters, n_features)), np.empty((n_points, n_clusters))
+    regular, n_blocks = np.empty(n_points), -(-n_rows // BLOCK)
+    whiten_points(points, flat, whitening, shift, constant, regular)
+    tasks = [
+        (start, block)
+        for start in range(0, n_points, _POINTS_A_BATCH)
+        for block in range(0, n_blocks, ROWS_A_TASK // BLOCK)
+    ]
+
+    def add(task: tuple[int, int]) -> Array:
+        start, block = task
+        part = slice(start, start + _POINTS_A_BATCH)
+        last = min(block + ROWS_A_TASK // BLOCK, n_blocks)
+        sums = np.zeros(len(points[part]))
+        components = whitening[part], shift[part], constant[part]
+        add_log_likelihoods(flat, block, last, *components, sums)
+        return sums
+
+    out = np.zeros(n_points)
+    for (start, _), sums in zip(tasks, in_threads(add, tasks, cores=cores), strict=True):
+        out[start : start + _POINTS_A_BATCH] += sums
+    return np.where(regular > 0.0, out, -np.inf)

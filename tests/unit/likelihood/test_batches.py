@@ -1,0 +1,35 @@
+"""Densities of many points at many rows: what single evaluations give, on any number of threads."""
+
+import numpy as np
+import pytest
+
+from bayesgmm.data import as_dataset
+from bayesgmm.likelihood.batches import ROWS_A_TASK
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model.resolving import resolve
+from bayesgmm.model.spec import MixtureSpec
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 7])
+def test_batches_give_what_single_evaluations_give(n_features: int) -> None:
+    rng = np.random.default_rng(n_features)
+    rows = rng.normal(size=(2 * ROWS_A_TASK + 77, n_features))
+    target = LogPosterior(resolve(MixtureSpec(3), as_dataset(rows)), rows)
+    points = 0.5 * rng.normal(size=(70, target.dim))
+    found = target.log_densities(points, cores=1)
+    some = [0, 1, 63, 64, 69]
+    single = np.array([target.evaluate(points[i]).value for i in some])
+    np.testing.assert_allclose(found[some], single, rtol=1e-12)
+    assert np.array_equal(target.log_densities(points, cores=2), found)
+    assert np.array_equal(target.log_densities(points, cores=3), found)
+    assert np.array_equal(target.log_densities(points[60:66], cores=2), found[60:66])
+
+
+def test_a_singular_covariance_has_no_density() -> None:
+    rows = np.random.default_rng(1).normal(size=(ROWS_A_TASK + 1, 2))
+    target = LogPosterior(resolve(MixtureSpec(2, resolution=0), as_dataset(rows)), rows)
+    points = np.zeros((2, target.dim))
+    points[1, target.slices["scales"]] = -800.0
+    found = target.log_densities(points)
+    assert np.isfinite(found[0])
+    assert found[1] == -np.inf
