@@ -14,10 +14,10 @@ from scipy.special import logsumexp
 
 from bayesgmm.criterion import Criterion
 from bayesgmm.elpd.predictive import WEIGHT, relative_efficiency, totals
-from bayesgmm.evidence.importance import smoothed
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import effective_size
+from bayesgmm.posterior.pareto import smoothed
 from bayesgmm.typing import Array
 
 __all__ = ["Reweighted", "reweighted", "reweighted_elpds"]

@@ -15,7 +15,7 @@ from bayesgmm.data import dataset_again
 from bayesgmm.errors import ConfigError, DataWarning, SamplingError
 from bayesgmm.evidence.bridge import log_ratios
 from bayesgmm.evidence.missed_modes import missed_modes
-from bayesgmm.evidence.proposal import Proposal, fit_proposal, permutation_matrix
+from bayesgmm.evidence.proposal import Proposal, fit_proposal
 from bayesgmm.labels import relabel
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -28,6 +28,7 @@ from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thre
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.sampling.assembly import assemble
 from bayesgmm.sampling.nuts import ChainDraws
+from bayesgmm.sampling.permuting import permutation_matrix
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
 from bayesgmm.typing import Array

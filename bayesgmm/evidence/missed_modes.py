@@ -18,7 +18,7 @@ from scipy.special import gammaln, logsumexp
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.bridge import bridge
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.limits import LAPLACE_FACTOR, PARETO_K, VISIBLE
+from bayesgmm.limits import PARETO_K, VISIBLE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
@@ -26,6 +26,7 @@ from bayesgmm.sampling.posterior_modes import (
     PosteriorMode,
     climb,
     laplace_shares,
+    nominated,
 )
 from bayesgmm.sampling.resampling import resample
 from bayesgmm.sampling.stored_modes import GROUP, modes_of
@@ -181,8 +182,7 @@ def missed_modes(
     ----------
     target : LogPosterior
     modes : sequence of PosteriorMode
-        Those of the smallest Laplace mass are left alone that together hold less than a twentieth
-        of 1 %.
+        Of these, those that `nominated` names.
     draws : array of shape (chain, draw, dim), fitting units
         At most 200, spread over all chains, are climbed from: the nearest to a mode first.
     """
@@ -201,14 +201,7 @@ def missed_modes(
                 return True
         return False
 
-    return [mode for mode in _nominated(modes) if not visited(mode)]
-
-
-def _nominated(modes: Sequence[PosteriorMode]) -> list[PosteriorMode]:
-    shares = laplace_shares(modes)
-    order = np.argsort(-shares, kind="stable")
-    tails = shares[order][::-1].cumsum()[::-1]
-    return [modes[i] for i in order[tails >= VISIBLE / LAPLACE_FACTOR]]
+    return [mode for mode in nominated(modes) if not visited(mode)]
 
 
 @dataclass(frozen=True)

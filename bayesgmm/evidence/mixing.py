@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
-from bayesgmm.evidence.importance import smoothed
 from bayesgmm.evidence.priors_over_k import OverK, WeightsPrior
+from bayesgmm.posterior.pareto import smoothed
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Reweighted", "log_occupied_evidence", "log_reweighting", "reweighted"]

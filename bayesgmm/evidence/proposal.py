@@ -24,10 +24,11 @@ from bayesgmm.fit import PointFit
 from bayesgmm.fit.em import starting_fit
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.sampling.permuting import Permuting, cluster_coordinates, orders_within
 from bayesgmm.sampling.preconditioning import local_root
 from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["Proposal", "fit_proposal", "permutation_matrix", "unwarned"]
+__all__ = ["Proposal", "fit_proposal", "unwarned"]
 
 MAX_GAUSSIANS = 8
 NEGLIGIBLE = -16.0
@@ -97,7 +98,7 @@ class Proposal:
         groups = target.resolved.groups
         if not groups.exchangeable:
             return self
-        reference, permuting = self.log_density(points), _Permuting(target)
+        reference, permuting = self.log_density(points), Permuting(target)
         whitenings, shifts, constants = [*self.whitenings], [*self.shifts], [*self.constants]
         for gaussian, order, near in _within_reach(self, target, points, reference):
             whitening = self.whitenings[gaussian]
@@ -188,41 +189,6 @@ def unwarned() -> Iterator[None]:
         yield
 
 
-def permutation_matrix(target: LogPosterior, order: IntArray) -> Array:
-    """Return P (dim, dim): P x are the coordinates with cluster k taken from `order[k]`."""
-    return _Permuting(target).columns(np.eye(target.dim), order)
-
-
-class _Permuting:
-    """Products with the matrices P of `permutation_matrix`."""
-
-    def __init__(self, target: LogPosterior) -> None:
-        self._free = target.resolved.n_parts - 1
-        self._weights = np.vstack([np.eye(self._free), -np.ones((1, self._free))])
-        self._index = _cluster_coordinates(target)
-
-    def points(self, points: Array, order: IntArray) -> Array:
-        """Return P x of each of the points (point, dim)."""
-        out, free = points.copy(), self._free
-        out[:, :free] = points[:, :free] @ self._weights[order[: self._free]].T
-        out[:, self._index.ravel()] = points[:, self._index[order].ravel()]
-        return out
-
-    def columns(self, matrix: Array, order: IntArray) -> Array:
-        """Return the product of a matrix (any, dim) and P."""
-        out, free = matrix.copy(), self._free
-        out[:, :free] = matrix[:, :free] @ self._weights[order[: self._free]]
-        out[:, self._index[order].ravel()] = matrix[:, self._index.ravel()]
-        return out
-
-
-def _cluster_coordinates(target: LogPosterior) -> IntArray:
-    """Return which coordinates are each cluster's own (cluster, coordinate), weights aside."""
-    index, moved = np.arange(target.dim), target.resolved.own_blocks
-    blocks = [index[target.slices[name]] for name in moved if name in target.slices]
-    return np.hstack([block.reshape(target.resolved.n_components, -1) for block in blocks])
-
-
 def _within_reach(
     proposal: Proposal, target: LogPosterior, points: Array, reference: Array
 ) -> Iterator[tuple[int, IntArray, BoolArray]]:
@@ -231,7 +197,7 @@ def _within_reach(
     The Mahalanobis distance of a cluster's own coordinates under their marginal is at most that of
     all coordinates: one cluster far from its place makes the term negligible.
     """
-    own = _cluster_coordinates(target)
+    own = cluster_coordinates(target)
     n_clusters, allowed = len(own), target.resolved.groups.allowed
     unchanged = list(range(n_clusters))
     margins = proposal.constants[:, None] - reference - NEGLIGIBLE
@@ -242,30 +208,9 @@ def _within_reach(
             z = (points[:, own] - mean[index]) @ np.linalg.inv(marginal).T
             least[place] = 0.5 * (z**2).sum(axis=2).T
         within = (least < margins[gaussian]) & allowed[:, :, None]
-        for order, near in _orders_within(within, [], np.ones(len(points), dtype=bool)):
+        for order, near in orders_within(within, [], np.ones(len(points), dtype=bool)):
             if order != unchanged:
                 yield gaussian, np.array(order), near
-
-
-def _orders_within(
-    within: BoolArray, begun: list[int], left: BoolArray
-) -> Iterator[tuple[list[int], BoolArray]]:
-    """Yield the orders of labels that keep points within reach at all places, and which points.
-
-    Parameters
-    ----------
-    within : bool array of shape (place, label, point)
-    begun : list of int
-        The labels of the first places.
-    left : bool array of shape (point,)
-        The points within reach at those places.
-    """
-    if len(begun) == len(within):
-        yield begun, left
-        return
-    for label, points in enumerate(within[len(begun)]):
-        if label not in begun and (there := left & points).any():
-            yield from _orders_within(within, [*begun, label], there)
 
 
 def _gaussians(draws: Array, number: int, seed: int) -> PointFit | None:

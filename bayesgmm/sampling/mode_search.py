@@ -32,7 +32,7 @@ from bayesgmm.sampling.posterior_modes import (
 )
 from bayesgmm.typing import Array
 
-__all__ = ["find_modes", "modes_from"]
+__all__ = ["find_modes", "modes_from", "starting_points"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +64,19 @@ def find_modes(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Po
         None where all climbs lead to poles, which only a model without recording error has.
     """
     with one_blas_thread():
-        starts = [*_optima(log_posterior, data, seed), *_partitions(log_posterior, data, seed)]
-        points = [_coordinates(log_posterior, start) for start in starts]
-        if len(log_posterior.resolved.groups.groups) > 1:
-            points = _under_other_labels(log_posterior, points, seed)
+        points = starting_points(log_posterior, data, seed)
         found = modes_from(log_posterior, data, points)
     logger.info("modes of the posterior: %d, from %d climbs", len(found), len(points))
     return found
+
+
+def starting_points(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Array]:
+    """Return the points (dim,) from which `find_modes` climbs, fitting units."""
+    starts = [*_optima(log_posterior, data, seed), *_partitions(log_posterior, data, seed)]
+    points = [_coordinates(log_posterior, start) for start in starts]
+    if len(log_posterior.resolved.groups.groups) > 1:
+        points = _under_other_labels(log_posterior, points, seed)
+    return points
 
 
 def modes_from(

@@ -14,20 +14,24 @@ from scipy.special import logsumexp
 
 from bayesgmm.likelihood.climbing import ascend_from, curvature, curvatures
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import LAPLACE_FACTOR, VISIBLE
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
+    "EVALUATIONS",
     "Labelling",
     "PosteriorMode",
     "climb",
     "climbed_mode",
     "distinct_modes",
+    "is_maximum",
     "laplace_shares",
     "local_covariances",
     "mode_at",
+    "nominated",
 ]
 
-_EVALUATIONS = 2000
+EVALUATIONS = 2000
 _LARGEST = 40.0  # of log weights, log scales and log odds: further out lie poles, not modes
 _CURVED = 1e-6  # smallest curvature of a maximum; that of every prior is far above
 _OFF_SADDLE = 0.1
@@ -178,7 +182,7 @@ def climb(log_posterior: LogPosterior, x: Array) -> tuple[Array, float]:
 
 def _ascended(log_posterior: LogPosterior, x: Array, metric: Array) -> tuple[Array, float]:
     start = np.clip(x, *_bounds(log_posterior))
-    return ascend_from(log_posterior, start, metric, _EVALUATIONS)
+    return ascend_from(log_posterior, start, metric, EVALUATIONS)
 
 
 def climbed_mode(
@@ -208,8 +212,7 @@ def climbed_mode(
             metric = None
         if any(value <= mode.log_density and labelling.is_at(mode, x, value) for mode in known):
             return None
-        low, high = _bounds(log_posterior)
-        if not math.isfinite(value) or (x <= low + 1.0).any() or (x >= high - 1.0).any():
+        if _at_pole(log_posterior, x, value):
             return None
         mode = mode_at(log_posterior, x)
         if mode is None:
@@ -220,6 +223,18 @@ def climbed_mode(
         sides = [x + side * _OFF_SADDLE * axes[:, 0] for side in (1.0, -1.0)]
         x = max(sides, key=lambda side: log_posterior.evaluate(side).value)
     return None
+
+
+def is_maximum(log_posterior: LogPosterior, x: Array, value: float, precision: Array) -> bool:
+    """Whether a climb that ended at x (dim,) ended at a maximum of this curvature, at no pole."""
+    if _at_pole(log_posterior, x, value) or not np.isfinite(precision).all():
+        return False
+    return bool(np.linalg.eigvalsh(precision)[0] > _CURVED)
+
+
+def _at_pole(log_posterior: LogPosterior, x: Array, value: float) -> bool:
+    low, high = _bounds(log_posterior)
+    return not math.isfinite(value) or bool(((x <= low + 1.0) | (x >= high - 1.0)).any())
 
 
 def mode_at(log_posterior: LogPosterior, x: Array) -> PosteriorMode | None:
@@ -267,6 +282,17 @@ def laplace_shares(modes: Sequence[PosteriorMode]) -> Array:
     """Return the share of each mode (mode,) in the sum of their Laplace masses."""
     masses = np.array([mode.log_mass for mode in modes])
     return np.exp(masses - logsumexp(masses))
+
+
+def nominated(modes: Sequence[PosteriorMode]) -> list[PosteriorMode]:
+    """Return the modes that could hold visible mass, the largest Laplace mass first.
+
+    Those of the smallest mass are left out that together hold less than a twentieth of 1 %.
+    """
+    shares = laplace_shares(modes)
+    order = np.argsort(-shares, kind="stable")
+    tails = shares[order][::-1].cumsum()[::-1]
+    return [modes[i] for i in order[tails >= VISIBLE / LAPLACE_FACTOR]]
 
 
 def _bounds(log_posterior: LogPosterior) -> tuple[Array, Array]:

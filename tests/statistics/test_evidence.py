@@ -13,7 +13,6 @@ from bayesgmm.evidence.proposal import (
     NEGLIGIBLE,
     _gaussians,
     fit_proposal,
-    permutation_matrix,
 )
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolving import resolve
@@ -21,6 +20,7 @@ from bayesgmm.model.spec import COVARIANCES, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
 from bayesgmm.sampling import sample
+from bayesgmm.sampling.permuting import permutation_matrix
 from tests.support.few_rows import EIGHT, FIXED, evidence_by_enumeration, spec
 from tests.support.places import ROOT
 
