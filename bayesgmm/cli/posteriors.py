@@ -67,8 +67,10 @@ CsvFile = Annotated[Path | None, typer.Option(help="CSV file to write; stdout by
 class Method(StrEnum):
     """Samplers."""
 
+    AUTO = "auto"
     NUTS = "nuts"
     SMC = "smc"
+    IMPORTANCE = "importance"
 
 
 class Format(StrEnum):
@@ -157,7 +159,7 @@ def sample(
     prior: PriorOptions = None,
     cluster_names: ClusterNames = None,
     title: Title = "",
-    method: Annotated[Method, typer.Option(help="Sampler.")] = Method.NUTS,
+    method: Annotated[Method, typer.Option(help="Sampler.")] = Method.AUTO,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,

@@ -205,7 +205,7 @@ def _with_error(table: "pd.DataFrame", value: str, error: str, digits: int) -> M
 
 def _route(method: str) -> str:
     """Name in one word what the quoted evidence comes from."""
-    names = {"bridge": "bridge", "sequential": "SMC"}
+    names = {"bridge": "bridge", "sequential": "SMC", "importance": "importance"}
     return names.get(method.split(" ", maxsplit=1)[0], "-")
 
 

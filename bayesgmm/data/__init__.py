@@ -2,7 +2,13 @@
 
 from bayesgmm.data.account import account, facts_of
 from bayesgmm.data.annotations import Annotations
-from bayesgmm.data.capabilities import OWN_MODEL, SMC, require_likelihood_of, require_taken
+from bayesgmm.data.capabilities import (
+    AT_MODES,
+    OWN_MODEL,
+    SMC,
+    require_likelihood_of,
+    require_taken,
+)
 from bayesgmm.data.conversion import as_dataset, dataset_again
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.new_rows import NewRows
@@ -10,6 +16,7 @@ from bayesgmm.data.parquet import is_parquet
 from bayesgmm.data.requirements import check_components, check_labels, require_whole_weights
 
 __all__ = [
+    "AT_MODES",
     "OWN_MODEL",
     "SMC",
     "Annotations",

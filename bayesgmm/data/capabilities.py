@@ -14,6 +14,7 @@ from bayesgmm.errors import DataError
 
 __all__ = [
     "ANNOTATIONS",
+    "AT_MODES",
     "NO_LIKELIHOOD",
     "OWN_MODEL",
     "SMC",
@@ -37,10 +38,11 @@ ANNOTATIONS: dict[Annotation, str] = {
     "errors": "errors of single rows",
 }
 SMC = "sample, by sequential Monte Carlo"
+AT_MODES = "sample, by importance sampling"
 OWN_MODEL = "sample, of a user's own model"
 VERBS = (
     "fit_em", "fit_map", "bic_grid", "bootstrap_lrt", "build_model",
-    "sample", SMC, OWN_MODEL, "adopt", "extend",
+    "sample", SMC, AT_MODES, OWN_MODEL, "adopt", "extend",
     "relabel", "diagnose", "summarize", "label_free",
     "log_evidence", "smc_evidence", "loo", "loo_with_refits", "waic", "label_accuracy", "compare",
     "membership", "coclustering", "partition", "density", "posterior_predictive",
@@ -67,7 +69,7 @@ REFUSED: dict[str, dict[Annotation, str]] = {
     **{
         verb: {"sampling": NO_LIKELIHOOD}
         for verb in (
-            SMC, "extend", "log_evidence", "smc_evidence", "loo",
+            SMC, AT_MODES, "extend", "log_evidence", "smc_evidence", "loo",
             "loo_with_refits", "waic", "label_accuracy", "compare",
         )
     },

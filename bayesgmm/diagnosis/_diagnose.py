@@ -18,6 +18,7 @@ from bayesgmm.diagnosis.findings import (
     modes_missed,
     notes,
     sampler,
+    weights_of,
 )
 from bayesgmm.diagnosis.statistics import statistics_of
 from bayesgmm.diagnosis.status import Finding, RunStatus
@@ -28,6 +29,7 @@ from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.keywords import keywords
+from bayesgmm.sampling.importance import IMPORTANCE
 
 if TYPE_CHECKING:
     from bayesgmm.evidence.missed_modes import LeftOut
@@ -183,7 +185,8 @@ def diagnose(posterior: Posterior) -> Diagnosis:
     clear = [q.name for q in [*free, *own] if q.cluster not in doubtful and not _settled(q)]
     own_model = draws.resolved is None
     weighed, refusal = (None, None) if own_model else _weighed(draws, modes)
-    missed = None if own_model else _left_out(draws)
+    weighted = attribute(draws.tree, IMPORTANCE)
+    missed = None if own_model or weighted is not None else _left_out(draws)
     method = (attribute(draws.tree, "sampler") or {}).get("method")
     findings = _by_gravity(
         [
@@ -193,6 +196,7 @@ def diagnose(posterior: Posterior) -> Diagnosis:
             *modes_apart(modes, weighed, refusal, own_model=own_model, method=method),
             *mixing({name: judged[name] for name in clear}, own_model=own_model),
             *sampler(draws.tree, statistics),
+            *weights_of(weighted),
             *labels(statistics, draws.clusters),
         ]
     )

@@ -17,6 +17,7 @@ from bayesgmm.limits import (
     E_FMI,
     ESS,
     IDENTIFIED,
+    PARETO_K,
     R_HAT,
     R_HAT_APART,
     SWITCHED,
@@ -40,6 +41,7 @@ __all__ = [
     "modes_missed",
     "notes",
     "sampler",
+    "weights_of",
 ]
 
 _EXAMPLES = 3
@@ -257,6 +259,37 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
                 f"{E_FMI}): the tails are explored slowly; ",
                 _TUNE,
                 " longer, or give the scales a narrower prior.",
+            ),
+        )
+
+
+def weights_of(weighted: dict[str, Any] | None) -> Iterator[Finding]:
+    """Judge the weights of importance sampling, None for draws of another sampler."""
+    if weighted is None:
+        return
+    k_hat = math.inf if weighted["k_hat"] is None else weighted["k_hat"]
+    if not k_hat <= PARETO_K:
+        yield Finding(
+            RunStatus.MODES_LEFT_OUT,
+            Advice(
+                f"the Pareto k of the importance weights is {beyond(k_hat, PARETO_K, 2)} (at most "
+                f"{PARETO_K}): the proposals at {weighted['modes']} known "
+                f"mode{'s' if weighted['modes'] > 1 else ''} lack a part of the posterior, and a "
+                "mode may be missing. Sample with ",
+                Option("method", "nuts"),
+                " or ",
+                Option("method", "smc"),
+                ".",
+            ),
+        )
+    if weighted["effective"] < ESS:
+        yield Finding(
+            RunStatus.TOO_FEW_DRAWS,
+            Advice(
+                f"{weighted['effective']:.0f} of {weighted['proposed']} proposals are effective "
+                f"(at least {ESS:.0f}); sample more ",
+                _DRAWS,
+                ".",
             ),
         )
 

@@ -46,6 +46,7 @@ def statistics_of(
             "divergences": int(stats["diverging"].values.sum()) if "diverging" in stats else None,
             "max_depth_share": None if deepest is None else float(deepest.mean()),
             "e_fmi": _e_fmi(stats["energy"].values) if "energy" in stats else None,
+            "importance": attribute(posterior, "importance"),
             "switched": _switched(draws),
             "identification": attribute(posterior, "identification"),
             "agreement": (attribute(posterior, "relabelling") or {}).get("agreement"),

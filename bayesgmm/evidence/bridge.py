@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.limits import DRAWS_PER_COORDINATE
-from bayesgmm.posterior.draws import Posterior, view_of
+from bayesgmm.limits import DRAWS_PER_COORDINATE, PARETO_K
+from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import effective_size
+from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import drawn_integer
+from bayesgmm.sampling.importance import IMPORTANCE
 from bayesgmm.typing import Array
 
 __all__ = [
@@ -94,16 +96,17 @@ class Evidence:
 def log_evidence(posterior: Posterior, *, seed: int | None = None) -> Evidence:
     """Estimate the log marginal likelihood by bridge sampling.
 
-    One half of each chain fits a mixture of Gaussians on the unconstrained coordinates, the other
-    half estimates; then the halves change places, and the mean of both results is taken. The
-    Gaussians' covariances are shrunk towards the shape of the posterior's curvature, as far as that
-    serves draws left out of the fit: hundreds of coordinates need few more draws. Where the labels
-    are exchangeable the proposal is symmetrised over all permutations within their groups, K! where
-    all are alike (those that contribute nothing at draws and proposals are left out, the divisor
-    stays the number of all): both sides of
-    the bridge are then symmetric functions, so that the result does not depend on how the draws
-    are labelled, and overlapping labellings are counted right. Relabelled draws make the Gaussians
-    fit, and the error small.
+    Draws made by importance sampling have their evidence already, the mean of their weights: it is
+    returned. For others, one half of each chain fits a mixture of Gaussians on the unconstrained
+    coordinates, the other half estimates; then the halves change places, and the mean of both
+    results is taken. The Gaussians' covariances are shrunk towards the shape of the posterior's
+    curvature, as far as that serves draws left out of the fit: hundreds of coordinates need few
+    more draws. Where the labels are exchangeable the proposal is symmetrised over all permutations
+    within their groups, K! where all are alike (those that contribute nothing at draws and
+    proposals are left out, the divisor stays the number of all): both sides of the bridge are then
+    symmetric functions, so that the result does not depend on how the draws are labelled, and
+    overlapping labellings are counted right. Relabelled draws make the Gaussians fit, and the error
+    small.
 
     Parameters
     ----------
@@ -146,12 +149,27 @@ def log_evidence(posterior: Posterior, *, seed: int | None = None) -> Evidence:
     """
     draws = view_of(posterior)
     seed = seed_of(seed)
+    if (weighted := attribute(draws.tree, IMPORTANCE)) is not None:
+        return _of_weights(weighted, draws, seed)
     with one_blas_thread():
         value, error = bridge(draws.target, draws.coordinates, seed)
     return Evidence(
         value=value,
         error=error,
         method="bridge sampling, Gaussian-mixture proposal symmetric in the labels",
+        n_draws=draws.n_samples,
+        seed=seed,
+    )
+
+
+def _of_weights(weighted: dict[str, Any], draws: Draws, seed: int) -> Evidence:
+    """Return the evidence that importance sampling gave; its error is inf where k-hat is large."""
+    k_hat = weighted["k_hat"]
+    sound = k_hat is not None and k_hat <= PARETO_K
+    return Evidence(
+        value=weighted["log_evidence"],
+        error=weighted["error"] if sound else math.inf,
+        method="importance sampling, Student's t at the modes, symmetric in the labels",
         n_draws=draws.n_samples,
         seed=seed,
     )

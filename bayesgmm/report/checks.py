@@ -61,6 +61,7 @@ def _sampler(subject: Subject) -> list[Block]:
         ("Mean log likelihood of each chain", _listed(statistics.get("log_likelihood"), 6)),
         ("Identification of each cluster", _listed(statistics.get("identification"), 3)),
         ("Draws labelled alike by other methods", _agreement(statistics.get("agreement"))),
+        ("Importance weights", _weights(statistics.get("importance"))),
         ("Largest R-hat, labels as sampled", _shown(statistics.get("r_hat_max_as_sampled"))),
     ]
     caption = (
@@ -75,6 +76,17 @@ def _sampler(subject: Subject) -> list[Block]:
     if 1 < subject.n_clusters <= _MOST_CLUSTERS:
         blocks += _chain_pictures(subject)
     return blocks
+
+
+def _weights(weighted: dict[str, Any] | None) -> str:
+    """Say how many proposals are effective, what was accepted, and the tail of the weights."""
+    if weighted is None:
+        return _shown(None)
+    return (
+        f"{weighted['effective']:.0f} effective of {weighted['proposed']} proposals at "
+        f"{weighted['modes']} known modes, {weighted['acceptance']:.0%} accepted, Pareto k "
+        f"{_shown(weighted['k_hat'])}"
+    )
 
 
 def _agreement(shares: Mapping[str, float] | None) -> str:

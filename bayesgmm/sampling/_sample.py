@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 
 from bayesgmm import labels
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_count, check_flag, check_one_of, seed_of
 from bayesgmm.data import (
+    AT_MODES,
     OWN_MODEL,
     SMC,
     Dataset,
@@ -35,26 +35,22 @@ from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.arithmetic import sound_arithmetic
 from bayesgmm.runtime.keywords import keywords
-from bayesgmm.runtime.parallel import in_a_thread
-from bayesgmm.runtime.progress import Progress, check_progress, reporting
-from bayesgmm.runtime.seeds import integer
+from bayesgmm.runtime.progress import Progress, check_progress
 from bayesgmm.sampling.assembly import assemble
-from bayesgmm.sampling.chain_starts import dispersed_starts, plain_starts
-from bayesgmm.sampling.mode_search import find_modes, modes_from
-from bayesgmm.sampling.nuts import ChainDraws, ChainSettings, run_chains
+from bayesgmm.sampling.importance import IMPORTANCE
+from bayesgmm.sampling.methods import METHODS, drawn_by
+from bayesgmm.sampling.nuts import ChainDraws, ChainSettings
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.pseudo_posterior import adjusted, surveyed
 from bayesgmm.sampling.room import require_room
-from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
-from bayesgmm.typing import Array
 
 __all__ = ["sample"]
 
 logger = logging.getLogger(__name__)
 
 Relabelling = Literal["stephens", "ecr", "pivot"]
-_CLIMBED = 32  # draws of all chains together from which further modes are sought
+_OF_LIKELIHOODS = {"smc": SMC, "importance": AT_MODES}
 
 
 @keywords()
@@ -71,7 +67,7 @@ def sample(
     seed: int | None = None,
     target_accept: float = 0.9,
     cores: int | None = None,
-    method: Literal["nuts", "smc"] = "nuts",
+    method: Literal["auto", "nuts", "smc", "importance"] = "auto",
     relabel: Literal["stephens", "ecr", "pivot"] | None = "stephens",
     model: Any = None,
     cluster_variables: Sequence[str] = (),
@@ -107,10 +103,13 @@ def sample(
         Mean acceptance probability of NUTS.
     cores : int, optional
         Chains that run at a time; all that there are by default.
-    method : {"nuts", "smc"}
+    method : {"auto", "nuts", "smc", "importance"}
         "nuts": the No-U-Turn sampler of nutpie on the fused density. "smc": tempered sequential
         Monte Carlo from the prior, which crosses modes; ``chains`` independent runs of ``draws``
-        particles.
+        particles. "importance": independent proposals at the modes, corrected exactly by their
+        weights; nothing is tuned, and `log_evidence` has its value from the same draws. "auto":
+        importance sampling from 10,000 rows on where its weights bear it, else NUTS; the log says
+        which, and why.
     relabel : {"stephens", "ecr", "pivot"} or None
         How label switching is undone; None leaves the labels as sampled, which the weights of a
         survey do not allow.
@@ -155,10 +154,7 @@ def sample(
     (4, 50, 2, 1)
     """
     dataset = as_dataset(data, columns)
-    run = _METHODS[check_one_of("method", method, _METHODS)]
-    for asked, verb in ((model is not None, OWN_MODEL), (method == "smc", SMC)):
-        if asked:
-            require_taken(verb, dataset)
+    _check_method(method, dataset, own_model=model is not None)
     settings = ChainSettings.checked(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
     _check_options(relabel, log_likelihood, progress)
@@ -166,12 +162,12 @@ def sample(
         require_room,
         dataset,
         draws=settings.draws,
-        tune=settings.tune if method == "nuts" else 0,
+        tune=settings.tune if method in ("auto", "nuts") else 0,
         chains=chains,
         log_likelihood=log_likelihood,
     )
     seed = seed_of(seed)
-    sampler = {"method": method, "chains": chains, **vars(settings)}
+    sampler = {"method": "nuts", "chains": chains, **vars(settings)}
     attributes: dict[str, Any] = {"seed": seed, "sampler": sampler}
     if model is not None:
         refuse_beside_model(spec, covariance, method, progress)
@@ -193,7 +189,10 @@ def sample(
     make_room(spec.n_components)
     _warn_of_ties(log_posterior.resolved, dataset)
     with sound_arithmetic(SamplingError):
-        drawn, modes = _drawn(log_posterior, dataset, run, settings, chains, seed, progress)
+        found = drawn_by(method, log_posterior, dataset, settings, chains, seed, progress)
+    drawn, modes, sampler["method"] = found.drawn, found.modes, found.method
+    if found.facts is not None:
+        attributes[IMPORTANCE] = found.facts
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
     assembled = partial(
         assemble, log_posterior, data=dataset, cores=settings.cores, attributes=attributes
@@ -204,79 +203,18 @@ def sample(
     return tree
 
 
+def _check_method(method: Any, data: Dataset, *, own_model: bool) -> None:
+    """Refuse an unknown method, and rows with which it can do nothing."""
+    check_one_of("method", method, METHODS)
+    verb = OWN_MODEL if own_model else _OF_LIKELIHOODS.get(method)
+    if verb is not None:
+        require_taken(verb, data)
+
+
 def _check_options(relabel: Any, log_likelihood: Any, progress: Any) -> None:
     check_one_of("relabel", relabel, (*labels.METHODS, None))
     check_flag("log_likelihood", log_likelihood)
     check_progress(progress)
-
-
-def _drawn(
-    log_posterior: LogPosterior,
-    data: Dataset,
-    run: Callable[..., ChainDraws],
-    settings: ChainSettings,
-    chains: int,
-    seed: int,
-    progress: bool | Progress,
-) -> tuple[ChainDraws, list[PosteriorMode]]:
-    """Return the draws, and the modes that a search before and climbs from some of them found."""
-    for_modes, for_draws = np.random.SeedSequence(seed).spawn(2)
-    modes = in_a_thread(find_modes, log_posterior, data, integer(for_modes, 64))
-    with reporting(progress, chains) as report:
-        drawn = run(log_posterior, modes, settings, chains, for_draws, report)
-    if drawn.interrupted:
-        return drawn, modes
-    return drawn, in_a_thread(modes_from, log_posterior, data, _some_draws(drawn), modes)
-
-
-def _run_nuts(
-    log_posterior: LogPosterior,
-    modes: list[PosteriorMode],
-    settings: ChainSettings,
-    chains: int,
-    seed: np.random.SeedSequence,
-    report: Progress | None,
-) -> ChainDraws:
-    for_jitter, *for_chains = seed.spawn(1 + chains)
-    rng = np.random.default_rng(for_jitter)
-    starts = (
-        in_a_thread(dispersed_starts, log_posterior, modes, chains, rng)
-        if modes
-        else plain_starts(draw_prior(log_posterior, chains, rng))
-    )
-    logger.info("sampling %d chains of %d + %d draws", chains, settings.tune, settings.draws)
-    seeds = [integer(child, 64) for child in for_chains]
-    return run_chains(log_posterior, starts, seeds, settings, report)
-
-
-def _run_smc(
-    log_posterior: LogPosterior,
-    modes: list[PosteriorMode],
-    settings: ChainSettings,
-    chains: int,
-    seed: np.random.SeedSequence,
-    report: Progress | None,
-) -> ChainDraws:
-    runs = temper(
-        log_posterior,
-        n_particles=settings.draws,
-        n_runs=chains,
-        seed=seed,
-        cores=settings.cores,
-        progress=report,
-    )
-    return ChainDraws(x=runs.draws, statistics={"lp": runs.log_density}, interrupted=False)
-
-
-_METHODS = {"nuts": _run_nuts, "smc": _run_smc}
-
-
-def _some_draws(drawn: ChainDraws) -> Array:
-    """Return finite draws (draw, dim) spread over all chains: they know modes of their own."""
-    each = max(1, _CLIMBED // drawn.x.shape[0])
-    places = np.linspace(0, drawn.x.shape[1] - 1, each).astype(np.int64)
-    points = drawn.x[:, np.unique(places)].reshape(-1, drawn.x.shape[2])
-    return points[np.isfinite(points).all(axis=1)]
 
 
 def _finished(

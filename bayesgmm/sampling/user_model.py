@@ -25,7 +25,7 @@ def refuse_beside_model(spec: Any, covariance: Any, method: str, progress: Any) 
     given = {
         "spec": (spec is not None, "the model says what is fitted"),
         "covariance": (covariance is not None, "the model says what is fitted"),
-        "method": (method != "nuts", "a PyMC model is sampled by NUTS"),
+        "method": (method not in ("auto", "nuts"), "a PyMC model is sampled by NUTS"),
         "progress": (callable(progress), "True shows PyMC's progress bar"),
     }
     for name, (refused, why) in given.items():

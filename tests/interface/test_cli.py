@@ -455,7 +455,7 @@ def test_too_little_space_for_draws_is_known_before_sampling(
     """4 chains of 200,000 draws of 16 numbers and more, each of 8 bytes, against 0.1 GiB."""
     free = shutil.disk_usage(tmp_path)._replace(free=2**30 // 10)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
-    monkeypatch.setattr("bayesgmm.sampling._sample.find_modes", pytest.fail)
+    monkeypatch.setattr("bayesgmm.sampling.methods.find_modes", pytest.fail)
     code, _, err = run(verb, csv, "-k", 2, "--out", tmp_path / "new", "--draws", 200_000)
     assert code == 4 and "GiB and 0.10 GiB are free in" in err and "keep fewer draws" in err
     assert not (tmp_path / "new").exists()

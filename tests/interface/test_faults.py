@@ -294,7 +294,7 @@ MANY_FEATURES = """
 import os, signal, sys, threading, time
 import numpy as np
 import bayesgmm
-import bayesgmm.sampling._sample
+import bayesgmm.sampling.methods
 rng = np.random.default_rng(1)
 rows = rng.normal(size=(2000, 50)) + 4.0 * rng.normal(size=(3, 50))[rng.integers(3, size=2000)]
 pressed = []
@@ -302,7 +302,7 @@ def press():
     pressed.append(time.monotonic())
     os.kill(os.getpid(), signal.SIGINT)
 if {chains}:
-    bayesgmm.sampling._sample.find_modes = lambda *_: []
+    bayesgmm.sampling.methods.find_modes = lambda *_: []
 threading.Timer({after}, press).start()
 try:
     bayesgmm.sample(rows, 3, draws=20, tune={tune}, seed=1)

@@ -129,7 +129,7 @@ def test_memory_is_known_where_the_system_has_no_list_of_it(monkeypatch):
 )
 @pytest.mark.parametrize("k", [1, 3])
 def test_what_no_memory_holds_is_refused_before_sampling(asked, k, monkeypatch):
-    monkeypatch.setattr("bayesgmm.sampling._sample.find_modes", pytest.fail)
+    monkeypatch.setattr("bayesgmm.sampling.methods.find_modes", pytest.fail)
     with pytest.raises(ResourceError, match="GiB are available; .*fewer draws, tune less") as told:
         bayesgmm.sample(ROWS, k, **{**SHORT, **asked})
     assert ("log_likelihood=False" in str(told.value)) == ("log_likelihood" not in asked)

@@ -11,6 +11,7 @@ import pytest
 import bayesgmm as bg
 from bayesgmm.data.capabilities import (
     ANNOTATIONS,
+    AT_MODES,
     OWN_MODEL,
     REFUSED,
     SMC,
@@ -107,6 +108,7 @@ CALLS = {
     "build_model": on_data(bg.build_model),
     "sample": posterior_of,
     SMC: on_data(partial(bg.sample, method="smc", draws=64, seed=1)),
+    AT_MODES: on_data(partial(bg.sample, method="importance", draws=64, seed=1)),
     OWN_MODEL: on_data(own_model),
     "adopt": lambda annotation: bg.adopt(
         posterior_of(annotation), data_with(annotation), model_of(annotation)

@@ -32,8 +32,7 @@ from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
-from bayesgmm.sampling import _sample as posterior_sampling
-from bayesgmm.sampling import nutpie_model, sample
+from bayesgmm.sampling import methods, nutpie_model, sample
 from bayesgmm.sampling.chain_starts import plain_starts
 from tests.support.places import REFERENCE
 
@@ -251,7 +250,7 @@ def test_wrong_arguments(faithful, options, error, message):
 
 
 def test_chains_start_from_the_prior_where_no_mode_is_found(galaxies, monkeypatch):
-    monkeypatch.setattr(posterior_sampling, "find_modes", lambda *args: [])
+    monkeypatch.setattr(methods, "find_modes", lambda *args: [])
     tree = sample(galaxies, 1, draws=50, tune=300, seed=1)
     assert tree["posterior"]["means"].mean().item() == pytest.approx(20.8, abs=1.0)
 

@@ -1,0 +1,190 @@
+"""Draws of a posterior by importance sampling at its modes, and the evidence with them.
+
+With many rows the posterior is near Normal at each mode (Bernstein and von Mises). Independent
+proposals from Student's t there, one for each mode and summed over the labels, are corrected by
+their exact posterior densities: the mean of the weights is the evidence, and chains that accept a
+proposal with the probability min(1, new weight / old weight) have the posterior as their law
+whatever the proposal (Tierney 1994). How heavy the tail of the weights is says whether that may be
+relied on; it cannot say that a mode is missing that no search has found.
+
+References
+----------
+Tierney (1994), Annals of Statistics 22:1701 (independence chains). Vehtari, Simpson, Gelman, Yao
+and Gabry (2024), J. Machine Learning Research 25:72 (k-hat). Owen and Zhou (2000), JASA 95:135
+(mixtures as proposals).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayesgmm.errors import SamplingError
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import ESS, IMPORTANCE_SHARE, PARETO_K
+from bayesgmm.posterior.pareto import smoothed
+from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.runtime.progress import Progress
+from bayesgmm.sampling.nuts import ChainDraws
+from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
+from bayesgmm.sampling.resampling import resample
+from bayesgmm.sampling.student_mixture import StudentMixture
+from bayesgmm.typing import Array, IntArray
+
+__all__ = ["IMPORTANCE", "ImportanceRun", "draw_at_modes"]
+
+IMPORTANCE = "importance"  # the attribute that says how proposals and posterior agree
+_FREEDOM = 30.0
+_LEAST_WEIGHT = 0.01  # of a mode in the proposal: Laplace's shares may be far off
+
+
+@dataclass(frozen=True)
+class ImportanceRun:
+    """Chains of independent proposals, and what their weights say.
+
+    Parameters
+    ----------
+    drawn : ChainDraws
+        With the statistics lp, log_weight (less the log of the mean weight) and accepted.
+    log_evidence, error : float
+        Nats, data units, and its standard error.
+    k_hat : float
+        Pareto k of the weights; inf where none can be fitted.
+    effective : float
+        Number of independent draws that the weights are worth.
+    acceptance : float
+        Share of proposals that the chains accept.
+    n_modes : int
+        Modes in the proposal.
+    """
+
+    drawn: ChainDraws
+    log_evidence: float
+    error: float
+    k_hat: float
+    effective: float
+    acceptance: float
+    n_modes: int
+
+    @property
+    def n_proposed(self) -> int:
+        """Number of proposals."""
+        return int(np.prod(self.drawn.x.shape[:2]))
+
+    @property
+    def why_not(self) -> str | None:
+        """Why NUTS is to be preferred, as the end of a sentence; None where it is not."""
+        if not self.k_hat <= PARETO_K:
+            return f"the Pareto k of their weights is {self.k_hat:.2f} (at most {PARETO_K})"
+        if self.effective < min(ESS, IMPORTANCE_SHARE * self.n_proposed):
+            return f"{self.effective:.0f} of {self.n_proposed} are effective"
+        return None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a result says of it, plain JSON."""
+        return {
+            "log_evidence": self.log_evidence,
+            "error": self.error,
+            "k_hat": self.k_hat if math.isfinite(self.k_hat) else None,
+            "effective": self.effective,
+            "acceptance": self.acceptance,
+            "proposed": self.n_proposed,
+            "modes": self.n_modes,
+        }
+
+
+def draw_at_modes(
+    target: LogPosterior,
+    modes: Sequence[PosteriorMode],
+    *,
+    draws: int,
+    chains: int,
+    seed: np.random.SeedSequence,
+    cores: int | None = None,
+    progress: Progress | None = None,
+) -> ImportanceRun:
+    """Draw from a posterior by independent proposals at its modes.
+
+    Parameters
+    ----------
+    target : LogPosterior
+    modes : sequence of PosteriorMode
+        All that are known.
+    draws, chains : int
+        As many proposals are made as there are draws in all.
+    seed : SeedSequence
+    cores : int, optional
+        Threads; the result does not depend on it.
+    progress : callable of (chain, draws done, draws in all), optional
+
+    Raises
+    ------
+    SamplingError
+        Where no mode is known, no proposal has a finite density, or the labels overlap.
+    """
+    if not modes:
+        raise SamplingError("no mode of the posterior was found at which to make proposals.")
+    for_proposals, *for_chains = (np.random.default_rng(s) for s in seed.spawn(1 + chains))
+    with one_blas_thread():
+        weights = np.maximum(laplace_shares(modes), _LEAST_WEIGHT)
+        proposal = StudentMixture.at_modes(target, modes, weights / weights.sum(), _FREEDOM)
+        points = proposal.draw(chains * draws, for_proposals)
+        log_proposal = proposal.log_density(points)
+        density = np.empty((chains, draws))
+        for chain, part in enumerate(points.reshape(chains, draws, -1)):
+            density[chain] = target.log_densities(part, cores=cores)
+            if progress is not None:
+                progress(chain, draws, draws)
+    ratios = density.ravel() - log_proposal
+    if not np.isfinite(ratios).any():
+        raise SamplingError("no proposal at the modes of the posterior has a finite density.")
+    largest = ratios.max()
+    relative = np.exp(ratios - largest)
+    mean = relative.mean()
+    log_mean = float(largest + math.log(mean))
+    log_weights, k_hat = smoothed(ratios)
+    starts = for_proposals.permutation(resample(np.exp(log_weights), chains, for_proposals))
+    paths = [
+        _path(part, ratios[start], int(start), first, rng)
+        for part, start, first, rng in zip(
+            ratios.reshape(chains, draws), starts, range(0, ratios.size, draws), for_chains,
+            strict=True,
+        )
+    ]  # fmt: skip
+    places = np.stack(paths)
+    accepted = places == np.arange(ratios.size).reshape(chains, draws)
+    return ImportanceRun(
+        drawn=ChainDraws(
+            x=points[places],
+            statistics={
+                "lp": density.ravel()[places],
+                "log_weight": ratios[places] - log_mean,
+                "accepted": accepted,
+            },
+            interrupted=False,
+        ),
+        log_evidence=log_mean - target.log_unit_of_rows,
+        error=float(relative.std(ddof=1) / (mean * math.sqrt(ratios.size))),
+        k_hat=k_hat,
+        effective=float(relative.sum() ** 2 / (relative**2).sum()),
+        acceptance=float(accepted.mean()),
+        n_modes=len(modes),
+    )
+
+
+def _path(
+    ratios: Array, at_start: float, start: int, first: int, rng: np.random.Generator
+) -> IntArray:
+    """Return where a chain is after each proposal (draw,), as places among all proposals."""
+    place, current = start, at_start
+    out = np.empty(len(ratios), dtype=np.int64)
+    for i, (ratio, log_uniform) in enumerate(
+        zip(ratios.tolist(), np.log(rng.random(len(ratios))).tolist(), strict=True)
+    ):
+        if log_uniform < ratio - current:
+            place, current = first + i, ratio
+        out[i] = place
+    return out

@@ -1,0 +1,137 @@
+"""Modes of a posterior of many rows: found on some of the rows, then climbed to on all of them.
+
+A climb on all rows from the place of a mode that some of them have takes some ten passes, where a
+search takes thousands. The curvature, for which a climb's metric and a proposal ask, is that of as
+many rows as tell it to within a few per cent in every direction.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bayesgmm.data import Dataset
+from bayesgmm.likelihood.climbing import ascend_from, curvature
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.runtime.parallel import one_blas_thread
+from bayesgmm.sampling.mode_search import find_modes, modes_from, starting_points
+from bayesgmm.sampling.posterior_modes import (
+    EVALUATIONS,
+    Labelling,
+    PosteriorMode,
+    climbed_mode,
+    distinct_modes,
+    is_maximum,
+)
+from bayesgmm.sampling.smc import temper
+from bayesgmm.typing import Array
+
+__all__ = ["modes_of_particles", "search_in_stages"]
+
+logger = logging.getLogger(__name__)
+
+_MANY = 20_000  # rows from which on fewer are searched first
+_SEARCHED = 10_000
+_CURVED_ROWS = 20  # for the square of a coordinate: log weights then vary by a tenth of a nat
+_TEMPERED = 500
+_RUNS, _PARTICLES = 4, 64
+_CLIMBED = 32
+
+
+def search_in_stages(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[PosteriorMode]:
+    """Return the modes of a posterior as `find_modes` does, of many rows in two stages.
+
+    EM looks for optima of the likelihood on all rows, which it samples itself; climbs from these
+    and from partitions go to the modes of a posterior of 10,000 rows, and on from there.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    data : Dataset
+        Its rows.
+    seed : int
+    """
+    if len(log_posterior.rows) <= _MANY:
+        return find_modes(log_posterior, data, seed)
+    with one_blas_thread():
+        coarse = _of_some_rows(log_posterior, _SEARCHED, seed)
+        first = modes_from(coarse, data, starting_points(log_posterior, data, seed))
+        found = _lifted(log_posterior, coarse, first, [], seed)
+    logger.info("%d modes, of %d on %d rows", len(found), len(first), _SEARCHED)
+    return found
+
+
+def modes_of_particles(
+    log_posterior: LogPosterior,
+    data: Dataset,
+    known: Sequence[PosteriorMode],
+    seed: int,
+    cores: int | None = None,
+) -> list[PosteriorMode]:
+    """Return the known modes and those near particles of sequential Monte Carlo on some rows.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    data : Dataset
+        Its rows.
+    known : sequence of PosteriorMode
+    seed : int
+    cores : int, optional
+        Threads; the result does not depend on it.
+
+    """
+    few = len(log_posterior.rows) <= _TEMPERED
+    coarse = log_posterior if few else _of_some_rows(log_posterior, _TEMPERED, seed)
+    run = temper(coarse, n_particles=_PARTICLES, n_runs=_RUNS, seed=seed, cores=cores)
+    particles = run.draws.reshape(-1, log_posterior.dim)
+    points = particles[np.linspace(0, len(particles) - 1, _CLIMBED).astype(np.int64)]
+    with one_blas_thread():
+        if few:
+            return modes_from(log_posterior, data, points, known)
+        found = modes_from(coarse, data, points)
+        if len(log_posterior.rows) > _MANY:
+            middle = _of_some_rows(log_posterior, _SEARCHED, seed)
+            found, coarse = _lifted(middle, coarse, found, [], seed), middle
+        return _lifted(log_posterior, coarse, found, known, seed)
+
+
+def _of_some_rows(log_posterior: LogPosterior, size: int, seed: int) -> LogPosterior:
+    rng = np.random.default_rng([seed, size])
+    chosen = np.sort(rng.choice(len(log_posterior.rows), size, replace=False))
+    return LogPosterior(log_posterior.resolved, log_posterior.rows[chosen])
+
+
+def _lifted(
+    target: LogPosterior,
+    coarse: LogPosterior,
+    modes: Iterable[PosteriorMode],
+    known: Sequence[PosteriorMode],
+    seed: int,
+) -> list[PosteriorMode]:
+    """Return the modes of the target to which those of fewer of its rows lead, and the known."""
+    labelling, found = Labelling(target), list(known)
+    for mode in modes:
+        metric = np.linalg.inv(mode.precision) * (coarse.n_counted / target.n_counted)
+        x, value = ascend_from(target, mode.x.copy(), metric, EVALUATIONS)
+        if any(labelling.is_at(other, x, value) for other in found):
+            continue
+        precision = _curvature(target, x, seed)
+        there: PosteriorMode | None
+        if is_maximum(target, x, value, precision):
+            there = PosteriorMode(x, value, precision, labelling.multiplicity(x))
+        else:
+            there = climbed_mode(target, x, known=found)
+        if there is not None:
+            found.append(there)
+    return distinct_modes(target, found)
+
+
+def _curvature(target: LogPosterior, x: Array, seed: int) -> Array:
+    """Return minus the Hessian at x (dim,), its likelihood's part from some of many rows."""
+    size = _CURVED_ROWS * target.dim**2
+    if len(target.rows) <= max(size, _SEARCHED):
+        return curvature(target, x)
+    some = _of_some_rows(target, max(size, _SEARCHED), seed)
+    prior = curvature(LogPosterior(target.resolved, target.rows[:0]), x)
+    return prior + target.n_counted / some.n_counted * (curvature(some, x) - prior)
