@@ -54,6 +54,10 @@ IMPORTANCE_ROWS = 10_000
 # proposals are far from the posterior's shape, and NUTS costs no more for as many.
 IMPORTANCE_SHARE = 0.2
 
+# Rows, counted by their weights, from which on a summary gives the deviation that estimates have
+# whatever the law of the rows: the posterior's own is then below a hundredth of the rows' spread.
+SANDWICH_ROWS = 100_000
+
 # Cost ------------------------------------------------------------------------------------------
 
 # Complete rows that cost as much in a pass as a group of rows with cells or errors of its own does:

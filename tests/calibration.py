@@ -13,10 +13,12 @@ ranks just touches is its p-value.
 
     python -m tests.calibration [NAME ...] [--fits 1000] [--seed 20261121] [--out FOLDER]
 
-runs the long studies, prints their figures and, with --out, keeps ranks and pictures.
+runs the long studies, prints their figures and, with --out, keeps ranks and pictures; and each fit
+as it is done, so that the same command goes on where it was stopped.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -50,7 +52,7 @@ def complete(rows: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -
 class Design:
     """What is simulated: `n_rows` rows from `truth`, which is drawn from the prior when None.
 
-    `seen` makes of rows and their clusters what is fitted.
+    `seen` makes of rows and their clusters what is fitted, `method` draws.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Design:
     n_rows: int
     truth: Parameters | None = None
     seen: Callable[[np.ndarray, np.ndarray, np.random.Generator], Dataset | np.ndarray] = complete
+    method: str = "nuts"
 
 
 @dataclass(frozen=True)
@@ -181,18 +184,21 @@ DESIGNS = {
         _one_rate(),
         replace(prior_design(2, 2, 60), name="missing", seen=lacking),
         replace(prior_design(2, 2, 40), name="labels", seen=labelled),
+        replace(prior_design(2, 2, 2_000), name="at_modes", method="importance"),
     )
 }
 
 
-def run_study(design: Design, n_fits: int, length: Length, seed: int = SEED) -> Study:
-    """Simulate and fit; every fit is kept, whatever its chains look like.
+def run_study(
+    design: Design, n_fits: int, length: Length, seed: int = SEED, folder: Path | None = None
+) -> Study:
+    """Simulate and fit; every fit counts, whatever its chains look like.
 
     On so few rows the search for starting points is most of the work, and needs few starts itself.
     """
     with mock.patch.object(mode_search, "_EM_STARTS", 4):
         children = np.random.SeedSequence(seed).spawn(n_fits)
-        fits = [_fit(design, length, child) for child in children]
+        fits = list(_fits(design, length, children, seed, folder))
     ranks, r_hat, sample_size, divergences = zip(*fits, strict=True)
     return Study(
         ranks={name: np.array([fit[name] for fit in ranks]) for name in ranks[0]},
@@ -201,6 +207,29 @@ def run_study(design: Design, n_fits: int, length: Length, seed: int = SEED) -> 
         sample_size=np.array(sample_size),
         divergences=np.array(divergences),
     )
+
+
+def _fits(
+    design: Design,
+    length: Length,
+    seeds: list[np.random.SeedSequence],
+    seed: int,
+    folder: Path | None,
+) -> Iterator[tuple[dict[str, int], float, float, int]]:
+    """Yield each fit; those that a folder has of this study are not made again."""
+    if folder is None:
+        yield from (_fit(design, length, child) for child in seeds)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{design.name}_{seed}.jsonl").open("a+") as file:
+        file.seek(0)
+        done = [json.loads(line) for line in file][: len(seeds)]
+        yield from (tuple(fit) for fit in done)
+        for child in seeds[len(done) :]:
+            fit = _fit(design, length, child)
+            file.write(json.dumps(fit) + "\n")
+            file.flush()
+            yield fit
 
 
 def _fit(
@@ -217,6 +246,7 @@ def _fit(
         tune=length.tune,
         chains=length.chains,
         cores=1,
+        method=design.method,
         seed=int(rng.integers(2**32)),
         relabel=None,
         log_likelihood=False,
@@ -237,7 +267,8 @@ def _fit(
     ranked = [drawn[name] for name in WATCHED]
     r_hat = max(float(array_stats.rhat(d, chain_axis=0, draw_axis=1)) for d in ranked)
     size = min(float(array_stats.ess(d, chain_axis=0, draw_axis=1)) for d in ranked)
-    return ranks, r_hat, size, int(statistics["diverging"].sum())
+    divergences = int(statistics["diverging"].sum()) if "diverging" in statistics else 0
+    return ranks, r_hat, size, divergences
 
 
 def functions(
@@ -416,7 +447,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for design in [DESIGNS[name] for name in arguments.names or DESIGNS]:
         start = time.process_time()
-        study = run_study(design, arguments.fits, LONG, arguments.seed)
+        study = run_study(design, arguments.fits, LONG, arguments.seed, arguments.out)
         print(describe(design, study, time.process_time() - start), flush=True)
         if arguments.out:
             keep(design, study, arguments.out)

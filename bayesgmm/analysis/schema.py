@@ -179,6 +179,7 @@ class SamplerSection:
     tune: AtLeastOne = 1000
     chains: AtLeastOne = 4
     target_accept: Share = 0.9
+    method: Literal["auto", "nuts", "smc", "importance"] = "auto"
     max_draws: NotNegative | None = None
     evidence: EvidenceRoutes = "both"
     log_likelihood: Flag = True

@@ -24,6 +24,8 @@ from bayesgmm.cli.options import (
     LabelsInformWeights,
     LogLikelihood,
     MaxDraws,
+    Method,
+    MethodOption,
     NoisesOption,
     NuOption,
     Overwrite,
@@ -145,7 +147,8 @@ def check(
     structures = ", ".join(spec.model.structures)
     families = "" if len(spec.model.families) == 1 else f", {len(spec.model.families)} families"
     print_line(f"model      K = {spec.model.numbers}, covariance {structures}{families}{picked}")
-    print_line(f"sampler    {sampler.chains} chains of {sampler.tune} + {sampler.draws} draws")
+    chains = f"{sampler.chains} chains of {sampler.tune} + {sampler.draws} draws"
+    print_line(f"sampler    {chains}, method {sampler.method}")
     print_line(f"{file} is valid")
     return Exit.OK
 
@@ -169,6 +172,7 @@ def compare(
     known: Known = "",
     cluster_names: ClusterNamesByK = None,
     format: ReportFormat = "html",
+    method: MethodOption = Method.AUTO,
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -193,6 +197,7 @@ def compare(
     sampler: dict[str, Any] = {"draws": draws, "tune": tune, "target_accept": target_accept}
     sampler |= {"chains": chains, "max_draws": max_draws, "evidence": evidence, "seed": seed}
     sampler["log_likelihood"] = log_likelihood
+    sampler["method"] = method.value
     spec = AnalysisSpec.from_dict(
         {
             "name": data_name(data),

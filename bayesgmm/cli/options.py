@@ -1,6 +1,7 @@
 """Arguments and options that several commands share."""
 
 import csv
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -34,6 +35,8 @@ __all__ = [
     "NoisesOption",
     "NuOption",
     "MaxDraws",
+    "Method",
+    "MethodOption",
     "OneComponentCount",
     "Overwrite",
     "PosteriorFile",
@@ -153,6 +156,25 @@ Draws = Annotated[
 TargetAccept = Annotated[
     float | None,
     typer.Option(help="Mean acceptance probability of NUTS, between 0 and 1; 0.9 by default."),
+]
+
+
+class Method(StrEnum):
+    """Samplers."""
+
+    AUTO = "auto"
+    NUTS = "nuts"
+    SMC = "smc"
+    IMPORTANCE = "importance"
+
+
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="Sampler; auto draws at the modes where rows are many and that is borne out, else by "
+        "NUTS.",
+    ),
 ]
 Tune = Annotated[int | None, typer.Option(min=1, help="Warm-up draws per chain; 1000 by default.")]
 Evidence = Annotated[

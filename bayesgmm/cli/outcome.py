@@ -11,14 +11,13 @@ __all__ = ["Exit", "as_options", "exit_code", "one_line", "sentence"]
 
 _BY_FILE = frozenset({"run", "check", "datasets"})
 _OF_THE_COMMAND = frozenset(
-    {"draws", "method", "out", "overwrite", "resume", "tune"}
+    {"draws", "out", "overwrite", "resume", "tune"}
 )  # also where a model file holds the others
-_BY_NUTS = frozenset({"run", "compare"})  # the sampler is chosen for one posterior alone
 _SECTIONS = {
     **dict.fromkeys(("covariance", "resolution", "labels_inform_weights"), "model"),
     **dict.fromkeys(("family", "nu", "noise"), "model"),
     "scale_family": "model.priors",
-    "target_accept": "sampler",
+    **dict.fromkeys(("target_accept", "method"), "sampler"),
 }
 _VERBS = frozenset({"combine_modes", "extend", "relabel"})  # of Python alone
 
@@ -108,8 +107,6 @@ def _said(option: Option, command: str) -> str:
     """Return how an option is given to a command, or in the model file that it reads."""
     if command in _BY_FILE and (option.text or option.name not in _OF_THE_COMMAND):
         return _in_model_file(option)
-    if option.name == "method" and command in _BY_NUTS:
-        return f"bayesgmm sample {_on_command_line(option)}"
     return _on_command_line(option)
 
 

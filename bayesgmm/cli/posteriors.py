@@ -17,6 +17,8 @@ from bayesgmm.cli.options import (
     Json,
     LabelsInformWeights,
     LogLikelihood,
+    Method,
+    MethodOption,
     NoiseOption,
     NuOption,
     OneComponentCount,
@@ -62,15 +64,6 @@ __all__ = ["register"]
 _DECIMALS = 6  # of a probability: draws say nothing of what lies beyond
 
 CsvFile = Annotated[Path | None, typer.Option(help="CSV file to write; stdout by default.")]
-
-
-class Method(StrEnum):
-    """Samplers."""
-
-    AUTO = "auto"
-    NUTS = "nuts"
-    SMC = "smc"
-    IMPORTANCE = "importance"
 
 
 class Format(StrEnum):
@@ -159,7 +152,7 @@ def sample(
     prior: PriorOptions = None,
     cluster_names: ClusterNames = None,
     title: Title = "",
-    method: Annotated[Method, typer.Option(help="Sampler.")] = Method.AUTO,
+    method: MethodOption = Method.AUTO,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,

@@ -36,14 +36,15 @@ from bayesgmm.limits import MOST_REFITS, PARETO_K
 from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import with_attributes
+from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.progress import check_progress
 from bayesgmm.runtime.seeds import integer, integers
-from bayesgmm.sampling import sample
+from bayesgmm.sampling import METHODS, sample
+from bayesgmm.sampling.importance import IMPORTANCE
 
 __all__ = ["compare"]
 
@@ -79,6 +80,7 @@ def compare(
     tune: int = 1000,
     chains: int = 4,
     target_accept: float = 0.9,
+    method: Literal["auto", "nuts", "smc", "importance"] = "auto",
     max_draws: int | None = None,
     cores: int | None = None,
     evidence: EvidenceRoutes = "both",
@@ -117,10 +119,12 @@ def compare(
         The features among the columns of `data`, in this order; all by default.
     draws, tune, chains : int
     target_accept : float
+    method : {"auto", "nuts", "smc", "importance"}
         As in `sample`.
     max_draws : int, optional
         From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
         many each time, at most this number a chain; `draws` by default, that is once; 0 for never.
+        Too few proposals at the modes are made anew, twice as many.
     cores : int, optional
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
@@ -178,6 +182,7 @@ def compare(
         "tune": check_count("tune", tune),
         "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
+        "method": check_one_of("method", method, METHODS),
         "cores": None if cores is None else check_count("cores", cores),
     }
     check_progress(progress)
@@ -304,7 +309,11 @@ def _sample_until_good(
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
-                view = Draws(extend(view, longer, seed=integer(seeds.spawn(1)[0])))
+                again = integer(seeds.spawn(1)[0])
+                if verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None:
+                    view = Draws(sample(data, spec, draws=2 * longer, seed=again, **options))
+                else:
+                    view = Draws(extend(view, longer, seed=again))
             except SamplingError as error:
                 logger.info("K = %d stays as it is: %s", spec.n_components, error)
                 break

@@ -260,7 +260,8 @@ def _sample(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) 
     """Compare one model under the other setting as the comparison did, and take what is had."""
     row, view = study.row(spec), study.views[spec]
     sampler: Mapping[str, Any] = attribute(view.tree, "sampler") or {}
-    lengths = {n: sampler[n] for n in ("draws", "tune", "chains", "target_accept") if n in sampler}
+    names = ("draws", "tune", "chains", "target_accept", "method")
+    lengths = {name: sampler[name] for name in names if name in sampler}
     routes: EvidenceRoutes = "none"
     if not math.isnan(row["log_evidence"]):
         routes = "bridge" if math.isnan(row["log_evidence_smc"]) else "both"

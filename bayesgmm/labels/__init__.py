@@ -5,6 +5,7 @@ from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
+from bayesgmm.labels.sandwich import sandwich_deviations
 from bayesgmm.labels.stephens import stephens
 from bayesgmm.posterior.mcmc_error import ChainStatistics, chain_statistics
 
@@ -23,5 +24,6 @@ __all__ = [
     "largest_share",
     "modal_draw",
     "relabel",
+    "sandwich_deviations",
     "stephens",
 ]

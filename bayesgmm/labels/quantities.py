@@ -81,7 +81,7 @@ def label_free_quantities(draws: Draws) -> list[Quantity]:
     return quantities
 
 
-def cluster_quantities(draws: Draws) -> list[Quantity]:
+def cluster_quantities(draws: Draws, at: Parameters | None = None) -> list[Quantity]:
     """Return weights, means, scales, correlations and tails of each cluster as scalars.
 
     What is constant by structure is left out (the weight of a single cluster, the diagonal of a
@@ -90,12 +90,15 @@ def cluster_quantities(draws: Draws) -> list[Quantity]:
     Parameters
     ----------
     draws : Draws
+    at : Parameters, optional
+        Other points (point, ...) of the same model, in the place of the draws, as one chain.
 
     Returns
     -------
     list of Quantity
     """
-    parameters = draws.parameters.each(lambda value: value.reshape(*draws.shape, *value.shape[1:]))
+    given, shape = (draws.parameters, draws.shape) if at is None else (at, (1, len(at.weights)))
+    parameters = given.each(lambda value: value.reshape(*shape, *value.shape[1:]))
     features, clusters = list(draws.features), [str(name) for name in draws.clusters]
     quantities = []
     if len(clusters) > 1 or parameters.noise is not None:

@@ -1,16 +1,65 @@
-"""Log likelihoods of many points in few readings of many rows, shared out among threads."""
+"""Log densities of many points: few readings of many rows, shared out among threads."""
+
+from collections import deque
 
 import numpy as np
 
 from bayesgmm.likelihood.compiled.batches import add_log_likelihoods, whiten_points
+from bayesgmm.likelihood.compiled.draws import terms_without_rows
+from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.kernels import BLOCK
 from bayesgmm.runtime.parallel import in_threads
 from bayesgmm.typing import Array
 
-__all__ = ["ROWS_A_TASK", "batched_log_likelihoods"]
+__all__ = ["ROWS_A_TASK", "batched_log_likelihoods", "densities_of_points"]
 
 ROWS_A_TASK = 32 * BLOCK  # fixed, so that sums do not depend on the threads
 _POINTS_A_BATCH = 64
+
+
+def densities_of_points(
+    points: Array,
+    flat: Array,
+    annotated: Array | None,
+    n_rows: int,
+    shape: tuple[int, int],
+    cores: int | None = None,
+) -> Array:
+    """Return the log posterior density at each point, nats, fitting units; -inf where it is 0.
+
+    Few rows are gone through in this thread, point by point. Many are shared out among threads, and
+    plain ones of Gaussians go through `batched_log_likelihoods`.
+
+    Parameters
+    ----------
+    points : array of shape (point, dim)
+        Unconstrained coordinates.
+    flat, annotated : arrays
+        The problem, as `LogPosterior` has it; `annotated` is None where all rows are plain, and
+        components Gaussian.
+    n_rows : int
+        Number of all rows.
+    shape : tuple of int
+        Numbers of clusters and features.
+    cores : int, optional
+        Threads; all that there are by default. The result does not depend on it.
+    """
+    if annotated is None and n_rows > ROWS_A_TASK:
+        out = batched_log_likelihoods(points, flat, n_rows, shape, cores)
+        finite = np.isfinite(out)
+        out[finite] += terms_without_rows(points[finite], flat)[:, 1:].sum(axis=1)
+        return np.where(np.isfinite(out), out, -np.inf)
+    out = np.empty(len(points))
+    if n_rows <= ROWS_A_TASK:
+        log_densities(points, flat, annotated, out)
+        return out
+
+    def fill(place: int) -> None:
+        part = slice(place, place + 1)
+        log_densities(points[part], flat, annotated, out[part])
+
+    deque(in_threads(fill, range(len(points)), cores=cores), maxlen=0)
+    return out
 
 
 def batched_log_likelihoods(

@@ -9,7 +9,14 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.parallel import end_if_stopped
 from bayesgmm.typing import Array
 
-__all__ = ["ascend_from", "curvature", "curvatures", "row_scores"]
+__all__ = [
+    "ascend_from",
+    "curvature",
+    "curvature_by_some",
+    "curvatures",
+    "row_scores",
+    "some_rows",
+]
 
 _STEP = 1e-4
 _BLOCK_VALUES = 2**21
@@ -49,6 +56,19 @@ def curvatures(target: LogPosterior, points: Array) -> Array:
         end_if_stopped()
         curvature_at(x, target.flat, target.annotated, its_steps, hessian)
     return out
+
+
+def some_rows(target: LogPosterior, size: int, seed: int) -> LogPosterior:
+    """Return the log posterior of so many of the rows, chosen at random; prior and units stay."""
+    rng = np.random.default_rng([seed, size])
+    chosen = np.sort(rng.choice(len(target.rows), size, replace=False))
+    return LogPosterior(target.resolved, target.rows[chosen])
+
+
+def curvature_by_some(target: LogPosterior, some: LogPosterior, x: Array) -> Array:
+    """Return minus the Hessian at x (dim,), its likelihood's part in proportion from some rows."""
+    prior = curvature(LogPosterior(target.resolved, target.rows[:0]), x)
+    return prior + target.n_counted / some.n_counted * (curvature(some, x) - prior)
 
 
 def row_scores(target: LogPosterior, x: Array) -> Iterator[tuple[slice, Array]]:

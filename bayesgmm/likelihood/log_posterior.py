@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, log_softmax
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, with_noise
-from bayesgmm.likelihood.batches import ROWS_A_TASK, batched_log_likelihoods
+from bayesgmm.likelihood.batches import densities_of_points
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import (
     flatten,
@@ -17,7 +17,6 @@ from bayesgmm.likelihood.compiled.coordinates import (
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
-from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
 from bayesgmm.likelihood.compiled.points import constrained_point
@@ -121,21 +120,13 @@ class LogPosterior:
     def log_densities(self, points: Array, *, cores: int | None = None) -> Array:
         """Return the log posterior density in x at points (..., dim), nats, fitting units.
 
-        Many plain rows are read once for many points, in threads, on whose number nothing depends.
+        Many rows are shared out among threads, on whose number nothing depends; plain ones of
+        Gaussians are read once for many points.
         """
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
-        if self.annotated is None and self._layout.n_plain > ROWS_A_TASK:
-            return self._in_batches(flat_points, cores).reshape(points.shape[:-1])
-        out = np.empty(points.shape[:-1])
-        log_densities(flat_points, self.flat, self.annotated, out.reshape(-1))
-        return out
-
-    def _in_batches(self, points: Array, cores: int | None) -> Array:
         size = self.resolved.n_components, self.resolved.n_features
-        sums = batched_log_likelihoods(points, self.flat, self._layout.n_plain, size, cores)
-        finite = np.isfinite(sums)
-        sums[finite] += terms_without_rows(points[finite], self.flat)[:, 1:].sum(axis=1)
-        return np.where(np.isfinite(sums), sums, -np.inf)
+        problem = self.flat, self.annotated, len(self.rows), size
+        return densities_of_points(flat_points, *problem, cores).reshape(points.shape[:-1])
 
     def rowwise(self, points: Array, rows: RowTable) -> Array:
         """Return log p(row | point) at points (..., dim): (..., row), nats, data units."""

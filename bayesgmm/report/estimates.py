@@ -20,6 +20,12 @@ _NOT_GAUSSIAN = (
     "likelihood."
 )
 
+_SANDWICH = (
+    " The sandwich sd is the standard deviation of estimates from so many rows whatever their law "
+    "is (Huber 1967; White 1982): where it is larger than the sd, the rows do not follow the "
+    "model, and the intervals are too narrow."
+)
+
 
 def estimates(subject: Subject) -> Section:
     """Give the parameters with intervals and Monte Carlo errors, and the density."""
@@ -46,6 +52,8 @@ def estimates(subject: Subject) -> Section:
         "Monte Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without "
         "the recording error; intervals of correlations are taken on the artanh scale."
     )
+    if "sd_sandwich" in frame:
+        caption += _SANDWICH
     blocks.append(estimate_table(caption, frame, subject.units))
     if subject.named:
         blocks += _pictures(subject)

@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesgmm.data import Annotations, is_parquet
 from bayesgmm.likelihood.annotated_rows import values_of
+from bayesgmm.limits import IMPORTANCE_ROWS
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.report.document import Block, Code, Facts, Section, Text
@@ -66,7 +67,8 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     if subject.comparison is None:
         options += _families(spec)
     run = {name: sampler[name] for name in ("draws", "tune", "chains") if name in sampler}
-    settings = [*(f"{name}={value}" for name, value in run.items()), f"seed={subject.seed}"]
+    settings = [*(f"{name}={value}" for name, value in run.items()), *_method(subject, sampler)]
+    settings.append(f"seed={subject.seed}")
     if subject.comparison is None:
         arguments = [str(spec.n_components), f"{spec.covariance!r}", *options]
         model = f"bayesgmm.MixtureSpec({', '.join(arguments)})"
@@ -83,6 +85,14 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     options = [*_compared_families(models), *options]
     arguments = [f"n_components={ks}", f"covariance={covariance!r}", *options, *settings]
     return f"import bayesgmm\n\n{read}\ncomparison = bayesgmm.compare(data, {', '.join(arguments)})"
+
+
+def _method(subject: Subject, sampler: dict[str, Any]) -> list[str]:
+    """Return the method where the one that is taken unasked might be another."""
+    method, few = sampler.get("method"), subject.n_obs < IMPORTANCE_ROWS
+    if _is_adopted(sampler) or "chosen" in sampler or (method == "nuts" and few):
+        return []
+    return [f"method={method!r}"]
 
 
 def _families(spec: MixtureSpec) -> list[str]:

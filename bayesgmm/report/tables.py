@@ -13,6 +13,7 @@ __all__ = ["estimate_table"]
 _HEADERS = {
     "ess_bulk": "bulk ESS",
     "ess_tail": "tail ESS",
+    "sd_sandwich": "sandwich sd",
     "r_hat": "R\N{NON-BREAKING HYPHEN}hat",
     "mcse_mean": "MCSE of mean",
     "mcse_sd": "MCSE of sd",

@@ -17,7 +17,7 @@ and Gabry (2024), J. Machine Learning Research 25:72 (k-hat). Owen and Zhou (200
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,14 @@ from bayesgmm.sampling.resampling import resample
 from bayesgmm.sampling.student_mixture import StudentMixture
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["IMPORTANCE", "ImportanceRun", "draw_at_modes"]
+__all__ = [
+    "IMPORTANCE",
+    "ImportanceRun",
+    "Proposals",
+    "draw_at_modes",
+    "independence_path",
+    "propose",
+]
 
 IMPORTANCE = "importance"  # the attribute that says how proposals and posterior agree
 _FREEDOM = 30.0
@@ -96,6 +103,66 @@ class ImportanceRun:
         }
 
 
+class Proposals(NamedTuple):
+    """Independent proposals at the modes, nats, fitting units.
+
+    Parameters
+    ----------
+    points : array of shape (proposal, dim)
+    density : array of shape (proposal,)
+        Log posterior density in x.
+    log_ratios : array of shape (proposal,)
+        Its log ratio to the density that they were drawn from: their log weights.
+    """
+
+    points: Array
+    density: Array
+    log_ratios: Array
+
+
+def propose(
+    target: LogPosterior,
+    modes: Sequence[PosteriorMode],
+    *,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    cores: int | None = None,
+    progress: Progress | None = None,
+) -> Proposals:
+    """Draw proposals at the modes of a posterior, as `draw_at_modes` does.
+
+    Parameters
+    ----------
+    target : LogPosterior
+    modes : sequence of PosteriorMode
+        At least one.
+    shape : tuple of int
+        Chains, and draws in each: there are as many proposals in all.
+    rng : Generator
+    cores : int, optional
+    progress : callable of (chain, draws done, draws in all), optional
+
+    Raises
+    ------
+    SamplingError
+        Where no proposal has a finite density, or the labels overlap.
+    """
+    chains, draws = shape
+    weights = np.maximum(laplace_shares(modes), _LEAST_WEIGHT)
+    proposal = StudentMixture.at_modes(target, modes, weights / weights.sum(), _FREEDOM)
+    points = proposal.draw(chains * draws, rng)
+    log_proposal = proposal.log_density(points)
+    density = np.empty(shape)
+    for chain, part in enumerate(points.reshape(*shape, -1)):
+        density[chain] = target.log_densities(part, cores=cores)
+        if progress is not None:
+            progress(chain, draws, draws)
+    log_ratios = density.ravel() - log_proposal
+    if not np.isfinite(log_ratios).any():
+        raise SamplingError("no proposal at the modes of the posterior has a finite density.")
+    return Proposals(points, density.ravel(), log_ratios)
+
+
 def draw_at_modes(
     target: LogPosterior,
     modes: Sequence[PosteriorMode],
@@ -128,44 +195,30 @@ def draw_at_modes(
     if not modes:
         raise SamplingError("no mode of the posterior was found at which to make proposals.")
     for_proposals, *for_chains = (np.random.default_rng(s) for s in seed.spawn(1 + chains))
+    shape = chains, draws
     with one_blas_thread():
-        weights = np.maximum(laplace_shares(modes), _LEAST_WEIGHT)
-        proposal = StudentMixture.at_modes(target, modes, weights / weights.sum(), _FREEDOM)
-        points = proposal.draw(chains * draws, for_proposals)
-        log_proposal = proposal.log_density(points)
-        density = np.empty((chains, draws))
-        for chain, part in enumerate(points.reshape(chains, draws, -1)):
-            density[chain] = target.log_densities(part, cores=cores)
-            if progress is not None:
-                progress(chain, draws, draws)
-    ratios = density.ravel() - log_proposal
-    if not np.isfinite(ratios).any():
-        raise SamplingError("no proposal at the modes of the posterior has a finite density.")
-    largest = ratios.max()
-    relative = np.exp(ratios - largest)
-    mean = relative.mean()
-    log_mean = float(largest + math.log(mean))
+        points, density, ratios = propose(
+            target, modes, shape=shape, rng=for_proposals, cores=cores, progress=progress
+        )
+    relative = np.exp(ratios - ratios.max())
+    mean = float(relative.mean())
+    log_mean = float(ratios.max()) + math.log(mean)
     log_weights, k_hat = smoothed(ratios)
     starts = for_proposals.permutation(resample(np.exp(log_weights), chains, for_proposals))
-    paths = [
-        _path(part, ratios[start], int(start), first, rng)
-        for part, start, first, rng in zip(
-            ratios.reshape(chains, draws), starts, range(0, ratios.size, draws), for_chains,
-            strict=True,
-        )
-    ]  # fmt: skip
-    places = np.stack(paths)
-    accepted = places == np.arange(ratios.size).reshape(chains, draws)
+    places = np.stack(
+        [
+            independence_path(part, ratios[start], int(start), chain * draws, for_chains[chain])
+            for chain, (part, start) in enumerate(zip(ratios.reshape(shape), starts, strict=True))
+        ]
+    )
+    accepted = places == np.arange(ratios.size).reshape(shape)
+    statistics = {
+        "lp": density[places],
+        "log_weight": ratios[places] - log_mean,
+        "accepted": accepted,
+    }
     return ImportanceRun(
-        drawn=ChainDraws(
-            x=points[places],
-            statistics={
-                "lp": density.ravel()[places],
-                "log_weight": ratios[places] - log_mean,
-                "accepted": accepted,
-            },
-            interrupted=False,
-        ),
+        drawn=ChainDraws(x=points[places], statistics=statistics, interrupted=False),
         log_evidence=log_mean - target.log_unit_of_rows,
         error=float(relative.std(ddof=1) / (mean * math.sqrt(ratios.size))),
         k_hat=k_hat,
@@ -175,7 +228,7 @@ def draw_at_modes(
     )
 
 
-def _path(
+def independence_path(
     ratios: Array, at_start: float, start: int, first: int, rng: np.random.Generator
 ) -> IntArray:
     """Return where a chain is after each proposal (draw,), as places among all proposals."""

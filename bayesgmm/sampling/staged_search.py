@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.likelihood.climbing import ascend_from, curvature
+from bayesgmm.likelihood.climbing import ascend_from, curvature, curvature_by_some, some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.mode_search import find_modes, modes_from, starting_points
@@ -54,7 +54,7 @@ def search_in_stages(log_posterior: LogPosterior, data: Dataset, seed: int) -> l
     if len(log_posterior.rows) <= _MANY:
         return find_modes(log_posterior, data, seed)
     with one_blas_thread():
-        coarse = _of_some_rows(log_posterior, _SEARCHED, seed)
+        coarse = some_rows(log_posterior, _SEARCHED, seed)
         first = modes_from(coarse, data, starting_points(log_posterior, data, seed))
         found = _lifted(log_posterior, coarse, first, [], seed)
     logger.info("%d modes, of %d on %d rows", len(found), len(first), _SEARCHED)
@@ -82,7 +82,7 @@ def modes_of_particles(
 
     """
     few = len(log_posterior.rows) <= _TEMPERED
-    coarse = log_posterior if few else _of_some_rows(log_posterior, _TEMPERED, seed)
+    coarse = log_posterior if few else some_rows(log_posterior, _TEMPERED, seed)
     run = temper(coarse, n_particles=_PARTICLES, n_runs=_RUNS, seed=seed, cores=cores)
     particles = run.draws.reshape(-1, log_posterior.dim)
     points = particles[np.linspace(0, len(particles) - 1, _CLIMBED).astype(np.int64)]
@@ -91,15 +91,9 @@ def modes_of_particles(
             return modes_from(log_posterior, data, points, known)
         found = modes_from(coarse, data, points)
         if len(log_posterior.rows) > _MANY:
-            middle = _of_some_rows(log_posterior, _SEARCHED, seed)
+            middle = some_rows(log_posterior, _SEARCHED, seed)
             found, coarse = _lifted(middle, coarse, found, [], seed), middle
         return _lifted(log_posterior, coarse, found, known, seed)
-
-
-def _of_some_rows(log_posterior: LogPosterior, size: int, seed: int) -> LogPosterior:
-    rng = np.random.default_rng([seed, size])
-    chosen = np.sort(rng.choice(len(log_posterior.rows), size, replace=False))
-    return LogPosterior(log_posterior.resolved, log_posterior.rows[chosen])
 
 
 def _lifted(
@@ -132,6 +126,4 @@ def _curvature(target: LogPosterior, x: Array, seed: int) -> Array:
     size = _CURVED_ROWS * target.dim**2
     if len(target.rows) <= max(size, _SEARCHED):
         return curvature(target, x)
-    some = _of_some_rows(target, max(size, _SEARCHED), seed)
-    prior = curvature(LogPosterior(target.resolved, target.rows[:0]), x)
-    return prior + target.n_counted / some.n_counted * (curvature(some, x) - prior)
+    return curvature_by_some(target, some_rows(target, max(size, _SEARCHED), seed), x)

@@ -12,7 +12,12 @@ from arviz_stats.base import array_stats
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count, check_one_of, check_prob, check_texts, items_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
+from bayesgmm.labels import (
+    Quantity,
+    cluster_quantities,
+    label_free_quantities,
+    sandwich_deviations,
+)
 from bayesgmm.limits import IDENTIFIED, INTERVAL
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import chain_statistics
@@ -61,7 +66,10 @@ def summarize(
         Index such as "means[1, eruptions]"; what clusters share appears once, "scales[eruptions]".
         Columns mean, sd, the intervals' bounds (eti89_lb, eti89_ub), ess_bulk, ess_tail, r_hat,
         mcse_mean, mcse_sd; data units. ESS and equal-tailed interval of correlations are taken on
-        the artanh scale, and the interval is reported on (-1, 1). In the style of papers all cells
+        the artanh scale, and the interval is reported on (-1, 1). From 100,000 rows on also
+        sd_sandwich, the deviation that estimates from so many rows have whatever the law of the
+        rows is: where it is larger than sd, the model is not that law, and the posterior is surer
+        than it may be. In the style of papers all cells
         are text: index in words with units, columns cluster, mean and one for each interval, with
         two digits of the standard deviation, and no more than the Monte Carlo error leaves certain.
 
@@ -95,6 +103,9 @@ def summarize(
         table = _printed(draws, chosen, prob, ci_kind)
     else:
         table = _table(chosen, prob, ci_kind)
+        if sandwich := sandwich_deviations(draws):
+            beside = [sandwich.get(name, math.nan) for name in table.index]
+            table.insert(list(table.columns).index("sd") + 1, "sd_sandwich", beside)
     table.attrs["withheld"] = {draws.clusters[k].item(): score for k, score in withheld.items()}
     return table
 

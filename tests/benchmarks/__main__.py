@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g] [h]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g] [h] [i]`."""
 
 import os
 import sys
@@ -17,6 +17,7 @@ PARTS = {
     "f": ("whole", "lines"),
     "g": ("reading", "lines"),
     "h": ("annotated", "lines"),
+    "i": ("importance", "lines"),
 }
 
 

@@ -156,7 +156,7 @@ def test_options_survive_what_is_done_to_messages() -> None:
             Option("method", "smc"),
             "method='smc'",
             "--method 'smc'",
-            "bayesgmm sample --method 'smc'",
+            "method = 'smc' in [sampler]",
         ),
         (Option("draws"), "draws", "--draws", "--draws"),
         (Option("target_accept"), "target_accept", "--target-accept", "target_accept in [sampler]"),
@@ -182,13 +182,6 @@ def test_the_cures_of_a_verdict_are_said_in_the_words_of_the_command() -> None:
     for command in ("", "run"):
         said = as_options(short, command)
         assert said.endswith("times as many --draws, or go on with extend(posterior) in Python.")
-
-
-@pytest.mark.parametrize("command", ["run", "compare"])
-def test_a_command_without_a_choice_of_sampler_names_the_one_that_has_it(command: str) -> None:
-    advice = Advice("sample with ", Option("method", "smc"), ".")
-    assert as_options(advice, "sample") == "sample with --method 'smc'."
-    assert as_options(advice, command) == "sample with bayesgmm sample --method 'smc'."
 
 
 def test_the_command_line_says_a_verdict_in_its_own_words(capsys) -> None:

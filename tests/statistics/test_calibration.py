@@ -1,4 +1,4 @@
-"""Calibration and coverage: 200 fits of one shape here, five long studies on demand.
+"""Calibration and coverage: 200 fits of one shape here, the long studies on demand.
 
 Levels. Ranks of all functions of a study together are refused at 1 in 1,000 (Bonferroni over the
 functions, which depend on each other), coverages beyond 4 binomial standard errors of nominal. A
@@ -31,6 +31,18 @@ def test_ranks_are_uniform_and_intervals_cover():
     study = run_study(DESIGNS["D2K2"], 60, SHORT)
     assert_calibrated(study)
     assert_covers(study, LEVELS[:2])
+
+
+def test_a_study_goes_on_where_it_was_stopped(tmp_path):
+    design, length = DESIGNS["D1K2"], Length(chains=2, tune=50, draws=20, thin=4)
+    whole = run_study(design, 3, length)
+    run_study(design, 2, length, folder=tmp_path)
+    (lines,) = [path.read_text().splitlines() for path in tmp_path.iterdir()]
+    resumed = run_study(design, 3, length, folder=tmp_path)
+    assert len(lines) == 2
+    for name, ranks in whole.ranks.items():
+        assert np.array_equal(resumed.ranks[name], ranks)
+    assert np.array_equal(resumed.r_hat, whole.r_hat)
 
 
 @pytest.mark.slow

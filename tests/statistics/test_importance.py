@@ -1,20 +1,24 @@
 """Importance sampling at the modes: draws, evidence and verdict."""
 
 import logging
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
 from bayesgmm.evidence.bridge import bridge
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.resolved import resolve
+from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.sampling import methods
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.permuting import permutation_matrix
 from bayesgmm.sampling.student_mixture import StudentMixture
+from tests.benchmarks.simulated import simulated_rows
 from tests.support.places import ROOT
 
 FAITHFUL = np.loadtxt(ROOT / "models/data/faithful.csv", delimiter=",", skiprows=1)
@@ -42,6 +46,75 @@ def test_draws_and_evidence_are_those_of_nuts_and_bridge() -> None:
     view = Draws(tree)
     value, error = bridge(view.target, view.coordinates, 1)
     assert abs(evidence.value - value) < 4.0 * np.hypot(evidence.error, error)
+
+
+def everything_known(n: int) -> bg.Dataset:
+    """Rows with missing cells, errors, weights and some labels."""
+    rng = np.random.default_rng(n)
+    kinds = rng.integers(2, size=n)
+    frame = pd.DataFrame(6.0 * kinds[:, None] + rng.normal(size=(n, 2)), columns=["x", "y"])
+    frame.loc[::4, "y"] = np.nan
+    return bg.Dataset.from_frame(
+        frame,
+        missing="mar",
+        weights=1.0 + np.arange(n) % 2,
+        weights_kind="frequency",
+        labels=[["low", "high"][kind] if i % 5 == 0 else None for i, kind in enumerate(kinds)],
+        errors={"x": 0.1 + 0.2 * (np.arange(n) % 2)},
+    )
+
+
+@pytest.mark.parametrize("rows", ["plain", "annotated"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"family": "t"}, {"family": "t", "nu": "own"}, {"noise": "uniform"}],
+    ids=["normal", "t", "t, own nu", "noise"],
+)
+def test_every_family_and_kind_of_rows_is_sampled_right(options: dict[str, Any], rows: str) -> None:
+    """The chains' moments are those of NUTS, the evidence that of a bridge from NUTS's draws."""
+    if rows == "annotated":
+        data = everything_known(300)
+    else:
+        strays = np.random.default_rng(3).uniform(-4.0, 12.0, (15, 1))
+        data = as_dataset(np.concatenate([rows_of(300), strays]))
+    spec = bg.MixtureSpec(2, **options)
+    seen: dict[str, Any] = {"seed": 1, "log_likelihood": False}
+    tree = bg.sample(data, spec, method="importance", **seen)
+    nuts = bg.sample(data, spec, method="nuts", **seen)
+    mine, theirs = bg.summarize(tree), bg.summarize(nuts)
+    apart = (mine["mean"] - theirs["mean"]) / np.hypot(mine["mcse_mean"], theirs["mcse_mean"])
+    assert abs(apart).max() < 4.5
+    np.testing.assert_allclose(mine["sd"], theirs["sd"], rtol=0.2)
+    evidence, bridged = bg.log_evidence(tree, seed=1), bg.log_evidence(nuts, seed=1)
+    assert abs(evidence.value - bridged.value) < 4.0 * np.hypot(evidence.error, bridged.error)
+
+
+def test_a_survey_is_refused_before_the_start() -> None:
+    frame = pd.DataFrame(rows_of(60), columns=["x"])
+    data = bg.Dataset.from_frame(frame, weights=1.0 + np.arange(60) % 2, weights_kind="sampling")
+    with pytest.raises(bg.DataError, match="sample, by importance sampling does not take a survey"):
+        bg.sample(data, 2, method="importance")
+
+
+@pytest.mark.parametrize("options", [{}, {"family": "t"}, {"noise": "uniform"}])
+def test_threads_do_not_change_a_bit(options: dict[str, Any]) -> None:
+    found = [
+        bg.sample(
+            rows_of(9_000),
+            bg.MixtureSpec(2, **options),
+            method="importance",
+            draws=30,
+            chains=2,
+            seed=1,
+            cores=cores,
+            relabel=None,
+            log_likelihood=False,
+        )
+        for cores in (1, 2, 3)
+    ]
+    for other in found[1:]:
+        assert np.array_equal(other.posterior.means, found[0].posterior.means)
+        assert other.attrs["importance"] == found[0].attrs["importance"]
 
 
 def test_many_rows_are_sampled_at_the_modes_and_few_by_nuts(
@@ -74,3 +147,34 @@ def test_the_proposal_adds_up_all_labels() -> None:
     here = [proposal._log_term(0, between), proposal._log_term(0, between @ swap.T)]
     brute = np.logaddexp(*here) - np.log(2.0)
     np.testing.assert_allclose(proposal.log_density(between), brute, atol=1e-6)
+
+
+def test_a_mode_that_the_search_lacks_is_found_by_particles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two clusters for three groups: the search is made to hand over its last mode alone."""
+    rng = np.random.default_rng(1)
+    rows = np.concatenate([rng.normal(at, 1.0, (100, 1)) for at in (0.0, 6.0, 13.0)])
+    options: dict[str, Any] = {"method": "importance", "seed": 1, "log_likelihood": False}
+    whole = bg.sample(rows, 2, **options)
+    assert len(whole["posterior_modes"].mode) > 1
+    search = methods.search_in_stages
+    monkeypatch.setattr(methods, "search_in_stages", lambda *plan: search(*plan)[-1:])
+    tree = bg.sample(rows, 2, **options)
+    right, found = bg.log_evidence(whole, seed=1), bg.log_evidence(tree, seed=1)
+    assert abs(found.value - right.value) < 4.0 * np.hypot(found.error, right.error)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("shape", [(1, 2), (1, 4), (2, 2), (2, 3), (3, 3), (5, 3)])
+def test_the_evidence_of_many_rows_is_that_of_bridge_and_particles(shape: tuple[int, int]) -> None:
+    n_features, n_components = shape
+    rows = simulated_rows(10_000, n_features, n_components)
+    options: dict[str, Any] = {"seed": 1, "log_likelihood": False, "draws": 500}
+    tree = bg.sample(rows, n_components, method="importance", **options)
+    nuts = bg.sample(rows, n_components, method="nuts", tune=500, **options)
+    mine, bridged = bg.log_evidence(tree, seed=1), bg.log_evidence(nuts, seed=1)
+    tempered = bg.smc_evidence(nuts, seed=1)
+    for other in (bridged, tempered):
+        assert abs(mine.value - other.value) < 3.0 * np.hypot(mine.error, other.error), other

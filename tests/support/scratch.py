@@ -23,6 +23,7 @@ from bayesgmm.labels.allocation import permuted_sum, projected
 from bayesgmm.labels.quantities import row_sums
 from bayesgmm.likelihood import rows as rows_module
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
+from bayesgmm.likelihood.batches import batched_log_likelihoods
 from bayesgmm.likelihood.chain_density import ChainDensity
 from bayesgmm.likelihood.climbing import ascend_from, curvature
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -137,6 +138,8 @@ def passes(target: LogPosterior) -> Iterator[tuple[str, Callable[[], Any]]]:
     if resolved.spec.covariance == "tied_spherical":
         yield "curvature", lambda: curvature(target, x)
     if not isinstance(rows, AnnotatedRows) and resolved.tails is None and resolved.noise is None:
+        size = resolved.n_components, resolved.n_features
+        yield "batch", lambda: batched_log_likelihoods(many, target.flat, len(rows), size, 1)
         yield "window", lambda: FirstRows(target, rows).log_likelihoods(many, 3, 9)
 
 
