@@ -176,7 +176,7 @@ def diagnose(posterior: Posterior) -> Diagnosis:
     and their limits); Betancourt (2016), arXiv:1604.00695 (E-FMI).
     """
     draws = view_of(posterior)
-    free = label_free_quantities(draws)
+    free = label_free_quantities(draws, every_row=False)
     own = cluster_quantities(draws)
     modes = group_chains(draws, free)
     judged = {q.name: chain_statistics(q.values) for q in [*free, *own]}

@@ -342,6 +342,12 @@ def notes(statistics: dict[str, Any]) -> Iterator[str]:
     if apart and not doubtful_clusters(statistics):
         shares = ", ".join(f"{share:.1%} by {name}" for name, share in apart.items())
         yield f"other ways to relabel give the same labels to fewer draws than usual: {shares}."
+    if (weighted := statistics["importance"]) is not None:
+        k_hat = "none" if weighted["k_hat"] is None else f"{weighted['k_hat']:.2f}"
+        yield (
+            f"{weighted['effective']:.0f} of {weighted['proposed']} proposals at the modes are "
+            f"effective, acceptance {weighted['acceptance']:.0%}, Pareto k {k_hat}."
+        )
 
 
 def beyond(value: float, limit: float, digits: int, kind: str = "f") -> str:

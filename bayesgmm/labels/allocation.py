@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.compiled.allocations import permuted_sum, projected
 from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.posterior.draws import Draws
@@ -14,13 +15,15 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["Allocations"]
 
 _HELD_VALUES = 2**23  # probabilities kept between passes: 64 MiB
+_MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Allocations:
     """Sums over the probabilities r_ij that row i belongs to label j of each draw.
 
-    Where all of these take no more than 64 MiB they are kept for the next pass, else made anew.
+    Where all of these take no more than 64 MiB they are kept for the next pass, else made anew. Of
+    more than 20,000 rows as many are taken, at random: they tell labels apart as well as all do.
 
     Parameters
     ----------
@@ -30,18 +33,46 @@ class Allocations:
 
     draws: Draws
 
+    @property
+    def rows(self) -> RowTable:
+        """The rows over which sums go."""
+        return self.draws.table if self._chosen is None else self.draws.table[self._chosen[0]]
+
+    @cached_property
+    def _chosen(self) -> tuple[IntArray, Array] | None:
+        """Places of some of many rows, and for how many each stands; None where all are taken.
+
+        As many are taken of each cluster of one draw, so that none of them is forgotten.
+        """
+        table, n_clusters = self.draws.table, self.draws.n_components
+        if len(table) <= _MOST_ROWS:
+            return None
+        one = self.draws.parameters.at(0)
+        labels = responsibilities(one, table, *self.draws.frame).argmax(axis=0)
+        rng, places, times = np.random.default_rng(len(table)), [], []
+        for k in range(n_clusters):
+            mine = np.flatnonzero(labels == k)
+            places.append(rng.permutation(mine)[: _MOST_ROWS // n_clusters])
+            times.append(np.full(len(places[k]), len(mine) / max(len(places[k]), 1)))
+        order = np.argsort(np.concatenate(places))
+        return np.concatenate(places)[order], np.concatenate(times)[order]
+
+    def _counted(self, targets: Array) -> Array:
+        """Return targets (cluster, obs), each row counted for those it stands for."""
+        return targets if self._chosen is None else targets * self._chosen[1]
+
     def at(self, draw: int) -> Array:
         """Return the allocation probabilities (cluster, obs) of one draw."""
         one = self.draws.parameters.at(draw)
-        return responsibilities(one, self.draws.table, *self.draws.frame)
+        return responsibilities(one, self.rows, *self.draws.frame)
 
     def scores(self, targets: Array) -> Array:
         """Return sum_i r_ij t_ik for targets t (cluster, obs): shape (sample, label, cluster)."""
-        n_clusters = self.draws.n_components
+        n_clusters, counted = self.draws.n_components, self._counted(targets)
         out = np.empty((self.draws.n_samples, n_clusters, n_clusters))
 
         def project(block: Array, part: slice) -> None:
-            out[part] = projected(block, targets)
+            out[part] = projected(block, counted)
 
         for _ in self._reduced(project):
             pass
@@ -67,16 +98,17 @@ class Allocations:
         mean : array of shape (cluster, obs)
         """
         orders = np.empty((self.draws.n_samples, self.draws.n_components), dtype=np.int64)
+        counted = self._counted(targets)
 
         def match(block: Array, part: slice) -> tuple[Array, int]:
-            orders[part] = self.draws.groups.best_orders(projected(block, targets))
+            orders[part] = self.draws.groups.best_orders(projected(block, counted))
             return permuted_sum(block, orders[part])
 
         return orders, _mean(self._reduced(match))
 
     def _reduced[Result](self, reduce: Callable[[Array, slice], Result]) -> Iterator[Result]:
-        if self.draws.parameters.weights.size * len(self.draws.table) > _HELD_VALUES:
-            return self.draws.reduced(reduce)
+        if self.draws.parameters.weights.size * len(self.rows) > _HELD_VALUES:
+            return self.draws.reduced(reduce, self.rows)
         return (reduce(block, part) for block, part in self._held)
 
     @cached_property
@@ -84,7 +116,7 @@ class Allocations:
         def hold(block: Array, part: slice) -> tuple[Array, slice]:
             return block, part
 
-        return list(self.draws.reduced(hold))
+        return list(self.draws.reduced(hold, self.rows))
 
 
 def _mean(sums: Iterable[tuple[Array, int]]) -> Array:

@@ -16,6 +16,9 @@ from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
 
+_MOST_ROWS = 20_000
+_SURE = 40.0  # expected rows from which on a cluster is empty with less than exp(-40)
+
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
@@ -46,12 +49,14 @@ class Quantity:
         return self.name.partition("[")[0]
 
 
-def label_free_quantities(draws: Draws) -> list[Quantity]:
+def label_free_quantities(draws: Draws, *, every_row: bool = True) -> list[Quantity]:
     """Return what does not depend on the labels of a posterior's draws.
 
     Parameters
     ----------
     draws : Draws
+    every_row : bool
+        False lets 20,000 of more rows stand for all in entropy and occupied.
 
     Returns
     -------
@@ -72,9 +77,12 @@ def label_free_quantities(draws: Draws) -> list[Quantity]:
         quantities.append(Quantity(f"sorted_weights[{rank + 1}]", decreasing[:, :, rank]))
     if not draws.gaussian:
         return quantities
-    table = draws.observed
-    times = table.weights if isinstance(table, AnnotatedRows) else None
-    blocks = draws.reduced(lambda block, part: _entropy_and_occupied(block, times))
+    table, n_rows = draws.table, len(draws.table)
+    if not every_row and n_rows > _MOST_ROWS:
+        rng = np.random.default_rng(n_rows)
+        table = table[np.sort(rng.choice(n_rows, _MOST_ROWS, replace=False))]
+    each, times = n_rows / len(table), table.weights if isinstance(table, AnnotatedRows) else None
+    blocks = draws.reduced(lambda block, _: _entropy_and_occupied(block, times, each), table)
     sums = np.concatenate(list(blocks)).reshape(*draws.shape, 2)
     quantities.append(Quantity("entropy", sums[..., 0]))
     quantities.append(Quantity("occupied", sums[..., 1]))
@@ -161,11 +169,20 @@ def _named(k: int | None, names: list[str]) -> list[str]:
     return [] if k is None else [names[k]]
 
 
-def _entropy_and_occupied(block: Array, times: Array | None) -> Array:
-    """Return both of each draw, shape (draw, 2); rows count so many times, once for None."""
-    if times is None:
+def _entropy_and_occupied(block: Array, times: Array | None, each: float) -> Array:
+    """Return both of each draw, shape (draw, 2).
+
+    Rows count so many times, once for None, and each of these stands for `each` rows.
+    """
+    if times is None and each == 1.0:
         return row_sums(block)
-    counted, times = block[:, :, times > 0.0], times[times > 0.0]
-    with np.errstate(divide="ignore"):
-        empty = np.exp(np.log1p(-np.minimum(counted, 1.0)) @ times)
-    return np.stack([entr(counted).sum(axis=1) @ times, (1.0 - empty).sum(axis=1)], axis=1)
+    if times is None:
+        entropy, times = row_sums(block)[:, 0], np.ones(block.shape[2])
+    else:
+        block, times = block[:, :, times > 0.0], times[times > 0.0]
+        entropy = entr(block).sum(axis=1) @ times
+    empty = np.zeros(block.shape[:2])
+    for draw, k in np.argwhere(each * (block @ times) < _SURE):
+        with np.errstate(divide="ignore"):
+            empty[draw, k] = np.exp(each * (np.log1p(-np.minimum(block[draw, k], 1.0)) @ times))
+    return np.stack([each * entropy, (1.0 - empty).sum(axis=1)], axis=1)

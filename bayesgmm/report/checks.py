@@ -79,12 +79,12 @@ def _sampler(subject: Subject) -> list[Block]:
 
 
 def _weights(weighted: dict[str, Any] | None) -> str:
-    """Say how many proposals are effective, what was accepted, and the tail of the weights."""
+    """Say how many proposals are effective, and how far they agree with the posterior."""
     if weighted is None:
         return _shown(None)
     return (
         f"{weighted['effective']:.0f} effective of {weighted['proposed']} proposals at "
-        f"{weighted['modes']} known modes, {weighted['acceptance']:.0%} accepted, Pareto k "
+        f"{weighted['modes']} known modes, acceptance {weighted['acceptance']:.0%}, Pareto k "
         f"{_shown(weighted['k_hat'])}"
     )
 

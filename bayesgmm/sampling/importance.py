@@ -1,17 +1,20 @@
 """Draws of a posterior by importance sampling at its modes, and the evidence with them.
 
 With many rows the posterior is near Normal at each mode (Bernstein and von Mises). Independent
-proposals from Student's t there, one for each mode and summed over the labels, are corrected by
-their exact posterior densities: the mean of the weights is the evidence, and chains that accept a
-proposal with the probability min(1, new weight / old weight) have the posterior as their law
-whatever the proposal (Tierney 1994). How heavy the tail of the weights is says whether that may be
+proposals from Student's t there, one for each mode and summed over the labels, are weighted by
+their exact posterior densities: the mean of the weights is the evidence, and draws are chosen by
+the weights, the largest smoothed. How heavy the tail of the weights is says whether that may be
 relied on; it cannot say that a mode is missing that no search has found.
+
+Chains that accept or refuse the same proposals (Tierney 1994) were tried: their means err by 1.24
+sds over the root of the draws where resampled ones err by 1.11, and by 3.7 against 2.3 where the
+posterior is far from Normal (``python -m tests.benchmarks i``).
 
 References
 ----------
-Tierney (1994), Annals of Statistics 22:1701 (independence chains). Vehtari, Simpson, Gelman, Yao
-and Gabry (2024), J. Machine Learning Research 25:72 (k-hat). Owen and Zhou (2000), JASA 95:135
-(mixtures as proposals).
+Vehtari, Simpson, Gelman, Yao and Gabry (2024), J. Machine Learning Research 25:72 (smoothing,
+k-hat). Tierney (1994), Annals of Statistics 22:1701 (independence chains). Owen and Zhou (2000),
+JASA 95:135 (mixtures as proposals).
 """
 
 import math
@@ -38,23 +41,24 @@ __all__ = [
     "ImportanceRun",
     "Proposals",
     "draw_at_modes",
-    "independence_path",
+    "drawn_from",
     "propose",
 ]
 
 IMPORTANCE = "importance"  # the attribute that says how proposals and posterior agree
-_FREEDOM = 30.0
+_FREEDOM = 30.0  # at least, and so many a coordinate: else the radius spreads too far
+_FREEDOM_EACH = 2.0
 _LEAST_WEIGHT = 0.01  # of a mode in the proposal: Laplace's shares may be far off
 
 
 @dataclass(frozen=True)
 class ImportanceRun:
-    """Chains of independent proposals, and what their weights say.
+    """Draws from independent proposals, and what their weights say.
 
     Parameters
     ----------
     drawn : ChainDraws
-        With the statistics lp, log_weight (less the log of the mean weight) and accepted.
+        With the statistics lp and log_weight (less the log of the mean weight).
     log_evidence, error : float
         Nats, data units, and its standard error.
     k_hat : float
@@ -62,7 +66,8 @@ class ImportanceRun:
     effective : float
         Number of independent draws that the weights are worth.
     acceptance : float
-        Share of proposals that the chains accept.
+        Probability that a chain of these proposals, at its law, accepts one: 1 where proposal and
+        posterior are one.
     n_modes : int
         Modes in the proposal.
     """
@@ -149,7 +154,8 @@ def propose(
     """
     chains, draws = shape
     weights = np.maximum(laplace_shares(modes), _LEAST_WEIGHT)
-    proposal = StudentMixture.at_modes(target, modes, weights / weights.sum(), _FREEDOM)
+    freedom = max(_FREEDOM, _FREEDOM_EACH * target.dim)
+    proposal = StudentMixture.at_modes(target, modes, weights / weights.sum(), freedom)
     points = proposal.draw(chains * draws, rng)
     log_proposal = proposal.log_density(points)
     density = np.empty(shape)
@@ -197,47 +203,49 @@ def draw_at_modes(
     for_proposals, *for_chains = (np.random.default_rng(s) for s in seed.spawn(1 + chains))
     shape = chains, draws
     with one_blas_thread():
-        points, density, ratios = propose(
+        proposals = propose(
             target, modes, shape=shape, rng=for_proposals, cores=cores, progress=progress
         )
+    points, density, ratios = proposals
     relative = np.exp(ratios - ratios.max())
     mean = float(relative.mean())
     log_mean = float(ratios.max()) + math.log(mean)
-    log_weights, k_hat = smoothed(ratios)
-    starts = for_proposals.permutation(resample(np.exp(log_weights), chains, for_proposals))
-    places = np.stack(
-        [
-            independence_path(part, ratios[start], int(start), chain * draws, for_chains[chain])
-            for chain, (part, start) in enumerate(zip(ratios.reshape(shape), starts, strict=True))
-        ]
-    )
-    accepted = places == np.arange(ratios.size).reshape(shape)
-    statistics = {
-        "lp": density[places],
-        "log_weight": ratios[places] - log_mean,
-        "accepted": accepted,
-    }
+    places = drawn_from(proposals, shape, for_chains)
+    statistics = {"lp": density[places], "log_weight": ratios[places] - log_mean}
     return ImportanceRun(
         drawn=ChainDraws(x=points[places], statistics=statistics, interrupted=False),
         log_evidence=log_mean - target.log_unit_of_rows,
         error=float(relative.std(ddof=1) / (mean * math.sqrt(ratios.size))),
-        k_hat=k_hat,
+        k_hat=smoothed(ratios)[1],
         effective=float(relative.sum() ** 2 / (relative**2).sum()),
-        acceptance=float(accepted.mean()),
+        acceptance=_acceptance(relative),
         n_modes=len(modes),
     )
 
 
-def independence_path(
-    ratios: Array, at_start: float, start: int, first: int, rng: np.random.Generator
-) -> IntArray:
-    """Return where a chain is after each proposal (draw,), as places among all proposals."""
-    place, current = start, at_start
-    out = np.empty(len(ratios), dtype=np.int64)
-    for i, (ratio, log_uniform) in enumerate(
-        zip(ratios.tolist(), np.log(rng.random(len(ratios))).tolist(), strict=True)
-    ):
-        if log_uniform < ratio - current:
-            place, current = first + i, ratio
-        out[i] = place
-    return out
+def drawn_from(proposals: Proposals, shape: tuple[int, int], rngs: Sequence[Any]) -> IntArray:
+    """Return the places of draws (chain, draw) among the proposals, as many of each chain's own.
+
+    Resampling is systematic, by smoothed weights. Copies of a proposal follow one another, so that
+    what a chain tells of its effective size is what the weights leave of it.
+    """
+    weights = np.exp(smoothed(proposals.log_ratios)[0]).reshape(shape)
+    if not weights.any(axis=1).all():
+        raise SamplingError("hardly any proposal at the modes has a finite density.")
+    firsts = range(0, weights.size, shape[1])
+    return np.stack(
+        [
+            first + resample(part, shape[1], rng)
+            for first, part, rng in zip(firsts, weights, rngs, strict=True)
+        ]
+    )
+
+
+def _acceptance(relative: Array) -> float:
+    """Return the probability that a stationary independence chain accepts a proposal.
+
+    It is the mean of the smaller of two weights over the mean weight.
+    """
+    size, order = len(relative), np.sort(relative)
+    smaller = (2.0 * (size - np.arange(size)) - 1.0) @ order / size**2
+    return float(smaller / relative.mean())

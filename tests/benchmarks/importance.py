@@ -23,12 +23,10 @@ from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
-from bayesgmm.posterior.pareto import smoothed
 from bayesgmm.posterior.tree import parameters_of
 from bayesgmm.sampling import sample
-from bayesgmm.sampling.importance import independence_path, propose
+from bayesgmm.sampling.importance import drawn_from, propose
 from bayesgmm.sampling.mode_search import find_modes
-from bayesgmm.sampling.resampling import resample
 from tests.benchmarks.simulated import simulated_rows
 from tests.benchmarks.timing import Pair, in_turn
 
@@ -36,6 +34,7 @@ BATCH_SIZE = 1_000_000, 5, 5
 THREADED_SIZE = 1_000_000, 3, 3
 TIMED_SIZES = [(100_000, 5, 5), (1_000_000, 3, 3)]
 HELD_SIZE = 100_000, 3, 3
+BOTH_SIZES = [(10_000, 3, 3), (1000, 2, 2)]
 ADVI_STEPS = 20_000
 
 
@@ -138,11 +137,22 @@ def held_lines(size=HELD_SIZE):
     yield "ADVI", seconds, apart(quantities(parameters_of(fitted)), reference)
 
 
-def errors_of_both(size=(10_000, 3, 3), draws=500, runs=40):
+def accepted_of(proposals, starts, rng):
+    """Places (chain, draw) of independence Metropolis: where each chain is after each proposal."""
+    ratios, out = proposals.log_ratios.reshape(len(starts), -1), []
+    for chain, place in enumerate(starts):
+        for t, log_uniform in enumerate(np.log(rng.random(ratios.shape[1]))):
+            if log_uniform < ratios[chain, t] - proposals.log_ratios[place]:
+                place = chain * ratios.shape[1] + t
+            out.append(place)
+    return np.reshape(out, ratios.shape)
+
+
+def errors_of_both(size, draws=500, runs=40):
     """Errors of means, in sds over sqrt(draws), by chains and by resampling of the same proposals.
 
-    Chains are those of independence Metropolis; resampling is stratified, by smoothed weights. All
-    proposals of all runs, weighted, are what both are held to.
+    Chains are those of independence Metropolis; resampling is by smoothed weights. All proposals
+    of all runs, weighted, are what both are held to.
     """
     rows = simulated_rows(*size)
     data = as_dataset(rows)
@@ -153,17 +163,9 @@ def errors_of_both(size=(10_000, 3, 3), draws=500, runs=40):
         rng = np.random.default_rng(seed)
         found = propose(target, modes, shape=(4, draws), rng=rng)
         made.append(found)
-        weights, _ = smoothed(found.log_ratios)
-        chosen = resample(np.exp(weights), 4 * draws, rng)
-        by_resampling.append(found.points[chosen].mean(axis=0))
-        starts = resample(np.exp(weights), 4, rng)
-        paths = [
-            independence_path(part, found.log_ratios[start], int(start), draws * chain, rng)
-            for chain, (part, start) in enumerate(
-                zip(found.log_ratios.reshape(4, draws), starts, strict=True)
-            )
-        ]
-        by_chain.append(found.points[np.concatenate(paths)].mean(axis=0))
+        chosen = drawn_from(found, (4, draws), rng.spawn(4))
+        by_resampling.append(found.points[chosen].mean(axis=(0, 1)))
+        by_chain.append(found.points[accepted_of(found, chosen[:, 0], rng)].mean(axis=(0, 1)))
     ratios = np.concatenate([each.log_ratios for each in made])
     weights = np.exp(ratios - ratios.max())
     weights /= weights.sum()
@@ -201,11 +203,12 @@ def _lines():
             f"{verdict.status.value}, Pareto k {weights['k_hat']:.2f}, {weights['effective']:.0f} "
             f"effective, {weights['acceptance']:.0%} accepted"
         )
-    chains, resampled = errors_of_both()
-    yield (
-        "i. error of a mean in sds over the root of the draws, (10000, 3, 3): independence "
-        f"Metropolis {chains:.2f}, smoothed resampling {resampled:.2f} (independent draws 1)"
-    )
+    for size in BOTH_SIZES:
+        chains, resampled = errors_of_both(size)
+        yield (
+            f"i. error of a mean in sds over the root of the draws at {size}: independence "
+            f"Metropolis {chains:.2f}, smoothed resampling {resampled:.2f} (independent draws 1)"
+        )
     for name, seconds, (mean, least, most) in held_lines():
         yield (
             f"i. {name} at {HELD_SIZE} against 4 x 2000 of NUTS: means within {mean:.2f} sd, sds "

@@ -172,6 +172,21 @@ def test_what_is_not_held_between_passes_gives_the_same(overlapping, monkeypatch
     np.testing.assert_array_equal(stephens(Allocations(Draws(overlapping)), 0), held)
 
 
+def test_some_of_many_rows_tell_labels_apart_as_all_do(overlapping, monkeypatch):
+    posterior = relabel(overlapping)
+    for module in ("allocation", "quantities"):
+        monkeypatch.setattr(f"bayesgmm.labels.{module}._MOST_ROWS", 90)
+    by_some = relabel(overlapping)
+    assert 80 < len(Allocations(Draws(overlapping)).rows) <= 90
+    same = draws_of(by_some, "weights") == draws_of(posterior, "weights")
+    assert same.mean() > 0.97
+    some, every = (attribute(tree, "identification") for tree in (by_some, posterior))
+    np.testing.assert_allclose(some, every, atol=0.1)
+    found = {q.name: q.values for q in label_free_quantities(Draws(posterior), every_row=False)}
+    for quantity in label_free_quantities(Draws(posterior)):
+        np.testing.assert_allclose(found[quantity.name].mean(), quantity.values.mean(), rtol=0.2)
+
+
 def test_passes_that_run_out_leave_the_orders_reached(overlapping, monkeypatch):
     permuted = Allocations(Draws(permuted_tree(overlapping, random_orders(overlapping))))
     monkeypatch.setattr(sys.modules[stephens.__module__], "_MAX_PASSES", 0)

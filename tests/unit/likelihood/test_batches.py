@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bayesgmm.data import as_dataset
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.batches import ROWS_A_TASK
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolving import resolve
@@ -33,3 +34,16 @@ def test_a_singular_covariance_has_no_density() -> None:
     found = target.log_densities(points)
     assert np.isfinite(found[0])
     assert found[1] == -np.inf
+
+
+def test_few_and_annotated_rows_give_what_single_evaluations_give() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(ROWS_A_TASK + 5, 2))
+    values[::3, 1] = np.nan
+    resolved = resolve(MixtureSpec(2), as_dataset(np.nan_to_num(values)))
+    for rows in (AnnotatedRows(values), np.nan_to_num(values)[:50]):
+        target = LogPosterior(resolved, rows)
+        points = 0.5 * rng.normal(size=(2, 3, target.dim))
+        single = [[target.evaluate(x).value for x in each] for each in points]
+        for cores in (1, 2, 3):
+            assert np.array_equal(target.log_densities(points, cores=cores), single)
