@@ -193,8 +193,7 @@ def sample(
     drawn, modes, sampler["method"] = found.drawn, found.modes, found.method
     if found.facts is not None:
         attributes[IMPORTANCE] = found.facts
-        if method == "auto":
-            sampler["chosen"] = "auto"
+        sampler |= {"chosen": "auto"} if method == "auto" else {}
     attributes["status"] = "interrupted" if drawn.interrupted else "complete"
     assembled = partial(
         assemble, log_posterior, data=dataset, cores=settings.cores, attributes=attributes

@@ -1,6 +1,7 @@
 """Importance sampling at the modes: draws, evidence and verdict."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
+from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import bridge
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolving import resolve
@@ -178,3 +180,25 @@ def test_the_evidence_of_many_rows_is_that_of_bridge_and_particles(shape: tuple[
     tempered = bg.smc_evidence(nuts, seed=1)
     for other in (bridged, tempered):
         assert abs(mine.value - other.value) < 3.0 * np.hypot(mine.error, other.error), other
+
+
+def test_comparisons_and_model_files_take_the_method(tmp_path: Path) -> None:
+    rows, few = rows_of(300), {"draws": 200, "seed": 1}
+    comparison = bg.compare(rows, 2, method="importance", evidence="bridge", **few)
+    assert "importance" in comparison.posteriors[2].attrs
+    assert comparison.table["evidence_method"].iloc[0].startswith("importance")
+    np.savetxt(tmp_path / "rows.csv", rows, header="x", comments="")
+    file = tmp_path / "rows.toml"
+    file.write_text(
+        "data.file = 'rows.csv'\nmodel.n_components = 1\n"
+        "sampler.method = 'importance'\nsampler.evidence = 'none'\n"
+    )
+    result = bg.run_analysis(file, out=tmp_path / "out", **few)
+    assert "importance" in result.comparison.posteriors[1].attrs
+    report = result.files["report"].read_text()
+    assert "method=&#39;importance&#39;" in report and "Importance weights" in report
+    file.write_text(file.read_text().replace("'importance'", "'gibbs'"))
+    with pytest.raises(ConfigError, match="method"):
+        bg.run_analysis(file)
+    with pytest.raises(ConfigError, match="method must be"):
+        bg.compare(rows, 2, method="gibbs")
