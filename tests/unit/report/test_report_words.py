@@ -256,6 +256,6 @@ def test_units_have_a_column_where_they_are_known() -> None:
     names = ["weights[1]", "means[1, a]", "means[1, b, a]", "scales[b, a]", "correlations[1, b, a]"]
     frame = pd.DataFrame({"mean": [0.5] * 5}, index=names)
     table = estimate_table("", frame, {"a": "cm", "b, a": "kg"})
-    assert table. == ("parameter", "unit", "mean")
+    assert table.columns == ("parameter", "unit", "mean")
     assert [row[1] for row in table.rows] == ["", "cm", "kg", "kg", ""]
-    assert estimate_table("", frame). == ("parameter", "mean")
+    assert estimate_table("", frame).columns == ("parameter", "mean")
