@@ -36,11 +36,11 @@ def densities_of_points(
         Unconstrained coordinates.
     flat, annotated : arrays
         The problem, as `LogPosterior` has it; `annotated` is None where all rows are plain, and
-        components Gaussian.
+        components made of Gaussians.
     n_rows : int
         Number of all rows.
     shape : tuple of int
-        Numbers of clusters and features.
+        Numbers of Gaussians and features.
     cores : int, optional
         Threads; all that there are by default. The result does not depend on it.
     """
@@ -84,7 +84,7 @@ def batched_log_likelihoods(
     n_rows : int
         Its number of rows.
     shape : tuple of int
-        Its numbers of clusters and features.
+        Its numbers of Gaussians and features.
     cores : int, optional
         Threads; all that there are by default.
 

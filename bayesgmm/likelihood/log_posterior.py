@@ -11,9 +11,7 @@ from scipy.special import expit, log_softmax
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, with_noise
 from bayesgmm.likelihood.batches import densities_of_points
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
-from bayesgmm.likelihood.compiled.coordinates import (
-    flatten,
-)
+from bayesgmm.likelihood.compiled.coordinates import flatten
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
 from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
@@ -124,7 +122,8 @@ class LogPosterior:
         Gaussians are read once for many points.
         """
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
-        size = self.resolved.n_components, self.resolved.n_features
+        resolved = self.resolved
+        size = resolved.n_layers * resolved.n_components, resolved.n_features
         problem = self.flat, self.annotated, len(self.rows), size
         return densities_of_points(flat_points, *problem, cores).reshape(points.shape[:-1])
 

@@ -43,7 +43,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "noise": {"noise": "uniform"},
     "t": {"family": "t"},
     "t, own nu": {"family": "t", "nu": "own"},
-    "contaminated, noise": {"family": "contaminated", "noise": "uniform"},
+    "contaminated": {"family": "contaminated"},
     "t, nu = 5, noise": {"family": "t", "nu": 5.0, "noise": "uniform"},
 }
 N_ROWS, N_CLUSTERS = 10, 2
@@ -138,7 +138,7 @@ def passes(target: LogPosterior) -> Iterator[tuple[str, Callable[[], Any]]]:
     if resolved.spec.covariance == "tied_spherical":
         yield "curvature", lambda: curvature(target, x)
     if not isinstance(rows, AnnotatedRows) and resolved.tails is None and resolved.noise is None:
-        size = resolved.n_components, resolved.n_features
+        size = resolved.n_layers * N_CLUSTERS, resolved.n_features
         yield "batch", lambda: batched_log_likelihoods(many, target.flat, len(rows), size, 1)
         yield "window", lambda: FirstRows(target, rows).log_likelihoods(many, 3, 9)
 

@@ -54,7 +54,7 @@ def add_log_likelihoods(
     """
     problem = read(flat)
     blocks = problem.blocks
-    joint, row = np.empty((problem.n_clusters, BLOCK)), np.empty(BLOCK)
+    joint, row = np.empty((shift.shape[1], BLOCK)), np.empty(BLOCK)
     largest, total = np.empty(BLOCK), np.empty(BLOCK)
     for i in range(first, last):
         rows = min(BLOCK, problem.n_rows - i * BLOCK)
@@ -62,7 +62,7 @@ def add_log_likelihoods(
         for p in range(out.shape[0]):
             _log_joint(blocks, i, p, whitening, shift, constant, width, row, joint)
             exponentiate(joint, width, largest, total)
-            out[p] += invert(width, rows, problem.n_clusters, largest, total)
+            out[p] += invert(width, rows, shift.shape[1], largest, total)
 
 
 @compiled_fast

@@ -116,6 +116,5 @@ def half_in_the_plane(nu: Array | None) -> Array:
     >>> half_in_the_plane(None).round(3), half_in_the_plane(np.array([3.0, 1e9])).round(3)
     (np.float64(1.386), array([1.762, 1.386]))
     """
-    return (
-        np.float64(2.0 * math.log(2.0)) if nu is None else nu * np.expm1(2.0 * math.log(2.0) / nu)
-    )
+    twice = 2.0 * math.log(2.0)
+    return np.asarray(twice) if nu is None else nu * np.expm1(twice / nu)

@@ -8,14 +8,15 @@ from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.batches import ROWS_A_TASK
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.resolving import resolve
-from bayesgmm.model.spec import MixtureSpec
+from bayesgmm.model.spec import Family, MixtureSpec
 
 
+@pytest.mark.parametrize("family", ["normal", "contaminated"])
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 7])
-def test_batches_give_what_single_evaluations_give(n_features: int) -> None:
+def test_batches_give_what_single_evaluations_give(n_features: int, family: Family) -> None:
     rng = np.random.default_rng(n_features)
     rows = rng.normal(size=(2 * ROWS_A_TASK + 77, n_features))
-    target = LogPosterior(resolve(MixtureSpec(3), as_dataset(rows)), rows)
+    target = LogPosterior(resolve(MixtureSpec(3, family=family), as_dataset(rows)), rows)
     points = 0.5 * rng.normal(size=(70, target.dim))
     found = target.log_densities(points, cores=1)
     some = [0, 1, 63, 64, 69]
