@@ -37,7 +37,7 @@ def estimate_table(
     if units:
         header = ("parameter", "unit", *header[1:])
         rows = tuple((row[0], _unit(row[0], units), *row[1:]) for row in rows)
-    return Table(caption, header, rows)
+    return Table(caption, header, rows, words=(1,) if units else ())
 
 
 def _unit(parameter: str, units: Mapping[str, str]) -> str:
