@@ -10,7 +10,7 @@ NOTEBOOKS = HERE / "notebooks"
 
 # Sphinx reads below its own folder only; the executed notebooks lie beside it. What it generates is
 # made anew, so that no page of a name that is gone stays.
-for generated in (NOTEBOOKS, HERE / "api"):
+for generated in (NOTEBOOKS, HERE / "reference/api"):
     shutil.rmtree(generated, ignore_errors=True)
 shutil.copytree(HERE.parent / "notebooks", NOTEBOOKS, ignore=shutil.ignore_patterns("*.py", ".*"))
 
@@ -20,7 +20,7 @@ copyright = "the bayesgmm developers"  # noqa: A001  Sphinx's name
 version = release = bayesgmm.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb"]
-exclude_patterns = ["picture.py"]
+exclude_patterns = ["*.py"]
 nitpicky = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -45,7 +45,8 @@ html_title = "bayesgmm"
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
+    "navbar_persistent": ["search-field"],  # a box, seen on every page and at every width
 }
 html_show_sourcelink = False
 html_copy_source = False

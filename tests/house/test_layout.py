@@ -30,7 +30,7 @@ def test_a_file_has_a_name_of_its_own_and_lies_in_one_of_four_places():
 
 def test_every_promise_names_tests_that_are_there():
     rows = re.findall(
-        r"^\| [^|]+ \| (`[^|]+) \|$", (ROOT / "docs/reliability.md").read_text(), re.M
+        r"^\| [^|]+ \| (`[^|]+) \|$", (ROOT / "docs/reference/reliability.md").read_text(), re.M
     )
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     there = {n for p in FILES for n in re.findall(r"^def (test_\w+)", p.read_text(), re.M)}

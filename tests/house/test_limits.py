@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bayesgmm import limits
-from tests.support.places import ROOT
+from tests.support.places import PAGES_OF_THE_SITE, ROOT
 
 PACKAGE = ROOT / "bayesgmm"
 MODULES = [
@@ -17,7 +17,7 @@ MODULES = [
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.name != "limits.py" and "compiled" not in path.parts
 ]
-PAGES = [ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "models/README.md", *PAGES_OF_THE_SITE]
 LIMITS = {name: value for name, value in vars(limits).items() if name.isupper()}
 # Values that nothing but the limit has: they are not even to be set elsewhere.
 OWN = {

@@ -18,7 +18,7 @@ OLD = re.compile(
 RENAMED = {"bayesgmm/__init__.py", "bayesgmm/plots/__init__.py", "tests/house/test_names.py"}
 TEXTS = sorted(
     path
-    for pattern in ("bayesgmm/**/*.py*", "docs/*.md", "notebooks/*.ipynb", "tests/*.py", "*.md")
+    for pattern in ("bayesgmm/**/*.py*", "docs/**/*.md", "notebooks/*.ipynb", "tests/*.py", "*.md")
     for path in ROOT.glob(pattern)
     if path.suffix in {".py", ".pyi", ".md", ".ipynb"} and path.name != "CHANGELOG.md"
 )

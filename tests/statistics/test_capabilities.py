@@ -146,7 +146,7 @@ def test_the_table_names_verbs_and_each_is_walked():
 
 
 def test_the_page_is_the_table():
-    assert (ROOT / "docs" / "capabilities.md").read_text() == capabilities_page()
+    assert (ROOT / "docs/reference/capabilities.md").read_text() == capabilities_page()
 
 
 @pytest.mark.parametrize(
