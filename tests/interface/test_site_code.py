@@ -86,6 +86,13 @@ def test_code_is_fenced_and_has_a_known_language(page: Path) -> None:
 
 
 @each_page
+def test_rows_of_a_table_have_as_many_cells_as_its_head(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(encoding="utf-8"), re.MULTILINE):
+        counts = [len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()]
+        assert len(set(counts)) == 1, table
+
+
+@each_page
 def test_names_of_the_package_are_there(page: Path) -> None:
     for block in blocks_of(page):
         if block.language == "python" and page.parent.name != "development":
