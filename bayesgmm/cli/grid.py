@@ -70,12 +70,13 @@ def grid(
     dataset = read_data(data, reading)
     if not json:
         print_data(dataset)
+    degrees: Any = degrees_in(nu)
     table = bic_grid(
         dataset,
         _numbers(components),
         structures_in(covariance),
         family=structures_in(family),
-        nu=degrees_in(nu),
+        nu=degrees,
         noise=noises_in(noise),
         resolution=resolution_in(resolution),
         labels_inform_weights=labels_inform_weights,
