@@ -58,13 +58,11 @@ def clusters_by_family(
     Examples
     --------
     >>> from bayesgmm import compare
-    >>> rows = [[0.0], [0.2], [0.5], [5.0], [5.1], [5.4], [0.3], [5.2]]
-    >>> found = compare(rows, 2, noise=[None, "uniform"], draws=200, evidence="none", seed=1)
-    >>> table = clusters_by_family(found)
-    >>> table.loc["2", "mean x1"].round(0).tolist()
-    [5.0, 5.0]
-    >>> table.index.tolist()[-1]
-    ('noise', 'normal, noise')
+    >>> rows = np.random.default_rng(1).normal(size=(60, 1)) + [[0], [9]] * 30
+    >>> found = compare(rows, 2, noise=[None, "uniform"], draws=300, evidence="none", seed=1)
+    >>> table = clusters_by_family(found, MixtureSpec(2))
+    >>> table.loc["2", "mean x1"].round().tolist(), table.index.tolist()[-1]
+    ([9.0, 9.0], ('noise', 'normal, noise'))
     """
     import pandas as pd
 

@@ -13,7 +13,7 @@ from bayesgmm.arguments import check_real, require_listed
 from bayesgmm.data.columns import plural
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
-from bayesgmm.limits import AMBIGUOUS, INTERVAL
+from bayesgmm.limits import AMBIGUOUS, INTERVAL, STRAY
 from bayesgmm.model.components import NOISE
 from bayesgmm.plots.curves import Shown, evenly, to_show
 from bayesgmm.plots.look import Size, asked_look, new_axes, styled
@@ -341,7 +341,7 @@ def _outline(ax: Axes, ordered: IntArray, noise: Array | None) -> None:
     groups = zip(*np.unique(ordered, return_index=True, return_counts=True), strict=True)
     for place, (value, start, size) in enumerate(groups):
         end = start + size
-        beside = noise is not None and noise[start:end].mean() > 0.5
+        beside = noise is not None and 1.0 - noise[start:end].mean() < STRAY
         ax.plot(
             [start, end, end, start, start], [start, start, end, end, start],
             color=noise_colour() if beside else colour_at(place), lw=2.2, clip_on=False,

@@ -23,12 +23,12 @@ from bayesgmm.report.checks import checks
 from bayesgmm.report.counting import components
 from bayesgmm.report.document import Document, Picture
 from bayesgmm.report.estimates import estimates
+from bayesgmm.report.far_out import strays
 from bayesgmm.report.hanging_on import hanging_on
 from bayesgmm.report.model_words import model
 from bayesgmm.report.overview import brief, data, verdict
 from bayesgmm.report.reproduction import reproduction
 from bayesgmm.report.separation import separation
-from bayesgmm.report.strays import strays
 from bayesgmm.report.subject import Subject, subject_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread

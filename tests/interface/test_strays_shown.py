@@ -18,8 +18,8 @@ from bayesgmm.model.several import ByModel
 from bayesgmm.plots.curves import to_show
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
+from bayesgmm.report.far_out import strays
 from bayesgmm.report.separation import _memberships
-from bayesgmm.report.strays import strays
 from bayesgmm.report.subject import Subject, subject_of
 
 RNG = np.random.default_rng(3)

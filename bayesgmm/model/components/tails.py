@@ -113,8 +113,8 @@ def half_in_the_plane(nu: Array | None) -> Array:
 
     Examples
     --------
-    >>> half_in_the_plane(None).round(3), half_in_the_plane(np.array([3.0, 1e9])).round(3)
-    (np.float64(1.386), array([1.762, 1.386]))
+    >>> half_in_the_plane(None).round(3).item(), half_in_the_plane(np.array([3.0, 1e9])).round(3)
+    (1.386, array([1.762, 1.386]))
     """
-    twice = 2.0 * math.log(2.0)
-    return np.asarray(twice) if nu is None else nu * np.expm1(twice / nu)
+    gaussian = 2.0 * math.log(2.0)
+    return np.array(gaussian) if nu is None else nu * np.expm1(gaussian / nu)
