@@ -278,6 +278,7 @@ def _draws(m: Material) -> dict[str, Arguments]:
            ("coclustering", "density", "density_modes", "log_density", "membership",
             "merge_components", "overlap")},
         "average": {"comparison": m.comparison},
+        "clusters_by_family": {"comparison": m.comparison, "model": bg.MixtureSpec(2)},
         "probability_by_rows": {"comparison": m.comparison, "n_particles": 16, "n_runs": 4},
         "coarsened": {"comparison": m.comparison, "alphas": [4.0], "draws": 40, "tune": 40},
         "sensitivity": {
