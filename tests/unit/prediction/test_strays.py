@@ -25,6 +25,9 @@ def draws_with(family: str, table) -> Draws:
         noise = Noise(np.array([-8.0, -8.0]), np.array([16.0, 16.0]), 1.0)
     if "t" in family.split(", "):
         found = found._replace(nu=rng.uniform(2.0, 9.0, (N_DRAWS, 3)))
+    if "contaminated" in family:
+        layers = rng.uniform(2.0, 20.0, N_DRAWS), rng.uniform(0.5, 1.0, N_DRAWS)
+        found = found._replace(inflation=layers[0], good_share=layers[1])
     return Draws.of(found, ("x1", "x2"), rows=table, noise=noise)
 
 
@@ -66,10 +69,17 @@ def brute_force(draws: Draws):
         for s in range(N_DRAWS):
             sums = np.zeros(2)
             for k in np.flatnonzero(allowed):
-                shape = (p.covariances[s, k] + np.diag(error**2))[np.ix_(seen, seen)]
+                square, mean = np.ix_(seen, seen), p.means[s, k][seen]
+                shape = p.covariances[s, k] + np.diag(error**2)
                 nu = None if p.nu is None else p.nu[s, k]
-                found = integrals(row[seen], p.means[s, k][seen], shape, nu)
-                sums += p.weights[s, k] * np.array(found)
+                found = np.array(integrals(row[seen], mean, shape[square], nu))
+                if p.inflation is not None:
+                    own = np.outer(p.scales[s, k], p.scales[s, k]) * p.correlations[s, k]
+                    wide = shape + (p.inflation[s] - 1.0) * own
+                    other = np.array(integrals(row[seen], mean, wide[square], None))
+                    other *= 1.0 - p.good_share[s], (1.0 - p.good_share[s]) / p.inflation[s]
+                    found = p.good_share[s] * found + other
+                sums += p.weights[s, k] * found
             noise = 0.0
             if draws.noise is not None and allowed.all():
                 noise = p.noise[s] / np.prod((draws.noise.high - draws.noise.low)[seen])
@@ -79,7 +89,9 @@ def brute_force(draws: Draws):
 
 
 @pytest.mark.parametrize("annotated", [False, True], ids=["plain", "annotated"])
-@pytest.mark.parametrize("family", ["t", "noise", "t, noise"])
+@pytest.mark.parametrize(
+    "family", ["t", "noise", "t, noise", "contaminated", "contaminated, noise"]
+)
 def test_weights_are_integrals_over_the_unknown_scale_of_a_row(family, annotated):
     draws = draws_with(family, some_rows(annotated))
     found = bg.strays(draws, prob=0.8).sort_index()
