@@ -60,7 +60,7 @@ def grid(
     seed: Seed = None,
     json: Json = False,
 ) -> int:
-    """Compare covariance structures, numbers of components and families by BIC."""
+    """Compare structures, families and numbers of components by BIC."""
     from bayesgmm.fit import bic_grid
     from bayesgmm.posterior.files import check_writable, write_text
     from bayesgmm.posterior.whole_files import csv_text

@@ -40,6 +40,8 @@ def checked_stdout() -> Iterator[None]:
             _refuse(ValueError())
         yield
         stream.flush()
+        if stream.lost is not None:  # somebody has taken the error for none of his
+            _refuse(stream.lost)
 
 
 @contextmanager
@@ -54,6 +56,7 @@ class _Stream:
 
     def __init__(self, stream: TextIO | None, fault: Callable[[Exception], None]) -> None:
         self.stream = stream
+        self.lost: Exception | None = None
         self._fault = fault
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -83,6 +86,7 @@ class _Stream:
             getattr(self.stream, what)(*given)
         except (OSError, ValueError) as error:  # ValueError: it was closed
             self._let_go()
+            self.lost = error
             self._fault(error)
 
     def _let_go(self) -> None:

@@ -16,6 +16,7 @@ from bayesgmm.model.components import NOISE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction import membership
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, IntArray
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["clusters_by_family"]
 
 
+@keywords()
 def clusters_by_family(
     comparison: Comparison, model: MixtureSpec | None = None, prob: float = INTERVAL
 ) -> "pd.DataFrame":

@@ -222,18 +222,25 @@ def models_of(table: "pd.DataFrame") -> list[MixtureSpec]:
 
 def kinds_in(table: "pd.DataFrame") -> list[str]:
     """Return the kind of model in each row of `table_by_model`: see `MixtureSpec.kind`."""
-    return [spec.kind for spec in _one_each(table)]
+    return [
+        ", ".join([str(name), *({family} - {"normal"}), *(["noise"] if noise == "uniform" else [])])
+        for name, family, noise in _facts_in(table)
+    ]
 
 
 def _one_each(table: "pd.DataFrame") -> list[MixtureSpec]:
     """Return the model of each row with one component in the place of K."""
-    families = table["family"] if "family" in table else ["normal"] * len(table)
-    noises = table["noise"] if "noise" in table else [None] * len(table)
-    columns = zip(table["covariance"], families, noises, strict=True)
     return [
         MixtureSpec(1, name, **_family_in(family), noise="uniform" if noise == "uniform" else None)
-        for name, family, noise in columns
+        for name, family, noise in _facts_in(table)
     ]
+
+
+def _facts_in(table: "pd.DataFrame") -> Iterator[tuple[Any, Any, Any]]:
+    """Yield structure, family and noise of each row."""
+    families = table["family"] if "family" in table else ["normal"] * len(table)
+    noises = table["noise"] if "noise" in table else [None] * len(table)
+    return zip(table["covariance"], families, noises, strict=True)
 
 
 def _family_in(words: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bayesgmm.limits import INTERVAL, STRAY
 from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval, names_for, table_for
+from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
 __all__ = ["strays"]
@@ -19,6 +20,7 @@ __all__ = ["strays"]
 _ENDS = ("", "_lower", "_upper")
 
 
+@keywords()
 def strays(posterior: FitOrPosterior, rows: Any = None, prob: float = INTERVAL) -> pd.DataFrame:
     """Return how much each row counts in the estimates of the clusters, strays first.
 

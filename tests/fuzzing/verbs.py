@@ -95,7 +95,8 @@ class Material:
     def over_k(self) -> bg.PosteriorsOverK:
         evidences = {k: bg.Evidence(-9.0 + k, 0.02, "bridge", 1000, 1) for k in (1, 2)}
         found = bg.posterior_over_k(evidences)
-        return bg.PosteriorsOverK(found.table, found.table, found.table, {"flat": found}, {})
+        over = pd.DataFrame(found.table["probability"].to_numpy()[None], ["flat"], [1, 2])
+        return bg.PosteriorsOverK(over, over, over, {"flat": found}, {})
 
     @cached_property
     def coarsened(self) -> bg.Coarsened:
@@ -285,6 +286,7 @@ def _draws(m: Material) -> dict[str, Arguments]:
             "comparison": m.comparison, "scale": [1.1], "eta": [], "concentration": [],
             "step": [], "sample_anew": False,
         },
+        "write_table": {"table": bg.summarize(m.tree), "path": Path("table.md"), "overwrite": True},
         "name_clusters": {"result": m.tree, "cluster_names": ["a", "b"]},
         "group_membership": {**posterior, "partition": bg.partition(m.tree, seed=1)},
         "density_grid": {**posterior, "size": 5},

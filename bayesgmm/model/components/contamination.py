@@ -71,5 +71,6 @@ def half_of_layers(inflation: Array, good_share: Array) -> Array:
         middle = 0.5 * (low + high)
         beyond = good_share * np.exp(-middle / 2.0)
         beyond += (1.0 - good_share) * np.exp(-middle / (2.0 * inflation))
-        low, high = np.where(beyond > 0.5, middle, low), np.where(beyond > 0.5, high, middle)
+        outside = 2.0 * beyond > 1.0
+        low, high = np.where(outside, middle, low), np.where(outside, high, middle)
     return 0.5 * (low + high)

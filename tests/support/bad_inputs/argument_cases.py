@@ -107,7 +107,7 @@ OPTIONS = [
     option("sample", "cores", 0, "cores must be an integer >= 1, got 0."),
     option("sample", "cores", -1, "got -1"),
     *(option("sample", "target_accept", v, "between 0 and 1") for v in (0, 1, NAN, "a", None)),
-    option("sample", "method", "hmc", "method must be one of nuts, smc, got 'hmc'."),
+    option("sample", "method", "hmc", "one of auto, nuts, smc, importance, got 'hmc'."),
     option("sample", "relabel", "x", "stephens, ecr, pivot", "got 'x'"),
     call("sample(model=3)", lambda: bayesgmm.sample(ROWS, model=3), "pymc.Model", "int"),
     option("sample", "progress", "x", "True, False or a function", "'x'"),
@@ -219,7 +219,8 @@ POSTERIORS = [
         for rows, words in (
             ([[1.0]], ("2 features", "got 1 columns")),
             ([[1.0, NAN]], ("row 1", "'x2'")),
-            ([1.0, 2.0], ("two-dimensional",)),
+            ([[[1.0, 2.0]]], ("two-dimensional",)),
+            ([1.0, 2.0, 3.0], ("2 features",)),
             (np.zeros((0, 2)), ("empty",)),
             ("new.csv", ("two-dimensional",)),
             ([["a", "b"]], ("real numbers",)),

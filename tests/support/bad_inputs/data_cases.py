@@ -194,7 +194,7 @@ FRAMES = [
     Case(
         "frame: polars lazy as data", lambda _: as_dataset(pl.LazyFrame({"a": [1]})), ("collect",)
     ),
-    Case("frame: series as data", lambda _: as_dataset(pl.Series([1.0, 2.0])), ("1",)),
+    Case("frame: series as data", lambda _: as_dataset(pl.Series([1.0, 2.0])), ("to_frame",)),
     Case(
         "frame: columns as one string",
         lambda _: Dataset.from_frame(OBS, "a"),
