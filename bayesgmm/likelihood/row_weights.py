@@ -42,11 +42,11 @@ def row_weights(parameters: Parameters, rows: RowTable) -> Array:
     n_samples, n_clusters = parameters.weights.shape
     if not parameters.tailed:
         return np.broadcast_to(1.0, (len(rows), n_clusters, n_samples))
-    out = np.empty((len(rows), n_clusters, n_samples))
+    out, normals = np.empty((len(rows), n_clusters, n_samples)), parameters.normals
     for group in groups_of(rows):
         n_cells = len(group.observed)
-        whitening = _whitening(parameters.normals, group)
-        means = parameters.normals.means[..., group.observed]
+        whitening = _whitening(normals, group)
+        means = normals.means[..., group.observed]
         step = max(_VALUES // max(n_samples * n_clusters * n_cells, 1), 1)
         for start in range(0, len(group.places), step):
             part = slice(start, start + step)

@@ -11,7 +11,7 @@ from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count, check_texts
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.components import distinct_structure
-from bayesgmm.model.spec import COVARIANCES, MixtureSpec, our_name
+from bayesgmm.model.spec import COVARIANCES, MixtureSpec, kind_in_words, our_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,10 +222,7 @@ def models_of(table: "pd.DataFrame") -> list[MixtureSpec]:
 
 def kinds_in(table: "pd.DataFrame") -> list[str]:
     """Return the kind of model in each row of `table_by_model`: see `MixtureSpec.kind`."""
-    return [
-        ", ".join([str(name), *({family} - {"normal"}), *(["noise"] if noise == "uniform" else [])])
-        for name, family, noise in _facts_in(table)
-    ]
+    return [kind_in_words(*facts) for facts in _facts_in(table)]
 
 
 def _one_each(table: "pd.DataFrame") -> list[MixtureSpec]:

@@ -31,6 +31,7 @@ __all__ = [
     "Priors",
     "as_spec",
     "is_by_cluster",
+    "kind_in_words",
     "our_name",
 ]
 
@@ -300,8 +301,7 @@ class MixtureSpec(Checked):
         >>> MixtureSpec(2, family="t", noise="uniform").kind
         'full, t, noise'
         """
-        family = [] if self.family == "normal" else [self.family_words]
-        return ", ".join([str(self.covariance), *family, *(["noise"] if self.noise else [])])
+        return kind_in_words(self.covariance, self.family_words, self.noise)
 
     @field_validator("nu", "noise_concentration")
     @classmethod
@@ -313,6 +313,12 @@ class MixtureSpec(Checked):
         if of_noise and given.data.get("noise") is None:
             raise ValueError("has an effect with noise only")
         return value
+
+
+def kind_in_words(covariance: str, family: str, noise: Any) -> str:
+    """Return what a model is beside its number of components, as `MixtureSpec.kind` does."""
+    parts = [covariance, *([] if family == "normal" else [family])]
+    return ", ".join([*parts, *(["noise"] if noise == "uniform" else [])])
 
 
 def as_spec(spec: "MixtureSpec | int", covariance: Covariance | None = None) -> MixtureSpec:
