@@ -29,10 +29,11 @@ import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
 from scipy.special import expit, logsumexp
-from scipy.stats import binom, multivariate_normal
+from scipy.stats import binom, multivariate_normal, multivariate_t
 
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.model import resolving
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
@@ -171,6 +172,21 @@ def labelled(rows: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -
     return Dataset.from_frame(frame, labels="kind")
 
 
+def _robust() -> list[Design]:
+    """Tails, and noise on a box that rows of a cluster do not leave."""
+    plain = prior_design(2, 2, 60)
+    return [
+        replace(plain, name="t", spec=replace(plain.spec, family="t")),
+        replace(plain, name="noise", spec=replace(plain.spec, noise="uniform")),
+    ]
+
+
+def fixed_box(spec: MixtureSpec, *_: object) -> np.ndarray:
+    """Return the ends of a box that does not hang on the rows: shape (2, feature)."""
+    spread = 6.0 * np.array(spec.priors.mean_scale)
+    return np.array(spec.priors.mean_location) + np.stack([-spread, spread])
+
+
 LONG = Length(chains=4, tune=500, draws=500, thin=10)
 WATCHED = ("log posterior", "log likelihood", "log determinants", "entropy of weights")
 DESIGNS = {
@@ -185,6 +201,7 @@ DESIGNS = {
         replace(prior_design(2, 2, 60), name="missing", seen=lacking),
         replace(prior_design(2, 2, 40), name="labels", seen=labelled),
         replace(prior_design(2, 2, 2_000), name="at_modes", method="importance"),
+        *_robust(),
     )
 }
 
@@ -196,7 +213,10 @@ def run_study(
 
     On so few rows the search for starting points is most of the work, and needs few starts itself.
     """
-    with mock.patch.object(mode_search, "_EM_STARTS", 4):
+    with (
+        mock.patch.object(mode_search, "_EM_STARTS", 4),
+        mock.patch.object(resolving, "_box", fixed_box),
+    ):
         children = np.random.SeedSequence(seed).spawn(n_fits)
         fits = list(_fits(design, length, children, seed, folder))
     ranks, r_hat, sample_size, divergences = zip(*fits, strict=True)
@@ -237,7 +257,8 @@ def _fit(
 ) -> tuple[dict[str, int], float, float, int]:
     rng = np.random.default_rng(seed)
     truth = draw_prior(design, rng) if design.truth is None else design.truth
-    rows, clusters = draw_rows(truth, design.n_rows, rng)
+    box = None if design.spec.noise is None else fixed_box(design.spec)
+    rows, clusters = draw_rows(truth, design.n_rows, rng, box)
     data = design.seen(rows, clusters, rng)
     tree = sample(
         data,
@@ -258,7 +279,7 @@ def _fit(
         name: values.reshape(length.chains, length.draws)
         for name, values in functions(parameters_of(tree), log_likelihood, log_prior)
     }
-    log_likelihood_there = row_log_likelihoods(truth, data, clusters).sum()
+    log_likelihood_there = row_log_likelihoods(truth, data, clusters, box).sum()
     there = functions(truth, log_likelihood_there, log_prior_at(truth, design.spec, rows))
     ranks = {
         name: int((drawn[name][:, :: length.thin].ravel()[:-1] < value).sum())
@@ -285,6 +306,10 @@ def functions(
             yield f"scales[{k}, {d}]", p.scales[..., k, d]
             for e in range(d):
                 yield f"correlations[{k}, {d}, {e}]", p.correlations[..., k, d, e]
+    if p.nu is not None:
+        yield "degrees of freedom", p.nu[..., 0]
+    if p.noise is not None:
+        yield "noise", p.noise
     yield "largest weight", p.weights.max(axis=-1)
     yield "entropy of weights", -(p.weights * np.log(p.weights)).sum(axis=-1)
     yield "log determinants", np.linalg.slogdet(p.covariances)[1].sum(axis=-1)
@@ -310,13 +335,26 @@ def draw_prior(design: Design, rng: np.random.Generator) -> Parameters:
     else:
         scales = np.exp(rng.normal(np.log(priors.scale), priors.scale_sigma, shape))
     correlations = np.stack([onion(d, priors.eta, rng) for _ in range(shape[0])])
+    concentration = np.full(shape[0], priors.concentration)
+    if design.spec.noise is None:
+        noise, weights = None, rng.dirichlet(concentration)
+    else:
+        noise, *weights = rng.dirichlet([design.spec.noise_concentration, *concentration])
     return Parameters(
-        weights=rng.dirichlet(np.full(shape[0], priors.concentration)),
+        weights=np.array(weights),
         means=rng.normal(priors.mean_location, priors.mean_scale, shape),
         scales=scales,
         correlations=correlations,
         covariances=correlations * scales[:, :, None] * scales[:, None, :],
+        noise=noise,
+        nu=np.full(shape[0], _degrees(priors, rng)) if design.spec.family == "t" else None,
     )
+
+
+def _degrees(priors: Priors, rng: np.random.Generator) -> float:
+    while (nu := rng.gamma(priors.nu_shape, 1.0 / priors.nu_rate)) <= 1.0:
+        pass
+    return float(nu)
 
 
 def onion(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:
@@ -333,17 +371,31 @@ def onion(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_rows(
-    truth: Parameters, size: int, rng: np.random.Generator
+    truth: Parameters, size: int, rng: np.random.Generator, box: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw rows, and the clusters that they come from."""
-    clusters = rng.choice(len(truth.weights), size, p=truth.weights)
-    noise = rng.normal(size=(size, truth.means.shape[1]))
+    """Draw rows, and the clusters that they come from; noise counts as the last."""
+    n_clusters, n_features = truth.means.shape
+    weights = truth.weights if truth.noise is None else np.append(truth.weights, truth.noise)
+    clusters = rng.choice(len(weights), size, p=weights / weights.sum())
+    of_clusters = np.minimum(clusters, n_clusters - 1)
+    normal = rng.normal(size=(size, n_features))
+    if truth.nu is not None:
+        nu = truth.nu[of_clusters]
+        normal *= np.sqrt(nu / rng.chisquare(nu))[:, None]
     roots = np.linalg.cholesky(truth.covariances)
-    return truth.means[clusters] + np.einsum("nij,nj->ni", roots[clusters], noise), clusters
+    rows = truth.means[of_clusters] + np.einsum("nij,nj->ni", roots[of_clusters], normal)
+    if box is not None:
+        rows[clusters == n_clusters] = rng.uniform(
+            *box, ((clusters == n_clusters).sum(), n_features)
+        )
+    return rows, clusters
 
 
 def row_log_likelihoods(
-    truth: Parameters, data: Dataset | np.ndarray, clusters: np.ndarray
+    truth: Parameters,
+    data: Dataset | np.ndarray,
+    clusters: np.ndarray,
+    box: np.ndarray | None = None,
 ) -> np.ndarray:
     """Log density of each row over its observed cells, jointly with a known label, by SciPy."""
     rows = data.values if isinstance(data, Dataset) else data
@@ -355,13 +407,20 @@ def row_log_likelihoods(
         there = (observed == pattern).all(axis=1)
         square = np.ix_(pattern, pattern)
         for k, weight in enumerate(truth.weights):
-            component = multivariate_normal(truth.means[k][pattern], truth.covariances[k][square])
+            shape = truth.means[k][pattern], truth.covariances[k][square]
+            if truth.nu is None:
+                component = multivariate_normal(*shape)
+            else:
+                component = multivariate_t(*shape, truth.nu[k])
             densities[k, there] = np.log(weight) + component.logpdf(rows[there][:, pattern])
     if labels is not None:
         told = labels.any(axis=1)
         densities[:, told] += np.where(
             np.arange(len(densities))[:, None] == clusters[told], 0.0, -np.inf
         )
+    if box is not None:
+        volume = np.log(box[1] - box[0]).sum()
+        densities = np.vstack([densities, np.full(len(rows), np.log(truth.noise) - volume)])
     return logsumexp(densities, axis=0)
 
 
@@ -369,7 +428,7 @@ def log_prior_at(truth: Parameters, spec: MixtureSpec, rows: np.ndarray) -> floa
     target = LogPosterior(resolve(spec, as_dataset(rows)), rows)
     x = target.unconstrain(truth)
     terms = target.terms(x[None], np.array([target.evaluate(x).value]))
-    return float(sum(terms[name][0] for name in ("weights", "means", "scales", "pairs")))
+    return float(sum(value[0] for name, value in terms.items() if name != "log_likelihood"))
 
 
 def uniformity(ranks: np.ndarray, n_ranked: int) -> float:
