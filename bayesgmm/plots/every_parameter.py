@@ -1,9 +1,8 @@
-"""Pictures of the chains of every parameter: traces and autocorrelations."""
+"""The picture of the chains of every parameter."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from arviz_stats.base import array_stats
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -11,13 +10,11 @@ from bayesgmm.labels import Quantity
 from bayesgmm.plots.curves import evenly
 from bayesgmm.plots.look import asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import colour_at, dash_at, entitle, finish, ink, predicted, printable
-from bayesgmm.typing import Array
+from bayesgmm.plots.theme import colour_at, entitle, finish, ink, predicted, printable
 
-__all__ = ["autocorrelations", "every_trace", "panels_of"]
+__all__ = ["every_trace", "panels_of"]
 
 _SHOWN = 250
-_LAGS = 30
 
 type Panels = dict[str, list[Quantity]]
 
@@ -51,37 +48,6 @@ def every_trace(panels: Panels, clusters: Sequence[str]) -> Plot:
     return plotted(axes[: len(panels)])
 
 
-@styled
-def autocorrelations(panels: Panels, clusters: Sequence[str]) -> Plot:
-    """Draw the autocorrelation of each quantity by lag, averaged over its chains.
-
-    Parameters
-    ----------
-    panels : dict of str to list of Quantity
-    clusters : sequence of str
-        What they are called, in their order.
-    """
-    axes = _grid(panels)
-    for ax, (name, quantities) in zip(axes, panels.items(), strict=False):
-        for quantity in quantities:
-            shown = autocorrelation(quantity.values)[: _LAGS + 1]
-            ax.plot(shown, color=_colour(quantity), ls=_dash(quantity), lw=1.1)
-        ax.axhline(0.0, color=ink(0.5), lw=0.7)
-        ax.set_ylim(-0.25, 1.02)
-        _finish(ax, name)
-    entitle(axes[0], f"Autocorrelation at lags 0 to {_LAGS}", _handles(clusters))
-    return plotted(axes[: len(panels)])
-
-
-def autocorrelation(values: Array) -> Array:
-    """Return the autocorrelation by lag of values (chain, draw), the mean of those of chains."""
-    moving = values[np.ptp(values, axis=1) > 0.0]
-    if not len(moving):
-        return np.full(values.shape[1], np.nan)
-    found: Array = array_stats.autocorr(moving, axis=1).mean(axis=0)
-    return found
-
-
 def _grid(panels: Panels) -> np.ndarray:
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
@@ -113,12 +79,8 @@ def _colour(quantity: Quantity) -> str:
     return predicted() if quantity.cluster is None else colour_at(quantity.cluster)
 
 
-def _dash(quantity: Quantity) -> object:
-    return "-" if quantity.cluster is None else dash_at(quantity.cluster)
-
-
 def _handles(clusters: Sequence[str]) -> list[Line2D]:
     return [
-        Line2D([], [], color=colour_at(k), ls=dash_at(k), label=printable(f"cluster {name}"))
+        Line2D([], [], color=colour_at(k), label=printable(f"cluster {name}"))
         for k, name in enumerate(clusters)
     ]

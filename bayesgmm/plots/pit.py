@@ -1,6 +1,7 @@
 """The picture of leave-one-out probabilities: how far they are from even."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -60,6 +61,7 @@ def _draw(ax: Axes, values: Array) -> None:
     ax.set_xlim(0.0, 1.0)
 
 
+@cache
 def envelope(n: int) -> Array:
     """Return the half-width at each level of the band that holds 95 % of even samples of n."""
     rng = np.random.default_rng(n)

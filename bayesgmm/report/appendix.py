@@ -1,7 +1,7 @@
 """The appendix: chains of every parameter, and classification by every K."""
 
 from bayesgmm.labels import Quantity
-from bayesgmm.plots.every_parameter import autocorrelations, every_trace, panels_of
+from bayesgmm.plots.every_parameter import every_trace, panels_of
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.report.classification import classification_tables
 from bayesgmm.report.document import Block, Section
@@ -16,7 +16,7 @@ _MOST_LINES = 60
 
 
 def appendix(subject: Subject) -> Section:
-    """Show traces and autocorrelations of all parameters, and their precision."""
+    """Show traces, precision and autocorrelation of all parameters, and classifications."""
     quantities = all_quantities(subject)
     panels = panels_of(quantities)
     shown = _slowest(panels)
@@ -30,11 +30,11 @@ def appendix(subject: Subject) -> Section:
     lines = (
         sorted(quantities, key=_size)[:_MOST_LINES] if len(quantities) > _MOST_LINES else quantities
     )
-    caption = "Precision of every parameter and label-invariant quantity."
+    caption = "Precision and autocorrelation of every parameter and label-invariant quantity."
     if len(quantities) > _MOST_LINES:
         caption = (
-            f"Precision of the {_MOST_LINES} of {len(quantities)} quantities with the smallest "
-            "effective sample sizes; `summarize` gives all."
+            f"Precision and autocorrelation of the {_MOST_LINES} of {len(quantities)} quantities "
+            "with the smallest effective sample sizes; `summarize` gives all."
         )
     blocks: list[Block] = [
         picture(
@@ -43,13 +43,6 @@ def appendix(subject: Subject) -> Section:
             f"Traces of the parameters in the labels of the report, in data units.{some} Chains "
             "that agree look alike from one vertical line to the next.",
             "One small trace a parameter, coloured by cluster, chains one after another.",
-        ),
-        picture(
-            "autocorrelation",
-            autocorrelations(shown, subject.clusters),
-            "Autocorrelation of the same quantities by lag, averaged over chains: the faster it "
-            "falls, the more a draw is worth.",
-            "Autocorrelation against lag for each parameter, coloured by cluster.",
         ),
         precision_table(caption, lines, subject),
         *classification_tables(subject),

@@ -115,12 +115,13 @@ def _matrices(subject: Subject, quantities: list[Quantity]) -> list[Table]:
                 "1" if i == j else _cell(found.get((other, one)), subject.tails) if j < i else ""
                 for j, other in enumerate(features)
             ]
-            rows.append((one, *cells))
+            rows.append((f"{i + 1} {one}", *cells))
         caption = (
             f"Posterior means of the correlations in {name}; * where the {subject.interval} "
             "interval excludes 0. `summarize`, and summary.csv of a run, hold every interval."
         )
-        tables.append(Table(caption, ("", *features), tuple(rows), words=()))
+        numbers = map(str, range(1, len(features) + 1))
+        tables.append(Table(caption, ("", *numbers), tuple(rows)))
     return tables
 
 

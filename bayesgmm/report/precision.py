@@ -7,7 +7,6 @@ import numpy as np
 from arviz_stats.base import array_stats
 
 from bayesgmm.labels import Quantity, chain_statistics, cluster_quantities, label_free_quantities
-from bayesgmm.plots.every_parameter import autocorrelation
 from bayesgmm.posterior.mcmc_error import r_hat
 from bayesgmm.prediction import most_ambiguous, pair_overlaps
 from bayesgmm.report.document import Table
@@ -76,6 +75,15 @@ def _line(quantity: Quantity, tails: tuple[float, float]) -> tuple[str, ...]:
         *(significant(value, 2) for value in (error, *bound_errors(values, tails))),
         *(fixed(float(lags[lag]), 2) if lag < len(lags) else "–" for lag in (1, _LAG)),
     )
+
+
+def autocorrelation(values: Array) -> Array:
+    """Return the autocorrelation by lag of values (chain, draw), the mean of those of chains."""
+    moving = values[np.ptp(values, axis=1) > 0.0]
+    if not len(moving):
+        return np.full(values.shape[1], np.nan)
+    found: Array = array_stats.autocorr(moving, axis=1).mean(axis=0)
+    return found
 
 
 def bound_errors(values: Array, probabilities: Iterable[float]) -> list[float]:

@@ -21,7 +21,7 @@ from bayesgmm.report.classification import classes, classification_tables
 from bayesgmm.report.discrepancies import _distances, discrepancies
 from bayesgmm.report.document import Table
 from bayesgmm.report.methods import methods
-from bayesgmm.report.precision import bound_errors, half_way
+from bayesgmm.report.precision import autocorrelation, bound_errors, half_way
 from bayesgmm.report.references import bibliography, references
 from bayesgmm.report.subject import subject_of
 from bayesgmm.summary.likelihood import likelihood_estimates
@@ -214,6 +214,13 @@ def test_errors_of_bounds_are_those_of_independent_draws() -> None:
     (error,) = bound_errors(values, [0.055])
     density = norm.pdf(norm.ppf(0.055))
     assert error == pytest.approx(np.sqrt(0.055 * 0.945 / 20_000) / density, rel=0.1)
+
+
+def test_autocorrelation_of_an_autoregression() -> None:
+    rng, values = np.random.default_rng(1), np.zeros((4, 4000))
+    for t in range(1, 4000):
+        values[:, t] = 0.6 * values[:, t - 1] + rng.normal(size=4)
+    np.testing.assert_allclose(autocorrelation(values)[:3], [1.0, 0.6, 0.36], atol=0.03)
 
 
 def test_half_of_the_draws_is_compared_with_all(subject, monkeypatch) -> None:
