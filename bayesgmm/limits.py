@@ -101,6 +101,9 @@ ELPD_ERRORS = 2.0
 # Difference of AIC, BIC, sBIC or ICL from the smallest, below which a model is not ruled out: Kass
 # and Raftery (1995), JASA 90:773, call twice a log Bayes factor of 6 or more strong.
 INFORMATION_DIFFERENCE = 6
+# Share of replicated data sets on one side of the data, below which the model misses a statistic:
+# with 200 sets, one at most. Gelman, Meng and Stern (1996), Statistica Sinica 6:733.
+PREDICTIVE_P = 0.01
 # Rows below which the standard error of a difference in elpd is itself unreliable (same source).
 FEW_ROWS = 100
 

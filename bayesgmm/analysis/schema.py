@@ -62,7 +62,7 @@ EvidenceRoutes = Literal["both", "bridge", "none"]
 
 @dataclass(frozen=True, config=_CONFIG)
 class About:
-    """[about]: what the analysis is for, shown in the report.
+    """[about]: what the analysis is for, shown in the report, which asks by name for the rest.
 
     ``clusters`` names the clusters of a K in the order of their numbers: ``2 = ["short", "long"]``.
     """
@@ -71,6 +71,16 @@ class About:
     question: str = ""
     source: str = ""
     known: str = ""
+    author: str = ""
+    date: str = ""
+    aims: str = ""
+    why_bayesian: str = ""
+    design: str = ""
+    priors: str = ""
+    missing: str = ""
+    interpretation: str = ""
+    limitations: str = ""
+    availability: str = ""
     clusters: dict[Count, tuple[str, ...]] = field(default_factory=dict)
 
 

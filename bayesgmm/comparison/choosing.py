@@ -213,4 +213,4 @@ def _first(elpds: Mapping[MixtureSpec, Any]) -> MixtureSpec:
 
 
 def _left_out(others: Collection[MixtureSpec], numbers: Mapping[MixtureSpec, str]) -> str:
-    return f" (left out: K = {', '.join(numbers[k] for k in others)})" if others else ""
+    return f" (K = {', '.join(numbers[k] for k in others)} excluded)" if others else ""

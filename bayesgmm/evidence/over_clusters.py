@@ -227,7 +227,7 @@ def _note(runs: Runs, probability: Array) -> str:
         sentences.append(f"No partition that was drawn at K = {listed} uses all components.")
     if runs.doubtful:
         listed = ", ".join(map(str, runs.doubtful))
-        sentences.append(f"The draws at K = {listed} have a bad verdict.")
+        sentences.append(f"The draws at K = {listed} did not converge.")
     last = float(probability[counts.index(runs.largest)])
     if last > LAST_K:
         sentences.append(

@@ -193,7 +193,8 @@ def evidence_note(table: "pd.DataFrame") -> str:
     for which, why in (
         (
             alone & bridge.notna(),
-            "the chains have a bad verdict, and a bridge from them counts only the modes they met",
+            "the chains did not pass the convergence checks, and a bridge estimate from them "
+            "covers only the modes they visited",
         ),
         (alone & bridge.isna(), "bridge sampling gave no value"),
     ):
@@ -275,7 +276,7 @@ def _reason(row: "pd.Series") -> str:
             f"where sequential Monte Carlo seems to have missed a mode: it lies {below:.2f} nats, "
             f"more than {AGREEMENT:g} errors, below the bridge over the modes that the chains met"
         )
-    return "whose chains have a bad verdict"
+    return "whose chains did not pass the convergence checks"
 
 
 def _finite(errors: "pd.Series") -> "pd.Series":

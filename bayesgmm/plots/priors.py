@@ -38,7 +38,7 @@ from bayesgmm.prediction.draws import draws_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
-__all__ = ["prior_posterior", "prior_predictive"]
+__all__ = ["prior_draws", "prior_posterior", "prior_predictive"]
 
 _MOST_FEATURES = 4
 _DRAWS = 4000
@@ -271,7 +271,7 @@ def prior_predictive(
     rows = counting_rows(rows)
     known = units_of(source, units)
     rng = np.random.default_rng(seed)
-    prior = _prior_draws(resolved, rng)
+    prior = _draws_of_prior(resolved, rng)
     places = range(min(resolved.n_features, 6))
     n_panels = len(places) + 1
     across = min(n_panels, 2 if n_panels <= 4 else 3)
@@ -289,7 +289,12 @@ def prior_predictive(
     return plotted(axes[:n_panels])
 
 
-def _prior_draws(resolved: ResolvedSpec, rng: np.random.Generator) -> Draws:
+def prior_draws(draws: Draws, rng: np.random.Generator) -> Draws:
+    """Return draws from the prior of a posterior's model."""
+    return _draws_of_prior(_resolved(draws), rng)
+
+
+def _draws_of_prior(resolved: ResolvedSpec, rng: np.random.Generator) -> Draws:
     from bayesgmm.sampling.smc import draw_prior
 
     log_posterior = LogPosterior(resolved, resolved.centre[None])

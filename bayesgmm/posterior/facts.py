@@ -68,6 +68,16 @@ class _About(TypedDict, total=False):
     question: str
     source: str
     known: str
+    author: str
+    date: str
+    aims: str
+    why_bayesian: str
+    design: str
+    priors: str
+    missing: str
+    interpretation: str
+    limitations: str
+    availability: str
     command: str
     units: Names
 

@@ -243,7 +243,7 @@ def _check_bytes(path: Path) -> None:
         line = file.read()
     if signature != _SIGNATURE:
         raise ResultFileError(
-            f"{str(path)!r} is not a bayesgmm result: it is no netCDF-4 file.", path=str(path)
+            f"{str(path)!r} is not a bayesgmm result: it is not a netCDF-4 file.", path=str(path)
         )
     if line != _LINE % _bytes_hash(path, length):
         raise ResultFileError(

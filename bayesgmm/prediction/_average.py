@@ -127,5 +127,5 @@ def _note(comparison: Any, usable: Array, by: str) -> str:
     kept = [spec for spec, good in zip(comparison.models, usable, strict=True) if good]
     doubtful = [spec for spec in kept if not comparison.verdicts[spec].ok]
     if doubtful:
-        sentences.append(f"The draws at K = {listed(doubtful)} have a bad verdict.")
+        sentences.append(f"The draws at K = {listed(doubtful)} did not converge.")
     return " ".join(sentences)

@@ -16,7 +16,7 @@ from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
-__all__ = ["overlap"]
+__all__ = ["overlap", "pair_overlaps"]
 
 NODES = 1024
 DRAWS_PER_BLOCK = 100
@@ -65,7 +65,7 @@ def overlap(posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
     draws = draws_of(posterior)
     size = (3, draws.n_components, draws.n_components)
     affinity, mistaken = np.ones(size), np.full(size, np.nan)
-    for k, m, coefficient, probability in _pairs(draws):
+    for k, m, coefficient, probability in pair_overlaps(draws):
         affinity[:, k, m] = coefficient.mean(), *interval(coefficient, prob)
         mistaken[:, k, m] = probability.mean(), *interval(probability, prob)
     dims = ("statistic", "cluster", "cluster_bis")
@@ -77,7 +77,7 @@ def overlap(posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
     )
 
 
-def _pairs(draws: Draws) -> Iterator[tuple[int, int, Array, Array]]:
+def pair_overlaps(draws: Draws) -> Iterator[tuple[int, int, Array, Array]]:
     """Yield k, l, and of each draw their Bhattacharyya coefficient and misclassification."""
     parameters, (_, unit) = draws.parameters, draws.frame
     if parameters.inflation is not None:

@@ -19,15 +19,22 @@ from bayesgmm.criterion import Criterion
 from bayesgmm.limits import INTERVAL
 from bayesgmm.posterior.files import check_writable, write_text
 from bayesgmm.posterior.whole_files import make_folder
-from bayesgmm.report.checks import checks
+from bayesgmm.report.appendix import appendix
+from bayesgmm.report.cautions import cautions
 from bayesgmm.report.counting import components
+from bayesgmm.report.data_checks import data_checks
 from bayesgmm.report.document import Document, Picture
 from bayesgmm.report.estimates import estimates
 from bayesgmm.report.far_out import strays
+from bayesgmm.report.first_page import first_page
 from bayesgmm.report.hanging_on import hanging_on
+from bayesgmm.report.limitations import limitations
+from bayesgmm.report.methods import methods
 from bayesgmm.report.model_words import model
-from bayesgmm.report.overview import brief, data, verdict
+from bayesgmm.report.overview import data, verdict
+from bayesgmm.report.prior_checks import prior_checks
 from bayesgmm.report.reproduction import reproduction
+from bayesgmm.report.sampler_checks import sampler_checks
 from bayesgmm.report.separation import separation
 from bayesgmm.report.subject import Subject, subject_of
 from bayesgmm.runtime.keywords import keywords
@@ -39,7 +46,8 @@ __all__ = ["write_report"]
 Format = Literal["html", "md"]
 
 _SECTIONS = (
-    brief, data, model, components, hanging_on, estimates, separation, strays, checks, reproduction,
+    first_page, data, model, components, estimates, separation, strays, sampler_checks,
+    data_checks, prior_checks, hanging_on, limitations, methods, reproduction, appendix,
 )  # fmt: skip
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|~$^])")
 
@@ -75,8 +83,10 @@ def write_report(
     criterion : {"loo", "waic", "evidence", "aic", "bic", "sbic", "icl"}
         By which a comparison chooses.
     about : mapping, optional
-        What the analysis is for: title, question, source, known, command (text) and units (a
-        mapping from column to unit). By default the result's own attribute ``about``.
+        What the analysis is for, as text: title, question, source, known, command, author, date,
+        aims, why_bayesian, design, priors, missing, interpretation, limitations, availability;
+        and units (a mapping from column to unit). The report asks by name for what it needs and
+        was not told. By default the result's own attribute ``about``.
     robustness : Robustness, optional
         What the comparison's answer hangs on, as `bayesgmm.robustness` returns it: a section more.
     prob : float
@@ -131,14 +141,17 @@ def write_report(
 def _document(subject: Subject, title: str | None) -> Document:
     named = title or str(subject.about.get("title") or "")
     sections = (section(subject) for section in _SECTIONS)
+    by = [str(subject.about[name]) for name in ("author", "date") if subject.about.get(name)]
     subtitle = (
         f"{subject.n_obs} rows, {len(subject.features)} "
         f"{'feature' if len(subject.features) == 1 else 'features'}, K = {subject.number}"
     )
+    subtitle = "; ".join([subtitle, *by])
     return Document(
         title=named or f"Gaussian mixture of {', '.join(subject.features[:4])}",
         subtitle=subtitle,
         verdict=verdict(subject),
+        cautions=cautions(subject),
         sections=tuple(section for section in sections if section is not None),
     )
 

@@ -13,6 +13,7 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import criteria, pareto_k
+from bayesgmm.report.classification import classes
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
@@ -25,10 +26,11 @@ __all__ = ["components"]
 
 _ANSWERS = (
     "The criteria answer different questions. The evidence and the probability of K ask which K "
-    "generated the data under this prior. LOO and WAIC ask which K predicts new rows best. BIC "
-    "approximates the evidence for large n. ICL asks for clusters that are well separated. AIC "
-    "approximates predictive accuracy at the maximum likelihood fit and tends to more components. "
-    "They may disagree without one of them being wrong."
+    "is best supported as the data-generating model under this prior. LOO and WAIC ask which K "
+    "predicts new rows best. BIC approximates the log evidence for large n. ICL asks for "
+    "clusters that are well separated. AIC approximates predictive accuracy at the maximum "
+    "likelihood fit and tends to more components. They may disagree without one of them being "
+    "wrong."
 )
 _PENALTY = (
     "The penalty of BIC is not exact for mixtures, which are singular models: where components "
@@ -52,6 +54,7 @@ def components(subject: Subject) -> Section | None:
         _likelihood_table(comparison, model),
         _posterior_table(comparison, model),
         _evidence_table(comparison, model),
+        *classes(subject),
         picture(
             "criteria",
             criteria(comparison, chosen=model),
@@ -107,9 +110,9 @@ def _argument(comparison: Comparison) -> str:
         for spec in firsts
     }
     said = "; ".join(f"K = {k} by {_joined(names)}" for k, names in by_model.items())
-    opening = f"First by its best value alone, whatever its verdict, is {said}."
+    opening = f"Best value regardless of convergence: {said}."
     if len(by_model) == 1:
-        return f"{opening} All criteria agree, so that the choice does not hang on the question."
+        return f"{opening} All criteria agree: the choice does not depend on the criterion."
     table = comparison.named_table
     parts = [opening]
     counts = {name: spec.n_components for name, spec in best.items()}
@@ -177,8 +180,8 @@ def _cautions(comparison: Comparison, chosen: MixtureSpec) -> str:
     if bad:
         runs = "run of K = {} has" if len(bad) == 1 else "runs of K = {} have"
         parts.append(
-            f"The {runs.format(', '.join(bad))} a bad verdict; figures that rest on "
-            "these draws stand in the table but do not count."
+            f"The {runs.format(', '.join(bad))} not converged; values from these draws are shown "
+            "but not used."
         )
         if table.loc[bad, "log_evidence_smc"].notna().any():
             parts.append("The evidence by sequential Monte Carlo does not rest on these draws.")
@@ -261,10 +264,10 @@ def _evidence_table(comparison: Comparison, chosen: MixtureSpec) -> Table:
     )
     caption = (
         "The log evidence of each K by two independent routes, nats, each with its Monte Carlo "
-        "error: bridge sampling from the NUTS draws, whose error is unknown where these have a bad "
-        "verdict, and sequential Monte Carlo from the prior. The bridge is quoted where both agree "
-        f"within {AGREEMENT:g} errors, the other where the chains have a bad verdict; a K where "
-        "they contradict each other has no p(K). p(K) too is given with its Monte Carlo error."
+        "error: bridge sampling from the NUTS draws, whose error is unknown where these did not "
+        "converge, and sequential Monte Carlo from the prior. The bridge is quoted where both "
+        f"agree within {AGREEMENT:g} errors, the other where the chains did not converge; a K "
+        "where they contradict each other has no p(K). p(K) too has its Monte Carlo error."
     )
     heading = probability_heading(comparison.named_table)
     header = ("K", "bridge", "sequential Monte Carlo", "quoted", heading, "quoted from")

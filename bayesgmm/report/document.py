@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 __all__ = [
+    "Beside",
     "Block",
     "Code",
     "Document",
@@ -48,9 +49,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Code:
-    """Lines to be read by a machine."""
+    """Lines to be read by a machine.
+
+    Parameters
+    ----------
+    text : str
+    printed : bool
+        Whether they belong on paper too.
+    """
 
     text: str
+    printed: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,14 @@ class Picture:
     svg: str = field(repr=False)
 
 
-Block = Text | Facts | Code | Formula | Table | Picture
+@dataclass(frozen=True)
+class Beside:
+    """Pictures that stand side by side where there is room."""
+
+    pictures: tuple[Picture, ...]
+
+
+Block = Text | Facts | Code | Formula | Table | Picture | Beside
 
 
 @dataclass(frozen=True)
@@ -131,14 +147,16 @@ class Document:
     title: str
     subtitle: str
     verdict: Notice
+    cautions: Notice | None
     sections: tuple[Section, ...]
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """All figures in order."""
-        return tuple(
-            block
-            for section in self.sections
-            for block in section.blocks
-            if isinstance(block, Picture)
-        )
+        found: list[Picture] = []
+        for block in (block for section in self.sections for block in section.blocks):
+            if isinstance(block, Picture):
+                found.append(block)
+            elif isinstance(block, Beside):
+                found += block.pictures
+        return tuple(found)

@@ -1,11 +1,12 @@
-"""The section on the parameters and the density."""
+"""The section on the parameters."""
 
 import pandas as pd
 
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.limits import IDENTIFIED
-from bayesgmm.plots import correlations, density_1d, density_2d, density_pairs, forest
-from bayesgmm.report.document import Block, Picture, Section, Text
+from bayesgmm.plots import correlations, forest
+from bayesgmm.report.document import Block, Section, Text
+from bayesgmm.report.estimate_tables import tables_by_kind
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.report.tables import estimate_table
@@ -28,8 +29,8 @@ _SANDWICH = (
 
 
 def estimates(subject: Subject) -> Section:
-    """Give the parameters with intervals and Monte Carlo errors, and the density."""
-    blocks: list[Block] = [_density(subject) if subject.gaussian else Text(_NOT_GAUSSIAN)]
+    """Give the parameters with intervals, and the likelihood's estimates beside."""
+    blocks: list[Block] = [] if subject.gaussian else [Text(_NOT_GAUSSIAN)]
     frame = _summary(subject)
     withheld = frame.attrs.get("withheld", {})
     if withheld:
@@ -38,26 +39,40 @@ def estimates(subject: Subject) -> Section:
             Text(
                 f"Of {len(withheld)} clusters no summary is given, because their label does not "
                 f"mean the same thing from draw to draw (identified: {shares} of draws, at least "
-                f"{100 * IDENTIFIED:g} % needed). The label-free rows at the end of the table "
-                "stand for them."
+                f"{100 * IDENTIFIED:g} % needed). The label-invariant quantities in the table "
+                "take their place."
             )
         )
     elif not subject.named:
         blocks.append(
-            Text("Only what does not depend on the labels is summarised, as the verdict explains.")
+            Text("Only label-invariant quantities are summarised, as the verdict explains.")
         )
-    caption = (
-        f"Posterior of the parameters for K = {subject.number}, in data units, with "
-        f"equal-tailed {subject.interval} intervals. Means and bounds show the digits that the "
-        "Monte Carlo standard error (MCSE) leaves certain. A scale is a standard deviation without "
-        "the recording error; intervals of correlations are taken on the artanh scale."
-    )
-    if "sd_sandwich" in frame:
-        caption += _SANDWICH
-    blocks.append(estimate_table(caption, frame, subject.units))
     if subject.named:
+        blocks += [Text(_what_is_shown(subject, frame)), *tables_by_kind(subject, frame)]
         blocks += _pictures(subject)
+    else:
+        caption = f"Label-invariant quantities, with equal-tailed {subject.interval} intervals."
+        blocks.append(estimate_table(caption, frame, subject.units))
     return Section("estimates", f"Estimates for K = {subject.number}", tuple(blocks))
+
+
+def _what_is_shown(subject: Subject, frame: pd.DataFrame) -> str:
+    """Say what the columns of the tables are."""
+    told = (
+        f"Posterior means, standard deviations and equal-tailed {subject.interval} intervals for "
+        f"K = {subject.number}, in data units; numbers show the digits that their Monte Carlo "
+        "standard error leaves certain. A scale is a standard deviation without the recording "
+        "error; intervals of correlations are taken on the artanh scale."
+    )
+    if subject.fit is not None:
+        told += (
+            " ML is the maximum likelihood estimate of the same model, with the Wald interval of "
+            "the same probability from the Hessian of the log likelihood; a dash where it has "
+            "none. Where both differ, the prior or the shape of the likelihood matters."
+        )
+    if "sd_sandwich" in frame:
+        told += _SANDWICH
+    return told
 
 
 def _summary(subject: Subject) -> pd.DataFrame:
@@ -69,41 +84,6 @@ def _summary(subject: Subject) -> pd.DataFrame:
         if frame.attrs["withheld"]:
             return frame
     return label_free(subject.draws, subject.prob)
-
-
-def _density(subject: Subject) -> Picture:
-    ellipses = (
-        " Each thin ellipse holds half of one cluster at one draw from the posterior: their "
-        "scatter is the uncertainty."
-        if subject.named
-        else ""
-    )
-    if len(subject.features) == 1:
-        return picture(
-            "density",
-            density_1d(
-                subject.draws, prob=subject.prob, components=subject.named, units=subject.units
-            ),
-            f"The posterior mean density with its pointwise {subject.interval} interval over the "
-            "histogram of the data"
-            + (", and the share of each cluster." if subject.named else "."),
-            "Density curve with an interval band over the histogram of the data.",
-        )
-    if len(subject.features) == 2:
-        return picture(
-            "density",
-            density_2d(subject.draws, components=subject.named, units=subject.units),
-            "The posterior mean density: contours that enclose 50, 80 and 95 % of it, over the "
-            f"data.{ellipses}",
-            "Contours of the density over a scatter of the data, with ellipses of each cluster.",
-        )
-    return picture(
-        "density",
-        density_pairs(subject.draws, components=subject.named, units=subject.units),
-        f"The posterior mean density of each feature with its {subject.interval} interval "
-        f"(diagonal) and of each pair as contours that enclose 50, 80 and 95 % of it.{ellipses}",
-        "Matrix of densities of all pairs of features, with the data and ellipses of each cluster.",
-    )
 
 
 def _pictures(subject: Subject) -> list[Block]:

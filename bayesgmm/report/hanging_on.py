@@ -47,7 +47,7 @@ def hanging_on(subject: Subject) -> Section | None:
         ),
         *_notes(found.coarsened),
     ]
-    return Section("robustness", "What the answer hangs on", tuple(blocks))
+    return Section("robustness", "What the answer depends on", tuple(blocks))
 
 
 def _choices(found: Sensitivity) -> Table:

@@ -5,7 +5,6 @@ import numpy as np
 from bayesgmm.data.columns import plural
 from bayesgmm.limits import AMBIGUOUS, SETTLED_K
 from bayesgmm.prediction import average, group_membership, partition
-from bayesgmm.report.document import Block, Text
 from bayesgmm.report.subject import Subject
 from bayesgmm.summary.numbers import percent
 
@@ -14,13 +13,13 @@ __all__ = ["left_open"]
 _MOST_ROWS = 2000
 
 
-def left_open(subject: Subject) -> list[Block]:
+def left_open(subject: Subject) -> list[str]:
     """Say which K are not ruled out and what the answer would be with them; nothing by hand."""
     choice = subject.choice
     if choice is None:
         return []
     texts = (choice.left_open, choice.changes, _averaged(subject))
-    return [Text(text) for text in texts if text]
+    return [text for text in texts if text]
 
 
 def _averaged(subject: Subject) -> str:

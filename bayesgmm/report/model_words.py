@@ -8,9 +8,12 @@ from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.scale_priors import HalfNormal, InverseGamma, LogNormal, ScalePrior
+from bayesgmm.model.spec import Priors
 from bayesgmm.plots import prior_posterior, prior_predictive
+from bayesgmm.plots.prior_pairs import prior_pairs
 from bayesgmm.posterior.tree import attribute
-from bayesgmm.report.document import Block, Formula, Section, Table, Text
+from bayesgmm.report.asked_for import asked_for
+from bayesgmm.report.document import Block, Facts, Formula, Section, Table, Text
 from bayesgmm.report.family_words import distributions, family_priors, mixture_formula, of_families
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
@@ -19,6 +22,31 @@ from bayesgmm.summary.numbers import plain, significant
 from bayesgmm.typing import Array
 
 __all__ = ["model"]
+
+_DEFAULT_REASONS = (
+    (
+        "Weights",
+        ("concentration",),
+        "Concentration 1 prefers no sizes of clusters over others.",
+    ),
+    (
+        "Means",
+        ("mean_location", "mean_scale", "units"),
+        "Two standard deviations of the column about its mean reach over the data and beyond: "
+        "clusters may lie anywhere in them, and hardly far outside.",
+    ),
+    (
+        "Scales",
+        ("scale_family", "scale", "scale_sigma", "units"),
+        "A cluster is narrower than all rows together, by half as a first guess and by a factor "
+        "of 5 either way; the log-normal keeps scales away from 0, where the likelihood has poles.",
+    ),
+    (
+        "Correlations",
+        ("eta",),
+        "LKJ(2) is nearly flat and falls off towards -1 and 1, where covariances are singular.",
+    ),
+)
 
 _SURVEY = (
     "The rows have the weights of a survey, scaled to sum to their number. The draws are those of "
@@ -44,8 +72,8 @@ def model(subject: Subject) -> Section:
         Text(
             f"Each of the n = {subject.n_obs} rows is a draw from a mixture of "
             f"K = {resolved.n_components} {distributions(resolved)} in D = {resolved.n_features} "
-            f"{'feature' if resolved.n_features == 1 else 'features'}. Which component a row came "
-            "from is not sampled but summed out."
+            f"{'feature' if resolved.n_features == 1 else 'features'}. Component memberships are "
+            "marginalised out."
         ),
         Formula(mixture_formula(resolved)),
         Formula("covariance" if correlated else "covariance_diagonal"),
@@ -60,7 +88,8 @@ def model(subject: Subject) -> Section:
     ]
     if correlated:
         blocks.append(Formula("lkj"))
-    blocks += [_priors(resolved), Text(_origin(resolved)), Text(_recording(resolved))]
+    blocks += [_priors(resolved), *_reasons(subject, resolved)]
+    blocks += [Text(_origin(resolved)), Text(_recording(resolved))]
     if resolved.classes:
         blocks.append(Text(_labels(resolved)))
     if subject.draws.source is not None and attribute(subject.draws.tree, PSEUDO_POSTERIOR):
@@ -95,7 +124,7 @@ def _priors(resolved: ResolvedSpec) -> Table:
         (
             "weights",
             f"Dirichlet({listed}{', …' if len(concentration) > 6 else ''}{_of_noise(resolved)})",
-            "every set of weights is equally probable" if flat else "see the formula",
+            "uniform on the simplex" if flat else "see the formula",
         )
     ]
     rows += _mean_priors(resolved)
@@ -104,7 +133,7 @@ def _priors(resolved: ResolvedSpec) -> Table:
         rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
     rows += family_priors(resolved)
     caption = (
-        "The priors in the units of the data. A shared factor has its prior once. "
+        "The priors in the units of the data. Shared parameters have one common prior. "
         f"{_apart(resolved)}"
     )
     return Table(caption, ("parameter", "prior", "what it says"), tuple(rows), words=(1, 2))
@@ -118,7 +147,7 @@ def _of_noise(resolved: ResolvedSpec) -> str:
 def _apart(resolved: ResolvedSpec) -> str:
     """Say what tells the clusters apart before the data do."""
     if len(resolved.groups.groups) == 1:
-        return "All clusters have the same prior, so that it prefers no numbering of them."
+        return "All clusters have the same prior, so the prior is exchangeable across labels."
     of_prior = replace(resolved, classes=(), class_groups=()).groups.groups
     if resolved.classes and len(of_prior) == 1:
         alike = _alike(resolved)
@@ -219,6 +248,21 @@ def _recording(resolved: ResolvedSpec) -> str:
     )
 
 
+def _reasons(subject: Subject, resolved: ResolvedSpec) -> list[Block]:
+    """Give the reason of each prior: the defaults' own, and the analyst's for others."""
+    usual, priors = Priors(), resolved.spec.priors
+    reasons = [
+        (what, reason)
+        for what, names, reason in _DEFAULT_REASONS
+        if all(getattr(priors, name) == getattr(usual, name) for name in names)
+        and (what != "Correlations" or resolved.structure.has_correlations(resolved.n_features))
+        and (what != "Weights" or resolved.n_components > 1)
+    ]
+    if subject.about.get("priors") or priors != usual:
+        reasons.append(("Given by the analyst", asked_for(subject, "priors")))
+    return [Facts(tuple(reasons))] if reasons else []
+
+
 def _labels(resolved: ResolvedSpec) -> str:
     known = (
         "The class of some rows is known, or that it is one of several; each class has the "
@@ -251,6 +295,16 @@ def _pictures(subject: Subject) -> list[Block]:
             "chart of the number of occupied components under the prior.",
         )
     ]
+    if subject.gaussian and len(subject.features) > 1:
+        blocks.append(
+            picture(
+                "prior_pairs",
+                prior_pairs(subject.draws, subject.seed, subject.units),
+                "What the prior alone predicts of pairs of columns: each point is a row from a "
+                "draw of its own from the prior, 98 % of them in view; the data lie among them.",
+                "Scatter of rows predicted by the prior with the data on top, pair by pair.",
+            )
+        )
     if subject.named:
         blocks.append(
             picture(

@@ -1,4 +1,4 @@
-"""The first sections: the result in brief, the question and the data."""
+"""What stands first: the verdict; and the section on the question and the data."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,43 +10,19 @@ from bayesgmm.diagnosis import RunStatus
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, counting_rows
 from bayesgmm.plots.observed import Column, column_of
 from bayesgmm.report.annotations import annotations
+from bayesgmm.report.asked_for import asked_for
 from bayesgmm.report.document import Block, Facts, Notice, Section, Table, Text
-from bayesgmm.report.left_open import left_open
 from bayesgmm.report.subject import Subject
-from bayesgmm.summary.numbers import percent, plain, significant
+from bayesgmm.summary.numbers import plain, significant
 
-__all__ = ["brief", "data", "verdict"]
+__all__ = ["data", "verdict"]
 
-_FEW_FEATURES = 4
-
-
-def brief(subject: Subject) -> Section:
-    """Give the answer, or say why there is none."""
-    blocks: list[Block] = []
-    if subject.choice is not None:
-        blocks.append(
-            Text(f"Chosen number of components: K = {subject.number}. {subject.choice.reason}")
-        )
-        blocks += left_open(subject)
-    if subject.verdict.ok and subject.named:
-        blocks.append(Text(_weights_in_words(subject)))
-    elif subject.verdict.ok:
-        blocks.append(
-            Text(
-                "Not every cluster has a summary of its own that could be trusted, for the reasons "
-                "in the verdict. What follows rests on what depends on no numbering of the "
-                "clusters: the density, the co-clustering of the rows and the label-free "
-                "summaries."
-            )
-        )
-    else:
-        blocks.append(
-            Text(
-                "Because the verdict is bad, no figure below may be used as a result; they are "
-                "shown so that the cause can be found."
-            )
-        )
-    return Section("brief", "The result in brief", tuple(blocks))
+_WHY_BAYESIAN = (
+    "A posterior gives intervals for all parameters, for each row's membership and for K itself "
+    "from one model, also where a cluster has few rows and the likelihood has poles; what it "
+    "assumes beforehand is stated as priors."
+)
+_COMPLETE = "No cell of the rows used is missing."
 
 
 def verdict(subject: Subject) -> Notice:
@@ -66,47 +42,10 @@ def _evidence(subject: Subject) -> list[str]:
     sizes = [entry[name] for entry in judged for name in ("ess_bulk", "ess_tail")]
     diverged = statistics["divergences"]
     return [
-        f"{statistics['chains']} chains of {statistics['draws']} draws. For what depends on no "
-        f"label the largest R-hat is {max(entry['r_hat'] for entry in judged):.3f} and the "
+        f"{statistics['chains']} chains of {statistics['draws']} draws. For label-invariant "
+        f"quantities the largest R-hat is {max(entry['r_hat'] for entry in judged):.3f} and the "
         f"smallest effective sample size {min(sizes):.0f}"
         + (f"; {diverged or 'no'} draws diverged." if diverged is not None else ".")
-    ]
-
-
-def _weights_in_words(subject: Subject) -> str:
-    weights = subject.draws.parameters.weights
-    low, high = np.quantile(weights, subject.tails, axis=0)
-    if subject.n_clusters == 1:
-        return "One component describes all rows."
-    parts = [
-        f"cluster {name}{centre} holds {percent(mean)} of the population ({percent(a)} to "
-        f"{percent(b)})"
-        for name, mean, a, b, centre in zip(
-            subject.clusters, weights.mean(axis=0), low, high, _centres(subject), strict=True
-        )
-    ]
-    return (
-        f"Of the {subject.n_clusters} clusters, {'; '.join(parts)}. Intervals are equal-tailed "
-        f"with probability {subject.interval} throughout."
-    )
-
-
-def _centres(subject: Subject) -> list[str]:
-    """Describe each cluster by its posterior mean of each feature, where these are few."""
-    means = subject.draws.parameters.means.mean(axis=0)
-    if means.shape[1] > _FEW_FEATURES:
-        return [""] * len(means)
-    units = [
-        f" {subject.units[name]}" if name in subject.units else "" for name in subject.features
-    ]
-    return [
-        " (mean "
-        + ", ".join(
-            f"{name} {significant(value, 3)}{unit}"
-            for name, value, unit in zip(subject.features, row, units, strict=True)
-        )
-        + ")"
-        for row in means
     ]
 
 
@@ -116,6 +55,16 @@ def data(subject: Subject) -> Section:
     for name, lead in (("question", ""), ("known", "What is known: ")):
         if subject.about.get(name):
             blocks.append(Text(f"{lead}{subject.about[name]}"))
+    given = subject.about.get("why_bayesian")
+    blocks.append(
+        Facts(
+            (
+                ("Aims", asked_for(subject, "aims")),
+                ("Why Bayesian", str(given) if given else f"In general: {_WHY_BAYESIAN}"),
+                ("Design and sample size", asked_for(subject, "design")),
+            )
+        )
+    )
     facts = subject.data
     items = [("Read from", str(facts.get("source", "not stored")))]
     if subject.about.get("source"):
@@ -126,8 +75,13 @@ def data(subject: Subject) -> Section:
     ]
     items += _reading(facts)
     items.append(("SHA-256 of the data", str(facts.get("hash", "not stored"))))
+    items.append(("Missing cells", _missing(subject)))
     blocks += [Facts(tuple(items)), _columns(subject), *annotations(subject)]
     return Section("data", "Question and data", tuple(blocks))
+
+
+def _missing(subject: Subject) -> str:
+    return asked_for(subject, "missing") if subject.has_missing else _COMPLETE
 
 
 def _rows_used(subject: Subject) -> str:

@@ -17,7 +17,7 @@ _LONG_DECIMALS = re.compile(r"(-?\d+\.\d{3})\d+")
 def picture(name: str, plot: Plot, caption: str, alt: str) -> Picture:
     """Turn a plot into a figure of the report, and close it.
 
-    Text is drawn as outlines, so that it looks the same everywhere, and dense layers as an image
+    Text stays text, in the reader's own font where ours is not there; dense layers are an image
     inside the SVG; coordinates keep three decimals of a point.
 
     Parameters
@@ -28,7 +28,7 @@ def picture(name: str, plot: Plot, caption: str, alt: str) -> Picture:
         Full sentences.
     """
     stream = io.StringIO()
-    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+    with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         metadata = {"Date": None, "Creator": None}
         plot.figure.savefig(stream, format="svg", dpi=170, metadata=metadata)

@@ -1,5 +1,7 @@
 """The section on how to obtain the same result again."""
 
+import os
+import platform
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +12,10 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import IMPORTANCE_ROWS
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.posterior.tree import attribute
+from bayesgmm.report.asked_for import asked_for
 from bayesgmm.report.document import Block, Code, Facts, Section, Text
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import significant
 
 __all__ = ["reproduction"]
 
@@ -35,6 +39,11 @@ def reproduction(subject: Subject) -> Section:
     if subject.resolved is not None:
         blocks.append(Code(_script(subject, subject.resolved.spec, sampler)))
     items = [
+        ("Author", asked_for(subject, "author")),
+        ("Date", asked_for(subject, "date")),
+        ("Data and code", asked_for(subject, "availability")),
+        ("Run time", _run_time(subject)),
+        ("Report written on", _platform()),
         ("Seed", "not stored" if subject.seed is None else str(subject.seed)),
         ("Sampler", ", ".join(f"{name} {value}" for name, value in sampler.items())),
         ("Status", str(attribute(subject.posterior, "status"))),
@@ -43,6 +52,23 @@ def reproduction(subject: Subject) -> Section:
     ]
     blocks.append(Facts(tuple(items)))
     return Section("reproduction", "Reproduction", tuple(blocks))
+
+
+def _run_time(subject: Subject) -> str:
+    """Return how long each model took, where that is stored."""
+    comparison = subject.comparison
+    if comparison is None:
+        return "not stored"
+    seconds = comparison.named_table["seconds"].dropna()
+    each = ", ".join(f"K = {k} {significant(value, 2)} s" for k, value in seconds.items())
+    return f"sampling and what follows it: {each}"
+
+
+def _platform() -> str:
+    return (
+        f"{platform.system()} {platform.machine()}, {platform.python_implementation()} "
+        f"{platform.python_version()}, {os.cpu_count()} processors"
+    )
 
 
 def _is_adopted(sampler: dict[str, Any]) -> bool:

@@ -10,23 +10,23 @@ from bayesgmm.limits import AMBIGUOUS, CERTAIN, PARETO_K, SMALLEST_OVERLAP, TAIL
 from bayesgmm.plots import coclustering as draw_coclustering
 from bayesgmm.plots import membership as draw_membership
 from bayesgmm.prediction import (
+    Partition,
     coclustering,
     hard_comparison,
-    membership,
     most_ambiguous,
     overlap,
-    partition,
     parts_of,
 )
-from bayesgmm.report.document import Block, Section, Table, Text
+from bayesgmm.report.asked_for import asked_for
+from bayesgmm.report.document import Beside, Block, Picture, Section, Table, Text
 from bayesgmm.report.pictures import picture
-from bayesgmm.report.subject import Subject
+from bayesgmm.report.subject import MOST_ROWS, Subject
 from bayesgmm.summary.numbers import NO_BREAK, percent, plain, significant
 
 __all__ = ["separation"]
 
-_MOST_ROWS = 1500
 _LISTED = 10
+_SIZE = (4.6, 4.4)  # inches
 _FEWEST = 3
 
 
@@ -36,12 +36,21 @@ def separation(subject: Subject) -> Section | None:
     if not (several or subject.draws.noise is not None) or not subject.gaussian:
         return None
     blocks: list[Block] = []
+    pictures = []
     if subject.named:
         if several:
             blocks.append(_overlap_table(subject))
         blocks += _memberships(subject)
+        pictures.append(_membership_picture(subject))
     blocks += _labels_left_out(subject)
-    blocks += _together(subject)
+    if subject.groups is None:
+        left_out = f"The co-clustering matrix is left out for more than {MOST_ROWS} rows."
+        blocks.append(Text(left_out))
+    else:
+        blocks.append(Text(_together(subject, subject.groups)))
+        pictures.append(_together_picture(subject, subject.groups))
+    blocks.append(Beside(tuple(pictures)))
+    blocks.append(Text(f"Interpretation: {asked_for(subject, 'interpretation')}"))
     return Section("separation", "Separation and membership", tuple(blocks))
 
 
@@ -89,10 +98,14 @@ def _overlap_table(subject: Subject) -> Table:
     caption = (
         f"How much each pair of clusters overlaps: posterior means with {subject.interval} "
         "intervals. The Bhattacharyya coefficient is 1 for equal components and 0 for separate "
-        "ones. The other columns are the probability that a row of the first cluster is given to "
-        "the second by Bayes' rule between the two, and the reverse."
+        "ones. Classification is by Bayes' rule between the two."
     )
-    header = ("clusters", "Bhattacharyya", "first taken for second", "second taken for first")
+    header = (
+        "clusters",
+        "Bhattacharyya",
+        "P(row of the first is classified as the second)",
+        "P(row of the second is classified as the first)",
+    )
     return Table(caption, header, tuple(rows))
 
 
@@ -115,7 +128,7 @@ def _coefficient(value: float) -> str:
 
 
 def _memberships(subject: Subject) -> list[Block]:
-    soft = membership(subject.draws, prob=subject.prob)
+    soft = subject.soft
     largest = parts_of(soft).largest
     certain = float(np.average(largest > CERTAIN, weights=subject.times))
     unsure = int(subject.times[largest < AMBIGUOUS].sum())
@@ -129,19 +142,22 @@ def _memberships(subject: Subject) -> list[Block]:
     )
     return [
         Text(text),
-        picture(
-            "membership",
-            draw_membership(subject.draws, prob=subject.prob, units=subject.units),
-            "Each row in the colour of its most probable cluster, paler the less certain it is. "
-            f"{_crosses(subject)}Rows without a cluster above {AMBIGUOUS} are ringed. With one "
-            "feature the height is the probability of each cluster with its "
-            f"{subject.interval} interval; with more, the two features in which the clusters lie "
-            "farthest apart are shown.",
-            "Scatter of the data coloured by cluster, ambiguous rows ringed.",
-        ),
         _ambiguous_table(subject, soft),
         *([_beside_kmeans(subject)] if subject.n_clusters > 1 else []),
     ]
+
+
+def _membership_picture(subject: Subject) -> Picture:
+    return picture(
+        "membership",
+        draw_membership(subject.draws, prob=subject.prob, units=subject.units, figsize=_SIZE),
+        "Each row in the colour of its most probable cluster, paler the less certain it is. "
+        f"{_crosses(subject)}Rows without a cluster above {AMBIGUOUS} are ringed. With one "
+        "feature the height is the probability of each cluster with its "
+        f"{subject.interval} interval; with more, the two features in which the clusters lie "
+        "farthest apart are shown.",
+        "Scatter of the data coloured by cluster, ambiguous rows ringed.",
+    )
 
 
 def _crosses(subject: Subject) -> str:
@@ -167,9 +183,10 @@ def _beside_kmeans(subject: Subject) -> Text:
     fall = "1 row falls" if n_parted == 1 else f"{n_parted} rows fall"
     there = np.average(probability[parted], weights=times[parted])
     everywhere = np.average(probability, weights=times)
+    these = "this row" if n_parted == 1 else f"these {n_parted} rows"
     return Text(
-        f"{opening}: {fall} into another cluster, of {subject.n_obs}. The mean of the largest "
-        f"membership probability is {there:.2f} there, against {everywhere:.2f} over all rows. "
+        f"{opening}: {fall} into another cluster, of {subject.n_obs}. For {these} the mean maximum "
+        f"membership probability is {there:.2f} ({everywhere:.2f} overall). "
         "K-means gives every row a label without a probability, and allows for no scales, "
         f"correlations or weights{'' if subject.draws.noise is None else ', nor for noise'}."
     )
@@ -207,27 +224,25 @@ def _ambiguous_table(subject: Subject, soft: xr.Dataset) -> Table:
     return Table(caption + absent, header, rows)
 
 
-def _together(subject: Subject) -> list[Block]:
-    if max(subject.n_obs, len(subject.times)) > _MOST_ROWS:
-        return [Text(f"The co-clustering matrix is left out for more than {_MOST_ROWS} rows.")]
-    found = partition(subject.draws, seed=subject.seed)
+def _together(subject: Subject, found: Partition) -> str:
+    """Describe the partition of the rows."""
     counted = np.repeat(found.labels, subject.times)
     sizes = ", ".join(str(size) for size in np.bincount(counted)[1:])
-    text = (
+    return (
         f"The partition of the rows that minimises the expected variation of information has "
-        f"{found.n_clusters} {'group' if found.n_clusters == 1 else 'groups'} of {sizes} rows; the "
-        f"model has {found.n_components} components. Its expected loss is "
+        f"{plural(found.n_clusters, 'group')} of {sizes} rows; the model has "
+        f"{plural(found.n_components, 'component')}. Its expected loss is "
         f"{significant(found.expected_loss, 3)} nats; partitions within "
         f"{significant(found.ball.radius, 3)} nats of it hold {percent(found.ball.prob)} of the "
-        "posterior probability. It depends on no numbering of the components."
+        "posterior probability. It is invariant to label switching."
     )
-    return [
-        Text(text),
-        picture(
-            "coclustering",
-            draw_coclustering(coclustering(subject.draws), found.labels),
-            "The probability that two rows come from the same component. Rows are ordered by the "
-            "partition, whose groups are outlined.",
-            "Heat map of co-clustering probabilities in blocks of the partition.",
-        ),
-    ]
+
+
+def _together_picture(subject: Subject, found: Partition) -> Picture:
+    return picture(
+        "coclustering",
+        draw_coclustering(coclustering(subject.draws), found.labels, figsize=_SIZE),
+        "The probability that two rows come from the same component. Rows are ordered by the "
+        "partition, whose groups are outlined.",
+        "Heat map of co-clustering probabilities in blocks of the partition.",
+    )

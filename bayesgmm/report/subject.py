@@ -2,23 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from bayesgmm.comparison import Choice, Comparison, Robustness
 from bayesgmm.criterion import Criterion
 from bayesgmm.data import Annotations
 from bayesgmm.diagnosis import Diagnosis, diagnose
+from bayesgmm.elpd import loo
 from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.annotated_rows import times_of
-from bayesgmm.limits import INTERVAL
+from bayesgmm.fit import PointFit
+from bayesgmm.likelihood.annotated_rows import times_of, values_of
+from bayesgmm.limits import INTERVAL, TAIL_DRAWS
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import annotations_in, attribute, units_in
+from bayesgmm.prediction import Partition, membership, partition, posterior_predictive
+from bayesgmm.report.discrepancies import Discrepancy, discrepancies
+from bayesgmm.report.power_scaling import power_scaled
 from bayesgmm.typing import IntArray
 
-__all__ = ["Subject", "subject_of"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MOST_ROWS", "Subject", "subject_of"]
+
+MOST_ROWS = 1500
+_DATA_SETS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +46,13 @@ class Subject:
     comparison : Comparison or None
     choice : Choice or None
     about : mapping
-        title, question, source, known, command, and units (a mapping by feature), where given.
+        title, question and the like, as `write_report` takes them, where given.
     robustness : Robustness or None
         What the answer hangs on, where it was asked.
     prob : float
         Probability of the intervals.
+    criterion : str
+        By which a comparison chooses.
     """
 
     draws: Draws
@@ -47,6 +62,7 @@ class Subject:
     about: Mapping[str, Any]
     robustness: Robustness | None = None
     prob: float = INTERVAL
+    criterion: Criterion = "loo"
 
     @property
     def interval(self) -> str:
@@ -116,6 +132,11 @@ class Subject:
         return self.draws.gaussian
 
     @property
+    def has_missing(self) -> bool:
+        """Whether cells are missing."""
+        return bool(np.isnan(values_of(self.draws.table)).any())
+
+    @property
     def units(self) -> Mapping[str, str]:
         """Unit of each feature where it is known."""
         units = self.about.get("units")
@@ -125,6 +146,11 @@ class Subject:
     def data(self) -> Mapping[str, Any]:
         """What the result says about its data: hash, source, rows, dropped, columns."""
         return attribute(self.posterior, "data") or {}
+
+    @property
+    def sampler(self) -> Mapping[str, Any]:
+        """How the draws were made: method, chains, draws, warm-up."""
+        return attribute(self.posterior, "sampler") or {}
 
     @property
     def seed(self) -> int | None:
@@ -137,6 +163,62 @@ class Subject:
     def labelled(self) -> bool:
         """Whether the rows have names of their own."""
         return self.draws.obs.dtype.kind not in "iu"
+
+    @cached_property
+    def soft(self) -> xr.Dataset:
+        """Membership probabilities of the rows."""
+        return membership(self.draws, prob=self.prob)
+
+    @cached_property
+    def groups(self) -> Partition | None:
+        """The partition of the rows; None where there are too many, or one cluster."""
+        if self.n_clusters < 2 and self.draws.noise is None:
+            return None
+        if not self.gaussian or max(self.n_obs, len(self.times)) > MOST_ROWS:
+            return None
+        return partition(self.draws, seed=self.seed)
+
+    @cached_property
+    def replicated(self) -> xr.DataTree:
+        """The posterior with data sets drawn from it."""
+        return posterior_predictive(self.draws, _DATA_SETS, seed=self.seed)
+
+    @cached_property
+    def discrepancies(self) -> list[Discrepancy]:
+        """Statistics of the data beside those of data sets drawn from the posterior."""
+        x = self.replicated["posterior_predictive"].to_dataset()["x"].values
+        return discrepancies(self.draws.table, x.reshape(-1, *x.shape[2:]), self.features)
+
+    @cached_property
+    def prior_weight(self) -> "pd.DataFrame | None":
+        """Sensitivity of the parameters to powers of prior and likelihood, where it can be had."""
+        lacks = {"log_likelihood", "log_prior"} - set(self.posterior.children)
+        surveyed = self.known is not None and self.known.surveyed
+        if lacks or surveyed or not self.named or self.resolved is None:
+            return None
+        return power_scaled(self.draws)
+
+    @cached_property
+    def elpd(self) -> Any:
+        """LOO of the posterior, rows and all; None where it is not to be had."""
+        if self.comparison is not None and self.choice is not None:
+            return self.comparison.elpds["loo"].get(self.choice.model)
+        surveyed = self.known is not None and self.known.surveyed
+        if "log_likelihood" not in self.posterior or surveyed:
+            return None
+        return loo(self.posterior) if self.draws.n_samples >= TAIL_DRAWS else None
+
+    @property
+    def fit(self) -> PointFit | None:
+        """The maximum likelihood fit of the model, where it is at hand and believed."""
+        if self.comparison is None or self.choice is None:
+            return None
+        found = self.comparison.fits.get(self.choice.model)
+        return None if found is None or found.flagged else found
+
+    def counts(self, labels: IntArray, size: int) -> IntArray:
+        """Return how many rows bear each label from 0, each row as often as it counts."""
+        return np.bincount(labels, self.times, size).astype(np.int64)
 
     def places(self, names: Any) -> IntArray:
         """Return where rows stand among all, by their names."""
@@ -190,4 +272,4 @@ def subject_of(
     stored = attribute(draws.tree, "about")
     own = stored if isinstance(stored, Mapping) else {}
     told = own if about is None else about
-    return Subject(draws, verdict, comparison, choice, told, robustness, prob)
+    return Subject(draws, verdict, comparison, choice, told, robustness, prob, criterion)

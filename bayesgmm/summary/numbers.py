@@ -10,6 +10,7 @@ __all__ = ["by_error", "fixed", "frame_rows", "percent", "plain", "significant"]
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 _FEW = 4
+_MOST = 7  # digits, however small the error
 
 
 def significant(value: float, digits: int = _FEW) -> str:
@@ -44,6 +45,8 @@ def by_error(value: float, error: float) -> str:
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
         return significant(value)
     decimals = math.ceil(-math.log10(2 * error))
+    if value != 0.0:
+        decimals = min(decimals, _MOST - 1 - math.floor(math.log10(abs(value))))
     return _signed(f"{value:.{min(max(decimals, 0), 12)}f}")
 
 

@@ -110,7 +110,10 @@ def test_an_evidence_without_an_error_never_wins(comparison):
 def test_by_the_bridge_alone_a_bad_verdict_has_no_probability(faithful):
     short = compare(faithful, [1, 2], draws=40, tune=300, max_draws=0, evidence="bridge", seed=1)
     assert short.table["probability"].isna().all()
-    assert "p(K) leaves out K = 1, whose chains have a bad verdict; K = 2, whose" in repr(short)
+    assert (
+        "p(K) leaves out K = 1, whose chains did not pass the convergence checks; K = 2, whose"
+        in repr(short)
+    )
     assert short.chosen("loo").reason.startswith("No K has both")
 
 

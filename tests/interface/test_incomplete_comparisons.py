@@ -232,7 +232,7 @@ def test_the_highest_elpd_is_never_said_of_another_than_the_highest(complete):
     assert "K = 3 is best, the largest K tried: the scan may have ended too early" in choice.reason
     behind = with_elpds(complete, {1: -300.0, 2: -170.0, 3: -250.0}, {1: True, 2: True, 3: False})
     reason = behind.chosen("loo").reason
-    assert reason == "K = 2 has the highest elpd by LOO (left out: K = 3)."
+    assert reason == "K = 2 has the highest elpd by LOO (K = 3 excluded)."
     largest = with_elpds(complete, totals, {1: True, 2: True, 3: True}).chosen("loo")
     assert largest.k == 3 and largest.reason.startswith(
         "K = 3 has the highest elpd by LOO. By this"

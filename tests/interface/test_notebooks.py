@@ -46,8 +46,8 @@ def check(notebook: nbformat.NotebookNode) -> None:
             assert len(picture) < PICTURE_LIMIT
 
 
-def test_there_are_ten_notebooks_in_reading_order() -> None:
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{i:02d}" for i in range(1, 11)]
+def test_there_are_eleven_notebooks_in_reading_order() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{i:02d}" for i in range(1, 12)]
 
 
 @each_notebook

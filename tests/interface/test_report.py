@@ -23,7 +23,17 @@ from bayesgmm.model.several import ByModel
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.report import write_report
 from bayesgmm.report._write_report import _html, _markdown
-from bayesgmm.report.document import Code, Document, Facts, Notice, Picture, Section, Table, Text
+from bayesgmm.report.document import (
+    Beside,
+    Code,
+    Document,
+    Facts,
+    Notice,
+    Picture,
+    Section,
+    Table,
+    Text,
+)
 from bayesgmm.report.separation import _with_interval
 from bayesgmm.summary import summarize
 from bayesgmm.summary.numbers import NO_BREAK, by_error, significant
@@ -150,8 +160,8 @@ def test_sections_tables_and_figures_are_numbered(page: str) -> None:
     seen = Reader(page)
     keys = [section["id"] for section in seen.all_of("section")]
     assert keys == [
-        *("brief", "data", "model", "components", "estimates", "separation", "checks"),
-        "reproduction",
+        *("brief", "data", "model", "components", "estimates", "separation", "sampler", "fit"),
+        *("prior", "limitations", "methods", "reproduction", "appendix"),
     ]
     assert [link["href"] for link in seen.all_of("a")] == [f"#{key}" for key in keys]
     for kind in ("Table", "Figure"):
@@ -190,8 +200,9 @@ def test_estimates_agree_with_the_summary(page: str, comparison: Comparison) -> 
     text = Reader(page).text
     for name in ("weights[1]", "means[2, waiting]", "correlations[1, eruptions, waiting]"):
         row = frame.loc[name]
-        assert name in text
         assert by_error(row["mean"], row["mcse_mean"]) in text
+    for kind in ("Weights of the clusters", "Means", "Scales (standard deviations)"):
+        assert f"{kind}: posterior summaries, with maximum likelihood" in text
 
 
 def test_clusters_of_ambiguous_rows_are_named_as_everywhere(page: str) -> None:
@@ -211,7 +222,7 @@ def test_a_bad_verdict_is_not_dressed_up(comparison: Comparison, tmp_path: Path)
     text = Reader(write_report(broken, tmp_path / "bad.html").read_text(encoding="utf-8")).text
     assert "not converged: chains disagree" in text
     assert "no figure below may be used as a result" in text
-    assert "means[1, eruptions]" not in text and "holds" not in text.split("Question")[1][:400]
+    assert "mean of eruptions (" not in text and "Means: posterior" not in text
     assert "sorted_weights[1]" in text
 
 
@@ -228,8 +239,8 @@ def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
         posteriors=ByModel({**comparison.posteriors, MixtureSpec(2): tree}),
     )
     text = Reader(write_report(changed, tmp_path / "vague.html").read_text("utf-8")).text
-    assert "rests on what depends on no numbering" in text
-    assert "means[1, eruptions]" not in text and "most ambiguous" not in text
+    assert "The results below are label-invariant" in text
+    assert "Means: posterior" not in text and "most ambiguous" not in text
     assert "sorted_weights[1]" in text and "cluster 1 in 50%" in text
 
 
@@ -271,7 +282,7 @@ def test_markdown_has_its_figures_beside(comparison: Comparison, tmp_path: Path)
     links = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     contents = re.findall(r"^\d+\. \[[^\]]+\]\((#[^)]+)\)$", text, re.MULTILINE)
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert len(contents) == len(headings) == 8
+    assert len(contents) == len(headings) == 13
     assert contents[1] == "#2-question-and-data" and contents[4] == "#5-estimates-for-k--2"
     assert len(links) >= 10
     for link in links:
@@ -292,9 +303,14 @@ def test_payloads_are_shown_and_never_act(payload: str) -> None:
         Code(payload),
         table,
         Picture("density", payload, payload, f"<svg>{payload}</svg>"),
+        Beside((Picture("other", payload, payload, f"<svg>{payload}</svg>"),)),
     )
     document = Document(
-        payload, payload, Notice("bad", payload, (payload,)), (Section("a", payload, blocks),)
+        payload,
+        payload,
+        Notice("bad", payload, (payload,)),
+        Notice("limited", payload, (payload,)),
+        (Section("a", payload, blocks),),
     )
     seen = assert_harmless(_html(document))
     shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in payload)

@@ -13,8 +13,8 @@ import bayesgmm as bg
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import observed_group
 from bayesgmm.report.annotations import annotations
-from bayesgmm.report.checks import _predictive
 from bayesgmm.report.counting import _left_out
+from bayesgmm.report.data_checks import _predictive
 from bayesgmm.report.document import Table, Text
 from bayesgmm.report.subject import Subject
 from bayesgmm.summary.numbers import significant
@@ -49,6 +49,7 @@ def test_missing_cells_their_patterns_and_the_assumption():
     for j in range(12):
         table.iloc[3 * j : 3 * j + 3 - (j == 11), j] = np.nan
     table.iloc[40:45, :9] = np.nan
+    assert subject_for(bg.Dataset.from_frame(table, missing="mar")).has_missing
     texts, (by_column, patterns) = told_of(bg.Dataset.from_frame(table, missing="mar"))
     cells = 35 + 45
     assert f"Of 720 cells {cells} are missing" in texts and "20 of 60 rows are complete" in texts
@@ -137,7 +138,7 @@ def test_checks_are_of_observed_cells_by_weight(kind):
     table, weights = rows(), 1.0 + np.arange(N) % 3
     table.iloc[::6, 1] = np.nan
     data = bg.Dataset.from_frame(table, missing="mar", weights=weights, weights_kind=kind)
-    *_, checked = _predictive(subject_for(data))
+    checked, joint = _predictive(subject_for(data))[1:]
     shown = {line[0]: line[1] for line in checked.rows}
     column = np.repeat(table["x2"].to_numpy(), weights.astype(int))
     column = column[~np.isnan(column)]
@@ -145,3 +146,7 @@ def test_checks_are_of_observed_cells_by_weight(kind):
     assert shown["excess kurtosis of x2"] == significant(kurtosis(column))
     assert ("smallest of x2" in shown) == (kind == "frequency")
     assert "the same cells are missing" in checked.caption
+    pairs = np.repeat(table.to_numpy(), weights.astype(int), axis=0)
+    pairs = pairs[~np.isnan(pairs).any(axis=1)]
+    name, own, *_ = joint.rows[0]
+    assert name == "correlation of x1 and x2" and own == significant(np.corrcoef(pairs.T)[0, 1])

@@ -8,7 +8,7 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.modes import _taken, combine_modes, weigh_modes
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.tree import attribute
-from bayesgmm.report.checks import _modes
+from bayesgmm.report.sampler_checks import _modes
 from bayesgmm.report.subject import subject_of
 from bayesgmm.sampling import sample
 from tests.support.few_rows import EIGHT, FIXED

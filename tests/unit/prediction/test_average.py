@@ -84,7 +84,7 @@ def test_what_is_left_out_is_said(comparison):
     averaged = bg.average(some)
     assert averaged.table["draws"].tolist() == [2000, 0, 2000]
     assert averaged.note.startswith("Given that it is not K = 2: left out, without a probability")
-    assert averaged.note.endswith("The draws at K = 3 have a bad verdict.")
+    assert averaged.note.endswith("The draws at K = 3 did not converge.")
     some.table = table.assign(probability=np.nan)
     with pytest.raises(ConfigError, match="no model of this comparison has draws and a weight"):
         bg.average(some)

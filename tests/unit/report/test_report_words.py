@@ -66,7 +66,7 @@ def cautions(given):
 def test_criteria_that_agree_need_no_argument():
     said = _argument(comparison())
     assert "K = 2 by AIC, BIC, ICL, WAIC, LOO and" in said
-    assert said.endswith("the choice does not hang on the question.")
+    assert said.endswith("the choice does not depend on the criterion.")
 
 
 def test_criteria_that_part_are_explained():
@@ -104,12 +104,12 @@ def test_cautions_are_given_where_there_is_cause():
         "equally probable beforehand",
         "With n = 60 rows",
         "left: K = 1 (1 row), K = 2 (3 rows).",
-        "The run of K = 1 has a bad verdict",
+        "The run of K = 1 has not converged",
         "sequential Monte Carlo does not rest on these draws",
     ):
         assert part in said
     both = {ONE: SimpleNamespace(ok=False), TWO: SimpleNamespace(ok=False)}
-    assert "The runs of K = 1, 2 have a bad verdict" in cautions(comparison(verdicts=both))
+    assert "The runs of K = 1, 2 have not converged" in cautions(comparison(verdicts=both))
 
 
 def test_what_has_no_value_or_no_error_is_said_so():
@@ -149,7 +149,7 @@ def test_the_table_of_priors_states_their_families():
     # the 2.5 and 97.5 % points of |Normal(0, 2)|: 0.0627 and 4.483
     assert laws["scale (sd) of x1"][0] == "half-normal(2.000)"
     assert "0.0626" in laws["scale (sd) of x1"][1] and "4.483" in laws["scale (sd) of x1"][1]
-    assert "prefers no numbering" in half.caption
+    assert "exchangeable across labels" in half.caption
     apart = _priors(resolved(concentration=(1.0, 3.0), covariance="spherical"))
     assert "tells the clusters apart" in apart.caption
     names = [row[0] for row in apart.rows]
