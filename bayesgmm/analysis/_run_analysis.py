@@ -216,11 +216,13 @@ def _analysed(
     from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.analysis.outputs import check_outputs, write_outputs
     from bayesgmm.comparison import compare
+    from bayesgmm.likelihood.streamed import is_streamed
     from bayesgmm.sampling.room import require_room
 
     sampler = spec.sampler
+    lengths = {"draws": sampler.draws, "tune": sampler.tune, "chains": sampler.chains}
     for k in spec.model.needed:
-        require_room(data, k, draws=sampler.draws, tune=sampler.tune, chains=sampler.chains)
+        require_room(data, k, **lengths, log_likelihood=not is_streamed(data))
     check_outputs(spec, data, folder, overwrite, full)
     kept = KeptOnDisk(spec, data, folder, resume)
     try:

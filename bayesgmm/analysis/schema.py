@@ -97,12 +97,23 @@ class DataSection:
     labels: str | None = None
     errors: dict[str, str | Number] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    in_memory: Flag = True
 
     def read(self, kind: type[Dataset] = Dataset) -> Dataset:
         """Read the data as a set to fit, or as `NewRows`, every check of the reader applied."""
         table: dict[str, Any] = {name: getattr(self, name) for name in _OF_TABLES}
         text: dict[str, Any] = {name: getattr(self, name) for name in _OF_TEXT}
         if not is_parquet(self.file):
+            if not self.in_memory:
+                raise ConfigError(
+                    Advice(
+                        Option("in_memory", False),
+                        f" is for Parquet, and {self.file!r} is not: a CSV file is read whole; "
+                        "convert it, or leave the option out.",
+                    ),
+                    path=self.file,
+                    key="in_memory",
+                )
             return kind.from_csv(self.file, self.columns, **table, **text)
         usual = DataSection(self.file)
         if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
@@ -115,7 +126,7 @@ class DataSection:
                 path=self.file,
                 keys=wrong,
             )
-        return kind.from_parquet(self.file, self.columns, **table)
+        return kind.from_parquet(self.file, self.columns, self.in_memory, **table)
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -170,6 +170,7 @@ def sample(
     """Draw from the posterior of one mixture, and write the draws."""
     from bayesgmm.analysis.schema import SamplerSection
     from bayesgmm.arguments import check_prob
+    from bayesgmm.likelihood.streamed import n_kept
     from bayesgmm.posterior.files import check_writable
     from bayesgmm.posterior.size import result_bytes
     from bayesgmm.sampling.room import require_room
@@ -189,9 +190,10 @@ def sample(
         "tune": tune or usual.tune,
         "chains": chains or usual.chains,
     }
-    require_room(dataset, spec.n_components, **lengths)
+    require_room(dataset, spec.n_components, **lengths, log_likelihood=log_likelihood)
     kept = lengths["chains"] * lengths["draws"]
-    sizes = dataset.n_obs, dataset.n_features, spec.n_components, kept
+    n_rows = dataset.n_obs if log_likelihood else n_kept(dataset)
+    sizes = n_rows, dataset.n_features, spec.n_components, kept
     needed = result_bytes(*sizes, log_likelihood)
     check_writable(path, overwrite, needed)
     options: dict[str, Any] = {"seed": seed, "cores": cores, "progress": shows_progress()}
@@ -261,7 +263,7 @@ def predict(
     tree = load(posterior)
     wanted = None
     if rows is not None:
-        names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
+        names = tree["posterior"]["feature"].to_numpy().tolist()
         wanted = read_data(rows, {**reading, "columns": names}, to_fit=False)
         tell_data(wanted)
     table = _membership_table(membership(tree, wanted, prob))

@@ -93,6 +93,15 @@ def _options(
         ),
     ] = None,
     unit: Units = None,
+    in_memory: Annotated[
+        bool,
+        typer.Option(
+            "--in-memory/--no-in-memory",
+            show_default=False,
+            help="Hold the rows, or leave those of Parquet in the file and go through it as often "
+            "as needed.",
+        ),
+    ] = True,
 ) -> dict[str, Any]:
     """Return the section [data] of a model file that says the same."""
     blank = {"blank": " "}
@@ -115,6 +124,7 @@ def _options(
         "labels": labels,
         "errors": errors_in(errors),
         "units": units_in(unit),
+        "in_memory": in_memory,
     }
 
 

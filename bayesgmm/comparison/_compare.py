@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -28,14 +27,15 @@ from bayesgmm.data import (
     require_whole_weights,
 )
 from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
-from bayesgmm.elpd import check_enough_draws, loo_with_refits, waic
-from bayesgmm.errors import BayesGMMError, SamplingError, SamplingInterrupted
+from bayesgmm.elpd import check_enough_draws, waic_and_loo
+from bayesgmm.errors import SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
-from bayesgmm.limits import MOST_REFITS, PARETO_K
+from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
@@ -196,6 +196,7 @@ def compare(
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
+    options["log_likelihood"] = not is_streamed(dataset)
     keep = check_flag("log_likelihood", log_likelihood)
     plan = _Plan(seed, evidence, keep, options, numbers_of(wanted))
     models, parts = list[MixtureSpec](), Parts()
@@ -246,10 +247,10 @@ def _sample(
         with parts.attempt(spec, "counting modes and groups"):
             if not view.parameters.tailed:
                 parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
-            parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
+            parts.groups[spec] = merge_components(with_kept_rows(view), n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):
-            parts.elpds["waic"][spec] = waic(view.tree)
-            parts.elpds["loo"][spec] = _loo(view, for_refits, cores)
+            by_waic, by_loo = waic_and_loo(view, data, for_refits, cores)
+            parts.elpds["waic"][spec], parts.elpds["loo"][spec] = by_waic, by_loo
         logger.info("K = %s: evidence follows", number)
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
@@ -257,7 +258,7 @@ def _sample(
         parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
         tree = with_attributes(view.tree, verdict=verdict.to_dict())
         if not plan.log_likelihood:
-            tree = tree.drop_nodes("log_likelihood")
+            tree = tree.drop_nodes("log_likelihood", errors="ignore")
         parts.posteriors[spec] = tree
 
 
@@ -277,18 +278,6 @@ def _drawn(
         raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
 
 
-def _loo(view: Draws, seed: int, cores: int | None) -> Any:
-    """Return LOO with its unreliable rows mended, as far as they can be."""
-    mend = partial(loo_with_refits, view, PARETO_K, seed=seed, cores=cores)
-    try:
-        return mend(max_refits=MOST_REFITS)
-    except SamplingInterrupted:
-        raise
-    except BayesGMMError as error:
-        logger.info("rows are not refitted: %s", error)
-        return mend(max_refits=0)
-
-
 def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
     """Return the verdict with what is found where two independent evidences contradict."""
     sentence = evidences.contradiction
@@ -305,11 +294,14 @@ def _sample_until_good(
     longer, seeds = draws, np.random.SeedSequence(seed)
     try:
         while not (verdict := diagnose(view)).ok and longer <= limit:
+            anew = verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None
+            if is_streamed(data) and not anew:
+                break
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
                 again = integer(seeds.spawn(1)[0])
-                if verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None:
+                if anew:
                     view = Draws(sample(data, spec, draws=2 * longer, seed=again, **options))
                 else:
                     view = Draws(extend(view, longer, seed=again))

@@ -316,6 +316,11 @@ class Dataset:
         """Number of columns."""
         return self._rows.shape[1]
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether ``values`` can be had: rows left in a file are read block by block only."""
+        return isinstance(self._rows, ArrayRows)
+
     @cached_property
     def values(self) -> Array:
         """Array of shape (obs, feature), data units, float64 in C order, read-only.

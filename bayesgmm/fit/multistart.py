@@ -26,7 +26,7 @@ from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.fit.saddles import GAIN, off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of, values_of
-from bayesgmm.likelihood.rows import Rows
+from bayesgmm.likelihood.rows import Rows, rows_at
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.arithmetic import sound_arithmetic
@@ -309,13 +309,7 @@ def _sampled(
             return rows
         return np.concatenate([block for _, block in data.blocks()])
     chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
-    if isinstance(rows, AnnotatedRows):
-        return rows[chosen]
-    parts = []
-    for start, block in data.blocks():
-        low, high = np.searchsorted(chosen, (start, start + len(block)))
-        parts.append(block[chosen[low:high] - start])
-    return np.concatenate(parts)
+    return rows_at(rows, chosen)
 
 
 def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:

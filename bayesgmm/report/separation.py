@@ -124,7 +124,7 @@ def _memberships(subject: Subject) -> list[Block]:
     text = (
         f"Membership probabilities are means over the posterior, so that they carry the "
         f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster"
-        f"{or_noise} with a probability above {CERTAIN}; {unsure} of {subject.n_obs} have no "
+        f"{or_noise} with a probability above {CERTAIN}; {unsure} of {subject.n_shown} have no "
         f"cluster{nor_noise} above {AMBIGUOUS}."
     )
     return [
@@ -168,7 +168,7 @@ def _beside_kmeans(subject: Subject) -> Text:
     there = np.average(probability[parted], weights=times[parted])
     everywhere = np.average(probability, weights=times)
     return Text(
-        f"{opening}: {fall} into another cluster, of {subject.n_obs}. The mean of the largest "
+        f"{opening}: {fall} into another cluster, of {subject.n_shown}. The mean of the largest "
         f"membership probability is {there:.2f} there, against {everywhere:.2f} over all rows. "
         "K-means gives every row a label without a probability, and allows for no scales, "
         f"correlations or weights{'' if subject.draws.noise is None else ', nor for noise'}."
