@@ -273,7 +273,7 @@ def _studied(comparison: "Comparison", progress: bool) -> "Robustness":
 
 def checked_data(spec: AnalysisSpec) -> Dataset:
     """Read the data of an analysis and check that they allow what it asks for."""
-    data = spec.data.read()
+    data = spec.read()
     model = spec.model
     check_labels(data, model.labels_inform_weights)
     for k in model.needed:

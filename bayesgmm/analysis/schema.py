@@ -29,6 +29,7 @@ from bayesgmm.limits import INTERVAL, MOST_SCANNED
 from bayesgmm.model.numbering import checked_names
 from bayesgmm.model.several import covariances_in, families_in
 from bayesgmm.model.spec import Degrees, Priors, our_name
+from bayesgmm.runtime.dask_client import connect
 
 __all__ = [
     "About",
@@ -99,20 +100,23 @@ class DataSection:
     units: dict[str, str] = field(default_factory=dict)
     in_memory: Flag = True
 
-    def read(self, kind: type[Dataset] = Dataset) -> Dataset:
-        """Read the data as a set to fit, or as `NewRows`, every check of the reader applied."""
+    def read(self, kind: type[Dataset] = Dataset, dask: str | None = None) -> Dataset:
+        """Read the data as a set to fit, or as `NewRows`, every check of the reader applied.
+
+        Workers of Dask read them where its scheduler is named.
+        """
         table: dict[str, Any] = {name: getattr(self, name) for name in _OF_TABLES}
         text: dict[str, Any] = {name: getattr(self, name) for name in _OF_TEXT}
         if not is_parquet(self.file):
-            if not self.in_memory:
+            if not self.in_memory or dask is not None:
                 raise ConfigError(
                     Advice(
-                        Option("in_memory", False),
+                        Option("dask", dask) if self.in_memory else Option("in_memory", False),
                         f" is for Parquet, and {self.file!r} is not: a CSV file is read whole; "
                         "convert it, or leave the option out.",
                     ),
                     path=self.file,
-                    key="in_memory",
+                    key="dask" if self.in_memory else "in_memory",
                 )
             return kind.from_csv(self.file, self.columns, **table, **text)
         usual = DataSection(self.file)
@@ -126,6 +130,9 @@ class DataSection:
                 path=self.file,
                 keys=wrong,
             )
+        if dask is not None:
+            connect(dask)
+            table["engine"] = "dask"
         return kind.from_parquet(self.file, self.columns, self.in_memory, **table)
 
 
@@ -226,6 +233,16 @@ class Expectation:
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class ComputeSection:
+    """[compute]: where passes over the rows are computed.
+
+    ``dask`` is the address of a scheduler of Dask, or "local"; None is this process.
+    """
+
+    dask: str | None = None
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class AnalysisSpec:
     """A whole analysis: the content of a model file.
 
@@ -235,7 +252,7 @@ class AnalysisSpec:
         Names the folder of the results; the file's name without its ending.
     command : str
         The command that runs the analysis, for the report.
-    data, model, sampler, report, about, expect
+    data, model, sampler, report, about, expect, compute
         The sections.
     """
 
@@ -246,7 +263,12 @@ class AnalysisSpec:
     report: ReportSection = field(default_factory=ReportSection)
     about: About = field(default_factory=About)
     expect: Expectation = field(default_factory=Expectation)
+    compute: ComputeSection = field(default_factory=ComputeSection)
     command: str = ""
+
+    def read(self, kind: type[Dataset] = Dataset) -> Dataset:
+        """Read the data where the analysis says that passes over them are computed."""
+        return self.data.read(kind, self.compute.dask)
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ from bayesgmm.arguments import (
 )
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
-from bayesgmm.comparison.scan import Counts, scan_of
+from bayesgmm.comparison.scan import Counts, Scan, scan_of
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import (
     Dataset,
@@ -28,7 +28,7 @@ from bayesgmm.data import (
 )
 from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
-from bayesgmm.errors import SamplingError, SamplingInterrupted
+from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.streamed import is_streamed
@@ -88,6 +88,7 @@ def compare(
     seed: int | None = None,
     progress: bool = False,
     kept: KeptPosteriors | None = None,
+    executor: Any = None,
 ) -> Comparison:
     """Fit, sample and compare mixtures of several numbers of components, structures and families.
 
@@ -143,6 +144,10 @@ def compare(
         Takes each posterior once its draws are made, and gives those of an earlier run: an object
         with the methods ``keep(model, posterior)``, which returns the posterior, and
         ``taken(model)``, which returns it or None.
+    executor : Executor or distributed.Client, optional
+        A pool of Python's futures, or the client of Dask, where models are fitted and sampled,
+        several at a time, with the same results; one after another in this process by default.
+        "auto" sends the models of one K after another.
 
     Returns
     -------
@@ -184,6 +189,7 @@ def compare(
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "method": check_one_of("method", method, METHODS),
         "cores": None if cores is None else check_count("cores", cores),
+        "log_likelihood": not is_streamed(dataset),
     }
     check_progress(progress)
     if kept is not None:
@@ -196,16 +202,9 @@ def compare(
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
-    options["log_likelihood"] = not is_streamed(dataset)
     keep = check_flag("log_likelihood", log_likelihood)
     plan = _Plan(seed, evidence, keep, options, numbers_of(wanted))
-    models, parts = list[MixtureSpec](), Parts()
-    for group in scan.by_count(wanted):
-        for spec in group:
-            _finish(parts, dataset, spec, plan)
-        models += group
-        if scan.ended(models, parts):
-            break
+    models, parts = _finished(dataset, scan, wanted, plan, executor)
     parts.raise_unless_finished()
     same = {spec: other for spec, other in same.items() if other in models}
     return Comparison(
@@ -220,6 +219,69 @@ def compare(
         failures=ByModel(parts.failures, same),
         same=same,
     )
+
+
+def _finished(
+    data: Dataset, scan: Scan, wanted: Sequence[MixtureSpec], plan: _Plan, executor: Any
+) -> tuple[list[MixtureSpec], Parts]:
+    """Return the models that were needed, and what there is of them."""
+    if executor is not None:
+        _check_executor(executor, data)
+    models, parts = list[MixtureSpec](), Parts()
+    for group in scan.by_count(wanted) if executor is None or scan.growing else [list(wanted)]:
+        if executor is None:
+            for spec in group:
+                _finish(parts, data, spec, plan)
+        else:
+            _finish_elsewhere(parts, data, group, plan, executor)
+        models += group
+        if scan.ended(models, parts):
+            break
+    return sorted(models, key=lambda spec: spec.n_components), parts
+
+
+def _check_executor(executor: Any, data: Dataset) -> None:
+    """Refuse what takes no tasks, and to send rows that lie on workers to workers."""
+    if not callable(getattr(executor, "submit", None)):
+        raise ConfigError(
+            "executor must have a method submit, as pools of threads or processes and the client "
+            f"of Dask have, got {type(executor).__name__}.",
+            key="executor",
+            value=executor,
+        )
+    if data.partitions is not None:
+        raise ConfigError(
+            "the rows lie on workers of Dask, which go through them model by model; leave executor "
+            "out.",
+            key="executor",
+        )
+
+
+def _finish_elsewhere(
+    parts: Parts, data: Dataset, specs: Sequence[MixtureSpec], plan: _Plan, executor: Any
+) -> None:
+    """Finish models by tasks of an executor; those that are kept need none."""
+    kept = plan.options["kept"]
+    bare = plan._replace(options={**plan.options, "kept": None, "progress": False})
+    there = {spec: kept is not None and kept.taken(spec) is not None for spec in specs}
+    tasks = {
+        spec: executor.submit(_finished_alone, data, spec, bare)
+        for spec in specs
+        if not there[spec]
+    }
+    for spec in specs:
+        if there[spec]:
+            _finish(parts, data, spec, plan)
+            continue
+        parts.take(tasks[spec].result())
+        if kept is not None and spec in parts.posteriors:
+            parts.posteriors[spec] = kept.keep(spec, parts.posteriors[spec])
+
+
+def _finished_alone(data: Dataset, spec: MixtureSpec, plan: _Plan) -> Parts:
+    parts = Parts()
+    _finish(parts, data, spec, plan)
+    return parts
 
 
 def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:

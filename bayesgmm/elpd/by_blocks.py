@@ -10,7 +10,10 @@ from bayesgmm.data import Dataset, require_likelihood_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, with_noise
 from bayesgmm.likelihood.annotated_rows import rows_of as rows_with_annotations
+from bayesgmm.likelihood.distributed_rows import DistributedRows
 from bayesgmm.likelihood.rows import chunks_of, whole_blocks
+from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.pareto import smoothed_rows
 from bayesgmm.posterior.tree import attribute
@@ -77,26 +80,41 @@ def pointwise_of(
         Threads; the result does not depend on it.
     """
     size = whole_blocks(max(_BLOCK_VALUES // draws.n_samples, 1))
-    rows: Any = with_noise(rows_with_annotations(data, draws.n_components), draws.noise)
-
-    def of_block(block: RowTable) -> Pointwise:
-        by_row = np.ascontiguousarray(draws.log_densities(block).T)
-        predictive = logsumexp(by_row, axis=1) - np.log(draws.n_samples)
-        variance = by_row.var(axis=1, ddof=1)
-        by_loo, pareto_k = predictive, np.zeros(len(predictive))
-        if efficiency is not None:
-            by_loo, pareto_k = _left_out(by_row, efficiency)
-        weights = block.weights if isinstance(block, AnnotatedRows) else None
-        return Pointwise(predictive, variance, by_loo, pareto_k, weights)
-
-    with Threads(cores) as threads:
-        parts = list(threads.few_at_once(of_block, chunks_of(rows, size)))
+    resolved = draws.resolved
+    picked = resolved is not None and not resolved.spec.labels_inform_weights
+    mixtures = draws.parameters, *draws.frame, picked, efficiency
+    if resolved is not None and data.partitions is not None:
+        parts = list(DistributedRows(resolved, data).each(_of_block, *mixtures, size=size))
+    else:
+        rows: Any = with_noise(rows_with_annotations(data, draws.n_components), draws.noise)
+        with Threads(cores) as threads:
+            blocks = chunks_of(rows, size)
+            parts = list(threads.few_at_once(lambda block: _of_block(block, *mixtures), blocks))
     predictive, variance, by_loo, pareto_k = (
         np.concatenate([part[place] for part in parts]) for place in range(4)
     )
     weights = [part.weights for part in parts if part.weights is not None]
     counted = np.concatenate(weights) if weights else None
     return Pointwise(predictive, variance, by_loo, pareto_k, counted)
+
+
+def _of_block(
+    block: RowTable,
+    parameters: Parameters,
+    centre: Array,
+    unit: Array,
+    picked: bool,
+    efficiency: float | None,
+) -> Pointwise:
+    found = pointwise_log_likelihood(parameters, block, centre, unit, picked=picked)
+    by_row = np.ascontiguousarray(found.T)
+    predictive = logsumexp(by_row, axis=1) - np.log(by_row.shape[1])
+    variance = by_row.var(axis=1, ddof=1)
+    by_loo, pareto_k = predictive, np.zeros(len(predictive))
+    if efficiency is not None:
+        by_loo, pareto_k = _left_out(by_row, efficiency)
+    weights = block.weights if isinstance(block, AnnotatedRows) else None
+    return Pointwise(predictive, variance, by_loo, pareto_k, weights)
 
 
 def _left_out(by_row: Array, efficiency: float) -> tuple[Array, Array]:

@@ -1,9 +1,9 @@
 """The E-step's pass over all rows: held in memory, or streamed chunk by chunk."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property, reduce
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from scipy.special import log_softmax
@@ -43,6 +43,8 @@ def rows_at(rows: Dataset | RowTable, places: IntArray) -> RowTable:
     """Return the rows at some places, ascending; those left in a file are gone through once."""
     if not isinstance(_values_of(rows), Dataset):
         return cast(RowTable, rows)[places]
+    if isinstance(rows, Dataset) and rows.partitions is not None:
+        return rows.partitions.at(places)
     parts, start = [], 0
     for chunk in chunks_of(rows, CHUNK):
         low, high = np.searchsorted(places, (start, start + len(chunk)))
@@ -92,6 +94,8 @@ class Rows:
         None is the number of processors. The sums do not depend on it.
     """
 
+    cores: int | None = None  # threads of a task; None where the caller may say
+
     def __init__(
         self, resolved: ResolvedSpec, data: Dataset | RowTable, n_threads: int | None = None
     ) -> None:
@@ -99,7 +103,7 @@ class Rows:
             data = rows_of(data, resolved.n_components)
         data = with_noise(data, resolved.noise)
         self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
-        self._data = data
+        self._data: Dataset | RowTable = data
         self._set_size(resolved)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
@@ -189,6 +193,22 @@ class Rows:
     def chunks(self, size: int = CHUNK) -> Iterator[RowTable]:
         """Yield the rows, so many at a time."""
         return chunks_of(self._data, size)
+
+    def each[Result](
+        self, task: Callable[..., Result], *arguments: Any, size: int = CHUNK
+    ) -> Iterator[Result]:
+        """Yield what a task returns of each chunk of the rows, in their order.
+
+        Parameters
+        ----------
+        task : callable of (AnnotatedRows or array of shape (row, feature), *arguments)
+            Of a module, so that other processes find it.
+        *arguments
+            The same for all chunks.
+        size : int
+            Rows of a chunk.
+        """
+        return (task(chunk, *arguments) for chunk in self.chunks(size))
 
     def at(self, places: IntArray) -> RowTable:
         """Return the rows at some places, ascending."""

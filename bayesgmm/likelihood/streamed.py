@@ -9,6 +9,7 @@ import numpy as np
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import RowTable, table_of
 from bayesgmm.likelihood.compiled.draws import terms_without_rows
+from bayesgmm.likelihood.distributed_rows import rows_for
 from bayesgmm.likelihood.log_posterior import Evaluation, LogPosterior
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.limits import MANY_ROWS
@@ -92,12 +93,12 @@ class StreamedPosterior(LogPosterior):
         """
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
         without = terms_without_rows(flat_points, self.flat)[:, 1:].sum(axis=1)
-        total, done = np.zeros(len(flat_points)), 0
+        total, done, cores = np.zeros(len(flat_points)), 0, self.stream.cores or cores
+        sums = self.stream.each(_log_likelihoods, self.resolved, flat_points, without, cores)
         with np.errstate(invalid="ignore"):  # where there is no density at all
-            for chunk in self.stream.chunks():
-                part = LogPosterior(self.resolved, chunk)
-                total += part.log_densities(flat_points, cores=cores) - without
-                done += len(chunk)
+            for n_rows, part in sums:
+                total += part
+                done += n_rows
                 if tell is not None:
                     tell(done / self.n_rows)
             total += without
@@ -106,10 +107,8 @@ class StreamedPosterior(LogPosterior):
     def empty_probabilities(self, draws: Array) -> Array:
         """Return P(no row belongs to the cluster | draw): (..., cluster), draws (..., dim)."""
         log_found = np.zeros((*draws.shape[:-1], self.resolved.n_components))
-        with np.errstate(divide="ignore"):
-            for chunk in self.stream.chunks():
-                part = LogPosterior(self.resolved, chunk)
-                log_found += np.log(part.empty_probabilities(draws))
+        for part in self.stream.each(_log_empty, self.resolved, draws):
+            log_found += part
         return np.exp(log_found)
 
     @property
@@ -130,6 +129,20 @@ class StreamedPosterior(LogPosterior):
             return held_posterior(self)
         places = np.random.default_rng(size).choice(self.n_rows, size, replace=False)
         return LogPosterior(self.resolved, self.rows_at(np.sort(places)))
+
+
+def _log_likelihoods(
+    chunk: RowTable, resolved: ResolvedSpec, points: Array, without: Array, cores: int | None
+) -> tuple[int, Array]:
+    """Return the number of rows, and their log likelihood at points, given all else there."""
+    with np.errstate(invalid="ignore"):
+        found = LogPosterior(resolved, chunk).log_densities(points, cores=cores) - without
+    return len(chunk), found
+
+
+def _log_empty(chunk: RowTable, resolved: ResolvedSpec, draws: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(LogPosterior(resolved, chunk).empty_probabilities(draws))
 
 
 def is_streamed(data: Dataset) -> bool:
@@ -174,4 +187,4 @@ def streamed(target: LogPosterior, data: Dataset) -> LogPosterior:
 
 def _streamed(resolved: ResolvedSpec, data: Dataset) -> StreamedPosterior:
     none = np.empty((0, resolved.n_features))
-    return StreamedPosterior(resolved, none, Rows(resolved, data))
+    return StreamedPosterior(resolved, none, rows_for(resolved, data))

@@ -181,13 +181,11 @@ class Draws:
         ConfigError
             Where they are not all kept, as with a point fit or many rows of a file.
         """
-        if self.observed is None:
-            if self.source is not None:
-                return rows_of(self.source)  # says why not
-            raise ConfigError(
-                "a point fit does not keep the data it was fitted to; pass them as rows."
-            )
-        return self.observed
+        if self.observed is not None:
+            return self.observed
+        if self.source is not None:
+            return rows_of(self.source)  # says why not
+        raise ConfigError("a point fit does not keep the data it was fitted to; pass them as rows.")
 
     @property
     def rows(self) -> Array:

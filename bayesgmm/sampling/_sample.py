@@ -155,7 +155,6 @@ def sample(
     """
     dataset = as_dataset(data, columns)
     _check_method(method, dataset, own_model=model is not None)
-    require_streamed(method, dataset, own_model=model is not None)
     settings = ChainSettings.checked(draws, tune, target_accept, cores)
     chains = check_count("chains", chains)
     _check_options(relabel, log_likelihood, progress)
@@ -211,6 +210,7 @@ def _check_method(method: Any, data: Dataset, *, own_model: bool) -> None:
     verb = OWN_MODEL if own_model else _OF_LIKELIHOODS.get(method)
     if verb is not None:
         require_taken(verb, data)
+    require_streamed(method, data, own_model=own_model)
 
 
 def _check_options(relabel: Any, log_likelihood: Any, progress: Any) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +13,7 @@ from arviz_stats.base import array_stats
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
-from bayesgmm.errors import ConfigError, ResourceError
+from bayesgmm.errors import ConfigError, DataError, ResourceError, ResultFileError
 from bayesgmm.likelihood import rows as passes
 from bayesgmm.likelihood.annotated_rows import rows_of, table_of
 from bayesgmm.likelihood.climbing import ascend_from, curvature
@@ -247,17 +248,54 @@ def test_a_comparison_of_a_file_is_a_whole_result(places: dict[str, Any], tmp_pa
 
 
 def test_commands_and_model_files_leave_rows_in_a_file(tmp_path: Path) -> None:
-    values = plain_rows(N_ROWS)
-    pq.write_table(pa.table({"a": values[:, 0], "b": values[:, 1]}), tmp_path / "rows.parquet")
+    values = plain_rows(N_ROWS)[:, :1]
+    pq.write_table(pa.table({"a": values[:, 0]}), tmp_path / "rows.parquet")
     file = tmp_path / "rows.toml"
     file.write_text(
-        "data.file = 'rows.parquet'\ndata.in_memory = false\nmodel.n_components = 2\n"
-        "sampler.draws = 210\nsampler.chains = 2\nsampler.evidence = 'none'\n"
+        "data.file = 'rows.parquet'\ndata.in_memory = false\nmodel.n_components = 1\n"
+        "sampler.draws = 60\nsampler.chains = 2\nsampler.evidence = 'none'\n"
     )
     result = bg.run_analysis(file, out=tmp_path / "out", seed=1)
-    assert result.ok and "observed_sample" in bg.load(result.files["posterior"])
+    assert "observed_sample" in bg.load(result.files["posterior"])
     assert "in_memory=False" in result.files["report"].read_text().replace("&#39;", "'")
-    np.savetxt(tmp_path / "rows.csv", values[:50], header="a,b", delimiter=",", comments="")
+    np.savetxt(tmp_path / "rows.csv", values[:50], header="a", comments="")
     file.write_text(file.read_text().replace("rows.parquet", "rows.csv"))
     with pytest.raises(ConfigError, match=r"in_memory=False is for Parquet"):
         bg.run_analysis(file)
+
+
+def test_predictions_of_a_file_go_to_a_file(
+    places: dict[str, Any], trees: dict[str, xr.DataTree], tmp_path: Path
+) -> None:
+    """More than one block of rows; those of memory are computed at once."""
+    values = plain_rows(70_000)
+    pq.write_table(pa.table({"x2": values[:, 1], "x1": values[:, 0]}), tmp_path / "rows.parquet")
+    data = bg.Dataset.from_parquet(tmp_path / "rows.parquet", in_memory=False)
+    *_, tree = trees.values()
+    tree = tree.sel(draw=slice(0, 15))
+    path = bg.write_predictions(tree, data, tmp_path / "out.parquet")
+    table, some = pd.read_parquet(path), np.array([0, 1, 65_535, 65_536, len(values) - 1])
+    soft, dense = bg.membership(tree, values[some]), bg.log_density(tree, values[some])
+    assert len(table) == len(values) and table["row"].tolist() == list(range(len(values)))
+    for k in (1, 2):
+        for name in ("mean", "lower", "upper"):
+            np.testing.assert_allclose(table[f"{name}_{k}"][some], soft[name].sel(cluster=k))
+    assert table["cluster"][some].tolist() == soft["most_probable"].values.tolist()
+    np.testing.assert_allclose(table["log_density"][some], dense["mean"])
+    np.testing.assert_allclose(table["log_density_upper"][some], dense["upper"])
+    with pytest.raises(ResultFileError, match="exists"):
+        bg.write_predictions(tree, data, tmp_path / "out.parquet")
+    with pytest.raises(DataError, match="rows have no feature 'x2'"):
+        bg.write_predictions(
+            tree, bg.Dataset.from_parquet(path, ["log_density"]), path, overwrite=True
+        )
+
+
+def test_predictions_carry_what_is_known_of_rows(tmp_path: Path) -> None:
+    data = everything_known(70)
+    fit = bg.fit_em(data, bg.MixtureSpec(2, noise="uniform"), seed=1)
+    table = pd.read_parquet(bg.write_predictions(fit, data, tmp_path / "out.parquet"))
+    soft, dense = bg.membership(fit, data), bg.log_density(fit, data)
+    np.testing.assert_allclose(table["mean_noise"], soft["noise"])
+    np.testing.assert_allclose(table["mean_low"], soft["mean"].sel(cluster="low"))
+    np.testing.assert_allclose(table["log_density"], dense["mean"])
