@@ -139,6 +139,15 @@ def test_threads_do_not_change_a_bit(places: dict[str, Any], trees: dict[str, xr
     assert np.array_equal(tree.posterior.means, trees["memory"].posterior.means)
 
 
+def test_rows_of_several_chunks_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them laid out beforehand, each chunk gone through by threads that stay."""
+    monkeypatch.setattr(passes, "HELD_BYTES", 0)
+    values = plain_rows(140_000)[:, :1]
+    found = bg.sample(values, 1, method="importance", log_likelihood=False, **_QUICK)
+    mean, error = values.mean(), values.std() / np.sqrt(len(values))
+    assert abs(found.posterior.means.mean().item() - mean) < error
+
+
 def test_a_result_keeps_some_rows_of_a_file(
     trees: dict[str, xr.DataTree], places: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -285,7 +294,7 @@ def test_predictions_of_a_file_go_to_a_file(
     np.testing.assert_allclose(table["log_density_upper"][some], dense["upper"])
     with pytest.raises(ResultFileError, match="exists"):
         bg.write_predictions(tree, data, tmp_path / "out.parquet")
-    with pytest.raises(DataError, match="rows have no feature 'x2'"):
+    with pytest.raises(DataError, match="rows have no feature 'x1'"):
         bg.write_predictions(
             tree, bg.Dataset.from_parquet(path, ["log_density"]), path, overwrite=True
         )
