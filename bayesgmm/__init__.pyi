@@ -95,6 +95,7 @@ from .prediction import (
     simulate,
     strays,
     true_values,
+    write_predictions,
 )
 from .report import write_report
 from .sampling import sample
@@ -206,6 +207,7 @@ __all__ = [
     "smc_evidence",
     "waic",
     "weigh_modes",
+    "write_predictions",
     "write_report",
     "write_table",
 ]

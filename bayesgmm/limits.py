@@ -58,6 +58,13 @@ IMPORTANCE_SHARE = 0.2
 # whatever the law of the rows: the posterior's own is then below a hundredth of the rows' spread.
 SANDWICH_ROWS = 100_000
 
+# Many rows -------------------------------------------------------------------------------------
+
+# Rows above which passes go through them chunk by chunk where they lie, searches of modes begin on
+# some of them, and as many stand for all where that is enough: they tell labels apart, and how sure
+# the rows are of their clusters, as well as all do.
+MANY_ROWS = 20_000
+
 # Cost ------------------------------------------------------------------------------------------
 
 # Complete rows that cost as much in a pass as a group of rows with cells or errors of its own does:

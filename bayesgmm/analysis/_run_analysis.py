@@ -216,11 +216,13 @@ def _analysed(
     from bayesgmm.analysis.kept import KeptOnDisk
     from bayesgmm.analysis.outputs import check_outputs, write_outputs
     from bayesgmm.comparison import compare
+    from bayesgmm.likelihood.streamed import is_streamed
     from bayesgmm.sampling.room import require_room
 
     sampler = spec.sampler
+    lengths = {"draws": sampler.draws, "tune": sampler.tune, "chains": sampler.chains}
     for k in spec.model.needed:
-        require_room(data, k, draws=sampler.draws, tune=sampler.tune, chains=sampler.chains)
+        require_room(data, k, **lengths, log_likelihood=not is_streamed(data))
     check_outputs(spec, data, folder, overwrite, full)
     kept = KeptOnDisk(spec, data, folder, resume)
     try:
@@ -271,7 +273,7 @@ def _studied(comparison: "Comparison", progress: bool) -> "Robustness":
 
 def checked_data(spec: AnalysisSpec) -> Dataset:
     """Read the data of an analysis and check that they allow what it asks for."""
-    data = spec.data.read()
+    data = spec.read()
     model = spec.model
     check_labels(data, model.labels_inform_weights)
     for k in model.needed:

@@ -29,6 +29,7 @@ from bayesgmm.analysis.schema import AnalysisSpec
 from bayesgmm.comparison import Choice, Comparison, Robustness
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ResultFileError
+from bayesgmm.likelihood.streamed import is_streamed, n_kept
 from bayesgmm.model.several import facts_of_model, number_of
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior import save
@@ -175,8 +176,9 @@ def _models(spec: AnalysisSpec) -> list[MixtureSpec]:
 def _bytes(spec: AnalysisSpec, data: Dataset) -> int:
     """Return about how much a run writes: a posterior of each model, one of them twice."""
     draws = spec.sampler.draws * spec.sampler.chains
+    by_row = spec.sampler.log_likelihood and not is_streamed(data)
     sizes = [
-        result_bytes(data.n_obs, data.n_features, model.n_components, draws)
+        result_bytes(n_kept(data), data.n_features, model.n_components, draws, by_row)
         for model in _models(spec)
     ]
     return sum(sizes) + max(sizes) + _BESIDE

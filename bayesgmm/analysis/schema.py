@@ -11,19 +11,30 @@ import os
 import shlex
 import tomllib
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.beginning import bytes_of
 from bayesgmm.analysis.choices import Components, Families, Noises, Scanned, Structures
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
+from bayesgmm.analysis.data_section import DataSection
+from bayesgmm.analysis.values import (
+    CONFIG,
+    AtLeastOne,
+    Count,
+    EvidenceRoutes,
+    Flag,
+    ModelName,
+    NotNegative,
+    Number,
+    Share,
+    Step,
+)
 from bayesgmm.arguments import path_of
 from bayesgmm.criterion import Criterion
-from bayesgmm.data import Dataset, is_parquet
-from bayesgmm.data.annotations import Missing, WeightsKind
+from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL, MOST_SCANNED
 from bayesgmm.model.numbering import checked_names
@@ -42,25 +53,8 @@ __all__ = [
     "read_model_file",
 ]
 
-_OF_TABLES = (
-    *("na", "row_labels", "drop_missing", "missing"),
-    *("weights", "weights_kind", "labels", "errors", "units"),
-)
-_OF_TEXT = ("sep", "decimal", "thousands", "encoding", "comment", "header", "percent", "currency")
-_CONFIG: Any = {"extra": "forbid"}
 
-AtLeastOne = Annotated[int, Field(strict=True, ge=1)]
-NotNegative = Annotated[int, Field(strict=True, ge=0)]
-Flag = Annotated[bool, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
-Step = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Count = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")]
-ModelName = Annotated[str, Field(pattern="^[1-9][0-9]{0,2}( [A-Za-z_]+)?$")]
-EvidenceRoutes = Literal["both", "bridge", "none"]
-
-
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class About:
     """[about]: what the analysis is for, shown in the report, which asks by name for the rest.
 
@@ -84,51 +78,7 @@ class About:
     clusters: dict[Count, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class DataSection:
-    """[data]: the CSV or Parquet file, relative to the model file, and how to read it."""
-
-    file: str
-    columns: tuple[str, ...] | None = None
-    sep: str = ","
-    decimal: str = "."
-    thousands: str | None = None
-    encoding: str = "utf-8"
-    comment: str | None = None
-    header: Flag | None = None
-    row_labels: str | AtLeastOne | None = None
-    na: tuple[str | Number, ...] = ()
-    percent: Flag = False
-    currency: Flag = False
-    drop_missing: Flag = False
-    missing: Missing = "refuse"
-    weights: str | None = None
-    weights_kind: WeightsKind | None = None
-    labels: str | None = None
-    errors: dict[str, str | Number] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-
-    def read(self, kind: type[Dataset] = Dataset) -> Dataset:
-        """Read the data as a set to fit, or as `NewRows`, every check of the reader applied."""
-        table: dict[str, Any] = {name: getattr(self, name) for name in _OF_TABLES}
-        text: dict[str, Any] = {name: getattr(self, name) for name in _OF_TEXT}
-        if not is_parquet(self.file):
-            return kind.from_csv(self.file, self.columns, **table, **text)
-        usual = DataSection(self.file)
-        if wrong := [name for name in _OF_TEXT if text[name] != getattr(usual, name)]:
-            raise ConfigError(
-                Advice(
-                    f"some options are for CSV files, and {self.file!r} is Parquet; leave out ",
-                    Advice.joined(", ", [Option(name) for name in wrong]),
-                    ".",
-                ),
-                path=self.file,
-                keys=wrong,
-            )
-        return kind.from_parquet(self.file, self.columns, **table)
-
-
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class ModelSection:
     """[model]: the numbers of components and the structures to compare, the priors."""
 
@@ -176,7 +126,7 @@ class ModelSection:
         return covariances_in(self.covariance)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class SamplerSection:
     """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
 
@@ -196,7 +146,7 @@ class SamplerSection:
     seed: NotNegative | None = None
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class ReportSection:
     """[report]: how the report looks, and the criterion that chooses the reported K.
 
@@ -209,7 +159,7 @@ class ReportSection:
     prob: Share = INTERVAL
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Expectation:
     """[expect]: what a right answer holds; each entry by model, "2" or "2 tied", is a check.
 
@@ -224,7 +174,17 @@ class Expectation:
     elpd_loo: dict[ModelName, tuple[Number, Number]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
+class ComputeSection:
+    """[compute]: where passes over the rows are computed.
+
+    ``dask`` is the address of a scheduler of Dask, or "local"; None is this process.
+    """
+
+    dask: str | None = None
+
+
+@dataclass(frozen=True, config=CONFIG)
 class AnalysisSpec:
     """A whole analysis: the content of a model file.
 
@@ -234,7 +194,7 @@ class AnalysisSpec:
         Names the folder of the results; the file's name without its ending.
     command : str
         The command that runs the analysis, for the report.
-    data, model, sampler, report, about, expect
+    data, model, sampler, report, about, expect, compute
         The sections.
     """
 
@@ -245,7 +205,12 @@ class AnalysisSpec:
     report: ReportSection = field(default_factory=ReportSection)
     about: About = field(default_factory=About)
     expect: Expectation = field(default_factory=Expectation)
+    compute: ComputeSection = field(default_factory=ComputeSection)
     command: str = ""
+
+    def read(self, kind: type[Dataset] = Dataset) -> Dataset:
+        """Read the data where the analysis says that passes over them are computed."""
+        return self.data.read(kind, self.compute.dask)
 
     @property
     def title(self) -> str:

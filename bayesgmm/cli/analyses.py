@@ -58,7 +58,7 @@ from bayesgmm.cli.printing import (
 )
 from bayesgmm.cli.reading import (
     data_name,
-    data_section,
+    data_sections,
     is_data,
     read_data,
     reads_data,
@@ -202,7 +202,7 @@ def compare(
         {
             "name": data_name(data),
             "command": shlex.join(["bayesgmm", *sys.argv[1:]]),
-            "data": data_section(data, reading),
+            **data_sections(data, reading),
             "model": {
                 "n_components": components,
                 "covariance": structures_in(covariance),
@@ -247,7 +247,7 @@ def datasets(
     rows = []
     for file in files:
         spec = check_model_file(file)
-        data = spec.data.read()
+        data = spec.read()
         rows.append(
             {
                 "file": str(file),

@@ -64,6 +64,10 @@ __all__ = ["register"]
 _DECIMALS = 6  # of a probability: draws say nothing of what lies beyond
 
 CsvFile = Annotated[Path | None, typer.Option(help="CSV file to write; stdout by default.")]
+TableFile = Annotated[
+    Path | None,
+    typer.Option(help="File to write, CSV or Parquet by its ending; stdout by default."),
+]
 
 
 class Format(StrEnum):
@@ -170,6 +174,7 @@ def sample(
     """Draw from the posterior of one mixture, and write the draws."""
     from bayesgmm.analysis.schema import SamplerSection
     from bayesgmm.arguments import check_prob
+    from bayesgmm.likelihood.streamed import n_kept
     from bayesgmm.posterior.files import check_writable
     from bayesgmm.posterior.size import result_bytes
     from bayesgmm.sampling.room import require_room
@@ -189,9 +194,10 @@ def sample(
         "tune": tune or usual.tune,
         "chains": chains or usual.chains,
     }
-    require_room(dataset, spec.n_components, **lengths)
+    require_room(dataset, spec.n_components, **lengths, log_likelihood=log_likelihood)
     kept = lengths["chains"] * lengths["draws"]
-    sizes = dataset.n_obs, dataset.n_features, spec.n_components, kept
+    n_rows = dataset.n_obs if log_likelihood else n_kept(dataset)
+    sizes = n_rows, dataset.n_features, spec.n_components, kept
     needed = result_bytes(*sizes, log_likelihood)
     check_writable(path, overwrite, needed)
     options: dict[str, Any] = {"seed": seed, "cores": cores, "progress": shows_progress()}
@@ -246,25 +252,33 @@ def predict(
         Path | None,
         typer.Argument(metavar="ROWS", help="New rows (CSV or Parquet); the posterior's own."),
     ] = None,
-    out: CsvFile = None,
+    out: TableFile = None,
     prob: Prob = INTERVAL,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
-    """Write the membership probabilities of rows, with intervals."""
+    """Write the membership probabilities of rows, with intervals.
+
+    Parquet holds their densities too, and is written block by block.
+    """
+    from bayesgmm.data import is_parquet
     from bayesgmm.posterior import load
     from bayesgmm.posterior.files import check_writable
-    from bayesgmm.prediction import membership
+    from bayesgmm.prediction import membership, membership_table, write_predictions
 
     if out is not None:
         check_writable(out, overwrite)
     tree = load(posterior)
     wanted = None
     if rows is not None:
-        names = tree["observed_data"]["x"]["feature"].to_numpy().tolist()
+        names = tree["posterior"]["feature"].to_numpy().tolist()
         wanted = read_data(rows, {**reading, "columns": names}, to_fit=False)
         tell_data(wanted)
-    table = _membership_table(membership(tree, wanted, prob))
+    if out is not None and wanted is not None and is_parquet(str(out)):
+        write_predictions(tree, wanted, out, prob=prob, overwrite=overwrite)
+        _tell_written(wanted.n_obs, out, json)
+        return warn_of(tree)
+    table = membership_table(membership(tree, wanted, prob)).round(_DECIMALS)
     if wanted is not None and wanted.row_labels is None and wanted.kept is not None:
         table = table.set_index(wanted.kept).rename_axis("row")
     _write_or_print(table, out, overwrite, json)
@@ -352,24 +366,6 @@ def _sampled(
         raise SamplingInterrupted(f"interrupted; {where}.", partial=draws) from stop
 
 
-def _membership_table(found: "xr.Dataset") -> "pd.DataFrame":
-    """Lay memberships out with one line a row: cluster, entropy, and the interval of each.
-
-    The noise comes after the clusters.
-    """
-    import pandas as pd
-
-    from bayesgmm.prediction import parts_of
-
-    parts = parts_of(found)
-    columns = {"cluster": found["most_probable"].values, "entropy": found["entropy"].values}
-    for k, part in enumerate(parts.names):
-        for name, values in zip(("mean", "lower", "upper"), parts[1:], strict=True):
-            columns[f"{name}_{part}"] = values[:, k]
-    table = pd.DataFrame(columns, index=pd.Index(found["obs"].values, name="row"))
-    return table.round(_DECIMALS)
-
-
 def _write_or_print(table: "pd.DataFrame", out: Path | None, overwrite: bool, json: bool) -> None:
     """Write a table to its file, or print it."""
     from bayesgmm.posterior.files import write_text
@@ -378,9 +374,15 @@ def _write_or_print(table: "pd.DataFrame", out: Path | None, overwrite: bool, js
     text = csv_text(table)
     if out is not None:
         write_text(out, text, overwrite)
-    if json:
-        print_json({"file": str(out)} if out else records(table))
-    elif out is None:
-        print(text, end="")
+        _tell_written(len(table), out, json)
+    elif json:
+        print_json(records(table))
     else:
-        print_line(f"{len(table)} rows  {out}")
+        print(text, end="")
+
+
+def _tell_written(n_rows: int, out: Path, json: bool) -> None:
+    if json:
+        print_json({"file": str(out)})
+    else:
+        print_line(f"{n_rows} rows  {out}")

@@ -14,7 +14,7 @@ from bayesgmm.cli.options import Columns, Units, errors_in, names_in, units_in
 if TYPE_CHECKING:
     from bayesgmm.data import Dataset
 
-__all__ = ["data_name", "data_section", "is_data", "read_data", "reads_data", "refuse_reading"]
+__all__ = ["data_name", "data_sections", "is_data", "read_data", "reads_data", "refuse_reading"]
 
 _DATA_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".gz", ".zst")
 
@@ -93,8 +93,25 @@ def _options(
         ),
     ] = None,
     unit: Units = None,
+    in_memory: Annotated[
+        bool,
+        typer.Option(
+            "--in-memory/--no-in-memory",
+            show_default=False,
+            help="Hold the rows, or leave those of Parquet in the file and go through it as often "
+            "as needed.",
+        ),
+    ] = True,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|local",
+            help="Have the workers of this scheduler of Dask, or of one on this machine, go "
+            "through the rows of Parquet.",
+        ),
+    ] = None,
 ) -> dict[str, Any]:
-    """Return the section [data] of a model file that says the same."""
+    """Return what the sections [data] and [compute] of a model file say."""
     blank = {"blank": " "}
     return {
         "columns": names_in(columns),
@@ -115,6 +132,8 @@ def _options(
         "labels": labels,
         "errors": errors_in(errors),
         "units": units_in(unit),
+        "in_memory": in_memory,
+        "dask": dask,
     }
 
 
@@ -165,9 +184,10 @@ def data_name(path: Path) -> str:
     return plain or "data"
 
 
-def data_section(path: Path, reading: dict[str, Any]) -> dict[str, Any]:
-    """Return the section [data] that reads this file."""
-    return {"file": str(path), **reading}
+def data_sections(path: Path, reading: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections [data] and [compute] that read this file."""
+    options = dict(reading)
+    return {"compute": {"dask": options.pop("dask")}, "data": {"file": str(path), **options}}
 
 
 def read_data(path: Path, reading: dict[str, Any], *, to_fit: bool = True) -> "Dataset":
@@ -175,6 +195,5 @@ def read_data(path: Path, reading: dict[str, Any], *, to_fit: bool = True) -> "D
     from bayesgmm.analysis import AnalysisSpec
     from bayesgmm.data import Dataset, NewRows
 
-    values = {"name": "data", "data": data_section(path, reading)}
-    section = AnalysisSpec.from_dict(values, "the command").data
-    return section.read(Dataset if to_fit else NewRows)
+    values = {"name": "data", **data_sections(path, reading)}
+    return AnalysisSpec.from_dict(values, "the command").read(Dataset if to_fit else NewRows)

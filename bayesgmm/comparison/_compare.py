@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -18,7 +17,7 @@ from bayesgmm.arguments import (
 )
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
-from bayesgmm.comparison.scan import Counts, scan_of
+from bayesgmm.comparison.scan import Counts, Scan, scan_of
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import (
     Dataset,
@@ -28,14 +27,15 @@ from bayesgmm.data import (
     require_whole_weights,
 )
 from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
-from bayesgmm.elpd import check_enough_draws, loo_with_refits, waic
-from bayesgmm.errors import BayesGMMError, SamplingError, SamplingInterrupted
+from bayesgmm.elpd import check_enough_draws, waic_and_loo
+from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
-from bayesgmm.limits import MOST_REFITS, PARETO_K
+from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
@@ -88,6 +88,7 @@ def compare(
     seed: int | None = None,
     progress: bool = False,
     kept: KeptPosteriors | None = None,
+    executor: Any = None,
 ) -> Comparison:
     """Fit, sample and compare mixtures of several numbers of components, structures and families.
 
@@ -143,6 +144,10 @@ def compare(
         Takes each posterior once its draws are made, and gives those of an earlier run: an object
         with the methods ``keep(model, posterior)``, which returns the posterior, and
         ``taken(model)``, which returns it or None.
+    executor : Executor or distributed.Client, optional
+        A pool of Python's futures, or the client of Dask, where models are fitted and sampled,
+        several at a time, with the same results; one after another in this process by default.
+        "auto" sends the models of one K after another.
 
     Returns
     -------
@@ -184,6 +189,7 @@ def compare(
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "method": check_one_of("method", method, METHODS),
         "cores": None if cores is None else check_count("cores", cores),
+        "log_likelihood": not is_streamed(dataset),
     }
     check_progress(progress)
     if kept is not None:
@@ -198,13 +204,7 @@ def compare(
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
     keep = check_flag("log_likelihood", log_likelihood)
     plan = _Plan(seed, evidence, keep, options, numbers_of(wanted))
-    models, parts = list[MixtureSpec](), Parts()
-    for group in scan.by_count(wanted):
-        for spec in group:
-            _finish(parts, dataset, spec, plan)
-        models += group
-        if scan.ended(models, parts):
-            break
+    models, parts = _finished(dataset, scan, wanted, plan, executor)
     parts.raise_unless_finished()
     same = {spec: other for spec, other in same.items() if other in models}
     return Comparison(
@@ -219,6 +219,69 @@ def compare(
         failures=ByModel(parts.failures, same),
         same=same,
     )
+
+
+def _finished(
+    data: Dataset, scan: Scan, wanted: Sequence[MixtureSpec], plan: _Plan, executor: Any
+) -> tuple[list[MixtureSpec], Parts]:
+    """Return the models that were needed, and what there is of them."""
+    if executor is not None:
+        _check_executor(executor, data)
+    models, parts = list[MixtureSpec](), Parts()
+    for group in scan.by_count(wanted) if executor is None or scan.growing else [list(wanted)]:
+        if executor is None:
+            for spec in group:
+                _finish(parts, data, spec, plan)
+        else:
+            _finish_elsewhere(parts, data, group, plan, executor)
+        models += group
+        if scan.ended(models, parts):
+            break
+    return sorted(models, key=lambda spec: spec.n_components), parts
+
+
+def _check_executor(executor: Any, data: Dataset) -> None:
+    """Refuse what takes no tasks, and to send rows that lie on workers to workers."""
+    if not callable(getattr(executor, "submit", None)):
+        raise ConfigError(
+            "executor must have a method submit, as pools of threads or processes and the client "
+            f"of Dask have, got {type(executor).__name__}.",
+            key="executor",
+            value=executor,
+        )
+    if data.partitions is not None:
+        raise ConfigError(
+            "the rows lie on workers of Dask, which go through them model by model; leave executor "
+            "out.",
+            key="executor",
+        )
+
+
+def _finish_elsewhere(
+    parts: Parts, data: Dataset, specs: Sequence[MixtureSpec], plan: _Plan, executor: Any
+) -> None:
+    """Finish models by tasks of an executor; those that are kept need none."""
+    kept = plan.options["kept"]
+    bare = plan._replace(options={**plan.options, "kept": None, "progress": False})
+    there = {spec: kept is not None and kept.taken(spec) is not None for spec in specs}
+    tasks = {
+        spec: executor.submit(_finished_alone, data, spec, bare)
+        for spec in specs
+        if not there[spec]
+    }
+    for spec in specs:
+        if there[spec]:
+            _finish(parts, data, spec, plan)
+            continue
+        parts.take(tasks[spec].result())
+        if kept is not None and spec in parts.posteriors:
+            parts.posteriors[spec] = kept.keep(spec, parts.posteriors[spec])
+
+
+def _finished_alone(data: Dataset, spec: MixtureSpec, plan: _Plan) -> Parts:
+    parts = Parts()
+    _finish(parts, data, spec, plan)
+    return parts
 
 
 def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:
@@ -246,10 +309,10 @@ def _sample(
         with parts.attempt(spec, "counting modes and groups"):
             if not view.parameters.tailed:
                 parts.modes[spec] = density_modes(view, n_draws=_COUNTED)
-            parts.groups[spec] = merge_components(view, n_draws=_COUNTED)
+            parts.groups[spec] = merge_components(with_kept_rows(view), n_draws=_COUNTED)
         with parts.attempt(spec, "WAIC and LOO"):
-            parts.elpds["waic"][spec] = waic(view.tree)
-            parts.elpds["loo"][spec] = _loo(view, for_refits, cores)
+            by_waic, by_loo = waic_and_loo(view, data, for_refits, cores)
+            parts.elpds["waic"][spec], parts.elpds["loo"][spec] = by_waic, by_loo
         logger.info("K = %s: evidence follows", number)
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
@@ -257,7 +320,7 @@ def _sample(
         parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
         tree = with_attributes(view.tree, verdict=verdict.to_dict())
         if not plan.log_likelihood:
-            tree = tree.drop_nodes("log_likelihood")
+            tree = tree.drop_nodes("log_likelihood", errors="ignore")
         parts.posteriors[spec] = tree
 
 
@@ -277,18 +340,6 @@ def _drawn(
         raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
 
 
-def _loo(view: Draws, seed: int, cores: int | None) -> Any:
-    """Return LOO with its unreliable rows mended, as far as they can be."""
-    mend = partial(loo_with_refits, view, PARETO_K, seed=seed, cores=cores)
-    try:
-        return mend(max_refits=MOST_REFITS)
-    except SamplingInterrupted:
-        raise
-    except BayesGMMError as error:
-        logger.info("rows are not refitted: %s", error)
-        return mend(max_refits=0)
-
-
 def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
     """Return the verdict with what is found where two independent evidences contradict."""
     sentence = evidences.contradiction
@@ -305,11 +356,14 @@ def _sample_until_good(
     longer, seeds = draws, np.random.SeedSequence(seed)
     try:
         while not (verdict := diagnose(view)).ok and longer <= limit:
+            anew = verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None
+            if is_streamed(data) and not anew:
+                break
             status = verdict.status.value
             logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
             try:
                 again = integer(seeds.spawn(1)[0])
-                if verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None:
+                if anew:
                     view = Draws(sample(data, spec, draws=2 * longer, seed=again, **options))
                 else:
                     view = Draws(extend(view, longer, seed=again))

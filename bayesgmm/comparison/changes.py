@@ -9,6 +9,7 @@ from bayesgmm.data.columns import plural
 from bayesgmm.likelihood.annotated_rows import times_of, values_of
 from bayesgmm.limits import SAME_GROUP
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.prediction import partition
 from bayesgmm.typing import Array, IntArray
 
@@ -40,7 +41,7 @@ def changes_between(draws: Mapping[str, Draws], chosen: str, seed: int) -> str:
     """
     if chosen not in draws or len(draws) < 2:
         return ""
-    table = draws[chosen].table
+    table = with_kept_rows(draws[chosen]).table
     places = np.linspace(0, len(table) - 1, min(len(table), _MOST_ROWS)).round().astype(np.int64)
     rows = table if len(places) == len(table) else table[places]
     labels = {

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import xarray as xr
 
@@ -63,6 +63,17 @@ class Parts:
             said = f"{what} failed: {error}"
             self.failures[spec] = f"{self.failures[spec]} {said}" if spec in self.failures else said
             self.first_error = self.first_error or error
+
+    def take(self, other: Self) -> None:
+        """Take in what there is of other models."""
+        for name, mine in vars(self).items():
+            theirs = getattr(other, name)
+            if name == "elpds":
+                for criterion, values in theirs.items():
+                    mine[criterion].update(values)
+            elif isinstance(mine, dict):
+                mine.update(theirs)
+        self.first_error = self.first_error or other.first_error
 
     def raise_unless_finished(self) -> None:
         """Raise the first error where no model has a posterior."""

@@ -13,6 +13,7 @@ from bayesgmm.comparison.parts import Parts
 from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.evidence import probabilities_of
+from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.limits import LAST_K, MOST_SCANNED
 from bayesgmm.model.several import counts_in, covariances_in
 from bayesgmm.model.spec import MixtureSpec, Priors
@@ -134,7 +135,7 @@ def scan_of(
                 if growing:
                     warnings.simplefilter("ignore", DataWarning)
                 check_components(data, k)
-            require_room(data, k, **lengths)
+            require_room(data, k, **lengths, log_likelihood=not is_streamed(data))
         except (DataError, ResourceError):
             if growing and specs:
                 break

@@ -7,16 +7,15 @@ import numpy as np
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.checking import (
     Facts,
-    Faults,
-    Lines,
-    digest_of,
     frozen,
     refuse_collinear,
     refuse_constant,
     refuse_few,
 )
 from bayesgmm.data.columns import plural
+from bayesgmm.data.faults import Faults, Lines
 from bayesgmm.data.incomplete import Normal, normal_of
+from bayesgmm.data.passes import digest_of
 from bayesgmm.errors import DataError
 from bayesgmm.limits import FEW_TOGETHER
 from bayesgmm.typing import Array, BoolArray

@@ -71,7 +71,7 @@ class AnnotationColumns:
     @property
     def given(self) -> bool:
         """Whether anything annotates the rows."""
-        return any(value is not None for value in (self.weights, self.labels, self.errors))
+        return self.weights is not None or self.labels is not None or bool(self.errors)
 
     @property
     def numbers(self) -> tuple[str, ...]:

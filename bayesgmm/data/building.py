@@ -12,8 +12,11 @@ from bayesgmm.arguments import check_flag, check_instance, check_one_of, check_t
 from bayesgmm.data.annotated_checks import examine_annotated, glance_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
-from bayesgmm.data.checking import ArrayRows, Lines, Rows, examine, frozen, glance
+from bayesgmm.data.checking import ArrayRows, Rows, examine, frozen, glance
 from bayesgmm.data.columns import Table, distinct_labels
+from bayesgmm.data.dask_checking import examine_parts
+from bayesgmm.data.dask_rows import DaskRows, dask_parquet
+from bayesgmm.data.faults import Lines
 from bayesgmm.data.parquet import ParquetRows
 from bayesgmm.errors import ConfigError, DataWarning
 from bayesgmm.runtime.renaming import OLD_NAME
@@ -22,7 +25,7 @@ from bayesgmm.typing import IntArray
 if TYPE_CHECKING:
     from bayesgmm.data.dataset import Dataset
 
-__all__ = ["checked", "from_table", "left_in_file", "way_with_missing"]
+__all__ = ["checked", "from_table", "left_in_file", "left_where_they_lie", "way_with_missing"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -112,17 +115,35 @@ def left_in_file[D: "Dataset"](
     columns: list[str] | None,
     plain: bool,
     units: Mapping[str, str] | None,
+    *,
+    by_dask: bool = False,
 ) -> D:
     """Return the data set of Parquet whose rows stay in the file; `plain` rows alone can do so."""
     if not plain:
         raise ConfigError(
-            "na, row_labels, missing, weights, labels and errors need the rows in memory; pass "
-            "in_memory=True, or write a file without these rows.",
+            Advice(
+                "na, row_labels, missing, weights, labels and errors need the rows in memory; "
+                "pass ",
+                Option("in_memory", True),
+                ", or write a file without these rows.",
+            ),
             key="in_memory",
         )
-    rows, named = ParquetRows(source, columns), columns is not None
+    rows = dask_parquet(source, columns) if by_dask else ParquetRows(source, columns)
+    return left_where_they_lie(make, rows, source, columns, units)
+
+
+def left_where_they_lie[D: "Dataset"](
+    make: type[D],
+    rows: ParquetRows | DaskRows,
+    source: str,
+    columns: list[str] | None,
+    units: Mapping[str, str] | None,
+) -> D:
+    """Return the data set of rows that are read again and again."""
     options = {"in_memory": False, "ignored_columns": list(rows.ignored)}
     options["left_out"] = dict(rows.ignored)
+    named = columns is not None
     return checked(make, rows, rows.features, source, options=options, named=named, units=units)
 
 
@@ -149,7 +170,10 @@ def checked[D: "Dataset"](
     if known is None and not make.to_fit:
         facts = glance(rows, features, lines)
     elif known is None:
-        facts, suspicions = examine(rows, features, lines)
+        if isinstance(rows, DaskRows):
+            facts, suspicions = examine_parts(rows)
+        else:
+            facts, suspicions = examine(rows, features, lines)
         told = [*notes, *suspicions.sentences(features, named)]
     elif not make.to_fit:
         assert isinstance(rows, ArrayRows)

@@ -7,11 +7,13 @@ import numpy as np
 
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.checking import BLOCK, ArrayRows, Rows, frozen, smallest_gap
+from bayesgmm.data.dask_rows import DaskRows
 from bayesgmm.typing import Array
 
 __all__ = ["recording_steps"]
 
 _SAMPLED_VALUES = 2**24
+_SENT_VALUES = 2**20  # of rows elsewhere
 
 
 def recording_steps(rows: Rows, known: Annotations | None) -> Array:
@@ -36,6 +38,10 @@ def _recorded(rows: Rows, known: Annotations) -> Iterable[Array]:
 
 
 def _sampled(rows: Rows) -> Array:
+    if isinstance(rows, DaskRows):
+        n_obs, n_features = rows.shape
+        size = min(n_obs, math.ceil(_SENT_VALUES / n_features))
+        return rows.at(np.linspace(0, n_obs - 1, size).astype(np.int64))
     if isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap):
         return _all(rows)
     stride, start, kept = math.ceil(math.prod(rows.shape) / _SAMPLED_VALUES), 0, []

@@ -1,6 +1,7 @@
 """What looks like no measurement: a column that counts the rows, a code for missing values."""
 
 import re
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +33,15 @@ class _End:
             others = block[:, j][block[:, j] != self.low[j]]
             self.rows[j] += len(block) - len(others)
             self.following[j] = others.min(initial=self.following[j])
+        self._dismiss()
+
+    def merge(self, other: Self) -> None:
+        """Take in what was seen of other rows."""
+        self.rows += other.rows
+        self.following = np.minimum(self.following, other.following)
+        self._dismiss()
+
+    def _dismiss(self) -> None:
         self.apart = self.apart[self.following[self.apart] >= self._near[self.apart]]
 
 
@@ -44,6 +54,8 @@ class Suspicions:
         The least and the greatest values of all rows.
     n_obs : int
         Number of rows.
+    counting : bool
+        Whether to look for columns that count the rows.
 
     Examples
     --------
@@ -53,13 +65,13 @@ class Suspicions:
     {1: (-999.0, 2)}
     """
 
-    def __init__(self, low: Array, high: Array, n_obs: int) -> None:
+    def __init__(self, low: Array, high: Array, n_obs: int, *, counting: bool = True) -> None:
         self._ends = (1.0, _End(low, high)), (-1.0, _End(-high, -low))
         self._low, self._high = low, high
         # which of the integers from low to high were seen, where there is one for each row
         whole = (low % 1.0 == 0.0) & (high - low == n_obs - 1.0)
-        counting = np.flatnonzero(whole & (n_obs >= COUNTING_ROWS)).tolist()
-        self._seen = {j: np.zeros(n_obs, dtype=bool) for j in counting}
+        looked_at = np.flatnonzero(whole & (n_obs >= COUNTING_ROWS) & counting).tolist()
+        self._seen = {j: np.zeros(n_obs, dtype=bool) for j in looked_at}
 
     def add(self, block: Array) -> None:
         """Take in the next rows."""
@@ -72,6 +84,12 @@ class Suspicions:
                 seen[steps.astype(np.int64)] = True
             else:
                 del self._seen[j]
+
+    def merge(self, other: Self) -> None:
+        """Take in what was seen of other rows; none of the columns counts them."""
+        for (_, mine), (_, its) in zip(self._ends, other._ends, strict=True):
+            mine.merge(its)
+        self._seen = {}
 
     def counters(self) -> list[int]:
         """Return the places of columns that hold consecutive integers, each once."""

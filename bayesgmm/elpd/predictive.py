@@ -1,27 +1,43 @@
 """WAIC and PSIS-LOO: how well new rows are predicted, from the label-free log likelihood."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import arviz as az
 import numpy as np
 import xarray as xr
-from arviz_stats.utils import ELPDData
+from arviz_stats.utils import ELPDData, ELPDDataLOO
 from scipy.special import logsumexp
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.data import Dataset
+from bayesgmm.elpd.by_blocks import Pointwise, pointwise_of, require_its_rows
 from bayesgmm.errors import ConfigError, SamplingError
-from bayesgmm.limits import ROW_VARIANCE, TAIL_DRAWS
+from bayesgmm.limits import PARETO_K, ROW_VARIANCE, TAIL_DRAWS
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, BoolArray
 
-__all__ = ["WEIGHT", "WAIC", "check_enough_draws", "loo", "relative_efficiency", "totals", "waic"]
+__all__ = [
+    "WEIGHT",
+    "WAIC",
+    "check_enough_draws",
+    "efficiency_of",
+    "loo",
+    "loo_of",
+    "relative_efficiency",
+    "totals",
+    "waic",
+    "waic_of",
+]
 
 WEIGHT = "weight"  # the coordinate of pointwise values that says how often each row counts
 _BLOCK_VALUES = 2**22
+_Coordinates = Mapping[Any, Any]
 
 
 @dataclass(kw_only=True, repr=False)
@@ -66,7 +82,7 @@ class WAIC(ELPDData):
 
 
 @keywords()
-def waic(posterior: xr.DataTree) -> WAIC:
+def waic(posterior: xr.DataTree, rows: Dataset | None = None) -> WAIC:
     """Estimate the expected log pointwise predictive density by WAIC.
 
     Of row i: log mean_s p(x_i | s) - var_s log p(x_i | s), the variance with S - 1. No Python
@@ -77,6 +93,9 @@ def waic(posterior: xr.DataTree) -> WAIC:
     ----------
     posterior : DataTree
         As `bayesgmm.sample` returns it, with the group log_likelihood.
+    rows : Dataset, optional
+        The rows that it was sampled from, wherever they lie: their log likelihood is then computed
+        block by block, and need not be kept.
 
     Returns
     -------
@@ -85,7 +104,8 @@ def waic(posterior: xr.DataTree) -> WAIC:
     Raises
     ------
     ConfigError
-        When the tree has no log likelihood of each row, or one that is not finite.
+        When the tree has no log likelihood of each row, or one that is not finite; when `rows` are
+        others.
     DataError
         For rows with the weights of a survey.
 
@@ -103,31 +123,43 @@ def waic(posterior: xr.DataTree) -> WAIC:
     >>> estimate.n_data_points, estimate.elpd < 0
     (8, True)
     """
+    if rows is not None:
+        draws = Draws(posterior)
+        found = pointwise_of(draws, require_its_rows(draws, rows))
+        return waic_of(found, rows, draws.n_samples)
     values = _log_likelihood(posterior)
     samples = values.transpose("chain", "draw", "obs").values.reshape(-1, values.sizes["obs"])
-    predictive, variance = _predictive_and_variance(samples)
-    weights = _weights(values)
+    return _waic(*_predictive_and_variance(samples), len(samples), _coordinates(values))
+
+
+def waic_of(found: Pointwise, rows: Dataset, n_samples: int) -> WAIC:
+    """Return WAIC, given how well each row is predicted by so many draws."""
+    return _waic(found.predictive, found.variance, n_samples, _coordinates_of(found, rows))
+
+
+def _waic(predictive: Array, variance: Array, n_samples: int, coordinates: _Coordinates) -> WAIC:
+    weights = _weights(coordinates)
     loss = variance if weights is None else np.where(weights > 0.0, variance, 0.0)
-    pointwise = _by_row(predictive - loss, values)
+    pointwise = _by_row(predictive - loss, coordinates)
     elpd, se = totals(pointwise)
     high = _counted(variance > ROW_VARIANCE, weights)
     return WAIC(
         elpd=elpd,
         se=se,
         p=float(variance.sum() if weights is None else weights @ variance),
-        n_samples=len(samples),
+        n_samples=n_samples,
         n_data_points=_counted(np.ones(len(variance), dtype=bool), weights),
         scale="log",
         warning=high > 0,
         good_k=np.inf,
         elpd_i=pointwise,
         n_high_variance=high,
-        variance_i=_by_row(variance, values),
+        variance_i=_by_row(variance, coordinates),
     )
 
 
 @keywords()
-def loo(posterior: xr.DataTree) -> Any:
+def loo(posterior: xr.DataTree, rows: Dataset | None = None) -> Any:
     """Estimate the expected log pointwise predictive density by PSIS-LOO.
 
     ArviZ's `az.loo` on the label-free log likelihood, with the relative efficiency of its total
@@ -149,6 +181,8 @@ def loo(posterior: xr.DataTree) -> Any:
     ----------
     posterior : DataTree
         As `bayesgmm.sample` returns it, with the group log_likelihood.
+    rows : Dataset, optional
+        As for `waic`.
 
     Returns
     -------
@@ -159,7 +193,8 @@ def loo(posterior: xr.DataTree) -> Any:
     Raises
     ------
     ConfigError
-        When the tree has no log likelihood of each row, or one that is not finite.
+        When the tree has no log likelihood of each row, or one that is not finite; when `rows` are
+        others.
     DataError
         For rows with the weights of a survey.
     SamplingError
@@ -178,33 +213,72 @@ def loo(posterior: xr.DataTree) -> Any:
     >>> estimate.pareto_k.shape, bool(estimate.elpd < 0)
     ((8,), True)
     """
+    if rows is not None:
+        draws = Draws(posterior)
+        found = pointwise_of(draws, require_its_rows(draws, rows), efficiency_of(draws))
+        return loo_of(found, rows, draws.n_samples)
     relative = relative_efficiency(posterior)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Estimated shape parameter", category=UserWarning)
         try:
             estimate = az.loo(posterior, pointwise=True, var_name="x", reff=relative)
         except ValueError as error:  # no tail to fit: its draws are all the same
-            raise SamplingError(
-                Advice(
-                    f"LOO has no estimate from these draws ({error!s:.80}): the chains hardly "
-                    "moved; sample longer, or with ",
-                    Option("target_accept", 0.95),
-                    ".",
-                )
-            ) from error
+            raise _hardly_moved(str(error)) from error
     estimate = replace(estimate, log_weights=None)
     values = _log_likelihood(posterior)
-    return estimate if _weights(values) is None else _weighted(estimate, values)
+    return estimate if WEIGHT not in values.coords else _weighted(estimate, values)
+
+
+def _hardly_moved(why: str) -> SamplingError:
+    return SamplingError(
+        Advice(
+            f"LOO has no estimate from these draws ({why:.80}): the chains hardly moved; sample "
+            "longer, or with ",
+            Option("target_accept", 0.95),
+            ".",
+        )
+    )
+
+
+def loo_of(found: Pointwise, rows: Dataset, n_samples: int) -> Any:
+    """Return LOO, given how well each row is predicted by so many draws."""
+    if (found.pareto_k == -np.inf).any():
+        raise _hardly_moved("All tail values are the same")
+    coordinates = _coordinates_of(found, rows)
+    pointwise, pareto_k = (_by_row(a, coordinates) for a in (found.by_loo, found.pareto_k))
+    elpd, se = totals(pointwise)
+    good_k = min(1.0 - 1.0 / np.log10(n_samples), PARETO_K)
+    estimate = ELPDDataLOO(
+        elpd=elpd,
+        se=se,
+        p=float(found.predictive.sum()) - elpd,
+        n_samples=n_samples,
+        n_data_points=rows.n_obs,
+        scale="log",
+        warning=bool((pareto_k > good_k).any()),
+        good_k=good_k,
+        elpd_i=pointwise,
+        pareto_k=pareto_k,
+        approx_posterior=False,
+    )
+    if found.weights is None:
+        return estimate
+    return _counted_by_weight(estimate, found.predictive, coordinates)
 
 
 def _weighted(estimate: Any, values: xr.DataArray) -> Any:
-    """Return the estimate with each row counted by its weight, given that of one copy each."""
-    weights, n_obs = values[WEIGHT].values, values.sizes["obs"]
+    n_obs = values.sizes["obs"]
     samples = values.transpose("chain", "draw", "obs").values.reshape(-1, n_obs)
     predictive, _ = _predictive_and_variance(samples)
+    return _counted_by_weight(estimate, predictive, _coordinates(values))
+
+
+def _counted_by_weight(estimate: Any, predictive: Array, coordinates: _Coordinates) -> Any:
+    """Return the estimate with each row counted by its weight, given that of one copy each."""
+    weights: Any = _weights(coordinates)
     present = weights > 0.0
-    pointwise = _by_row(np.where(present, estimate.elpd_i.values, predictive), values)
-    pareto_k = _by_row(np.where(present, estimate.pareto_k.values, 0.0), values)
+    pointwise = _by_row(np.where(present, estimate.elpd_i.values, predictive), coordinates)
+    pareto_k = _by_row(np.where(present, estimate.pareto_k.values, 0.0), coordinates)
     elpd, se = totals(pointwise)
     return replace(
         estimate,
@@ -241,8 +315,17 @@ def _predictive_and_variance(samples: Array) -> tuple[Array, Array]:
     return predictive, variance
 
 
-def _weights(values: xr.DataArray) -> Array | None:
-    return values[WEIGHT].values if WEIGHT in values.coords else None
+def _coordinates(values: xr.DataArray) -> _Coordinates:
+    return {name: values[name] for name in ("obs", WEIGHT) if name in values.coords}
+
+
+def _coordinates_of(found: Pointwise, rows: Dataset) -> _Coordinates:
+    weights = {} if found.weights is None else {WEIGHT: ("obs", found.weights)}
+    return xr.Dataset(coords={"obs": rows.obs(), **weights}).coords
+
+
+def _weights(coordinates: _Coordinates) -> Array | None:
+    return np.asarray(coordinates[WEIGHT]) if WEIGHT in coordinates else None
 
 
 def _counted(rows: BoolArray, weights: Array | None) -> int:
@@ -250,16 +333,24 @@ def _counted(rows: BoolArray, weights: Array | None) -> int:
     return int(rows.sum() if weights is None else weights @ rows)
 
 
-def _by_row(pointwise: Array, values: xr.DataArray) -> xr.DataArray:
-    coords = {name: values[name] for name in ("obs", WEIGHT) if name in values.coords}
-    return xr.DataArray(pointwise, coords, ("obs",))
+def _by_row(pointwise: Array, coordinates: _Coordinates) -> xr.DataArray:
+    return xr.DataArray(pointwise, coordinates, ("obs",))
 
 
 def relative_efficiency(posterior: xr.DataTree) -> float:
     """Return the effective share of the draws for the mean of the total log likelihood."""
     values = _log_likelihood(posterior)
     summed = values.dot(values[WEIGHT]) if WEIGHT in values.coords else values.sum("obs")
-    total = summed.transpose("chain", "draw").values
+    return _efficiency(summed.transpose("chain", "draw").values)
+
+
+def efficiency_of(draws: Draws) -> float:
+    """Return the same where the log likelihood of single rows is not kept."""
+    total = draws.tree["sample_stats"].to_dataset()["log_likelihood"]
+    return _efficiency(total.transpose("chain", "draw").values)
+
+
+def _efficiency(total: Array) -> float:
     check_enough_draws(total.size)
     return min(1.0, effective_size(total) / total.size)
 

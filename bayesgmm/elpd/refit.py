@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -27,7 +27,7 @@ from bayesgmm.sampling.chain_starts import plain_starts
 from bayesgmm.sampling.nuts import ChainSettings, run_chains
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["RepairedLOO", "loo_with_refits"]
+__all__ = ["RepairedLOO", "loo_with_refits", "unrepaired"]
 
 logger = logging.getLogger(__name__)
 
@@ -201,6 +201,29 @@ def loo_with_refits(
         rows, r_hat = rows[done], r_hat[done]
         elpd[rows], error[rows] = terms[done], errors[done]
         pareto_k[rows[r_hat <= R_HAT_REFIT]] = 0.0
+    return _repaired(
+        plain,
+        elpd,
+        pareto_k,
+        limit,
+        matched=tuple(matched.tolist()),
+        refitted=tuple(rows.tolist()),
+        error=plain.elpd_i.copy(data=error),
+        r_hat=tuple(r_hat.tolist()),
+        seed=seed,
+    )
+
+
+def unrepaired(plain: Any, seed: int) -> RepairedLOO:
+    """Return PSIS-LOO as it is, nothing mended: of rows for whose refits there is no memory."""
+    nothing = plain.elpd_i.copy(data=np.broadcast_to(np.nan, plain.elpd_i.shape))
+    elpd, pareto_k = plain.elpd_i.values, plain.pareto_k.values
+    none: dict[str, Any] = {"matched": (), "refitted": (), "r_hat": ()}
+    return _repaired(plain, elpd, pareto_k, PARETO_K, error=nothing, seed=seed, **none)
+
+
+def _repaired(plain: Any, elpd: Array, pareto_k: Array, limit: float, **mended: Any) -> RepairedLOO:
+    """Return an estimate with other terms of the rows (obs,), and what made them."""
     pointwise = plain.elpd_i.copy(data=elpd)
     total, se = totals(pointwise)
     return RepairedLOO(
@@ -215,11 +238,7 @@ def loo_with_refits(
         elpd_i=pointwise,
         pareto_k=plain.pareto_k.copy(data=pareto_k),
         pareto_k_before=plain.pareto_k,
-        matched=tuple(matched.tolist()),
-        refitted=tuple(rows.tolist()),
-        error=plain.elpd_i.copy(data=error),
-        r_hat=tuple(r_hat.tolist()),
-        seed=seed,
+        **mended,
     )
 
 

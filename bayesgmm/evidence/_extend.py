@@ -21,7 +21,8 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
-from bayesgmm.posterior.tree import annotations_in, attribute, with_attributes
+from bayesgmm.posterior.observed import annotations_in
+from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import available_cores, in_threads, one_blas_thread

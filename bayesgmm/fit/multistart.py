@@ -26,7 +26,8 @@ from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.fit.saddles import GAIN, off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of, values_of
-from bayesgmm.likelihood.rows import Rows
+from bayesgmm.likelihood.distributed_rows import rows_for
+from bayesgmm.likelihood.rows import Rows, rows_at
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.arithmetic import sound_arithmetic
@@ -107,7 +108,7 @@ def _follow(
     rng = np.random.default_rng(seed)
     sample = data.completed(values_of(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
     floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
-    rows = Rows(resolved, data)
+    rows = rows_for(resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
     ends = off_saddles(
         target, rows, [(run, (i,)) for i, run in enumerate(runs)], floor, tol, max_iter
@@ -170,7 +171,7 @@ def _search(target: Target, data: Dataset, plan: _Plan) -> PointFit:
 def _climbed(target: Target, data: Dataset, plan: _Plan) -> _Ends:
     starts_seed, sample_seed = np.random.SeedSequence(plan.seed).spawn(2)
     resolved, rng = target.resolved, np.random.default_rng(sample_seed)
-    rows = Rows(resolved, data)
+    rows = rows_for(resolved, data)
     sample = _sampled(data, resolved, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = max(plan.tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
@@ -309,13 +310,7 @@ def _sampled(
             return rows
         return np.concatenate([block for _, block in data.blocks()])
     chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
-    if isinstance(rows, AnnotatedRows):
-        return rows[chosen]
-    parts = []
-    for start, block in data.blocks():
-        low, high = np.searchsorted(chosen, (start, start + len(block)))
-        parts.append(block[chosen[low:high] - start])
-    return np.concatenate(parts)
+    return rows_at(rows, chosen)
 
 
 def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:

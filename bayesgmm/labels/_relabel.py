@@ -19,6 +19,7 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.numbering import number_clusters
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.posterior.tree import (
     LABELS,
     attribute,
@@ -106,7 +107,7 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
     }
     scores = identification_scores(allocations, orders)
     means = np.take_along_axis(draws.parameters.means, orders[..., None], axis=1)
-    spread = np.nanstd(values_of(draws.table), axis=0, ddof=1)
+    spread = np.nanstd(values_of(with_kept_rows(draws).table), axis=0, ddof=1)
     numbers, feature = _numbers(means.reshape(*draws.shape, *means.shape[1:]), spread, groups)
     orders = orders[:, numbers].reshape(*draws.shape, -1)
     return with_attributes(

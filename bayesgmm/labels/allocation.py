@@ -9,13 +9,14 @@ import numpy as np
 from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.compiled.allocations import permuted_sum, projected
 from bayesgmm.likelihood.responsibilities import responsibilities
+from bayesgmm.limits import MANY_ROWS
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Allocations"]
 
 _HELD_VALUES = 2**23  # probabilities kept between passes: 64 MiB
-_MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,11 @@ class Allocations:
     @property
     def rows(self) -> RowTable:
         """The rows over which sums go."""
-        return self.draws.table if self._chosen is None else self.draws.table[self._chosen[0]]
+        return self._kept if self._chosen is None else self._kept[self._chosen[0]]
+
+    @cached_property
+    def _kept(self) -> RowTable:
+        return with_kept_rows(self.draws).table
 
     @cached_property
     def _chosen(self) -> tuple[IntArray, Array] | None:
@@ -44,15 +49,15 @@ class Allocations:
 
         As many are taken of each cluster of one draw, so that none of them is forgotten.
         """
-        table, n_clusters = self.draws.table, self.draws.n_components
-        if len(table) <= _MOST_ROWS:
+        table, n_clusters = self._kept, self.draws.n_components
+        if len(table) <= MANY_ROWS:
             return None
         one = self.draws.parameters.at(0)
         labels = responsibilities(one, table, *self.draws.frame).argmax(axis=0)
         rng, places, times = np.random.default_rng(len(table)), [], []
         for k in range(n_clusters):
             mine = np.flatnonzero(labels == k)
-            places.append(rng.permutation(mine)[: _MOST_ROWS // n_clusters])
+            places.append(rng.permutation(mine)[: MANY_ROWS // n_clusters])
             times.append(np.full(len(places[k]), len(mine) / max(len(places[k]), 1)))
         order = np.argsort(np.concatenate(places))
         return np.concatenate(places)[order], np.concatenate(times)[order]

@@ -11,6 +11,7 @@ from bayesgmm.labels.quantities import Quantity, label_free_quantities
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.limits import CHAINS_APART, STAYING_DRAWS
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.typing import Array
 
 __all__ = ["Mode", "group_chains"]
@@ -105,7 +106,7 @@ def _row_log_likelihoods(draws: Draws) -> Array | None:
 
     Where the components are not Gaussian, what is stored; None where nothing is.
     """
-    table = draws.table
+    table = with_kept_rows(draws).table
     every = -(-len(table) // _ROWS)
     if not draws.gaussian:
         if "log_likelihood" not in draws.tree:

@@ -8,15 +8,16 @@ from scipy.special import entr
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.compiled.allocations import row_sums
+from bayesgmm.limits import MANY_ROWS
 from bayesgmm.model.components import Structure, Tails
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import n_rows_of, with_kept_rows
 from bayesgmm.posterior.tree import check_posterior
 from bayesgmm.typing import Array
 
 __all__ = ["Quantity", "cluster_quantities", "label_free_quantities"]
 
-_MOST_ROWS = 20_000
 _SURE = 40.0  # expected rows from which on a cluster is empty with less than exp(-40)
 
 
@@ -56,7 +57,8 @@ def label_free_quantities(draws: Draws, *, every_row: bool = True) -> list[Quant
     ----------
     draws : Draws
     every_row : bool
-        False lets 20,000 of more rows stand for all in entropy and occupied.
+        False lets 20,000 of more rows stand for all in entropy and occupied, as those of a file
+        do always.
 
     Returns
     -------
@@ -77,10 +79,10 @@ def label_free_quantities(draws: Draws, *, every_row: bool = True) -> list[Quant
         quantities.append(Quantity(f"sorted_weights[{rank + 1}]", decreasing[:, :, rank]))
     if not draws.gaussian:
         return quantities
-    table, n_rows = draws.table, len(draws.table)
-    if not every_row and n_rows > _MOST_ROWS:
+    table, n_rows = with_kept_rows(draws).table, n_rows_of(draws)
+    if not every_row and len(table) > MANY_ROWS:
         rng = np.random.default_rng(n_rows)
-        table = table[np.sort(rng.choice(n_rows, _MOST_ROWS, replace=False))]
+        table = table[np.sort(rng.choice(n_rows, MANY_ROWS, replace=False))]
     each, times = n_rows / len(table), table.weights if isinstance(table, AnnotatedRows) else None
     blocks = draws.reduced(lambda block, _: _entropy_and_occupied(block, times, each), table)
     sums = np.concatenate(list(blocks)).reshape(*draws.shape, 2)

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.climbing import ascend, curvature_at
+from bayesgmm.likelihood.compiled.climbing import (
+    advance,
+    ascend,
+    curvature_at,
+    reached,
+    started,
+)
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.streamed import StreamedPosterior
 from bayesgmm.runtime.parallel import end_if_stopped
 from bayesgmm.typing import Array
 
@@ -35,7 +42,16 @@ def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tup
         Largest number of evaluations.
     """
     end_if_stopped()
-    return x, ascend(x, target.flat, target.annotated, metric, most, np.empty(len(x)))
+    gradient = np.empty(len(x))
+    if not isinstance(target, StreamedPosterior):
+        return x, ascend(x, target.flat, target.annotated, metric, most, gradient)
+    climb = started(x, gradient, metric)
+    for _ in range(most):
+        there = target.evaluate(climb.trial)
+        climb.slope[:] = there.gradient
+        if not advance(climb, there.value):
+            break
+    return x, reached(climb)
 
 
 def curvature(target: LogPosterior, x: Array) -> Array:
@@ -48,8 +64,12 @@ def curvatures(target: LogPosterior, points: Array) -> Array:
 
     Shape (point, dim, dim). Steps of a mean are in proportion to the width of its component in that
     feature given the others, which may be that of a recording error: a longer one would leave its
-    rows behind.
+    rows behind. Of rows that are streamed, some tell the likelihood's part.
     """
+    if isinstance(target, StreamedPosterior):
+        some = target.to_curve
+        prior = curvatures(target.prior, points)
+        return prior + target.n_counted / some.n_counted * (curvatures(some, points) - prior)
     n_points, dim = points.shape
     out = np.empty((n_points, dim, dim))
     for x, its_steps, hessian in zip(points, _steps(target, points), out, strict=True):
@@ -61,13 +81,13 @@ def curvatures(target: LogPosterior, points: Array) -> Array:
 def some_rows(target: LogPosterior, size: int, seed: int) -> LogPosterior:
     """Return the log posterior of so many of the rows, chosen at random; prior and units stay."""
     rng = np.random.default_rng([seed, size])
-    chosen = np.sort(rng.choice(len(target.rows), size, replace=False))
-    return LogPosterior(target.resolved, target.rows[chosen])
+    chosen = np.sort(rng.choice(target.n_rows, size, replace=False))
+    return LogPosterior(target.resolved, target.rows_at(chosen))
 
 
 def curvature_by_some(target: LogPosterior, some: LogPosterior, x: Array) -> Array:
     """Return minus the Hessian at x (dim,), its likelihood's part in proportion from some rows."""
-    prior = curvature(LogPosterior(target.resolved, target.rows[:0]), x)
+    prior = curvature(target.prior, x)
     return prior + target.n_counted / some.n_counted * (curvature(some, x) - prior)
 
 

@@ -1,6 +1,7 @@
 """The log posterior of a mixture as an object: evaluation, and the way to and from parameters."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,7 +27,7 @@ from bayesgmm.likelihood.problem import problem_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters, covariances_from, log_odds, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Evaluation", "LogPosterior"]
 
@@ -69,9 +70,23 @@ class LogPosterior:
         return self.resolved.n_parameters
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @property
+    def prior(self) -> "LogPosterior":
+        """The same without its rows."""
+        return LogPosterior(self.resolved, self.rows[:0])
+
+    def rows_at(self, places: IntArray) -> RowTable:
+        """Return the rows at some places, ascending."""
+        return self.rows[places]
+
+    @property
     def n_counted(self) -> float:
         """Number of rows, counted by their weights."""
-        return self.rows.n_counted if isinstance(self.rows, AnnotatedRows) else len(self.rows)
+        return self.rows.n_counted if isinstance(self.rows, AnnotatedRows) else self.n_rows
 
     @cached_property
     def flat(self) -> Array:
@@ -115,17 +130,26 @@ class LogPosterior:
         )
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
 
-    def log_densities(self, points: Array, *, cores: int | None = None) -> Array:
+    def log_densities(
+        self,
+        points: Array,
+        *,
+        cores: int | None = None,
+        tell: Callable[[float], None] | None = None,
+    ) -> Array:
         """Return the log posterior density in x at points (..., dim), nats, fitting units.
 
         Many rows are shared out among threads, on whose number nothing depends; plain ones of
-        Gaussians are read once for many points.
+        Gaussians are read once for many points. `tell` hears which share of the rows is done.
         """
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
         resolved = self.resolved
         size = resolved.n_layers * resolved.n_components, resolved.n_features
-        problem = self.flat, self.annotated, len(self.rows), size
-        return densities_of_points(flat_points, *problem, cores).reshape(points.shape[:-1])
+        problem = self.flat, self.annotated, self.n_rows, size
+        found = densities_of_points(flat_points, *problem, cores).reshape(points.shape[:-1])
+        if tell is not None:
+            tell(1.0)
+        return found
 
     def rowwise(self, points: Array, rows: RowTable) -> Array:
         """Return log p(row | point) at points (..., dim): (..., row), nats, data units."""

@@ -1,8 +1,9 @@
 """The E-step's pass over all rows: held in memory, or streamed chunk by chunk."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property, reduce
+from typing import Any, cast
 
 import numpy as np
 from scipy.special import log_softmax
@@ -13,6 +14,7 @@ from bayesgmm.likelihood.annotated_rows import (
     RowTable,
     log_unit_of,
     rows_of,
+    values_of,
     with_noise,
 )
 from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
@@ -24,9 +26,9 @@ from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import Threads, end_if_stopped
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Rows", "whole_blocks"]
+__all__ = ["CHUNK", "Rows", "chunks_of", "rows_at", "whole_blocks"]
 
 CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
 HELD_BYTES = 2**25
@@ -37,8 +39,48 @@ def whole_blocks(n_rows: int) -> int:
     return n_rows - n_rows % BLOCK if n_rows > BLOCK else n_rows
 
 
+def rows_at(rows: Dataset | RowTable, places: IntArray) -> RowTable:
+    """Return the rows at some places, ascending; those left in a file are gone through once."""
+    if not isinstance(_values_of(rows), Dataset):
+        return cast(RowTable, rows)[places]
+    if isinstance(rows, Dataset) and rows.partitions is not None:
+        return rows.partitions.at(places)
+    parts, start = [], 0
+    for chunk in chunks_of(rows, CHUNK):
+        low, high = np.searchsorted(places, (start, start + len(chunk)))
+        parts.append(chunk[places[low:high] - start])
+        start += len(chunk)
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[RowTable]) -> RowTable:
+    """Return parts of the same rows, one after another."""
+    first, tables = parts[0], np.concatenate([values_of(part) for part in parts])
+    if not isinstance(first, AnnotatedRows):
+        return tables
+    known = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("weights", "allowed", "errors")
+        if getattr(first, name) is not None
+    }
+    return AnnotatedRows(tables, **known, noise=first.noise)
+
+
+def _values_of(rows: Dataset | RowTable) -> Dataset | Array:
+    return rows.values if isinstance(rows, AnnotatedRows) else rows
+
+
+def chunks_of(rows: Dataset | RowTable, size: int) -> Iterator[RowTable]:
+    """Yield rows, at most `size` at a time."""
+    if isinstance(rows, Dataset):
+        return (chunk for _, chunk in rows.blocks(size))
+    if isinstance(rows, AnnotatedRows):
+        return rows.chunks(size)
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
 class Rows:
-    """Rows as the E-step reads them.
+    """Rows as passes read them.
 
     Data of at most 32 MiB are laid out once; larger data are read where they lie, 65,536 rows at a
     time. Several chunks are shared out among threads and merged in their order.
@@ -52,6 +94,8 @@ class Rows:
         None is the number of processors. The sums do not depend on it.
     """
 
+    cores: int | None = None  # threads of a task; None where the caller may say
+
     def __init__(
         self, resolved: ResolvedSpec, data: Dataset | RowTable, n_threads: int | None = None
     ) -> None:
@@ -59,14 +103,14 @@ class Rows:
             data = rows_of(data, resolved.n_components)
         data = with_noise(data, resolved.noise)
         self.n_rows = data.n_obs if isinstance(data, Dataset) else len(data)
-        self._data = data
+        self._data: Dataset | RowTable = data
         self._set_size(resolved)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
         self._picked = None if isinstance(data, Dataset) else picked_in(data, resolved)
         self._held: list[Layout] | None = None
         if 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
-            self._held = [self._laid_out(chunk) for chunk in self._chunks()]
+            self._held = [self._laid_out(chunk) for chunk in self.chunks()]
 
     def _set_size(self, resolved: ResolvedSpec) -> None:
         self._size = (resolved.n_components, resolved.n_features)
@@ -108,7 +152,7 @@ class Rows:
         if self._held is not None and len(self._held) == 1:
             parts = (self._of_layout(point, self._held[0]),)
         else:
-            chunks = self._chunks() if self._held is None else self._held
+            chunks = self.chunks() if self._held is None else self._held
             parts = self._in_order(point, chunks)
         found = reduce(Moments.merge, parts)
         if self._picked is None:
@@ -134,7 +178,7 @@ class Rows:
         whitened, total = self._empty_components(), 0.0
         components = whiten_point(point, self._n_noises, self._error, *whitened)
         n_clusters, n_normals = self._size[0], len(whitened[2])
-        for chunk in self._chunks(CHUNK // 8):
+        for chunk in self.chunks(CHUNK // 8):
             responsibilities = np.empty((n_normals + self._n_noises, len(chunk)))
             n_plain, blocks, annotated, order = self._laid_out(chunk)
             grouped_responsibilities(blocks, n_plain, annotated, components, responsibilities)
@@ -146,13 +190,29 @@ class Rows:
             total += float(certainty.sum())
         return total
 
-    def _chunks(self, size: int = CHUNK) -> Iterator[RowTable]:
-        if isinstance(self._data, Dataset):
-            return (chunk for _, chunk in self._data.blocks(size))
-        if isinstance(self._data, AnnotatedRows):
-            return self._data.chunks(size)
-        values = self._data
-        return (values[start : start + size] for start in range(0, len(values), size))
+    def chunks(self, size: int = CHUNK) -> Iterator[RowTable]:
+        """Yield the rows, so many at a time."""
+        return chunks_of(self._data, size)
+
+    def each[Result](
+        self, task: Callable[..., Result], *arguments: Any, size: int = CHUNK
+    ) -> Iterator[Result]:
+        """Yield what a task returns of each chunk of the rows, in their order.
+
+        Parameters
+        ----------
+        task : callable of (AnnotatedRows or array of shape (row, feature), *arguments)
+            Of a module, so that other processes find it.
+        *arguments
+            The same for all chunks.
+        size : int
+            Rows of a chunk.
+        """
+        return (task(chunk, *arguments) for chunk in self.chunks(size))
+
+    def at(self, places: IntArray) -> RowTable:
+        """Return the rows at some places, ascending."""
+        return rows_at(self._data, places)
 
     def _laid_out(self, chunk: RowTable) -> Layout:
         return lay_out(

@@ -16,6 +16,7 @@ from bayesgmm.likelihood.annotated_rows import RowTable, counting_rows, values_o
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.prediction._density_grid import density_grid
 from bayesgmm.prediction.draws import draws_of, table_for
 from bayesgmm.typing import Array, IntArray
@@ -140,7 +141,7 @@ def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:
     ConfigError
         When it is neither a point fit nor a posterior.
     """
-    draws = draws_of(source, gaussian=False)
+    draws = with_kept_rows(draws_of(source, gaussian=False))
     n_chains, size = draws.shape
     kept = evenly(size, -(-n_draws // n_chains))
     if len(kept) < size:

@@ -15,6 +15,7 @@ from bayesgmm.plots.observed import Column, column_of, told_of
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import axis_label, entitle, finish, ink, percent, predicted, units_of
 from bayesgmm.posterior.draws import view_of
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.prediction import posterior_predictive as replicate
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
@@ -78,9 +79,10 @@ def posterior_predictive(
     1
     """
     prob = check_prob(prob)
-    table = view_of(posterior).table
+    view = with_kept_rows(view_of(posterior))
+    table = view.table
     if "posterior_predictive" not in posterior:
-        posterior = replicate(posterior, n, seed)
+        posterior = replicate(view, n, seed)
     rows, _ = written_out(table)
     group = posterior["posterior_predictive"].to_dataset()["x"]
     features = [str(name) for name in group["feature"].values][:_MOST_FEATURES]

@@ -34,6 +34,7 @@ from bayesgmm.plots.theme import (
     units_of,
 )
 from bayesgmm.posterior.draws import Draws, Posterior
+from bayesgmm.posterior.kept_rows import with_kept_rows
 from bayesgmm.prediction.draws import draws_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
@@ -259,7 +260,7 @@ def prior_predictive(
     prob = check_prob(prob)
     seed = seed_of(seed)
     if isinstance(source, xr.DataTree | Draws):
-        draws = draws_of(source, gaussian=False)
+        draws = with_kept_rows(draws_of(source, gaussian=False))
         resolved, rows = _resolved(draws), draws.table
     elif spec is None:
         raise ConfigError("prior_predictive needs a spec beside data.")

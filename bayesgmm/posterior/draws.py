@@ -21,6 +21,7 @@ from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.blocks import over_row_blocks, sample_blocks
+from bayesgmm.posterior.observed import SOME_ROWS
 from bayesgmm.posterior.tree import (
     COMPONENTS,
     LABELS,
@@ -168,8 +169,8 @@ class Draws:
 
     @cached_property
     def observed(self) -> RowTable | None:
-        """The observed rows, data units, as `table`; None where they are not kept."""
-        return rows_of(self.tree)
+        """The observed rows, data units, as `table`; None where they are not all kept."""
+        return None if SOME_ROWS in self.tree else rows_of(self.tree)
 
     @property
     def table(self) -> RowTable:
@@ -178,13 +179,13 @@ class Draws:
         Raises
         ------
         ConfigError
-            Where they are not kept, as with a point fit.
+            Where they are not all kept, as with a point fit or many rows of a file.
         """
-        if self.observed is None:
-            raise ConfigError(
-                "a point fit does not keep the data it was fitted to; pass them as rows."
-            )
-        return self.observed
+        if self.observed is not None:
+            return self.observed
+        if self.source is not None:
+            return rows_of(self.source)  # says why not
+        raise ConfigError("a point fit does not keep the data it was fitted to; pass them as rows.")
 
     @property
     def rows(self) -> Array:
@@ -280,7 +281,7 @@ class Draws:
                 "model=, or adopt(tree, data, spec).",
                 group="posterior",
             )
-        return LogPosterior(self.resolved, self.table)
+        return LogPosterior(self.resolved, rows_of(self.tree))
 
     @cached_property
     def coordinates(self) -> Array:

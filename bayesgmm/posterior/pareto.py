@@ -11,6 +11,7 @@ from bayesgmm.typing import Array
 __all__ = ["smoothed"]
 
 _EQUAL = 1e-9  # nats
+_USUAL_SHAPE, _WORTH = 0.5, 10  # what a shape is taken for beforehand, and draws that that is worth
 
 
 def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
@@ -44,4 +45,71 @@ def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
         log_weights, k_hat = array_stats.psislw(-log_ratios, r_eff=efficiency)  # it takes minus
     except ValueError:
         return as_they_are, math.inf
-    return log_weights, float(k_hat)
+    return log_weights, math.inf if math.isnan(k_hat) else float(k_hat)
+
+
+def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Array]:
+    """Do the same for many rows at once, each with draws of its own: arrays (row, sample), (row,).
+
+    As fast as a thousand rows in the time that `smoothed` takes for some ten of them; where the
+    largest ratios are equal k is -inf.
+
+    Parameters
+    ----------
+    log_ratios : array of shape (row, sample), nats
+    efficiency : float
+        Effective share of the draws.
+
+    References
+    ----------
+    Zhang and Stephens (2009), Technometrics 51:316 (fit of the tail).
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(1).normal(size=(3, 400))
+    >>> one = [smoothed(row)[1] for row in rows]
+    >>> bool(np.allclose(smoothed_rows(rows)[1], one))
+    True
+    """
+    n_rows, size = log_ratios.shape
+    tail = _tail_size(size, efficiency)
+    shifted = log_ratios - log_ratios.max(axis=1, keepdims=True)
+    order = np.argpartition(shifted, size - tail - 1, axis=1)[:, size - tail - 1 :]
+    largest = np.take_along_axis(shifted, order, axis=1)
+    within = np.argsort(largest, axis=1)
+    order = np.take_along_axis(order, within, axis=1)
+    largest = np.take_along_axis(largest, within, axis=1)
+    cutoff, highest = np.exp(largest[:, :1]), largest[:, -1:]
+    with np.errstate(all="ignore"):
+        k_hat, sigma = _tails(np.exp(largest[:, 1:]) - cutoff)
+        places = np.arange(0.5, tail) / tail
+        quantiles = np.expm1(-k_hat[:, None] * np.log1p(-places)) / k_hat[:, None]
+        there = np.minimum(np.log(cutoff + sigma[:, None] * quantiles), highest)
+    apart = largest[:, -1] - largest[:, 0] >= _EQUAL
+    fitted = (apart & np.isfinite(k_hat) & (sigma > 0.0))[:, None]
+    np.put_along_axis(shifted, order[:, 1:], np.where(fitted, there, largest[:, 1:]), axis=1)
+    shifted -= logsumexp(shifted, axis=1, keepdims=True)
+    return shifted, np.where(apart, np.where(np.isnan(k_hat), math.inf, k_hat), -math.inf)
+
+
+def _tail_size(size: int, efficiency: float) -> int:
+    """Return how many of the largest weights are smoothed, as ArviZ has it."""
+    return int(3.0 * math.sqrt(size / efficiency)) if size * efficiency > 225 else size // 5
+
+
+def _tails(excess: Array) -> tuple[Array, Array]:
+    """Return shape and scale (row,) of a generalised Pareto tail, of excesses in order (row, n)."""
+    size = excess.shape[1]
+    n_points = 30 + int(math.sqrt(size))
+    quartile = excess[:, int(size / 4 + 0.5) - 1]
+    points = 1.0 - np.sqrt(n_points / (np.arange(1, n_points + 1) - 0.5))
+    points = points / (3.0 * quartile[:, None]) + 1.0 / excess[:, -1:]
+    shapes = np.log1p(-points[:, :, None] * excess[:, None]).mean(axis=2)
+    heights = size * (np.log(-points / shapes) - shapes - 1.0)
+    weights = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
+    weights = np.where(weights >= 10 * np.finfo(float).eps, weights, 0.0)
+    point = (points * weights).sum(axis=1) / weights.sum(axis=1)
+    shape = np.log1p(-point[:, None] * excess).mean(axis=1)
+    usual = quartile > excess[:, 0]
+    k_hat = (size * shape + _USUAL_SHAPE * _WORTH) / (size + _WORTH)
+    return np.where(usual, k_hat, np.nan), np.where(usual, -shape / point, np.nan)

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesgmm.advice import shown
+from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.data import Annotations, Dataset, facts_of, require_likelihood_of
 from bayesgmm.errors import ConfigError, ResultFileError
 from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows
@@ -20,18 +20,19 @@ from bayesgmm.model.components import NOISE
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.posterior.observed import ALL_ROWS, SOME_ROWS, annotations_in, observed_groups
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
     "COMPONENTS",
     "LABELS",
     "SCHEMA_VERSION",
-    "annotations_in",
     "attribute",
     "check_posterior",
     "check_tree",
     "clusters_of",
     "moved_along",
+    "kept_rows",
     "package_versions",
     "obs_of",
     "parameters_of",
@@ -40,6 +41,7 @@ __all__ = [
     "require_likelihood",
     "resolved_of",
     "rows_of",
+    "some_rows_of",
     "units_in",
     "weights_in",
     "with_attributes",
@@ -102,16 +104,18 @@ def posterior_tree(
     Returns
     -------
     xarray.DataTree
-        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data.
+        Groups posterior, log_likelihood, log_prior, sample_stats, observed_data, constant_data. Of
+        many rows that were left in a file 20,000 are kept, in observed_sample, and not all of them
+        in observed_data.
     """
     shape = parameters.weights.shape
     numbered = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-    features, obs = list(resolved.features), data.obs()
+    features = list(resolved.features)
     groups = {
         "posterior": _posterior(parameters, free, resolved, numbered),
         "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
         "sample_stats": xr.Dataset({k: (_SAMPLE, v) for k, v in sample_stats.items()}, numbered),
-        "observed_data": observed_group(data),
+        **observed_groups(data),
         "constant_data": xr.Dataset(
             {name: ("feature", getattr(resolved, name)) for name in _CONSTANTS},
             {"feature": features},
@@ -119,7 +123,7 @@ def posterior_tree(
     }
     if log_likelihood is not None:
         groups["log_likelihood"] = xr.Dataset(
-            {"x": ((*_SAMPLE, "obs"), log_likelihood)}, {**numbered, "obs": obs}
+            {"x": ((*_SAMPLE, "obs"), log_likelihood)}, {**numbered, "obs": data.obs()}
         )
     tree = xr.DataTree.from_dict({**groups, **further})
     tree.attrs = _texts(
@@ -240,26 +244,40 @@ def resolved_of(tree: xr.DataTree) -> ResolvedSpec | None:
     return None if values is None else ResolvedSpec.from_dict(values)
 
 
-def observed_group(data: Dataset) -> xr.Dataset:
-    """Return the rows of a data set, and what is known of them, as a group of a result."""
-    variables: dict[str, Any] = {"x": (("obs", "feature"), data.values)}
-    coords: dict[str, Any] = {"obs": data.obs(), "feature": list(data.features)}
-    known = data.annotations
-    if known is not None:
-        if known.weights is not None:
-            variables["weights"] = ("obs", known.weights, {"kind": known.weights_kind})
-        if known.possible is not None:
-            variables["possible"] = (("obs", "class"), known.possible.astype(np.int8))
-            coords["class"] = list(known.classes)
-        if known.errors is not None:
-            variables["errors"] = (("obs", "feature"), known.errors)
-    return xr.Dataset(variables, coords)
+def kept_rows(tree: xr.DataTree) -> xr.Dataset:
+    """Return the group of the rows that a result keeps: all, or some that stand for them."""
+    if SOME_ROWS in check_tree(tree):
+        return tree[SOME_ROWS].to_dataset()
+    check_posterior(tree, ALL_ROWS)
+    return tree[ALL_ROWS].to_dataset()
 
 
 def rows_of(tree: xr.DataTree) -> RowTable:
-    """Return the observed rows, data units, with what is known of them beside their values."""
-    check_posterior(tree, "observed_data")
-    group = tree["observed_data"].to_dataset()
+    """Return the observed rows, data units, with what is known of them beside their values.
+
+    Raises
+    ------
+    ConfigError
+        Where the result keeps some of many rows only.
+    """
+    if SOME_ROWS in check_tree(tree):
+        facts = attribute(tree, "data")
+        raise ConfigError(
+            Advice(
+                f"this needs every row, and of the {facts['rows']} rows of {facts['source']} this "
+                f"result keeps {tree[SOME_ROWS].sizes['obs']}, the others being left in the file; "
+                "name the rows where that can be done, or sample with ",
+                Option("in_memory", True),
+                " for the file.",
+            ),
+            rows=facts["rows"],
+        )
+    return some_rows_of(tree)
+
+
+def some_rows_of(tree: xr.DataTree) -> RowTable:
+    """Return the rows that a result keeps: all, or some of many that stand for them."""
+    group = kept_rows(tree)
     values = np.ascontiguousarray(group["x"].values)
     known, resolved = annotations_in(group), resolved_of(tree)
     noise = None if resolved is None else resolved.noise
@@ -269,26 +287,9 @@ def rows_of(tree: xr.DataTree) -> RowTable:
     return replace(rows, noise=noise)
 
 
-def annotations_in(group: xr.Dataset) -> Annotations | None:
-    """Read back what is known of the rows of a result; None where that is nothing."""
-    names = [name for name in ("weights", "possible", "errors") if name in group]
-    if not names:
-        return None
-    weights = group["weights"] if "weights" in names else None
-    return Annotations(
-        None if weights is None else np.array(weights.values, dtype=float),
-        None if weights is None else weights.attrs["kind"],
-        tuple(map(str, group["class"].values)) if "possible" in names else (),
-        group["possible"].values.astype(bool) if "possible" in names else None,
-        np.array(group["errors"].values, dtype=float) if "errors" in names else None,
-    )
-
-
 def obs_of(tree: xr.DataTree) -> NDArray[Any]:
-    """Return the names of the observed rows: labels, or numbers from 0."""
-    check_posterior(tree, "observed_data")
-    observed = tree["observed_data"].to_dataset()["x"]
-    return np.asarray(observed["obs"].values)
+    """Return the names of the observed rows that are kept: labels, or numbers from 0."""
+    return np.asarray(kept_rows(tree)["obs"].values)
 
 
 def units_in(tree: xr.DataTree) -> dict[str, str]:

@@ -193,6 +193,11 @@ def _check_facts(
     known = order is None or order in posterior["means"]["feature"].values.tolist()
     _require(known, f"its clusters are ordered by {shown(order, 40)}, which is no feature")
     data, observed = facts.get("data"), groups.get("observed_data")
+    some = groups.get("observed_sample")
+    if some is not None and data is not None:
+        rows, columns = some["x"].shape
+        agree = data["rows"] >= rows and len(data["columns"]) == columns
+        _require(agree, "its rows are not those that its attributes speak of")
     if observed is not None and "x" in observed:
         rows, columns = observed["x"].shape
         if data is not None:
@@ -344,10 +349,12 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "multiplicity": _rule(("mode",), lambda v: v >= 1, "at least 1", "iu"),
     },
 }
+_RULES["observed_sample"] = _RULES["observed_data"]
 _ALWAYS = ("log_likelihood", "permutation")  # statistics that this package computes
 _NEEDED = {
     "posterior": {"weights", "means", "covariances"},
     "log_likelihood": {"x"},
     "observed_data": {"x"},
+    "observed_sample": {"x"},
     "posterior_modes": set(_RULES["posterior_modes"]),
 }

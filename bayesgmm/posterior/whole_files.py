@@ -15,7 +15,7 @@ import numpy as np
 
 from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.arguments import check_flag, path_of
-from bayesgmm.errors import ResultFileError
+from bayesgmm.errors import BayesGMMError, ResultFileError
 
 __all__ = [
     "check_writable",
@@ -252,7 +252,7 @@ def _reported(final: Path) -> Iterator[None]:
     """Turn whatever stops a write into one error with its cure."""
     try:
         yield
-    except ResultFileError:
+    except BayesGMMError:
         raise
     except Exception as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error!s:.80}"

@@ -14,6 +14,7 @@ from bayesgmm.prediction._overlap import overlap, pair_overlaps
 from bayesgmm.prediction._partition import CredibleBall, Partition, partition
 from bayesgmm.prediction._simulate import posterior_predictive, simulate
 from bayesgmm.prediction._strays import strays
+from bayesgmm.prediction._write_predictions import membership_table, write_predictions
 from bayesgmm.prediction.averaged import Average
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "impute",
     "log_density",
     "membership",
+    "membership_table",
     "merge_components",
     "most_ambiguous",
     "overlap",
@@ -44,4 +46,5 @@ __all__ = [
     "simulate",
     "strays",
     "true_values",
+    "write_predictions",
 ]

@@ -1,5 +1,6 @@
 """New rows to predict for: any table, checked lightly, as a single row is enough."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -16,11 +17,16 @@ from bayesgmm.data.columns import distinct_labels
 from bayesgmm.data.frames import index_labels, read_frame
 from bayesgmm.data.labelled import framed
 from bayesgmm.errors import DataError
-from bayesgmm.likelihood.annotated_rows import RowTable, annotated_rows, with_features
+from bayesgmm.likelihood.annotated_rows import (
+    AnnotatedRows,
+    RowTable,
+    annotated_rows,
+    with_features,
+)
 from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array
 
-__all__ = ["checked_rows", "row_names"]
+__all__ = ["blocks_of_rows", "checked_rows", "row_names"]
 
 
 def checked_rows(rows: Any, features: tuple[str, ...], clusters: NDArray[Any]) -> RowTable:
@@ -63,6 +69,20 @@ def checked_rows(rows: Any, features: tuple[str, ...], clusters: NDArray[Any]) -
         raise DataError("rows is empty; pass at least one row.")
     _refuse_unusable(values, features)
     return np.ascontiguousarray(values)
+
+
+def blocks_of_rows(
+    rows: Dataset, features: tuple[str, ...], clusters: NDArray[Any], size: int
+) -> Iterator[AnnotatedRows]:
+    """Yield the rows of a data set as `checked_rows` returns them, so many at a time.
+
+    Rows of a data set have been checked.
+    """
+    places, known = _places(rows, features), rows.annotations or Annotations()
+    table = annotated_rows(rows, _of_clusters(known, clusters), len(clusters))
+    for chunk in table.chunks(size):
+        block: Any = with_features(chunk, places)
+        yield block
 
 
 def row_names(rows: Any, features: tuple[str, ...], n_rows: int) -> NDArray[Any]:

@@ -60,7 +60,7 @@ def _in_words(subject: Subject, found: "pd.DataFrame") -> str:
     number = int(subject.times[places].sum())
     verb = "has" if number == 1 else "have"
     told = plural(number, "row") if number else "No row"
-    sentences.append(f"{told} of {subject.n_obs} {verb} a weight below {STRAY:g}.")
+    sentences.append(f"{told} of {subject.n_shown} {verb} a weight below {STRAY:g}.")
     if tailed and number:
         sentences.append(
             "The model expects such rows: they are part of their cluster's tail, and not in "

@@ -76,12 +76,26 @@ def data(subject: Subject) -> Section:
     items += _reading(facts)
     items.append(("SHA-256 of the data", str(facts.get("hash", "not stored"))))
     items.append(("Missing cells", _missing(subject)))
-    blocks += [Facts(tuple(items)), _columns(subject), *annotations(subject)]
+    blocks += [Facts(tuple(items)), *_some_of(subject), _columns(subject), *annotations(subject)]
     return Section("data", "Question and data", tuple(blocks))
 
 
 def _missing(subject: Subject) -> str:
     return asked_for(subject, "missing") if subject.has_missing else _COMPLETE
+
+
+def _some_of(subject: Subject) -> list[Block]:
+    """Say what is shown of rows that the result does not keep."""
+    if not subject.some_rows:
+        return []
+    return [
+        Text(
+            f"All {subject.n_obs} rows, which were left in the file, were fitted. The table of "
+            "columns, pictures, memberships of rows and the checks of the model are of "
+            f"{subject.n_shown} of them, drawn at random, which are named by their place in the "
+            "file, from 0; what is said of relabelling and of occupied clusters rests on these."
+        )
+    ]
 
 
 def _rows_used(subject: Subject) -> str:

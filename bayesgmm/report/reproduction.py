@@ -84,6 +84,7 @@ def _script(subject: Subject, spec: MixtureSpec, sampler: dict[str, Any]) -> str
     else:
         reader = "from_parquet" if is_parquet(source) else "from_csv"
         arguments = [repr(source), f"columns={list(subject.features)!r}", *_reading(subject)]
+        arguments += ["in_memory=False"] if subject.some_rows else []
         read = f"data = bayesgmm.Dataset.{reader}({', '.join(arguments)})"
     options = [
         *([f"priors=bayesgmm.{spec.priors!r}"] if spec.priors != Priors() else []),

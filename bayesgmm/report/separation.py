@@ -137,7 +137,7 @@ def _memberships(subject: Subject) -> list[Block]:
     text = (
         f"Membership probabilities are means over the posterior, so that they carry the "
         f"uncertainty of the parameters. {percent(certain)} of the rows belong to one cluster"
-        f"{or_noise} with a probability above {CERTAIN}; {unsure} of {subject.n_obs} have no "
+        f"{or_noise} with a probability above {CERTAIN}; {unsure} of {subject.n_shown} have no "
         f"cluster{nor_noise} above {AMBIGUOUS}."
     )
     return [
@@ -185,8 +185,8 @@ def _beside_kmeans(subject: Subject) -> Text:
     everywhere = np.average(probability, weights=times)
     these = "this row" if n_parted == 1 else f"these {n_parted} rows"
     return Text(
-        f"{opening}: {fall} into another cluster, of {subject.n_obs}. For {these} the mean maximum "
-        f"membership probability is {there:.2f} ({everywhere:.2f} overall). "
+        f"{opening}: {fall} into another cluster, of {subject.n_shown}. For {these} the mean "
+        f"maximum membership probability is {there:.2f} ({everywhere:.2f} overall). "
         "K-means gives every row a label without a probability, and allows for no scales, "
         f"correlations or weights{'' if subject.draws.noise is None else ', nor for noise'}."
     )

@@ -19,7 +19,9 @@ from bayesgmm.likelihood.annotated_rows import times_of, values_of
 from bayesgmm.limits import INTERVAL, TAIL_DRAWS
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import annotations_in, attribute, units_in
+from bayesgmm.posterior.kept_rows import n_rows_of, with_kept_rows
+from bayesgmm.posterior.observed import SOME_ROWS, annotations_in
+from bayesgmm.posterior.tree import attribute, kept_rows, units_in
 from bayesgmm.prediction import Partition, membership, partition, posterior_predictive
 from bayesgmm.report.discrepancies import Discrepancy, discrepancies
 from bayesgmm.report.power_scaling import power_scaled
@@ -113,13 +115,23 @@ class Subject:
 
     @property
     def n_obs(self) -> int:
-        """Number of rows, each as often as it counts."""
+        """Number of rows, each as often as it counts, whether the result keeps them or not."""
+        return n_rows_of(self.draws) if self.some_rows else self.n_shown
+
+    @property
+    def n_shown(self) -> int:
+        """Number of rows that the result keeps, each as often as it counts."""
         return int(self.times.sum())
+
+    @property
+    def some_rows(self) -> bool:
+        """Whether the result keeps some of many rows only, which stand for all."""
+        return SOME_ROWS in self.posterior
 
     @property
     def known(self) -> Annotations | None:
         """Weights, labels and errors of the rows; None where there are none."""
-        return annotations_in(self.posterior["observed_data"].to_dataset())
+        return annotations_in(kept_rows(self.posterior))
 
     @property
     def named(self) -> bool:
@@ -272,4 +284,5 @@ def subject_of(
     stored = attribute(draws.tree, "about")
     own = stored if isinstance(stored, Mapping) else {}
     told = own if about is None else about
-    return Subject(draws, verdict, comparison, choice, told, robustness, prob, criterion)
+    shown = with_kept_rows(draws)
+    return Subject(shown, verdict, comparison, choice, told, robustness, prob, criterion)

@@ -113,9 +113,10 @@ _OF_THREAD = threading.local()
 def _pool(cores: int, stop: Event) -> Iterator[tuple[ThreadPoolExecutor, Callable[..., Any]]]:
     """Yield a pool and what makes its tasks heed `stop`; nobody waits for them after an error."""
     pool = ThreadPoolExecutor(cores)
-    stops = (*getattr(_OF_THREAD, "stops", ()), stop)
 
     def heeding(task: Callable[..., Any]) -> Callable[..., Any]:
+        stops = (*getattr(_OF_THREAD, "stops", ()), stop)  # of whoever calls now
+
         def heed(*arguments: Any) -> Any:
             _OF_THREAD.stops = stops
             end_if_stopped()

@@ -27,8 +27,8 @@ from bayesgmm.errors import (
     SamplingError,
     SamplingInterrupted,
 )
-from bayesgmm.likelihood.annotated_rows import table_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.streamed import posterior_of
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
@@ -42,7 +42,7 @@ from bayesgmm.sampling.methods import METHODS, drawn_by
 from bayesgmm.sampling.nuts import ChainDraws, ChainSettings
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.pseudo_posterior import adjusted, surveyed
-from bayesgmm.sampling.room import require_room
+from bayesgmm.sampling.room import require_room, require_streamed
 from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
 
 __all__ = ["sample"]
@@ -210,6 +210,7 @@ def _check_method(method: Any, data: Dataset, *, own_model: bool) -> None:
     verb = OWN_MODEL if own_model else _OF_LIKELIHOODS.get(method)
     if verb is not None:
         require_taken(verb, data)
+    require_streamed(method, data, own_model=own_model)
 
 
 def _check_options(relabel: Any, log_likelihood: Any, progress: Any) -> None:
@@ -273,7 +274,7 @@ def _log_posterior_of(
         )
     check_components(data, spec.n_components)
     require_whole_weights(data)
-    return LogPosterior(resolve(spec, data, names=names), table_of(data, spec.n_components))
+    return posterior_of(resolve(spec, data, names=names), data)
 
 
 def _required(spec: MixtureSpec | int | None, covariance: Covariance | None) -> MixtureSpec:

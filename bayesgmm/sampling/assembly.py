@@ -7,8 +7,11 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.data import Dataset
+from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
+from bayesgmm.likelihood.streamed import StreamedPosterior
+from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.tree import posterior_tree
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode
@@ -37,6 +40,23 @@ def _round(log_likelihood: Array) -> None:
             part = chain[start : start + 64]
             small = np.abs(part) < _EXACT
             part[small] = np.rint(part[small] * _STEPS_PER_NAT) / _STEPS_PER_NAT
+
+
+def _by_row(log_posterior: LogPosterior, parameters: Parameters, cores: int) -> Array:
+    """Return the log likelihood of every row (sample, obs), nats, data units."""
+    resolved = log_posterior.resolved
+
+    def of(rows: RowTable) -> Array:
+        frame, picked = (resolved.centre, resolved.unit), not resolved.spec.labels_inform_weights
+        return pointwise_log_likelihood(parameters, rows, *frame, picked=picked, cores=cores)
+
+    if not isinstance(log_posterior, StreamedPosterior):
+        return of(log_posterior.rows)
+    out, start = np.empty((len(parameters.weights), log_posterior.n_rows)), 0
+    for chunk in log_posterior.stream.chunks():
+        out[:, start : start + len(chunk)] = of(chunk)
+        start += len(chunk)
+    return out
 
 
 def assemble(
@@ -71,14 +91,7 @@ def assemble(
     terms = log_posterior.terms(draws, drawn.statistics["lp"].ravel())
     pointwise = None
     if keep_log_likelihood:
-        pointwise = pointwise_log_likelihood(
-            parameters,
-            log_posterior.rows,
-            resolved.centre,
-            resolved.unit,
-            picked=not resolved.spec.labels_inform_weights,
-            cores=cores,
-        ).reshape(*shape, data.n_obs)
+        pointwise = _by_row(log_posterior, parameters, cores).reshape(*shape, data.n_obs)
         _round(pointwise)
 
     def shaped(value: Array) -> Array:

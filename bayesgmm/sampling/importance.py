@@ -158,15 +158,17 @@ def propose(
     proposal = StudentMixture.at_modes(target, modes, weights / weights.sum(), freedom)
     points = proposal.draw(chains * draws, rng)
     log_proposal = proposal.log_density(points)
-    density = np.empty(shape)
-    for chain, part in enumerate(points.reshape(*shape, -1)):
-        density[chain] = target.log_densities(part, cores=cores)
+
+    def tell(share: float) -> None:
         if progress is not None:
-            progress(chain, draws, draws)
-    log_ratios = density.ravel() - log_proposal
+            for chain in range(chains):
+                progress(chain, int(share * draws), draws)
+
+    density = target.log_densities(points, cores=cores, tell=tell)
+    log_ratios = density - log_proposal
     if not np.isfinite(log_ratios).any():
         raise SamplingError("no proposal at the modes of the posterior has a finite density.")
-    return Proposals(points, density.ravel(), log_ratios)
+    return Proposals(points, density, log_ratios)
 
 
 def draw_at_modes(

@@ -10,6 +10,7 @@ import numpy as np
 from bayesgmm.data import Dataset
 from bayesgmm.errors import SamplingError
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.streamed import StreamedPosterior, streamed
 from bayesgmm.limits import IMPORTANCE_ROWS
 from bayesgmm.runtime.parallel import in_a_thread
 from bayesgmm.runtime.progress import Progress, reporting
@@ -20,6 +21,7 @@ from bayesgmm.sampling.mode_search import find_modes, modes_from
 from bayesgmm.sampling.nuts import ChainDraws, ChainSettings, run_chains
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.pseudo_posterior import surveyed
+from bayesgmm.sampling.room import needs_memory
 from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.staged_search import modes_of_particles, search_in_stages
 from bayesgmm.typing import Array
@@ -80,9 +82,12 @@ def drawn_by(
         return Drawn(run.drawn, modes, method, run.facts)
     if method == "auto":
         tried = _by_importance_if_sound(*plan)
-        if tried is not None:
+        if not isinstance(tried, str):
             run, modes = tried
             return Drawn(run.drawn, modes, "importance", run.facts)
+        if isinstance(log_posterior, StreamedPosterior):
+            raise needs_memory(f"{tried}: NUTS is to be preferred", data)
+        logger.info("method nuts: %s", tried)
         method = "nuts"
     return Drawn(*_by_chains(_run_smc if method == "smc" else _run_nuts, *plan), method)
 
@@ -122,6 +127,7 @@ def _at_modes(
         Where there is no mode, or no proposal can be made.
     """
     for_modes, for_particles, for_draws = np.random.SeedSequence(seed).spawn(3)
+    log_posterior = streamed(log_posterior, data)
     modes = in_a_thread(search_in_stages, log_posterior, data, integer(for_modes, 64))
     modes = in_a_thread(
         modes_of_particles,
@@ -146,31 +152,26 @@ def _at_modes(
 
 def _by_importance_if_sound(
     log_posterior: LogPosterior, data: Dataset, *arguments: Any
-) -> tuple[ImportanceRun, list[PosteriorMode]] | None:
-    """Return what `_at_modes` does where it is to be preferred to NUTS; say which, and why."""
+) -> tuple[ImportanceRun, list[PosteriorMode]] | str:
+    """Return what `_at_modes` does, or why NUTS is to be preferred to it."""
     counted = log_posterior.n_counted
     if surveyed(data):
-        reason = "the draws are to be adjusted to a survey"
-    elif counted < IMPORTANCE_ROWS:
-        reason = f"there are {counted:.0f} rows (importance sampling from {IMPORTANCE_ROWS} on)"
-    else:
-        try:
-            run, modes = _at_modes(log_posterior, data, *arguments)
-        except SamplingError as error:
-            reason = str(error)
-        else:
-            if run.why_not is None:
-                logger.info(
-                    "method importance: %.0f of %d proposals at the modes are effective, "
-                    "Pareto k %.2f",
-                    run.effective,
-                    run.n_proposed,
-                    run.k_hat,
-                )
-                return run, modes
-            reason = f"of proposals at the modes {run.why_not}"
-    logger.info("method nuts: %s", reason)
-    return None
+        return "the draws are to be adjusted to a survey"
+    if counted < IMPORTANCE_ROWS:
+        return f"there are {counted:.0f} rows (importance sampling from {IMPORTANCE_ROWS} on)"
+    try:
+        run, modes = _at_modes(log_posterior, data, *arguments)
+    except SamplingError as error:
+        return str(error)
+    if run.why_not is not None:
+        return f"of proposals at the modes {run.why_not}"
+    logger.info(
+        "method importance: %.0f of %d proposals at the modes are effective, Pareto k %.2f",
+        run.effective,
+        run.n_proposed,
+        run.k_hat,
+    )
+    return run, modes
 
 
 def _run_nuts(

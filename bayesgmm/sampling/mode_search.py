@@ -113,9 +113,12 @@ def _partitions(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[P
     if k == 1 and not resolved.n_noises:
         return []
     for_rows, for_starts = np.random.SeedSequence(seed).spawn(2)
-    table, rng = log_posterior.rows, np.random.default_rng(for_rows)
-    if len(table) > _PARTITIONED_ROWS:
-        table = table[np.sort(rng.choice(len(table), _PARTITIONED_ROWS, replace=False))]
+    n_rows, rng = log_posterior.n_rows, np.random.default_rng(for_rows)
+    if n_rows > _PARTITIONED_ROWS:
+        some = np.sort(rng.choice(n_rows, _PARTITIONED_ROWS, replace=False))
+        table = log_posterior.rows_at(some)
+    else:
+        table = log_posterior.rows
     rows = (data.completed(values_of(table), rng) - resolved.centre) / resolved.unit
     points = draw_starts(
         rows, k, resolved.structure, _PARTITIONS, for_starts, table, noisy=resolved.n_noises > 0

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from bayesgmm.data import Dataset
-from bayesgmm.likelihood.climbing import ascend_from, curvature, curvature_by_some, some_rows
+from bayesgmm.likelihood.climbing import ascend_from, curvature, some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import MANY_ROWS
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.mode_search import find_modes, modes_from, starting_points
 from bayesgmm.sampling.posterior_modes import (
@@ -24,15 +25,12 @@ from bayesgmm.sampling.posterior_modes import (
     is_maximum,
 )
 from bayesgmm.sampling.smc import temper
-from bayesgmm.typing import Array
 
 __all__ = ["modes_of_particles", "search_in_stages"]
 
 logger = logging.getLogger(__name__)
 
-_MANY = 20_000  # rows from which on fewer are searched first
 _SEARCHED = 10_000
-_CURVED_ROWS = 20  # for the square of a coordinate: log weights then vary by a tenth of a nat
 _TEMPERED = 500
 _RUNS, _PARTICLES = 4, 64
 _CLIMBED = 32
@@ -51,12 +49,12 @@ def search_in_stages(log_posterior: LogPosterior, data: Dataset, seed: int) -> l
         Its rows.
     seed : int
     """
-    if len(log_posterior.rows) <= _MANY:
+    if log_posterior.n_rows <= MANY_ROWS:
         return find_modes(log_posterior, data, seed)
     with one_blas_thread():
         coarse = some_rows(log_posterior, _SEARCHED, seed)
         first = modes_from(coarse, data, starting_points(log_posterior, data, seed))
-        found = _lifted(log_posterior, coarse, first, [], seed)
+        found = _lifted(log_posterior, coarse, first, [])
     logger.info("%d modes, of %d on %d rows", len(found), len(first), _SEARCHED)
     return found
 
@@ -81,7 +79,7 @@ def modes_of_particles(
         Threads; the result does not depend on it.
 
     """
-    few = len(log_posterior.rows) <= _TEMPERED
+    few = log_posterior.n_rows <= _TEMPERED
     coarse = log_posterior if few else some_rows(log_posterior, _TEMPERED, seed)
     run = temper(coarse, n_particles=_PARTICLES, n_runs=_RUNS, seed=seed, cores=cores)
     particles = run.draws.reshape(-1, log_posterior.dim)
@@ -90,10 +88,10 @@ def modes_of_particles(
         if few:
             return modes_from(log_posterior, data, points, known)
         found = modes_from(coarse, data, points)
-        if len(log_posterior.rows) > _MANY:
+        if log_posterior.n_rows > MANY_ROWS:
             middle = some_rows(log_posterior, _SEARCHED, seed)
-            found, coarse = _lifted(middle, coarse, found, [], seed), middle
-        return _lifted(log_posterior, coarse, found, known, seed)
+            found, coarse = _lifted(middle, coarse, found, []), middle
+        return _lifted(log_posterior, coarse, found, known)
 
 
 def _lifted(
@@ -101,7 +99,6 @@ def _lifted(
     coarse: LogPosterior,
     modes: Iterable[PosteriorMode],
     known: Sequence[PosteriorMode],
-    seed: int,
 ) -> list[PosteriorMode]:
     """Return the modes of the target to which those of fewer of its rows lead, and the known."""
     labelling, found = Labelling(target), list(known)
@@ -110,7 +107,7 @@ def _lifted(
         x, value = ascend_from(target, mode.x.copy(), metric, EVALUATIONS)
         if any(labelling.is_at(other, x, value) for other in found):
             continue
-        precision = _curvature(target, x, seed)
+        precision = curvature(target, x)
         there: PosteriorMode | None
         if is_maximum(target, x, value, precision):
             there = PosteriorMode(x, value, precision, labelling.multiplicity(x))
@@ -119,11 +116,3 @@ def _lifted(
         if there is not None:
             found.append(there)
     return distinct_modes(target, found)
-
-
-def _curvature(target: LogPosterior, x: Array, seed: int) -> Array:
-    """Return minus the Hessian at x (dim,), its likelihood's part from some of many rows."""
-    size = _CURVED_ROWS * target.dim**2
-    if len(target.rows) <= max(size, _SEARCHED):
-        return curvature(target, x)
-    return curvature_by_some(target, some_rows(target, max(size, _SEARCHED), seed), x)

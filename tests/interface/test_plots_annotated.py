@@ -9,7 +9,7 @@ from matplotlib.patches import StepPatch
 import bayesgmm as bg
 from bayesgmm import plots
 from bayesgmm.plots.curves import bin_edges
-from bayesgmm.posterior.tree import observed_group
+from bayesgmm.posterior.observed import observed_group
 from tests.support.prediction_draws import posterior_of, random_parameters
 
 N = 60

@@ -11,7 +11,7 @@ from scipy.stats import kurtosis, skew
 
 import bayesgmm as bg
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import observed_group
+from bayesgmm.posterior.observed import observed_group
 from bayesgmm.report.annotations import annotations
 from bayesgmm.report.counting import _left_out
 from bayesgmm.report.data_checks import _predictive

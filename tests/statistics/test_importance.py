@@ -21,6 +21,7 @@ from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.permuting import permutation_matrix
 from bayesgmm.sampling.student_mixture import StudentMixture
 from tests.benchmarks.simulated import simulated_rows
+from tests.support.annotated import everything_known
 from tests.support.places import ROOT
 
 FAITHFUL = np.loadtxt(ROOT / "models/data/faithful.csv", delimiter=",", skiprows=1)
@@ -48,22 +49,6 @@ def test_draws_and_evidence_are_those_of_nuts_and_bridge() -> None:
     view = Draws(tree)
     value, error = bridge(view.target, view.coordinates, 1)
     assert abs(evidence.value - value) < 4.0 * np.hypot(evidence.error, error)
-
-
-def everything_known(n: int) -> bg.Dataset:
-    """Rows with missing cells, errors, weights and some labels."""
-    rng = np.random.default_rng(n)
-    kinds = rng.integers(2, size=n)
-    frame = pd.DataFrame(6.0 * kinds[:, None] + rng.normal(size=(n, 2)), columns=["x", "y"])
-    frame.loc[::4, "y"] = np.nan
-    return bg.Dataset.from_frame(
-        frame,
-        missing="mar",
-        weights=1.0 + np.arange(n) % 2,
-        weights_kind="frequency",
-        labels=[["low", "high"][kind] if i % 5 == 0 else None for i, kind in enumerate(kinds)],
-        errors={"x": 0.1 + 0.2 * (np.arange(n) % 2)},
-    )
 
 
 @pytest.mark.parametrize("rows", ["plain", "annotated"])

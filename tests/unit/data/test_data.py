@@ -265,7 +265,7 @@ def test_distinct_rows_are_counted_exactly_then_estimated(monkeypatch):
     array = np.random.default_rng(0).integers(0, 90, size=(3000, 2)) * 0.25
     array[0], array[1] = 0.0, -0.0
     assert as_dataset(array).n_distinct == len(np.unique(array, axis=0))
-    monkeypatch.setattr(bayesgmm.data.checking, "_KEPT_HASHES", 2000)
+    monkeypatch.setattr(bayesgmm.data.passes.FirstPass.__init__, "__defaults__", (2000,))
     many = np.random.default_rng(0).normal(size=(50_000, 2))
     assert as_dataset(many).n_distinct == pytest.approx(50_000, rel=0.15)
 

@@ -175,7 +175,7 @@ def test_what_is_not_held_between_passes_gives_the_same(overlapping, monkeypatch
 def test_some_of_many_rows_tell_labels_apart_as_all_do(overlapping, monkeypatch):
     posterior = relabel(overlapping)
     for module in ("allocation", "quantities"):
-        monkeypatch.setattr(f"bayesgmm.labels.{module}._MOST_ROWS", 90)
+        monkeypatch.setattr(f"bayesgmm.labels.{module}.MANY_ROWS", 90)
     by_some = relabel(overlapping)
     assert 80 < len(Allocations(Draws(overlapping)).rows) <= 90
     same = draws_of(by_some, "weights") == draws_of(posterior, "weights")

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 import bayesgmm as bg
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import observed_group
+from bayesgmm.posterior.observed import observed_group
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses, placed
 from tests.support.prediction_draws import posterior_of, random_parameters
 

@@ -132,3 +132,10 @@ def test_an_interrupted_caller_does_not_wait_and_its_tasks_end():
         assert ended[place].wait(10.0)
     assert monotonic() - start < 5.0 and counted == [0, 1]
     end_if_stopped()
+
+
+def test_threads_that_stay_heed_whoever_calls_them_now():
+    """Threads first used in a call that is over are not stopped by its end."""
+    with Threads(2) as threads:
+        first = in_a_thread(lambda: list(threads.few_at_once(abs, [-1])))
+        assert first + in_a_thread(lambda: list(threads.map(abs, [-2]))) == [1, 2]
