@@ -44,7 +44,7 @@ def adopted_by_spec(
     data : Dataset
     spec : MixtureSpec
     """
-    check_components(data, spec.n_components)
+    check_components(data, spec.n_components, correlated=spec.has_correlations)
     target = LogPosterior(resolve(spec, data), data.values)
     parameters = _parameters(posterior, target.resolved)
     points = target.unconstrain(parameters)

@@ -275,10 +275,14 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
     model = spec.model
     check_labels(data, model.labels_inform_weights)
     for k in model.needed:
-        check_components(data, k)
-        for structure in model.structures:
-            for family in model.families:
-                resolve(_asked(model, k, structure, family), data)
+        asked = [
+            _asked(model, k, structure, family)
+            for structure in model.structures
+            for family in model.families
+        ]
+        check_components(data, k, correlated=any(spec.has_correlations for spec in asked))
+        for spec_of_k in asked:
+            resolve(spec_of_k, data)
     return data
 
 

@@ -15,7 +15,7 @@ from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.evidence import probabilities_of
 from bayesgmm.limits import LAST_K, MOST_SCANNED
 from bayesgmm.model.several import counts_in, covariances_in
-from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
 from bayesgmm.sampling.room import require_room
 
 __all__ = ["Counts", "Scan", "mass_beyond", "scan_of"]
@@ -44,7 +44,7 @@ class Scan:
         """Yield those of the models that have the same K, K by K, each K with its warnings."""
         for k in sorted({spec.n_components for spec in models}):
             if self.growing:
-                check_components(self.data, k)
+                _check(self.data, k, {spec.covariance for spec in models})
             yield [spec for spec in models if spec.n_components == k]
 
     def ended(self, done: Sequence[MixtureSpec], parts: Parts) -> bool:
@@ -133,7 +133,7 @@ def scan_of(
             with warnings.catch_warnings():
                 if growing:
                     warnings.simplefilter("ignore", DataWarning)
-                check_components(data, k)
+                _check(data, k, structures)
             require_room(data, k, **lengths)
         except (DataError, ResourceError):
             if growing and specs:
@@ -145,6 +145,12 @@ def scan_of(
             for family in families
         ]
     return Scan(data, specs, growing)
+
+
+def _check(data: Dataset, k: int, structures: Iterable[Covariance]) -> None:
+    """Check that the data can carry so many components of each of the structures."""
+    correlated = any(MixtureSpec(k, name).has_correlations for name in structures)
+    check_components(data, k, correlated=correlated)
 
 
 def _numbers(n_components: Counts, n_obs: int) -> list[int]:

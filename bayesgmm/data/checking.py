@@ -30,7 +30,6 @@ __all__ = [
     "glance",
     "refuse_collinear",
     "refuse_constant",
-    "refuse_few",
     "smallest_gap",
 ]
 
@@ -261,7 +260,6 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
     first.faults.refuse(lines)
     span = first.high - first.low
     refuse_constant(first.low, span, np.maximum(abs(first.low), abs(first.high)), features)
-    refuse_few(n_obs, n_features)
     centre = first.origin + first.total / n_obs
     rest, products = np.zeros(n_features), np.zeros((n_features, n_features))
     suspicions = Suspicions(first.low, first.high, n_obs)
@@ -275,7 +273,10 @@ def examine(rows: Rows, features: tuple[str, ...], lines: Lines) -> tuple[Facts,
     rest /= n_obs
     products -= n_obs * np.outer(rest, rest)
     deviations = np.sqrt(np.diag(products))
-    if _condition(products / np.outer(deviations, deviations)) > MAX_CONDITION:
+    correlation = products / np.outer(deviations, deviations)
+    if n_obs <= n_features:
+        _refuse_copies(correlation, n_obs, features)
+    elif _condition(correlation) > MAX_CONDITION:
         refuse_collinear(_bounded_correlation(rows, span), features)
     facts = Facts(
         first.digest.hexdigest(),
@@ -300,17 +301,6 @@ def glance(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
 def _columns(block: Array) -> Array:
     """Return a copy by columns: reducing along contiguous memory is five times as fast."""
     return np.array(block.T, order="C")
-
-
-def refuse_few(n_obs: float, n_features: int) -> None:
-    """Refuse rows that are too few to show the spread of so many features."""
-    if n_obs <= n_features:
-        raise DataError(
-            f"{n_obs} rows cannot show the spread of {n_features} features: at least "
-            f"{n_features + 1} rows are needed; choose fewer columns.",
-            n_obs=n_obs,
-            n_features=n_features,
-        )
 
 
 def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
@@ -370,6 +360,15 @@ def _typical(rows: Rows, span: Array) -> tuple[Array, Array]:
     apart = np.abs(sample - middle).T
     width = [np.median(a[a > 0.0]) if a.any() else s for a, s in zip(apart, span, strict=True)]
     return middle, np.maximum(width, 1e-100 * span)
+
+
+def _refuse_copies(correlation: Array, n_obs: int, features: tuple[str, ...]) -> None:
+    """Refuse a column that follows from one other: no more can be seen in so few rows."""
+    if n_obs == 2:
+        return
+    nearly_one = 1.0 - 2.0 / MAX_CONDITION
+    for j, i in np.argwhere(np.tril(abs(correlation) > nearly_one, -1)):
+        refuse_collinear(correlation[np.ix_([i, j], [i, j])], (features[i], features[j]))
 
 
 def refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:

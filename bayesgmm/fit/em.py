@@ -164,7 +164,13 @@ def _fit(
         raise ConfigError(
             f"ridge must be a number from 0 to {_LARGEST_RIDGE:g}, got {shown(ridge)}.", key="ridge"
         )
-    check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
+    check_components(
+        dataset,
+        spec.n_components,
+        bounded=ridge > 0.0,
+        prior=False,
+        correlated=spec.has_correlations,
+    )
     target = Likelihood(resolve(spec, dataset, sampled=False, names=names), float(ridge))
     return best_of_starts(
         target,

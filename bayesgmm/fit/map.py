@@ -113,7 +113,7 @@ def fit_map(
     """
     dataset, spec = as_dataset(data, columns, copy=False), as_spec(spec, covariance)
     require_whole_weights(dataset)
-    check_components(dataset, spec.n_components)
+    check_components(dataset, spec.n_components, correlated=spec.has_correlations)
     resolved = resolve(spec, dataset, names=cluster_names)
     if resolved.concentrations.min() < 1.0:
         raise ConfigError(

@@ -323,7 +323,10 @@ def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:
 
     A recording error needs no help against poles, in structures that keep to it.
     """
-    total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
-    floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
+    if len(scaled) > scaled.shape[1]:
+        total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
+        floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
+    else:  # no structure of so few rows has correlations
+        floor = FLOOR * scaled.var(axis=0)
     bounded = (resolved.resolution > 0.0) & (resolved.structure.factors is None)
     return np.where(bounded, 0.0, floor)

@@ -14,7 +14,7 @@ __all__ = ["prior_constants"]
 def prior_constants(resolved: ResolvedSpec) -> Array:
     """Return the log normalising constants of all priors, in the order of `PRIORS`: shape (6,)."""
     k, d = resolved.n_components, resolved.n_features
-    structure, eta = resolved.structure, resolved.spec.priors.eta
+    structure, eta = resolved.structure, resolved.eta
     half_log_2pi = 0.5 * math.log(2.0 * math.pi)
     concentrations, tails = resolved.concentrations, resolved.tails
     weights = gammaln(concentrations.sum()) - gammaln(concentrations).sum()

@@ -37,7 +37,7 @@ def problem_of(resolved: ResolvedSpec, layout: Layout) -> Problem:
         has_pairs=pairs != (0,),
         scale_family=_FAMILIES[resolved.spec.priors.scale_family],
         resolved=bool(resolved.resolution.any()),
-        eta=resolved.spec.priors.eta,
+        eta=resolved.eta,
         scale_shape=scale_shape,
         hyper_shape=hyper_shape,
         n_parts=resolved.n_parts,

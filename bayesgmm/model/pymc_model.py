@@ -83,7 +83,7 @@ def build_model(
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
     dataset, spec = as_dataset(data, columns), as_spec(spec, covariance)
-    check_components(dataset, spec.n_components)
+    check_components(dataset, spec.n_components, correlated=spec.has_correlations)
     resolved = resolve(spec, dataset, names=cluster_names)
     return model_of(resolved, dataset.values, dataset.obs(), dataset.annotations)
 
@@ -251,7 +251,7 @@ def _correlation_factors(resolved: ResolvedSpec) -> Any:
     """Declare the partial correlations; return Cholesky factors (cluster or 1, D, D)."""
     size = resolved.n_features
     rows, columns = np.tril_indices(size, -1)
-    shape = resolved.spec.priors.eta + 0.5 * (size - 2 - columns)
+    shape = resolved.eta + 0.5 * (size - 2 - columns)
     beta = pm.Beta("partial_correlations_beta", shape, shape, dims=resolved.structure.pair_dims)
     flat = pt.atleast_2d(beta)
     empty = pt.zeros((flat.shape[0], size, size))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesgmm.model.components import STRUCTURES, Contamination, Noise, Structure, Tails
+from bayesgmm.model.correlation_prior import eta_of
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.scale_priors import ScalePrior, scale_prior
@@ -170,6 +171,11 @@ class ResolvedSpec:
         if self.noise is None:
             return self.concentration
         return np.append(self.concentration, self.noise.concentration)
+
+    @cached_property
+    def eta(self) -> float:
+        """The shape of the LKJ prior of the correlations."""
+        return eta_of(self.spec.priors, self.n_features)
 
     @property
     def scale_prior(self) -> ScalePrior:

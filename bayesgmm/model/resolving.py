@@ -209,8 +209,9 @@ def _refuse_extremes(found: ResolvedSpec) -> None:
         with np.errstate(over="ignore", divide="ignore"):
             rates = {"scale_rate": unit**2} if priors.scale_rate else {"hyper_rate": unit**-2}
         of_data |= rates
-    plain = ("concentration", "scale_sigma", "scale_shape", "hyper_shape", "eta")
-    for name, value in {**of_data, **{name: getattr(priors, name) for name in plain}}.items():
+    plain = ("concentration", "scale_sigma", "scale_shape", "hyper_shape")
+    given = {name: getattr(priors, name) for name in plain} | {"eta": found.eta}
+    for name, value in {**of_data, **given}.items():
         numbers = np.asarray(value, dtype=float)
         if not ((numbers >= low) & (numbers <= high)).all():
             raise _extreme(name, getattr(priors, name), f"{low:g} to {high:g}", name in of_data)

@@ -137,7 +137,7 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
     from scipy import stats
 
     total = resolved.concentrations.sum()
-    shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
+    shape = resolved.eta + resolved.n_features / 2 - 1
 
     def weights() -> list[Any]:
         own = np.unique(resolved.concentrations)
@@ -265,7 +265,7 @@ def prior_predictive(
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:
         data, spec = as_dataset(source, columns), as_spec(spec, covariance)
-        check_components(data, spec.n_components)
+        check_components(data, spec.n_components, correlated=spec.has_correlations)
         resolved = resolve(spec, data)
         rows = table_of(data, resolved.n_components)
     rows = counting_rows(rows)

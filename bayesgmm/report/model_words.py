@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.correlation_prior import correlation_interval
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.scale_priors import HalfNormal, InverseGamma, LogNormal, ScalePrior
@@ -19,6 +20,9 @@ from bayesgmm.summary.numbers import plain, significant
 from bayesgmm.typing import Array
 
 __all__ = ["model"]
+
+_MANY_FEATURES = 8
+_NARROWER = "; the more features, the less one may be"
 
 _SURVEY = (
     "The rows have the weights of a survey, scaled to sum to their number. The draws are those of "
@@ -87,7 +91,7 @@ def _symbols(correlated: bool) -> str:
 
 
 def _priors(resolved: ResolvedSpec) -> Table:
-    priors, structure = resolved.spec.priors, resolved.structure
+    structure = resolved.structure
     concentration = resolved.concentration
     listed = ", ".join(plain(value) for value in concentration[:6])
     flat = bool(np.all(resolved.concentrations == 1.0))
@@ -101,7 +105,8 @@ def _priors(resolved: ResolvedSpec) -> Table:
     rows += _mean_priors(resolved)
     rows += _scale_priors(resolved)
     if structure.has_correlations(resolved.n_features):
-        rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
+        law = f"LKJ({resolved.eta:.4g})"
+        rows.append(("correlation matrix", law, _correlation_range(resolved)))
     rows += family_priors(resolved)
     caption = (
         "The priors in the units of the data. A shared factor has its prior once. "
@@ -179,11 +184,9 @@ def _law(family: ScalePrior, scale: float) -> str:
 
 
 def _correlation_range(resolved: ResolvedSpec) -> str:
-    from scipy.stats import beta
-
-    shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
-    end = 2 * float(beta(shape, shape).ppf(0.975)) - 1
-    return f"each correlation: 95 % between {significant(-end, 2)} and {significant(end, 2)}"
+    end = significant(correlation_interval(resolved.eta, resolved.n_features), 2)
+    few = "" if resolved.n_features < _MANY_FEATURES else _NARROWER
+    return f"each correlation 95 % within ±{end} at D = {resolved.n_features}{few}"
 
 
 def _origin(resolved: ResolvedSpec) -> str:

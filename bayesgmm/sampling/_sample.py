@@ -271,7 +271,7 @@ def _log_posterior_of(
             "'stephens', 'ecr' or 'pivot', got None.",
             key="relabel",
         )
-    check_components(data, spec.n_components)
+    check_components(data, spec.n_components, correlated=spec.has_correlations)
     require_whole_weights(data)
     return LogPosterior(resolve(spec, data, names=names), table_of(data, spec.n_components))
 

@@ -276,7 +276,7 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     pairs = structure.pairs_shape(n_clusters, n_features)
     if pairs != (0,):
         columns = np.tril_indices(n_features, -1)[1]
-        shapes = resolved.spec.priors.eta + 0.5 * (n_features - 2 - columns)
+        shapes = resolved.eta + 0.5 * (n_features - 2 - columns)
         up, down = np.log(rng.standard_gamma(shapes, (2, size, *pairs)))
         parts.append(up - down)
     if resolved.tails is not None:
