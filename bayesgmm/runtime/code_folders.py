@@ -33,6 +33,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _SOURCES = Path(__file__).parents[1] / "likelihood" / "compiled"
+_COMPILERS = ("code_cache", "compiling", "programs")
 _ANY_NAME = "bayesgmm-code-*"
 _NAME = f"bayesgmm-code-numba{numba.__version__}-"
 
@@ -116,7 +117,7 @@ def clear(which: list[Path]) -> list[Path]:
 def sources() -> list[Path]:
     """Return all files on which stored code depends: compiled code, and how it is compiled."""
     here = Path(__file__).parent
-    return [*sorted(_SOURCES.rglob("*.py")), here / "code_cache.py", here / "compiling.py"]
+    return [*sorted(_SOURCES.rglob("*.py")), *(here / f"{name}.py" for name in _COMPILERS)]
 
 
 def user_folder() -> Path | None:

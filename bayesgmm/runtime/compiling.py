@@ -1,8 +1,7 @@
 """Compile with numba, once on a machine.
 
-A function may call one copy of another when it is compiled and a second one, of other last bits,
-when it is loaded, so that the first run on a machine differs from all others: callees are inlined
-by force. With NUMBA_DISABLE_JIT=1 all functions are left to Python.
+What Python calls is compiled with all that it calls; see `programs`. With NUMBA_DISABLE_JIT=1 all
+functions are left to Python.
 """
 
 import logging
@@ -10,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from numba import njit
 from numba.core import config, event
 from numba.core.ccallback import CFunc
 
 from bayesgmm.runtime.code_cache import keep_code
+from bayesgmm.runtime.programs import Program, ProgramCompiler
 
 __all__ = ["INTERPRETED", "c_function", "compiled", "compiled_fast", "compiled_rounding"]
 
@@ -23,7 +22,7 @@ logger = logging.getLogger(__name__)
 INTERPRETED = bool(config.DISABLE_JIT)
 _PACKAGE = __name__.partition(".")[0] + "."
 _WORTH_SAYING = 0.1  # seconds
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _ROUNDING = {"contract", "nnan", "ninf"}
 _FAST = {*_ROUNDING, "nsz", "arcp", "reassoc"}
 
@@ -39,24 +38,28 @@ def compiled_rounding[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def compiled_fast[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Compile loops over rows into vector code: sums in any order, no infinities, no NaN."""
-    return _cached(function, {**_OPTIONS, "fastmath": _FAST})
+    """Compile loops over rows into vector code: sums in any order, no infinities, no NaN.
+
+    They are hot: their callers take them in.
+    """
+    return _cached(function, {**_OPTIONS, "forceinline": True, "fastmath": _FAST})
 
 
 def c_function(signature: Any, function: Callable[..., Any]) -> Any:
     """Compile a function that C code calls, or load it."""
     arguments = (signature.args, signature.return_type)
-    made: Any = CFunc(function, arguments, locals={}, options={})
+    made: Any = CFunc(function, arguments, locals={}, options={}, pipeline_class=ProgramCompiler)
     keep_code(made, function)
     made.compile()
     return made
 
 
 def _cached[**P, R](function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R]:
-    dispatcher = njit(**options)(function)
-    if not INTERPRETED:
-        keep_code(dispatcher, function)
-    return cast(Callable[P, R], dispatcher)
+    if INTERPRETED:
+        return function
+    program = Program(function, options)
+    keep_code(program, function)
+    return cast(Callable[P, R], program)
 
 
 class _Announcer(event.Listener):

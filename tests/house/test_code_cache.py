@@ -105,7 +105,7 @@ print(is_current(folder))
     sources = {path.relative_to(copy).as_posix() for path in copy.glob("likelihood/compiled/*.py")}
     sources -= {"likelihood/compiled/new.py"}
     assert len(sources) > 10
-    how = {"runtime/code_cache.py", "runtime/compiling.py"}
+    how = {f"runtime/{name}.py" for name in ("code_cache", "compiling", "programs")}
     assert set(found[:-1]) == sources | how and found[-1] == "False"
 
 
