@@ -18,7 +18,14 @@ from pydantic.dataclasses import dataclass
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.beginning import bytes_of
-from bayesgmm.analysis.choices import Components, Families, Noises, Scanned, Structures
+from bayesgmm.analysis.choices import (
+    Components,
+    FactorCounts,
+    Families,
+    Noises,
+    Scanned,
+    Structures,
+)
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.arguments import path_of
 from bayesgmm.criterion import Criterion
@@ -27,7 +34,7 @@ from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL, MOST_SCANNED
 from bayesgmm.model.numbering import checked_names
-from bayesgmm.model.several import covariances_in, families_in
+from bayesgmm.model.several import covariances_in, families_in, structures_in
 from bayesgmm.model.spec import Degrees, Priors, our_name
 
 __all__ = [
@@ -124,6 +131,7 @@ class ModelSection:
 
     n_components: Scanned = (1, 2, 3, 4, 5, 6)
     covariance: Structures = "full"
+    n_factors: FactorCounts | None = None
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     labels_inform_weights: Flag = True
     family: Families = "normal"
@@ -164,6 +172,11 @@ class ModelSection:
     def structures(self) -> tuple[str, ...]:
         """The covariance structures."""
         return covariances_in(self.covariance)
+
+    @property
+    def kinds(self) -> list[dict[str, Any]]:
+        """The structures with their numbers of factors, as `structures_in` returns them."""
+        return structures_in(self.covariance, self.n_factors)
 
 
 @dataclass(frozen=True, config=_CONFIG)

@@ -14,8 +14,8 @@ from bayesgmm.data import Dataset, check_components
 from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.evidence import probabilities_of
 from bayesgmm.limits import LAST_K, MOST_SCANNED
-from bayesgmm.model.several import counts_in, covariances_in
-from bayesgmm.model.spec import Covariance, MixtureSpec, Priors
+from bayesgmm.model.several import counts_in
+from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling.room import require_room
 
 __all__ = ["Counts", "Scan", "mass_beyond", "scan_of"]
@@ -44,7 +44,7 @@ class Scan:
         """Yield those of the models that have the same K, K by K, each K with its warnings."""
         for k in sorted({spec.n_components for spec in models}):
             if self.growing:
-                _check(self.data, k, {spec.covariance for spec in models})
+                _check(self.data, k, models)
             yield [spec for spec in models if spec.n_components == k]
 
     def ended(self, done: Sequence[MixtureSpec], parts: Parts) -> bool:
@@ -90,7 +90,7 @@ def _best(elpds: Any, k: int) -> float:
 def scan_of(
     data: Dataset,
     n_components: Counts,
-    covariance: Any,
+    structures: Sequence[Mapping[str, Any]],
     families: Sequence[Mapping[str, Any]],
     priors: Priors,
     others: Mapping[str, Any],
@@ -102,8 +102,9 @@ def scan_of(
     ----------
     data : Dataset
     n_components : int, iterable of int or "auto"
-    covariance, priors
-        As of `MixtureSpec`; structures may be several.
+    structures : sequence of mapping
+        As `structures_in` returns them.
+    priors : Priors
     families : sequence of mapping
         As `families_in` returns them.
     others : mapping
@@ -127,29 +128,29 @@ def scan_of(
             "fit_map take priors of single clusters.",
             key=by_cluster[0],
         )
-    structures, specs = covariances_in(covariance), list[MixtureSpec]()
+    specs = list[MixtureSpec]()
     for k in sorted(numbers):
         try:
             with warnings.catch_warnings():
                 if growing:
                     warnings.simplefilter("ignore", DataWarning)
-                _check(data, k, structures)
+                _check(data, k, [MixtureSpec(k, **structure) for structure in structures])
             require_room(data, k, **lengths)
         except (DataError, ResourceError):
             if growing and specs:
                 break
             raise
         specs += [
-            MixtureSpec(k, name, priors, **others, **family)
-            for name in structures
+            MixtureSpec(k, **structure, priors=priors, **others, **family)
+            for structure in structures
             for family in families
         ]
     return Scan(data, specs, growing)
 
 
-def _check(data: Dataset, k: int, structures: Iterable[Covariance]) -> None:
-    """Check that the data can carry so many components of each of the structures."""
-    correlated = any(MixtureSpec(k, name).has_correlations for name in structures)
+def _check(data: Dataset, k: int, models: Iterable[MixtureSpec]) -> None:
+    """Check that the data can carry so many components of each of the models."""
+    correlated = any(spec.has_correlations for spec in models)
     check_components(data, k, correlated=correlated)
 
 

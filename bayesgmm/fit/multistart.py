@@ -225,7 +225,9 @@ def _not_below(
     target, rows, floor = climbs.target, climbs.rows, climbs.floor
     resolved = target.resolved
     sizes = resolved.n_components - 1, resolved.n_features, resolved.n_noises
-    point = doubled(best.x, *sizes, own_tails=resolved.n_tails > 0)
+    below = target.fewer()
+    point = best.x if below is None else below.point(best.x)
+    point = doubled(point, *sizes, own_tails=resolved.n_tails > 0)
     run = target.climb(rows, target.start(point), floor, plan.tol, plan.max_iter)
     runs.append(run)
     end = (run, (len(runs) - 1,))

@@ -16,15 +16,23 @@ from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_ro
 from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE
+from bayesgmm.likelihood.compiled.loadings_m_step import maximise_loadings, rebuild
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
 from bayesgmm.likelihood.compiled.points import constrained_point
 from bayesgmm.likelihood.compiled.tails import LARGEST_NU, SMALLEST_NU
+from bayesgmm.likelihood.factor_coordinates import (
+    covariances_in,
+    free_loadings,
+    log_unit_of_loadings,
+    unconstrained_factors,
+    units_of_loadings,
+)
 from bayesgmm.likelihood.layout import Layout, lay_out, pass_weights
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.likelihood.problem import problem_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.model.parameters import Parameters, covariances_from, log_odds, log_of_weights
+from bayesgmm.model.parameters import Parameters, log_odds, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
@@ -66,7 +74,7 @@ class LogPosterior:
     @property
     def dim(self) -> int:
         """Number of unconstrained coordinates."""
-        return self.resolved.n_parameters
+        return self.resolved.n_coordinates
 
     @property
     def n_counted(self) -> float:
@@ -172,8 +180,11 @@ class LogPosterior:
         collapsed : int
             The component that has collapsed, or -1.
         """
-        out, factors = np.empty_like(point), self.resolved.structure.factors
-        if factors is None:
+        out, structure = np.empty_like(point), self.resolved.structure
+        factors, q = structure.factors, structure.n_factors
+        if structure.has_loadings:
+            collapsed = maximise_loadings(point, self.flat, q, *moments[1:6], floor, ridge, out)
+        elif factors is None:
             collapsed = maximise(point, self.flat, *moments[1:6], floor, ridge, out)
         else:
             sums = moments[1:4]
@@ -193,12 +204,17 @@ class LogPosterior:
 
         Structures by volumes, shapes and axes do not keep to that error.
         """
-        out, factors = point.copy(), self.resolved.structure.factors
-        if factors is not None:
-            move_into(out, self.resolved.n_components, *codes_of(*factors))
+        resolved, factors = self.resolved, self.resolved.structure.factors
+        out, k = point.copy(), resolved.n_components
+        if resolved.structure.has_loadings:
+            sizes = k, resolved.n_features, resolved.structure.n_factors
+            rebuild(out, *sizes, resolved.resolution / resolved.unit)
+        elif factors is not None:
+            move_into(out, k, *codes_of(*factors))
         elif self.resolved.resolution.any() or self.resolved.structure.partly_shared:
             bound_point(out, self.flat)
-        tails, tail = self.resolved.tails, out[self._n_before_tails :]
+        start = self._n_before_tails
+        tails, tail = resolved.tails, out[start : start + resolved.n_in_tail]
         if self.resolved.n_layers > 1:
             np.clip(tail, -LARGEST_COORDINATE, LARGEST_COORDINATE, out=tail)
         if tails is not None and tail.size:
@@ -251,10 +267,12 @@ class LogPosterior:
         """
         log_unit = self.resolved.log_unit
         n_scales = self.slices["scales"].stop - self.slices["scales"].start
+        of_loadings = log_unit_of_loadings(self.resolved, diagonal=True)
         shifts = {
             "log_likelihood": self.log_unit_of_rows,
             "means": self.resolved.n_components * log_unit,
             "scales": n_scales / self.resolved.n_features * log_unit,
+            "pairs": of_loadings,
         }
         terms = terms_without_rows(np.ascontiguousarray(draws), self.flat)
         terms[:, 0] = values - terms[:, 1:].sum(axis=1)
@@ -263,7 +281,9 @@ class LogPosterior:
     @property
     def value_shift(self) -> float:
         """Log density in data units less that in fitting units (the density in x, which moves)."""
-        return -log_unit_of(self.rows, self.resolved, self.resolved.n_components)
+        resolved = self.resolved
+        of_loadings = log_unit_of_loadings(resolved, diagonal=False)
+        return -log_unit_of(self.rows, resolved, resolved.n_components) - of_loadings
 
     @property
     def log_unit_of_rows(self) -> float:
@@ -280,6 +300,8 @@ class LogPosterior:
             "means": k * d,
             "scales": math.prod(structure.scales_shape(k, d)),
             "pairs": math.prod(structure.pairs_shape(k, d)),
+            "diagonals": math.prod(structure.loadings_shapes(k, d)[0]),
+            "loadings": math.prod(structure.loadings_shapes(k, d)[1]),
             "nu": self.resolved.n_free_nu,
             "contamination": self.resolved.n_in_tail - self.resolved.n_tails,
         }
@@ -296,7 +318,11 @@ class LogPosterior:
         structure = self.resolved.structure
         unit = structure.free_unit(self.resolved.unit)
         scales = np.exp(draws[:, self.slices["scales"]])
-        values = {"scales_free": scales.reshape(-1, *structure.scales_shape(k, d)) * unit}
+        values = {structure.scale_name: scales.reshape(-1, *structure.scales_shape(k, d)) * unit}
+        if structure.has_loadings:
+            moved = self.to_data_units(draws)
+            diagonals, below = (moved[:, self.slices[name]] for name in ("diagonals", "loadings"))
+            values |= free_loadings(diagonals, below, structure.loadings_shapes(k, d))
         if "pairs" in self.slices:
             pairs = expit(draws[:, self.slices["pairs"]])
             values["partial_correlations_beta"] = pairs.reshape(-1, *structure.pairs_shape(k, d))
@@ -323,25 +349,22 @@ class LogPosterior:
         moved[..., self.slices["means"]] += np.tile(offset, k)
         step = np.log(factor[: structure.scale_width(len(factor))])
         moved[..., self.slices["scales"]] += np.tile(step, structure.n_scale_sets(k))
+        if structure.has_loadings:
+            on, below = units_of_loadings(self.resolved, factor)
+            moved[..., self.slices["diagonals"]] += np.log(on)
+            moved[..., self.slices["loadings"]] *= below
         return moved
 
     def constrain(self, draws: Array) -> Parameters:
         """Return the parameters, data units, at draws of shape (draw, dim), fitting units."""
-        parts, means, scales, factors, nu, layers = constrain_draws(
+        parts, means, scales, factors, nu, layers, loadings = constrain_draws(
             np.ascontiguousarray(draws), self.flat
         )
         resolved, k = self.resolved, self.resolved.n_components
-        shape = (len(draws), k, resolved.n_features)
-        scales = np.broadcast_to(scales * resolved.unit, shape)
-        correlations = np.broadcast_to(
-            factors @ factors.swapaxes(-1, -2), (*shape, resolved.n_features)
-        )
         return Parameters(
             weights=parts[:, :k],
             means=resolved.centre + resolved.unit * means,
-            scales=scales,
-            correlations=correlations,
-            covariances=covariances_from(scales, correlations, resolved.resolution),
+            **covariances_in(scales, factors, loadings, resolved),
             noise=None if resolved.noise is None else parts[:, k],
             nu=None if resolved.tails is None else nu,
             inflation=None if resolved.n_layers == 1 else layers[:, 0],
@@ -355,11 +378,14 @@ class LogPosterior:
         log_weights = log_of_weights(parameters.parts)
         centred = log_weights - log_weights.mean(axis=-1, keepdims=True)
         means = (parameters.means - resolved.centre) / resolved.unit
-        log_scales = np.log(parameters.scales / resolved.unit)
         k, d = resolved.n_components, resolved.n_features
-        kept = log_scales[..., : structure.n_scale_sets(k), : structure.scale_width(d)]
-        parts = [centred[..., :-1], means, kept]
-        if structure.has_correlations(d):
+        parts = [centred[..., :-1], means]
+        if structure.has_loadings:
+            parts += unconstrained_factors(parameters, resolved)
+        else:
+            log_scales = np.log(parameters.scales / resolved.unit)
+            parts.append(log_scales[..., : structure.n_scale_sets(k), : structure.scale_width(d)])
+        if structure.has_free_correlations and d > 1:
             sets = structure.n_pair_sets(k)
             parts.append(log_odds(parameters.correlations[..., :sets, :, :]))
         if resolved.tails is not None and parameters.nu is not None:

@@ -25,7 +25,7 @@ def correlation_interval(eta: float, n_features: int) -> float:
     Examples
     --------
     >>> [round(correlation_interval(2.0, n_features), 2) for n_features in (2, 20)]
-    [0.81, 0.41]
+    [0.81, 0.4]
     """
     shape = eta - 1.0 + n_features / 2.0
     return float(2.0 * betaincinv(shape, shape, _UPPER) - 1.0)

@@ -52,18 +52,20 @@ def model(subject: Subject) -> Section:
             "from is not sampled but summed out."
         ),
         Formula(mixture_formula(resolved)),
-        Formula("covariance" if correlated else "covariance_diagonal"),
+        Formula(_covariance(resolved)),
         Text(
             f"The covariance structure is “{structure.name}”"
             f"{f' ({structure.mclust} in mclust)' if structure.mclust else ''}. "
             f"{structure.words}"
         ),
-        Text(_symbols(correlated)),
+        Text(_symbols(resolved)),
         *of_families(resolved),
         Formula(_formula(resolved)),
     ]
-    if correlated:
+    if structure.has_free_correlations and correlated:
         blocks.append(Formula("lkj"))
+    if structure.has_loadings:
+        blocks.append(Text(_factors(resolved)))
     blocks += [_priors(resolved), Text(_origin(resolved)), Text(_recording(resolved))]
     if resolved.classes:
         blocks.append(Text(_labels(resolved)))
@@ -80,8 +82,32 @@ def _formula(resolved: ResolvedSpec) -> str:
     return f"{resolved.spec.priors.scale_family}{'_common' if common else ''}"
 
 
-def _symbols(correlated: bool) -> str:
+def _covariance(resolved: ResolvedSpec) -> str:
+    """Name the formula of the covariances."""
+    if resolved.structure.has_loadings:
+        return "covariance_factors"
+    correlated = resolved.structure.has_correlations(resolved.n_features)
+    return "covariance" if correlated else "covariance_diagonal"
+
+
+def _factors(resolved: ResolvedSpec) -> str:
+    """Say what factors are, which prior loadings have, and what a rotation leaves open."""
+    q = resolved.structure.n_factors
+    count = "one factor" if q == 1 else f"{q} factors"
+    return (
+        f"There {'is' if q == 1 else 'are'} {count} a cluster: Λ are the loadings and u the unique "
+        "scales, which take the place of s in the priors below. Before any rotation each loading "
+        f"of feature d is Normal(0, sd s_d{'' if q == 1 else f' / √{q}'}), s_d being the prior's "
+        f"{'median' if isinstance(resolved.scale_prior, LogNormal) else 'scale'} of u_d: neither a "
+        "rotation of the factors, which changes no density, nor the order of the features matters. "
+        "Loadings of the draws are turned towards one another before they are summarised, and left "
+        "out where the draws do not agree on a factor."
+    )
+
+
+def _symbols(resolved: ResolvedSpec) -> str:
     """Say what the letters of the formulas stand for."""
+    correlated = resolved.structure.has_free_correlations and resolved.n_features > 1
     correlations = ", Ω the correlation matrices" if correlated else ""
     return (
         f"Here x is a row, w are the weights, μ the means, s the scales{correlations} and h the "
@@ -104,7 +130,7 @@ def _priors(resolved: ResolvedSpec) -> Table:
     ]
     rows += _mean_priors(resolved)
     rows += _scale_priors(resolved)
-    if structure.has_correlations(resolved.n_features):
+    if structure.has_free_correlations and resolved.n_features > 1:
         law = f"LKJ({resolved.eta:.4g})"
         rows.append(("correlation matrix", law, _correlation_range(resolved)))
     rows += family_priors(resolved)
@@ -159,13 +185,16 @@ def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
 
 def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     structure, rows = resolved.structure, []
+    what = "unique scale" if structure.has_loadings else "scale"
     features = structure.scale_names(resolved.features)
     for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)], resolved):
         for feature, scale in zip(features, numbers, strict=True):
             ends = resolved.scale_prior.marginal(scale).ppf([0.025, 0.975])
             low, high = (significant(end) for end in ends)
             says = f"95 % between {low} and {high}"
-            rows.append((f"scale (sd) of {feature}{name}", _law(resolved.scale_prior, scale), says))
+            rows.append(
+                (f"{what} (sd) of {feature}{name}", _law(resolved.scale_prior, scale), says)
+            )
     return rows
 
 
