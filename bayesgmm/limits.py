@@ -221,3 +221,6 @@ SMALLEST_OVERLAP = 0.001
 PRIOR_MATTERS = 0.05
 # Distance, nats, from the best log likelihood known within which a fit has reached it.
 REACHED = 0.01
+# Least share of the mean square of a factor's aligned loadings that their mean must hold to be
+# shown: below, the alignment shows what noise it was given.
+AGREED_LOADINGS = 0.5

@@ -101,7 +101,7 @@ BUGS = (
     Bug(
         "eta ignored",
         "likelihood/problem.py",
-        "eta=resolved.spec.priors.eta,",
+        "eta=resolved.eta,",
         "eta=2.0,",
         _density("2-2-full-lognormal-exact"),
     ),

@@ -44,7 +44,7 @@ def adopted_by_spec(
     data : Dataset
     spec : MixtureSpec
     """
-    check_components(data, spec.n_components)
+    check_components(data, spec.n_components, correlated=spec.has_correlations)
     target = LogPosterior(resolve(spec, data), data.values)
     parameters = _parameters(posterior, target.resolved)
     points = target.unconstrain(parameters)
@@ -88,6 +88,7 @@ def _parameters(posterior: xr.Dataset, resolved: ResolvedSpec) -> Parameters:
         _check_range("correlations", np.zeros(1, dtype=bool), "positive definite")
     covariances = covariances_from(scales, correlations, resolved.resolution)
     found = Parameters(weights / total, means, scales, correlations, covariances)
+    found = found._replace(**_loadings(posterior, resolved, (*sizes, k, d)))
     _check_structure(found, resolved)
     return found
 
@@ -114,6 +115,17 @@ def _factors(
         correlations = covariances / (scales[..., :, None] * scales[..., None, :])
     correlations[..., np.eye(shape[-1], dtype=bool)] = 1.0
     return scales, correlations
+
+
+def _loadings(
+    posterior: xr.Dataset, resolved: ResolvedSpec, shape: tuple[int, ...]
+) -> dict[str, Array]:
+    """Return loadings and unique scales of draws of factor-analytic components; else nothing."""
+    if not resolved.structure.has_loadings:
+        return {}
+    q = resolved.structure.n_factors
+    loadings = _shaped(posterior, "loadings", (*shape, q), "feature", "factor")
+    return {"loadings": loadings, "unique_scales": _shaped(posterior, "unique_scales", shape)}
 
 
 def _are_matrices(correlations: xr.DataArray, n_features: int) -> bool:

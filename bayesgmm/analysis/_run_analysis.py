@@ -230,6 +230,7 @@ def _analysed(
             data,
             spec.model.n_components,
             covariance=spec.model.covariance,
+            n_factors=spec.model.n_factors,
             priors=spec.model.priors,
             resolution=spec.model.resolution,
             labels_inform_weights=spec.model.labels_inform_weights,
@@ -277,18 +278,22 @@ def checked_data(spec: AnalysisSpec) -> Dataset:
     model = spec.model
     check_labels(data, model.labels_inform_weights)
     for k in model.needed:
-        check_components(data, k)
-        for structure in model.structures:
-            for family in model.families:
-                resolve(_asked(model, k, structure, family), data)
+        asked = [
+            _asked(model, k, structure, family)
+            for structure in model.kinds
+            for family in model.families
+        ]
+        check_components(data, k, correlated=any(spec.has_correlations for spec in asked))
+        for spec_of_k in asked:
+            resolve(spec_of_k, data)
     return data
 
 
 def _asked(
-    section: ModelSection, n_components: int, structure: str, family: dict[str, Any]
+    section: ModelSection, n_components: int, structure: dict[str, Any], family: dict[str, Any]
 ) -> MixtureSpec:
     """Return one of the models that a section asks for."""
-    plain = MixtureSpec.from_dict({"n_components": n_components, "covariance": structure})
+    plain = MixtureSpec.from_dict({"n_components": n_components, **structure})
     return dataclasses.replace(
         plain,
         priors=section.priors,
@@ -366,6 +371,7 @@ def _in_table(result: AnalysisResult, name: str, column: str) -> float:
     """Return a figure of the model that a key of [expect] names."""
     comparison, section = result.comparison, result.spec.model
     count, structure = model_named(name, section.structures)
-    asked = _asked(section, count, structure, section.families[0])
+    kind = next(kind for kind in section.kinds if kind["covariance"] == structure)
+    asked = _asked(section, count, kind, section.families[0])
     place = comparison.models.index(comparison.same.get(asked, asked))
     return float(comparison.table[column].iloc[place])

@@ -14,6 +14,7 @@ from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES
 
 __all__ = [
     "Components",
+    "FactorCounts",
     "Families",
     "Noises",
     "Scanned",
@@ -68,6 +69,7 @@ def _counts_in(value: Any) -> set[int]:
 
 
 Components = Annotated[tuple[int, ...], BeforeValidator(component_counts)]
+FactorCounts = Components
 
 
 def _scanned(value: Any) -> Any:

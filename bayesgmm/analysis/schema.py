@@ -17,7 +17,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bayesgmm.analysis.beginning import bytes_of
-from bayesgmm.analysis.choices import Components, Families, Noises, Scanned, Structures
+from bayesgmm.analysis.choices import (
+    Components,
+    FactorCounts,
+    Families,
+    Noises,
+    Scanned,
+    Structures,
+)
 from bayesgmm.analysis.complaints import explained, sections_of, unknown_name
 from bayesgmm.analysis.data_section import DataSection
 from bayesgmm.analysis.values import (
@@ -38,7 +45,7 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL, MOST_SCANNED
 from bayesgmm.model.numbering import checked_names
-from bayesgmm.model.several import covariances_in, families_in
+from bayesgmm.model.several import covariances_in, families_in, structures_in
 from bayesgmm.model.spec import Degrees, Priors, our_name
 
 __all__ = [
@@ -84,6 +91,7 @@ class ModelSection:
 
     n_components: Scanned = (1, 2, 3, 4, 5, 6)
     covariance: Structures = "full"
+    n_factors: FactorCounts | None = None
     resolution: Literal["auto"] | Step | tuple[Step, ...] = "auto"
     labels_inform_weights: Flag = True
     family: Families = "normal"
@@ -124,6 +132,11 @@ class ModelSection:
     def structures(self) -> tuple[str, ...]:
         """The covariance structures."""
         return covariances_in(self.covariance)
+
+    @property
+    def kinds(self) -> list[dict[str, Any]]:
+        """The structures with their numbers of factors, as `structures_in` returns them."""
+        return structures_in(self.covariance, self.n_factors)
 
 
 @dataclass(frozen=True, config=CONFIG)

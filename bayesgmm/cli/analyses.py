@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from bayesgmm.cli.grid import FactorsOption
 from bayesgmm.cli.options import (
     Chains,
     ClusterNamesByK,
@@ -158,6 +159,7 @@ def compare(
     reading: dict[str, Any],
     components: Components = "1-6",
     covariance: CovariancesOption = "full",
+    factors: FactorsOption = None,
     family: FamiliesOption = "normal",
     nu: NuOption = "shared",
     noise: NoisesOption = "none",
@@ -206,6 +208,7 @@ def compare(
             "model": {
                 "n_components": components,
                 "covariance": structures_in(covariance),
+                **({} if factors is None else {"n_factors": factors}),
                 "family": structures_in(family),
                 "nu": degrees_in(nu),
                 "noise": structures_in(noise),

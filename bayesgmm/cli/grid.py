@@ -30,9 +30,19 @@ from bayesgmm.cli.reading import read_data, reads_data
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["register"]
+__all__ = ["FactorsOption", "register"]
 
 _SHOWN = 5
+
+
+FactorsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--factors",
+        metavar="NUMBERS",
+        help='Numbers of factors of --covariance factor: "1-3", "1,2" or "2".',
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +57,7 @@ def grid(
         str, typer.Option("--components", "-k", help='Numbers of components: "1-9", "2,3" or "3".')
     ] = "1-9",
     covariance: CovariancesOption = "all",
+    factors: FactorsOption = None,
     family: FamiliesOption = "normal",
     nu: NuOption = "shared",
     noise: NoisesOption = "none",
@@ -75,6 +86,7 @@ def grid(
         dataset,
         _numbers(components),
         structures_in(covariance),
+        n_factors=None if factors is None else _numbers(factors),
         family=structures_in(family),
         nu=degrees,
         noise=noises_in(noise),

@@ -15,7 +15,7 @@ _OF_THE_COMMAND = frozenset(
 )  # also where a model file holds the others
 _SECTIONS = {
     **dict.fromkeys(("covariance", "resolution", "labels_inform_weights"), "model"),
-    **dict.fromkeys(("family", "nu", "noise"), "model"),
+    **dict.fromkeys(("family", "nu", "noise", "n_factors"), "model"),
     "scale_family": "model.priors",
     **dict.fromkeys(("target_accept", "method"), "sampler"),
 }

@@ -32,7 +32,7 @@ from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.streamed import is_streamed
-from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models
+from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models, structures_in
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
@@ -69,6 +69,7 @@ def compare(
     n_components: Counts = range(1, 7),
     *,
     covariance: Covariance | Literal["all"] | Sequence[str] = "full",
+    n_factors: int | Sequence[int] | None = None,
     family: Family | Sequence[str] = "normal",
     nu: Literal["shared", "own"] | float = "shared",
     noise: Literal["uniform"] | Sequence[str | None] | None = None,
@@ -103,10 +104,13 @@ def compare(
         "auto" goes on from K = 1 until the probability of all larger K, were p(K) to fall on as it
         last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
-        One covariance structure of `MixtureSpec`, several, or "all"; mclust's names are taken too.
+        One covariance structure of `MixtureSpec`, several, or "all" but those with factors;
+        mclust's names are taken too.
     family : str or sequence of str
         One or several of "normal", "t" and "contaminated": Gaussians, components with the tails of
         Student's t, or two Gaussians about one mean.
+    n_factors : int, sequence of int or None
+        Numbers of factors of the structures that have any ("factor"), each compared.
     nu : "shared", "own" or float
         Degrees of freedom of t; see `MixtureSpec`.
     noise : "uniform", None or a sequence of these
@@ -197,7 +201,8 @@ def compare(
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     kinds = families_in(family, noise, nu)
-    scan = scan_of(dataset, n_components, covariance, kinds, priors or Priors(), others, **lengths)
+    structures = structures_in(covariance, n_factors)
+    scan = scan_of(dataset, n_components, structures, kinds, priors or Priors(), others, **lengths)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)

@@ -15,7 +15,7 @@ from bayesgmm.errors import ConfigError, DataError, DataWarning, ResourceError
 from bayesgmm.evidence import probabilities_of
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.limits import LAST_K, MOST_SCANNED
-from bayesgmm.model.several import counts_in, covariances_in
+from bayesgmm.model.several import counts_in
 from bayesgmm.model.spec import MixtureSpec, Priors
 from bayesgmm.sampling.room import require_room
 
@@ -45,7 +45,7 @@ class Scan:
         """Yield those of the models that have the same K, K by K, each K with its warnings."""
         for k in sorted({spec.n_components for spec in models}):
             if self.growing:
-                check_components(self.data, k)
+                _check(self.data, k, models)
             yield [spec for spec in models if spec.n_components == k]
 
     def ended(self, done: Sequence[MixtureSpec], parts: Parts) -> bool:
@@ -91,7 +91,7 @@ def _best(elpds: Any, k: int) -> float:
 def scan_of(
     data: Dataset,
     n_components: Counts,
-    covariance: Any,
+    structures: Sequence[Mapping[str, Any]],
     families: Sequence[Mapping[str, Any]],
     priors: Priors,
     others: Mapping[str, Any],
@@ -103,8 +103,9 @@ def scan_of(
     ----------
     data : Dataset
     n_components : int, iterable of int or "auto"
-    covariance, priors
-        As of `MixtureSpec`; structures may be several.
+    structures : sequence of mapping
+        As `structures_in` returns them.
+    priors : Priors
     families : sequence of mapping
         As `families_in` returns them.
     others : mapping
@@ -128,24 +129,30 @@ def scan_of(
             "fit_map take priors of single clusters.",
             key=by_cluster[0],
         )
-    structures, specs = covariances_in(covariance), list[MixtureSpec]()
+    specs = list[MixtureSpec]()
     for k in sorted(numbers):
         try:
             with warnings.catch_warnings():
                 if growing:
                     warnings.simplefilter("ignore", DataWarning)
-                check_components(data, k)
+                _check(data, k, [MixtureSpec(k, **structure) for structure in structures])
             require_room(data, k, **lengths, log_likelihood=not is_streamed(data))
         except (DataError, ResourceError):
             if growing and specs:
                 break
             raise
         specs += [
-            MixtureSpec(k, name, priors, **others, **family)
-            for name in structures
+            MixtureSpec(k, **structure, priors=priors, **others, **family)
+            for structure in structures
             for family in families
         ]
     return Scan(data, specs, growing)
+
+
+def _check(data: Dataset, k: int, models: Iterable[MixtureSpec]) -> None:
+    """Check that the data can carry so many components of each of the models."""
+    correlated = any(spec.has_correlations for spec in models)
+    check_components(data, k, correlated=correlated)
 
 
 def _numbers(n_components: Counts, n_obs: int) -> list[int]:

@@ -51,7 +51,11 @@ def settings_of(
     priors, found = models[0].priors, list[Setting]()
     found += [_of_priors(f"scale x {f:g}", _times(priors, f)) for f in scale if f != 1.0]
     if any(STRUCTURES[s.covariance].has_correlations(data.n_features) for s in models):
-        found += [_of_priors(f"eta = {v:g}", {"eta": v}) for v in eta if v != priors.eta]
+        found += [
+            _of_priors(f"eta = {v:g}", {"eta": v, "eta_interval": None})
+            for v in eta
+            if priors.eta_interval is not None or v != priors.eta
+        ]
     if any(spec.n_components > 1 for spec in models):
         found += [
             _of_priors(f"concentration = {v:g}", {"concentration": v})

@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.checking import (
     Facts,
     frozen,
     refuse_collinear,
     refuse_constant,
-    refuse_few,
 )
 from bayesgmm.data.columns import plural
 from bayesgmm.data.faults import Faults, Lines
@@ -20,7 +20,7 @@ from bayesgmm.errors import DataError
 from bayesgmm.limits import FEW_TOGETHER
 from bayesgmm.typing import Array, BoolArray
 
-__all__ = ["examine_annotated"]
+__all__ = ["examine_annotated", "refuse_few"]
 
 
 def examine_annotated(
@@ -94,6 +94,22 @@ def _digest_of(values: Array, features: tuple[str, ...], known: Annotations) -> 
     digest = digest_of(len(values), features)
     digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8").ravel())
     return known.digest(digest.hexdigest())
+
+
+def refuse_few(n_obs: float, n_features: int) -> None:
+    """Refuse rows that are too few to show how so many features vary together."""
+    if n_obs <= n_features:
+        raise DataError(
+            Advice(
+                f"{n_obs:g} rows cannot show the spread of {n_features} features: at least "
+                f"{n_features + 1} rows are needed for correlations; choose fewer columns, or, of "
+                "complete rows, a structure without correlations, such as ",
+                Option("covariance", "diag"),
+                ".",
+            ),
+            n_obs=n_obs,
+            n_features=n_features,
+        )
 
 
 def _refuse_unseen(observed: BoolArray, features: tuple[str, ...]) -> None:

@@ -28,7 +28,6 @@ __all__ = [
     "glance",
     "refuse_collinear",
     "refuse_constant",
-    "refuse_few",
     "require_sound",
     "smallest_gap",
 ]
@@ -120,7 +119,6 @@ def require_sound(
     first.faults.refuse(lines)
     span, largest = first.high - first.low, np.maximum(abs(first.low), abs(first.high))
     refuse_constant(first.low, span, largest, features)
-    refuse_few(n_obs, len(features))
 
 
 def concluded(
@@ -145,7 +143,10 @@ def concluded(
     rest = second.rest / n_obs
     products = second.products - n_obs * np.outer(rest, rest)
     deviations = np.sqrt(np.diag(products))
-    if _condition(products / np.outer(deviations, deviations)) > MAX_CONDITION:
+    correlation = products / np.outer(deviations, deviations)
+    if n_obs <= len(features):
+        _refuse_copies(correlation, n_obs, features)
+    elif _condition(correlation) > MAX_CONDITION:
         refuse_collinear(bounded(), features)
     return Facts(
         digest,
@@ -164,17 +165,6 @@ def glance(rows: Rows, features: tuple[str, ...], lines: Lines) -> Facts:
     nothing = frozen(np.full(len(features), np.nan))
     count = first.distinct.count()
     return Facts(first.digest.hexdigest(), frozen(first.bounds.centre), nothing, count)
-
-
-def refuse_few(n_obs: float, n_features: int) -> None:
-    """Refuse rows that are too few to show the spread of so many features."""
-    if n_obs <= n_features:
-        raise DataError(
-            f"{n_obs} rows cannot show the spread of {n_features} features: at least "
-            f"{n_features + 1} rows are needed; choose fewer columns.",
-            n_obs=n_obs,
-            n_features=n_features,
-        )
 
 
 def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, ...]) -> None:
@@ -234,6 +224,15 @@ def _typical(rows: Rows, span: Array) -> tuple[Array, Array]:
     apart = np.abs(sample - middle).T
     width = [np.median(a[a > 0.0]) if a.any() else s for a, s in zip(apart, span, strict=True)]
     return middle, np.maximum(width, 1e-100 * span)
+
+
+def _refuse_copies(correlation: Array, n_obs: int, features: tuple[str, ...]) -> None:
+    """Refuse a column that follows from one other: no more can be seen in so few rows."""
+    if n_obs == 2:
+        return
+    nearly_one = 1.0 - 2.0 / MAX_CONDITION
+    for j, i in np.argwhere(np.tril(abs(correlation) > nearly_one, -1)):
+        refuse_collinear(correlation[np.ix_([i, j], [i, j])], (features[i], features[j]))
 
 
 def refuse_collinear(correlation: Array, features: tuple[str, ...]) -> None:

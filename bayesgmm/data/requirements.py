@@ -7,17 +7,24 @@ import numpy as np
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_flag
+from bayesgmm.data.annotated_checks import refuse_few
 from bayesgmm.data.columns import plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError, DataWarning
 
 __all__ = ["check_components", "check_labels", "require_whole_weights"]
 
+_SCALE_PRECISION = 1.0 / 0.8**2  # of the log of a scale under the default prior; a row has 2
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 def check_components(
-    data: Dataset, n_components: int, *, bounded: bool = False, prior: bool = True
+    data: Dataset,
+    n_components: int,
+    *,
+    bounded: bool = False,
+    prior: bool = True,
+    correlated: bool = True,
 ) -> None:
     """Check that the data can carry this number of components.
 
@@ -32,16 +39,19 @@ def check_components(
         be the number of rows.
     prior : bool
         Whether a prior stands in where rows are few.
+    correlated : bool
+        Whether a component has a free correlation matrix, which needs more rows than features.
 
     Raises
     ------
     DataError
-        When there are not more rows than components, or fewer distinct rows.
+        When there are not more rows than components, or fewer distinct rows, or too few for
+        correlations.
 
     Warns
     -----
     DataWarning
-        When there are fewer than ``K (D + 1)`` rows.
+        When there are fewer than ``K (D + 1)`` rows, or without correlations than features.
     """
     n_obs, n_features = data.n_counted, data.n_features
     facts = {"n_obs": n_obs, "n_distinct": data.n_distinct, "n_components": n_components}
@@ -57,6 +67,10 @@ def check_components(
             f"{n_obs}; ask for at most {data.n_distinct} components.",
             **facts,
         )
+    if not correlated:
+        _say_few(n_obs, n_features, n_components, prior=prior)
+        return
+    refuse_few(n_obs, n_features)
     enough = n_components * (n_features + 1)
     if n_obs < enough:
         danger = "the prior dominates" if prior else "they may fit no more than chance"
@@ -67,6 +81,22 @@ def check_components(
             DataWarning,
             skip_file_prefixes=(_PACKAGE,),
         )
+
+
+def _say_few(n_obs: float, n_features: int, n_components: int, *, prior: bool) -> None:
+    """Warn where there are no more rows than features, of which each has a scale of its own."""
+    if n_obs > n_features:
+        return
+    each = n_obs / n_components
+    share = _SCALE_PRECISION / (_SCALE_PRECISION + 2.0 * each)
+    decided = f"; the default prior counts for {share:.0%} of what is known of one" if prior else ""
+    warnings.warn(
+        f"{n_obs:g} rows in {plural(n_features, 'feature')}: correlations within a cluster are "
+        f"taken as absent, which so few rows cannot show. Each scale of a cluster rests on about "
+        f"{plural(round(each), 'row')}{decided}.",
+        DataWarning,
+        skip_file_prefixes=(_PACKAGE,),
+    )
 
 
 def check_labels(data: Dataset, inform_weights: bool) -> None:

@@ -15,7 +15,7 @@ from bayesgmm.errors import ConfigError, DegeneracyWarning, DegenerateFitError
 from bayesgmm.fit.em import fit_em
 from bayesgmm.fit.singular import singular_bics
 from bayesgmm.model.components import SAMPLED, STRUCTURES, distinct_structure
-from bayesgmm.model.several import counts_in, families_in, table_by_model
+from bayesgmm.model.several import counts_in, families_in, structures_in, table_by_model
 from bayesgmm.model.spec import FITTED_COVARIANCES, Degrees, Family, MixtureSpec
 from bayesgmm.runtime.keywords import keywords
 
@@ -28,6 +28,7 @@ def bic_grid(
     n_components: int | Iterable[int] = range(1, 10),
     covariance: str | Sequence[str] = "all",
     *,
+    n_factors: int | Sequence[int] | None = None,
     family: Family | Sequence[str] = "normal",
     nu: Degrees = "shared",
     noise: str | None | Sequence[str | None] = None,
@@ -50,7 +51,9 @@ def bic_grid(
     n_components : int or iterable of int
     covariance : str or sequence of str
         Structures of `MixtureSpec`, by our names or mclust's; "all" for all sixteen, or the eight
-        that there are with other families and with noise.
+        that there are with other families and with noise, and none with factors.
+    n_factors : int, sequence of int or None
+        Numbers of factors of the structures that have any ("factor"), each fitted.
     family, nu, noise
         As in `MixtureSpec`, each family one or several, noise "uniform", None or both: every
         structure is fitted with each.
@@ -115,11 +118,11 @@ def bic_grid(
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     wanted = list(
         dict.fromkeys(
-            MixtureSpec.from_dict({"n_components": k, "covariance": name, **others, **kind})
+            MixtureSpec.from_dict({"n_components": k, **structure, **others, **kind})
             for k in sizes
             for kind in families_in(family, noise, nu)
-            for name in names
-            if not everything or _exists(name, kind)
+            for structure in structures_in(names, n_factors)
+            if not everything or _exists(structure["covariance"], kind)
         )
     )
     models: dict[MixtureSpec, list[MixtureSpec]] = {}

@@ -14,6 +14,7 @@ from bayesgmm.data import Dataset, as_dataset, check_components
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit.climbs import Run
 from bayesgmm.fit.degeneracy import by_chance
+from bayesgmm.fit.factor_points import factors_in, factors_of, n_of_factors
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import beyond, parts, point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
@@ -164,7 +165,13 @@ def _fit(
         raise ConfigError(
             f"ridge must be a number from 0 to {_LARGEST_RIDGE:g}, got {shown(ridge)}.", key="ridge"
         )
-    check_components(dataset, spec.n_components, bounded=ridge > 0.0, prior=False)
+    check_components(
+        dataset,
+        spec.n_components,
+        bounded=ridge > 0.0,
+        prior=False,
+        correlated=spec.has_correlations,
+    )
     target = Likelihood(resolve(spec, dataset, sampled=False, names=names), float(ridge))
     return best_of_starts(
         target,
@@ -250,18 +257,19 @@ class Likelihood:
             log_noise = np.array([math.log(USUAL_NOISE / (1.0 - USUAL_NOISE))])
         tail = tail if tail.size else resolved.usual_tail
         plain = point_of(weights, means, covariances)
-        return self._model.bounded(np.concatenate([plain, log_noise, tail]))
+        factors = factors_of(covariances, resolved.structure)
+        return self._model.bounded(np.concatenate([plain, log_noise, tail, factors]))
 
     def point(self, x: Array) -> Array:
-        """Return x itself."""
-        return x
+        """Return x itself; without what it says of factors."""
+        return x[: len(x) - n_of_factors(self.resolved)]
 
     def parameters(self, x: Array) -> Parameters:
         """Return the parameters at x, data units."""
         resolved, unit = self.resolved, self.resolved.unit
         k, d = resolved.n_components, resolved.n_features
         _, means, covariances = split(x, k, d)
-        weights, noise, tail = parts(x, k, d, resolved.n_noises)
+        weights, noise, tail = parts(self.point(x), k, d, resolved.n_noises)
         scales, correlations = without_error(covariances, resolved.resolution / unit)
         return Parameters(
             weights=weights,
@@ -270,6 +278,7 @@ class Likelihood:
             correlations=correlations,
             covariances=covariances * unit[:, None] * unit,
             noise=noise,
+            **factors_in(x, resolved),
             **resolved.of_tail(tail),
         )
 

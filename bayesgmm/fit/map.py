@@ -15,6 +15,7 @@ from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import n_plain, parts, split
 from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.factor_coordinates import log_unit_of_loadings
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
@@ -113,7 +114,7 @@ def fit_map(
     """
     dataset, spec = as_dataset(data, columns, copy=False), as_spec(spec, covariance)
     require_whole_weights(dataset)
-    check_components(dataset, spec.n_components)
+    check_components(dataset, spec.n_components, correlated=spec.has_correlations)
     resolved = resolve(spec, dataset, names=cluster_names)
     if resolved.concentrations.min() < 1.0:
         raise ConfigError(
@@ -221,11 +222,13 @@ class Posterior:
     def data_units(self, rows: Rows) -> float:
         """Return the log density in data units less that in fitting units.
 
-        Each row, each mean vector and each free scale vector carries one sum of log units.
+        Each row, each mean vector and each free scale vector carries one sum of log units, each
+        loading the log unit of its feature.
         """
         scales = self._prior.slices["scales"]
         vectors = (scales.stop - scales.start) / self.resolved.n_features
-        return -rows.log_unit(self.resolved, self.resolved.n_components + vectors)
+        of_loadings = log_unit_of_loadings(self.resolved, diagonal=True)
+        return -rows.log_unit(self.resolved, self.resolved.n_components + vectors) - of_loadings
 
     def log_posterior(self, objective: float) -> float:
         """Return the objective itself."""

@@ -226,7 +226,9 @@ def _not_below(
     target, rows, floor = climbs.target, climbs.rows, climbs.floor
     resolved = target.resolved
     sizes = resolved.n_components - 1, resolved.n_features, resolved.n_noises
-    point = doubled(best.x, *sizes, own_tails=resolved.n_tails > 0)
+    below = target.fewer()
+    point = best.x if below is None else below.point(best.x)
+    point = doubled(point, *sizes, own_tails=resolved.n_tails > 0)
     run = target.climb(rows, target.start(point), floor, plan.tol, plan.max_iter)
     runs.append(run)
     end = (run, (len(runs) - 1,))
@@ -318,7 +320,10 @@ def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:
 
     A recording error needs no help against poles, in structures that keep to it.
     """
-    total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
-    floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
+    if len(scaled) > scaled.shape[1]:
+        total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
+        floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
+    else:  # no structure of so few rows has correlations
+        floor = FLOOR * scaled.var(axis=0)
     bounded = (resolved.resolution > 0.0) & (resolved.structure.factors is None)
     return np.where(bounded, 0.0, floor)

@@ -3,7 +3,8 @@
 A point is one flat array in fitting coordinates: log weights (cluster), means (cluster, feature),
 the Cholesky factors of the covariances (cluster, feature, feature) with the logarithms of their
 diagonals; then the log weight of the noise, where there is one; then the tail, the logarithms of
-degrees of freedom (cluster,), where components are t, or the two coordinates of contamination.
+degrees of freedom (cluster,), where components are t, or the two coordinates of contamination;
+last, in the points of EM alone, loadings and logs of unique variances (`.factor_points`).
 Every such array is a mixture, so points may be extrapolated; one without noise and tail may start
 a mixture that has them.
 """

@@ -43,8 +43,9 @@ def _chain(
     def is_it(spec: MixtureSpec, k: int) -> bool:
         names = spec.covariance, kind.covariance
         one, other = (distinct_structure(name, k, n_features) for name in names)
-        of_kind = replace(kind, n_components=k, covariance=spec.covariance) == spec
-        return of_kind and one == other
+        if one != other or spec.n_factors != kind.n_factors:
+            return False
+        return replace(kind, n_components=k, covariance=spec.covariance) == spec
 
     chain: list[MixtureSpec] = []
     known = [spec for spec, value in log_likelihoods.items() if not math.isnan(value)]

@@ -72,7 +72,7 @@ def draw_starts(
         left = noisy and not labelled and i > 0 and (i % 2 == 1 or n_clusters == 1)
         n_parts = n_clusters + left
         if i < 2:
-            sphered = rows @ np.linalg.inv(np.linalg.cholesky(total)).T if i else rows
+            sphered = _sphered(rows, total) if i else rows
             responsibilities = _hierarchical(sphered, n_parts, rng)
         else:
             responsibilities = random[i % len(random)](rows, n_parts, rng)
@@ -81,6 +81,13 @@ def draw_starts(
         point = _point(rows, responsibilities, structure, total)
         points.append(_left_to_noise(point, n_parts, rows.shape[1], rng) if left else point)
     return points
+
+
+def _sphered(rows: Array, total: Array) -> Array:
+    """Return rows with the identity as covariance; as they are where they are too few for that."""
+    if len(rows) <= rows.shape[1]:
+        return rows
+    return rows @ np.linalg.inv(np.linalg.cholesky(total)).T
 
 
 def _left_to_noise(point: Array, n_parts: int, n_features: int, rng: np.random.Generator) -> Array:

@@ -8,8 +8,9 @@ from scipy.special import entr
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.compiled.allocations import row_sums
-from bayesgmm.limits import MANY_ROWS
+from bayesgmm.limits import AGREED_LOADINGS, MANY_ROWS
 from bayesgmm.model.components import Structure, Tails
+from bayesgmm.model.components.loadings import agreement, aligned
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import n_rows_of, with_kept_rows
@@ -92,10 +93,12 @@ def label_free_quantities(draws: Draws, *, every_row: bool = True) -> list[Quant
 
 
 def cluster_quantities(draws: Draws, at: Parameters | None = None) -> list[Quantity]:
-    """Return weights, means, scales, correlations and tails of each cluster as scalars.
+    """Return weights, means, scales, correlations, factors and tails of each cluster as scalars.
 
     What is constant by structure is left out (the weight of a single cluster, the diagonal of a
-    correlation matrix), and what clusters or features share appears once.
+    correlation matrix), and what clusters or features share appears once. Loadings are turned
+    towards one another, as no rotation of the factors changes the model; those of a factor on which
+    draws do not agree are left out.
 
     Parameters
     ----------
@@ -126,6 +129,7 @@ def cluster_quantities(draws: Draws, at: Parameters | None = None) -> list[Quant
     return [
         *quantities,
         *_of_covariances(parameters, clusters, features, structure),
+        *_of_factors(parameters, clusters, features, structure),
         *_of_tails(parameters, clusters, tails),
         *_of_layers(parameters),
     ]
@@ -165,6 +169,28 @@ def _of_covariances(
                 values = parameters.correlations[:, :, k or 0, i, j]
                 name = f"correlations[{', '.join(index)}]"
                 yield Quantity(name, values, k, True, pair)
+
+
+def _of_factors(
+    parameters: Parameters, names: list[str], features: list[str], structure: Structure
+) -> Iterator[Quantity]:
+    """Yield unique scales, and the aligned loadings of the factors that draws agree on."""
+    loadings, unique = parameters.loadings, parameters.unique_scales
+    if loadings is None or unique is None:
+        return
+    for k, d in structure.unique_entries(len(names), len(features)):
+        of = () if d is None else (features[d],)
+        index = [*_named(k, names), *of]
+        name = f"unique_scales[{', '.join(index)}]" if index else "unique_scales"
+        yield Quantity(name, unique[:, :, k or 0, d or 0], k, features=of)
+    for k in structure.loaded_clusters(len(names)):
+        own = loadings[:, :, k or 0]
+        turned = aligned(own.reshape(-1, *own.shape[2:])).reshape(own.shape)
+        for j in np.flatnonzero(agreement(turned) >= AGREED_LOADINGS):
+            for d, feature in enumerate(features):
+                index = [*_named(k, names), feature, str(j + 1)]
+                name = f"loadings[{', '.join(index)}]"
+                yield Quantity(name, turned[:, :, d, j], k, features=(feature,))
 
 
 def _named(k: int | None, names: list[str]) -> list[str]:

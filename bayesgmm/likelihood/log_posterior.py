@@ -14,18 +14,21 @@ from bayesgmm.likelihood.batches import densities_of_points
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
 from bayesgmm.likelihood.compiled.coordinates import flatten
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
-from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
-from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE
-from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
-from bayesgmm.likelihood.compiled.points import constrained_point
-from bayesgmm.likelihood.compiled.tails import LARGEST_NU, SMALLEST_NU
+from bayesgmm.likelihood.em_steps import EMSteps
+from bayesgmm.likelihood.factor_coordinates import (
+    covariances_in,
+    free_loadings,
+    log_unit_of_loadings,
+    unconstrained_factors,
+    units_of_loadings,
+)
 from bayesgmm.likelihood.layout import Layout, lay_out, pass_weights
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.picked import picked_in
 from bayesgmm.likelihood.problem import problem_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
-from bayesgmm.model.parameters import Parameters, covariances_from, log_odds, log_of_weights
+from bayesgmm.model.parameters import Parameters, log_odds, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array, IntArray
 
@@ -47,7 +50,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class LogPosterior:
+class LogPosterior(EMSteps):
     """The log posterior of a resolved mixture given rows, on unconstrained coordinates.
 
     Parameters
@@ -67,7 +70,7 @@ class LogPosterior:
     @property
     def dim(self) -> int:
         """Number of unconstrained coordinates."""
-        return self.resolved.n_parameters
+        return self.resolved.n_coordinates
 
     @property
     def n_rows(self) -> int:
@@ -169,74 +172,6 @@ class LogPosterior:
         )
         return out
 
-    def em_point(self, x: Array) -> Array:
-        """Return the point of EM (`bayesgmm.fit.points`) at x (dim,)."""
-        point = np.empty(self._n_before_tails + self.resolved.n_in_tail)
-        constrained_point(x, self.flat, point)
-        return point
-
-    def m_step(
-        self, point: Array, moments: Moments, floor: Array, ridge: float = 0.0
-    ) -> tuple[Array, int]:
-        """Return the next point of EM by maximum likelihood; the priors play no part.
-
-        Parameters
-        ----------
-        point : array
-            The present point, at which the moments were taken.
-        moments : Moments
-        floor : array of shape (feature,), fitting units
-            Smallest variance allowed of each feature given those before it.
-        ridge : float, fitting units
-            Added to every variance of the rows.
-
-        Returns
-        -------
-        point : array
-        collapsed : int
-            The component that has collapsed, or -1.
-        """
-        out, factors = np.empty_like(point), self.resolved.structure.factors
-        if factors is None:
-            collapsed = maximise(point, self.flat, *moments[1:6], floor, ridge, out)
-        else:
-            sums = moments[1:4]
-            collapsed = maximise_factored(point, *codes_of(*factors), *sums, floor, ridge, out)
-        if moments.shares.size:
-            self._set_weights(out, moments.shares / moments.shares.sum())
-        return out, collapsed
-
-    def _set_weights(self, point: Array, parts: Array) -> None:
-        """Write the weights of clusters and noise into a point of EM."""
-        k, d = self.resolved.n_components, self.resolved.n_features
-        log_weights, after = log_of_weights(parts), k * (1 + d + d * d)
-        point[:k], point[after : after + len(parts) - k] = log_weights[:k], log_weights[k:]
-
-    def bounded(self, point: Array) -> Array:
-        """Return a point of EM with covariances of the structure, above the recording error.
-
-        Structures by volumes, shapes and axes do not keep to that error.
-        """
-        out, factors = point.copy(), self.resolved.structure.factors
-        if factors is not None:
-            move_into(out, self.resolved.n_components, *codes_of(*factors))
-        elif self.resolved.resolution.any() or self.resolved.structure.partly_shared:
-            bound_point(out, self.flat)
-        tails, tail = self.resolved.tails, out[self._n_before_tails :]
-        if self.resolved.n_layers > 1:
-            np.clip(tail, -LARGEST_COORDINATE, LARGEST_COORDINATE, out=tail)
-        if tails is not None and tail.size:
-            np.clip(tail, math.log(SMALLEST_NU), math.log(LARGEST_NU), out=tail)
-            if tails.known:
-                tail[:] = np.log(tails.given(len(tail)))
-        return out
-
-    @property
-    def _n_before_tails(self) -> int:
-        """Number of entries of a point of EM before its degrees of freedom."""
-        k, d = self.resolved.n_components, self.resolved.n_features
-        return k * (d + d * d) + self.resolved.n_parts
-
     def evaluate_expected(self, x: Array, moments: Moments) -> Evaluation:
         """Evaluate the M-step's objective at x, given the sums over rows, fitting units."""
         shares = moments.shares
@@ -275,10 +210,12 @@ class LogPosterior:
         """
         log_unit = self.resolved.log_unit
         n_scales = self.slices["scales"].stop - self.slices["scales"].start
+        of_loadings = log_unit_of_loadings(self.resolved, diagonal=True)
         shifts = {
             "log_likelihood": self.log_unit_of_rows,
             "means": self.resolved.n_components * log_unit,
             "scales": n_scales / self.resolved.n_features * log_unit,
+            "pairs": of_loadings,
         }
         terms = terms_without_rows(np.ascontiguousarray(draws), self.flat)
         terms[:, 0] = values - terms[:, 1:].sum(axis=1)
@@ -287,7 +224,9 @@ class LogPosterior:
     @property
     def value_shift(self) -> float:
         """Log density in data units less that in fitting units (the density in x, which moves)."""
-        return -log_unit_of(self.rows, self.resolved, self.resolved.n_components)
+        resolved = self.resolved
+        of_loadings = log_unit_of_loadings(resolved, diagonal=False)
+        return -log_unit_of(self.rows, resolved, resolved.n_components) - of_loadings
 
     @property
     def log_unit_of_rows(self) -> float:
@@ -304,6 +243,8 @@ class LogPosterior:
             "means": k * d,
             "scales": math.prod(structure.scales_shape(k, d)),
             "pairs": math.prod(structure.pairs_shape(k, d)),
+            "diagonals": math.prod(structure.loadings_shapes(k, d)[0]),
+            "loadings": math.prod(structure.loadings_shapes(k, d)[1]),
             "nu": self.resolved.n_free_nu,
             "contamination": self.resolved.n_in_tail - self.resolved.n_tails,
         }
@@ -320,7 +261,11 @@ class LogPosterior:
         structure = self.resolved.structure
         unit = structure.free_unit(self.resolved.unit)
         scales = np.exp(draws[:, self.slices["scales"]])
-        values = {"scales_free": scales.reshape(-1, *structure.scales_shape(k, d)) * unit}
+        values = {structure.scale_name: scales.reshape(-1, *structure.scales_shape(k, d)) * unit}
+        if structure.has_loadings:
+            moved = self.to_data_units(draws)
+            diagonals, below = (moved[:, self.slices[name]] for name in ("diagonals", "loadings"))
+            values |= free_loadings(diagonals, below, structure.loadings_shapes(k, d))
         if "pairs" in self.slices:
             pairs = expit(draws[:, self.slices["pairs"]])
             values["partial_correlations_beta"] = pairs.reshape(-1, *structure.pairs_shape(k, d))
@@ -347,25 +292,22 @@ class LogPosterior:
         moved[..., self.slices["means"]] += np.tile(offset, k)
         step = np.log(factor[: structure.scale_width(len(factor))])
         moved[..., self.slices["scales"]] += np.tile(step, structure.n_scale_sets(k))
+        if structure.has_loadings:
+            on, below = units_of_loadings(self.resolved, factor)
+            moved[..., self.slices["diagonals"]] += np.log(on)
+            moved[..., self.slices["loadings"]] *= below
         return moved
 
     def constrain(self, draws: Array) -> Parameters:
         """Return the parameters, data units, at draws of shape (draw, dim), fitting units."""
-        parts, means, scales, factors, nu, layers = constrain_draws(
+        parts, means, scales, factors, nu, layers, loadings = constrain_draws(
             np.ascontiguousarray(draws), self.flat
         )
         resolved, k = self.resolved, self.resolved.n_components
-        shape = (len(draws), k, resolved.n_features)
-        scales = np.broadcast_to(scales * resolved.unit, shape)
-        correlations = np.broadcast_to(
-            factors @ factors.swapaxes(-1, -2), (*shape, resolved.n_features)
-        )
         return Parameters(
             weights=parts[:, :k],
             means=resolved.centre + resolved.unit * means,
-            scales=scales,
-            correlations=correlations,
-            covariances=covariances_from(scales, correlations, resolved.resolution),
+            **covariances_in(scales, factors, loadings, resolved),
             noise=None if resolved.noise is None else parts[:, k],
             nu=None if resolved.tails is None else nu,
             inflation=None if resolved.n_layers == 1 else layers[:, 0],
@@ -379,11 +321,14 @@ class LogPosterior:
         log_weights = log_of_weights(parameters.parts)
         centred = log_weights - log_weights.mean(axis=-1, keepdims=True)
         means = (parameters.means - resolved.centre) / resolved.unit
-        log_scales = np.log(parameters.scales / resolved.unit)
         k, d = resolved.n_components, resolved.n_features
-        kept = log_scales[..., : structure.n_scale_sets(k), : structure.scale_width(d)]
-        parts = [centred[..., :-1], means, kept]
-        if structure.has_correlations(d):
+        parts = [centred[..., :-1], means]
+        if structure.has_loadings:
+            parts += unconstrained_factors(parameters, resolved)
+        else:
+            log_scales = np.log(parameters.scales / resolved.unit)
+            parts.append(log_scales[..., : structure.n_scale_sets(k), : structure.scale_width(d)])
+        if structure.has_free_correlations and d > 1:
             sets = structure.n_pair_sets(k)
             parts.append(log_odds(parameters.correlations[..., :sets, :, :]))
         if resolved.tails is not None and parameters.nu is not None:

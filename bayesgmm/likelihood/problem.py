@@ -37,7 +37,7 @@ def problem_of(resolved: ResolvedSpec, layout: Layout) -> Problem:
         has_pairs=pairs != (0,),
         scale_family=_FAMILIES[resolved.spec.priors.scale_family],
         resolved=bool(resolved.resolution.any()),
-        eta=resolved.spec.priors.eta,
+        eta=resolved.eta,
         scale_shape=scale_shape,
         hyper_shape=hyper_shape,
         n_parts=resolved.n_parts,
@@ -48,6 +48,7 @@ def problem_of(resolved: ResolvedSpec, layout: Layout) -> Problem:
         n_layers=resolved.n_layers,
         excess_location=math.log(contamination.excess),
         excess_sigma=contamination.sigma,
+        n_factors=structure.n_factors,
         constants=prior_constants(resolved),
         concentration=resolved.concentrations,
         nu=np.empty(0) if tails is None else tails.given(resolved.n_components),
@@ -55,5 +56,6 @@ def problem_of(resolved: ResolvedSpec, layout: Layout) -> Problem:
         mean_scale=spread / unit,
         prior_scale=resolved.scale_rows / unit,
         resolution=resolved.resolution / unit,
+        order=resolved.order.astype(float),
         blocks=layout.blocks,
     )

@@ -117,6 +117,8 @@ class Rows:
         self._n_noises, self._n_layers = resolved.n_noises, resolved.n_layers
         self._error = resolved.resolution / resolved.unit if resolved.n_layers > 1 else np.empty(0)
         self._n_tails = resolved.n_tails
+        k, d = self._size
+        self._n_read = k * (1 + d + d * d) + resolved.n_noises + resolved.n_in_tail
 
     @property
     def n_counted(self) -> float:
@@ -146,8 +148,9 @@ class Rows:
         return other
 
     def moments(self, point: Array) -> Moments:
-        """Return the moments of all rows at a point of EM."""
+        """Return the moments of all rows at a point of EM; what it says of factors is not read."""
         end_if_stopped()
+        point = point[: self._n_read]
         parts: Iterable[Moments]
         if self._held is not None and len(self._held) == 1:
             parts = (self._of_layout(point, self._held[0]),)
@@ -175,7 +178,7 @@ class Rows:
 
         Rows are counted by their weights.
         """
-        whitened, total = self._empty_components(), 0.0
+        whitened, total, point = self._empty_components(), 0.0, point[: self._n_read]
         components = whiten_point(point, self._n_noises, self._error, *whitened)
         n_clusters, n_normals = self._size[0], len(whitened[2])
         for chunk in self.chunks(CHUNK // 8):

@@ -10,6 +10,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = [
     "Parameters",
     "covariances_from",
+    "covariances_of_factors",
     "in_fitting_units",
     "log_odds",
     "log_of_weights",
@@ -43,6 +44,11 @@ class Parameters(NamedTuple):
     inflation, good_share : arrays of shape (...), optional
         Where components are contaminated: with 1 - good_share a row of a cluster has the covariance
         inflation diag(scales) correlations diag(scales) + diag(h^2).
+    loadings : array of shape (..., cluster, feature, factor), optional
+        Of factor-analytic components, whose covariances are
+        loadings loadings' + diag(unique_scales^2) + diag(h^2).
+    unique_scales : array of shape (..., cluster, feature), optional
+        Standard deviations of what the factors leave of each feature, without the recording error.
     """
 
     weights: Array
@@ -54,6 +60,8 @@ class Parameters(NamedTuple):
     nu: Array | None = None
     inflation: Array | None = None
     good_share: Array | None = None
+    loadings: Array | None = None
+    unique_scales: Array | None = None
 
     def each(self, function: Callable[[Array], Array]) -> "Parameters":
         """Return the parameters with a function applied to each array that there is."""
@@ -78,6 +86,8 @@ class Parameters(NamedTuple):
             scales=self.scales[..., index],
             correlations=self.correlations[square],
             covariances=self.covariances[square],
+            loadings=None if self.loadings is None else self.loadings[..., index, :],
+            unique_scales=None if self.unique_scales is None else self.unique_scales[..., index],
         )
 
     @classmethod
@@ -165,6 +175,25 @@ def covariances_from(scales: Array, correlations: Array, resolution: Array) -> A
     """Return diag(s) Omega diag(s) + diag(h^2), leading axes broadcast."""
     outer = scales[..., :, None] * scales[..., None, :]
     return outer * correlations + np.diag(resolution**2)
+
+
+def covariances_of_factors(
+    loadings: Array, unique_scales: Array, resolution: Array
+) -> dict[str, Array]:
+    """Return what factors make of covariances, by the names of `Parameters`."""
+    own = loadings @ loadings.swapaxes(-1, -2)
+    places = np.arange(own.shape[-1])
+    own[..., places, places] += unique_scales**2
+    scales = np.sqrt(own[..., places, places])
+    correlations = own / (scales[..., :, None] * scales[..., None, :])
+    correlations[..., places, places] = 1.0
+    return {
+        "scales": scales,
+        "correlations": correlations,
+        "covariances": own + np.diag(resolution**2),
+        "loadings": loadings,
+        "unique_scales": unique_scales,
+    }
 
 
 def without_error(covariances: Array, resolution: Array) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from bayesgmm.data import Annotations, as_dataset, check_components
 from bayesgmm.model.components import NOISE
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import pair_names
+from bayesgmm.model.pymc_factors import loadings_of
 from bayesgmm.model.pymc_rows import Mixture, observe
 from bayesgmm.model.pymc_starts import ApartNormalRV, centres_apart
 from bayesgmm.model.resolved import ResolvedSpec
@@ -57,6 +58,10 @@ def build_model(
         means start at the centres of k-means, apart from one another, so that `pymc.find_MAP`
         leaves the point at which all components are the same.
 
+        Factor-analytic components have unique_scales_free, loadings_diagonal (cluster, factor) and
+        loadings_below (cluster, loading) in the place of scales and correlations; loadings
+        (cluster, feature, factor) and unique_scales are Deterministics.
+
         Degrees of freedom of t components are nu (cluster), of nu_free where they are unknown; a
         noise has the weight noise_weight, and the free variable is then weights_of_parts, the
         clusters and after them the noise.
@@ -83,7 +88,7 @@ def build_model(
     ['weights', 'means', 'scales_free', 'partial_correlations_beta']
     """
     dataset, spec = as_dataset(data, columns), as_spec(spec, covariance)
-    check_components(dataset, spec.n_components)
+    check_components(dataset, spec.n_components, correlated=spec.has_correlations)
     resolved = resolve(spec, dataset, names=cluster_names)
     return model_of(resolved, dataset.values, dataset.obs(), dataset.annotations)
 
@@ -98,29 +103,18 @@ def model_of(
 
     `obs` names the rows; None counts them from 0. `known` is what is known of them beside.
     """
-    k, d = resolved.n_components, resolved.n_features
     with pm.Model(
         coords=_coords(resolved, np.arange(len(values)) if obs is None else obs)
     ) as model:
         weights, noise = _weights(resolved)
         means = _means(model, resolved, values, known)
-        scales = pm.Deterministic(
-            "scales", _broadcast_scales(resolved), dims=("cluster", "feature")
-        )
+        own = _own_covariances(resolved)
         square = ("cluster", "feature", "feature_bis")
-        outer = scales[:, :, None] * scales[:, None, :]
-        if resolved.structure.has_correlations(d):
-            factors = _correlation_factors(resolved)
-            correlations = pt.broadcast_to(factors @ factors.mT, (k, d, d))
-            pairs = correlations[:, *np.tril_indices(d, -1)]
-            pm.Deterministic("correlations", pairs, dims=("cluster", "pair"))
-        else:
-            correlations = pt.eye(d)
         covariances = pm.Deterministic(
-            "covariances", outer * correlations + np.diag(resolved.resolution**2), dims=square
+            "covariances", own + np.diag(resolved.resolution**2), dims=square
         )
         if known is not None or not resolved.gaussian:
-            wide = _wide(resolved, outer * correlations, covariances)
+            wide = _wide(resolved, own, covariances)
             mixture = Mixture(
                 weights, means, covariances, _nu(resolved), noise, resolved.box, *wide
             )
@@ -131,6 +125,29 @@ def model_of(
         rows = pm.Data("x_data", values, dims=("obs", "feature"))
         pm.Mixture("x", w=weights, comp_dists=components, observed=rows, dims=("obs", "feature"))
     return model
+
+
+def _own_covariances(resolved: ResolvedSpec) -> Any:
+    """Declare scales and correlations; return covariances without the recording error."""
+    k, d, structure = resolved.n_components, resolved.n_features, resolved.structure
+    free, whole = _broadcast_scales(resolved), ("cluster", "feature")
+    if structure.has_loadings:
+        unique = pm.Deterministic("unique_scales", free, dims=whole)
+        loadings = loadings_of(resolved)
+        own = loadings @ loadings.mT + pt.eye(d) * pt.square(unique)[:, None, :]
+        scales = pm.Deterministic("scales", pt.sqrt(pt.diagonal(own, 0, 1, 2)), dims=whole)
+        correlations = own / (scales[:, :, None] * scales[:, None, :])
+    else:
+        scales = pm.Deterministic("scales", free, dims=whole)
+        outer = scales[:, :, None] * scales[:, None, :]
+        if not structure.has_correlations(d):
+            return outer * pt.eye(d)
+        factors = _correlation_factors(resolved)
+        correlations = pt.broadcast_to(factors @ factors.mT, (k, d, d))
+        own = outer * correlations
+    pairs = correlations[:, *np.tril_indices(d, -1)]
+    pm.Deterministic("correlations", pairs, dims=("cluster", "pair"))
+    return own
 
 
 def _weights(resolved: ResolvedSpec) -> tuple[Any, Any]:
@@ -198,18 +215,20 @@ def _coords(resolved: ResolvedSpec, obs: Any) -> dict[str, Any]:
         "feature": features,
         "feature_bis": features,
         "pair": pair_names(features),
+        **resolved.factor_coords,
         "obs": obs.tolist(),
     }
 
 
 def _broadcast_scales(resolved: ResolvedSpec) -> Any:
-    """Declare scales_free and broadcast it to (cluster, feature)."""
+    """Declare scales_free (or unique_scales_free) and broadcast it to (cluster, feature)."""
     dims, scale = resolved.structure.scale_dims, resolved.free_scale
+    name = resolved.structure.scale_name
     family = resolved.scale_prior
     if isinstance(family, HalfNormal):
-        free = pm.HalfNormal("scales_free", scale, dims=dims or None)
+        free = pm.HalfNormal(name, scale, dims=dims or None)
     elif isinstance(family, LogNormal):
-        free = pm.LogNormal("scales_free", np.log(scale), family.sigma, dims=dims or None)
+        free = pm.LogNormal(name, np.log(scale), family.sigma, dims=dims or None)
     else:
         free = _inverse_gamma_scales(family, scale, dims or None)
     if "feature" not in dims:
@@ -251,11 +270,13 @@ def _correlation_factors(resolved: ResolvedSpec) -> Any:
     """Declare the partial correlations; return Cholesky factors (cluster or 1, D, D)."""
     size = resolved.n_features
     rows, columns = np.tril_indices(size, -1)
-    shape = resolved.spec.priors.eta + 0.5 * (size - 2 - columns)
+    shape = resolved.eta + 0.5 * (size - 2 - columns)
     beta = pm.Beta("partial_correlations_beta", shape, shape, dims=resolved.structure.pair_dims)
     flat = pt.atleast_2d(beta)
-    empty = pt.zeros((flat.shape[0], size, size))
-    partial = empty[:, rows, columns].set(2.0 * flat - 1.0)
-    gaps = (empty + 1.0)[:, rows, columns].set(2.0 * pt.sqrt(flat * (1.0 - flat)))
+    place = np.full((size, size), len(rows))
+    place[rows, columns] = np.arange(len(rows))
+    half = pt.full((flat.shape[0], 1), 0.5)  # no correlation; pytensor 3.3.8 fuses `.set` wrongly
+    whole = pt.concatenate([flat, half], axis=1)[:, place]
+    partial, gaps = 2.0 * whole - 1.0, 2.0 * pt.sqrt(whole * (1.0 - whole))
     before = pt.concatenate([pt.ones_like(gaps[:, :, :1]), gaps[:, :, :-1].cumprod(axis=2)], axis=2)
     return (partial + np.eye(size)) * before * np.tri(size)

@@ -1,17 +1,19 @@
 """A specification with every prior as a number in the units of the data."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from bayesgmm.model.components import STRUCTURES, Contamination, Noise, Structure, Tails
+from bayesgmm.model.components import Contamination, Noise, Structure, Tails
+from bayesgmm.model.components.loadings import loading_names
+from bayesgmm.model.correlation_prior import eta_of
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.scale_priors import ScalePrior, scale_prior
 from bayesgmm.model.spec import MixtureSpec
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["USUAL_NOISE", "ResolvedSpec"]
 
@@ -48,6 +50,9 @@ class ResolvedSpec:
         Lowest and highest values of the noise's box, where there is noise.
     names : tuple of str
         What the user calls the clusters, in the order of their numbers; empty where they have none.
+    pivots : tuple of int
+        The features that come first in the order in which loadings are triangular; empty without
+        factors.
     """
 
     spec: MixtureSpec
@@ -63,11 +68,27 @@ class ResolvedSpec:
     class_groups: tuple[int, ...] = ()
     box: Array | None = None
     names: tuple[str, ...] = ()
+    pivots: tuple[int, ...] = ()
+
+    @cached_property
+    def order(self) -> IntArray:
+        """The features in the order in which loadings are triangular: (feature,), or none."""
+        others = [d for d in range(self.n_features) if d not in self.pivots]
+        return np.array([*self.pivots, *others] if self.pivots else [], dtype=np.int64)
+
+    @property
+    def factor_coords(self) -> dict[str, list[Any]]:
+        """Names along factor, and along loading (those below the diagonal); none without them."""
+        if not self.structure.has_loadings:
+            return {}
+        q = self.structure.n_factors
+        names = loading_names(self.features, self.order, q)
+        return {"factor": list(range(1, q + 1)), "loading": names}
 
     @property
     def structure(self) -> Structure:
         """The covariance structure."""
-        return STRUCTURES[self.spec.covariance]
+        return self.spec.structure
 
     @property
     def tails(self) -> Tails | None:
@@ -144,6 +165,11 @@ class ResolvedSpec:
         return self.spec.n_parameters(self.n_features)
 
     @property
+    def n_coordinates(self) -> int:
+        """Number of unconstrained coordinates of the posterior."""
+        return self.spec.n_coordinates(self.n_features)
+
+    @property
     def own_blocks(self) -> tuple[str, ...]:
         """Blocks of coordinates that hold an entry for each cluster, weights aside."""
         own_nu = self.tails is not None and self.tails.own
@@ -170,6 +196,11 @@ class ResolvedSpec:
         if self.noise is None:
             return self.concentration
         return np.append(self.concentration, self.noise.concentration)
+
+    @cached_property
+    def eta(self) -> float:
+        """The shape of the LKJ prior of the correlations."""
+        return eta_of(self.spec.priors, self.n_features)
 
     @property
     def scale_prior(self) -> ScalePrior:
@@ -251,15 +282,16 @@ class ResolvedSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; `from_dict` reads them."""
-        arrays = {
-            name: value.tolist() for name, value in vars(self).items() if hasattr(value, "tolist")
-        }
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        arrays = {name: value.tolist() for name, value in given.items() if hasattr(value, "tolist")}
         texts: dict[str, Any] = {"features": list(self.features)}
         if self.classes:
             texts["classes"] = list(self.classes)
             texts["class_groups"] = list(self.class_groups)
         if self.names:
             texts["names"] = list(self.names)
+        if self.pivots:
+            texts["pivots"] = list(self.pivots)
         return {"spec": self.spec.to_dict(), **texts, **arrays}
 
     @classmethod
@@ -268,7 +300,7 @@ class ResolvedSpec:
         arrays = {
             name: np.asarray(value, dtype=float)
             for name, value in values.items()
-            if name not in ("spec", "features", "classes", "class_groups", "names")
+            if name not in ("spec", "features", "classes", "class_groups", "names", "pivots")
         }
         return cls(
             spec=MixtureSpec.from_dict(values["spec"]),
@@ -276,5 +308,6 @@ class ResolvedSpec:
             classes=tuple(values.get("classes", ())),
             class_groups=tuple(values.get("class_groups", ())),
             names=tuple(values.get("names", ())),
+            pivots=tuple(values.get("pivots", ())),
             **arrays,
         )

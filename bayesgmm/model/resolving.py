@@ -11,6 +11,7 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ERROR_PER_STEP, LARGEST_PRIOR, LARGEST_STEP, SMALLEST_PRIOR
 from bayesgmm.model.components import STRUCTURES, Noise, Structure
+from bayesgmm.model.components.loadings import pivots_of
 from bayesgmm.model.numbering import named
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.spec import MixtureSpec, Priors, is_by_cluster
@@ -77,7 +78,8 @@ def resolve(
     """
     priors, size, k = spec.priors, data.n_features, spec.n_components
     centre, spread = data.centre(), data.spread()
-    structure = STRUCTURES[spec.covariance]
+    structure = spec.structure
+    _refuse_factors(spec, structure, size)
     if sampled:
         require_posterior(spec.covariance)
     relative = priors.units == "relative"
@@ -109,6 +111,7 @@ def resolve(
         classes=() if data.annotations is None else data.annotations.classes,
         class_groups=() if data.annotations is None else data.annotations.class_groups,
         box=None if spec.noise is None else _box(spec, data, steps),
+        pivots=_pivots(data, structure),
     )
     _refuse_extremes(found)
     return found if names is None else named(found, names)
@@ -120,6 +123,46 @@ def _box(spec: MixtureSpec, data: Dataset, steps: Array) -> Array:
         *data.ranges(), steps, data.n_counted, spec.noise_concentration, data.features
     )
     return np.stack([noise.low, noise.high])
+
+
+def _pivots(data: Dataset, structure: Structure) -> tuple[int, ...]:
+    """Return the features on which loadings are large, as far as the first rows show."""
+    if not structure.has_loadings:
+        return ()
+    _, rows = next(iter(data.blocks()))
+    scaled = np.where(np.isnan(rows), 0.0, (rows - data.centre()) / data.spread())
+    return pivots_of(scaled.T @ scaled / len(scaled), structure.n_factors)
+
+
+def _refuse_factors(spec: MixtureSpec, structure: Structure, size: int) -> None:
+    """Raise ConfigError for more factors than features, and for what factors are not known with."""
+    if not structure.has_loadings:
+        return
+    if size == 1 or structure.n_factors > size:
+        raise ConfigError(
+            f"n_factors must be from 1 to the number of features, of which there must be at least "
+            f"2; got {structure.n_factors} with {size}.",
+            key="n_factors",
+            value=spec.n_factors,
+        )
+    if spec.family == "contaminated":
+        raise ConfigError(
+            Advice(
+                Option("family", "contaminated"),
+                " is not known with factors; take ",
+                Option("family", "t"),
+                ".",
+            ),
+            key="family",
+            value=spec.family,
+        )
+    if is_by_cluster(spec.priors.scale):
+        raise ConfigError(
+            "scale takes no rows by cluster where there are factors: give one number or one a "
+            "feature.",
+            key="scale",
+            value=spec.priors.scale,
+        )
 
 
 def _refuse_families(spec: MixtureSpec, structure: Structure) -> None:
@@ -159,7 +202,7 @@ def require_posterior(covariance: str) -> None:
 
 def _scale(spec: MixtureSpec, size: int) -> Array:
     """Return the numbers of the scales' prior before their units: (feature,) or by cluster."""
-    priors, structure = spec.priors, STRUCTURES[spec.covariance]
+    priors, structure = spec.priors, spec.structure
     if priors.scale_family == "inverse_gamma":
         if size > 1:
             raise ConfigError(
@@ -209,8 +252,9 @@ def _refuse_extremes(found: ResolvedSpec) -> None:
         with np.errstate(over="ignore", divide="ignore"):
             rates = {"scale_rate": unit**2} if priors.scale_rate else {"hyper_rate": unit**-2}
         of_data |= rates
-    plain = ("concentration", "scale_sigma", "scale_shape", "hyper_shape", "eta")
-    for name, value in {**of_data, **{name: getattr(priors, name) for name in plain}}.items():
+    plain = ("concentration", "scale_sigma", "scale_shape", "hyper_shape")
+    given = {name: getattr(priors, name) for name in plain} | {"eta": found.eta}
+    for name, value in {**of_data, **given}.items():
         numbers = np.asarray(value, dtype=float)
         if not ((numbers >= low) & (numbers <= high)).all():
             raise _extreme(name, getattr(priors, name), f"{low:g} to {high:g}", name in of_data)

@@ -10,8 +10,8 @@ import numpy as np
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count, check_texts
 from bayesgmm.errors import ConfigError
-from bayesgmm.model.components import distinct_structure
-from bayesgmm.model.spec import COVARIANCES, MixtureSpec, kind_in_words, our_name
+from bayesgmm.model.components import FACTORED, SAMPLED, distinct_structure
+from bayesgmm.model.spec import MixtureSpec, kind_in_words, our_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,13 +193,13 @@ def once_each(same: Mapping[MixtureSpec, MixtureSpec]) -> list[str]:
 def facts_of_model(spec: MixtureSpec) -> dict[str, Any]:
     """Return what tells a model from others with its K: the first columns of its row in a table.
 
-    There are no factors: the column says so.
+    n_factors is None where a structure has none.
     """
     return {
         "covariance": str(spec.covariance),
         "family": spec.family_words,
         "noise": spec.noise,
-        "n_factors": None,
+        "n_factors": spec.n_factors,
     }
 
 
@@ -228,16 +228,24 @@ def kinds_in(table: "pd.DataFrame") -> list[str]:
 def _one_each(table: "pd.DataFrame") -> list[MixtureSpec]:
     """Return the model of each row with one component in the place of K."""
     return [
-        MixtureSpec(1, name, **_family_in(family), noise="uniform" if noise == "uniform" else None)
-        for name, family, noise in _facts_in(table)
+        MixtureSpec(
+            1,
+            name,
+            **_family_in(family),
+            noise="uniform" if noise == "uniform" else None,
+            n_factors=n_factors,
+        )
+        for name, family, noise, n_factors in _facts_in(table)
     ]
 
 
-def _facts_in(table: "pd.DataFrame") -> Iterator[tuple[Any, Any, Any]]:
-    """Yield structure, family and noise of each row."""
+def _facts_in(table: "pd.DataFrame") -> Iterator[tuple[Any, Any, Any, int | None]]:
+    """Yield structure, family, noise and number of factors of each row."""
     families = table["family"] if "family" in table else ["normal"] * len(table)
     noises = table["noise"] if "noise" in table else [None] * len(table)
-    return zip(table["covariance"], families, noises, strict=True)
+    counts = table["n_factors"] if "n_factors" in table else [None] * len(table)
+    factors = [int(q) if q is not None and q == q else None for q in counts]  # NaN for none
+    return zip(table["covariance"], families, noises, factors, strict=True)
 
 
 def _family_in(words: str) -> dict[str, Any]:
@@ -312,6 +320,39 @@ def counts_in(n_components: Any, most: int) -> list[int]:
     return numbers
 
 
+def structures_in(covariance: Any, n_factors: Any = None) -> list[dict[str, Any]]:
+    """Return the structures asked for, each with every number of factors where it has any.
+
+    Raises
+    ------
+    ConfigError
+        Where factors are of no structure, or one of these has no number of them.
+
+    Examples
+    --------
+    >>> structures_in(["full", "factor"], [1, 2])[1:]
+    [{'covariance': 'factor', 'n_factors': 1}, {'covariance': 'factor', 'n_factors': 2}]
+    """
+    names = covariances_in(covariance)
+    with_factors = [name for name in names if name in FACTORED]
+    if n_factors is None:
+        return [{"covariance": name} for name in names]
+    counts = list(n_factors) if isinstance(n_factors, Iterable) else [n_factors]
+    counts = [check_count("n_factors", q) for q in counts]
+    if not with_factors or not counts or len(set(counts)) < len(counts):
+        raise ConfigError(
+            "n_factors must be one number or several, each once, and covariance one that has "
+            f"factors, such as 'factor'; got {shown(n_factors)} and {shown(covariance)}.",
+            key="n_factors",
+            value=n_factors,
+        )
+    return [
+        {"covariance": name} | ({} if q is None else {"n_factors": q})
+        for name in names
+        for q in (counts if name in FACTORED else [None])
+    ]
+
+
 def covariances_in(value: Any) -> tuple[Any, ...]:
     """Return the covariance structures asked for, by our names: one, several, or "all".
 
@@ -324,11 +365,11 @@ def covariances_in(value: Any) -> tuple[Any, ...]:
     --------
     >>> covariances_in("tied"), covariances_in(["VVV", "tied"])
     (('tied',), ('full', 'tied'))
-    >>> covariances_in("all") == COVARIANCES
+    >>> covariances_in("all") == SAMPLED
     True
     """
     if isinstance(value, str) and value == "all":
-        return COVARIANCES
+        return SAMPLED
     several = isinstance(value, Iterable) and not isinstance(value, str)
     given = check_texts("covariance", value) if several else [value]
     names = tuple(map(our_name, given))

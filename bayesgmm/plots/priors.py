@@ -100,7 +100,7 @@ def prior_posterior(
     resolved, mixture = _resolved(draws), to_show(draws, n_draws=_DRAWS)
     known = units_of(posterior, units)
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
-    has_pairs = resolved.structure.has_correlations(resolved.n_features)
+    has_pairs = resolved.structure.has_free_correlations and resolved.n_features > 1
     columns = max(len(places), 1 + has_pairs)
     lone = len(places) == 1
     axes = new_grid(1, 3, 9.0, 3.4).T if lone else new_grid(3, columns, 1.4 + 2.6 * columns, 6.6)
@@ -116,11 +116,13 @@ def prior_posterior(
         pooled = pooled.reshape(-1, resolved.n_components)
         name = "correlation" if resolved.n_features == 2 else "correlations, all pairs"
         _draw_against(axes[0, 1], pooled, clusters, laws["correlations"], name, (-1.0, 1.0))
+    kind = "unique scale" if resolved.structure.has_loadings else "scale"
     for column, place in enumerate(places):
         label = axis_label(mixture.draws.features[place], known)
-        mean, scale = parameters.means[..., place], parameters.scales[..., place]
+        scales = parameters.scales if parameters.unique_scales is None else parameters.unique_scales
+        mean, scale = parameters.means[..., place], scales[..., place]
         _draw_against(axes[1, column], mean, clusters, laws["means"](place), f"mean of {label}")
-        _draw_against(axes[2, column], scale, clusters, laws["scales"](place), f"scale of {label}")
+        _draw_against(axes[2, column], scale, clusters, laws["scales"](place), f"{kind} of {label}")
     for ax in axes[:, 1:].ravel() if not lone else axes[1:].ravel():
         ax.set_ylabel("")
     entitle(axes[0, 0], f"Prior against posterior, K = {resolved.n_components}", columns=5)
@@ -138,7 +140,7 @@ def _marginals(resolved: ResolvedSpec) -> dict[str, Any]:
     from scipy import stats
 
     total = resolved.concentrations.sum()
-    shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
+    shape = resolved.eta + resolved.n_features / 2 - 1
 
     def weights() -> list[Any]:
         own = np.unique(resolved.concentrations)
@@ -266,7 +268,7 @@ def prior_predictive(
         raise ConfigError("prior_predictive needs a spec beside data.")
     else:
         data, spec = as_dataset(source, columns), as_spec(spec, covariance)
-        check_components(data, spec.n_components)
+        check_components(data, spec.n_components, correlated=spec.has_correlations)
         resolved = resolve(spec, data)
         rows = table_of(data, resolved.n_components)
     rows = counting_rows(rows)

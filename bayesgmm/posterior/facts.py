@@ -196,6 +196,12 @@ def _resolved(given: dict[str, Any]) -> ResolvedSpec:
         right = value.shape in shapes and bool(abs(value).max() < float("inf")) and low
         _check(right, f"its attribute resolved has a wrong {name}")
     _check(len(resolved.names) in (0, k), "its attribute resolved has wrong names of clusters")
+    with_pivots = resolved.structure.n_factors
+    _check(
+        len(set(resolved.pivots)) == len(resolved.pivots) == with_pivots
+        and all(isinstance(d, int) and 0 <= d < resolved.n_features for d in resolved.pivots),
+        "its attribute resolved has wrong pivots of factors",
+    )
     groups = resolved.class_groups
     _check(
         len(groups) == len(resolved.classes) <= k and all(isinstance(g, int) for g in groups),

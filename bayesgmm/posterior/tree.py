@@ -60,6 +60,8 @@ _PARAMETER_DIMS = {
     "nu": ("cluster",),
     "inflation": (),
     "good_share": (),
+    "loadings": ("cluster", "feature", "factor"),
+    "unique_scales": ("cluster", "feature"),
 }
 _SAMPLE = ("chain", "draw")
 _CONSTANTS = ("centre", "spread", "resolution")
@@ -90,7 +92,7 @@ def posterior_tree(
     parameters : Parameters
         Arrays of shape (chain, draw, ...), data units.
     free : mapping of str to array
-        The free variables scales_free and partial_correlations_beta, (chain, draw, ...).
+        The free variables such as scales_free and partial_correlations_beta, (chain, draw, ...).
     data : Dataset
     resolved : ResolvedSpec
     log_likelihood : array of shape (chain, draw, obs) or None, nats
@@ -154,7 +156,9 @@ def _posterior(
     has_correlations = structure.has_correlations(resolved.n_features)
     dims = {
         **_PARAMETER_DIMS,
-        "scales_free": structure.scale_dims,
+        structure.scale_name: structure.scale_dims,
+        "loadings_diagonal": structure.loading_dims("factor"),
+        "loadings_below": structure.loading_dims("loading"),
         "partial_correlations_beta": structure.pair_dims,
         "nu_free": ("cluster",) if resolved.tails is not None and resolved.tails.own else (),
         "weights_of_parts": ("part",),
@@ -177,6 +181,7 @@ def _posterior(
     }
     if has_correlations:
         coords["pair"] = pair_names(features)
+    coords |= resolved.factor_coords
     if parameters.noise is not None:
         coords["part"] = [*map(str, clusters), NOISE]
     return xr.Dataset({k: ((*_SAMPLE, *dims[k]), v) for k, v in values.items()}, coords)

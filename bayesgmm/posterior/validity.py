@@ -118,6 +118,16 @@ def _own_rules(posterior: xr.Dataset, resolved: ResolvedSpec | None) -> dict[str
             if name in posterior and posterior[name].dims[2:] == rule.dims
         }
     structure = resolved.structure
+    if structure.has_loadings:
+        return {
+            "scales": _SCALES,
+            "correlations": _Rule(("cluster", "pair"), _within_one, "between -1 and 1"),
+            "unique_scales": _Rule(_SCALES.dims, _positive, "above 0"),
+            "unique_scales_free": _Rule(structure.scale_dims, _positive, "above 0"),
+            "loadings": _Rule(("cluster", "feature", "factor"), np.isfinite, "finite"),
+            "loadings_diagonal": _Rule(structure.loading_dims("factor"), _positive, "above 0"),
+            "loadings_below": _Rule(structure.loading_dims("loading"), np.isfinite, "finite"),
+        }
     return {
         "scales": _SCALES,
         "correlations": _Rule(("cluster", "pair"), _within_one, "between -1 and 1"),
@@ -142,6 +152,9 @@ def _blocks(values: Array) -> Iterator[Array]:
         yield values[start : start + step] if values.ndim else values
 
 
+_NAMED = ("feature", "cluster", "obs", "mode", "class", "pair", "factor", "loading")
+
+
 def _check_names(
     groups: Mapping[str, xr.Dataset], sizes: Mapping[str, int], resolved: ResolvedSpec | None
 ) -> None:
@@ -149,7 +162,7 @@ def _check_names(
     names: dict[str, NDArray[Any]] = {}
     known = [groups[name] for name in _RULES if name in groups]
     for group in known:
-        for dim in ("feature", "cluster", "obs", "mode", "class", "pair", *_SAMPLE):
+        for dim in (*_NAMED, *_SAMPLE):
             if dim in group.coords:
                 coordinate = group[dim].values
                 right = group[dim].dims == (dim,) and coordinate.dtype.kind in "iuUOMmb"
@@ -169,6 +182,8 @@ def _check_names(
         _require(resolved.n_components == sizes["cluster"], "its clusters are not its model's")
         if "pair" in names:
             _require(names["pair"].tolist() == pair_names(features), "its pairs are wrong")
+        for dim, expected in resolved.factor_coords.items():
+            _require(names[dim].tolist() == expected, f"its names along {dim} are wrong")
 
 
 def _check_facts(
@@ -310,6 +325,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
             "means",
             "scales_free",
             "partial_correlations_beta",
+            "unique_scales_free",
+            "loadings",
             "nu_free",
             "contamination",
         )
@@ -343,6 +360,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "means": _rule(("mode", "cluster", "feature"), np.isfinite, "finite"),
         "scales": _rule(("mode", "cluster", "feature"), _positive, "above 0"),
         "correlations": _rule(("mode", *_MATRICES.dims), _correlations, _MATRICES.words),
+        "loadings": _rule(("mode", "cluster", "feature", "factor"), np.isfinite, "finite"),
+        "unique_scales": _rule(("mode", "cluster", "feature"), _positive, "above 0"),
         "log_posterior": _rule(("mode",), np.isfinite, "finite"),
         "log_mass": _rule(("mode",), np.isfinite, "finite"),
         "share": _rule(("mode",), _share, "between 0 and 1"),
@@ -356,5 +375,5 @@ _NEEDED = {
     "log_likelihood": {"x"},
     "observed_data": {"x"},
     "observed_sample": {"x"},
-    "posterior_modes": set(_RULES["posterior_modes"]),
+    "posterior_modes": _RULES["posterior_modes"].keys() - {"loadings", "unique_scales"},
 }

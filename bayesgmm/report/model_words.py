@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesgmm.limits import ERROR_PER_STEP
+from bayesgmm.model.correlation_prior import correlation_interval
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.scale_priors import HalfNormal, InverseGamma, LogNormal, ScalePrior
@@ -47,6 +48,8 @@ _DEFAULT_REASONS = (
         "LKJ(2) is nearly flat and falls off towards -1 and 1, where covariances are singular.",
     ),
 )
+_MANY_FEATURES = 8
+_NARROWER = "; the more features, the less one may be"
 
 _SURVEY = (
     "The rows have the weights of a survey, scaled to sum to their number. The draws are those of "
@@ -76,18 +79,20 @@ def model(subject: Subject) -> Section:
             "marginalised out."
         ),
         Formula(mixture_formula(resolved)),
-        Formula("covariance" if correlated else "covariance_diagonal"),
+        Formula(_covariance(resolved)),
         Text(
             f"The covariance structure is “{structure.name}”"
             f"{f' ({structure.mclust} in mclust)' if structure.mclust else ''}. "
             f"{structure.words}"
         ),
-        Text(_symbols(correlated)),
+        Text(_symbols(resolved)),
         *of_families(resolved),
         Formula(_formula(resolved)),
     ]
-    if correlated:
+    if structure.has_free_correlations and correlated:
         blocks.append(Formula("lkj"))
+    if structure.has_loadings:
+        blocks.append(Text(_factors(resolved)))
     blocks += [_priors(resolved), *_reasons(subject, resolved)]
     blocks += [Text(_origin(resolved)), Text(_recording(resolved))]
     if resolved.classes:
@@ -105,8 +110,32 @@ def _formula(resolved: ResolvedSpec) -> str:
     return f"{resolved.spec.priors.scale_family}{'_common' if common else ''}"
 
 
-def _symbols(correlated: bool) -> str:
+def _covariance(resolved: ResolvedSpec) -> str:
+    """Name the formula of the covariances."""
+    if resolved.structure.has_loadings:
+        return "covariance_factors"
+    correlated = resolved.structure.has_correlations(resolved.n_features)
+    return "covariance" if correlated else "covariance_diagonal"
+
+
+def _factors(resolved: ResolvedSpec) -> str:
+    """Say what factors are, which prior loadings have, and what a rotation leaves open."""
+    q = resolved.structure.n_factors
+    count = "one factor" if q == 1 else f"{q} factors"
+    return (
+        f"There {'is' if q == 1 else 'are'} {count} a cluster: Λ are the loadings and u the unique "
+        "scales, which take the place of s in the priors below. Before any rotation each loading "
+        f"of feature d is Normal(0, sd s_d{'' if q == 1 else f' / √{q}'}), s_d being the prior's "
+        f"{'median' if isinstance(resolved.scale_prior, LogNormal) else 'scale'} of u_d: neither a "
+        "rotation of the factors, which changes no density, nor the order of the features matters. "
+        "Loadings of the draws are turned towards one another before they are summarised, and left "
+        "out where the draws do not agree on a factor."
+    )
+
+
+def _symbols(resolved: ResolvedSpec) -> str:
     """Say what the letters of the formulas stand for."""
+    correlated = resolved.structure.has_free_correlations and resolved.n_features > 1
     correlations = ", Ω the correlation matrices" if correlated else ""
     return (
         f"Here x is a row, w are the weights, μ the means, s the scales{correlations} and h the "
@@ -116,7 +145,7 @@ def _symbols(correlated: bool) -> str:
 
 
 def _priors(resolved: ResolvedSpec) -> Table:
-    priors, structure = resolved.spec.priors, resolved.structure
+    structure = resolved.structure
     concentration = resolved.concentration
     listed = ", ".join(plain(value) for value in concentration[:6])
     flat = bool(np.all(resolved.concentrations == 1.0))
@@ -129,8 +158,9 @@ def _priors(resolved: ResolvedSpec) -> Table:
     ]
     rows += _mean_priors(resolved)
     rows += _scale_priors(resolved)
-    if structure.has_correlations(resolved.n_features):
-        rows.append(("correlation matrix", f"LKJ({priors.eta:g})", _correlation_range(resolved)))
+    if structure.has_free_correlations and resolved.n_features > 1:
+        law = f"LKJ({resolved.eta:.4g})"
+        rows.append(("correlation matrix", law, _correlation_range(resolved)))
     rows += family_priors(resolved)
     caption = (
         "The priors in the units of the data. Shared parameters have one common prior. "
@@ -183,13 +213,16 @@ def _mean_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
 
 def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     structure, rows = resolved.structure, []
+    what = "unique scale" if structure.has_loadings else "scale"
     features = structure.scale_names(resolved.features)
     for name, numbers in _by_cluster(resolved.scale_rows[:, : len(features)], resolved):
         for feature, scale in zip(features, numbers, strict=True):
             ends = resolved.scale_prior.marginal(scale).ppf([0.025, 0.975])
             low, high = (significant(end) for end in ends)
             says = f"95 % between {low} and {high}"
-            rows.append((f"scale (sd) of {feature}{name}", _law(resolved.scale_prior, scale), says))
+            rows.append(
+                (f"{what} (sd) of {feature}{name}", _law(resolved.scale_prior, scale), says)
+            )
     return rows
 
 
@@ -208,11 +241,9 @@ def _law(family: ScalePrior, scale: float) -> str:
 
 
 def _correlation_range(resolved: ResolvedSpec) -> str:
-    from scipy.stats import beta
-
-    shape = resolved.spec.priors.eta + resolved.n_features / 2 - 1
-    end = 2 * float(beta(shape, shape).ppf(0.975)) - 1
-    return f"each correlation: 95 % between {significant(-end, 2)} and {significant(end, 2)}"
+    end = significant(correlation_interval(resolved.eta, resolved.n_features), 2)
+    few = "" if resolved.n_features < _MANY_FEATURES else _NARROWER
+    return f"each correlation 95 % within ±{end} at D = {resolved.n_features}{few}"
 
 
 def _origin(resolved: ResolvedSpec) -> str:

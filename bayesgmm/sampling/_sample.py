@@ -272,7 +272,7 @@ def _log_posterior_of(
             "'stephens', 'ecr' or 'pivot', got None.",
             key="relabel",
         )
-    check_components(data, spec.n_components)
+    check_components(data, spec.n_components, correlated=spec.has_correlations)
     require_whole_weights(data)
     return posterior_of(resolve(spec, data, names=names), data)
 

@@ -23,8 +23,8 @@ __all__ = ["assemble"]
 _PRIOR_NAMES = {
     "weights": "weights",
     "means": "means",
-    "scales": "scales_free",
-    "pairs": "partial_correlations_beta",
+    "scales": "",  # what the structure calls them
+    "pairs": "",
     "nu": "nu_free",
     "contamination": "contamination",
 }
@@ -99,7 +99,10 @@ def assemble(
 
     present = {"weights": resolved.n_parts > 1}
     present |= {name: name in log_posterior.slices for name in ("pairs", "nu", "contamination")}
-    names = _PRIOR_NAMES if resolved.noise is None else {**_PRIOR_NAMES, "weights": _OF_PARTS}
+    if resolved.structure.has_loadings:
+        present["pairs"] = True
+    names = {**_PRIOR_NAMES, **resolved.structure.prior_names}
+    names |= {} if resolved.noise is None else {"weights": _OF_PARTS}
     return posterior_tree(
         parameters.each(shaped),
         {name: shaped(value) for name, value in log_posterior.free(draws).items()},

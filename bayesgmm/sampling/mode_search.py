@@ -158,7 +158,11 @@ def _coordinates(log_posterior: LogPosterior, start: Parameters) -> Array:
     tiny = np.finfo(float).tiny
     return log_posterior.unconstrain(
         start._replace(
-            weights=np.maximum(start.weights, tiny), scales=unit * scales, correlations=correlations
+            weights=np.maximum(start.weights, tiny),
+            scales=unit * scales,
+            correlations=correlations,
+            loadings=None,
+            unique_scales=None,
         )
     )
 

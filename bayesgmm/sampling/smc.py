@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import first_rows
+from bayesgmm.model.components.loadings import draw_loadings
 from bayesgmm.model.scale_priors import log_gamma_draws
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import end_if_stopped, in_threads
@@ -276,9 +277,13 @@ def draw_prior(log_posterior: LogPosterior, size: int, rng: np.random.Generator)
     pairs = structure.pairs_shape(n_clusters, n_features)
     if pairs != (0,):
         columns = np.tril_indices(n_features, -1)[1]
-        shapes = resolved.spec.priors.eta + 0.5 * (n_features - 2 - columns)
+        shapes = resolved.eta + 0.5 * (n_features - 2 - columns)
         up, down = np.log(rng.standard_gamma(shapes, (2, size, *pairs)))
         parts.append(up - down)
+    if structure.has_loadings:
+        sets = structure.n_pair_sets(n_clusters)
+        scale = np.broadcast_to(resolved.scale_rows / unit, (n_clusters, n_features))[:sets]
+        parts += draw_loadings(scale, resolved.order, structure.n_factors, size, rng)
     if resolved.tails is not None:
         nu = resolved.tails.draws((size, n_clusters), rng)
         parts.append(resolved.tails.free(nu))

@@ -15,6 +15,7 @@ __all__ = ["GROUP", "group_of_modes", "modes_of", "parameters_of_modes"]
 
 GROUP = "posterior_modes"
 _LAYERS = ("inflation", "good_share")
+_FURTHER = ("nu", *_LAYERS, "loadings", "unique_scales")
 _SQUARE = ("mode", "cluster", "feature", "feature_bis")
 
 
@@ -44,6 +45,7 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
             **({} if stacked.noise is None else {"noise_weight": ("mode", stacked.noise)}),
             **({} if stacked.nu is None else {"nu": (_SQUARE[:2], stacked.nu)}),
             **{name: ("mode", value) for name, value in layers.items() if value is not None},
+            **_factors_in(stacked),
             "log_posterior": ("mode", density),
             "log_mass": ("mode", log_mass),
             "share": ("mode", laplace_shares(modes)),
@@ -56,6 +58,16 @@ def group_of_modes(log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) 
             "feature_bis": features,
         },
     )
+
+
+def _factors_in(stacked: Parameters) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Return loadings and unique scales, where there are factors."""
+    if stacked.loadings is None or stacked.unique_scales is None:
+        return {}
+    return {
+        "loadings": ((*_SQUARE[:3], "factor"), stacked.loadings),
+        "unique_scales": (_SQUARE[:3], stacked.unique_scales),
+    }
 
 
 def modes_of(tree: xr.DataTree, log_posterior: LogPosterior) -> list[PosteriorMode]:
@@ -84,7 +96,7 @@ def _parameters(group: xr.Dataset, log_posterior: LogPosterior) -> Parameters:
     )
     others = {
         name: group[stored].values
-        for name, stored in {"noise": "noise_weight", **{n: n for n in ("nu", *_LAYERS)}}.items()
+        for name, stored in {"noise": "noise_weight", **{n: n for n in _FURTHER}}.items()
         if stored in group
     }
     return Parameters(**arrays, covariances=covariances, **others)

@@ -18,6 +18,8 @@ _WORDS = {
     "means": "mean",
     "scales": "standard deviation",
     "correlations": "correlation",
+    "loadings": "loading on a factor",
+    "unique_scales": "standard deviation beside the factors",
     "nu": "degrees of freedom",
     "log_likelihood": "log likelihood",
     "sorted_weights": "weight by rank",

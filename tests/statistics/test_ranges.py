@@ -141,6 +141,34 @@ def test_no_more_rows_than_features_is_refused(n_obs):
         bayesgmm.sample(RNG(1).normal(size=(n_obs, 4)), 1)
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.DataWarning")
+@pytest.mark.parametrize("covariance", ["diag", "spherical"])
+def test_no_more_rows_than_features_is_fitted_without_correlations(covariance):
+    """At K = 1 the maximum has a closed form."""
+    rows = RNG(1).normal(size=(6, 12)) * np.arange(1.0, 13.0)
+    fit = bayesgmm.fit_em(rows, 1, covariance=covariance, seed=1, n_starts=4)
+    variances = rows.var(axis=0)
+    if covariance == "spherical":
+        variances = np.full(12, variances.mean())
+    expected = -3.0 * (12 * np.log(2.0 * np.pi) + np.log(variances).sum() + 12)
+    assert fit.log_likelihood == pytest.approx(expected, abs=1e-9)
+    tree = bayesgmm.sample(
+        rows, 2, covariance=covariance, draws=50, tune=200, chains=2, seed=1, relabel=None
+    )
+    assert all(np.isfinite(v).all() for v in tree["posterior"].data_vars.values())
+
+
+def test_what_the_prior_decides_of_few_rows_is_said():
+    rows = np.r_[RNG(1).normal(size=(8, 20)), 9.0 + RNG(2).normal(size=(7, 20))]
+    words = "Each scale of a cluster rests on about 8 rows; the default prior counts for 9%"
+    with pytest.warns(DataWarning, match=words):
+        bayesgmm.fit_map(rows, 2, covariance="diag", seed=1, n_starts=2)
+    with pytest.raises(DataError, match="15 rows cannot show the spread of 20 features.*'diag'"):
+        bayesgmm.bic_grid(rows, [1], ["full"])
+    with pytest.raises(DataError, match="'x1', 'x3' are collinear"):
+        bayesgmm.fit_em(np.c_[rows[:, :2], rows[:, 0], rows], 2, covariance="diag")
+
+
 def test_hardly_more_rows_than_features_is_warned_of_and_sampled():
     rows = RNG(1).normal(size=(6, 4))
     with pytest.warns(DataWarning, match="the prior dominates"):

@@ -8,7 +8,8 @@ weights    log w of the clusters, and of the noise after them if there is one, l
            last left out;
 means      (cluster, feature);
 scales     log s in their own shape (shared or scalar axes absent);
-pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,);
+pairs      log odds of (1 + y) / 2, y the partial correlations, (cluster, pair) or (pair,); or the
+           loadings of factors (`.loadings`), the scales being those of their unique parts;
 nu         log(nu - 1) where degrees of freedom are unknown, (cluster,) or one;
 layers     log(eta - 1) and log odds of a where components are contaminated (`.layers`).
 """
@@ -24,6 +25,7 @@ from bayesgmm.likelihood.compiled.layers import (
     read_layers,
     write_layers,
 )
+from bayesgmm.likelihood.compiled.loadings import factorise_loadings, unpack_loadings
 from bayesgmm.likelihood.compiled.memory import aligned_empty, part
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, whiten
 from bayesgmm.runtime.compiling import compiled
@@ -49,7 +51,7 @@ __all__ = [
 
 LOG_4 = math.log(4.0)
 _HEADER = 32
-_N_SCALARS, _N_CONSTANTS = 20, 6
+_N_SCALARS, _N_CONSTANTS = 21, 6
 LOG_NORMAL, HALF_NORMAL, INVERSE_GAMMA = 0, 1, 2  # families of the prior of the scales
 
 
@@ -76,6 +78,7 @@ class Problem(NamedTuple):
     n_layers: int  # Gaussians a cluster: 2 where it is contaminated (`.layers`), else 1
     excess_location: float  # median of log(eta - 1), of which the prior is Normal
     excess_sigma: float
+    n_factors: int  # 0 where covariances are those of scales and correlations
     constants: Array  # (6,) normalising constants of weights, means, scales, pairs, nu, layers
     concentration: Array  # (part,)
     nu: Array  # (cluster or 0,), degrees of freedom where they are known
@@ -83,6 +86,7 @@ class Problem(NamedTuple):
     mean_scale: Array  # (cluster, feature)
     prior_scale: Array  # (scale set, feature)
     resolution: Array  # (feature,)
+    order: Array  # (feature,), in which loadings are triangular; (0,) without factors
     blocks: Array  # (blocks, feature, BLOCK)
 
 
@@ -101,6 +105,7 @@ class Point(NamedTuple):
     correlation_factors: Array  # the same shape: C, Omega = C C'
     roots: Array  # (group, feature, feature): diag(s) C
     factors: Array  # the same shape: L, L L' = root root' + diag(h^2)
+    loadings: Array  # (pair set, feature, factor)
     layers: Array  # (3,), eta, log a and log(1 - a); or (0,)
     seen_log_weights: Array  # (normal, then the noise): of the Gaussians that passes see
     seen_means: Array  # (normal, feature)
@@ -143,7 +148,9 @@ def read(flat: Array) -> Problem:
     means = nu + n_tails
     scales = means + 2 * n_clusters * n_features
     resolution = scales + n_scale_sets * n_features
-    start = (resolution + n_features + 7) // 8 * 8
+    order, n_factors = resolution + n_features, int(flat[20])
+    n_ordered = n_features if n_factors > 0 else 0
+    start = (order + n_ordered + 7) // 8 * 8
     return Problem(
         n_rows,
         n_features,
@@ -165,6 +172,7 @@ def read(flat: Array) -> Problem:
         int(flat[17]),
         flat[18],
         flat[19],
+        n_factors,
         part(flat, _N_SCALARS, (_N_CONSTANTS,)),
         part(flat, _HEADER, (n_parts,)),
         part(flat, nu, (n_tails,)),
@@ -172,6 +180,7 @@ def read(flat: Array) -> Problem:
         part(flat, means + n_clusters * n_features, (n_clusters, n_features)),
         part(flat, scales, (n_scale_sets, n_features)),
         part(flat, resolution, (n_features,)),
+        part(flat, order, (n_ordered,)),
         part(flat, start, ((n_rows + BLOCK - 1) // BLOCK, n_features, BLOCK)),
     )
 
@@ -221,6 +230,8 @@ def unpack(x: Array, problem: Problem, point: Point) -> bool:
             _unpack_pairs(x, o + p * n_pairs, p, point)
         else:
             _uncorrelated(p, point)
+    if problem.n_factors > 0:
+        unpack_loadings(x, o, problem.order, point.loadings)
     last = first_of_layers(x, problem) - problem.n_nu
     for k in range(problem.n_tails):
         if problem.n_nu == 0:
@@ -271,7 +282,8 @@ def empty_point(problem: Problem) -> Point:
     pairs = scales + n_scale_sets * size
     square, roots = n_pair_sets * size * size, pairs + 3 * n_pair_sets * size * size
     factors = roots + n_groups * size * size
-    layers = factors + n_groups * size * size
+    loadings = factors + n_groups * size * size
+    layers = loadings + n_pair_sets * size * problem.n_factors
     seen_weights, seen_means, seen_factors, n_seen = 0, means, factors, n_groups
     end = layers
     if problem.n_layers > 1:
@@ -291,6 +303,7 @@ def empty_point(problem: Problem) -> Point:
         part(memory, pairs + 2 * square, (n_pair_sets, size, size)),
         part(memory, roots, (n_groups, size, size)),
         part(memory, factors, (n_groups, size, size)),
+        part(memory, loadings, (n_pair_sets, size, problem.n_factors)),
         part(memory, layers, (3 * (problem.n_layers - 1),)),
         part(memory, seen_weights, (problem.n_parts + (problem.n_layers - 1) * n_clusters,)),
         part(memory, seen_means, (n_normals(problem), size)),
@@ -354,6 +367,9 @@ def _uncorrelated(p: int, point: Point) -> None:
 def _factorise(g: int, problem: Problem, point: Point) -> bool:
     """Write root = diag(s) C and the Cholesky factor of root root' + diag(h^2) of group g."""
     size, s, p = problem.n_features, set_of(g, point.scales), set_of(g, point.partial)
+    if problem.n_factors > 0:
+        loadings, scales = point.loadings[p], point.scales[s]
+        return factorise_loadings(loadings, scales, problem.resolution, point.factors[g])
     for i in range(size):
         for j in range(size):
             root = point.scales[s, i] * point.correlation_factors[p, i, j]

@@ -79,8 +79,12 @@ def fill_responsibilities(
 
 
 @compiled
-def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
+def constrain_draws(
+    draws: Array, flat: Array
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
     """Unpack many draws: weights of all parts, means, scales, correlation factors, nu, layers.
+
+    And last the loadings (draw, set, feature, factor).
 
     Fitting units.
     """
@@ -92,8 +96,10 @@ def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Arr
     means = np.empty((n_draws, problem.n_clusters, n_features))
     scales = np.empty((n_draws, problem.n_scale_sets, n_features))
     factors = np.empty((n_draws, problem.n_pair_sets, n_features, n_features))
+    loadings = np.empty((n_draws, *point.loadings.shape))
     for s in range(n_draws):
         unpack(draws[s], problem, point)
+        loadings[s] = point.loadings
         nu[s], layers[s] = point.nu, point.layers
         for k in range(problem.n_parts):
             weights[s, k] = math.exp(point.log_weights[k])
@@ -102,7 +108,7 @@ def constrain_draws(draws: Array, flat: Array) -> tuple[Array, Array, Array, Arr
                 means[s, k, i] = point.means[k, i]
         scales[s] = point.scales
         factors[s] = point.correlation_factors
-    return weights, means, scales, factors, nu, layers
+    return weights, means, scales, factors, nu, layers, loadings
 
 
 @compiled

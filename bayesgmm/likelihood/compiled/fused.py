@@ -17,11 +17,11 @@ from bayesgmm.likelihood.compiled.coordinates import (
 from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.layers import rows_of_parts
+from bayesgmm.likelihood.compiled.loadings import add_loadings_prior
 from bayesgmm.likelihood.compiled.pull_back import (
     Sums,
-    differentiate_in_roots,
     empty_sums,
-    pull_back,
+    pull_back_covariances,
     sum_moments,
 )
 from bayesgmm.likelihood.compiled.tails import nu_slope
@@ -166,10 +166,15 @@ def _finish(
         rows_of_parts(sums.mass, problem.n_clusters, n_normals(problem), sums.rows)
     o = _add_weights(problem, point, sums, jacobian, terms, gradient)
     o = _add_means(o, problem, point, sums, terms, gradient)
-    differentiate_in_roots(problem, point, sums)
-    pull_back(o, problem, point, sums.root_gradient, gradient)
+    pull_back_covariances(o, problem, point, sums, gradient)
     o = _add_scales(o, x, problem, point, jacobian, terms, gradient)
     _add_pairs(o, problem, point, jacobian, terms, gradient)
+    if problem.n_factors > 0:
+        value, log_jacobian = add_loadings_prior(
+            o, x, point.loadings, problem.order, problem.prior_scale, jacobian, gradient
+        )
+        terms[4] += value
+        terms[_JACOBIAN] += log_jacobian
     o = first_of_layers(x, problem)
     _add_nu(o - problem.n_nu, problem, point, sums, jacobian, terms, gradient)
     if problem.n_layers > 1:

@@ -365,7 +365,8 @@ def _conditional(
 ) -> float:
     """Return the log density of x given the labels; the gradient holds from the scales on.
 
-    It is the M-step's objective with the Jacobian of scales (x = log s), pairs (log odds),
+    It is the M-step's objective with the Jacobian of scales (x = log s), pairs (log odds) or
+    diagonal loadings (log),
     degrees of freedom (x = log(nu - 1)) and contamination (log(eta - 1) and log odds).
     """
     value = expected_log_posterior(x, flat, mass, centres, scatters, scaled, logs, terms, gradient)
@@ -376,6 +377,10 @@ def _conditional(
         o += 1
     last = first_of_layers(x, problem)
     end = last - problem.n_nu
+    for i in range(o, o + problem.n_pair_sets * problem.n_factors):
+        value += x[i]
+        gradient[i] += 1.0
+    o = o if problem.n_factors == 0 else end  # other loadings are their own coordinates
     for i in range(end, last):
         value += x[i]
         gradient[i] += 1.0

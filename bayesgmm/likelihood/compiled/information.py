@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.coordinates import HALF_NORMAL, INVERSE_GAMMA, Problem, n_normals
 from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS, rows_of_parts
+from bayesgmm.likelihood.compiled.whitening import set_of
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -41,6 +42,8 @@ def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
             scale[o] = 1.0 / math.sqrt(2.0 * served * rows + prior)
             o += 1
     n_last = N_OF_LAYERS * (problem.n_layers - 1)
+    if problem.n_factors > 0:
+        o = _write_scale_of_loadings(rows_of, problem, scale, o)
     n_pairs = (size - o - problem.n_nu - n_last) // problem.n_pair_sets
     for p in range(problem.n_pair_sets):
         rows = rows_of[:n_clusters].sum() if problem.n_pair_sets == 1 else rows_of[p]
@@ -54,6 +57,29 @@ def inverse_root_information(mass: Array, problem: Problem, size: int) -> Array:
     if problem.n_layers > 1:
         _write_scale_of_layers(mass, rows_of, problem, scale[o:])
     return scale
+
+
+@compiled
+def _write_scale_of_loadings(rows_of: Array, problem: Problem, scale: Array, o: int) -> int:
+    """Write the inverse root of the information in loadings; return where they end.
+
+    With n rows, n / psi in a loading, psi of the order of the prior's s^2, beside its q / s^2; and
+    that times s^2 / q in the log of one on the diagonal.
+    """
+    n_factors, n_features = problem.n_factors, problem.n_features
+    for p in range(problem.n_pair_sets):
+        rows = rows_of[: problem.n_clusters].sum() if problem.n_pair_sets == 1 else rows_of[p]
+        for _ in range(n_factors):
+            scale[o] = 1.0 / math.sqrt(rows / n_factors + 1.0)
+            o += 1
+    for p in range(problem.n_pair_sets):
+        rows = rows_of[: problem.n_clusters].sum() if problem.n_pair_sets == 1 else rows_of[p]
+        for i in range(n_features):
+            prior = problem.prior_scale[set_of(p, problem.prior_scale), int(problem.order[i])]
+            for _ in range(min(i, n_factors)):
+                scale[o] = prior / math.sqrt(rows + n_factors)
+                o += 1
+    return o
 
 
 @compiled

@@ -15,6 +15,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     read,
     unpack_whitened,
 )
+from bayesgmm.likelihood.compiled.loadings import pull_back_loadings
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.tails import nu_log_density
 from bayesgmm.likelihood.compiled.whitening import set_of
@@ -23,10 +24,9 @@ from bayesgmm.typing import Array
 
 __all__ = [
     "Sums",
-    "differentiate_in_roots",
     "empty_sums",
     "expected_log_likelihood",
-    "pull_back",
+    "pull_back_covariances",
     "sum_moments",
 ]
 
@@ -42,7 +42,8 @@ class Sums(NamedTuple):
     second: Array
     scaled: Array  # (cluster or 0,)
     logs: Array  # (cluster or 0,)
-    root_gradient: Array  # (group, feature, feature), lower; the likelihood's in the roots
+    root_gradient: Array  # (group, feature, feature), lower: the likelihood's in the roots; or,
+    # where there are factors, symmetric: twice that in the covariances
     rows: Array  # (part,), of clusters, then of the noise: the mass where a cluster is a normal
     wide_gradient: Array  # (1,), the likelihood's in eta where clusters have two layers
     inner: Array  # (feature, feature), scratch
@@ -129,7 +130,7 @@ def sum_moments(
 
 
 @compiled
-def differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
+def _differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
     """Add to the sums the likelihood's gradient in each root diag(s) C.
 
     With S = sum r z z' the gradient in Sigma is G = 1/2 A' (S - n I) A, and Sigma = root root'
@@ -165,7 +166,51 @@ def differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
 
 
 @compiled
-def pull_back(
+def pull_back_covariances(
+    o: int, problem: Problem, point: Point, sums: Sums, gradient: Array
+) -> None:
+    """Write the likelihood's gradient in what covariances are made of, x[o:]."""
+    if problem.n_factors == 0:
+        _differentiate_in_roots(problem, point, sums)
+        _pull_back(o, problem, point, sums.root_gradient, gradient)
+        return
+    _differentiate_in_covariances(problem, sums)
+    pull_back_loadings(
+        o,
+        point.loadings,
+        point.scales,
+        problem.order,
+        problem.scalar,
+        sums.root_gradient,
+        gradient,
+    )
+
+
+@compiled
+def _differentiate_in_covariances(problem: Problem, sums: Sums) -> None:
+    """Write twice the likelihood's gradient in each covariance, A' (S - n I) A, into `sums`."""
+    size = problem.n_features
+    inner, out = sums.inner, sums.root_gradient
+    for k in range(problem.n_clusters):
+        g = set_of(k, out)
+        for i in range(size):
+            for j in range(size):
+                s = 0.0
+                for m in range(i, size):
+                    lower = sums.second[k, max(m, j), min(m, j)]
+                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
+                inner[i, j] = s
+        for i in range(size):
+            for j in range(i + 1):
+                s = 0.0
+                for m in range(j, size):
+                    s += inner[i, m] * sums.whitening[k, m, j]
+                out[g, i, j] += s
+                out[g, j, i] = out[g, i, j]
+
+
+@compiled
+def _pull_back(
     o: int, problem: Problem, point: Point, root_gradient: Array, gradient: Array
 ) -> None:
     """Write the gradient in log scales and log odds, x[o:], from that in each root diag(s) C.
@@ -233,8 +278,7 @@ def expected_log_likelihood(
     if not unpack_whitened(x, problem, point, sums.whitening, sums.shift, sums.constant):
         return -math.inf
     value = sum_moments(mass, centres, scatters, scaled, logs, point, sums)
-    differentiate_in_roots(problem, point, sums)
-    pull_back(first_scale(problem), problem, point, sums.root_gradient, gradient)
+    pull_back_covariances(first_scale(problem), problem, point, sums, gradient)
     if problem.n_layers > 1:
         excess = point.layers[0] - 1.0
         gradient[first_of_layers(x, problem)] = excess * sums.wide_gradient[0]

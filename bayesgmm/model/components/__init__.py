@@ -4,14 +4,17 @@ from bayesgmm.model.components.contamination import Contamination, half_of_layer
 from bayesgmm.model.components.noise import NOISE, Noise
 from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.structures import (
+    FACTORED,
     SAMPLED,
     STRUCTURES,
     Covariance,
     distinct_structure,
+    structure_of,
 )
 from bayesgmm.model.components.tails import Tails, expected_weights, half_in_the_plane
 
 __all__ = [
+    "FACTORED",
     "NOISE",
     "SAMPLED",
     "STRUCTURES",
@@ -24,4 +27,5 @@ __all__ = [
     "expected_weights",
     "half_in_the_plane",
     "half_of_layers",
+    "structure_of",
 ]

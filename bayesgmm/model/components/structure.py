@@ -1,44 +1,18 @@
 """What differs between covariance structures: all of it follows from what clusters share."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
+from bayesgmm.model.components.loadings import factor_analysis
+from bayesgmm.model.components.volumes import Belongs, Factors
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array
 
-__all__ = ["Factors", "Structure"]
-
-Belongs = Literal["own", "shared", "none"]
-
-
-class Factors(NamedTuple):
-    """Sigma_k = lambda_k D_k A_k D_k' with factors own or shared, or axes along the features.
-
-    lambda_k is the volume, A_k the shape and D_k the axes (Celeux and Govaert 1995, Pattern
-    Recognition 28:781).
-    """
-
-    volumes: Belongs
-    shapes: Belongs
-    axes: Belongs
-
-    @property
-    def turned(self) -> bool:
-        """Whether what is shared changes where features are measured in other units."""
-        own, shared = "own", "shared"
-        return (self.shapes, self.axes) in ((own, shared), (shared, own))
-
-    def n_free(self, n_components: int, n_features: int) -> int:
-        """Count the free parameters of all covariances."""
-        free = {"own": n_components, "shared": 1, "none": 0}
-        return (
-            free[self.volumes]
-            + free[self.shapes] * (n_features - 1)
-            + free[self.axes] * n_features * (n_features - 1) // 2
-        )
+__all__ = ["Structure"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +35,15 @@ class Structure:
     factors : Factors or None
         What is shared of volumes, shapes and axes, in a structure that is fitted by EM alone. Its
         scales and correlations are then each cluster's own, but not free.
+    loadings : {"own", "shared", "none"}
+        Of factor-analytic components, Sigma_k = Lambda_k Lambda_k' + diag(u_k^2): what is free are
+        then the loadings Lambda and the unique scales u, from which scales and correlations follow.
+    unique : {"own", "shared"}
+        Whether each such cluster has unique scales of its own.
+    isotropic : bool
+        Whether one unique scale serves all features.
+    n_factors : int
+        Number q of factors; 0 without.
     """
 
     name: str
@@ -70,6 +53,50 @@ class Structure:
     one_scale: bool
     words: str
     factors: Factors | None = None
+    loadings: Belongs = "none"
+    unique: Belongs = "own"
+    isotropic: bool = False
+    n_factors: int = 0
+
+    @property
+    def has_loadings(self) -> bool:
+        """Whether components are factor-analytic."""
+        return self.loadings != "none"
+
+    @property
+    def has_free_correlations(self) -> bool:
+        """Whether correlation matrices are free in every entry, so that they need many rows."""
+        return self.correlations != "none" and not self.has_loadings
+
+    @property
+    def _free_scales(self) -> Belongs:
+        """Whose the free scales are: the unique ones of factor-analytic components."""
+        return self.unique if self.has_loadings else self.scales
+
+    @property
+    def _free_pairs(self) -> Belongs:
+        """Whose the free correlations are, or the loadings."""
+        return self.loadings if self.has_loadings else self.correlations
+
+    @property
+    def _one_free_scale(self) -> bool:
+        return self.isotropic if self.has_loadings else self.one_scale
+
+    @property
+    def shares_factors(self) -> bool:
+        """Whether clusters share their loadings or their unique scales."""
+        return self.has_loadings and "shared" in (self.loadings, self.unique)
+
+    @property
+    def scale_name(self) -> str:
+        """The name of the free scales in PyMC and in stored draws."""
+        return "unique_scales_free" if self.has_loadings else "scales_free"
+
+    @property
+    def prior_names(self) -> dict[str, str]:
+        """What the parts of the prior of covariances are called in stored draws."""
+        pairs = "loadings" if self.has_loadings else "partial_correlations_beta"
+        return {"scales": self.scale_name, "pairs": pairs}
 
     @property
     def label(self) -> str:
@@ -86,8 +113,8 @@ class Structure:
     @property
     def scale_dims(self) -> tuple[str, ...]:
         """Return the dims of the free scales: what is shared or scalar has no axis."""
-        clusters = ("cluster",) if self.scales == "own" else ()
-        return clusters if self.one_scale else (*clusters, "feature")
+        clusters = ("cluster",) if self._free_scales == "own" else ()
+        return clusters if self._one_free_scale else (*clusters, "feature")
 
     @property
     def pair_dims(self) -> tuple[str, ...]:
@@ -97,8 +124,13 @@ class Structure:
     @property
     def own_blocks(self) -> tuple[str, ...]:
         """Return the blocks of coordinates that hold an entry for each cluster, weights aside."""
-        sets = {"scales": self.scales, "pairs": self.correlations}
+        pairs = dict.fromkeys(("diagonals", "loadings") if self.has_loadings else ("pairs",))
+        sets = {"scales": self._free_scales, **dict.fromkeys(pairs, self._free_pairs)}
         return ("means", *(name for name, belongs in sets.items() if belongs == "own"))
+
+    def loading_dims(self, last: str) -> tuple[str, ...]:
+        """Return the dims of the loadings on the diagonal ("factor") or below it ("loading")."""
+        return ("cluster", last) if self.loadings == "own" else (last,)
 
     @property
     def own_covariances(self) -> bool:
@@ -121,15 +153,15 @@ class Structure:
 
     def scale_width(self, n_features: int) -> int:
         """Return the number of free scales of a set."""
-        return 1 if self.one_scale else n_features
+        return 1 if self._one_free_scale else n_features
 
     def n_scale_sets(self, n_components: int) -> int:
         """Return the number of sets of scales: one a cluster, or one for all."""
-        return n_components if self.scales == "own" else 1
+        return n_components if self._free_scales == "own" else 1
 
     def n_pair_sets(self, n_components: int) -> int:
-        """Return the number of correlation matrices, were there any."""
-        return n_components if self.correlations == "own" else 1
+        """Return the number of correlation matrices, were there any, or of sets of loadings."""
+        return n_components if self._free_pairs == "own" else 1
 
     def scales_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return the shape of the free scales: what is shared or scalar has no axis."""
@@ -138,19 +170,44 @@ class Structure:
 
     def pairs_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return the shape of the free partial correlations; (0,) where there are none."""
-        if not self.has_correlations(n_features):
+        if not self.has_correlations(n_features) or self.has_loadings:
             return (0,)
         sizes = {"cluster": n_components, "pair": n_features * (n_features - 1) // 2}
         return tuple(sizes[dim] for dim in self.pair_dims)
 
+    def loadings_shapes(
+        self, n_components: int, n_features: int
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the shapes of the loadings on the diagonal and of those below it; (0,) without."""
+        if not self.has_loadings:
+            return (0,), (0,)
+        sets = (n_components,) if self.loadings == "own" else ()
+        below = self.n_factors * n_features - self.n_factors * (self.n_factors + 1) // 2
+        return (*sets, self.n_factors), (*sets, below)
+
+    def n_coordinates(self, n_components: int, n_features: int) -> int:
+        """Count the unconstrained coordinates: of weights, means, scales, correlations."""
+        shapes = (
+            self.scales_shape(n_components, n_features),
+            self.pairs_shape(n_components, n_features),
+            *self.loadings_shapes(n_components, n_features),
+        )
+        return n_components - 1 + n_components * n_features + sum(map(math.prod, shapes))
+
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Count the free parameters: weights, means, scales, correlations."""
+        """Count the free parameters: weights, means, scales, correlations.
+
+        Factors add nothing to covariances that are free already: those of a cluster have at most
+        D (D + 1) / 2 free numbers.
+        """
         others = n_components - 1 + n_components * n_features
         if self.factors is not None:
             return others + self.factors.n_free(n_components, n_features)
-        scales = int(np.prod(self.scales_shape(n_components, n_features)))
-        pairs = int(np.prod(self.pairs_shape(n_components, n_features)))
-        return others + scales + pairs
+        found = self.n_coordinates(n_components, n_features)
+        if not self.has_loadings:
+            return found
+        sets = n_components if self.own_covariances else 1
+        return min(found, others + sets * n_features * (n_features + 1) // 2)
 
     def scale_entries(
         self, n_components: int, n_features: int
@@ -164,22 +221,36 @@ class Structure:
         """Return the clusters of the correlation matrices; None stands for all of them."""
         return () if self.correlations == "none" else _clusters(self.correlations, n_components)
 
+    def unique_entries(
+        self, n_components: int, n_features: int
+    ) -> Iterator[tuple[int | None, int | None]]:
+        """Yield cluster and feature of each unique scale, as `scale_entries`; none without."""
+        clusters = _clusters(self.unique, n_components) if self.has_loadings else ()
+        features = (None,) if self.isotropic else range(n_features)
+        return ((cluster, feature) for cluster in clusters for feature in features)
+
+    def loaded_clusters(self, n_components: int) -> Sequence[int | None]:
+        """Return the clusters of the loadings; None stands for all of them."""
+        return _clusters(self.loadings, n_components) if self.has_loadings else ()
+
     def scale_names(self, features: Sequence[str]) -> tuple[str, ...]:
         """Name the free scales of a set."""
-        return ("all features",) if self.one_scale else tuple(features)
+        return ("all features",) if self._one_free_scale else tuple(features)
 
     def unit(self, spread: Array) -> Array:
         """Return units (feature,) in which the structure stays what it is."""
-        one = self.one_scale or (self.factors is not None and self.factors.turned)
+        one = self.one_scale or self.isotropic
+        one = one or (self.factors is not None and self.factors.turned)
         return np.full_like(spread, np.sqrt(np.mean(spread**2))) if one else spread
 
     def free_unit(self, unit: Array) -> Array:
         """Return the units of the free scales of a set."""
-        return unit[0] if self.one_scale else unit
+        return unit[0] if self._one_free_scale else unit
 
     def steps(self, steps: Array) -> Array:
         """Return recording steps (feature,) with which the structure stays what it is."""
-        return np.full_like(steps, steps.max()) if self.one_scale else steps
+        one = self.one_scale or self.isotropic
+        return np.full_like(steps, steps.max()) if one else steps
 
     def nearest(self, weights: Array, scales: Array, correlations: Array) -> tuple[Array, Array]:
         """Return scales and correlations of the structure next to those given.
@@ -222,6 +293,8 @@ class Structure:
         ----------
         Celeux and Govaert (1995), Pattern Recognition 28:781, section 3.
         """
+        if self.has_loadings:
+            return self._with_factors(mass, scatter)
         if self.own_covariances:
             covariances = scatter / mass[:, None, None]
             if self.partly_shared:
@@ -235,6 +308,15 @@ class Structure:
         if self.one_scale:
             variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape)
         return variances[:, :, None] * np.eye(variances.shape[1])
+
+    def _with_factors(self, mass: Array, scatter: Array) -> Array:
+        """Return covariances near the maximum: what clusters share is that of the pooled rows."""
+        covariances = scatter / mass[:, None, None]
+        if self.shares_factors:
+            pooled = scatter.sum(axis=0) / mass.sum()
+            covariances = np.broadcast_to(pooled, covariances.shape)
+        loadings, unique = factor_analysis(covariances, self.n_factors, self.isotropic)
+        return loadings @ loadings.swapaxes(-1, -2) + unique[..., None] * np.eye(unique.shape[-1])
 
     def _partly_pooled(self, mass: Array, covariances: Array) -> Array:
         scales = np.sqrt(np.einsum("kdd->kd", covariances))

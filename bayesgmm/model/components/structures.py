@@ -1,10 +1,19 @@
 """The covariance structures that there are; another is one more entry here."""
 
+from dataclasses import replace
 from typing import Literal
 
-from bayesgmm.model.components.structure import Belongs, Factors, Structure
+from bayesgmm.model.components.structure import Structure
+from bayesgmm.model.components.volumes import Belongs, Factors
 
-__all__ = ["SAMPLED", "STRUCTURES", "Covariance", "distinct_structure"]
+__all__ = [
+    "FACTORED",
+    "SAMPLED",
+    "STRUCTURES",
+    "Covariance",
+    "distinct_structure",
+    "structure_of",
+]
 
 Covariance = Literal[
     "full",
@@ -23,9 +32,18 @@ Covariance = Literal[
     "EEV",
     "VEV",
     "EVV",
+    "factor",
+    "UUC",
+    "UCU",
+    "UCC",
+    "CUU",
+    "CUC",
+    "CCU",
+    "CCC",
 ]
 
 _BY_LETTER: dict[str, Belongs] = {"V": "own", "E": "shared", "I": "none"}
+_BY_CONSTRAINT: dict[str, Belongs] = {"U": "own", "C": "shared"}
 _IN_WORDS: dict[Belongs, str] = {"own": "own", "shared": "shared", "none": "along the features"}
 
 
@@ -38,6 +56,27 @@ def _factored(name: str) -> Structure:
         words=f"Covariances with {_IN_WORDS[volumes]} volumes, {_IN_WORDS[shapes]} shapes and axes "
         f"that are {_IN_WORDS[axes]}.",
         factors=Factors(volumes, shapes, axes),
+    )
+
+
+def _with_factors(name: str, letters: str) -> Structure:
+    """Return a factor-analytic structure by pgmm's letters, C where something is shared."""
+    loadings, unique = (_BY_CONSTRAINT[letter] for letter in letters[:2])
+    isotropic = letters[2] == "C"
+    both: Belongs = "shared" if letters[:2] == "CC" else "own"
+    each = "feature" if unique == "shared" else "feature and cluster"
+    if isotropic:
+        each = "model" if unique == "shared" else "cluster"
+    whose = "all clusters share" if loadings == "shared" else "each cluster has its own"
+    return Structure(
+        *(name, "", both, both),
+        one_scale=False,
+        words="Within a cluster a few factors make the features correlated (factor analysis); "
+        f"{whose} loadings, and there is one unique scale a {each}.",
+        loadings=loadings,
+        unique=unique,
+        isotropic=isotropic,
+        n_factors=1,
     )
 
 
@@ -87,9 +126,28 @@ STRUCTURES: dict[str, Structure] = {
             words="All clusters share one set of scales; each has its own correlations.",
         ),
         *map(_factored, ("VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV")),
+        _with_factors("factor", "UUU"),
+        *(_with_factors(name, name) for name in ("UUC", "UCU", "UCC", "CUU", "CUC", "CCU", "CCC")),
     )
 }
-SAMPLED = tuple(name for name, structure in STRUCTURES.items() if structure.factors is None)
+FACTORED = tuple(name for name, structure in STRUCTURES.items() if structure.has_loadings)
+SAMPLED = tuple(
+    name
+    for name, structure in STRUCTURES.items()
+    if structure.factors is None and not structure.has_loadings
+)
+
+
+def structure_of(name: str, n_factors: int | None = None) -> Structure:
+    """Return a structure, with so many factors where it has any.
+
+    Examples
+    --------
+    >>> structure_of("factor", 2).n_parameters(3, 10)
+    119
+    """
+    structure = STRUCTURES[name]
+    return structure if n_factors is None else replace(structure, n_factors=n_factors)
 
 
 def distinct_structure(name: str, n_components: int, n_features: int) -> str:
@@ -109,6 +167,9 @@ def distinct_structure(name: str, n_components: int, n_features: int) -> str:
             return name
         alike = n_features == 1 and wanted.factors.volumes == "shared"
         wanted = STRUCTURES["tied" if alike else wanted.nearest_sampled]
+
+    if wanted.has_loadings:
+        return name if n_components > 1 else "UUC" if wanted.isotropic else "factor"
 
     def same(other: Structure) -> bool:
         sharing = n_components > 1 and (
