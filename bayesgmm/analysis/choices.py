@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
-from bayesgmm.model.components import STRUCTURES
+from bayesgmm.model.components import STRUCTURES, WITH_FACTORS
 from bayesgmm.model.several import EACH_ONCE, covariances_in
 from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES
 
@@ -91,8 +91,9 @@ def _structures(value: Any) -> Any:
             raise ValueError(
                 f"must be a structure with a posterior, such as {nearest!r}, which holds this one"
             )
-    *others, last = map(repr, COVARIANCES)
-    if any(name not in COVARIANCES for name in names):
+    allowed = (*COVARIANCES, *WITH_FACTORS)
+    *others, last = map(repr, allowed)
+    if any(name not in allowed for name in names):
         raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")
     return names[0] if len(names) == 1 else names
 

@@ -200,9 +200,8 @@ def compare(
         check_instance("kept", kept, KeptPosteriors, "where posteriors are kept")
     others = {"resolution": resolution, "labels_inform_weights": labels_inform_weights}
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
-    kinds = families_in(family, noise, nu)
-    structures = structures_in(covariance, n_factors)
-    scan = scan_of(dataset, n_components, structures, kinds, priors or Priors(), others, **lengths)
+    kinds = structures_in(covariance, n_factors), families_in(family, noise, nu)
+    scan = scan_of(dataset, n_components, *kinds, priors or Priors(), others, **lengths)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)

@@ -10,7 +10,7 @@ import numpy as np
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_count, check_texts
 from bayesgmm.errors import ConfigError
-from bayesgmm.model.components import FACTORED, SAMPLED, distinct_structure
+from bayesgmm.model.components import SAMPLED, WITH_FACTORS, distinct_structure
 from bayesgmm.model.spec import MixtureSpec, kind_in_words, our_name
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ def structures_in(covariance: Any, n_factors: Any = None) -> list[dict[str, Any]
     [{'covariance': 'factor', 'n_factors': 1}, {'covariance': 'factor', 'n_factors': 2}]
     """
     names = covariances_in(covariance)
-    with_factors = [name for name in names if name in FACTORED]
+    with_factors = [name for name in names if name in WITH_FACTORS]
     if n_factors is None:
         return [{"covariance": name} for name in names]
     counts = list(n_factors) if isinstance(n_factors, Iterable) else [n_factors]
@@ -349,7 +349,7 @@ def structures_in(covariance: Any, n_factors: Any = None) -> list[dict[str, Any]
     return [
         {"covariance": name} | ({} if q is None else {"n_factors": q})
         for name in names
-        for q in (counts if name in FACTORED else [None])
+        for q in (counts if name in WITH_FACTORS else [None])
     ]
 
 

@@ -18,9 +18,9 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.model.checked import Checked, raises_config_error
 from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.structures import (
-    FACTORED,
     SAMPLED,
     STRUCTURES,
+    WITH_FACTORS,
     Covariance,
     structure_of,
 )
@@ -57,8 +57,8 @@ _OF_INVERSE_GAMMA = ("scale_shape", "scale_rate", "hyper_shape", "hyper_rate")
 
 _CONFIG: Any = {"extra": "forbid"}
 
-COVARIANCES: tuple[str, ...] = (*SAMPLED, *FACTORED)
-FITTED_COVARIANCES: tuple[str, ...] = tuple(s for s in STRUCTURES if s not in FACTORED)
+COVARIANCES: tuple[str, ...] = SAMPLED
+FITTED_COVARIANCES: tuple[str, ...] = tuple(s for s in STRUCTURES if s not in WITH_FACTORS)
 MCLUST_NAMES = {STRUCTURES[name].mclust: name for name in SAMPLED if STRUCTURES[name].mclust}
 
 
@@ -338,9 +338,9 @@ class MixtureSpec(Checked):
     def _of_factors(cls, value: Any, given: ValidationInfo) -> Any:
         """Refuse factors of a structure that has none, and an unknown number of factors."""
         covariance = given.data.get("covariance")
-        if covariance in FACTORED and value is None:
+        if covariance in WITH_FACTORS and value is None:
             raise ValueError(f"must say how many factors {covariance!r} has")
-        if value is not None and covariance not in (*FACTORED, None):
+        if value is not None and covariance not in (*WITH_FACTORS, None):
             raise ValueError("has an effect on factor-analytic covariances only")
         return value
 

@@ -14,7 +14,7 @@ from scipy import stats
 from bayesgmm.data import Annotations, Dataset, as_dataset
 from bayesgmm.likelihood.annotated_rows import annotated_rows, values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.model.components import FACTORED, SAMPLED, STRUCTURES, distinct_structure
+from bayesgmm.model.components import SAMPLED, STRUCTURES, WITH_FACTORS, distinct_structure
 from bayesgmm.model.pymc_model import build_model, model_of
 from bayesgmm.model.pymc_rows import Mixture, observe
 from bayesgmm.model.resolving import resolve
@@ -48,7 +48,7 @@ def test_equals_the_pymc_model(n_features, n_components, covariance, family, ste
 def factor_cases():
     """Yield each factor-analytic structure with several sizes."""
     sizes = [(2, 1, 1, 0.0), (2, 2, 2, 0.5), (5, 2, 3, 0.5), (5, 3, 2, 0.0)]
-    return [(name, *size) for name in FACTORED for size in sizes]
+    return [(name, *size) for name in WITH_FACTORS for size in sizes]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.likelihood.sweeps import FirstRows, sweep
-from bayesgmm.model.components import SAMPLED, STRUCTURES
+from bayesgmm.model.components import SAMPLED, STRUCTURES, WITH_FACTORS
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from tests.support.annotated import some_rows
@@ -48,6 +48,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 N_ROWS, N_CLUSTERS = 10, 2
 UNLIKE = ("full", "tied_spherical", "shared_correlations", "shared_scales")
+EVERY = [name for name in STRUCTURES if name not in {*WITH_FACTORS} - {"factor", "CUC"}]
 STEPPED = set(SAMPLED) - {"spherical", "tied_spherical"}  # whose features have errors of their own
 _EMPTY = {"empty": np.empty, "empty_like": np.empty_like}
 
@@ -79,7 +80,7 @@ def cases() -> Iterator[tuple[str, LogPosterior]]:
     """Yield log posteriors of every family, structure and kind of rows."""
     warnings.simplefilter("ignore")
     for family, options in FAMILIES.items():
-        for covariance in STRUCTURES if family == "normal" else UNLIKE:
+        for covariance in EVERY if family == "normal" else UNLIKE:
             for kind in ("plain", "annotated"):
                 rng = np.random.default_rng(3)
                 table = some_rows(2, N_CLUSTERS, rng)[:N_ROWS]
@@ -87,7 +88,8 @@ def cases() -> Iterator[tuple[str, LogPosterior]]:
                 filled += 1e-3 * rng.normal(size=filled.shape)
                 rows = filled if kind == "plain" else table
                 step = (60.0, 0.0) if kind == "annotated" and covariance in STEPPED else 0.0
-                spec = MixtureSpec(N_CLUSTERS, covariance, resolution=step, **options)
+                q = {"n_factors": 1} if covariance in WITH_FACTORS else {}
+                spec = MixtureSpec(N_CLUSTERS, covariance, resolution=step, **options, **q)
                 target = LogPosterior(resolve(spec, as_dataset(filled), sampled=False), rows)
                 yield f"{family}, {covariance}, {kind}", target
 
@@ -95,7 +97,7 @@ def cases() -> Iterator[tuple[str, LogPosterior]]:
 def passes(target: LogPosterior) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield what compiled code does with a log posterior."""
     resolved, rows = target.resolved, target.rows
-    sampled = resolved.spec.covariance in SAMPLED
+    sampled = resolved.spec.covariance in (*SAMPLED, *WITH_FACTORS)
     rng = np.random.default_rng(5)
     x = 0.3 * rng.normal(size=target.dim) if sampled else np.zeros(0)
     many = x + 0.1 * rng.normal(size=(2, len(x)))

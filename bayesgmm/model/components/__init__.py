@@ -4,9 +4,9 @@ from bayesgmm.model.components.contamination import Contamination, half_of_layer
 from bayesgmm.model.components.noise import NOISE, Noise
 from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.structures import (
-    FACTORED,
     SAMPLED,
     STRUCTURES,
+    WITH_FACTORS,
     Covariance,
     distinct_structure,
     structure_of,
@@ -14,7 +14,7 @@ from bayesgmm.model.components.structures import (
 from bayesgmm.model.components.tails import Tails, expected_weights, half_in_the_plane
 
 __all__ = [
-    "FACTORED",
+    "WITH_FACTORS",
     "NOISE",
     "SAMPLED",
     "STRUCTURES",

@@ -23,7 +23,7 @@ __all__ = [
 _ROUNDS = 50
 _LEAST = 1e-3  # of a variance, for a unique one where a search starts
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-_ALIGNED = 20
+_ALIGNED, _SETTLED = 20, 1e-8
 
 
 def factor_analysis(
@@ -208,7 +208,7 @@ def aligned(loadings: Array) -> Array:
     Examples
     --------
     >>> one = np.array([[2.0], [1.0]])
-    >>> aligned(np.stack([one, -one])).std(axis=0).max()
+    >>> float(aligned(np.stack([one, -one])).std(axis=0).max())
     0.0
     """
     mean = loadings[0]
@@ -216,7 +216,7 @@ def aligned(loadings: Array) -> Array:
         left, _, right = np.linalg.svd(loadings.swapaxes(-1, -2) @ mean)
         turned = loadings @ (left @ right)
         moved, mean = mean, turned.mean(axis=0)
-        if np.abs(mean - moved).max() <= 1e-9 * np.abs(mean).max():
+        if np.abs(mean - moved).max() <= _SETTLED * np.abs(mean).max():
             break
     _, axes = np.linalg.eigh(mean.T @ mean)
     axes = axes[:, ::-1]

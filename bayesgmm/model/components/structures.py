@@ -7,7 +7,7 @@ from bayesgmm.model.components.structure import Structure
 from bayesgmm.model.components.volumes import Belongs, Factors
 
 __all__ = [
-    "FACTORED",
+    "WITH_FACTORS",
     "SAMPLED",
     "STRUCTURES",
     "Covariance",
@@ -130,7 +130,7 @@ STRUCTURES: dict[str, Structure] = {
         *(_with_factors(name, name) for name in ("UUC", "UCU", "UCC", "CUU", "CUC", "CCU", "CCC")),
     )
 }
-FACTORED = tuple(name for name, structure in STRUCTURES.items() if structure.has_loadings)
+WITH_FACTORS = tuple(name for name, structure in STRUCTURES.items() if structure.has_loadings)
 SAMPLED = tuple(
     name
     for name, structure in STRUCTURES.items()

@@ -56,7 +56,16 @@ def test_a_scan_ends_where_little_is_left_or_loo_has_fallen_twice(log_evidences,
 
 
 def test_auto_ends_before_a_k_that_cannot_be_had(monkeypatch):
-    scan = scan_of(ROWS, "auto", ["full", "tied"], FAMILIES, Priors(), {}, **LENGTHS)
+    structures = [{"covariance": "full"}, {"covariance": "tied"}]
+    scan = scan_of(ROWS, "auto", structures, FAMILIES, Priors(), {}, **LENGTHS)
+        ROWS,
+        "auto",
+        [{"covariance": "full"}, {"covariance": "tied"}],
+        FAMILIES,
+        Priors(),
+        {},
+        **LENGTHS,
+    )
     counts = sorted({spec.n_components for spec in scan.specs})
     assert scan.growing and counts == list(range(1, counts[-1] + 1))
     assert 1 < counts[-1] < MOST_SCANNED  # six rows bear no twelve components
@@ -66,12 +75,12 @@ def test_auto_ends_before_a_k_that_cannot_be_had(monkeypatch):
             raise ResourceError("too large")
 
     monkeypatch.setattr("bayesgmm.comparison.scan.require_room", no_room)
-    specs = scan_of(ROWS, "auto", "full", FAMILIES, Priors(), {}, **LENGTHS).specs
+    specs = scan_of(ROWS, "auto", [{"covariance": "full"}], FAMILIES, Priors(), {}, **LENGTHS).specs
     assert [spec.n_components for spec in specs] == [1, 2]
     with pytest.raises(ResourceError):
-        scan_of(ROWS, [1, 3], "full", FAMILIES, Priors(), {}, **LENGTHS)
+        scan_of(ROWS, [1, 3], [{"covariance": "full"}], FAMILIES, Priors(), {}, **LENGTHS)
 
 
 def test_other_words_are_refused():
     with pytest.raises(ConfigError, match="one K, several, or \"auto\", got 'all'"):
-        scan_of(ROWS, "all", "full", FAMILIES, Priors(), {}, **LENGTHS)
+        scan_of(ROWS, "all", [{"covariance": "full"}], FAMILIES, Priors(), {}, **LENGTHS)
