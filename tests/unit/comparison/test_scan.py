@@ -58,14 +58,6 @@ def test_a_scan_ends_where_little_is_left_or_loo_has_fallen_twice(log_evidences,
 def test_auto_ends_before_a_k_that_cannot_be_had(monkeypatch):
     structures = [{"covariance": "full"}, {"covariance": "tied"}]
     scan = scan_of(ROWS, "auto", structures, FAMILIES, Priors(), {}, **LENGTHS)
-        ROWS,
-        "auto",
-        [{"covariance": "full"}, {"covariance": "tied"}],
-        FAMILIES,
-        Priors(),
-        {},
-        **LENGTHS,
-    )
     counts = sorted({spec.n_components for spec in scan.specs})
     assert scan.growing and counts == list(range(1, counts[-1] + 1))
     assert 1 < counts[-1] < MOST_SCANNED  # six rows bear no twelve components
