@@ -11,6 +11,7 @@ from bayesgmm.typing import Array
 __all__ = ["smoothed"]
 
 _EQUAL = 1e-9  # nats
+_NEGLIGIBLE = 2.2e-15  # a weight of ten roundings, as ArviZ has it
 _USUAL_SHAPE, _WORTH = 0.5, 10  # what a shape is taken for beforehand, and draws that that is worth
 
 
@@ -107,7 +108,7 @@ def _tails(excess: Array) -> tuple[Array, Array]:
     shapes = np.log1p(-points[:, :, None] * excess[:, None]).mean(axis=2)
     heights = size * (np.log(-points / shapes) - shapes - 1.0)
     weights = np.exp(heights - logsumexp(heights, axis=1, keepdims=True))
-    weights = np.where(weights >= 10 * np.finfo(float).eps, weights, 0.0)
+    weights = np.where(weights >= _NEGLIGIBLE, weights, 0.0)
     point = (points * weights).sum(axis=1) / weights.sum(axis=1)
     shape = np.log1p(-point[:, None] * excess).mean(axis=1)
     usual = quartile > excess[:, 0]
