@@ -11,13 +11,13 @@ from matplotlib.path import Path
 
 import bayesgmm as bg
 from bayesgmm import plots
-from bayesgmm.cli.posteriors import _membership_table
 from bayesgmm.diagnosis import Diagnosis, RunStatus
 from bayesgmm.errors import ConfigError
 from bayesgmm.model.several import ByModel
 from bayesgmm.plots.curves import to_show
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
+from bayesgmm.prediction import membership_table
 from bayesgmm.report.far_out import strays
 from bayesgmm.report.separation import _memberships
 from bayesgmm.report.subject import Subject, subject_of
@@ -172,7 +172,7 @@ def test_ambiguous_rows_and_groups_count_the_noise(noisy):
     assert (table["probability"] >= table["runner_up_probability"]).all()
     groups = bg.group_membership(noisy, bg.partition(noisy, seed=1))
     np.testing.assert_allclose(groups["mean"].sum("group"), 1.0, atol=1e-9)
-    told = _membership_table(soft)
+    told = membership_table(soft)
     np.testing.assert_allclose(told.filter(like="mean_").sum(axis=1), 1.0, atol=2e-6)
 
 
