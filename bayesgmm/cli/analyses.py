@@ -65,6 +65,7 @@ from bayesgmm.cli.reading import (
     reads_data,
     refuse_reading,
 )
+from bayesgmm.cli.texts import AboutOptions, texts_in
 from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def compare(
     question: Question = "",
     source: Source = "",
     known: Known = "",
+    about: AboutOptions = None,
     cluster_names: ClusterNamesByK = None,
     format: ReportFormat = "html",
     method: MethodOption = Method.AUTO,
@@ -219,6 +221,7 @@ def compare(
             "sampler": {name: value for name, value in sampler.items() if value is not None},
             "report": {"title": title, "criterion": criterion, "prob": prob, "format": format},
             "about": {
+                **texts_in(about),
                 "question": question,
                 "source": source,
                 "known": known,

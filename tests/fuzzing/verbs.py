@@ -137,6 +137,7 @@ class Material:
 
 
 NOT_WALKED = {
+    "Dataset.from_dask": "test_dask.py calls it: each call may start workers",
     "Dataset.completed": "fits ask it for rows of the data set itself",
     "GaussianMixture.get_params": "scikit-learn's",
     "GaussianMixture.set_fit_request": "scikit-learn's",
@@ -211,6 +212,7 @@ def _data(m: Material) -> dict[str, Arguments]:
         "Dataset.blocks": {"self": m.data, "max_rows": 7},
         "MixtureSpec": {"n_components": 2},
         "MixtureSpec.from_dict": {"values": {"n_components": 2}},
+        "MixtureSpec.n_coordinates": {"self": bg.MixtureSpec(2), "n_features": 2},
         "MixtureSpec.n_parameters": {"self": bg.MixtureSpec(2), "n_features": 2},
         "Priors": {},
         "Priors.from_dict": {"values": {"eta": 1.0}},
@@ -228,6 +230,8 @@ def _data(m: Material) -> dict[str, Arguments]:
         "Comparison.shortfalls": {"self": m.comparison, "chosen": 2},
         "Imputation.data_sets": {"self": m.imputation, "n": 2},
         "cluster_colour": {"number": 1},
+        "write_predictions": {"posterior": m.tree, "rows": m.data, "path": m.place / "p.parquet",
+                              "overwrite": True},
         "write_report": {"comparison_or_posterior": m.tree, "path": m.place / "r.html",
                          "overwrite": True},
     }  # fmt: skip

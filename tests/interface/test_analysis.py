@@ -101,7 +101,7 @@ def test_gaussians_need_twice_the_components_where_there_are_tails(name, columns
 def test_readme_names_every_key() -> None:
     text = (MODELS / "README.md").read_text()
     spec = AnalysisSpec.from_dict({"name": "x", "data": {"file": "y"}})
-    for section in ("about", "data", "model", "sampler", "report", "expect"):
+    for section in ("about", "data", "model", "sampler", "report", "expect", "compute"):
         for key in vars(getattr(spec, section)):
             if not key.startswith("__"):
                 assert f"`{key}`" in text or f".{key}]" in text, (section, key)
@@ -518,7 +518,7 @@ def test_a_full_run_asks_what_the_answer_hangs_on(tmp_path: Path) -> None:
     assert len(pd.read_csv(result.files["coarsened"])) == 9
     assert pd.read_csv(result.files["by_rows"])["rows"].tolist() == [8, 15, 30]
     page = result.files["report"].read_text(encoding="utf-8")
-    assert "What the answer hangs on" in page and "scale x 2" in page
+    assert "What the answer depends on" in page and "scale x 2" in page
     plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1)
     assert "sensitivity" not in plain.files
     assert not (tmp_path / "out" / "sensitivity.csv").exists()

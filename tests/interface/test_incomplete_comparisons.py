@@ -14,6 +14,7 @@ from bayesgmm.comparison import _compare as comparing
 from bayesgmm.comparison import compare
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
+from bayesgmm.elpd import side_by_side
 from bayesgmm.errors import ConfigError, DegenerateFitError, ResourceError, SamplingError
 from bayesgmm.evidence import Evidence, Evidences, probability_heading, shown_probability
 from bayesgmm.model.several import ByModel
@@ -96,14 +97,14 @@ def test_where_all_fail_the_first_error_is_raised(monkeypatch):
 
 
 def test_a_failed_refit_leaves_the_plain_values(monkeypatch):
-    whole = comparing.loo_with_refits
+    whole = side_by_side.loo_with_refits
 
     def fail(*args, max_refits, **options):
         if max_refits:
             raise SamplingError("bridge sampling did not settle.")
         return whole(*args, max_refits=max_refits, **options)
 
-    monkeypatch.setattr(comparing, "loo_with_refits", fail)
+    monkeypatch.setattr(side_by_side, "loo_with_refits", fail)
     found = compare(ROWS, [1, 2], draws=200, tune=300, evidence="none", seed=1)
     assert not found.failures and found.table["elpd_loo"].notna().all()
 
