@@ -18,8 +18,8 @@ _USUAL_SHAPE, _WORTH = 0.5, 10  # what a shape is taken for beforehand, and draw
 def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
     """Return the logs of weights (sample,) that sum to 1, their tail smoothed, and its Pareto k.
 
-    Where the largest are equal there is no tail, and k is -inf; where none can be fitted it is inf.
-    They are then as they are.
+    Where the largest are equal there is no tail, and k is -inf; where none can be fitted it is inf,
+    or NaN where too many of the largest are equal. They are then as they are.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
         log_weights, k_hat = array_stats.psislw(-log_ratios, r_eff=efficiency)  # it takes minus
     except ValueError:
         return as_they_are, math.inf
-    return log_weights, math.inf if math.isnan(k_hat) else float(k_hat)
+    return log_weights, float(k_hat)
 
 
 def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Array]:

@@ -274,7 +274,7 @@ def test_compare_has_the_keys_of_a_model_file(
         for key in vars(getattr(seen[0], section)):
             elsewhere = {"file": "DATA", "n_components": "components", "clusters": "cluster-names"}
             elsewhere |= {"priors": "prior", "units": "unit", "drop_missing": "missing"}
-            elsewhere |= {"n_factors": "factors"}
+            elsewhere |= {"n_factors": "factors", "why_bayesian": "about"}
             assert elsewhere.get(key, key.replace("_", "-")) in options, key
 
 

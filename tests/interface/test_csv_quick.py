@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayesgmm.data.arrow_csv
-from bayesgmm.data import Dataset, arrow_csv, as_dataset, dataset, reading
+from bayesgmm.data import Dataset, arrow_csv, as_dataset, from_sources, reading
 from bayesgmm.data.csv_blocks import Blocks, Unsure, within_quotes
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.grouped_digits import without_groupers
@@ -220,7 +220,7 @@ def test_the_reason_for_leaving_a_column_out_names_its_line(tmp_path, monkeypatc
     path = tmp_path / "t.csv"
     rows = [f"{i}.25,n{i}" + "\n# pause" * (i % 5 == 4) for i in range(20_000)]
     path.write_text("\n".join(["# logger", "a,name", "# units", *rows, ""]))
-    monkeypatch.setattr(dataset, "read_strictly", None)  # not called
+    monkeypatch.setattr(from_sources, "read_strictly", None)  # not called
     data = Dataset.from_csv(path, comment="#")
     assert data.options["left_out"] == {"name": "holds no number: 'n0' in line 4"}
 
@@ -313,7 +313,7 @@ def test_large_files_take_the_compiled_way(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("read cell by cell")
 
-    monkeypatch.setattr(dataset, "read_strictly", refuse)
+    monkeypatch.setattr(from_sources, "read_strictly", refuse)
     assert Dataset.from_csv(path) == expected
     assert expected.options["left_out"] == {"name": "holds no number: 'n0' in line 2"}
     assert Dataset.from_csv(path, row_labels="name").row_labels[19_999] == "n19999"

@@ -97,8 +97,8 @@ def test_the_report_repeats_what_was_read(tmp_path):
     with pytest.warns(bayesgmm.DataWarning, match="currency=True reads it"):
         data = Dataset.from_csv(path, row_labels="id", missing="drop")
     tree = bayesgmm.sample(data, 1, seed=1, draws=20, tune=20, chains=2)
-    told = dict(next(b for b in overview.data(subject_of(tree, "loo", None)).blocks
-                     if isinstance(b, Facts)).items)  # fmt: skip
+    facts = [b for b in overview.data(subject_of(tree, "loo", None)).blocks if isinstance(b, Facts)]
+    told = {name: text for block in facts for name, text in block.items}
     assert told["Read from"] == str(path) and told["Row names"].startswith("plot 0, plot 1")
     assert told["Read with"] == "row_labels='id', missing='drop'"
     assert "'price' holds no number: '$0.00' in line 2" in told["Left out"]

@@ -19,7 +19,7 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import permuted_tree
 from bayesgmm.prediction import membership_table
 from bayesgmm.report.far_out import strays
-from bayesgmm.report.separation import _memberships
+from bayesgmm.report.separation import _membership_picture, _memberships
 from bayesgmm.report.subject import Subject, subject_of
 
 RNG = np.random.default_rng(3)
@@ -230,7 +230,8 @@ def test_the_report_names_strays_and_sets_families_side_by_side(comparison):
 
 def test_the_reports_memberships_count_the_noise(noisy):
     subject = subject_of(noisy, "loo", None)
-    text, picture, table, _ = _memberships(subject)
+    text, table, _ = _memberships(subject)
+    picture = _membership_picture(subject)
     parts = bg.membership(noisy)
     largest = np.maximum(parts["mean"].max("cluster"), parts["noise"])
     assert f"{int((largest < 0.8).sum())} of 130 have no cluster, nor the noise," in text.text

@@ -46,7 +46,7 @@ def test_the_stub_lists_what_it_imports() -> None:
 def test_signatures_read_as_they_are_written() -> None:
     spec = inspect.signature(bg.MixtureSpec)
     written = "n_components covariance priors resolution labels_inform_weights "
-    written += "family nu noise noise_concentration"
+    written += "family nu noise noise_concentration n_factors"
     assert list(spec.parameters) == written.split()
     assert spec.parameters["priors"].default == bg.Priors()
     for maker in (bg.MixtureSpec, bg.Priors):

@@ -134,7 +134,6 @@ ARRAYS = [
     array("scaled column", np.c_[GOOD, 2.54 * GOOD[:, 1] + 7], "'x2', 'x4' are collinear"),
     array("sum of columns", np.c_[GOOD, GOOD.sum(1)], "'x1', 'x2', 'x3', 'x4' are collinear"),
     array("shares", GOOD**2 / (GOOD**2).sum(1, keepdims=True), "collinear"),
-    array("wide", GOOD[:3], "3 rows", "3 features", "at least 4"),
 ]
 
 FRAMES = [
