@@ -24,7 +24,7 @@ def classes(subject: Subject) -> list[Block]:
     if comparison is None or subject.choice is None:
         return []
     fitted = [spec for spec in comparison.models if spec in comparison.fits]
-    rows = tuple(_line(comparison, spec, subject.times) for spec in fitted)
+    rows = tuple(_line(subject, comparison, spec) for spec in fitted)
     caption = (
         "The classes of each K by its maximum likelihood fit, rows assigned to their most probable "
         "class. Relative entropy is 1 where every row is certain, 0 where nothing is known of any "
@@ -46,15 +46,16 @@ def classification_tables(subject: Subject) -> list[Block]:
     if comparison is None:
         return []
     return [
-        _table(comparison, spec, subject.times)
+        _table(subject, comparison, spec)
         for spec in comparison.models
         if spec in comparison.fits and 1 < spec.n_components <= _MOST_CLUSTERS
     ]
 
 
-def _memberships(comparison: Comparison, spec: MixtureSpec) -> Array:
-    """Return the membership probabilities (row, part) at the fit."""
-    found: Array = parts_of(membership(comparison.fits[spec], comparison.data)).mean
+def _memberships(subject: Subject, comparison: Comparison, spec: MixtureSpec) -> Array:
+    """Return the membership probabilities (row, part) at the fit, of the rows that are shown."""
+    rows = subject.draws.rows if subject.some_rows else comparison.data
+    found: Array = parts_of(membership(comparison.fits[spec], rows)).mean
     return found
 
 
@@ -68,8 +69,8 @@ def _averages(shares: Array, times: IntArray) -> tuple[Array, Array]:
         return sizes, held / sizes[:, None]
 
 
-def _line(comparison: Comparison, spec: MixtureSpec, times: IntArray) -> tuple[str, ...]:
-    shares = _memberships(comparison, spec)
+def _line(subject: Subject, comparison: Comparison, spec: MixtureSpec) -> tuple[str, ...]:
+    shares, times = _memberships(subject, comparison, spec), subject.times
     sizes, averages = _averages(shares, times)
     n_rows, n_parts = float(times.sum()), shares.shape[1]
     n_parameters = spec.n_parameters(comparison.data.n_features)
@@ -89,9 +90,9 @@ def _line(comparison: Comparison, spec: MixtureSpec, times: IntArray) -> tuple[s
     )
 
 
-def _table(comparison: Comparison, spec: MixtureSpec, times: IntArray) -> Table:
-    shares = _memberships(comparison, spec)
-    sizes, averages = _averages(shares, times)
+def _table(subject: Subject, comparison: Comparison, spec: MixtureSpec) -> Table:
+    shares = _memberships(subject, comparison, spec)
+    sizes, averages = _averages(shares, subject.times)
     names = [str(k + 1) for k in range(spec.n_components)]
     names += [NOISE] * (shares.shape[1] > len(names))
     rows = tuple(

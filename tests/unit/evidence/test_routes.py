@@ -41,7 +41,7 @@ def test_a_bad_verdict_leaves_the_second_route():
     assert (table.loc[2, "log_evidence"], table.loc[2, "log_evidence_error"]) == (-10.02, 0.02)
     assert table["probability"].sum() == pytest.approx(1.0)
     assert evidence_note(table).startswith(
-        "At K = 2 the evidence is that of sequential Monte Carlo alone: the chains have a bad"
+        "At K = 2 the evidence is that of sequential Monte Carlo alone: the chains did not"
     )
 
 

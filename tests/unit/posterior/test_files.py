@@ -117,9 +117,9 @@ def test_a_file_cut_near_its_end_is_noticed(saved: Path, tail: int) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no netCDF-4 file"),
-        (b"a,b\n1,2\n", "no netCDF-4 file"),
-        (b"CDF\x01" + bytes(100), "no netCDF-4 file"),
+        (b"", "not a netCDF-4 file"),
+        (b"a,b\n1,2\n", "not a netCDF-4 file"),
+        (b"CDF\x01" + bytes(100), "not a netCDF-4 file"),
         (b"\x89HDF\r\n\x1a\n" + bytes(500), "do not match the hash"),
     ],
 )
