@@ -118,6 +118,9 @@ def _least_predicted(subject: Subject) -> list[Block]:
         return []
     elpd = subject.elpd.elpd_i
     values, pareto = np.ravel(elpd.values), np.ravel(subject.elpd.pareto_k.values)
+    if subject.some_rows:
+        there = subject.draws.obs.astype(np.int64)
+        values, pareto = values[there], pareto[there]
     order = np.argsort(values, kind="stable")[:_LISTED]
     cells, shown = values_of(subject.draws.table)[order], subject.features[:_FEATURES]
     rows = tuple(
