@@ -219,6 +219,7 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
         bg.Dataset.from_parquet(tmp_path, ["a", "nothing"], engine="dask")
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape")  # filters are the process's, not a thread's
 def test_models_are_compared_by_an_executor_with_the_same_results() -> None:
     rows = plain_rows(60)
     options: dict[str, Any] = {"draws": 40, "tune": 80, "seed": 1, "evidence": "none"}
