@@ -2,6 +2,7 @@
 
 from bayesgmm.labels._relabel import METHODS, agreement, largest_share, modal_draw, relabel
 from bayesgmm.labels.allocation import Allocations
+from bayesgmm.labels.delta_method import deviations_at
 from bayesgmm.labels.identification import identification_scores
 from bayesgmm.labels.modes import Mode, group_chains
 from bayesgmm.labels.quantities import Quantity, cluster_quantities, label_free_quantities
@@ -18,6 +19,7 @@ __all__ = [
     "agreement",
     "chain_statistics",
     "cluster_quantities",
+    "deviations_at",
     "group_chains",
     "identification_scores",
     "label_free_quantities",

@@ -15,7 +15,7 @@ Econometrica 81:1805 (in the place of the posterior's covariance).
 import numpy as np
 
 from bayesgmm.errors import ConfigError, DataError
-from bayesgmm.labels.quantities import cluster_quantities
+from bayesgmm.labels.delta_method import deviations_at
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.climbing import curvature, curvature_by_some, row_scores, some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
@@ -26,8 +26,6 @@ from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.typing import Array
 
 __all__ = ["sandwich_deviations"]
-
-_STEP = 1e-3  # of a standard deviation
 
 
 def sandwich_deviations(draws: Draws) -> dict[str, float]:
@@ -55,16 +53,7 @@ def sandwich_deviations(draws: Draws) -> dict[str, float]:
     with one_blas_thread():
         x = draws.coordinates.reshape(-1, target.dim).mean(axis=0)
         covariance = _sandwich(target, x, attribute(draws.tree, "seed") or 0)
-        if covariance is None:
-            return {}
-        steps = _STEP * np.sqrt(np.diag(covariance))
-        points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
-        found = {}
-        for quantity in cluster_quantities(draws, target.constrain(points)):
-            above, below = np.split(quantity.values.ravel(), 2)
-            slope = (above - below) / (2.0 * steps)
-            found[quantity.name] = float(np.sqrt(slope @ covariance @ slope))
-    return found
+        return {} if covariance is None else deviations_at(draws, x, covariance)
 
 
 def _one_labelling(draws: Draws) -> bool:

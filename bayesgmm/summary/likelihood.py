@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.fit import PointFit
-from bayesgmm.labels import Quantity, cluster_quantities
+from bayesgmm.labels import Quantity, cluster_quantities, deviations_at
 from bayesgmm.likelihood.climbing import curvature
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.parameters import Parameters
@@ -18,8 +18,6 @@ from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.typing import Array
 
 __all__ = ["LikelihoodEstimate", "likelihood_estimates"]
-
-_STEP = 1e-3  # of a standard error
 
 
 class LikelihoodEstimate(NamedTuple):
@@ -91,16 +89,7 @@ def _standard_errors(point: Parameters, draws: Draws) -> dict[str, float]:
     with one_blas_thread():
         prior = curvature(LogPosterior(target.resolved, target.rows[:0]), x)
         covariance = _inverse(curvature(target, x) - prior)
-    if covariance is None:
-        return {}
-    steps = _STEP * np.sqrt(np.diag(covariance))
-    points = np.concatenate([x + np.diag(steps), x - np.diag(steps)])
-    found = {}
-    for quantity in cluster_quantities(draws, target.constrain(points)):
-        above, below = np.split(quantity.values.ravel(), 2)
-        slope = (above - below) / (2.0 * steps)
-        found[quantity.name] = float(np.sqrt(slope @ covariance @ slope))
-    return found
+    return {} if covariance is None else deviations_at(draws, x, covariance)
 
 
 def _inverse(information: Array) -> Array | None:

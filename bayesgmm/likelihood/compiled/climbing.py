@@ -1,8 +1,8 @@
 """Climbs of the log posterior in its unconstrained coordinates, and its curvature there.
 
 BFGS with a weak Wolfe line search (Nocedal and Wright 2006, Numerical Optimization, chapters 3 and
-6), which asks its caller for one value at a time: compiled code is inlined, so that what is climbed
-stands at one place in each function.
+6), which asks its caller for one value at a time, so that what is climbed stands at one place in
+each program, and is compiled once for it.
 """
 
 import math

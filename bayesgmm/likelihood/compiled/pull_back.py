@@ -130,6 +130,18 @@ def sum_moments(
 
 
 @compiled
+def _write_inner(k: int, size: int, sums: Sums) -> None:
+    """Write A' (S - n I) of a Gaussian, the gradient in its covariance but for the last factor."""
+    for i in range(size):
+        for j in range(size):
+            s = 0.0
+            for m in range(i, size):
+                lower = sums.second[k, max(m, j), min(m, j)]
+                s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
+            sums.inner[i, j] = s
+
+
+@compiled
 def _differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
     """Add to the sums the likelihood's gradient in each root diag(s) C.
 
@@ -142,13 +154,7 @@ def _differentiate_in_roots(problem: Problem, point: Point, sums: Sums) -> None:
     for k in range(n_normals(problem)):
         g = set_of(k % problem.n_clusters, out)
         times = point.layers[0] if k >= problem.n_clusters else 1.0
-        for i in range(size):
-            for j in range(size):
-                s = 0.0
-                for m in range(i, size):
-                    lower = sums.second[k, max(m, j), min(m, j)]
-                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
-                inner[i, j] = s
+        _write_inner(k, size, sums)
         for i in range(size):
             for j in range(i + 1):
                 if not problem.resolved and times == 1.0:
@@ -193,13 +199,7 @@ def _differentiate_in_covariances(problem: Problem, sums: Sums) -> None:
     inner, out = sums.inner, sums.root_gradient
     for k in range(problem.n_clusters):
         g = set_of(k, out)
-        for i in range(size):
-            for j in range(size):
-                s = 0.0
-                for m in range(i, size):
-                    lower = sums.second[k, max(m, j), min(m, j)]
-                    s += sums.whitening[k, m, i] * (lower - (sums.mass[k] if m == j else 0.0))
-                inner[i, j] = s
+        _write_inner(k, size, sums)
         for i in range(size):
             for j in range(i + 1):
                 s = 0.0
