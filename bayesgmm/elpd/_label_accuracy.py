@@ -1,5 +1,6 @@
 """How well known labels are predicted when each is left out."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -7,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from bayesgmm.elpd.predictive import WEIGHT, check_enough_draws, totals
@@ -20,6 +20,7 @@ from bayesgmm.model.parameters import log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import effective_size
+from bayesgmm.posterior.pareto import smoothed
 from bayesgmm.posterior.tree import require_likelihood
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, BoolArray, IntArray
@@ -180,9 +181,9 @@ def _predict(
     if not draws.resolved.spec.labels_inform_weights:
         log_likelihood -= np.transpose(log_chances(part, log_of_weights(draws.parameters.weights)))
     each = [_smoothed(values, relative) for values in log_likelihood]
-    smoothed, found.pareto_k[block] = (np.array(parts) for parts in zip(*each, strict=True))
-    found.probabilities[block] = np.einsum("iks,is->ik", shares, smoothed)
-    found.log_scores[block] = np.log((smoothed * of_label).sum(axis=1))
+    left_out, found.pareto_k[block] = (np.array(parts) for parts in zip(*each, strict=True))
+    found.probabilities[block] = np.einsum("iks,is->ik", shares, left_out)
+    found.log_scores[block] = np.log((left_out * of_label).sum(axis=1))
 
 
 def _smoothed(log_likelihood: Array, relative: float) -> tuple[Array, float]:
@@ -193,11 +194,8 @@ def _smoothed(log_likelihood: Array, relative: float) -> tuple[Array, float]:
     """
     if np.ptp(log_likelihood) <= EVEN_WEIGHTS:
         return np.exp(-log_likelihood - logsumexp(-log_likelihood)), 0.0
-    try:
-        log_weights, pareto_k = array_stats.psislw(log_likelihood, relative)
-    except ValueError:
-        log_weights, pareto_k = -log_likelihood, np.inf
-    return np.exp(log_weights - logsumexp(log_weights)), float(pareto_k)
+    log_weights, pareto_k = smoothed(-log_likelihood, relative)
+    return np.exp(log_weights), math.inf if math.isinf(pareto_k) else pareto_k
 
 
 def _relative_efficiency(draws: Draws) -> float:

@@ -291,6 +291,7 @@ class MixtureSpec(Checked):
 
     def n_coordinates(self, n_features: int) -> int:
         """Count the unconstrained coordinates of the posterior; see `build_model`."""
+        n_features = check_count("n_features", n_features)
         return self.structure.n_coordinates(self.n_components, n_features) + self._n_beside()
 
     def _n_beside(self) -> int:

@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.typing import Array
 
-__all__ = ["smoothed"]
+__all__ = ["smoothed", "smoothed_rows"]
 
 _EQUAL = 1e-9  # nats
 _NEGLIGIBLE = 2.2e-15  # a weight of ten roundings, as ArviZ has it
@@ -18,8 +18,8 @@ _USUAL_SHAPE, _WORTH = 0.5, 10  # what a shape is taken for beforehand, and draw
 def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
     """Return the logs of weights (sample,) that sum to 1, their tail smoothed, and its Pareto k.
 
-    Where the largest are equal there is no tail, and k is -inf; where none can be fitted it is inf,
-    or NaN where too many of the largest are equal. They are then as they are.
+    Where the largest are equal there is no tail, and k is -inf; where none can be fitted it is inf.
+    They are then as they are.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
         log_weights, k_hat = array_stats.psislw(-log_ratios, r_eff=efficiency)  # it takes minus
     except ValueError:
         return as_they_are, math.inf
-    return log_weights, float(k_hat)
+    return log_weights, math.inf if math.isnan(k_hat) else float(k_hat)
 
 
 def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Array]:
     """Do the same for many rows at once, each with draws of its own: arrays (row, sample), (row,).
 
     As fast as a thousand rows in the time that `smoothed` takes for some ten of them; where the
-    largest ratios are equal k is -inf.
+    largest ratios are equal k is -inf, and where no tail can be fitted inf.
 
     Parameters
     ----------
