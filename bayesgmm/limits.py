@@ -150,6 +150,8 @@ CHANCE_SLABS = 1e-3
 # BIC above the best up to which a quick grid searches on: beyond, the evidence is "very strong",
 # Kass and Raftery (1995), J. American Statistical Association 90:773.
 GRID_NEAR = 10.0
+# Models up to which such a grid searches on in all of them: that takes seconds.
+GRID_FEW = 30
 # Estimated chance that one more start reaches a new optimum at which such a search stops.
 GRID_UNSEEN = 0.05
 # Models of which draws are made where all structures are compared: the best by BIC.

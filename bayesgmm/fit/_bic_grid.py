@@ -53,10 +53,10 @@ def bic_grid(
     times components times features, in memory, nothing else known of them) are searched together:
     each is started from three hierarchical partitions, the first of them mclust's, from the optimum
     with one component fewer, each component halved in turn, and from the optima of the other
-    structures; what promises most is followed. Only models whose BIC is within 10 of the best are
-    then started again, up to 60 times, until the estimated chance that one more start ends in a
-    solution not seen before is 5 % or less. The column ``unseen`` tells it for every model: where
-    BIC is far from the best it may be large, and `fit_em` may find more there.
+    structures; what promises most is followed. Of more than 30 models only those whose BIC is
+    within 10 of the best are then started again, up to 60 times, until the estimated chance that
+    one more start ends in a solution not seen before is 5 % or less. The column ``unseen`` tells it
+    for every model: where BIC is far from the best it may be large, and `fit_em` may find more.
 
     Parameters
     ----------

@@ -23,9 +23,9 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = ["Cell", "End", "Frame"]
 
-_TOL, _ITER = 1e-7, 300  # of the climbs that are compared
+_TOL, _ITER = 1e-6, 300  # of the climbs that are compared
 _GLANCES, _WIDE_GLANCES = 2, 5  # EM steps after which starts are compared
-_SAME = 1e-3  # nats, and 100 times what a climb may still gain
+_SAME = 1e-3  # nats, and 10 times what a climb is expected to gain when it ends
 
 
 class End(NamedTuple):
@@ -89,7 +89,7 @@ class Cell:
         self.__dict__.pop("believed", None)
         self.__dict__.pop("bic", None)
         for i, end in enumerate(self.ends):
-            if abs(end.value - value) < _SAME + 100.0 * _TOL * self.rows.n_rows:
+            if abs(end.value - value) < _SAME + 10.0 * _TOL * self.rows.n_rows:
                 best = end if end.value >= value else end._replace(point=point, value=value)
                 self.ends[i] = best._replace(starts=end.starts + 1)
                 break

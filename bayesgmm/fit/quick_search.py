@@ -21,7 +21,7 @@ from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.saddles import GAIN
 from bayesgmm.fit.starts import random_shares, swap_component
 from bayesgmm.likelihood.rows import FEW_VALUES, Rows
-from bayesgmm.limits import GRID_NEAR, GRID_STARTS, GRID_UNSEEN
+from bayesgmm.limits import GRID_FEW, GRID_NEAR, GRID_STARTS, GRID_UNSEEN
 from bayesgmm.model.components import distinct_structure
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.resolving import resolve
@@ -34,7 +34,7 @@ __all__ = ["Found", "is_quick", "quick_fits"]
 
 _FOLLOWED = 2  # of the starts whose first steps promise most
 _ON_TIES = 3
-_WIDE, _WIDE_FOLLOWED = 0.1, 4
+_WIDE = 0.1  # ridge under which components stay wide, as in the starts of `fit_em`
 _ROUND = 6  # starts, a third of them rearranged
 
 
@@ -175,7 +175,7 @@ class _Search:
             self._climb(cells, [Sums.joined(each or [self._trees[k]]) for each in others], 0, 1)
         for cell, given in zip(cells, starts, strict=True):
             if cell.believed is None:
-                cell.note(cell.climb(given, 0, _WIDE_FOLLOWED, _WIDE))
+                cell.note(cell.climb(given, len(self._trees[k].mass), _FOLLOWED, _WIDE))
             self._not_below(cell)
 
     def _climb(self, cells: list[Cell], starts: list[Sums], n_always: int, n_best: int) -> None:
@@ -223,14 +223,18 @@ class _Search:
         cell.note(cell.climb(self._sums([twice], k + 1), 1, 0))
 
     def go_on(self) -> None:
-        """Start again, in rounds, where BIC is near the best and much may be unseen."""
+        """Start again, in rounds, where BIC is near the best and much may be unseen.
+
+        In all models of a small grid.
+        """
+        near = GRID_NEAR if len(self.cells) > GRID_FEW else math.inf
         while True:
             best = min(cell.bic for cell in self.cells.values())
             cells = [
                 cell
                 for cell in self.cells.values()
                 if cell.resolved.n_components > 1
-                and (cell.bic <= best + GRID_NEAR or cell.believed is None)
+                and (cell.bic <= best + near or cell.believed is None)
                 and cell.n_starts < GRID_STARTS
                 and cell.unseen > GRID_UNSEEN
             ]

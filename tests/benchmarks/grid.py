@@ -5,6 +5,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from statistics import mean, stdev
@@ -28,7 +29,8 @@ rows <- lapply(commandArgs(TRUE), read)
 input <- file("stdin", "r")
 while (length(line <- readLines(input, 1)) == 1) {
   Y <- rows[[as.integer(line)]]
-  cat(system.time(mclustBIC(Y, G = 1:9, verbose = FALSE))[["elapsed"]], "\\n")
+  spent <- system.time(mclustBIC(Y, G = 1:9, verbose = FALSE))
+  cat(spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]], "\\n")
   flush(stdout())
 }
 """
@@ -56,7 +58,7 @@ def below_mclust(name):
 
 
 def ratios(rounds=15):
-    """Yield the name, and seconds of ours and of mclust in turn, in pairs."""
+    """Yield the name, and seconds of ours and of mclust in turn: on the clock, of processors."""
     files = [str(DATA / f"{name}.csv") for name in NAMES]
     command = ["Rscript", "-e", _SERVER, *files]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as server:
@@ -64,7 +66,7 @@ def ratios(rounds=15):
         def theirs(number):
             server.stdin.write(f"{number}\n")
             server.stdin.flush()
-            return float(server.stdout.readline())
+            return tuple(map(float, server.stdout.readline().split()))
 
         for number, name in enumerate(NAMES, start=1):
             rows = rows_of(name)
@@ -73,7 +75,8 @@ def ratios(rounds=15):
             pairs = []
             for i in range(rounds):  # whoever is first changes from pair to pair
                 first = theirs(number) if i % 2 else None
-                mine = seconds(partial(ours, rows))
+                busy = time.process_time()
+                mine = seconds(partial(ours, rows)), time.process_time() - busy
                 pairs.append((mine, theirs(number) if first is None else first))
             yield name, pairs
         server.stdin.close()
@@ -84,15 +87,17 @@ def lines(rounds=15) -> Iterator[str]:
         yield "j. mclust: no Rscript found, not measured"
         return
     for name, pairs in ratios(rounds):
-        logs = [math.log(mine / other) for mine, other in pairs]
-        middle, half = mean(logs), _T[rounds] * stdev(logs) / math.sqrt(rounds)
-        low, ratio, high = (math.exp(middle + z * half) for z in (-1, 0, 1))
         lower, n_cells = below_mclust(name)
-        yield (
-            f"j. grid of {name}: {ratio:.2f} of mclust's time, 95 % {low:.2f} to {high:.2f} "
-            f"({rounds} pairs in turn; {mean(m for m, _ in pairs):.2f} s, "
-            f"{mean(o for _, o in pairs):.2f} s); below it in {len(lower)} of {n_cells} cells"
-        )
+        yield f"j. grid of {name}: below mclust in {len(lower)} of {n_cells} cells"
+        for which, what in enumerate(("time", "processor time")):
+            mine, others = ([each[which] for each in side] for side in zip(*pairs, strict=True))
+            logs = [math.log(m / o) for m, o in zip(mine, others, strict=True)]
+            middle, half = mean(logs), _T[rounds] * stdev(logs) / math.sqrt(rounds)
+            low, ratio, high = (math.exp(middle + z * half) for z in (-1, 0, 1))
+            yield (
+                f"j. grid of {name}: {ratio:.2f} of mclust's {what}, 95 % {low:.2f} to {high:.2f} "
+                f"({rounds} pairs in turn; {mean(mine):.2f} s, {mean(others):.2f} s)"
+            )
 
 
 if __name__ == "__main__":
