@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g] [h] [i]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] ... [j]`."""
 
 import os
 import sys
@@ -18,6 +18,7 @@ PARTS = {
     "g": ("reading", "lines"),
     "h": ("annotated", "lines"),
     "i": ("importance", "lines"),
+    "j": ("features", "lines"),
 }
 
 
