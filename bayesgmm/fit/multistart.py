@@ -313,9 +313,9 @@ def _sampled(
 ) -> RowTable:
     rows = rows_of(data, resolved.n_components)
     if data.n_obs <= n_rows:
-        if isinstance(rows, AnnotatedRows):
+        if isinstance(rows, AnnotatedRows) and data.in_memory:
             return rows
-        return np.concatenate([block for _, block in data.blocks()])
+        return rows_at(rows, np.arange(data.n_obs))
     chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
     return rows_at(rows, chosen)
 

@@ -131,7 +131,8 @@ class Rows:
         data = self._data
         if not isinstance(data, AnnotatedRows):
             return None
-        return data if data.errors is not None or np.isnan(data.table).any() else None
+        holes = any(np.isnan(chunk.table).any() for chunk in data.chunks(CHUNK))
+        return data if data.errors is not None or holes else None
 
     def with_components(self, resolved: ResolvedSpec) -> "Rows":
         """Return the same rows for another number of components.

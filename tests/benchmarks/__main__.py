@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] [c] [d] [e] [f] [g] [h] [i]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] ... [k]`."""
 
 import os
 import sys
@@ -18,6 +18,8 @@ PARTS = {
     "g": ("reading", "lines"),
     "h": ("annotated", "lines"),
     "i": ("importance", "lines"),
+    "j": ("many_rows", "out_of_core_lines"),
+    "k": ("many_rows", "dask_lines"),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
+from bayesgmm.data.capabilities import ANNOTATIONS, ROUTES
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood import engines
 from bayesgmm.likelihood.engines import posterior_by, rows_by
@@ -105,20 +106,31 @@ def test_few_rows_have_the_same_mode_and_the_same_draws():
 
 REFUSED = {
     "family='t'": ({}, MixtureSpec(2, family="t")),
+    "family='contaminated'": ({}, MixtureSpec(2, family="contaminated")),
     "noise": ({}, MixtureSpec(2, noise="uniform")),
     "factor-analytic components": ({}, MixtureSpec(2, "factor", n_factors=1)),
     "frequency weights": ({"weights": [1, 2] * 50, "weights_kind": "frequency"}, MixtureSpec(2)),
+    "a survey's weights": ({"weights": [1, 2] * 50, "weights_kind": "sampling"}, MixtureSpec(2)),
+    "missing cells": ({"missing": "mar"}, MixtureSpec(2)),
     "known labels": ({"labels": ["a", "b"] * 50}, MixtureSpec(2)),
     "errors of single rows": ({"errors": {"x1": 0.1}}, MixtureSpec(2)),
 }
+
+
+def test_the_table_of_capabilities_says_so():
+    said = {*ROUTES["passes by JAX"]} - {"t", "contaminated", "noise"}
+    assert {ANNOTATIONS[each] for each in said} <= REFUSED.keys()
 
 
 @pytest.mark.parametrize("why", REFUSED)
 def test_what_it_cannot_do_is_refused_before_the_start(why):
     known, spec = REFUSED[why]
     frame = pd.DataFrame(blobs(100, 3), columns=["x1", "x2", "x3"])
+    if known.get("missing"):
+        frame.loc[3, "x1"] = np.nan
     data = bg.Dataset.from_frame(frame, **known)
-    for verb, options in ((bg.fit_em, {}), (bg.sample, {"method": "importance"})):
+    verbs = [(bg.fit_em, {}), (bg.sample, {"method": "importance"})]
+    for verb, options in verbs[: 1 if "survey" in why else 2]:  # whose draws are refused anyway
         with pytest.raises(ConfigError, match=f"engine='jax' does not take {why}") as refused:
             verb(data, spec, engine="jax", **options)
         assert "engine='compiled'" in str(refused.value)
