@@ -109,16 +109,17 @@ def _fit_something() -> None:
     bg.fit_em(part_of(0, 1_000, N_FEATURES, N_CLUSTERS), N_CLUSTERS, seed=1, n_starts=1)
 
 
-def child(*arguments: Any) -> list[dict[str, Any]]:
-    """Run this module in a process of its own; what it found, line by line."""
+def child(*arguments: Any) -> Iterator[dict[str, Any]]:
+    """Run this module in a process of its own; yield what it finds, line by line."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.many_rows"]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, arguments))} ended with {done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    command += map(str, arguments)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield json.loads(line)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, arguments))} ended with {process.returncode}")
 
 
 def out_of_core_lines(size: tuple[int, int, int] = OUT_OF_CORE) -> Iterator[str]:
@@ -135,7 +136,7 @@ def out_of_core_lines(size: tuple[int, int, int] = OUT_OF_CORE) -> Iterator[str]
 
 def dask_lines(sizes: tuple[int, int] = (OVERHEAD, ON_WORKERS)) -> Iterator[str]:
     for n_rows in sizes:
-        found = {n: child("--dask", n_rows, "--workers", n)[0] for n in (0, 1, 2)}
+        found = {n: next(child("--dask", n_rows, "--workers", n)) for n in (0, 1, 2)}
         here, one, two = (found[n]["spent"][0] for n in (0, 1, 2))
         equal = found[1]["value"] == found[2]["value"]
         yield (
