@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy.special import gammaln, logsumexp
 
 from bayesgmm.errors import ConfigError, SamplingError
@@ -20,6 +19,7 @@ from bayesgmm.evidence.bridge import bridge
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import PARETO_K, VISIBLE
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.pareto import smoothed
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
     Labelling,
@@ -231,7 +231,7 @@ def mode_mass(target: LogPosterior, mode: PosteriorMode, seed: int) -> ModeMass:
     if not np.isfinite(ratios).any():
         return ModeMass(mode.log_mass, math.inf, math.inf)
     finite = ratios[np.isfinite(ratios)]
-    k_hat = float(array_stats.psislw(-finite)[1])  # it takes minus the log ratios
+    k_hat = smoothed(finite)[1]
     if not k_hat <= PARETO_K:
         return ModeMass(mode.log_mass, math.inf, k_hat)
     weights = np.exp(ratios - finite.max())

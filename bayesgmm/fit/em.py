@@ -4,7 +4,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import beyond, parts, point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.likelihood.compiled.em_climb import COLLAPSED, CONVERGED, STOPPED
+from bayesgmm.likelihood.engines import check_engine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
@@ -28,7 +29,7 @@ from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import end_if_stopped
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, Engine
 
 __all__ = ["Likelihood", "fit_em", "starting_fit"]
 
@@ -59,6 +60,7 @@ def fit_em(
     max_iter: int = _MAX_ITER,
     starts: Sequence[Parameters] | None = None,
     ridge: float = 0.0,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> PointFit:
     """Fit a Gaussian mixture by maximum likelihood, from many starts.
 
@@ -112,6 +114,8 @@ def fit_em(
         Added to every variance at each step, relative to the variance of its feature in the data
         (to their mean in the spherical structures); 0 is maximum likelihood. With a ridge, AIC,
         BIC and ICL hold to the extent that it is negligible.
+    engine : {"compiled", "jax"}
+        What goes through all rows: "jax" does on JAX's device, complete rows of Gaussians only.
 
     Returns
     -------
@@ -144,15 +148,24 @@ def fit_em(
     """
     dataset, spec = as_dataset(data, columns, copy=False), as_spec(spec, covariance)
     names = cluster_names
-    return _fit(dataset, spec, names, seed, n_starts, tol, max_iter, starts, ridge, nested=True)
+    engine = check_engine(engine, dataset, spec)
+    plan = seed, n_starts, tol, max_iter, starts, ridge
+    return _fit(dataset, spec, names, *plan, nested=True, engine=engine)
 
 
 def starting_fit(
-    data: Any, spec: MixtureSpec | int, *, seed: int, n_starts: int, tol: float = 1e-10
+    data: Any,
+    spec: MixtureSpec | int,
+    *,
+    seed: int,
+    n_starts: int,
+    tol: float = 1e-10,
+    engine: Engine = "compiled",
 ) -> PointFit:
     """Fit as `fit_em` does, for who looks for places to start from: fewer are searched less."""
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
-    return _fit(dataset, spec, None, seed, n_starts, tol, _MAX_ITER, None, 0.0, nested=False)
+    plan = seed, n_starts, tol, _MAX_ITER, None, 0.0
+    return _fit(dataset, spec, None, *plan, nested=False, engine=engine)
 
 
 def _fit(
@@ -167,6 +180,7 @@ def _fit(
     ridge: float,
     *,
     nested: bool,
+    engine: Engine,
 ) -> PointFit:
     if not 0.0 <= check_real("ridge", ridge) <= _LARGEST_RIDGE:
         raise ConfigError(
@@ -189,6 +203,7 @@ def _fit(
         max_iter=max_iter,
         starts=starts,
         nested=nested,
+        engine=engine,
     )
 
 

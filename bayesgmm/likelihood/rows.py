@@ -132,7 +132,8 @@ class Rows:
         data = self._data
         if not isinstance(data, AnnotatedRows):
             return None
-        return data if data.errors is not None or np.isnan(data.table).any() else None
+        holes = any(np.isnan(chunk.table).any() for chunk in data.chunks(CHUNK))
+        return data if data.errors is not None or holes else None
 
     @property
     def plain_blocks(self) -> Array | None:

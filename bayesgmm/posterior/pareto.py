@@ -6,7 +6,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["smoothed", "smoothed_rows"]
 
@@ -18,7 +18,9 @@ _USUAL_SHAPE, _WORTH = 0.5, 10  # what a shape is taken for beforehand, and draw
 def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
     """Return the logs of weights (sample,) that sum to 1, their tail smoothed, and its Pareto k.
 
-    Where the largest are equal there is no tail, and k is -inf; where none can be fitted it is inf.
+    Where the largest are equal there is no tail, and k is -inf. Weights most of whose largest have
+    an equal are not of a continuous kind, and no Pareto distribution is fitted: k is -inf if none
+    is above the limit of truncated importance sampling, sqrt(sample) times their mean, else inf.
     They are then as they are.
 
     Parameters
@@ -30,6 +32,7 @@ def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
     References
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), J. Machine Learning Research 25:72.
+    Ionides (2008), J. Computational and Graphical Statistics 17:295 (truncation).
 
     Examples
     --------
@@ -40,20 +43,22 @@ def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
     size = len(log_ratios)
     tail = math.ceil(min(0.2 * size, 3.0 * math.sqrt(size)))
     as_they_are = log_ratios - logsumexp(log_ratios)
-    if np.ptp(np.sort(log_ratios)[-tail - 1 :]) < _EQUAL:
+    largest = np.sort(log_ratios)[-tail - 1 :]
+    if np.ptp(largest) < _EQUAL:
         return as_they_are, -math.inf
+    if _mostly_equal(largest):
+        return as_they_are, float(_unfitted(as_they_are))
     try:
         log_weights, k_hat = array_stats.psislw(-log_ratios, r_eff=efficiency)  # it takes minus
     except ValueError:
         return as_they_are, math.inf
-    return log_weights, math.inf if math.isnan(k_hat) else float(k_hat)
+    return log_weights, float(_unfitted(log_weights) if math.isnan(k_hat) else k_hat)
 
 
 def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Array]:
     """Do the same for many rows at once, each with draws of its own: arrays (row, sample), (row,).
 
-    As fast as a thousand rows in the time that `smoothed` takes for some ten of them; where the
-    largest ratios are equal k is -inf, and where no tail can be fitted inf.
+    As fast as a thousand rows in the time that `smoothed` takes for some ten of them.
 
     Parameters
     ----------
@@ -87,10 +92,24 @@ def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Ar
         quantiles = np.expm1(-k_hat[:, None] * np.log1p(-places)) / k_hat[:, None]
         there = np.minimum(np.log(cutoff + sigma[:, None] * quantiles), highest)
     apart = largest[:, -1] - largest[:, 0] >= _EQUAL
+    k_hat[_mostly_equal(largest)] = np.nan
     fitted = (apart & np.isfinite(k_hat) & (sigma > 0.0))[:, None]
     np.put_along_axis(shifted, order[:, 1:], np.where(fitted, there, largest[:, 1:]), axis=1)
     shifted -= logsumexp(shifted, axis=1, keepdims=True)
-    return shifted, np.where(apart, np.where(np.isnan(k_hat), math.inf, k_hat), -math.inf)
+    k_hat = np.where(np.isnan(k_hat), _unfitted(shifted), k_hat)
+    return shifted, np.where(apart, k_hat, -math.inf)
+
+
+def _mostly_equal(largest: Array) -> BoolArray:
+    """Whether most of the largest ratios, in order along the last axis, have an equal."""
+    steps = np.diff(largest) >= _EQUAL
+    return np.asarray(steps.sum(axis=-1) < 0.5 * steps.shape[-1])
+
+
+def _unfitted(log_weights: Array) -> Array:
+    """Return k of weights that sum to 1, (..., sample), to whose tail nothing can be fitted."""
+    limit = -0.5 * math.log(log_weights.shape[-1])
+    return np.where(log_weights.max(axis=-1) <= limit, -math.inf, math.inf)
 
 
 def _tail_size(size: int, efficiency: float) -> int:

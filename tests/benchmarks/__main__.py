@@ -18,7 +18,10 @@ PARTS = {
     "g": ("reading", "lines"),
     "h": ("annotated", "lines"),
     "i": ("importance", "lines"),
-    "j": ("grid", "lines"),
+    "j": ("many_rows", "out_of_core_lines"),
+    "k": ("many_rows", "dask_lines"),
+    "l": ("features", "lines"),
+    "m": ("grid", "lines"),
 }
 
 

@@ -84,18 +84,18 @@ def ratios(rounds=15):
 
 def lines(rounds=15) -> Iterator[str]:
     if shutil.which("Rscript") is None:
-        yield "j. mclust: no Rscript found, not measured"
+        yield "m. mclust: no Rscript found, not measured"
         return
     for name, pairs in ratios(rounds):
         lower, n_cells = below_mclust(name)
-        yield f"j. grid of {name}: below mclust in {len(lower)} of {n_cells} cells"
+        yield f"m. grid of {name}: below mclust in {len(lower)} of {n_cells} cells"
         for which, what in enumerate(("time", "processor time")):
             mine, others = ([each[which] for each in side] for side in zip(*pairs, strict=True))
             logs = [math.log(m / o) for m, o in zip(mine, others, strict=True)]
             middle, half = mean(logs), _T[rounds] * stdev(logs) / math.sqrt(rounds)
             low, ratio, high = (math.exp(middle + z * half) for z in (-1, 0, 1))
             yield (
-                f"j. grid of {name}: {ratio:.2f} of mclust's {what}, 95 % {low:.2f} to {high:.2f} "
+                f"m. grid of {name}: {ratio:.2f} of mclust's {what}, 95 % {low:.2f} to {high:.2f} "
                 f"({rounds} pairs in turn; {mean(mine):.2f} s, {mean(others):.2f} s)"
             )
 

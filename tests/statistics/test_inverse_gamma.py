@@ -228,7 +228,7 @@ def runs(request):
     """Return the rate, and draws of one component and of two."""
     specs = [MixtureSpec(k, priors=priors(request.param), resolution=0) for k in (1, 2)]
     return request.param, {
-        spec: bg.sample(ROWS, spec, draws=3000, seed=1, log_likelihood=False) for spec in specs
+        spec: bg.sample(ROWS, spec, draws=5000, seed=1, log_likelihood=False) for spec in specs
     }
 
 

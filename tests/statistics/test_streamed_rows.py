@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 from arviz_stats.base import array_stats
+from scipy.special import logsumexp
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
@@ -233,11 +234,16 @@ def test_many_rows_are_smoothed_as_one_is(size: int, efficiency: float) -> None:
 
 
 def test_weights_without_a_tail_are_left_as_they_are() -> None:
-    flat, spike, stepped = np.zeros(100), np.zeros(100), np.zeros(100)
-    spike[7], stepped[:30] = 800.0, 1.0
-    ratios = np.stack([flat, spike, stepped])
+    """A spike that holds all the weight is not taken for one that does not matter, nor NaN."""
+    flat, spike, bump, stepped, stairs = np.zeros((5, 400))
+    spike[7], bump[7], stepped[:120], stairs[:9], stairs[:2] = 800.0, 0.1, 1.0, 0.3, 0.6
+    levels = np.arange(400) % 20 * np.array([[0.08], [0.8]])  # below and above 20 times the mean
+    levels[1, 19:-1:20] = 0.0
+    ratios = np.stack([flat, spike, bump, stepped, stairs, *levels])
     weights, k_hat = smoothed_rows(ratios)
-    assert k_hat.tolist() == [smoothed(row)[1] for row in ratios] == [-np.inf, np.inf, -np.inf]
+    expected = [-np.inf, np.inf, -np.inf, -np.inf, -np.inf, -np.inf, np.inf]
+    assert k_hat.tolist() == [smoothed(row)[1] for row in ratios] == expected
+    np.testing.assert_allclose(weights, ratios - logsumexp(ratios, axis=1)[:, None], atol=1e-12)
     np.testing.assert_allclose(weights, [smoothed(row)[0] for row in ratios], atol=1e-12)
 
 
