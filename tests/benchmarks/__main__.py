@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] ... [j]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [a] [b] ... [m]`."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ PARTS = {
     "g": ("reading", "lines"),
     "h": ("annotated", "lines"),
     "i": ("importance", "lines"),
-    "j": ("features", "lines"),
+    "m": ("features", "lines"),
 }
 
 
