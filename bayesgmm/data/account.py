@@ -11,7 +11,7 @@ from bayesgmm.data.columns import NOT_ASKED_FOR, plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.words import with_unit
 from bayesgmm.limits import COSTLY, GROUP_COST
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["account", "facts_of"]
 
@@ -80,21 +80,32 @@ def _groups_in(data: Dataset, errors: Array | None) -> int:
 
     Each is whitened by covariances of its own.
     """
-    return sum(1 for _ in alike_rows(~np.isnan(data.values), errors))
+    if errors is None:
+        return len(_patterns_in(data))
+    observed = np.concatenate([~np.isnan(block) for _, block in data.blocks()])
+    return sum(1 for _ in alike_rows(observed, errors))
+
+
+def _patterns_in(data: Dataset) -> BoolArray:
+    """Return the patterns of missing cells, each once: shape (pattern, feature)."""
+    parts = [np.unique(np.isnan(block), axis=0) for _, block in data.blocks()]
+    return np.unique(np.concatenate(parts), axis=0)
 
 
 def _missing_in(data: Dataset) -> dict[str, Any]:
     """Return how many cells of which columns are missing, and in how many patterns of rows."""
     if data.annotations is None:
         return {}
-    absent = np.isnan(data.values)
-    counts = {
-        name: int(count) for name, count in zip(data.features, absent.sum(axis=0), strict=True)
-    }
+    counted, complete = np.zeros(data.n_features, dtype=np.int64), 0
+    for _, block in data.blocks():
+        absent = np.isnan(block)
+        counted += absent.sum(axis=0)
+        complete += int((~absent.any(axis=1)).sum())
+    counts = dict(zip(data.features, counted.tolist(), strict=True))
     return {
         "cells": {name: count for name, count in counts.items() if count},
-        "complete": int((~absent.any(axis=1)).sum()),
-        "patterns": len(np.unique(absent, axis=0)),
+        "complete": complete,
+        "patterns": len(_patterns_in(data)),
     }
 
 

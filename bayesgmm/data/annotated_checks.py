@@ -1,37 +1,40 @@
 """What rows with missing cells or annotations must satisfy, and the facts about them."""
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.checking import (
+    BLOCK,
     Facts,
+    Rows,
     frozen,
     refuse_collinear,
     refuse_constant,
 )
 from bayesgmm.data.columns import plural
 from bayesgmm.data.faults import Faults, Lines
-from bayesgmm.data.incomplete import Normal, normal_of
-from bayesgmm.data.passes import digest_of
+from bayesgmm.data.incomplete import Normal, NormalSums
+from bayesgmm.data.passes import KEPT_HASHES, DistinctRows, digest_of
 from bayesgmm.errors import DataError
 from bayesgmm.limits import FEW_TOGETHER
-from bayesgmm.typing import Array, BoolArray
+from bayesgmm.typing import Array
 
-__all__ = ["examine_annotated", "refuse_few"]
+__all__ = ["examine_annotated", "glance_annotated", "refuse_few"]
 
 
 def examine_annotated(
-    values: Array, features: tuple[str, ...], lines: Lines, known: Annotations
+    rows: Rows, features: tuple[str, ...], lines: Lines, known: Annotations
 ) -> tuple[Facts, Normal, list[str]]:
-    """Check rows of which something is known beside their values.
+    """Check rows of which something is known beside their values, in two passes.
 
     Parameters
     ----------
-    values : array of shape (obs, feature), data units
-        NaN where a cell is missing.
+    rows : Rows
+        Data units; NaN where a cell is missing.
     features : tuple of str
     lines : array of shape (obs,), optional
         Where the rows stand in their file.
@@ -53,47 +56,90 @@ def examine_annotated(
         For a cell that no fit can take, a column that is never observed or does not vary, two that
         are never observed together, or one that follows from others.
     """
-    weights = np.ones(len(values)) if known.weights is None else known.weights
-    counts = weights > 0.0
-    observed = ~np.isnan(values)
-    faults = Faults(features)
-    faults.note(values)
-    faults.refuse(lines, allowed="missing")
-    _refuse_unseen(observed[counts], features)
-    low = np.nanmin(values[counts], axis=0)
-    high = np.nanmax(values[counts], axis=0)
+    found = _AnnotatedPass(rows.shape[0], features)
+    for block, weights in _weighted_blocks(rows, known):
+        found.add(block, weights)
+    found.faults.refuse(lines, allowed="missing")
+    _refuse_unseen(found.together, features)
+    low, high = found.low, found.high
     refuse_constant(low, high - low, np.maximum(abs(low), abs(high)), features)
-    n = known.n_counted(len(values))
+    n = known.n_counted(rows.shape[0])
     refuse_few(n, len(features))
-    told = [] if observed.all() else _few_together(observed[counts], features)
-    normal = normal_of(values, weights)
+    told = _few_together(found.together, features) if found.incomplete else []
+    sums = NormalSums(found.total / found.counted)
+    for block, weights in _weighted_blocks(rows, known):
+        sums.add(block, weights)
+    normal = sums.fit()
     deviations = np.sqrt(np.diag(normal.covariance))
     refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
-    told += _nothing_observed(observed)
+    told += _nothing_observed(found.empty)
     facts = Facts(
-        _digest_of(values, features, known),
+        known.digest(found.digest.hexdigest()),
         frozen(normal.mean),
         frozen(deviations * np.sqrt(n / (n - 1.0))),
-        len(np.unique(np.where(observed, values, np.inf)[counts], axis=0)),
+        found.distinct.count(),
     )
     return facts, normal, told
 
 
+class _AnnotatedPass:
+    """What one pass over rows with missing cells or annotations finds out.
+
+    Parameters
+    ----------
+    n_obs : int
+    features : tuple of str
+    """
+
+    def __init__(self, n_obs: int, features: tuple[str, ...]) -> None:
+        size = len(features)
+        self.n_rows, self.incomplete = 0, False
+        self.empty: list[int] = []
+        self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
+        self.total, self.counted = np.zeros(size), np.zeros(size)
+        self.together = np.zeros((size, size))
+        self.faults, self.digest = Faults(features), digest_of(n_obs, features)
+        self.distinct = DistinctRows(min(n_obs, KEPT_HASHES))
+
+    def add(self, block: Array, weights: Array) -> None:
+        """Take in the next rows, NaN where a cell is missing, and how often each counts."""
+        self.faults.note(block, self.n_rows)
+        observed, counts = ~np.isnan(block), weights > 0.0
+        filled = np.where(observed, block, np.inf)
+        with np.errstate(all="ignore"):  # of cells that are refused
+            self.low = np.minimum(self.low, filled[counts].min(axis=0, initial=np.inf))
+            highest = np.where(observed, block, -np.inf)[counts].max(axis=0, initial=-np.inf)
+            self.high = np.maximum(self.high, highest)
+            self.total += weights @ np.where(observed, block, 0.0)
+        self.counted += weights @ observed
+        seen = observed[counts].astype(float)
+        self.together += seen.T @ seen
+        self.distinct.add(np.ascontiguousarray(filled[counts].T))
+        self.digest.update(np.where(observed, block, np.nan).astype("<f8").ravel())
+        self.incomplete |= not observed.all()
+        self.empty += (self.n_rows + np.flatnonzero(~observed.any(axis=1))).tolist()
+        self.n_rows += len(block)
+
+
+def _weighted_blocks(rows: Rows, known: Annotations) -> Iterator[tuple[Array, Array]]:
+    """Yield blocks of rows, and how often each row counts."""
+    start = 0
+    for block in rows.blocks(BLOCK):
+        stop = start + len(block)
+        yield block, np.ones(len(block)) if known.weights is None else known.weights[start:stop]
+        start = stop
+
+
 def glance_annotated(
-    values: Array, features: tuple[str, ...], lines: Lines, known: Annotations
+    rows: Rows, features: tuple[str, ...], lines: Lines, known: Annotations
 ) -> Facts:
     """Check rows that nothing is fitted to: any cell may be missing, and they need not vary."""
-    faults = Faults(features)
-    faults.note(values)
-    faults.refuse(lines, allowed="missing")
+    found = _AnnotatedPass(rows.shape[0], features)
+    for block, weights in _weighted_blocks(rows, known):
+        found.add(block, weights)
+    found.faults.refuse(lines, allowed="missing")
     nothing = frozen(np.full(len(features), np.nan))
-    return Facts(_digest_of(values, features, known), nothing, nothing, len(values))
-
-
-def _digest_of(values: Array, features: tuple[str, ...], known: Annotations) -> str:
-    digest = digest_of(len(values), features)
-    digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8").ravel())
-    return known.digest(digest.hexdigest())
+    return Facts(known.digest(found.digest.hexdigest()), nothing, nothing, rows.shape[0])
 
 
 def refuse_few(n_obs: float, n_features: int) -> None:
@@ -112,14 +158,17 @@ def refuse_few(n_obs: float, n_features: int) -> None:
         )
 
 
-def _refuse_unseen(observed: BoolArray, features: tuple[str, ...]) -> None:
-    """Raise DataError for columns that are never observed, alone or together."""
-    for j in np.flatnonzero(~observed.any(axis=0)).tolist():
+def _refuse_unseen(together: Array, features: tuple[str, ...]) -> None:
+    """Raise DataError for columns that are never observed, alone or together.
+
+    `together` (feature, feature) counts the rows that show both.
+    """
+    for j in np.flatnonzero(np.diag(together) == 0.0).tolist():
         raise DataError(
             f"column {features[j]!r} is never observed; leave it out.", column=features[j]
         )
     for i, j in itertools.combinations(range(len(features)), 2):
-        if not (observed[:, i] & observed[:, j]).any():
+        if not together[i, j]:
             names = (features[i], features[j])
             raise DataError(
                 f"columns {names[0]!r} and {names[1]!r} are never observed together: nothing shows "
@@ -129,9 +178,8 @@ def _refuse_unseen(observed: BoolArray, features: tuple[str, ...]) -> None:
             )
 
 
-def _few_together(observed: BoolArray, features: tuple[str, ...]) -> list[str]:
+def _few_together(together: Array, features: tuple[str, ...]) -> list[str]:
     """Name pairs of columns that few rows show together."""
-    together = observed.astype(float).T @ observed
     pairs = [
         f"{features[i]!r} and {features[j]!r} ({int(together[i, j])})"
         for i, j in itertools.combinations(range(len(features)), 2)
@@ -146,9 +194,8 @@ def _few_together(observed: BoolArray, features: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _nothing_observed(observed: BoolArray) -> list[str]:
-    empty = np.flatnonzero(~observed.any(axis=1))
-    if not len(empty):
+def _nothing_observed(empty: list[int]) -> list[str]:
+    if not empty:
         return []
     return [
         f"{plural(len(empty), 'row')} with no cell observed, first row {empty[0] + 1}: kept; "

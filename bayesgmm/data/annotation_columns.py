@@ -1,10 +1,8 @@
 """Columns of a table, or arrays, that say something of the rows beside the features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.arguments import check_instance, check_texts
@@ -15,8 +13,9 @@ from bayesgmm.data.annotations import (
     row_errors,
     row_weights,
 )
-from bayesgmm.data.columns import Classes, Table, wanted
+from bayesgmm.data.columns import Classes, wanted
 from bayesgmm.errors import ConfigError
+from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["NO_ANNOTATIONS", "AnnotationColumns"]
 
@@ -121,28 +120,45 @@ class AnnotationColumns:
                 )
         return wanted(self.names or None, available, where) if self.names else []
 
-    def known(self, table: Table) -> Annotations:
-        """Return what is known of the rows of a table, checked.
+    def known(
+        self,
+        beside: Mapping[str, Array | Classes],
+        features: Sequence[str],
+        n_obs: int,
+        absent: Callable[[], BoolArray],
+        lines: IntArray | None = None,
+    ) -> Annotations:
+        """Return what is known of rows, checked.
+
+        Parameters
+        ----------
+        beside : mapping
+            The columns that annotate rows, by name.
+        features : sequence of str
+        n_obs : int
+        absent : callable
+            Returns which cells are missing (obs, feature); asked for errors alone.
+        lines : array of shape (obs,), optional
+            Where the rows stand in their file.
 
         Raises
         ------
         DataError
             Where a value is none that rows can have, or is not one a row.
         """
-        n_obs, lines = len(table.values), table.lines
         of_weights, of_errors, possible = None, None, None
         classes: tuple[str, ...] = ()
         if self.weights is not None:
-            values, name = _cells(self.weights, table, "weights")
+            values, name = _cells(self.weights, beside, "weights")
             of_weights = row_weights(values, name, n_obs, lines)
         if self.errors:
-            wanted(list(self.errors), list(table.features), " among the features")
+            wanted(list(self.errors), list(features), " among the features")
             columns = [
-                _cells(self.errors.get(name), table, f"error of {name}") for name in table.features
+                _cells(self.errors.get(name), beside, f"error of {name}") for name in features
             ]
-            of_errors = row_errors(columns, np.isnan(table.values), lines)
+            of_errors = row_errors(columns, absent(), lines)
         if self.labels is not None:
-            values, name = _cells(self.labels, table, "labels")
+            values, name = _cells(self.labels, beside, "labels")
             if not isinstance(values, Classes):
                 values = Classes(values, Classes.order_of(values))
             classes, possible = possible_classes(values.cells, name, n_obs, values.order, lines)
@@ -152,6 +168,6 @@ class AnnotationColumns:
 NO_ANNOTATIONS = AnnotationColumns()
 
 
-def _cells(value: Any, table: Table, name: str) -> tuple[Any, str]:
+def _cells(value: Any, beside: Mapping[str, Array | Classes], name: str) -> tuple[Any, str]:
     """Return the cells of a column, or those given, and how they are called."""
-    return (table.beside[value], value) if isinstance(value, str) else (value, name)
+    return (beside[value], value) if isinstance(value, str) else (value, name)

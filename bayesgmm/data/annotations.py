@@ -297,6 +297,8 @@ def _unknown(cell: Any) -> bool:
 
 
 def _numbers(cells: Any, name: str, n_obs: int) -> Array:
+    if isinstance(cells, np.ndarray) and (cells.dtype, cells.shape) == (np.float64, (n_obs,)):
+        return cells
     found = _one_a_row(cells, name, n_obs, "number")
     try:
         return np.array([np.nan if _unknown(c) else float(c) for c in found], dtype=np.float64)

@@ -12,7 +12,7 @@ from bayesgmm.arguments import check_flag, check_instance, check_one_of, check_t
 from bayesgmm.data.annotated_checks import examine_annotated, glance_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
-from bayesgmm.data.checking import ArrayRows, Rows, examine, frozen, glance
+from bayesgmm.data.checking import BLOCK, ArrayRows, Rows, examine, frozen, glance
 from bayesgmm.data.columns import Table, distinct_labels
 from bayesgmm.data.dask_checking import examine_parts
 from bayesgmm.data.dask_rows import DaskRows, dask_parquet
@@ -25,7 +25,14 @@ from bayesgmm.typing import IntArray
 if TYPE_CHECKING:
     from bayesgmm.data.dataset import Dataset
 
-__all__ = ["checked", "from_table", "left_in_file", "left_where_they_lie", "way_with_missing"]
+__all__ = [
+    "checked",
+    "from_table",
+    "left_in_file",
+    "left_to_dask",
+    "left_where_they_lie",
+    "way_with_missing",
+]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -78,8 +85,11 @@ def from_table[D: "Dataset"](
     """
     values, lines = table.values, table.lines
     labels = distinct_labels(table.row_labels, "row_labels" in options)
-    n_rows, kept, absent = len(values), None, np.isnan(values)
-    known: Annotations | None = beside.known(table)
+    n_rows, kept = len(values), None
+    absent = np.isnan(values)
+    known: Annotations | None = beside.known(
+        table.beside, table.features, len(values), lambda: np.isnan(table.values), lines
+    )
     if absent.any() and missing == "refuse":
         known = None  # refused by what follows
     elif known is not None and known.empty and not (absent.any() and missing == "mar"):
@@ -113,24 +123,53 @@ def left_in_file[D: "Dataset"](
     make: type[D],
     source: str,
     columns: list[str] | None,
-    plain: bool,
     units: Mapping[str, str] | None,
     *,
-    by_dask: bool = False,
+    plain: bool,
+    missing: Missing,
+    beside: AnnotationColumns,
 ) -> D:
-    """Return the data set of Parquet whose rows stay in the file; `plain` rows alone can do so."""
+    """Return the data set of Parquet whose rows stay in the file, but for what annotates them.
+
+    `plain` says whether no option asks for more than `missing` and `beside` do.
+    """
+    if missing == "drop" or not plain:
+        raise _needs_rows("na, row_labels and ", Option("missing", "drop"))
+    rows = ParquetRows(source, columns, beside)
+    options = {"missing": missing, **beside.options()}
+    known: Annotations | None = None
+    if beside.given or missing == "mar":
+        holes = any(np.isnan(block).any() for block in rows.blocks(BLOCK))
+        known = beside.known(rows.beside(), rows.features, rows.shape[0], rows.absent)
+        if holes and missing == "refuse" or not holes and known.empty:
+            known = None  # refused by what follows, or nothing is known
+    return left_where_they_lie(make, rows, source, columns, units, options, known)
+
+
+def left_to_dask[D: "Dataset"](
+    make: type[D],
+    source: str,
+    columns: list[str] | None,
+    units: Mapping[str, str] | None,
+    *,
+    plain: bool,
+) -> D:
+    """Return the data set of Parquet that the workers of Dask read; `plain` rows alone."""
     if not plain:
-        raise ConfigError(
-            Advice(
-                "na, row_labels, missing, weights, labels and errors need the rows in memory; "
-                "pass ",
-                Option("in_memory", True),
-                ", or write a file without these rows.",
-            ),
-            key="in_memory",
-        )
-    rows = dask_parquet(source, columns) if by_dask else ParquetRows(source, columns)
-    return left_where_they_lie(make, rows, source, columns, units)
+        raise _needs_rows("na, row_labels, missing, weights, labels and errors")
+    return left_where_they_lie(make, dask_parquet(source, columns), source, columns, units)
+
+
+def _needs_rows(*options: str | Option) -> ConfigError:
+    return ConfigError(
+        Advice(
+            *options,
+            " need the rows in memory; pass ",
+            Option("in_memory", True),
+            ", or write a file without these rows.",
+        ),
+        key="in_memory",
+    )
 
 
 def left_where_they_lie[D: "Dataset"](
@@ -139,12 +178,15 @@ def left_where_they_lie[D: "Dataset"](
     source: str,
     columns: list[str] | None,
     units: Mapping[str, str] | None,
+    reading: Mapping[str, Any] | None = None,
+    known: Annotations | None = None,
 ) -> D:
     """Return the data set of rows that are read again and again."""
-    options = {"in_memory": False, "ignored_columns": list(rows.ignored)}
+    options = {**(reading or {}), "in_memory": False, "ignored_columns": list(rows.ignored)}
     options["left_out"] = dict(rows.ignored)
     named = columns is not None
-    return checked(make, rows, rows.features, source, options=options, named=named, units=units)
+    asked: Any = dict(options=options, named=named, known=known, units=units)
+    return checked(make, rows, rows.features, source, **asked)
 
 
 def checked[D: "Dataset"](
@@ -176,11 +218,9 @@ def checked[D: "Dataset"](
             facts, suspicions = examine(rows, features, lines)
         told = [*notes, *suspicions.sentences(features, named)]
     elif not make.to_fit:
-        assert isinstance(rows, ArrayRows)
-        facts = glance_annotated(rows.array, features, lines, known)
+        facts = glance_annotated(rows, features, lines, known)
     else:
-        assert isinstance(rows, ArrayRows)
-        facts, normal, told = examine_annotated(rows.array, features, lines, known)
+        facts, normal, told = examine_annotated(rows, features, lines, known)
         told = [*notes, *told]
     if known is not None and known.weights is not None:
         n_obs = int(np.count_nonzero(known.weights))

@@ -19,6 +19,7 @@ __all__ = [
     "OWN_MODEL",
     "SMC",
     "REFUSED",
+    "ROUTES",
     "VERBS",
     "Annotation",
     "annotations_of",
@@ -90,6 +91,15 @@ REFUSED_FAMILIES: dict[str, dict[str, str]] = {
     "label_accuracy": {"noise": "a row without a label might belong to the noise."},
     OWN_MODEL: dict.fromkeys(FAMILIES, "a user's own model says itself what its density is."),
 }
+ROUTES: dict[str, dict[Any, str]] = {
+    "rows left in a Parquet file": {},
+    "rows on the workers of Dask": dict.fromkeys(
+        ANNOTATIONS, "what is known of rows is held in this process, and goes with no partition."
+    ),
+    "passes by JAX": dict.fromkeys(
+        (*ANNOTATIONS, *FAMILIES), "it goes through complete rows of Gaussian components only."
+    ),
+}
 
 
 def annotations_of(data: Dataset) -> list[Annotation]:
@@ -137,7 +147,10 @@ def require_likelihood_of(known: Annotations | None, what: str) -> None:
 
 def capabilities_page() -> str:
     """Return the page of the documentation, in Markdown."""
-    refusals = {verb: {**REFUSED.get(verb, {}), **REFUSED_FAMILIES.get(verb, {})} for verb in VERBS}
+    refusals: dict[str, dict[Any, str]] = {
+        verb: {**REFUSED.get(verb, {}), **REFUSED_FAMILIES.get(verb, {})} for verb in VERBS
+    }
+    refusals |= ROUTES
     reasons = list(dict.fromkeys(why for refused in refusals.values() for why in refused.values()))
     lines = [
         "# What takes which rows",
@@ -147,13 +160,13 @@ def capabilities_page() -> str:
         "before it starts. Labels of rows that were picked for them\n"
         "(`labels_inform_weights=False`) are taken wherever labels are. Components with the\n"
         "tails of t, contaminated ones and noise take the same rows, with the structures\n"
-        "that have a posterior.",
+        "that have a posterior. The last lines are about where rows lie and what goes\n"
+        "through them; [which verbs](../scale.md) do there is another question.",
         "",
-        f"| verb | {' | '.join([*ANNOTATIONS.values(), *FAMILIES.values()])} |",
+        f"| verb or route | {' | '.join([*ANNOTATIONS.values(), *FAMILIES.values()])} |",
         f"|---|{'---|' * (len(ANNOTATIONS) + len(FAMILIES))}",
     ]
-    for verb in VERBS:
-        refused: dict[Any, str] = refusals[verb]
+    for verb, refused in refusals.items():
         cells = [
             f"no ({reasons.index(refused[each]) + 1})" if each in refused else "yes"
             for each in (*ANNOTATIONS, *FAMILIES)

@@ -117,13 +117,13 @@ def read_frame(
         {name: reasons.get(name, NOT_ASKED_FOR) for name in available if name not in features},
         row_labels=labels,
         beside={
-            name: _annotations_in(table.get_column(by_name[name]), beside, dialect, where)
+            name: annotating_cells(table.get_column(by_name[name]), beside, dialect, where)
             for name in annotating
         },
     )
 
 
-def _annotations_in(
+def annotating_cells(
     series: Any, beside: AnnotationColumns, dialect: Dialect, where: str
 ) -> Array | Classes:
     """Read a column that annotates rows: numbers as strictly as features, or classes."""

@@ -12,6 +12,7 @@ from bayesgmm.data.arrow_csv import read_quickly
 from bayesgmm.data.building import (
     from_table,
     left_in_file,
+    left_to_dask,
     left_where_they_lie,
     way_with_missing,
 )
@@ -222,7 +223,8 @@ class FromSources:
             As for ``from_frame``.
         in_memory : bool
             False leaves the rows in the file and computes every fact block by block; ``values``
-            is then refused, and the files must not change.
+            is then refused, and the files must not change. What annotates rows is held: 8 bytes a
+            row of weights, 1 a row and class of labels, 8 a cell where there are errors.
         engine : {"arrow", "dask"}
             "dask" leaves the rows in the files, as `in_memory` does, and has the workers of the
             Dask client at hand read them; see ``from_dask``.
@@ -245,8 +247,12 @@ class FromSources:
             table = read_parquet(source, columns, dialect, beside)
             asked: Any = dict(named=named, missing=missing, beside=beside, units=units)
             return from_table(_made(cls), table, source, options, **asked)
-        plain = missing == "refuse" and not beside.given and dialect == Dialect()
-        return left_in_file(_made(cls), source, columns, plain, units, by_dask=by_dask)
+        plain, made = dialect == Dialect(), _made(cls)
+        if by_dask:
+            plain &= missing == "refuse" and not beside.given
+            return left_to_dask(made, source, columns, units, plain=plain)
+        asked = dict(plain=plain, missing=missing, beside=beside)
+        return left_in_file(made, source, columns, units, **asked)
 
     @classmethod
     @keywords()

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["Normal", "completed", "normal_of", "patterns_of"]
+__all__ = ["Normal", "NormalSums", "completed", "patterns_of"]
 
 _TOLERANCE = 1e-11  # of a step, in standard deviations
 _MOST_STEPS = 1_000
@@ -27,60 +27,95 @@ def patterns_of(observed: BoolArray) -> Iterator[tuple[IntArray, IntArray]]:
         yield np.flatnonzero(which.ravel() == i), np.flatnonzero(pattern)
 
 
-def normal_of(values: Array, weights: Array) -> Normal:
-    """Fit one Normal by maximum likelihood; NaN is a missing cell.
+class NormalSums:
+    """What the fit of one Normal asks of rows: sums of those that share what is observed of them.
 
     Parameters
     ----------
-    values : array of shape (obs, feature), data units
-        Each feature is observed at least once, and varies.
-    weights : array of shape (obs,)
-
-    References
-    ----------
-    Ghahramani and Jordan (1994), Advances in Neural Information Processing Systems 6:120.
+    origin : array of shape (feature,), data units
+        Near the rows; sums are about it.
     """
-    observed = ~np.isnan(values)
-    counted = weights @ observed
-    origin = weights @ np.where(observed, values, 0.0) / counted
-    offsets = np.where(observed, values - origin, 0.0)
-    unit = np.sqrt(weights @ offsets**2 / counted)
-    scaled = np.where(observed, offsets / unit, np.nan)
-    groups = [
-        (scaled[np.ix_(rows, seen)], weights[rows], seen) for rows, seen in patterns_of(observed)
-    ]
-    size, total = values.shape[1], sum(part.sum() for _, part, seen in groups if len(seen))
-    mean, covariance = np.zeros(size), np.eye(size)
-    for _ in range(_MOST_STEPS):
-        first, second = np.zeros(size), np.zeros((size, size))
-        for part, counts, seen in groups:
-            if not len(seen):
-                continue
-            filled, left = _expected(part, seen, mean, covariance)
-            first += counts @ filled
-            second += (counts[:, None] * filled).T @ filled + counts.sum() * left
-        new = first / total
-        next_covariance = second / total - np.outer(new, new)
-        step = max(np.abs(new - mean).max(), np.abs(next_covariance - covariance).max())
-        mean, covariance = new, next_covariance
-        if step < _TOLERANCE:
-            break
-    return Normal(origin + unit * mean, covariance * np.outer(unit, unit))
+
+    def __init__(self, origin: Array) -> None:
+        self._origin = origin
+        self._sums: dict[bytes, tuple[BoolArray, float, Array, Array]] = {}
+
+    def add(self, values: Array, weights: Array) -> None:
+        """Take in rows (obs, feature), NaN where a cell is missing, and how often each counts."""
+        observed = ~np.isnan(values)
+        for rows, seen in patterns_of(observed):
+            part, counts, pattern = values[np.ix_(rows, seen)], weights[rows], observed[rows[0]]
+            part -= self._origin[seen]
+            of_part = counts.sum(), counts @ part, (counts[:, None] * part).T @ part
+            known = self._sums.get(pattern.tobytes())
+            if known is not None:
+                of_part = known[1] + of_part[0], known[2] + of_part[1], known[3] + of_part[2]
+            self._sums[pattern.tobytes()] = pattern, *of_part
+
+    def fit(self) -> Normal:
+        """Return the Normal of maximum likelihood; each feature is observed, and varies.
+
+        References
+        ----------
+        Ghahramani and Jordan (1994), Advances in Neural Information Processing Systems 6:120.
+        """
+        size = len(self._origin)
+        counted, squares = np.zeros(size), np.zeros(size)
+        for pattern, n, _, products in self._sums.values():
+            counted[pattern] += n
+            squares[pattern] += np.diag(products)
+        unit = np.sqrt(squares / counted)
+        groups = []
+        for pattern, n, first, products in self._sums.values():
+            seen = np.flatnonzero(pattern)
+            if len(seen):
+                scale = unit[seen]
+                groups.append((seen, n, first / scale, products / np.outer(scale, scale)))
+        total = sum(n for _, n, _, _ in groups)
+        mean, covariance = np.zeros(size), np.eye(size)
+        for _ in range(_MOST_STEPS):
+            first, second = np.zeros(size), np.zeros((size, size))
+            for group in groups:
+                of_first, of_second = _expected_sums(*group, mean, covariance)
+                first += of_first
+                second += of_second
+            new = first / total
+            next_covariance = second / total - np.outer(new, new)
+            step = max(np.abs(new - mean).max(), np.abs(next_covariance - covariance).max())
+            mean, covariance = new, next_covariance
+            if step < _TOLERANCE:
+                break
+        return Normal(self._origin + unit * mean, covariance * np.outer(unit, unit))
 
 
-def _expected(part: Array, seen: IntArray, mean: Array, covariance: Array) -> tuple[Array, Array]:
-    """Return rows filled with their conditional means, and the conditional covariance."""
+def _given(seen: IntArray, mean: Array, covariance: Array) -> tuple[Array, Array, Array]:
+    """Return how cells follow from those seen, x = offset + slopes x_seen, and what is left.
+
+    Shapes (feature,), (feature, seen) and (feature, feature), the conditional covariance.
+    """
     size = len(mean)
     hidden = np.setdiff1d(np.arange(size), seen)
-    filled, left = np.empty((len(part), size)), np.zeros((size, size))
-    filled[:, seen] = part
+    slopes, left = np.zeros((size, len(seen))), np.zeros((size, size))
+    slopes[seen, np.arange(len(seen))] = 1.0
     if len(hidden):
-        slopes = np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[np.ix_(seen, hidden)])
-        filled[:, hidden] = mean[hidden] + (part - mean[seen]) @ slopes
-        left[np.ix_(hidden, hidden)] = (
-            covariance[np.ix_(hidden, hidden)] - covariance[np.ix_(hidden, seen)] @ slopes
-        )
-    return filled, left
+        across = covariance[np.ix_(seen, hidden)]
+        solved = np.linalg.solve(covariance[np.ix_(seen, seen)], across)
+        slopes[hidden] = solved.T
+        left[np.ix_(hidden, hidden)] = covariance[np.ix_(hidden, hidden)] - across.T @ solved
+    offset = mean - slopes @ mean[seen]
+    offset[seen] = 0.0
+    return offset, slopes, left
+
+
+def _expected_sums(
+    seen: IntArray, n: float, first: Array, products: Array, mean: Array, covariance: Array
+) -> tuple[Array, Array]:
+    """Return the expected sums of rows and of their products, given those of cells seen."""
+    offset, slopes, left = _given(seen, mean, covariance)
+    moved = slopes @ first
+    across = np.outer(moved, offset)
+    second = slopes @ products @ slopes.T + across + across.T
+    return moved + n * offset, second + n * (np.outer(offset, offset) + left)
 
 
 def completed(values: Array, normal: Normal, rng: np.random.Generator) -> Array:
@@ -95,7 +130,8 @@ def completed(values: Array, normal: Normal, rng: np.random.Generator) -> Array:
     out = np.empty_like(values)
     for rows, seen in patterns_of(~np.isnan(values)):
         hidden = np.setdiff1d(np.arange(values.shape[1]), seen)
-        filled, left = _expected(values[np.ix_(rows, seen)], seen, *normal)
+        offset, slopes, left = _given(seen, *normal)
+        filled = offset + values[np.ix_(rows, seen)] @ slopes.T
         noise = rng.standard_normal((len(rows), len(hidden)))
         filled[:, hidden] += noise @ np.linalg.cholesky(left[np.ix_(hidden, hidden)]).T
         out[rows] = filled

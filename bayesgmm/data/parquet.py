@@ -13,15 +13,16 @@ import numpy as np
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import Table
 from bayesgmm.data.dialect import Dialect
-from bayesgmm.data.frames import frame_column, read_frame
+from bayesgmm.data.frames import annotating_cells, frame_column, read_frame
 from bayesgmm.data.sources import read_bytes, refuse_address
 from bayesgmm.errors import DataError
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["ParquetRows", "is_parquet", "read_parquet"]
 
 _ENDINGS = (".parquet", ".pq")
 _HEAD = 8_192
+_ABSENT_ROWS = 65_536
 _READ_BUFFER = 2**16  # bytes of each column
 
 
@@ -138,10 +139,17 @@ class ParquetRows:
         A file, a folder or a pattern; the files must not change while they are in use.
     columns : sequence of str or None
         Names of the features; None takes the columns that are numeric in the first rows.
+    beside : AnnotationColumns
+        Columns that annotate rows, which are no features.
     """
 
-    def __init__(self, path: str, columns: Sequence[str] | None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: str,
+        columns: Sequence[str] | None,
+        beside: AnnotationColumns = NO_ANNOTATIONS,
+    ) -> None:
+        self.path, self._beside = path, beside
         opened = {name: _open(name) for name in _files_of(path)}
         self._stamps = {name: stamp for name, (_, stamp) in opened.items()}
         n_obs = sum(stamp.rows for stamp in self._stamps.values())
@@ -152,11 +160,32 @@ class ParquetRows:
             raise DataError(f"{path!r} has no rows.", path=path)
         with _reading(name):
             head = next(file.iter_batches(_HEAD, columns=_names(file, Dialect())))
-        table = read_frame(_as_table([head]), columns, f" of {path!r}")
+        table = read_frame(_as_table([head]), columns, f" of {path!r}", beside=beside)
         self.features, self.ignored = table.features, table.ignored
         for name, stamp in self._stamps.items():
-            _refuse_lacking(name, stamp.schema.names, self.features)
+            _refuse_lacking(name, stamp.schema.names, (*self.features, *beside.names))
         self.shape = (n_obs, len(self.features))
+
+    def absent(self) -> BoolArray:
+        """Return which cells are missing: shape (obs, feature)."""
+        return np.concatenate([np.isnan(block) for block in self.blocks(_ABSENT_ROWS)])
+
+    def beside(self) -> dict[str, Any]:
+        """Return the columns that annotate rows, which are read whole: numbers, or classes."""
+        import narwhals as nw
+
+        if not self._beside.names:
+            return {}
+        tables = []
+        for path, stamp in self._stamps.items():
+            with _reading(path):
+                tables.append(self._unchanged(path, stamp)[0].read(list(self._beside.names)))
+        table = nw.from_native(_joined(tables, self.path), eager_only=True)
+        where = f" of {self.path!r}"
+        return {
+            name: annotating_cells(table.get_column(name), self._beside, Dialect(), where)
+            for name in self._beside.names
+        }
 
     def blocks(self, max_rows: int) -> Iterator[Array]:
         """Yield blocks of ``max_rows`` rows; the last may be shorter.
@@ -241,6 +270,17 @@ def _as_table(batches: list[Any]) -> Any:
     return pyarrow.Table.from_batches(batches)
 
 
+def _joined(tables: list[Any], path: str) -> Any:
+    """Return the tables of several files, one after the other."""
+    import pyarrow
+
+    try:
+        return pyarrow.concat_tables(tables, promote_options="permissive")
+    except pyarrow.ArrowException as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"the files of {path!r} differ in their types: {reason}.") from None
+
+
 def read_parquet(
     path: str,
     columns: Sequence[str] | None,
@@ -248,8 +288,6 @@ def read_parquet(
     beside: AnnotationColumns = NO_ANNOTATIONS,
 ) -> Table:
     """Read Parquet files whole; see `Dataset.from_parquet`."""
-    import pyarrow
-
     tables, index = [], []
     for name in _files_of(path):
         file, _ = _open(name)
@@ -261,11 +299,7 @@ def read_parquet(
             tables.append(file.read(own))
         _refuse_lacking(name, tables[-1].column_names, tables[0].column_names)
         _refuse_lacking(_files_of(path)[0], tables[0].column_names, tables[-1].column_names)
-    try:
-        table = pyarrow.concat_tables(tables, promote_options="permissive")
-    except pyarrow.ArrowException as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"the files of {path!r} differ in their types: {reason}.") from None
+    table = _joined(tables, path)
     if len(index) == 1:
         dialect = dialect.but(row_labels=index[0])
     bare = table.replace_schema_metadata(None)

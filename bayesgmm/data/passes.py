@@ -12,7 +12,7 @@ from bayesgmm.data.suspicions import Suspicions
 from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array
 
-__all__ = ["KEPT_HASHES", "Bounds", "FirstPass", "SecondPass", "digest_of"]
+__all__ = ["KEPT_HASHES", "Bounds", "DistinctRows", "FirstPass", "SecondPass", "digest_of"]
 
 KEPT_HASHES = 2**21
 
@@ -43,7 +43,7 @@ class FirstPass:
         self.origin, self.total = np.zeros(size), np.zeros(size)
         self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
         self.faults = Faults(features)
-        self.distinct = _DistinctRows(min(n_obs, kept))
+        self.distinct = DistinctRows(min(n_obs, kept))
         self.digest = digest_of(n_obs, features)
 
     def add(self, block: Array) -> None:
@@ -117,7 +117,7 @@ def digest_of(n_obs: int, features: tuple[str, ...]) -> Any:
     return hashlib.sha256(json.dumps([n_obs, len(features), *features]).encode())
 
 
-class _DistinctRows:
+class DistinctRows:
     """Count distinct rows by 64-bit hashes, in bounded memory: 16 MiB.
 
     Only hashes below a limit are kept, and the limit is halved whenever too many are (distinct

@@ -21,13 +21,14 @@ def recording_steps(rows: Rows, known: Annotations | None) -> Array:
 
     Rows left in a file are sampled evenly when they hold more than 2**24 values.
     """
-    columns = _sampled(rows).T if known is None else _recorded(rows, known)
+    values, stride = _sampled(rows)
+    some = None if known is None else known.taken(slice(None, None, stride))
+    columns = values.T if some is None else _recorded(values, some)
     return frozen(np.array([smallest_gap(column) for column in columns]))
 
 
-def _recorded(rows: Rows, known: Annotations) -> Iterable[Array]:
+def _recorded(values: Array, known: Annotations) -> Iterable[Array]:
     """Return the observed values of each feature, twice where the row counts more than once."""
-    values = _all(rows)
     times = np.ones(len(values), dtype=np.int64)
     if known.weights is not None and known.weights_kind == "frequency":
         times = np.minimum(np.ceil(known.weights), 2).astype(np.int64)
@@ -37,19 +38,16 @@ def _recorded(rows: Rows, known: Annotations) -> Iterable[Array]:
     ]
 
 
-def _sampled(rows: Rows) -> Array:
+def _sampled(rows: Rows) -> tuple[Array, int]:
+    """Return rows, all or some of them, and how many rows each stands for."""
     if isinstance(rows, DaskRows):
         n_obs, n_features = rows.shape
         size = min(n_obs, math.ceil(_SENT_VALUES / n_features))
-        return rows.at(np.linspace(0, n_obs - 1, size).astype(np.int64))
+        return rows.at(np.linspace(0, n_obs - 1, size).astype(np.int64)), n_obs // size
     if isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap):
-        return _all(rows)
+        return next(iter(rows.blocks(rows.shape[0]))), 1
     stride, start, kept = math.ceil(math.prod(rows.shape) / _SAMPLED_VALUES), 0, []
     for block in rows.blocks(BLOCK):
         kept.append(block[-start % stride :: stride])
         start += len(block)
-    return np.concatenate(kept)
-
-
-def _all(rows: Rows) -> Array:
-    return next(iter(rows.blocks(rows.shape[0])))
+    return np.concatenate(kept), stride

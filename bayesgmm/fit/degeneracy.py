@@ -11,6 +11,7 @@ from scipy.special import gammainc, gammaln
 
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.responsibilities import responsibilities
+from bayesgmm.likelihood.rows import CHUNK
 from bayesgmm.limits import CHANCE_SLABS, NARROW
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
@@ -83,20 +84,22 @@ def rows_that_see(
     """
     pooled = np.einsum("k,kij->ij", parameters.shares, parameters.covariances)
     centre, unit = parameters.shares @ parameters.means, np.sqrt(np.diag(pooled))
-    shares = responsibilities(parameters, rows, centre, unit)
-    n, held = np.zeros(len(shares)), np.zeros(len(shares))
-    for group in rows.groups:
-        if not len(group.observed):
-            continue
-        square = np.ix_(group.observed, group.observed)
-        margin = parameters._replace(
-            means=parameters.means[:, group.observed],
-            covariances=parameters.covariances[(slice(None), *square)] + np.diag(group.errors**2),
-        )
-        see = narrowest(margin, structure) < NARROW
-        times = np.ones(len(group.places)) if group.weights is None else group.weights
-        n += see * times.sum()
-        held += see * (shares[:, group.places] @ times)
+    n, held = np.zeros((2, len(parameters.covariances)))
+    for chunk in rows.chunks(CHUNK):
+        shares = responsibilities(parameters, chunk, centre, unit)
+        for group in chunk.groups:
+            if not len(group.observed):
+                continue
+            square = np.ix_(group.observed, group.observed)
+            margin = parameters._replace(
+                means=parameters.means[:, group.observed],
+                covariances=parameters.covariances[(slice(None), *square)]
+                + np.diag(group.errors**2),
+            )
+            see = narrowest(margin, structure) < NARROW
+            times = np.ones(len(group.places)) if group.weights is None else group.weights
+            n += see * times.sum()
+            held += see * (shares[:, group.places] @ times)
     return n, held
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from bayesgmm.fit.factor_points import factors_in, factors_of, n_of_factors
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import beyond, parts, point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.compiled.em_climb import COLLAPSED, CONVERGED, STOPPED
+from bayesgmm.likelihood.engines import check_engine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
@@ -26,11 +28,17 @@ from bayesgmm.model.resolved import USUAL_NOISE, ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.runtime.keywords import keywords
-from bayesgmm.typing import Array
+from bayesgmm.runtime.parallel import end_if_stopped
+from bayesgmm.typing import Array, Engine
 
 __all__ = ["Likelihood", "fit_em", "starting_fit"]
 
 _PLAIN_STEPS = 5
+_STATUS = {
+    CONVERGED: FitStatus.CONVERGED,
+    STOPPED: FitStatus.MAX_ITER,
+    COLLAPSED: FitStatus.COLLAPSED,
+}
 _MAX_ITER = 10_000
 _ROUNDING = 1e-10  # of a variance of the data
 _LARGEST_RIDGE = 1e100  # of a feature's variance; what is larger leaves no digit of it
@@ -52,6 +60,7 @@ def fit_em(
     max_iter: int = _MAX_ITER,
     starts: Sequence[Parameters] | None = None,
     ridge: float = 0.0,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> PointFit:
     """Fit a Gaussian mixture by maximum likelihood, from many starts.
 
@@ -105,6 +114,8 @@ def fit_em(
         Added to every variance at each step, relative to the variance of its feature in the data
         (to their mean in the spherical structures); 0 is maximum likelihood. With a ridge, AIC,
         BIC and ICL hold to the extent that it is negligible.
+    engine : {"compiled", "jax"}
+        What goes through all rows: "jax" does on JAX's device, complete rows of Gaussians only.
 
     Returns
     -------
@@ -137,15 +148,24 @@ def fit_em(
     """
     dataset, spec = as_dataset(data, columns, copy=False), as_spec(spec, covariance)
     names = cluster_names
-    return _fit(dataset, spec, names, seed, n_starts, tol, max_iter, starts, ridge, nested=True)
+    engine = check_engine(engine, dataset, spec)
+    plan = seed, n_starts, tol, max_iter, starts, ridge
+    return _fit(dataset, spec, names, *plan, nested=True, engine=engine)
 
 
 def starting_fit(
-    data: Any, spec: MixtureSpec | int, *, seed: int, n_starts: int, tol: float = 1e-10
+    data: Any,
+    spec: MixtureSpec | int,
+    *,
+    seed: int,
+    n_starts: int,
+    tol: float = 1e-10,
+    engine: Engine = "compiled",
 ) -> PointFit:
     """Fit as `fit_em` does, for who looks for places to start from: fewer are searched less."""
     dataset, spec = as_dataset(data, copy=False), as_spec(spec)
-    return _fit(dataset, spec, None, seed, n_starts, tol, _MAX_ITER, None, 0.0, nested=False)
+    plan = seed, n_starts, tol, _MAX_ITER, None, 0.0
+    return _fit(dataset, spec, None, *plan, nested=False, engine=engine)
 
 
 def _fit(
@@ -160,6 +180,7 @@ def _fit(
     ridge: float,
     *,
     nested: bool,
+    engine: Engine,
 ) -> PointFit:
     if not 0.0 <= check_real("ridge", ridge) <= _LARGEST_RIDGE:
         raise ConfigError(
@@ -182,6 +203,7 @@ def _fit(
         max_iter=max_iter,
         starts=starts,
         nested=nested,
+        engine=engine,
     )
 
 
@@ -203,7 +225,7 @@ class Likelihood:
         return 1.0
 
     @cached_property
-    def _model(self) -> LogPosterior:
+    def steps(self) -> LogPosterior:
         """The model without rows: their moments are given to it."""
         return LogPosterior(self.resolved, np.empty((0, self.resolved.n_features)))
 
@@ -258,7 +280,7 @@ class Likelihood:
         tail = tail if tail.size else resolved.usual_tail
         plain = point_of(weights, means, covariances)
         factors = factors_of(covariances, resolved.structure)
-        return self._model.bounded(np.concatenate([plain, log_noise, tail, factors]))
+        return self.steps.bounded(np.concatenate([plain, log_noise, tail, factors]))
 
     def point(self, x: Array) -> Array:
         """Return x itself; without what it says of factors."""
@@ -291,13 +313,19 @@ class Likelihood:
 
     def step(self, x: Array, moments: Moments, floor: Array) -> tuple[Array, int]:
         """Return the next point of EM and the component that collapsed, or -1."""
-        return self._model.m_step(x, moments, floor, self.ridge)
+        return self.steps.m_step(x, moments, floor, self.ridge)
 
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
         """Alternate two EM steps and one extrapolation along them.
 
         Without a ridge the path never falls.
         """
+        blocks = None if self.resolved.structure.has_loadings else rows.plain_blocks
+        if blocks is not None:
+            end_if_stopped()
+            rest = blocks, rows.n_rows, floor, self.ridge, tol * rows.n_rows, max_iter
+            end, steps, status, component = self.steps.climb_plain(x, *rest)
+            return Run(end, steps, _STATUS[status], component)
         path: list[float] = []
         unknown = self.resolved.n_free_nu > 0  # the likelihood is nearly flat in them
         longest, enough = 1.0, tol * rows.n_rows * (_OF_TAILS if unknown else 1.0)
@@ -326,7 +354,7 @@ class Likelihood:
             length = min(length, longest)
             leap = None
             if length > 1.0:
-                ahead = self._model.bounded(x + 2.0 * length * move + length**2 * bend)
+                ahead = self.steps.bounded(x + 2.0 * length * move + length**2 * bend)
                 leap = rows.moments(ahead)
             if leap is not None and leap.log_likelihood >= path[-1]:
                 x, moments = ahead, leap

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import minimize
@@ -15,6 +15,7 @@ from bayesgmm.fit.degeneracy import narrowest
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import n_plain, parts, split
 from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.engines import check_engine
 from bayesgmm.likelihood.factor_coordinates import log_unit_of_loadings
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
@@ -50,6 +51,7 @@ def fit_map(
     tol: float = 1e-10,
     max_iter: int = 10_000,
     starts: Sequence[Parameters] | None = None,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> PointFit:
     """Find the best regular mode of the posterior density, from many starts.
 
@@ -82,6 +84,8 @@ def fit_map(
     starts : sequence of Parameters or None
         Climb from these (weights, means and covariances count, data units) on all rows, from each
         exactly once, in place of `n_starts` drawn ones.
+    engine : {"compiled", "jax"}
+        What goes through all rows: "jax" does on JAX's device, complete rows of Gaussians only.
 
     Returns
     -------
@@ -132,6 +136,7 @@ def fit_map(
         tol=tol,
         max_iter=max_iter,
         starts=starts,
+        engine=check_engine(engine, dataset, spec),
     )
 
 

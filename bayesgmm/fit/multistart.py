@@ -26,7 +26,7 @@ from bayesgmm.fit.result import FitStatus, PointFit
 from bayesgmm.fit.saddles import GAIN, off_saddles
 from bayesgmm.fit.short_runs import ShortClimbs, short_runs
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of, values_of
-from bayesgmm.likelihood.distributed_rows import rows_for
+from bayesgmm.likelihood.engines import rows_by
 from bayesgmm.likelihood.rows import Rows, rows_at
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -34,9 +34,9 @@ from bayesgmm.runtime.arithmetic import sound_arithmetic
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import SEED_BYTES
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, Engine
 
-__all__ = ["SAMPLED_ROWS", "best_of_starts"]
+__all__ = ["SAMPLED_ROWS", "best_of_starts", "floor_of"]
 
 SAMPLED_ROWS = 5_000
 _MIDDLE_ROWS = 80_000
@@ -58,6 +58,7 @@ def best_of_starts(
     max_iter: int,
     starts: Sequence[Parameters] | None = None,
     nested: bool = False,
+    engine: Engine = "compiled",
 ) -> PointFit:
     """Climb from many starts and return the best optimum that is believed.
 
@@ -71,6 +72,8 @@ def best_of_starts(
     With `nested`, and up to 5,000 rows, the whole search with one component fewer is made first
     (it is kept for the next call), and its best optimum with one component twice is a start where
     nothing as high was found: so the best of all optima never falls when a component is added.
+
+    Passes over all rows are those of an `engine` that `check_engine` has let through.
 
     Raises
     ------
@@ -88,8 +91,8 @@ def best_of_starts(
     tol = check_between("tol", tol, 0.0, 1.0)
     with one_blas_thread(), sound_arithmetic(DegenerateFitError):
         if starts is None:
-            return _search(target, data, _Plan(seed, n_starts, tol, max_iter, nested))
-        return _follow(target, data, seed, starts, tol, max_iter)
+            return _search(target, data, _Plan(seed, n_starts, tol, max_iter, nested, engine))
+        return _follow(target, data, seed, starts, tol, max_iter, engine)
 
 
 def _follow(
@@ -99,6 +102,7 @@ def _follow(
     starts: Sequence[Parameters],
     tol: float,
     max_iter: int,
+    engine: Engine,
 ) -> PointFit:
     resolved = target.resolved
     given = items_of("starts", starts, "Parameters")
@@ -107,8 +111,8 @@ def _follow(
         raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
     rng = np.random.default_rng(seed)
     sample = data.completed(values_of(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
-    floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
-    rows = rows_for(resolved, data)
+    floor = floor_of((sample - resolved.centre) / resolved.unit, resolved)
+    rows = rows_by(engine, resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
     ends = off_saddles(
         target, rows, [(run, (i,)) for i, run in enumerate(runs)], floor, tol, max_iter
@@ -143,6 +147,7 @@ class _Plan(NamedTuple):
     tol: float
     max_iter: int
     nested: bool
+    engine: Engine
 
     def key(self, target: Target, data: Dataset) -> Hashable:
         """Return what the result of a search depends on."""
@@ -171,12 +176,12 @@ def _search(target: Target, data: Dataset, plan: _Plan) -> PointFit:
 def _climbed(target: Target, data: Dataset, plan: _Plan) -> _Ends:
     starts_seed, sample_seed = np.random.SeedSequence(plan.seed).spawn(2)
     resolved, rng = target.resolved, np.random.default_rng(sample_seed)
-    rows = rows_for(resolved, data)
+    rows = rows_by(plan.engine, resolved, data)
     sample = _sampled(data, resolved, rng, SAMPLED_ROWS)
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = max(plan.tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
     scaled = (data.completed(values_of(sample), rng) - resolved.centre) / resolved.unit
-    floor = _floor(scaled, resolved)
+    floor = floor_of(scaled, resolved)
     most = min(plan.max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
     climbs = ShortClimbs(target, few, scaled, sample, floor, tolerance, most)
     nested = plan.nested and few is rows
@@ -308,14 +313,14 @@ def _sampled(
 ) -> RowTable:
     rows = rows_of(data, resolved.n_components)
     if data.n_obs <= n_rows:
-        if isinstance(rows, AnnotatedRows):
+        if isinstance(rows, AnnotatedRows) and data.in_memory:
             return rows
-        return np.concatenate([block for _, block in data.blocks()])
+        return rows_at(rows, np.arange(data.n_obs))
     chosen = np.sort(rng.choice(data.n_obs, n_rows, replace=False, shuffle=False))
     return rows_at(rows, chosen)
 
 
-def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:
+def floor_of(scaled: Array, resolved: ResolvedSpec) -> Array:
     """Smallest variance of each feature given those before it, fitting coordinates.
 
     A recording error needs no help against poles, in structures that keep to it.

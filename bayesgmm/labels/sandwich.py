@@ -17,21 +17,25 @@ import numpy as np
 from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.labels.delta_method import deviations_at
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
-from bayesgmm.likelihood.climbing import curvature, curvature_by_some, row_scores, some_rows
+from bayesgmm.likelihood.climbing import curvature_by_some, row_scores, some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import IDENTIFIED, SANDWICH_ROWS
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import kept_target
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.typing import Array
 
 __all__ = ["sandwich_deviations"]
 
+_LIKE = 2.0
+
 
 def sandwich_deviations(draws: Draws) -> dict[str, float]:
     """Return the sandwich standard deviation of each of `cluster_quantities`, data units.
 
-    H and J are taken at the mean of the draws, from 100,000 of the rows where there are more.
+    H and J are taken at the mean of the draws, from 100,000 of the rows where there are more; of
+    rows left in a file, from the 20,000 that the result keeps.
 
     Parameters
     ----------
@@ -45,15 +49,18 @@ def sandwich_deviations(draws: Draws) -> dict[str, float]:
         survey, which have this variance already.
     """
     try:
-        target = draws.target
+        target, n_counted = kept_target(draws)
     except (ConfigError, DataError):
         return {}
-    if target.n_counted < SANDWICH_ROWS or not _one_labelling(draws):
+    if n_counted < SANDWICH_ROWS or not _one_labelling(draws):
         return {}
     with one_blas_thread():
-        x = draws.coordinates.reshape(-1, target.dim).mean(axis=0)
-        covariance = _sandwich(target, x, attribute(draws.tree, "seed") or 0)
-        return {} if covariance is None else deviations_at(draws, x, covariance)
+        points = target.unconstrain(draws.parameters)
+        seed = attribute(draws.tree, "seed") or 0
+        covariance = _sandwich(target, n_counted, points, seed)
+        if covariance is None:
+            return {}
+        return deviations_at(draws, target, points.mean(axis=0), covariance)
 
 
 def _one_labelling(draws: Draws) -> bool:
@@ -62,19 +69,37 @@ def _one_labelling(draws: Draws) -> bool:
     return labelled and all(score >= IDENTIFIED for score in scores)
 
 
-def _sandwich(target: LogPosterior, x: Array, seed: int) -> Array | None:
-    """Return H^-1 J H^-1 (dim, dim) at x (dim,); None where x is not near a mode."""
-    many = len(target.rows) > SANDWICH_ROWS
+def _sandwich(target: LogPosterior, n_counted: float, points: Array, seed: int) -> Array | None:
+    """Return H^-1 J H^-1 (dim, dim) at the mean of draws (draw, dim); None far from a mode.
+
+    `target` knows all of the rows that count, or some.
+    """
+    x, many = points.mean(axis=0), len(target.rows) > SANDWICH_ROWS
     some = some_rows(target, SANDWICH_ROWS, seed) if many else target
-    precision = curvature_by_some(target, some, x) if many else curvature(target, x)
+    each = n_counted / some.n_counted
+    precision = curvature_by_some(some, each, x)
     if not np.isfinite(precision).all() or np.linalg.eigvalsh(precision)[0] <= 0.0:
         return None
-    inverse, gradient = np.linalg.inv(precision), target.evaluate(x).gradient
-    if not gradient @ inverse @ gradient < target.dim:
+    inverse = np.linalg.inv(precision)
+    if n_counted > target.n_counted:
+        near = _spread_like(points, precision)
+    else:
+        gradient = target.evaluate(x).gradient
+        near = bool(gradient @ inverse @ gradient < target.dim)
+    if not near:
         return None
-    of_scores = target.n_counted / some.n_counted * _variance_of_scores(some, x)
-    found: Array = inverse @ of_scores @ inverse
+    found: Array = inverse @ (each * _variance_of_scores(some, x)) @ inverse
     return 0.5 * (found + found.T)
+
+
+def _spread_like(points: Array, precision: Array) -> bool:
+    """Whether draws (draw, dim) spread as a Normal of this precision does, within a factor.
+
+    Where some rows alone are known no gradient says whether the mean is near a mode; where draws
+    spread as the curvature at their mean says, it is.
+    """
+    spread = float(np.trace(precision @ np.cov(points, rowvar=False).reshape(precision.shape)))
+    return 1.0 / _LIKE < spread / len(precision) < _LIKE
 
 
 def _variance_of_scores(target: LogPosterior, x: Array) -> Array:

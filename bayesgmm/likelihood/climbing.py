@@ -91,10 +91,10 @@ def some_rows(target: LogPosterior, size: int, seed: int) -> LogPosterior:
     return LogPosterior(target.resolved, target.rows_at(chosen))
 
 
-def curvature_by_some(target: LogPosterior, some: LogPosterior, x: Array) -> Array:
-    """Return minus the Hessian at x (dim,), its likelihood's part in proportion from some rows."""
-    prior = curvature(target.prior, x)
-    return prior + target.n_counted / some.n_counted * (curvature(some, x) - prior)
+def curvature_by_some(some: LogPosterior, each: float, x: Array) -> Array:
+    """Return minus the Hessian at x (dim,) given all rows; each of some stands for so many."""
+    prior = curvature(some.prior, x)
+    return prior + each * (curvature(some, x) - prior)
 
 
 def row_scores(target: LogPosterior, x: Array) -> Iterator[tuple[slice, Array]]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, log_softmax
@@ -30,7 +30,7 @@ from bayesgmm.likelihood.problem import problem_of
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters, log_odds, log_of_weights
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.typing import Array, IntArray
+from bayesgmm.typing import Array, Engine, IntArray
 
 __all__ = ["Evaluation", "LogPosterior"]
 
@@ -62,6 +62,8 @@ class LogPosterior(EMSteps):
 
     resolved: ResolvedSpec
     rows: RowTable
+
+    engine: ClassVar[Engine] = "compiled"
 
     def __post_init__(self) -> None:
         """Let rows belong to the noise where there is one."""

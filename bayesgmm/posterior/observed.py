@@ -31,7 +31,8 @@ def observed_groups(data: Dataset) -> dict[str, xr.Dataset]:
     if some:
         places = np.sort(np.random.default_rng(n_obs).choice(n_obs, n_kept(data), replace=False))
     values = values_of(rows_at(data, places))
-    group = _group_of_rows(values, data.annotations, places, data.features)
+    known = data.annotations and data.annotations.taken(places)
+    group = _group_of_rows(values, known, places, data.features)
     return {SOME_ROWS if some else ALL_ROWS: group}
 
 

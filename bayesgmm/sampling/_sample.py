@@ -27,6 +27,7 @@ from bayesgmm.errors import (
     SamplingError,
     SamplingInterrupted,
 )
+from bayesgmm.likelihood.engines import ENGINES, check_engine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.streamed import posterior_of
 from bayesgmm.model.resolved import ResolvedSpec
@@ -44,6 +45,7 @@ from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.sampling.pseudo_posterior import adjusted, surveyed
 from bayesgmm.sampling.room import require_room, require_streamed
 from bayesgmm.sampling.user_model import refuse_beside_model, sample_user_model
+from bayesgmm.typing import Engine
 
 __all__ = ["sample"]
 
@@ -73,6 +75,7 @@ def sample(
     cluster_variables: Sequence[str] = (),
     log_likelihood: bool = True,
     progress: bool | Progress = False,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> xr.DataTree:
     """Draw from the posterior of a Gaussian mixture, labels summed out.
 
@@ -125,6 +128,9 @@ def sample(
         which `loo` and `waic` need.
     progress : bool or callable of (chain, done, total)
         True shows a progress bar of the terminal or the notebook.
+    engine : {"compiled", "jax"}
+        What goes through the rows in importance sampling: "jax" does on JAX's device, with
+        ``method="importance"`` and complete rows of Gaussians only.
 
     Returns
     -------
@@ -154,9 +160,9 @@ def sample(
     (4, 50, 2, 1)
     """
     dataset = as_dataset(data, columns)
-    _check_method(method, dataset, own_model=model is not None)
+    _check_method(method, engine, dataset, own_model=model is not None)
+    seed, chains = seed_of(seed), check_count("chains", chains)
     settings = ChainSettings.checked(draws, tune, target_accept, cores)
-    chains = check_count("chains", chains)
     _check_options(relabel, log_likelihood, progress)
     make_room = partial(
         require_room,
@@ -166,7 +172,6 @@ def sample(
         chains=chains,
         log_likelihood=log_likelihood,
     )
-    seed = seed_of(seed)
     sampler = {"method": "nuts", "chains": chains, **vars(settings)}
     attributes: dict[str, Any] = {"seed": seed, "sampler": sampler}
     if model is not None:
@@ -185,11 +190,12 @@ def sample(
         )
         return tree if relabel is None else labels.relabel(tree, relabel)
     spec = _required(spec, covariance)
-    log_posterior = _log_posterior_of(dataset, spec, relabel, cluster_names)
+    log_posterior = _log_posterior_of(dataset, spec, engine, relabel, cluster_names)
     make_room(spec.n_components)
     _warn_of_ties(log_posterior.resolved, dataset)
     with sound_arithmetic(SamplingError):
-        found = drawn_by(method, log_posterior, dataset, settings, chains, seed, progress)
+        plan = log_posterior, dataset, settings, chains, seed, progress
+        found = drawn_by(method, *plan, engine)
     drawn, modes, sampler["method"] = found.drawn, found.modes, found.method
     if found.facts is not None:
         attributes[IMPORTANCE] = found.facts
@@ -204,9 +210,21 @@ def sample(
     return tree
 
 
-def _check_method(method: Any, data: Dataset, *, own_model: bool) -> None:
-    """Refuse an unknown method, and rows with which it can do nothing."""
+def _check_method(method: Any, engine: Any, data: Dataset, *, own_model: bool) -> None:
+    """Refuse an unknown method or engine, and rows with which it can do nothing."""
     check_one_of("method", method, METHODS)
+    check_one_of("engine", engine, ENGINES)
+    if engine != "compiled" and method != "importance":
+        raise ConfigError(
+            Advice(
+                f"engine={engine!r} evaluates batches of draws, which importance sampling alone "
+                "makes; pass ",
+                Option("method", "importance"),
+                ".",
+            ),
+            key="engine",
+            value=engine,
+        )
     verb = OWN_MODEL if own_model else _OF_LIKELIHOODS.get(method)
     if verb is not None:
         require_taken(verb, data)
@@ -263,9 +281,14 @@ def _interruption(tree: xr.DataTree, draws: int, chains: int) -> SamplingInterru
 
 
 def _log_posterior_of(
-    data: Dataset, spec: MixtureSpec, relabel: str | None, names: Sequence[str] | None
+    data: Dataset,
+    spec: MixtureSpec,
+    engine: Engine,
+    relabel: str | None,
+    names: Sequence[str] | None,
 ) -> LogPosterior:
-    """Return the log posterior of rows that it can be sampled for."""
+    """Return the log posterior of rows that it can be sampled for, by this engine."""
+    check_engine(engine, data, spec)
     if surveyed(data) and relabel is None:
         raise ConfigError(
             "draws under the weights of a survey are adjusted in one labelling: relabel must be "

@@ -9,9 +9,10 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import SamplingError
+from bayesgmm.likelihood.engines import posterior_by
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.streamed import StreamedPosterior, streamed
-from bayesgmm.limits import IMPORTANCE_ROWS
+from bayesgmm.limits import IMPORTANCE_ROWS, MANY_ROWS
 from bayesgmm.runtime.parallel import in_a_thread
 from bayesgmm.runtime.progress import Progress, reporting
 from bayesgmm.runtime.seeds import integer
@@ -24,7 +25,7 @@ from bayesgmm.sampling.pseudo_posterior import surveyed
 from bayesgmm.sampling.room import needs_memory
 from bayesgmm.sampling.smc import draw_prior, temper
 from bayesgmm.sampling.staged_search import modes_of_particles, search_in_stages
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, Engine
 
 __all__ = ["METHODS", "Drawn", "drawn_by"]
 
@@ -61,6 +62,7 @@ def drawn_by(
     chains: int,
     seed: int,
     progress: bool | Progress,
+    engine: Engine = "compiled",
 ) -> Drawn:
     """Draw from a posterior by one of `METHODS`.
 
@@ -75,10 +77,12 @@ def drawn_by(
     settings : ChainSettings
     chains, seed : int
     progress : bool or callable
+    engine : {"compiled", "jax"}
+        Of importance sampling alone.
     """
     plan = log_posterior, data, settings, chains, seed, progress
     if method == "importance":
-        run, modes = _at_modes(*plan)
+        run, modes = _at_modes(*plan, engine)
         return Drawn(run.drawn, modes, method, run.facts)
     if method == "auto":
         tried = _by_importance_if_sound(*plan)
@@ -118,8 +122,11 @@ def _at_modes(
     chains: int,
     seed: int,
     progress: bool | Progress,
+    engine: Engine = "compiled",
 ) -> tuple[ImportanceRun, list[PosteriorMode]]:
     """Return draws by importance sampling, and all modes that two searches found.
+
+    Few rows are searched by compiled code whatever the engine.
 
     Raises
     ------
@@ -128,6 +135,9 @@ def _at_modes(
     """
     for_modes, for_particles, for_draws = np.random.SeedSequence(seed).spawn(3)
     log_posterior = streamed(log_posterior, data)
+    target = posterior_by(engine, log_posterior, data)
+    if log_posterior.n_rows > MANY_ROWS:
+        log_posterior = target
     modes = in_a_thread(search_in_stages, log_posterior, data, integer(for_modes, 64))
     modes = in_a_thread(
         modes_of_particles,
@@ -139,7 +149,7 @@ def _at_modes(
     )
     with reporting(progress, chains) as report:
         run = draw_at_modes(
-            log_posterior,
+            target,
             modes,
             draws=settings.draws,
             chains=chains,

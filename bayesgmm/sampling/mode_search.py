@@ -118,7 +118,13 @@ def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Param
         for category in (ConvergenceWarning, DataWarning, DegeneracyWarning):
             warnings.simplefilter("ignore", category)
         try:
-            fit = starting_fit(data, log_posterior.resolved.spec, seed=seed, n_starts=_EM_STARTS)
+            fit = starting_fit(
+                data,
+                log_posterior.resolved.spec,
+                seed=seed,
+                n_starts=_EM_STARTS,
+                engine=log_posterior.engine,
+            )
         except DegenerateFitError:
             return []
     return [optimum.parameters for optimum in fit.optima]

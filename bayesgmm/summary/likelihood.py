@@ -89,7 +89,7 @@ def _standard_errors(point: Parameters, draws: Draws) -> dict[str, float]:
     with one_blas_thread():
         prior = curvature(LogPosterior(target.resolved, target.rows[:0]), x)
         covariance = _inverse(curvature(target, x) - prior)
-    return {} if covariance is None else deviations_at(draws, x, covariance)
+    return {} if covariance is None else deviations_at(draws, target, x, covariance)
 
 
 def _inverse(information: Array) -> Array | None:

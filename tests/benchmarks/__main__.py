@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] ... [m]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [PART ...]`, all by default."""
 
 import os
 import sys
@@ -18,7 +18,10 @@ PARTS = {
     "g": ("reading", "lines"),
     "h": ("annotated", "lines"),
     "i": ("importance", "lines"),
-    "m": ("features", "lines"),
+    "j": ("many_rows", "out_of_core_lines"),
+    "k": ("many_rows", "dask_lines"),
+    "l": ("features", "lines"),
+    "m": ("grid", "lines"),
 }
 
 

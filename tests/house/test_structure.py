@@ -11,7 +11,7 @@ from tests import structure
 from tests.support.places import PACKAGE
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-HEAVY = {"pymc", "arviz", "xarray", "pandas", "scipy", "matplotlib", "sklearn", "numba"}
+HEAVY = {"pymc", "arviz", "xarray", "pandas", "scipy", "matplotlib", "sklearn", "numba", "jax"}
 
 
 def part(path):

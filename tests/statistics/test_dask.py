@@ -240,6 +240,7 @@ def test_models_are_compared_by_an_executor_with_the_same_results() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)  # where nothing is stored it compiles all of NUTS, in minutes
 @pytest.mark.parametrize("workers", [1], indirect=True)
 def test_workers_of_dask_compare_models(workers: Any) -> None:
     rows = plain_rows(50)
