@@ -19,7 +19,7 @@ from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
 from bayesgmm.fit.information import aic, bic
 from bayesgmm.fit.simulated import draw_rows
 from bayesgmm.likelihood.annotated_rows import RowTable
-from bayesgmm.model.components import STRUCTURES, Structure
+from bayesgmm.model.components import Structure, structure_of
 from bayesgmm.model.components.compact import compact, expand, inverse, precision_cholesky
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -104,6 +104,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     missing : {"refuse", "mar"}
         What to do about NaN in X: an error, or a missing cell, summed over exactly. That takes
         cells to be missing at random: whether one is missing depends on observed cells alone.
+    n_factors : int, optional
+        Factors of ``covariance_type="factor"`` and its kin, as in `MixtureSpec`.
 
     Attributes
     ----------
@@ -176,6 +178,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         priors: Priors | None = None,
         resolution: Any = None,
         missing: str = "refuse",
+        n_factors: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -195,6 +198,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.priors = priors
         self.resolution = resolution
         self.missing = missing
+        self.n_factors = n_factors
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags."""
@@ -272,7 +276,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     @property
     def _structure(self) -> Structure:
-        return STRUCTURES[our_name(self.covariance_type)]
+        return structure_of(our_name(self.covariance_type), self.n_factors)
 
     def _spec(self) -> MixtureSpec:
         resolution: Any = self.resolution
@@ -281,6 +285,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return MixtureSpec(
             self.n_components,
             covariance=self.covariance_type,  # type: ignore[arg-type]
+            n_factors=self.n_factors,
             priors=Priors() if self.priors is None else self.priors,
             resolution=resolution,
         )
@@ -312,7 +317,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Whether the last solution is a start for this fit."""
         return (
             hasattr(self, "point_fit_")
-            and self._covariance_type == self.covariance_type
+            and self._kind == (self.covariance_type, self.n_factors)
             and self.means_.shape == (self.n_components, n_features)
         )
 
@@ -335,7 +340,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _keep_parameters(self, found: Parameters, resolved: ResolvedSpec, dtype: Any) -> None:
         structure = self._structure
-        self._covariance_type = self.covariance_type
+        self._kind = (self.covariance_type, self.n_factors)
         free = compact(structure, found.covariances)
         for name, value in (
             ("weights_", found.weights),

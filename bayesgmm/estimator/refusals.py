@@ -14,6 +14,7 @@ from bayesgmm.arguments import check_count, check_flag, check_one_of, check_real
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, DataError, NotFittedError
 from bayesgmm.fit.starts import START_KINDS
+from bayesgmm.model.components import WITH_FACTORS
 from bayesgmm.model.spec import FITTED_COVARIANCES, MCLUST_NAMES
 
 __all__ = ["check_fitted", "check_parameters", "check_rows", "refused_as", "seed_from"]
@@ -38,7 +39,7 @@ def check_parameters(estimator: Any) -> None:
     for name in ("n_components", "max_iter", "n_init", "verbose", "verbose_interval"):
         check_count(name, getattr(estimator, name), least=int(name not in ("max_iter", "verbose")))
     for name, allowed in (
-        ("covariance_type", (*FITTED_COVARIANCES, *MCLUST_NAMES)),
+        ("covariance_type", (*FITTED_COVARIANCES, *WITH_FACTORS, *MCLUST_NAMES)),
         ("init_params", tuple(START_KINDS)),
         ("method", ("em", "map")),
         ("missing", ("refuse", "mar")),

@@ -36,11 +36,11 @@ def lines():
         steps = float(tree["sample_stats"]["n_steps"].mean())
         evidence = log_evidence(tree, seed=1)
         yield (
-            f"j. {size} {spec.kind}: {seconds:.0f} s ({busy:.0f} s of processors), {steps:.0f} "
+            f"l. {size} {spec.kind}: {seconds:.0f} s ({busy:.0f} s of processors), {steps:.0f} "
             f"leapfrog steps a draw, least bulk ESS {ess:.0f} ({name}); {verdict.status.value}; "
             f"bridge's error {evidence.error:.3f}"
         )
         if (size, n_factors) == WITH_SMC:
             other = smc_evidence(tree, seed=1)
             apart = abs(evidence.value - other.value) / math.hypot(evidence.error, other.error)
-            yield f"j. {size}: bridge and SMC (error {other.error:.2f}) {apart:.1f} errors apart"
+            yield f"l. {size}: bridge and SMC (error {other.error:.2f}) {apart:.1f} errors apart"

@@ -65,7 +65,8 @@ def test_array_dispatch_changes_nothing(blobs, monkeypatch):
 
 def test_the_defaults_are_scikit_learns():
     own, peer = GaussianMixture().get_params(), Peer().get_params()
-    assert own == peer | {"method": "em", "priors": None, "resolution": None, "missing": "refuse"}
+    ours = {"method": "em", "priors": None, "resolution": None, "missing": "refuse"}
+    assert own == peer | ours | {"n_factors": None}
 
 
 @pytest.fixture(scope="module")
@@ -588,3 +589,20 @@ def test_tails_and_noise_are_none_of_its_words():
         with pytest.raises(ValueError, match=f"Invalid parameter '{name}'"):
             GaussianMixture(2).set_params(**{name: value})
     assert 'noise="uniform"' in GaussianMixture.__doc__
+
+
+def test_factors_are_those_of_fit_em():
+    rng = np.random.default_rng(1)
+    loadings = np.array([[1.5, 1.0, -1.0, 0.5], [0.5, -1.0, 1.0, 1.5]])
+    which = np.arange(200) % 2
+    rows = rng.normal(size=(200, 1)) * loadings[which] + 0.5 * rng.normal(size=(200, 4))
+    rows = rows + 6.0 * which[:, None]
+    spec = MixtureSpec(2, "factor", n_factors=1, resolution=0)
+    fit = fit_em(rows, spec, seed=1, n_starts=6)
+    options = {"covariance_type": "factor", "tol": 1e-10, "max_iter": 1000, "reg_covar": 0.0}
+    model = GaussianMixture(2, n_factors=1, n_init=6, random_state=0, **options).fit(rows)
+    assert model.score(rows) * len(rows) == pytest.approx(fit.log_likelihood, abs=1e-4)
+    assert model.bic(rows) == pytest.approx(fit.bic, abs=1e-3)
+    assert model.covariances_.shape == (2, 4, 4)
+    with pytest.raises(ConfigError, match="n_factors must say how many factors 'factor' has"):
+        GaussianMixture(2, covariance_type="factor").fit(rows)
