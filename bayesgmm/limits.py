@@ -147,6 +147,15 @@ EMPTY_DRAWS = 20.0
 NARROW = 0.01
 # Number of slabs as full as a narrow component, expected by chance, above which it is not believed.
 CHANCE_SLABS = 1e-3
+# BIC above the best up to which a quick grid searches on: beyond, the evidence is "very strong",
+# Kass and Raftery (1995), J. American Statistical Association 90:773.
+GRID_NEAR = 10.0
+# Estimated chance that one more start reaches a new optimum at which such a search stops.
+GRID_UNSEEN = 0.05
+# Models of which draws are made where all structures are compared: the best by BIC.
+SCREENED = 5
+# Most starts of a model in such a search, and those of each fit that is not part of one.
+GRID_STARTS = 60
 # The same ratio below which a component on rows that fix no covariance is on the way into a pole.
 ON_THE_WAY_TO_A_POLE = 5e-3
 # Differences of all means, in standard deviations of the feature, and of all weights, below which

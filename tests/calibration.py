@@ -110,10 +110,10 @@ def prior_design(n_features: int, n_components: int, n_rows: int, apart: float =
     Means are spread by `apart` medians of the scales. Chains cross between the ways to share rows
     out over clusters that overlap, but slowly, and slowest among three: these lie further apart.
     """
-    scale = np.array([0.7, 0.5, 1.2])[:n_features]
+    scale = np.resize([0.7, 0.5, 1.2], n_features)
     priors = Priors(
         concentration=3.0,
-        mean_location=(0.5, -1.0, 2.0)[:n_features],
+        mean_location=tuple(np.resize([0.5, -1.0, 2.0], n_features)),
         mean_scale=tuple(apart * scale),
         scale=tuple(scale),
         scale_sigma=0.4,
@@ -181,6 +181,13 @@ def _robust() -> list[Design]:
     ]
 
 
+def _factors() -> Design:
+    """One factor of six features in each cluster."""
+    plain = prior_design(6, 2, 80)
+    spec = replace(plain.spec, covariance="factor", n_factors=1)
+    return replace(plain, name="factors", spec=spec)
+
+
 def fixed_box(spec: MixtureSpec, *_: object) -> np.ndarray:
     """Return the ends of a box that does not hang on the rows: shape (2, feature)."""
     spread = 6.0 * np.array(spec.priors.mean_scale)
@@ -202,6 +209,7 @@ DESIGNS = {
         replace(prior_design(2, 2, 40), name="labels", seen=labelled),
         replace(prior_design(2, 2, 2_000), name="at_modes", method="importance"),
         *_robust(),
+        _factors(),
     )
 }
 
@@ -334,7 +342,17 @@ def draw_prior(design: Design, rng: np.random.Generator) -> Parameters:
         scales = rng.gamma(priors.scale_shape, 1.0 / rate, shape) ** -0.5
     else:
         scales = np.exp(rng.normal(np.log(priors.scale), priors.scale_sigma, shape))
-    correlations = np.stack([onion(d, priors.eta, rng) for _ in range(shape[0])])
+    if design.spec.n_factors is None:
+        correlations = np.stack([onion(d, priors.eta, rng) for _ in range(shape[0])])
+        covariances = correlations * scales[:, :, None] * scales[:, None, :]
+        factors = {}
+    else:
+        widths = np.array(priors.scale)[:, None] / np.sqrt(design.spec.n_factors)
+        loadings = widths * rng.normal(size=(*shape, design.spec.n_factors))
+        covariances = loadings @ loadings.swapaxes(1, 2) + scales[:, :, None] ** 2 * np.eye(d)
+        factors = {"loadings": loadings, "unique_scales": scales}
+        scales = np.sqrt(np.einsum("kdd->kd", covariances))
+        correlations = covariances / (scales[:, :, None] * scales[:, None, :])
     concentration = np.full(shape[0], priors.concentration)
     if design.spec.noise is None:
         noise, weights = None, rng.dirichlet(concentration)
@@ -345,9 +363,10 @@ def draw_prior(design: Design, rng: np.random.Generator) -> Parameters:
         means=rng.normal(priors.mean_location, priors.mean_scale, shape),
         scales=scales,
         correlations=correlations,
-        covariances=correlations * scales[:, :, None] * scales[:, None, :],
+        covariances=covariances,
         noise=noise,
         nu=np.full(shape[0], _degrees(priors, rng)) if design.spec.family == "t" else None,
+        **factors,
     )
 
 

@@ -1,6 +1,7 @@
 """Run an analysis: read, compare, choose, write."""
 
 import dataclasses
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -358,7 +359,7 @@ def _unmet_numbers(result: AnalysisResult) -> list[str]:
     expected, unmet = result.spec.expect, []
     for text, value in expected.log_likelihood.items():
         found = _in_table(result, text, "log_likelihood")
-        if abs(found - value) > REACHED:
+        if not abs(found - value) <= REACHED:
             unmet.append(f"K = {text}: log likelihood {found:.4f}, expected {value:.4f}")
     for text, (low, high) in expected.elpd_loo.items():
         found = _in_table(result, text, "elpd_loo")
@@ -373,5 +374,8 @@ def _in_table(result: AnalysisResult, name: str, column: str) -> float:
     count, structure = model_named(name, section.structures)
     kind = next(kind for kind in section.kinds if kind["covariance"] == structure)
     asked = _asked(section, count, kind, section.families[0])
-    place = comparison.models.index(comparison.same.get(asked, asked))
+    held = comparison.same.get(asked, asked)
+    if held not in comparison.models:
+        return math.nan  # screened out
+    place = comparison.models.index(held)
     return float(comparison.table[column].iloc[place])

@@ -83,6 +83,8 @@ def _structures(value: Any) -> Any:
     """Return the structure by our name, or several as a tuple."""
     try:
         names = covariances_in(value)
+        if isinstance(value, str) and value == "all":
+            return value
     except ConfigError:
         raise ValueError(EACH_ONCE) from None
     for name in names:

@@ -166,9 +166,9 @@ def _names(spec: AnalysisSpec, full: bool) -> list[str]:
 
 def _models(spec: AnalysisSpec) -> list[MixtureSpec]:
     return [
-        MixtureSpec(k, name, **family)  # type: ignore[arg-type]
+        MixtureSpec(k, **kind, **family)
         for k in spec.model.counts
-        for name in spec.model.structures
+        for kind in spec.model.kinds
         for family in spec.model.families
     ]
 
@@ -238,6 +238,6 @@ def choice_facts(comparison: Comparison, choice: Choice) -> dict[str, Any]:
 
 def posterior_file(spec: AnalysisSpec, model: MixtureSpec) -> tuple[str, str]:
     """Return the name of a model's file of draws, and what stands after "K = " for it."""
-    several = len(spec.model.structures) * len(spec.model.families) > 1
+    several = len(spec.model.kinds) * len(spec.model.families) > 1
     kind = "_" + re.sub(r"[^\w.]+", "_", model.kind) if several else ""
     return f"posterior_k{model.n_components}{kind}.nc", number_of(model, several)

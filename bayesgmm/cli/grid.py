@@ -145,7 +145,8 @@ def _print(table: "pd.DataFrame") -> None:
     for k, row in models.nsmallest(_SHOWN, "gap").iterrows():
         print_line(
             f"{row['rank']:.0f}. K = {k}, {row['model']}: BIC {row['bic']:.2f} "
-            f"({row['n_parameters']} parameters)"
+            f"({row['n_parameters']} parameters; {row['n_starts']} starts, one more would find "
+            f"something new with probability {row['unseen']:.2f})"
         )
 
 

@@ -93,7 +93,10 @@ def print_analysis(result: "AnalysisResult", command: str = "") -> int:
     """Print the K table, the choice, the verdict, and where the files are."""
     comparison = result.comparison
     _print_comparison(comparison.named_table)
-    notes = (comparison.same_note, comparison.probability_note, comparison.probability_basis)
+    notes = (
+        *(comparison.screening_note, comparison.same_note),
+        *(comparison.probability_note, comparison.probability_basis),
+    )
     for line in notes:
         if line:
             print_line(line)

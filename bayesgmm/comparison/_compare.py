@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from bayesgmm.arguments import (
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
 from bayesgmm.comparison.scan import Counts, Scan, scan_of
+from bayesgmm.comparison.screening import screened
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import (
     Dataset,
@@ -104,8 +106,10 @@ def compare(
         "auto" goes on from K = 1 until the probability of all larger K, were p(K) to fall on as it
         last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
-        One covariance structure of `MixtureSpec`, several, or "all" but those with factors;
-        mclust's names are taken too.
+        One covariance structure of `MixtureSpec`, or several; mclust's names are taken too. "all"
+        but those with factors are first screened: by BIC of every K, structure and family. Draws
+        are made of the best five models alone, and `Comparison.screening` holds the whole table.
+        With "auto" K then goes as far as it may.
     family : str or sequence of str
         One or several of "normal", "t" and "contaminated": Gaussians, components with the tails of
         Student's t, or two Gaussians about one mean.
@@ -204,7 +208,11 @@ def compare(
     scan = scan_of(dataset, n_components, *kinds, priors or Priors(), others, **lengths)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
-    seed = seed_of(seed)
+    seed, all_of_them = seed_of(seed), isinstance(covariance, str) and covariance == "all"
+    asked = {"family": family, "noise": noise, "nu": nu}
+    screening = screened(dataset, wanted, asked, seed=seed) if all_of_them else None
+    if screening is not None:
+        wanted, scan = list(screening.kept), replace(scan, growing=False)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
     keep = check_flag("log_likelihood", log_likelihood)
     plan = _Plan(seed, evidence, keep, options, numbers_of(wanted))
@@ -222,6 +230,7 @@ def compare(
         seed=seed,
         failures=ByModel(parts.failures, same),
         same=same,
+        screening=screening,
     )
 
 

@@ -17,6 +17,7 @@ from bayesgmm.comparison.choosing import (
     simplest_within_error,
 )
 from bayesgmm.comparison.ruling_out import bayes_factors, not_ruled_out, ruling_words
+from bayesgmm.comparison.screening import Screening
 from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import Diagnosis, RunStatus
@@ -81,6 +82,9 @@ class Comparison:
         What failed for a model and why; it has a row all the same.
     same : mapping of MixtureSpec to MixtureSpec
         Specs that were asked for and are the same model as another, under which they are held.
+    screening : Screening or None
+        With ``covariance="all"``: ``.table``, BIC of every model as `bic_grid` gives it; ``.kept``,
+        those that were sampled; ``.note``, what was done in words.
 
     Examples
     --------
@@ -103,6 +107,7 @@ class Comparison:
     seed: int
     failures: ByModel[str] = field(default_factory=lambda: ByModel({}))
     same: Mapping[MixtureSpec, MixtureSpec] = field(default_factory=dict)
+    screening: Screening | None = None
 
     @cached_property
     def numbers(self) -> dict[MixtureSpec, str]:
@@ -314,11 +319,19 @@ class Comparison:
         """Which models that were asked for stand once, being the same; empty if none."""
         return " ".join(once_each(self.same))
 
+    @property
+    def screening_note(self) -> str:
+        """Which models were sampled of those screened by BIC; empty where all were."""
+        return "" if self.screening is None else self.screening.note
+
     def _repr_html_(self) -> str:
         shown = self.summary()
         choice = self.chosen()
         verdict = self.verdicts.get(choice.model)
-        notes = (self.same_note, self.probability_note, self.probability_basis)
+        notes = (
+            *(self.screening_note, self.same_note),
+            *(self.probability_note, self.probability_basis),
+        )
         return card(
             f"Comparison: K = {self.numbers[choice.model]} is chosen",
             badge=None if verdict is None else (verdict.status.value, verdict.ok),
@@ -342,7 +355,13 @@ class Comparison:
         heading = probability_heading(self.named_table)
         shown = shown.rename(columns={"probability": heading})
         choice = self.chosen()
-        lines = [shown.to_string(), self.same_note, self.probability_note, self.probability_basis]
+        lines = [
+            shown.to_string(),
+            self.screening_note,
+            self.same_note,
+            self.probability_note,
+            self.probability_basis,
+        ]
         lines += [choice.reason, choice.left_open, *self.shortfalls(choice.model)]
         return "\n".join(line for line in lines if line)
 

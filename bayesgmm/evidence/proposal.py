@@ -70,7 +70,9 @@ class Proposal:
         """Draw points (size, dim), in the labelling of the draws that were fitted."""
         chosen = np.repeat(np.arange(len(self.weights)), rng.multinomial(size, self.weights))
         noise = rng.standard_normal((size, self.means.shape[1]))
-        return self.means[chosen] + np.einsum("nij,nj->ni", self.factors[chosen], noise)
+        for gaussian, factor in enumerate(self.factors):
+            noise[chosen == gaussian] = noise[chosen == gaussian] @ factor.T
+        return np.asarray(self.means[chosen] + noise)
 
     def log_density(self, points: Array) -> Array:
         """Return log q of points (point, dim), nats."""

@@ -15,7 +15,7 @@ from bayesgmm.fit.result import Climb, FitStatus, Optimum, PointFit
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.model.numbering import cluster_names, number_clusters
 
-__all__ = ["conclude"]
+__all__ = ["conclude", "warn_of_max_iter"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
@@ -65,12 +65,7 @@ def conclude(
     if all(flags):
         _warn_of_chance(target, best, data)
     if best.run.status is FitStatus.MAX_ITER:
-        warnings.warn(
-            f"the fit with K = {target.resolved.n_components} stopped at max_iter after "
-            f"{len(best.run.path)} iterations; raise max_iter or tol.",
-            ConvergenceWarning,
-            skip_file_prefixes=(_PACKAGE,),
-        )
+        warn_of_max_iter(target.resolved.n_components, len(best.run.path))
     status = best.run.status
     if status is FitStatus.CONVERGED and best is not optima[0]:
         status = FitStatus.SET_ASIDE
@@ -95,6 +90,16 @@ def conclude(
         data_hash=data.hash,
         seed=seed,
         units=data.units,
+    )
+
+
+def warn_of_max_iter(n_components: int, n_iter: int) -> None:
+    """Warn that the best run stopped before it converged."""
+    warnings.warn(
+        f"the fit with K = {n_components} stopped at max_iter after {n_iter} iterations; raise "
+        "max_iter or tol.",
+        ConvergenceWarning,
+        skip_file_prefixes=(_PACKAGE,),
     )
 
 

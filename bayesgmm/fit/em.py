@@ -18,6 +18,7 @@ from bayesgmm.fit.factor_points import factors_in, factors_of, n_of_factors
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.fit.points import beyond, parts, point_of, split
 from bayesgmm.fit.result import FitStatus, PointFit
+from bayesgmm.likelihood.compiled.em_climb import COLLAPSED, CONVERGED, STOPPED
 from bayesgmm.likelihood.engines import check_engine
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
@@ -27,11 +28,17 @@ from bayesgmm.model.resolved import USUAL_NOISE, ResolvedSpec
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import Covariance, MixtureSpec, as_spec
 from bayesgmm.runtime.keywords import keywords
+from bayesgmm.runtime.parallel import end_if_stopped
 from bayesgmm.typing import Array, Engine
 
 __all__ = ["Likelihood", "fit_em", "starting_fit"]
 
 _PLAIN_STEPS = 5
+_STATUS = {
+    CONVERGED: FitStatus.CONVERGED,
+    STOPPED: FitStatus.MAX_ITER,
+    COLLAPSED: FitStatus.COLLAPSED,
+}
 _MAX_ITER = 10_000
 _ROUNDING = 1e-10  # of a variance of the data
 _LARGEST_RIDGE = 1e100  # of a feature's variance; what is larger leaves no digit of it
@@ -218,7 +225,7 @@ class Likelihood:
         return 1.0
 
     @cached_property
-    def _model(self) -> LogPosterior:
+    def steps(self) -> LogPosterior:
         """The model without rows: their moments are given to it."""
         return LogPosterior(self.resolved, np.empty((0, self.resolved.n_features)))
 
@@ -273,7 +280,7 @@ class Likelihood:
         tail = tail if tail.size else resolved.usual_tail
         plain = point_of(weights, means, covariances)
         factors = factors_of(covariances, resolved.structure)
-        return self._model.bounded(np.concatenate([plain, log_noise, tail, factors]))
+        return self.steps.bounded(np.concatenate([plain, log_noise, tail, factors]))
 
     def point(self, x: Array) -> Array:
         """Return x itself; without what it says of factors."""
@@ -306,13 +313,19 @@ class Likelihood:
 
     def step(self, x: Array, moments: Moments, floor: Array) -> tuple[Array, int]:
         """Return the next point of EM and the component that collapsed, or -1."""
-        return self._model.m_step(x, moments, floor, self.ridge)
+        return self.steps.m_step(x, moments, floor, self.ridge)
 
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
         """Alternate two EM steps and one extrapolation along them.
 
         Without a ridge the path never falls.
         """
+        blocks = None if self.resolved.structure.has_loadings else rows.plain_blocks
+        if blocks is not None:
+            end_if_stopped()
+            rest = blocks, rows.n_rows, floor, self.ridge, tol * rows.n_rows, max_iter
+            end, steps, status, component = self.steps.climb_plain(x, *rest)
+            return Run(end, steps, _STATUS[status], component)
         path: list[float] = []
         unknown = self.resolved.n_free_nu > 0  # the likelihood is nearly flat in them
         longest, enough = 1.0, tol * rows.n_rows * (_OF_TAILS if unknown else 1.0)
@@ -341,7 +354,7 @@ class Likelihood:
             length = min(length, longest)
             leap = None
             if length > 1.0:
-                ahead = self._model.bounded(x + 2.0 * length * move + length**2 * bend)
+                ahead = self.steps.bounded(x + 2.0 * length * move + length**2 * bend)
                 leap = rows.moments(ahead)
             if leap is not None and leap.log_likelihood >= path[-1]:
                 x, moments = ahead, leap

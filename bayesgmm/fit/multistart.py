@@ -36,7 +36,7 @@ from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.seeds import SEED_BYTES
 from bayesgmm.typing import Array, Engine
 
-__all__ = ["SAMPLED_ROWS", "best_of_starts"]
+__all__ = ["SAMPLED_ROWS", "best_of_starts", "floor_of"]
 
 SAMPLED_ROWS = 5_000
 _MIDDLE_ROWS = 80_000
@@ -111,7 +111,7 @@ def _follow(
         raise ConfigError("starts is empty; give at least one, or None to draw them.", key="starts")
     rng = np.random.default_rng(seed)
     sample = data.completed(values_of(_sampled(data, resolved, rng, SAMPLED_ROWS)), rng)
-    floor = _floor((sample - resolved.centre) / resolved.unit, resolved)
+    floor = floor_of((sample - resolved.centre) / resolved.unit, resolved)
     rows = rows_by(engine, resolved, data)
     runs = [target.climb(rows, target.start(p), floor, tol, max_iter) for p in points]
     ends = off_saddles(
@@ -181,7 +181,7 @@ def _climbed(target: Target, data: Dataset, plan: _Plan) -> _Ends:
     few = rows if len(sample) == data.n_obs else Rows(resolved, sample)
     tolerance = max(plan.tol, _SHORT_TOL if few is rows else _SAMPLED_TOL)
     scaled = (data.completed(values_of(sample), rng) - resolved.centre) / resolved.unit
-    floor = _floor(scaled, resolved)
+    floor = floor_of(scaled, resolved)
     most = min(plan.max_iter, _SHORT_ITER if few is rows else _SAMPLED_ITER)
     climbs = ShortClimbs(target, few, scaled, sample, floor, tolerance, most)
     nested = plan.nested and few is rows
@@ -320,7 +320,7 @@ def _sampled(
     return rows_at(rows, chosen)
 
 
-def _floor(scaled: Array, resolved: ResolvedSpec) -> Array:
+def floor_of(scaled: Array, resolved: ResolvedSpec) -> Array:
     """Smallest variance of each feature given those before it, fitting coordinates.
 
     A recording error needs no help against poles, in structures that keep to it.

@@ -53,6 +53,8 @@ def beyond(point: Array, n_clusters: int, n_features: int, n_noises: int) -> tup
     tail : array, of no size where the point has none
     """
     others = point[n_plain(n_clusters, n_features) :]
+    if not n_noises:
+        return others[:0], others
     return others[:n_noises] - logsumexp(point[:n_clusters]), others[n_noises:]
 
 

@@ -11,7 +11,7 @@ from bayesgmm.fit.climbs import Run, Target
 from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.starts import draw_starts, swap_component
 from bayesgmm.likelihood.annotated_rows import RowTable
-from bayesgmm.likelihood.rows import Rows
+from bayesgmm.likelihood.rows import Rows, rows_at
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
 
@@ -22,6 +22,8 @@ _REARRANGED, _ADDED = 3, 6  # one start in so many
 _AT_ONCE = 4  # starts made from the same optima: fixed, so that results do not depend on threads
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
 _LIGHTER, _LEAST = 6, 6  # starts for each smaller number of components
+_SHAKEN, _SHAKES = 0.5, 30  # share of the rows, and steps on them
+_PATIENCE, _MOST = 2, 10  # times as many rearrangements as there are swaps
 _GLANCE = 4  # EM steps after which splits are compared
 
 
@@ -60,6 +62,14 @@ class ShortClimbs:
             x = self.target.widened(self.rows, x, self.floor)
         return self.target.climb(self.rows, x, self.floor, self.tol, max_iter or self.max_iter)
 
+    def shaken(self, x: Array, rng: np.random.Generator) -> Array:
+        """Return the point of EM to which a climb from x leads on some of the rows."""
+        n_rows = len(self.scaled)
+        some = np.sort(rng.choice(n_rows, int(_SHAKEN * n_rows), replace=False))
+        rows = Rows(self.target.resolved, rows_at(self.table, some))
+        run = self.target.climb(rows, x, self.floor, self.tol, _SHAKES)
+        return self.target.point(run.x)
+
     def leaders(self, runs: list[Run]) -> list[Run]:
         """Return the two highest runs that differ and are believed, and a higher one that is not.
 
@@ -71,8 +81,8 @@ class ShortClimbs:
         left = [run for run in runs if run.status is not FitStatus.COLLAPSED]
         while left and len(believed) < 2:
             top = max(run.objective for run in left)
-            near = [run for run in left if top - run.objective < self._tolerance]
-            left = [run for run in left if top - run.objective >= self._tolerance]
+            near = [run for run in left if top - run.objective < self.tolerance]
+            left = [run for run in left if top - run.objective >= self.tolerance]
             if not self.target.by_chance(self.rows, near[0]):
                 believed.append(near[0])
             elif not believed and not doubted:
@@ -80,7 +90,8 @@ class ShortClimbs:
         return believed + doubted
 
     @property
-    def _tolerance(self) -> float:
+    def tolerance(self) -> float:
+        """Nats by which two ends may differ that are one."""
         return self.tol * self.rows.n_rows + 1e-3
 
     def fewer(self) -> "ShortClimbs | None":
@@ -147,15 +158,39 @@ def _in_rounds(
         n_swaps += n_added - len(points)
         runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)
-    rng = np.random.default_rng(swapped)
-    for start in range(0, n_swaps if leaders else 0, _AT_ONCE):
+    if leaders:
+        runs += _swapped(climbs, leaders, np.random.default_rng(swapped), n_swaps, threads)
+    return runs
+
+
+def _swapped(
+    climbs: ShortClimbs,
+    leaders: list[Run],
+    rng: np.random.Generator,
+    n_swaps: int,
+    threads: Threads | None,
+) -> list[Run]:
+    """Climb from the leaders with one component set down elsewhere.
+
+    Factors have optima of their own within each arrangement of the components: where there are any,
+    it goes on, every second time from where some of the rows lead, until twice as many climbs have
+    not raised the best.
+    """
+    target, k, runs = climbs.target, climbs.target.resolved.n_components, list[Run]()
+    patience = _PATIENCE * n_swaps if target.resolved.structure.has_loadings else 0
+    last = 0
+    while len(runs) < max(n_swaps, min(last + patience, _MOST * n_swaps)):
         points = [
             swap_component(target.point(leaders[i % len(leaders)].x), climbs.scaled, k, rng)
-            for i in range(min(_AT_ONCE, n_swaps - start))
+            for i in range(min(_AT_ONCE, max(n_swaps - len(runs), patience)))
         ]
+        if len(runs) >= n_swaps:
+            shaken = [leaders[i % len(leaders)].x for i in range(len(points) // 2)]
+            points[1::2] = [climbs.shaken(x, rng) for x in shaken]
         swaps = _over(threads, climbs, points)
         runs += swaps
-        leaders = climbs.leaders(leaders + swaps)
+        top, leaders = leaders[0].objective, climbs.leaders(leaders + swaps)
+        last = len(runs) if leaders[0].objective > top + climbs.tolerance else last
     return runs
 
 

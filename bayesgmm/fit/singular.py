@@ -41,6 +41,8 @@ def _chain(
     """Return the models of a kind with K = 1, 2, ... up to the first that is not there."""
 
     def is_it(spec: MixtureSpec, k: int) -> bool:
+        if spec.n_components != k:
+            return False
         names = spec.covariance, kind.covariance
         one, other = (distinct_structure(name, k, n_features) for name in names)
         if one != other or spec.n_factors != kind.n_factors:

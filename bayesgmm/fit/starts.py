@@ -13,7 +13,7 @@ from bayesgmm.model.components import Structure
 from bayesgmm.runtime.seeds import drawn_integer
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["START_KINDS", "draw_start", "draw_starts", "swap_component"]
+__all__ = ["START_KINDS", "draw_start", "draw_starts", "random_shares", "swap_component"]
 
 _LINKED_ROWS = 500  # linkage takes their square
 _PSEUDO_ROWS = 0.3
@@ -59,13 +59,6 @@ def draw_starts(
     """
     labelled = isinstance(table, AnnotatedRows) and table.allowed is not None
     total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
-    random: tuple[Callable[[Array, int, np.random.Generator], Array], ...] = (
-        _stretched_plus_plus,
-        _random_rows,
-        _slices,
-        _stretched_plus_plus,
-        _random_responsibilities,
-    )
     points = []
     for i, child in enumerate(seed.spawn(n_starts)):
         rng = np.random.default_rng(child)
@@ -75,12 +68,24 @@ def draw_starts(
             sphered = _sphered(rows, total) if i else rows
             responsibilities = _hierarchical(sphered, n_parts, rng)
         else:
-            responsibilities = random[i % len(random)](rows, n_parts, rng)
+            responsibilities = random_shares(i, rows, n_parts, rng)
         if isinstance(table, AnnotatedRows):
             responsibilities = _informed(responsibilities, table)
         point = _point(rows, responsibilities, structure, total)
         points.append(_left_to_noise(point, n_parts, rows.shape[1], rng) if left else point)
     return points
+
+
+def random_shares(which: int, rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+    """Return the responsibilities (obs, cluster) of a random start; kinds take turns in `which`."""
+    kinds: tuple[Callable[[Array, int, np.random.Generator], Array], ...] = (
+        _stretched_plus_plus,
+        _random_rows,
+        _slices,
+        _stretched_plus_plus,
+        _random_responsibilities,
+    )
+    return kinds[which % len(kinds)](rows, n_clusters, rng)
 
 
 def _sphered(rows: Array, total: Array) -> Array:

@@ -10,7 +10,7 @@ from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.compiled.allocations import row_sums
 from bayesgmm.limits import AGREED_LOADINGS, MANY_ROWS
 from bayesgmm.model.components import Structure, Tails
-from bayesgmm.model.components.loadings import agreement, aligned
+from bayesgmm.model.components.loadings import agreement, aligned, turned_towards
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import n_rows_of, with_kept_rows
@@ -37,6 +37,8 @@ class Quantity:
         It lies on (-1, 1).
     features : tuple of str
         Those that it is about.
+    factor : int or None
+        The number of the factor that it is a loading on, from 1.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Quantity:
     cluster: int | None = None
     correlation: bool = False
     features: tuple[str, ...] = ()
+    factor: int | None = None
 
     @property
     def kind(self) -> str:
@@ -129,7 +132,7 @@ def cluster_quantities(draws: Draws, at: Parameters | None = None) -> list[Quant
     return [
         *quantities,
         *_of_covariances(parameters, clusters, features, structure),
-        *_of_factors(parameters, clusters, features, structure),
+        *_of_factors(parameters, draws.parameters, clusters, features, structure),
         *_of_tails(parameters, clusters, tails),
         *_of_layers(parameters),
     ]
@@ -172,11 +175,15 @@ def _of_covariances(
 
 
 def _of_factors(
-    parameters: Parameters, names: list[str], features: list[str], structure: Structure
+    parameters: Parameters,
+    drawn: Parameters,
+    names: list[str],
+    features: list[str],
+    structure: Structure,
 ) -> Iterator[Quantity]:
-    """Yield unique scales, and the aligned loadings of the factors that draws agree on."""
-    loadings, unique = parameters.loadings, parameters.unique_scales
-    if loadings is None or unique is None:
+    """Yield unique scales, and the loadings, turned as draws are, of factors these agree on."""
+    loadings, unique, theirs = parameters.loadings, parameters.unique_scales, drawn.loadings
+    if loadings is None or unique is None or theirs is None:
         return
     for k, d in structure.unique_entries(len(names), len(features)):
         of = () if d is None else (features[d],)
@@ -184,13 +191,13 @@ def _of_factors(
         name = f"unique_scales[{', '.join(index)}]" if index else "unique_scales"
         yield Quantity(name, unique[:, :, k or 0, d or 0], k, features=of)
     for k in structure.loaded_clusters(len(names)):
-        own = loadings[:, :, k or 0]
-        turned = aligned(own.reshape(-1, *own.shape[2:])).reshape(own.shape)
-        for j in np.flatnonzero(agreement(turned) >= AGREED_LOADINGS):
+        together = aligned(theirs[:, k or 0])
+        turned = turned_towards(loadings[:, :, k or 0], together.mean(axis=0))
+        for j in np.flatnonzero(agreement(together) >= AGREED_LOADINGS).tolist():
             for d, feature in enumerate(features):
                 index = [*_named(k, names), feature, str(j + 1)]
                 name = f"loadings[{', '.join(index)}]"
-                yield Quantity(name, turned[:, :, d, j], k, features=(feature,))
+                yield Quantity(name, turned[:, :, d, j], k, features=(feature,), factor=j + 1)
 
 
 def _named(k: int | None, names: list[str]) -> list[str]:

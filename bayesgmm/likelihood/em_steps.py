@@ -1,9 +1,11 @@
 """The points of EM in a model, and its M-steps."""
 
 import math
+from functools import cached_property
 
 import numpy as np
 
+from bayesgmm.likelihood.compiled.em_climb import BOUND, CLIMB_ROOM, FREE, climb_plain
 from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE
 from bayesgmm.likelihood.compiled.loadings_m_step import maximise_loadings, rebuild
@@ -16,6 +18,8 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["EMSteps"]
+
+_NOT_READ = np.empty(0)
 
 
 class EMSteps:
@@ -68,6 +72,45 @@ class EMSteps:
             self._set_weights(out, moments.shares / moments.shares.sum())
         return out, collapsed
 
+    def climb_plain(
+        self,
+        point: Array,
+        blocks: Array,
+        n_rows: int,
+        floor: Array,
+        ridge: float,
+        enough: float,
+        max_iter: int,
+    ) -> tuple[Array, list[float], int, int]:
+        """Climb on plain rows in one call; `bayesgmm.likelihood.compiled.em_climb.climb_plain`.
+
+        Returns
+        -------
+        point : array
+            Where the climb ended.
+        path : list of float
+        status, component : int
+        """
+        x, path = point.copy(), np.empty(max_iter + CLIMB_ROOM)
+        size, codes = self.resolved.n_components, self.codes
+        rest = blocks, n_rows, floor, ridge, enough, max_iter, path
+        n, status, component = climb_plain(x, size, self.flat_for_steps, codes, *rest)
+        return x, path[:n].tolist(), status, component
+
+    @property
+    def flat_for_steps(self) -> Array:
+        """The model as compiled steps read it; structures by volumes, shapes and axes need none."""
+        return _NOT_READ if self.resolved.structure.factors is not None else self.flat
+
+    @cached_property
+    def codes(self) -> tuple[bool, bool, int]:
+        """What compiled climbs take for the structure, which has no loadings."""
+        structure = self.resolved.structure
+        if structure.factors is not None:
+            return codes_of(*structure.factors)
+        left = bool(self.resolved.resolution.any()) or structure.partly_shared
+        return False, False, BOUND if left else FREE
+
     def _set_weights(self, point: Array, parts: Array) -> None:
         """Write the weights of clusters and noise into a point of EM."""
         k, d = self.resolved.n_components, self.resolved.n_features
@@ -86,7 +129,7 @@ class EMSteps:
             rebuild(out, *sizes, resolved.resolution / resolved.unit)
         elif factors is not None:
             move_into(out, k, *codes_of(*factors))
-        elif self.resolved.resolution.any() or self.resolved.structure.partly_shared:
+        elif self.codes[2] == BOUND:
             bound_point(out, self.flat)
         start = self._n_before_tails
         tails, tail = resolved.tails, out[start : start + resolved.n_in_tail]

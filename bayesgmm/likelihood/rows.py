@@ -28,10 +28,11 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import Threads, end_if_stopped
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["CHUNK", "Rows", "chunks_of", "rows_at", "whole_blocks"]
+__all__ = ["CHUNK", "FEW_VALUES", "Rows", "chunks_of", "rows_at", "whole_blocks"]
 
 CHUNK = 256 * BLOCK  # rows a task of a thread; fixed, so that sums do not depend on the threads
 HELD_BYTES = 2**25
+FEW_VALUES = 200_000  # rows x clusters x features: a pass over more takes a millisecond
 
 
 def whole_blocks(n_rows: int) -> int:
@@ -133,6 +134,18 @@ class Rows:
             return None
         holes = any(np.isnan(chunk.table).any() for chunk in data.chunks(CHUNK))
         return data if data.errors is not None or holes else None
+
+    @property
+    def plain_blocks(self) -> Array | None:
+        """The rows in blocks where they are few, complete, without annotations, and of Gaussians.
+
+        Compiled code then needs nothing else, and a climb on them may be one call.
+        """
+        k, d = self._size
+        if self._held is None or len(self._held) != 1 or self.n_rows * k * d > FEW_VALUES:
+            return None
+        others = self._n_noises or self._n_tails or self._n_layers > 1 or self._picked is not None
+        return None if others or self._held[0].annotated is not None else self._held[0].blocks
 
     def with_components(self, resolved: ResolvedSpec) -> "Rows":
         """Return the same rows for another number of components.

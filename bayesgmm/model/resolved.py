@@ -77,6 +77,11 @@ class ResolvedSpec:
         return np.array([*self.pivots, *others] if self.pivots else [], dtype=np.int64)
 
     @property
+    def has_correlation_matrices(self) -> bool:
+        """Whether correlation matrices are parameters, with a prior of their own."""
+        return self.structure.has_free_correlations and self.n_features > 1
+
+    @property
     def factor_coords(self) -> dict[str, list[Any]]:
         """Names along factor, and along loading (those below the diagonal); none without them."""
         if not self.structure.has_loadings:

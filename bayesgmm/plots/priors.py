@@ -100,7 +100,7 @@ def prior_posterior(
     resolved, mixture = _resolved(draws), to_show(draws, n_draws=_DRAWS)
     known = units_of(posterior, units)
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
-    has_pairs = resolved.structure.has_free_correlations and resolved.n_features > 1
+    has_pairs = resolved.has_correlation_matrices
     columns = max(len(places), 1 + has_pairs)
     lone = len(places) == 1
     axes = new_grid(1, 3, 9.0, 3.4).T if lone else new_grid(3, columns, 1.4 + 2.6 * columns, 6.6)

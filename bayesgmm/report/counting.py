@@ -13,6 +13,7 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.limits import AGREEMENT, FEW_ROWS, PARETO_K, SMALL_DIFFERENCE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.plots import criteria, pareto_k
+from bayesgmm.report.by_structure import by_structure
 from bayesgmm.report.classification import classes
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.pictures import picture
@@ -46,11 +47,12 @@ def components(subject: Subject) -> Section | None:
     model, number = choice.model, comparison.numbers[choice.model]
     several = len({spec.covariance for spec in comparison.models}) > 1
     families = len({(spec.family_words, spec.noise) for spec in comparison.models}) > 1
-    same = [Text(comparison.same_note)] if comparison.same_note else []
+    same = [Text(note) for note in (comparison.screening_note, comparison.same_note) if note]
     blocks: list[Block] = [
         Text(f"Chosen: {choice.reason}"),
         Text(_argument(comparison)),
         *same,
+        *by_structure(comparison),
         _likelihood_table(comparison, model),
         _posterior_table(comparison, model),
         _evidence_table(comparison, model),

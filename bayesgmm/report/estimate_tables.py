@@ -20,10 +20,13 @@ _TITLES = {
     "means": "Means",
     "scales": "Scales (standard deviations)",
     "correlations": "Correlations",
+    "unique_scales": "Unique scales (standard deviations beside the factors)",
+    "loadings": "Loadings on the factors",
     "nu": "Degrees of freedom",
     "good_share": "Share of good rows",
     "inflation": "Factor of the variances of contaminated rows",
 }
+_IN_UNITS = ("means", "scales", "unique_scales", "loadings")
 _MOST_PAIRS = 10
 _SHOWN = ("mean", "sd")
 
@@ -60,7 +63,8 @@ def _table(
 ) -> Table:
     ordered = sorted(quantities, key=lambda q: _order(q, subject))
     about = any(q.features for q in ordered)
-    with_units = kind in ("means", "scales") and bool(subject.units)
+    with_units = kind in _IN_UNITS and bool(subject.units)
+    with_factors = len({q.factor for q in ordered}) > 1
     spread = [name for name in frame.columns if name == "sd_sandwich"]
     bounds = [name for name in frame.columns if name.endswith(("_lb", "_ub"))]
     shown = frame.loc[[q.name for q in ordered], [*_SHOWN, *spread, *bounds, "mcse_mean"]]
@@ -70,10 +74,12 @@ def _table(
         head = [" and ".join(quantity.features)] if about else []
         if with_units:
             head.append(subject.units.get(quantity.features[0], "") if quantity.features else "")
+        head += [str(quantity.factor)] if with_factors else []
         rows.append((*head, cluster, *cells[1:-1], *_by_likelihood(beside, quantity, cells[1])))
     header = [
         *(["features" if kind == "correlations" else "feature"] if about else []),
         *(["unit"] if with_units else []),
+        *(["factor"] if with_factors else []),
         "cluster",
         *_SHOWN,
         *(["sandwich sd"] if spread else []),
@@ -90,7 +96,8 @@ def _table(
 def _order(quantity: Quantity, subject: Subject) -> tuple[int, ...]:
     """Return the place of a quantity in its table: features first, then clusters."""
     places = (subject.features.index(name) for name in quantity.features)
-    return (*places, -1 if quantity.cluster is None else quantity.cluster)
+    whose = -1 if quantity.cluster is None else quantity.cluster
+    return (*places, quantity.factor or 0, whose)
 
 
 def _by_likelihood(

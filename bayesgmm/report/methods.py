@@ -67,12 +67,16 @@ def _priors(subject: Subject) -> list[str]:
     priors = resolved.spec.priors
     relative = priors.units == "relative"
     unit = " sample standard deviations" if relative else " (data units)"
+    factors = resolved.structure.has_loadings
     told = [
         f"The weights had a Dirichlet prior with concentration {_number(priors.concentration)}, "
-        f"the means normal priors with scale {_number(priors.mean_scale)}{unit}, the scales a "
+        f"the means normal priors with scale {_number(priors.mean_scale)}{unit}, the "
+        f"{'unique ' if factors else ''}scales a "
         f"{_FAMILIES[priors.scale_family]} prior with {_number(priors.scale)}{unit}"
     ]
-    if resolved.structure.has_correlations(resolved.n_features):
+    if factors:
+        told.append(", the loadings normal priors before any rotation, of the same scale")
+    if resolved.has_correlation_matrices:
         told.append(f", the correlation matrices an LKJ({priors.eta:g}) prior")
     error = (
         " Each component included the recording error of the data."

@@ -1,5 +1,6 @@
 """The section on the model: formulas, words, and each prior in data units."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -70,7 +71,6 @@ def model(subject: Subject) -> Section:
         )
         return Section("model", "The model", (Text(text),))
     structure = resolved.structure
-    correlated = structure.has_correlations(resolved.n_features)
     blocks: list[Block] = [
         Text(
             f"Each of the n = {subject.n_obs} rows is a draw from a mixture of "
@@ -89,7 +89,7 @@ def model(subject: Subject) -> Section:
         *of_families(resolved),
         Formula(_formula(resolved)),
     ]
-    if structure.has_free_correlations and correlated:
+    if resolved.has_correlation_matrices:
         blocks.append(Formula("lkj"))
     if structure.has_loadings:
         blocks.append(Text(_factors(resolved)))
@@ -123,19 +123,17 @@ def _factors(resolved: ResolvedSpec) -> str:
     q = resolved.structure.n_factors
     count = "one factor" if q == 1 else f"{q} factors"
     return (
-        f"There {'is' if q == 1 else 'are'} {count} a cluster: Λ are the loadings and u the unique "
-        "scales, which take the place of s in the priors below. Before any rotation each loading "
-        f"of feature d is Normal(0, sd s_d{'' if q == 1 else f' / √{q}'}), s_d being the prior's "
-        f"{'median' if isinstance(resolved.scale_prior, LogNormal) else 'scale'} of u_d: neither a "
-        "rotation of the factors, which changes no density, nor the order of the features matters. "
-        "Loadings of the draws are turned towards one another before they are summarised, and left "
-        "out where the draws do not agree on a factor."
+        f"There {'is' if q == 1 else 'are'} {count} a cluster: Λ are the loadings and s the unique "
+        "scales, the standard deviations beside the factors. The prior of the loadings is stated "
+        "before any rotation of the factors, which changes no density: neither a rotation nor the "
+        "order of the features matters. Loadings of the draws are turned towards one another "
+        "before they are summarised, and left out where the draws do not agree on a factor."
     )
 
 
 def _symbols(resolved: ResolvedSpec) -> str:
     """Say what the letters of the formulas stand for."""
-    correlated = resolved.structure.has_free_correlations and resolved.n_features > 1
+    correlated = resolved.has_correlation_matrices
     correlations = ", Ω the correlation matrices" if correlated else ""
     return (
         f"Here x is a row, w are the weights, μ the means, s the scales{correlations} and h the "
@@ -145,7 +143,6 @@ def _symbols(resolved: ResolvedSpec) -> str:
 
 
 def _priors(resolved: ResolvedSpec) -> Table:
-    structure = resolved.structure
     concentration = resolved.concentration
     listed = ", ".join(plain(value) for value in concentration[:6])
     flat = bool(np.all(resolved.concentrations == 1.0))
@@ -158,10 +155,10 @@ def _priors(resolved: ResolvedSpec) -> Table:
     ]
     rows += _mean_priors(resolved)
     rows += _scale_priors(resolved)
-    if structure.has_free_correlations and resolved.n_features > 1:
+    if resolved.has_correlation_matrices:
         law = f"LKJ({resolved.eta:.4g})"
         rows.append(("correlation matrix", law, _correlation_range(resolved)))
-    rows += family_priors(resolved)
+    rows += [*_loading_priors(resolved), *family_priors(resolved)]
     caption = (
         "The priors in the units of the data. Shared parameters have one common prior. "
         f"{_apart(resolved)}"
@@ -226,6 +223,18 @@ def _scale_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _loading_priors(resolved: ResolvedSpec) -> list[tuple[str, str, str]]:
+    structure, rows = resolved.structure, []
+    if structure.has_loadings:
+        width = math.sqrt(structure.n_factors)
+        for name, numbers in _by_cluster(resolved.scale_rows, resolved):
+            for feature, scale in zip(resolved.features, numbers / width, strict=True):
+                reach = significant(1.96 * scale)
+                law = f"Normal(0, sd {significant(scale)})"
+                rows.append((f"loading of {feature}{name}", law, f"95 % within ±{reach}"))
+    return rows
+
+
 def _law(family: ScalePrior, scale: float) -> str:
     if isinstance(family, HalfNormal):
         return f"half-normal({significant(scale)})"
@@ -286,7 +295,7 @@ def _reasons(subject: Subject, resolved: ResolvedSpec) -> list[Block]:
         (what, reason)
         for what, names, reason in _DEFAULT_REASONS
         if all(getattr(priors, name) == getattr(usual, name) for name in names)
-        and (what != "Correlations" or resolved.structure.has_correlations(resolved.n_features))
+        and (what != "Correlations" or resolved.has_correlation_matrices)
         and (what != "Weights" or resolved.n_components > 1)
     ]
     if subject.about.get("priors") or priors != usual:

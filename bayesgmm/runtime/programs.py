@@ -11,11 +11,13 @@ from typing import Any
 
 from llvmlite import binding
 from numba import _dynfunc
+from numba.core import ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import LoweringPass, register_pass
+from numba.core.compiler_machinery import AnalysisPass, LoweringPass, register_pass
 from numba.core.registry import CPUDispatcher
-from numba.core.typed_passes import NativeLowering
+from numba.core.typed_passes import AnnotateTypes, NativeLowering
+from numba.core.types import NamedTupleClass
 
 __all__ = ["Program", "ProgramCompiler"]
 
@@ -107,6 +109,53 @@ def _link(module: Any, libraries: Any) -> None:
                 module.link_in(holds[name], preserve=True)
 
 
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _LendArrays(AnalysisPass):
+    """Leave out the counting of references where no array is made: the caller holds all there are.
+
+    A count is an atomic sum, and tuples of arrays have one for each array whenever one is read.
+    """
+
+    _name = "bayesgmm_lend_arrays"
+
+    def __init__(self) -> None:
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        if not _makes_arrays(state):
+            usual = state.targetctx
+            lent = {"enable_nrt": False, "nrt": usual.nrt, "cached_internal_func": {}}
+            state.targetctx = usual.subtarget(**lent)
+        return False
+
+
+_VIEWS = ("build_tuple", "cast", "getattr", "getitem", "phi", "static_getitem", "typed_getitem")
+
+
+def _makes_arrays(state: Any) -> bool:
+    """Whether a translated function may make an array, or hand one on to its caller."""
+    types, models = state.typemap, state.targetctx.data_model_manager
+
+    def counted(kind: Any) -> bool:
+        return bool(models[kind].contains_nrt_meminfo())
+
+    def is_view(value: Any) -> bool:
+        if not isinstance(value, ir.Expr):
+            return True
+        if value.op == "call":
+            return isinstance(types[value.func.name], NamedTupleClass)
+        gathers = value.op == "getitem" and counted(types[value.index.name])
+        return value.op in _VIEWS and not gathers
+
+    made = (
+        statement
+        for block in state.func_ir.blocks.values()
+        for statement in block.body
+        if isinstance(statement, ir.Assign) and counted(types[statement.target.name])
+    )
+    return counted(state.return_type) or not all(is_view(each.value) for each in made)
+
+
 @register_pass(mutates_CFG=False, analysis_only=False)
 class _OfferPart(LoweringPass):
     """Have a part be found by compiled code that calls it; Python never can."""
@@ -145,6 +194,7 @@ class _PartCompiler(CompilerBase):
         state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         passes = DefaultPassBuilder.define_nopython_pipeline(state)
+        passes.add_pass_after(_LendArrays, AnnotateTypes)
         passes.add_pass_after(_OfferPart, NativeLowering)
         passes.finalize()
         return [passes]

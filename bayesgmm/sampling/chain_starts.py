@@ -10,7 +10,7 @@ from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import VISIBLE
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
-from bayesgmm.sampling.preconditioning import Frame, local_root, whitens
+from bayesgmm.sampling.preconditioning import Frame, root_of, whitens
 from bayesgmm.typing import Array, IntArray
 
 __all__ = ["ChainStart", "chains_of", "dispersed_starts", "plain_starts"]
@@ -53,11 +53,12 @@ def dispersed_starts(
         As many at each mode as `chains_of` says.
     """
     counts = chains_of(laplace_shares(modes), n_chains)
-    used = [mode.x for mode, count in zip(modes, counts, strict=True) if count]
+    dealt = [mode for mode, count in zip(modes, counts, strict=True) if count]
+    used = [mode.x for mode in dealt]
     owner = np.repeat(np.arange(len(used)), counts[counts > 0])
     starts = []
     with one_blas_thread():
-        roots = [local_root(log_posterior, x) for x in used]
+        roots = [root_of(mode.precision) for mode in dealt]
         whitened = [whitens(log_posterior, *pair, rng) for pair in zip(used, roots, strict=True)]
         for i in owner:
             mode, root = used[i], roots[i]

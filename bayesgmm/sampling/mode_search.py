@@ -4,7 +4,7 @@ import itertools
 import logging
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from bayesgmm.limits import ERROR_PER_STEP
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.posterior_modes import (
+    KnownShapes,
     Labelling,
     PosteriorMode,
     climbed_mode,
@@ -85,15 +86,31 @@ def modes_from(
     points: Iterable[Array],
     known: Iterable[PosteriorMode] = (),
 ) -> list[PosteriorMode]:
-    """Return the modes to which climbs from points (dim,) lead, merged with those known."""
+    """Return the modes to which climbs from points (dim,) lead, merged with those known.
+
+    A climb begins with the metric of a known mode where that explains the gradient, else with that
+    of the curvature at its start.
+    """
     found = list(known)
+    shapes = KnownShapes(log_posterior, tuple(found))
     for some in itertools.batched(points, _CLIMBS_AT_ONCE):
-        metrics = local_covariances(log_posterior, np.stack(some))
-        for x, metric in zip(some, metrics, strict=True):
+        for x, metric in _with_metrics(log_posterior, some, shapes):
             mode = climbed_mode(log_posterior, x, metric, found)
             if mode is not None and _regular(log_posterior, data, mode):
                 found.append(mode)
     return distinct_modes(log_posterior, found)
+
+
+def _with_metrics(
+    log_posterior: LogPosterior, points: Sequence[Array], shapes: KnownShapes
+) -> list[tuple[Array, Array]]:
+    """Return points (dim,), maybe in other labels, each with a metric (dim, dim) to climb with."""
+    near = [shapes.near(x) for x in points]
+    others = [x for x, pair in zip(points, near, strict=True) if pair is None]
+    if not others:
+        return [pair for pair in near if pair is not None]
+    curved = zip(others, local_covariances(log_posterior, np.stack(others)), strict=True)
+    return [next(curved) if pair is None else pair for pair in near]
 
 
 def _optima(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[Parameters]:

@@ -7,6 +7,7 @@ and none at a scale of 0 that the recording error or a log-normal prior bounds.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -19,6 +20,7 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = [
     "EVALUATIONS",
+    "KnownShapes",
     "Labelling",
     "PosteriorMode",
     "climb",
@@ -36,6 +38,7 @@ _LARGEST = 40.0  # of log weights, log scales and log odds: further out lie pole
 _CURVED = 1e-6  # smallest curvature of a maximum; that of every prior is far above
 _OFF_SADDLE = 0.1
 _SADDLES = 4
+_UNEXPLAINED = 0.5  # share of the squared gradient at a point that a mode's quadratic leaves over
 _SAME_VALUE, _SAME_PLACE = 1e-3, 1e-2  # nats, squared standard deviations
 _TWINS = 1e-3  # largest difference of two clusters that are one
 _APART = 1e12  # cost of labels that the prior tells apart
@@ -254,16 +257,54 @@ def local_covariances(log_posterior: LogPosterior, points: Array) -> Array:
     """Return the inverse of minus the Hessian at points (point, dim), or at the bounds they pass.
 
     Shape (point, dim, dim). No standard deviation is above 1, which is the order of the prior's.
-    Directions of negative curvature count with its size.
+    Directions of negative curvature count with its size. They are rough, to begin climbs with.
     """
-    out = curvatures(log_posterior, np.clip(points, *_bounds(log_posterior)))
-    for i, hessian in enumerate(out):
-        if not np.isfinite(hessian).all():
-            out[i] = np.eye(len(hessian))
-            continue
-        sizes, axes = np.linalg.eigh(hessian)
-        out[i] = (axes / np.maximum(np.abs(sizes), 1.0)) @ axes.T
+    out = curvatures(log_posterior, np.clip(points, *_bounds(log_posterior)), rough=True)
+    for hessian in out:
+        hessian[:] = _inverse(hessian) if np.isfinite(hessian).all() else np.eye(len(hessian))
     return out
+
+
+def _inverse(hessian: Array) -> Array:
+    sizes, axes = np.linalg.eigh(hessian)
+    return np.asarray((axes / np.maximum(np.abs(sizes), 1.0)) @ axes.T)
+
+
+class KnownShapes:
+    """Metrics of modes found, for points at which one mode's quadratic explains the gradient.
+
+    A Hessian costs as many gradients as there are coordinates, one gradient tells whether that of
+    a mode serves.
+
+    Parameters
+    ----------
+    log_posterior : LogPosterior
+    modes : sequence of PosteriorMode
+    """
+
+    def __init__(self, log_posterior: LogPosterior, modes: Sequence[PosteriorMode]) -> None:
+        self._log_posterior, self._modes = log_posterior, modes
+        self._labelling = Labelling(log_posterior)
+
+    @cached_property
+    def _metrics(self) -> list[Array]:
+        return [_inverse(mode.precision) for mode in self._modes]
+
+    def near(self, x: Array) -> tuple[Array, Array] | None:
+        """Return x (dim,) in the labels of the mode that explains its gradient, and the metric.
+
+        With M the metric and H its inverse, g + H (x - mode) must be less than half of g, squares
+        in M. None where it is not.
+        """
+        best, least = None, _UNEXPLAINED
+        for mode, metric in zip(self._modes, self._metrics, strict=True):
+            moved = self._labelling.matched(mode, x[None])[0][0]
+            gradient = self._log_posterior.evaluate(moved).gradient
+            gap = gradient + mode.precision @ (moved - mode.x)
+            share = (gap @ metric @ gap) / max(gradient @ metric @ gradient, 1e-300)
+            if share < least:
+                best, least = (moved, metric.copy()), share
+        return best
 
 
 def distinct_modes(

@@ -17,7 +17,7 @@ from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.typing import Array
 
-__all__ = ["Frame", "local_root", "whitens"]
+__all__ = ["Frame", "local_root", "root_of", "whitens"]
 
 _PROBES = 32
 _UNEXPLAINED = 0.25  # share of the squared gradient that the quadratic may leave over
@@ -47,7 +47,12 @@ def local_root(log_posterior: LogPosterior, x: Array) -> Array:
 
     No direction gets a standard deviation above 1, the order of the prior's.
     """
-    curvatures, axes = np.linalg.eigh(curvature(log_posterior, x))
+    return root_of(curvature(log_posterior, x))
+
+
+def root_of(precision: Array) -> Array:
+    """Return the same root of minus a Hessian (dim, dim) that is known."""
+    curvatures, axes = np.linalg.eigh(precision)
     root = (axes / np.sqrt(np.maximum(curvatures, 1.0))) @ axes.T
     return 0.5 * (root + root.T)
 

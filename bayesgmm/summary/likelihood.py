@@ -109,7 +109,7 @@ def _estimate(quantity: Quantity, value: float, reach: float) -> LikelihoodEstim
         odds, half = math.log(value / (1.0 - value)), reach / (value * (1.0 - value))
         low, high = (1.0 / (1.0 + math.exp(-(odds + sign * half))) for sign in (-1.0, 1.0))
         return LikelihoodEstimate(value, low, high)
-    if quantity.kind == "means":
+    if quantity.kind in ("means", "loadings"):
         return LikelihoodEstimate(value, value - reach, value + reach)
     factor = math.exp(reach / value)
     return LikelihoodEstimate(value, value / factor, value * factor)

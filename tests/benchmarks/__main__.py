@@ -1,4 +1,4 @@
-"""Print the table of ratios: `python -m tests.benchmarks [a] [b] ... [k]`."""
+"""Print the table of ratios: `python -m tests.benchmarks [PART ...]`, all by default."""
 
 import os
 import sys
@@ -20,6 +20,8 @@ PARTS = {
     "i": ("importance", "lines"),
     "j": ("many_rows", "out_of_core_lines"),
     "k": ("many_rows", "dask_lines"),
+    "l": ("features", "lines"),
+    "m": ("grid", "lines"),
 }
 
 

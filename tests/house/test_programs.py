@@ -1,11 +1,16 @@
 """What Python calls is compiled with all that it calls, and nothing outside sees its parts."""
 
+import gc
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 
+import bayesgmm as bg
 from bayesgmm.runtime.programs import Program
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -78,3 +83,74 @@ def test_one_part_serves_all_programs(programs: tuple[Program, Program, Program]
     whole(np.array([4.0]))
     (after,) = leaf._part.overloads.values()
     assert before is after
+
+
+@pytest.fixture
+def allocations() -> Iterator[Callable[[], int]]:
+    """Count the arrays of compiled code that are not given back."""
+    _nrt_python.memsys_enable_stats()
+
+    def held() -> int:
+        found = rtsys.get_allocation_stats()
+        return found.mi_alloc - found.mi_free
+
+    yield held
+    _nrt_python.memsys_disable_stats()
+
+
+class Pair(NamedTuple):
+    values: Any
+    out: Any
+
+
+def write(pair: Pair) -> None:
+    for i in range(pair.out.shape[0]):
+        row = pair.values[i]
+        pair.out[i : i + 1] = row[:1]
+
+
+def summed(values: Any, places: Any) -> Any:
+    chosen = values[places]
+    return chosen.sum()
+
+
+def test_arrays_are_counted_where_they_are_made_and_only_there(
+    allocations: Callable[[], int],
+) -> None:
+    writes, sums = Program(write, OPTIONS), Program(summed, OPTIONS)
+
+    def total(values: Any) -> float:
+        pair = Pair(values.copy(), np.empty(len(values)))
+        writes(pair)
+        return sums(pair.out, np.arange(2))
+
+    program = Program(total, OPTIONS)
+    values = np.arange(6.0).reshape(3, 2)
+    assert program(values) == 2.0
+    before = allocations()
+    for _ in range(100):
+        program(values)
+    assert allocations() == before
+    (lent,), (counted,) = (p._part.overloads.values() for p in (writes, sums))
+    assert "NRT_incref" not in lent.library.get_llvm_str()
+    assert "NRT_" in counted.library.get_llvm_str()
+
+
+def test_kernels_give_back_what_they_take(allocations: Callable[[], int]) -> None:
+    rng = np.random.default_rng(1)
+    rows = np.concatenate([rng.normal(size=(20, 2)), rng.normal(6.0, 1.0, (20, 2))])
+    rows[::4, 1] = np.nan
+    data = bg.Dataset.from_frame(pd.DataFrame(rows, columns=["a", "b"]), missing="mar")
+    options: dict[str, Any] = {"draws": 20, "tune": 20, "chains": 1, "seed": 1}
+
+    def use() -> None:
+        for known in (data, rows[1::2]):
+            bg.fit_em(known, 2, seed=1, n_starts=1)
+            bg.membership(bg.sample(known, 2, **options))
+
+    use()
+    gc.collect()
+    before = allocations()
+    use()
+    gc.collect()
+    assert allocations() == before

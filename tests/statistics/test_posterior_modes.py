@@ -12,6 +12,7 @@ from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.diagnosis import diagnose
 from bayesgmm.evidence import log_evidence
 from bayesgmm.fit import fit_em
+from bayesgmm.likelihood.climbing import curvatures
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.model.components import SAMPLED
 from bayesgmm.model.parameters import Parameters
@@ -22,6 +23,7 @@ from bayesgmm.sampling import mode_search, sample
 from bayesgmm.sampling.chain_starts import chains_of
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.posterior_modes import (
+    KnownShapes,
     Labelling,
     climb,
     climbed_mode,
@@ -252,3 +254,26 @@ def test_two_groups_of_months():
     tree = sample(data, 2, seed=1)
     weights = tree["posterior"]["weights"].mean(("chain", "draw")).values
     assert weights.min() > 0.3 and diagnose(tree).ok
+
+
+def test_draws_of_a_mode_are_climbed_with_its_metric_in_its_labels(faithful):
+    target = target_of(faithful, MixtureSpec(2))
+    mode = find_modes(target, faithful, 1)[0]
+    shapes, labelling = KnownShapes(target, [mode]), Labelling(target)
+    spread = np.linalg.cholesky(np.linalg.inv(mode.precision))
+    draws = mode.x + np.random.default_rng(1).normal(size=(20, target.dim)) @ spread.T
+    near = [shapes.near(labelling.permuted(x, np.array([1, 0]))) for x in draws]
+    assert sum(pair is not None for pair in near) > 15
+    for x, pair in zip(draws, near, strict=True):
+        if pair is not None:
+            np.testing.assert_allclose(pair[0], x, atol=1e-9)
+            np.testing.assert_allclose(pair[1] @ mode.precision, np.eye(target.dim), atol=1e-6)
+    assert shapes.near(np.zeros(target.dim)) is None, "a saddle, where all components are one"
+
+
+def test_rough_curvature_is_near_the_exact_one(faithful):
+    target = target_of(faithful, MixtureSpec(2))
+    x = find_modes(target, faithful, 1)[0].x + 0.05
+    exact, rough = (curvatures(target, x[None], rough=each)[0] for each in (False, True))
+    assert not np.array_equal(exact, rough)
+    np.testing.assert_allclose(rough, exact, rtol=1e-2, atol=1e-3 * np.abs(exact).max())

@@ -23,6 +23,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
 )
 from bayesgmm.likelihood.compiled.information import inverse_root_information
 from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.pull_back import expected_log_likelihood
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
@@ -84,23 +85,24 @@ def climb_covariances(
     x = _coordinates_near(start, mass, problem)
     first, last = first_scale(problem), first_of_layers(x, problem)
     end = last - problem.n_nu if layers.shape[0] == 0 else last + 1
-    x[first - means.size : first], x[last:] = means.ravel(), layers
+    copy_into(x[first - means.size : first], means)
+    copy_into(x[last:], layers)
     scale = inverse_root_information(mass, problem, x.shape[0] - first)[: end - first]
     gradient = np.empty_like(x)
     before, kept = -math.inf, x[first:end].copy()
     climb = started(kept.copy(), np.empty_like(scale), np.diag(scale * scale))
     for evaluation in range(_MOST):
-        x[first:end] = climb.trial
+        copy_into(x[first:end], climb.trial)
         value = expected_log_likelihood(x, flat, mass, centres, scatters, scaled, logs, gradient)
-        climb.slope[:] = gradient[first:end]
+        copy_into(climb.slope, gradient[first:end])
         if evaluation == 0:
             before = value
             if _open_scales(climb.trial, climb.slope, problem):
                 continue
         if not advance(climb, value) or to_gain(climb) < _ENOUGH * (reached(climb) - before):
             break
-    x[first:end] = climb.x if reached(climb) > before else kept
-    layers[:] = x[last:]
+    copy_into(x[first:end], climb.x if reached(climb) > before else kept)
+    copy_into(layers, x[last:])
     _write_covariances(x, problem, out)
 
 

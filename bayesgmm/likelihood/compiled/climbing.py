@@ -118,18 +118,23 @@ def ascend(
 
 
 @compiled
-def curvature_at(x: Array, flat: Array, annotated: Array | None, steps: Array, out: Array) -> None:
-    """Write minus the Hessian at x, from steps (dim,) to both sides."""
+def curvature_at(
+    x: Array, flat: Array, annotated: Array | None, steps: Array, n_sides: int, out: Array
+) -> None:
+    """Write minus the Hessian at x, from steps (dim,) to both sides, or one and half as many."""
     moved, terms = x.copy(), np.empty(_N_TERMS)
-    slope = np.empty_like(x)
+    slope, here = np.empty_like(x), np.zeros_like(x)
+    if n_sides == 1:
+        log_posterior(x, flat, annotated, 1.0, 1.0, terms, here)
     for i in range(x.shape[0]):
-        out[i] = 0.0
-        for side in (1.0, -1.0):
+        out[i] = here / steps[i]
+        for s in range(n_sides):
+            side = 1.0 - 2.0 * s
             moved[i] = x[i] + side * steps[i]
             value = log_posterior(moved, flat, annotated, 1.0, 1.0, terms, slope)
             if not math.isfinite(value):
                 out[i] = math.nan
-            out[i] -= side * slope / (2.0 * steps[i])
+            out[i] -= side * slope / (n_sides * steps[i])
         moved[i] = x[i]
     for i in range(x.shape[0]):
         for j in range(i):

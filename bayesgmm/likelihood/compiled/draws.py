@@ -11,6 +11,7 @@ from bayesgmm.likelihood.compiled.each_row import (
 )
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -99,15 +100,14 @@ def constrain_draws(
     loadings = np.empty((n_draws, *point.loadings.shape))
     for s in range(n_draws):
         unpack(draws[s], problem, point)
-        loadings[s] = point.loadings
-        nu[s], layers[s] = point.nu, point.layers
+        copy_into(loadings[s], point.loadings)
+        copy_into(nu[s], point.nu)
+        copy_into(layers[s], point.layers)
         for k in range(problem.n_parts):
             weights[s, k] = math.exp(point.log_weights[k])
-        for k in range(problem.n_clusters):
-            for i in range(n_features):
-                means[s, k, i] = point.means[k, i]
-        scales[s] = point.scales
-        factors[s] = point.correlation_factors
+        copy_into(means[s], point.means)
+        copy_into(scales[s], point.scales)
+        copy_into(factors[s], point.correlation_factors)
     return weights, means, scales, factors, nu, layers, loadings
 
 

@@ -32,6 +32,7 @@ __all__ = ["codes_of", "factored", "maximise_factored", "move_into"]
 _ALONG_FEATURES, _SHARED_AXES, _OWN_AXES = 0, 1, 2
 _AXES = {"none": _ALONG_FEATURES, "shared": _SHARED_AXES, "own": _OWN_AXES}
 _ROUNDS, _SETTLED = 100, 1e-12
+_LEFT = 0.02
 _TURNS, _SHAPE_STEPS, _SWEEPS = 20, 500, 30
 
 
@@ -224,6 +225,7 @@ def factored(
     own_volumes: bool,
     own_shapes: bool,
     axes_kind: int,
+    left: float,
 ) -> bool:
     """Write the covariances of a structure that maximise the expected log likelihood.
 
@@ -237,6 +239,9 @@ def factored(
     own_volumes, own_shapes : bool
     axes_kind : int
         Axes along the features, shared, or each component's own.
+    left : float
+        The search for shared axes ends when a round gains no more than this share of what all have
+        gained. A step of EM leaves the rest to the next one.
 
     Returns
     -------
@@ -250,6 +255,7 @@ def factored(
     inner, h = np.empty_like(scatters), np.empty((n_clusters, size))
     variances = np.empty_like(h)
     found, last, enough = axes_kind == _ALONG_FEATURES, -math.inf, 0.0
+    begun = math.inf
     for k in range(n_clusters):
         enough += _SETTLED * mass[k]
     for _ in range(_ROUNDS):
@@ -265,12 +271,16 @@ def factored(
         for k in range(n_clusters):
             for j in range(size):
                 value -= mass[k] * math.log(variances[k, j]) + h[k, j] / variances[k, j]
-        if value - last <= enough:
+        begun = min(begun, value)
+        if value - last <= max(enough, left * (value - begun)):
             break
         last, found = value, own_shapes
         if own_shapes:
+            turned = 0.0
             for _ in range(_TURNS):
-                if _turn(inner, axes[0], variances) <= enough:
+                gain = _turn(inner, axes[0], variances)
+                turned += gain
+                if gain <= max(enough, left * turned):
                     break
         else:
             _weigh_by_volume(scatters, variances, sources[0])
@@ -325,7 +335,7 @@ def maximise_factored(
         for i in range(n_features):
             ridged[k, i, i] += ridge * mass[k]
     covariances = read_covariances(point, n_clusters, n_features)
-    if not factored(ridged, mass, covariances, own_volumes, own_shapes, axes_kind):
+    if not factored(ridged, mass, covariances, own_volumes, own_shapes, axes_kind, _LEFT):
         return int(np.argmin(mass))
     factor = np.empty((n_features, n_features))
     log_total = math.log(mass.sum())
@@ -350,7 +360,7 @@ def move_into(
     scatters = covariances.copy()
     for k in range(n_clusters):
         scatters[k] *= mass[k]
-    if not factored(scatters, mass, covariances, own_volumes, own_shapes, axes_kind):
+    if not factored(scatters, mass, covariances, own_volumes, own_shapes, axes_kind, _LEFT):
         return
     factor, o = np.empty((n_features, n_features)), n_clusters * (1 + n_features)
     for k in range(n_clusters):

@@ -7,7 +7,7 @@ import numpy as np
 from numba import carray, types
 
 from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
-from bayesgmm.likelihood.compiled.memory import array_at, part
+from bayesgmm.likelihood.compiled.memory import array_at, copy_into, part
 from bayesgmm.runtime.compiling import c_function, compiled, compiled_fast
 from bayesgmm.typing import Array
 
@@ -50,9 +50,9 @@ def framed_log_posterior(
 def unframed(u: Array, centre: Array, root: Array, x: Array) -> None:
     """Write x = centre + root u."""
     if root.shape[0] == 0:
-        x[:] = u
+        copy_into(x, u)
     else:
-        x[:] = centre
+        copy_into(x, centre)
         _add_products(root, u, x)
 
 

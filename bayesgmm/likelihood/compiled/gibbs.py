@@ -32,8 +32,10 @@ from bayesgmm.likelihood.compiled.coordinates import (
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.information import inverse_root_information
-from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods, row_responsibilities
+from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods
+from bayesgmm.likelihood.compiled.labels import as_gaps, sum_labelled
 from bayesgmm.likelihood.compiled.layers import rows_of_parts
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -73,7 +75,7 @@ def window_log_likelihoods(particles: Array, flat: Array, first: int, out: Array
     for p in range(particles.shape[0]):
         if unpack_whitened(particles[p], problem, point, whitening, shift, constant):
             row_log_likelihoods(blocks, whitening, shift, constant, rows)
-            out[p] = rows[first - block * BLOCK :]
+            copy_into(out[p], rows[first - block * BLOCK :])
         else:
             out[p] = -math.inf
 
@@ -113,20 +115,28 @@ def sweep_chains(
     problem = read(flat)
     point = empty_point(problem)
     whitening, shift, constant = _empty_components(problem)
-    responsibility = np.empty((n_normals(problem), problem.n_rows))
     mass = np.zeros(point.seen_log_weights.shape[0])
-    centres, scatters, left = np.empty_like(shift), whitening.copy(), np.zeros_like(mass)
+    centres, scatters, left = np.empty_like(shift), np.empty_like(whitening), np.zeros_like(mass)
     scaled, logs = np.zeros(problem.n_tails), np.zeros(problem.n_tails)
     n_sweeps = states.shape[1] - 1
     for c in range(states.shape[0]):
         acceptance[c] = 0.0
         for s in range(n_sweeps):
             x = states[c, s + 1]
-            x[:] = states[c, s]
+            copy_into(x, states[c, s])
             if not unpack_whitened(x, problem, point, whitening, shift, constant):
                 continue
-            row_responsibilities(problem.blocks, whitening, shift, constant, responsibility)
-            _draw_labels(responsibility, problem.blocks, point.seen_means, mass, centres, scatters)
+            sum_labelled(
+                problem.blocks,
+                problem.n_rows,
+                whitening,
+                shift,
+                constant,
+                mass,
+                centres,
+                scatters,
+            )
+            as_gaps(point.seen_factors, centres, scatters)
             if annotated is not None and not _add_annotated(
                 annotated,
                 point,
@@ -148,7 +158,7 @@ def sweep_chains(
             moved, probability = _move_scales(
                 x, mass, centres, scatters, scaled, logs, step, max_steps, flat, problem
             )
-            x[:] = moved
+            copy_into(x, moved)
             acceptance[c] += probability / n_sweeps
 
 
@@ -160,45 +170,6 @@ def _empty_components(problem: Problem) -> tuple[Array, Array, Array]:
         np.empty((n_seen, n_features)),
         np.empty(n_seen),
     )
-
-
-@compiled
-def _draw_labels(
-    responsibility: Array,
-    blocks: Array,
-    means: Array,
-    mass: Array,
-    centres: Array,
-    scatters: Array,
-) -> None:
-    """Draw each row's label and write the clusters' masses and sums about the present means.
-
-    About these no digits are lost to a distant origin. Labels are drawn a block at a time without
-    branches, since where they fall cannot be foreseen.
-    """
-    n_clusters, n_features = means.shape
-    n_rows = responsibility.shape[1]
-    mass[:], centres[:], scatters[:] = 0.0, 0.0, 0.0
-    gap, u, below = np.empty(n_features), np.empty(BLOCK), np.empty(BLOCK)
-    labels = np.empty(BLOCK, dtype=np.int64)
-    for first in range(0, n_rows, BLOCK):
-        size, block = min(BLOCK, n_rows - first), blocks[first // BLOCK]
-        for i in range(size):
-            u[i] = np.random.random()  # noqa: NPY002
-            below[i] = 0.0
-            labels[i] = 0
-        for k in range(n_clusters - 1):
-            for i in range(size):
-                below[i] += responsibility[k, first + i]
-                labels[i] += u[i] > below[i]
-        for i in range(size):
-            k = labels[i]
-            mass[k] += 1.0
-            for d in range(n_features):
-                gap[d] = block[d, i] - means[k, d]
-                centres[k, d] += gap[d]
-                for e in range(d + 1):
-                    scatters[k, d, e] += gap[d] * gap[e]
 
 
 @compiled
@@ -255,7 +226,9 @@ def _draw_weights(mass: Array, problem: Problem, x: Array) -> None:
         shape = problem.concentration[k] + rows[k]
         boost = math.log(1.0 - np.random.random()) / shape  # noqa: NPY002
         log_gamma[k] = math.log(np.random.standard_gamma(shape + 1.0)) + boost  # noqa: NPY002
-    x[: n_parts - 1] = (log_gamma - log_gamma.mean())[:-1]
+    mean = log_gamma.mean()
+    for k in range(n_parts - 1):
+        x[k] = log_gamma[k] - mean
 
 
 @compiled
@@ -306,7 +279,7 @@ def _draw_means(
                 solved[i] -= factor[j, i] * solved[j]
             solved[i] /= factor[i, i]
         start = first_mean(problem) + k * size
-        x[start : start + size] = solved
+        copy_into(x[start : start + size], solved)
 
 
 @compiled

@@ -29,7 +29,7 @@ from bayesgmm.likelihood.compiled.few_rows import (
     sum_few,
 )
 from bayesgmm.likelihood.compiled.group_passes import Lens, sum_group
-from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.memory import copy_into, part
 from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
@@ -124,7 +124,7 @@ def _observe(group: Group, components: Components, seen: _Seen) -> bool:
     n_clusters, q = seen.shift.shape
     if group.columns[0] < 0.0:
         seen.whitening[:], seen.shift[:], seen.back[:] = 0.0, 0.0, 0.0
-        seen.constant[:] = components.log_weights[:n_clusters]
+        copy_into(seen.constant, components.log_weights)
         return True
     for g in range(seen.factors.shape[0]):
         for i in range(q):

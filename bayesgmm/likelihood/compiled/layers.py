@@ -15,6 +15,7 @@ Punzo and McNicholas (2016), Biometrical Journal 58:1506 (contaminated mixtures)
 
 import math
 
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -73,8 +74,9 @@ def write_layers(
         g, wide = set_of(k, factors), n_clusters + k
         seen_log_weights[k] = log_weights[k] + layers[1]
         seen_log_weights[wide] = log_weights[k] + layers[2]
-        seen_means[k], seen_means[wide] = means[k], means[k]
-        seen_factors[k] = factors[g]
+        copy_into(seen_means[k], means[k])
+        copy_into(seen_means[wide], means[k])
+        copy_into(seen_factors[k], factors[g])
         if exact:
             root = math.sqrt(layers[0])
             for i in range(size):

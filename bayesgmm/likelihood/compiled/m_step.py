@@ -17,6 +17,7 @@ from bayesgmm.likelihood.compiled.coordinates import Problem, read
 from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE, N_OF_LAYERS, rows_of_parts
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.points import read_covariances, whiten_point, write_factor
 from bayesgmm.likelihood.compiled.tails import maximise_tails
 from bayesgmm.likelihood.compiled.whitening import cholesky
@@ -280,7 +281,7 @@ def maximise(
                 ridged[k, i, i] += ridge * mass[k]
         layers = tail[: N_OF_LAYERS * (problem.n_layers - 1)]
         if problem.n_layers > 1:
-            layers[:] = point[-N_OF_LAYERS:]
+            copy_into(layers, point[-N_OF_LAYERS:])
             means = _means_of_layers(point, problem, mass, centres)
             good, others = mass[:n_clusters].sum(), mass[n_clusters : len(centres)].sum()
             _maximise_share(good, others, layers)

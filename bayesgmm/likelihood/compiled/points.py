@@ -10,6 +10,7 @@ import numpy as np
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS, read_layers, write_layers
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.whitening import set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -44,7 +45,7 @@ def whiten_point(
     for k in range(n_clusters):
         log_weights[k] = point[k]
         _read_factor(point, k, n_clusters, n_features, factors[k])
-    log_weights[n_clusters:] = point[after : after + n_noises]
+    copy_into(log_weights[n_clusters:], point[after : after + n_noises])
     largest, total = log_weights.max(), 0.0
     for k in range(log_weights.shape[0]):
         total += math.exp(log_weights[k] - largest)
@@ -119,11 +120,11 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
     n_clusters, n_features = problem.n_clusters, problem.n_features
     after = n_clusters * (1 + n_features + n_features * n_features)
     n_noises = problem.n_parts - n_clusters
-    out[after : after + n_noises] = values.log_weights[n_clusters:]
+    copy_into(out[after : after + n_noises], values.log_weights[n_clusters:])
     if problem.n_layers > 1:
-        out[after + n_noises :] = x[x.shape[0] - N_OF_LAYERS :]
+        copy_into(out[after + n_noises :], x[x.shape[0] - N_OF_LAYERS :])
     else:
-        out[after + n_noises :] = np.log(values.nu)
+        copy_into(out[after + n_noises :], np.log(values.nu))
     for k in range(n_clusters):
         out[k] = values.log_weights[k]
         for i in range(n_features):

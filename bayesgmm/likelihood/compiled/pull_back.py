@@ -16,7 +16,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.loadings import pull_back_loadings
-from bayesgmm.likelihood.compiled.memory import part
+from bayesgmm.likelihood.compiled.memory import copy_into, part
 from bayesgmm.likelihood.compiled.tails import nu_log_density
 from bayesgmm.likelihood.compiled.whitening import set_of
 from bayesgmm.runtime.compiling import compiled
@@ -100,7 +100,8 @@ def sum_moments(
     size = centres.shape[1]
     offset, half = np.empty(size), np.empty((size, size))
     total = 0.0
-    sums.scaled[:], sums.logs[:] = scaled, logs
+    copy_into(sums.scaled, scaled)
+    copy_into(sums.logs, logs)
     for k in range(point.nu.shape[0]):
         total += nu_log_density(point.nu[k], mass[k], scaled[k], logs[k])
     for k in range(centres.shape[0], mass.shape[0]):

@@ -18,9 +18,10 @@ __all__ = [
     "log_constant",
     "pivots_of",
     "triangular",
+    "turned_towards",
 ]
 
-_ROUNDS = 50
+_ROUNDS, _UNMOVED = 50, 1e-3  # largest change of the log of a unique variance
 _LEAST = 1e-3  # of a variance, for a unique one where a search starts
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 _ALIGNED, _SETTLED = 20, 1e-8
@@ -33,7 +34,8 @@ def factor_analysis(
 
     Given unique variances Psi the most likely loadings are Psi^1/2 V (theta - 1)^1/2, theta the
     largest eigenvalues of Psi^-1/2 Sigma Psi^-1/2 and V their vectors; given these, Psi is what is
-    left of the variances.
+    left of the variances. That has several solutions: it begins with half of each variance, and
+    with what the other features leave of it, and the more likely end is taken.
 
     Parameters
     ----------
@@ -56,22 +58,39 @@ def factor_analysis(
     --------
     >>> loadings = np.array([[0.9], [0.8], [0.7], [0.6]])
     >>> found, unique = factor_analysis(loadings @ loadings.T + 0.5 * np.eye(4), 1)
-    >>> np.abs(found[:, 0]).round(3).tolist(), unique.round(3).tolist()
+    >>> np.abs(found[:, 0]).round(2).tolist(), unique.round(2).tolist()
     ([0.9, 0.8, 0.7, 0.6], [0.5, 0.5, 0.5, 0.5])
     """
     variances = np.einsum("...dd->...d", covariances)
-    unique, loadings = 0.5 * variances, covariances[..., :n_factors]
+    ridged = covariances + _LEAST * variances[..., None] * np.eye(variances.shape[-1])
+    alone = 1.0 / np.einsum("...dd->...d", np.linalg.inv(ridged))
+    unique = np.stack([0.5 * variances, np.maximum(alone, _LEAST * variances)])
+    loadings = covariances[..., :n_factors]
     for _ in range(_ROUNDS):
         if isotropic:
-            unique = np.broadcast_to(unique.mean(axis=-1, keepdims=True), variances.shape)
+            unique = np.broadcast_to(unique.mean(axis=-1, keepdims=True), unique.shape)
         root = np.sqrt(unique)
         sizes, axes = np.linalg.eigh(covariances / (root[..., :, None] * root[..., None, :]))
         sizes, axes = sizes[..., -n_factors:], axes[..., -n_factors:]
         loadings = root[..., None] * axes * np.sqrt(np.maximum(sizes - 1.0, 0.0))[..., None, :]
-        unique = np.maximum(variances - (loadings**2).sum(axis=-1), _LEAST * variances)
+        left = np.maximum(variances - (loadings**2).sum(axis=-1), _LEAST * variances)
+        settled = np.abs(np.log(left / unique)).max() < _UNMOVED
+        unique = left
+        if settled:
+            break
     if isotropic:
-        unique = np.broadcast_to(unique.mean(axis=-1, keepdims=True), variances.shape)
-    return loadings[..., ::-1], unique
+        unique = np.broadcast_to(unique.mean(axis=-1, keepdims=True), unique.shape)
+    first = _log_likelihood(covariances, loadings, unique)
+    best = (first[1] > first[0])[..., None]
+    unique = np.where(best, unique[1], unique[0])
+    return np.where(best[..., None], loadings[1], loadings[0])[..., ::-1], unique
+
+
+def _log_likelihood(covariances: Array, loadings: Array, unique: Array) -> Array:
+    """Return twice the log likelihood a row of rows with these covariances, up to a constant."""
+    whole = loadings @ loadings.swapaxes(-1, -2) + unique[..., None] * np.eye(unique.shape[-1])
+    distances = np.einsum("...dd->...", np.linalg.solve(whole, covariances))
+    return np.asarray(-np.linalg.slogdet(whole)[1] - distances)
 
 
 def pivots_of(correlation: Array, n_factors: int) -> tuple[int, ...]:
@@ -213,11 +232,22 @@ def aligned(loadings: Array) -> Array:
     """
     mean = loadings[0]
     for _ in range(_ALIGNED):
-        left, _, right = np.linalg.svd(loadings.swapaxes(-1, -2) @ mean)
-        turned = loadings @ (left @ right)
+        turned = turned_towards(loadings, mean)
         moved, mean = mean, turned.mean(axis=0)
         if np.abs(mean - moved).max() <= _SETTLED * np.abs(mean).max():
             break
     _, axes = np.linalg.eigh(mean.T @ mean)
     axes = axes[:, ::-1]
     return np.asarray(turned @ (axes * np.where((mean @ axes).sum(axis=0) < 0.0, -1.0, 1.0)))
+
+
+def turned_towards(loadings: Array, target: Array) -> Array:
+    """Turn loadings (..., feature, factor), signs included, to where they are nearest to others.
+
+    Examples
+    --------
+    >>> turned_towards(np.array([[0.0, -2.0], [1.0, 0.0]]), np.eye(2)).tolist()
+    [[2.0, 0.0], [0.0, 1.0]]
+    """
+    left, _, right = np.linalg.svd(loadings.swapaxes(-1, -2) @ target)
+    return np.asarray(loadings @ (left @ right))

@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 
-from bayesgmm.model.components.loadings import factor_analysis
 from bayesgmm.model.components.volumes import Belongs, Factors
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.typing import Array
@@ -276,7 +275,8 @@ class Structure:
         """Maximise the expected Gaussian log likelihood over covariances of this structure.
 
         Where clusters share scales or correlations but not both, the maximum has no closed form:
-        what they share is then that of the pooled rows, which is close to it.
+        what they share is then that of the pooled rows, which is close to it. Where there are
+        factors, those that lie in the covariances remain to be found.
 
         Parameters
         ----------
@@ -293,9 +293,7 @@ class Structure:
         ----------
         Celeux and Govaert (1995), Pattern Recognition 28:781, section 3.
         """
-        if self.has_loadings:
-            return self._with_factors(mass, scatter)
-        if self.own_covariances:
+        if self.own_covariances and not self.shares_factors:
             covariances = scatter / mass[:, None, None]
             if self.partly_shared:
                 return self._partly_pooled(mass, covariances)
@@ -308,15 +306,6 @@ class Structure:
         if self.one_scale:
             variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape)
         return variances[:, :, None] * np.eye(variances.shape[1])
-
-    def _with_factors(self, mass: Array, scatter: Array) -> Array:
-        """Return covariances near the maximum: what clusters share is that of the pooled rows."""
-        covariances = scatter / mass[:, None, None]
-        if self.shares_factors:
-            pooled = scatter.sum(axis=0) / mass.sum()
-            covariances = np.broadcast_to(pooled, covariances.shape)
-        loadings, unique = factor_analysis(covariances, self.n_factors, self.isotropic)
-        return loadings @ loadings.swapaxes(-1, -2) + unique[..., None] * np.eye(unique.shape[-1])
 
     def _partly_pooled(self, mass: Array, covariances: Array) -> Array:
         scales = np.sqrt(np.einsum("kdd->kd", covariances))

@@ -54,7 +54,7 @@ def by_brute_force(name, mass, scatter, rng):
 
 def maximised(name, mass, scatter, present):
     covariances = present.copy()
-    assert factored(scatter, mass, covariances, *codes_of(*STRUCTURES[name].factors))
+    assert factored(scatter, mass, covariances, *codes_of(*STRUCTURES[name].factors), 0.0)
     return covariances
 
 

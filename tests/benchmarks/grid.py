@@ -1,0 +1,100 @@
+"""The grid of all fourteen structures, K = 1 to 9, against mclust's, both from rows in memory."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from statistics import mean, stdev
+
+import numpy as np
+import pandas as pd
+
+from bayesgmm.fit import bic_grid
+from bayesgmm.model.components import STRUCTURES
+from tests.benchmarks.timing import seconds
+from tests.support.places import DATA, REFERENCE
+
+NAMES = ("faithful", "iris")
+OURS = {s.mclust: s.name for s in STRUCTURES.values() if s.mclust}  # by mclust's names
+_SIZES = range(1, 10)
+_T = {15: 2.145, 20: 2.093, 30: 2.045}  # quantile 0.975 of Student's t, by number of pairs
+_SERVER = """
+suppressMessages(library(mclust))
+read <- function(f) { X <- read.csv(f); as.matrix(X[sapply(X, is.numeric)]) }
+rows <- lapply(commandArgs(TRUE), read)
+input <- file("stdin", "r")
+while (length(line <- readLines(input, 1)) == 1) {
+  Y <- rows[[as.integer(line)]]
+  cat(system.time(mclustBIC(Y, G = 1:9, verbose = FALSE))[["elapsed"]], "\\n")
+  flush(stdout())
+}
+"""
+
+
+def rows_of(name):
+    return pd.read_csv(DATA / f"{name}.csv").select_dtypes("number")
+
+
+def ours(rows):
+    return bic_grid(rows, _SIZES, list(OURS.values()), resolution=0.0, seed=1)
+
+
+def below_mclust(name):
+    """Cells in which mclust, followed to its end, is higher by more than 0.01, and their number."""
+    table = ours(rows_of(name)).set_index("covariance", append=True)
+    highest = np.fmax(table["log_likelihood"], table["set_aside"])
+    kept = json.loads((REFERENCE / "mclust_grid.json").read_text())["rows"]
+    cells = [row for row in kept if row["data"] == name]
+    gaps = [
+        highest[row["G"], OURS[row["model"]]] - row.get("loglik", row["loglik_default"])
+        for row in cells
+    ]
+    return [row for row, gap in zip(cells, gaps, strict=True) if not gap > -0.01], len(cells)
+
+
+def ratios(rounds=15):
+    """Yield the name, and seconds of ours and of mclust in turn, in pairs."""
+    files = [str(DATA / f"{name}.csv") for name in NAMES]
+    command = ["Rscript", "-e", _SERVER, *files]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as server:
+
+        def theirs(number):
+            server.stdin.write(f"{number}\n")
+            server.stdin.flush()
+            return float(server.stdout.readline())
+
+        for number, name in enumerate(NAMES, start=1):
+            rows = rows_of(name)
+            ours(rows)
+            theirs(number)
+            pairs = []
+            for i in range(rounds):  # whoever is first changes from pair to pair
+                first = theirs(number) if i % 2 else None
+                mine = seconds(partial(ours, rows))
+                pairs.append((mine, theirs(number) if first is None else first))
+            yield name, pairs
+        server.stdin.close()
+
+
+def lines(rounds=15) -> Iterator[str]:
+    if shutil.which("Rscript") is None:
+        yield "j. mclust: no Rscript found, not measured"
+        return
+    for name, pairs in ratios(rounds):
+        logs = [math.log(mine / other) for mine, other in pairs]
+        middle, half = mean(logs), _T[rounds] * stdev(logs) / math.sqrt(rounds)
+        low, ratio, high = (math.exp(middle + z * half) for z in (-1, 0, 1))
+        lower, n_cells = below_mclust(name)
+        yield (
+            f"j. grid of {name}: {ratio:.2f} of mclust's time, 95 % {low:.2f} to {high:.2f} "
+            f"({rounds} pairs in turn; {mean(m for m, _ in pairs):.2f} s, "
+            f"{mean(o for _, o in pairs):.2f} s); below it in {len(lower)} of {n_cells} cells"
+        )
+
+
+if __name__ == "__main__":
+    for each in lines(int(sys.argv[1]) if len(sys.argv) > 1 else 15):
+        print(each, flush=True)
