@@ -103,7 +103,7 @@ def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Ar
 def _mostly_equal(largest: Array) -> BoolArray:
     """Whether most of the largest ratios, in order along the last axis, have an equal."""
     steps = np.diff(largest) >= _EQUAL
-    return np.asarray(steps.sum(axis=-1) < 0.5 * steps.shape[-1])
+    return np.asarray(2 * steps.sum(axis=-1) < steps.shape[-1])
 
 
 def _unfitted(log_weights: Array) -> Array:
