@@ -121,6 +121,9 @@ AGREEMENT = 3.0
 # Distance of two estimates, nats, that is taken as their error where they do not agree: the
 # probability of a K moves by less than a tenth of itself.
 NEGLIGIBLE = 0.1
+# Distance in log posterior, nats, from the best mode of many rows from which on another has no mass
+# that could be seen: exp(-30) is one in 1e13, and masses of modes differ by few nats more.
+NO_MASS = 30.0
 # Factor by which an evidence from draws that may have left modes out is taken to be too small at
 # most, where it is asked whether that K could be the best.
 LEFT_OUT_FACTOR = 100.0

@@ -6,14 +6,16 @@ many rows as tell it to within a few per cent in every direction.
 """
 
 import logging
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from bayesgmm.data import Dataset
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.climbing import ascend_from, curvature, some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.limits import MANY_ROWS
+from bayesgmm.limits import MANY_ROWS, NO_MASS
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.mode_search import find_modes, modes_from, starting_points
 from bayesgmm.sampling.posterior_modes import (
@@ -34,6 +36,7 @@ _SEARCHED = 10_000
 _TEMPERED = 500
 _RUNS, _PARTICLES = 4, 64
 _CLIMBED = 32
+_SURE = 5.0  # standard errors
 
 
 def search_in_stages(log_posterior: LogPosterior, data: Dataset, seed: int) -> list[PosteriorMode]:
@@ -54,7 +57,7 @@ def search_in_stages(log_posterior: LogPosterior, data: Dataset, seed: int) -> l
     with one_blas_thread():
         coarse = some_rows(log_posterior, _SEARCHED, seed)
         first = modes_from(coarse, data, starting_points(log_posterior, data, seed))
-        found = _lifted(log_posterior, coarse, first, [])
+        found = _lifted(log_posterior, coarse, _in_reach(log_posterior, coarse, first), [])
     logger.info("%d modes, of %d on %d rows", len(found), len(first), _SEARCHED)
     return found
 
@@ -91,7 +94,33 @@ def modes_of_particles(
         if log_posterior.n_rows > MANY_ROWS:
             middle = some_rows(log_posterior, _SEARCHED, seed)
             found, coarse = _lifted(middle, coarse, found, []), middle
-        return _lifted(log_posterior, coarse, found, known)
+        return _lifted(log_posterior, coarse, _in_reach(log_posterior, coarse, found), known)
+
+
+def _in_reach(
+    target: LogPosterior, coarse: LogPosterior, modes: Sequence[PosteriorMode]
+) -> list[PosteriorMode]:
+    """Return the modes of some of the rows that may have mass given all, and say how many have not.
+
+    How far a mode is behind the best on all rows is estimated from how far it is on each of these,
+    with its error: n / m sum_i g_i and n / sqrt(m) sd(g_i), g_i the distance in log likelihood.
+    """
+    if len(modes) < 2:
+        return list(modes)
+    rows = coarse.rowwise(np.array([mode.x for mode in modes]), coarse.rows)
+    gaps = rows[int(np.argmax([mode.log_density for mode in modes]))] - rows
+    if isinstance(coarse.rows, AnnotatedRows) and coarse.rows.weights is not None:
+        gaps = gaps * coarse.rows.weights
+    each = target.n_counted / coarse.n_counted
+    error = each * math.sqrt(gaps.shape[1]) * gaps.std(axis=1)
+    near = each * gaps.sum(axis=1) - _SURE * error <= NO_MASS
+    if not near.all():
+        logger.info(
+            "%d of %d modes on %d rows are more than %d nats behind the best on all rows and are "
+            "not climbed from",
+            *((~near).sum(), len(modes), coarse.n_rows, NO_MASS),
+        )
+    return [mode for mode, is_near in zip(modes, near, strict=True) if is_near]
 
 
 def _lifted(

@@ -12,13 +12,16 @@ import bayesgmm as bg
 from bayesgmm.data import as_dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence.bridge import bridge
+from bayesgmm.likelihood.climbing import some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import NO_MASS
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.sampling import methods
+from bayesgmm.sampling import methods, staged_search
 from bayesgmm.sampling.mode_search import find_modes
 from bayesgmm.sampling.permuting import permutation_matrix
+from bayesgmm.sampling.posterior_modes import climb
 from bayesgmm.sampling.student_mixture import StudentMixture
 from tests.benchmarks.simulated import simulated_rows
 from tests.support.annotated import everything_known
@@ -150,6 +153,22 @@ def test_a_mode_that_the_search_lacks_is_found_by_particles(
     tree = bg.sample(rows, 2, **options)
     right, found = bg.log_evidence(whole, seed=1), bg.log_evidence(tree, seed=1)
     assert abs(found.value - right.value) < 4.0 * np.hypot(found.error, right.error)
+
+
+@pytest.mark.parametrize(("last", "n_kept"), [(4_000, 2), (1_500, 1)])
+def test_only_modes_without_mass_given_all_rows_are_left_behind(last: int, n_kept: int) -> None:
+    """Three groups for two clusters: on mirrored rows both modes are alike, on others not."""
+    half = np.random.default_rng(1).normal(size=(6_000, 1))
+    half[4_000:] = 8.0 + np.abs(half[4_000:])
+    rows = np.concatenate([half, (16.0 - half)[4_000 - last :]])
+    data = as_dataset(rows)
+    target = LogPosterior(resolve(MixtureSpec(2), data), rows)
+    coarse = some_rows(target, 1_000, 1)
+    modes = find_modes(coarse, data, 1)
+    kept = staged_search._in_reach(target, coarse, modes)
+    values = [climb(target, mode.x)[1] for mode in modes]
+    assert len(modes) == 2 and len(kept) == n_kept
+    assert (abs(values[0] - values[1]) > NO_MASS) == (n_kept == 1)
 
 
 @pytest.mark.slow
