@@ -145,9 +145,10 @@ def _print(table: "pd.DataFrame") -> None:
     for k, row in models.nsmallest(_SHOWN, "gap").iterrows():
         print_line(
             f"{row['rank']:.0f}. K = {k}, {row['model']}: BIC {row['bic']:.2f} "
-            f"({row['n_parameters']} parameters; {row['n_starts']} starts, one more would find "
-            f"something new with probability {row['unseen']:.2f})"
+            f"({row['n_parameters']} parameters, starts: {row['n_starts']}, unseen "
+            f"{row['unseen']:.2f})"
         )
+    print_line("unseen: chance that one more start finds a solution that none has found")
 
 
 def _shown(gap: float) -> str:

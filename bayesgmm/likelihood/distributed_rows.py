@@ -41,6 +41,11 @@ class DistributedRows(Rows):
     def blurred(self) -> None:
         """None: all cells are observed, without errors of their own."""
 
+    @property
+    def plain_blocks(self) -> None:
+        """None: they are not held here."""
+        return None
+
     def with_components(self, resolved: ResolvedSpec) -> "DistributedRows":
         """Return the same rows for another number of components."""
         return DistributedRows(resolved, cast(Dataset, self._data))

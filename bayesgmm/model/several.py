@@ -310,14 +310,18 @@ def counts_in(n_components: Any, most: int) -> list[int]:
     >>> counts_in([1, 3], 8), counts_in(2, 8), counts_in(range(7, 10**9), 8)
     ([1, 3], [2], [7, 8, 9])
     """
-    one = isinstance(n_components, str) or not isinstance(n_components, Iterable)
-    one = one or (isinstance(n_components, np.ndarray) and n_components.ndim == 0)
     numbers: list[int] = []
-    for given in [n_components] if one else n_components:
+    for given in _each(n_components):
         numbers.append(check_count("n_components", given))
         if numbers[-1] > most or len(numbers) > 2 * most:
             break
     return numbers
+
+
+def _each(value: Any) -> Iterable[Any]:
+    """Return several values as they are, and one as the only one of several."""
+    one = isinstance(value, str) or not isinstance(value, Iterable)
+    return [value] if one or (isinstance(value, np.ndarray) and value.ndim == 0) else value
 
 
 def structures_in(covariance: Any, n_factors: Any = None) -> list[dict[str, Any]]:
@@ -337,8 +341,7 @@ def structures_in(covariance: Any, n_factors: Any = None) -> list[dict[str, Any]
     with_factors = [name for name in names if name in WITH_FACTORS]
     if n_factors is None:
         return [{"covariance": name} for name in names]
-    counts = list(n_factors) if isinstance(n_factors, Iterable) else [n_factors]
-    counts = [check_count("n_factors", q) for q in counts]
+    counts = [check_count("n_factors", q) for q in _each(n_factors)]
     if not with_factors or not counts or len(set(counts)) < len(counts):
         raise ConfigError(
             "n_factors must be one number or several, each once, and covariance one that has "

@@ -487,7 +487,7 @@ def test_grid_ranks_structures_and_writes_table_and_picture(run: Run, tmp_path: 
     data = ("models/data/faithful.csv", "-k", "1-2", "--covariance", "full,tied,VEV", "--seed", 1)
     code, out, err = run("grid", *data, "--out", table, "--plot", picture)
     assert code == 0 and err == ""
-    assert "1. K = 2, full: BIC 2322.19 (11 parameters)" in out
+    assert "1. K = 2, full: BIC 2322.19 (11 parameters, starts: " in out
     assert max(map(len, out.splitlines())) <= 80
     assert len(table.read_text().splitlines()) == 7
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -19,6 +19,7 @@ import bayesgmm
 from bayesgmm.data import as_dataset
 from bayesgmm.evidence.occupancy import block_sizes, occupied_probabilities
 from bayesgmm.fit.em import Likelihood
+from bayesgmm.fit.quick_search import quick_fits
 from bayesgmm.labels.allocation import permuted_sum, projected
 from bayesgmm.labels.quantities import row_sums
 from bayesgmm.likelihood import rows as rows_module
@@ -116,6 +117,7 @@ def passes(target: LogPosterior) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "start", lambda: likelihood.start(point)
     yield "M-step", lambda: likelihood.step(likelihood.start(point), moments, floor)
     yield "certainty", lambda: table.log_certainty(point)
+    yield "climb of EM", lambda: likelihood.climb(table, point, floor, 1e-3, 3).x
     if not sampled:
         return
     frame, drawn = (resolved.centre, resolved.unit), target.constrain(many)
@@ -160,6 +162,13 @@ def without_a_posterior() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "permuted", lambda: permuted_sum(shares, orders)
     yield "sums", lambda: row_sums(shares)
     yield "occupied", lambda: occupied_probabilities(shares, np.arange(9.0))
+    rows = np.concatenate([rng.normal(size=(6, 2)), rng.normal(5.0, 1.0, (6, 2))])
+    specs = [MixtureSpec(2), MixtureSpec(2, "VEI")]
+    plan: dict[str, Any] = {"seed": 1, "tol": 1e-3, "max_iter": 4}
+    yield (
+        "grid",
+        lambda: [f.log_likelihood for f in quick_fits(as_dataset(rows), specs, **plan).values()],
+    )
     yield "sizes", lambda: block_sizes(shares, copies, np.full((4, 9), 0.4))
 
 

@@ -60,6 +60,11 @@ class JaxRows(Rows):
         fits = 8 * self.n_rows * (resolved.n_features + 1) <= held
         self._placed = [self._place(chunk) for chunk in self.chunks()] if fits else None
 
+    @property
+    def plain_blocks(self) -> None:
+        """None: whole climbs are compiled for the other engine alone."""
+        return None
+
     def moments(self, point: Array) -> Moments:
         """Return the moments of all rows at a point of EM."""
         end_if_stopped()

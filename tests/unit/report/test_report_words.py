@@ -45,6 +45,7 @@ def comparison(**changed):
         "models": MODELS,
         "same": {},
         "same_note": "",
+        "screening_note": "",
         "numbers": numbers_of(MODELS),
         "table": table,
         "named_table": table.set_axis(["1", "2"]),
