@@ -511,7 +511,8 @@ def keep(design: Design, study: Study, folder: Path) -> None:
     np.savez(folder / f"{design.name}.npz", n_ranked=study.n_ranked, **study.ranks)
     pit = {n: ("sample", (r + 0.5) / (study.n_ranked + 1)) for n, r in study.ranks.items()}
     tree = xr.DataTree.from_dict({"prior_sbc": xr.Dataset(pit)})
-    plot = az.plot_ecdf_pit(tree, sample_dims=["sample"], visuals={"xlabel": False})
+    with az.rc_context({"plot.max_subplots": len(pit)}):
+        plot = az.plot_ecdf_pit(tree, sample_dims=["sample"], visuals={"xlabel": False})
     plot.savefig(folder / f"{design.name}.png")
 
 
