@@ -78,8 +78,8 @@ def hierarchical_partitions(
 
     The first is that from which mclust starts: model-based, with unconstrained covariances, on
     principal components divided by the roots of their singular values; with one feature, no tree
-    but parts between quantiles. The others are Ward's, on
-    the rows as they are and sphered. At most 500 rows, chosen at random, make the trees.
+    but parts between quantiles. The others are Ward's, on the rows as they are and sphered. At most
+    500 rows, chosen at random, make the trees.
 
     Parameters
     ----------

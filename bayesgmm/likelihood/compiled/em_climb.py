@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.factored import maximise_factored, move_into
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise, moments_at
+from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.points import write_factor
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
@@ -156,18 +157,18 @@ def climb_plain(
         n += 1
         collapsed = _step(first, flat, codes, sums, floor, ridge, second)
         if collapsed >= 0:
-            x[:] = first
+            copy_into(x, first)
             return n, COLLAPSED, collapsed
         length = _length(x, first, second)
         gain = path[n - 1] - path[n - 2]
         if (abs(gain) if ridge > 0.0 else gain) * max(1.0, length) < enough:
-            x[:] = first
+            copy_into(x, first)
             return n, CONVERGED, -1
         if n > max_iter:
-            x[:] = first
+            copy_into(x, first)
             return n, STOPPED, -1
         if n == max_iter:
-            x[:] = second
+            copy_into(x, second)
             path[n] = _moments(second, blocks, n_rows, sums)
             return n + 1, STOPPED, -1
         length = min(length, longest)
@@ -178,9 +179,9 @@ def climb_plain(
             value = _moments(ahead, blocks, n_rows, sums)
             leapt = value >= path[n - 1]
         if leapt:
-            x[:] = ahead
+            copy_into(x, ahead)
         else:
-            x[:] = second
+            copy_into(x, second)
             value = _moments(second, blocks, n_rows, sums)
         if n >= 2 * _PLAIN_STEPS:
             longest = 4.0 * longest if leapt or not tried else max(1.0, longest / 4.0)
@@ -209,7 +210,7 @@ def _begin(
         write_factor(factor, point, o + k * n_features * n_features)
     _bounded(point, flat, n_clusters, codes)
     if _step(point, flat, codes, sums, floor, 0.0, out) >= 0:
-        out[:] = point
+        copy_into(out, point)
 
 
 @compiled
@@ -266,7 +267,7 @@ def search_plain(
             if _step(ends[s], flat, codes, sums, floor, wide[s], following) >= 0:
                 status[s] = COLLAPSED
                 break
-            ends[s] = following
+            copy_into(ends[s], following)
         if status[s] < 0:
             values[s] = promise[s] = _moments(ends[s], blocks, n_rows, sums)
     left = n_best

@@ -10,7 +10,7 @@ from bayesgmm.likelihood.compiled.block import (
     log_joint,
     padded,
 )
-from bayesgmm.likelihood.compiled.whitening import set_of
+from bayesgmm.likelihood.compiled.whitening import congruent, set_of
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array
 
@@ -77,13 +77,13 @@ def _label(joint: Array, left: Array, width: int, free: Array) -> None:
 
 @compiled
 def as_gaps(factors: Array, centres: Array, scatters: Array) -> None:
-    """Turn whitened sums into those of gap and gap gap' (lower triangle), gap = L z.
+    """Turn whitened sums into those of gap and gap gap', gap = L z.
 
     A row's gap is its distance from the mean of its component: about that no digits are lost to a
     distant origin.
     """
     size = centres.shape[1]
-    inner = np.empty((size, size))
+    half = np.empty((size, size))
     for k in range(centres.shape[0]):
         factor = factors[set_of(k, factors)]
         for i in range(size - 1, -1, -1):
@@ -91,14 +91,4 @@ def as_gaps(factors: Array, centres: Array, scatters: Array) -> None:
             for m in range(i + 1):
                 s += factor[i, m] * centres[k, m]
             centres[k, i] = s
-            for j in range(size):
-                s = 0.0
-                for m in range(i + 1):
-                    s += factor[i, m] * scatters[k, max(m, j), min(m, j)]
-                inner[i, j] = s
-        for i in range(size):
-            for j in range(i + 1):
-                s = 0.0
-                for m in range(j + 1):
-                    s += inner[i, m] * factor[j, m]
-                scatters[k, i, j] = s
+        congruent(factor, scatters[k], half, scatters[k])

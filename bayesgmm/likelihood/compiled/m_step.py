@@ -20,7 +20,7 @@ from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE, N_OF_LAYERS,
 from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.points import read_covariances, whiten_point, write_factor
 from bayesgmm.likelihood.compiled.tails import maximise_tails
-from bayesgmm.likelihood.compiled.whitening import cholesky
+from bayesgmm.likelihood.compiled.whitening import cholesky, congruent
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -98,20 +98,7 @@ def moments(
             centres[k, i] = components.means[k, i] + s / rows
             for j in range(i + 1):
                 inner[i, j] = second[k, i, j] - first[k, i] * first[k, j] / rows
-                inner[j, i] = inner[i, j]
-        for i in range(n_features):
-            for j in range(n_features):
-                s = 0.0
-                for m in range(i + 1):
-                    s += factor[i, m] * inner[m, j]
-                half[i, j] = s
-        for i in range(n_features):
-            for j in range(i + 1):
-                s = 0.0
-                for m in range(j + 1):
-                    s += half[i, m] * factor[j, m]
-                scatters[k, i, j] = s
-                scatters[k, j, i] = s
+        congruent(factor, inner, half, scatters[k])
 
 
 @compiled

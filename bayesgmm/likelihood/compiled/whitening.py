@@ -7,7 +7,7 @@ import numpy as np
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["cholesky", "set_of", "squared", "whiten", "whiten_draw"]
+__all__ = ["cholesky", "congruent", "set_of", "squared", "whiten", "whiten_draw"]
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -27,6 +27,28 @@ def squared(factor: Array, out: Array) -> None:
             s = 0.0
             for m in range(j + 1):
                 s += factor[i, m] * factor[j, m]
+            out[i, j] = s
+            out[j, i] = s
+
+
+@compiled
+def congruent(factor: Array, inner: Array, half: Array, out: Array) -> None:
+    """Write L M L', L lower triangular and M = `inner` symmetric, of which the lower half is read.
+
+    `out` may be `inner` itself; `half` (feature, feature) is scratch.
+    """
+    size = factor.shape[0]
+    for i in range(size):
+        for j in range(size):
+            s = 0.0
+            for m in range(i + 1):
+                s += factor[i, m] * inner[max(m, j), min(m, j)]
+            half[i, j] = s
+    for i in range(size):
+        for j in range(i + 1):
+            s = 0.0
+            for m in range(j + 1):
+                s += half[i, m] * factor[j, m]
             out[i, j] = s
             out[j, i] = s
 
