@@ -510,14 +510,15 @@ def test_a_full_run_asks_what_the_answer_hangs_on(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=30).round(1)
     np.savetxt(tmp_path / "d.csv", rows, header="a", comments="")
     (tmp_path / "m.toml").write_text("model.n_components = 1\ndata.file = 'd.csv'\n")
-    result = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1, full=True)
+    result = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=400, seed=1, full=True)
     by_setting = pd.read_csv(result.files["sensitivity"], index_col="setting")
     assert by_setting.index.tolist() == [
         "as compared", "scale x 0.5", "scale x 2", "recording step x 0.5", "recording step x 2",
     ]  # fmt: skip
     assert by_setting["p, K = 1"].tolist() == [1.0] * 5
-    estimates = pd.read_csv(result.files["estimates_by_setting"], index_col=[0, 1, 2])
-    own, wide = (estimates.loc[name, "K = 1"] for name in ("as compared", "scale x 2"))
+    estimates = pd.read_csv(result.files["estimates_by_setting"], index_col="quantity")
+    assert set(estimates["model"]) == {"K = 1"}
+    own, wide = (estimates[estimates["setting"] == n] for n in ("as compared", "scale x 2"))
     assert own.index.tolist() == wide.index.tolist() == ["means[1, a]", "scales[1, a]"]
     assert wide.loc["scales[1, a]", "mean"] > own.loc["scales[1, a]", "mean"]
     assert len(pd.read_csv(result.files["coarsened"])) == 9
@@ -525,6 +526,6 @@ def test_a_full_run_asks_what_the_answer_hangs_on(tmp_path: Path) -> None:
     page = result.files["report"].read_text(encoding="utf-8")
     assert "What the answer depends on" in page and "scale x 2" in page
     assert "Of the estimates of K = 1 the one that moves most is" in page
-    plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1)
+    plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=400, seed=1)
     assert "sensitivity" not in plain.files
     assert not (tmp_path / "out" / "sensitivity.csv").exists()
