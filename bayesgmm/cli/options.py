@@ -176,6 +176,23 @@ MethodOption = Annotated[
         "NUTS.",
     ),
 ]
+
+
+class Engines(StrEnum):
+    """What goes through the rows."""
+
+    COMPILED = "compiled"
+    JAX = "jax"
+
+
+EngineOption = Annotated[
+    Engines,
+    typer.Option(
+        "--engine",
+        help="What goes through all rows in fits and importance sampling: compiled code, or JAX on "
+        "its device.",
+    ),
+]
 Tune = Annotated[int | None, typer.Option(min=1, help="Warm-up draws per chain; 1000 by default.")]
 Evidence = Annotated[
     str,

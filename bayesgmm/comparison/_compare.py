@@ -33,6 +33,7 @@ from bayesgmm.elpd import check_enough_draws, waic_and_loo
 from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
+from bayesgmm.likelihood.engines import check_engine, require_batches
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models, structures_in
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
@@ -92,6 +93,7 @@ def compare(
     progress: bool = False,
     kept: KeptPosteriors | None = None,
     executor: Any = None,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> Comparison:
     """Fit, sample and compare mixtures of several numbers of components, structures and families.
 
@@ -156,6 +158,9 @@ def compare(
         A pool of Python's futures, or the client of Dask, where models are fitted and sampled,
         several at a time, with the same results; one after another in this process by default.
         "auto" sends the models of one K after another.
+    engine : {"compiled", "jax"}
+        What goes through all rows in fits and draws; "jax" with ``method="importance"`` and
+        complete rows of Gaussians only.
 
     Returns
     -------
@@ -196,9 +201,11 @@ def compare(
         "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "method": check_one_of("method", method, METHODS),
+        "engine": engine,
         "cores": None if cores is None else check_count("cores", cores),
         "log_likelihood": not is_streamed(dataset),
     }
+    require_batches(engine, method)
     check_progress(progress)
     if kept is not None:
         check_instance("kept", kept, KeptPosteriors, "where posteriors are kept")
@@ -206,6 +213,8 @@ def compare(
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     kinds = structures_in(covariance, n_factors), families_in(family, noise, nu)
     scan = scan_of(dataset, n_components, *kinds, priors or Priors(), others, **lengths)
+    for spec in scan.specs:
+        check_engine(engine, dataset, spec)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed, all_of_them = seed_of(seed), isinstance(covariance, str) and covariance == "all"
@@ -300,7 +309,7 @@ def _finished_alone(data: Dataset, spec: MixtureSpec, plan: _Plan) -> Parts:
 def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:
     """Fit one model, draw from it, and add all that follows to the parts."""
     with parts.attempt(spec, "the maximum likelihood fit"):
-        parts.fits[spec] = fit_em(data, spec, seed=plan.seed)
+        parts.fits[spec] = fit_em(data, spec, seed=plan.seed, engine=plan.options["engine"])
     seeds = integers(np.random.SeedSequence([plan.seed, spec.n_components]), 4)[1:]
     start = time.perf_counter()
     with one_blas_thread(), carrying(ByModel(parts.posteriors), plan.numbers.__getitem__):

@@ -10,13 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
 from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.vectors import add_scaled, inner, point_along
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["Ascent", "advance", "ascend", "curvature_at", "reached", "started", "to_gain"]
+__all__ = [
+    "Ascent",
+    "advance",
+    "ascend",
+    "curvature_at",
+    "expected_curvature_at",
+    "reached",
+    "started",
+    "to_gain",
+]
 
 _LONGEST = 1.0  # largest move of a coordinate in one step, so that a climb stays in its basin
 _SUFFICIENT, _FLAT = 1e-4, 0.9
@@ -147,10 +156,52 @@ def curvature_at(
             for j in range(x.shape[0]):
                 out[i, j] -= side * slope[j] / (n_sides * steps[i])
         moved[i] = x[i]
+    _make_symmetric(out)
+
+
+@compiled
+def expected_curvature_at(
+    x: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    scaled: Array,
+    logs: Array,
+    steps: Array,
+    out: Array,
+) -> None:
+    """Write minus the Hessian of the M-step's objective and the Jacobian, the moments held.
+
+    Arguments as in `bayesgmm.likelihood.compiled.fused.expected_log_posterior` and `curvature_at`;
+    `flat` has no rows.
+    """
+    moved, terms = x.copy(), np.empty(_N_TERMS)
+    slope, natural, total = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     for i in range(x.shape[0]):
+        out[i] = 0.0
+        for s in range(2):
+            side = 1.0 - 2.0 * s
+            moved[i] = x[i] + side * steps[i]
+            value = expected_log_posterior(
+                moved, flat, mass, centres, scatters, scaled, logs, terms, total
+            )
+            if not math.isfinite(value):
+                out[i] = math.nan
+            log_posterior(moved, flat, None, 1.0, 1.0, terms, slope)
+            log_posterior(moved, flat, None, 1.0, 0.0, terms, natural)
+            for j in range(x.shape[0]):
+                out[i, j] -= side * (total[j] + slope[j] - natural[j]) / (2.0 * steps[i])
+        moved[i] = x[i]
+    _make_symmetric(out)
+
+
+@compiled
+def _make_symmetric(matrix: Array) -> None:
+    for i in range(matrix.shape[0]):
         for j in range(i):
-            out[i, j] = 0.5 * (out[i, j] + out[j, i])
-            out[j, i] = out[i, j]
+            matrix[i, j] = 0.5 * (matrix[i, j] + matrix[j, i])
+            matrix[j, i] = matrix[i, j]
 
 
 @compiled
