@@ -133,16 +133,17 @@ def compare(
     method : {"auto", "nuts", "smc", "importance"}
         As in `sample`.
     max_draws : int, optional
-        From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
-        many each time, at most this number a chain; `draws` by default, that is once; 0 for never.
+        A run that did not pass the convergence checks is extended, first by as many draws, then by
+        twice as many each time, up to this number a chain; `draws` by default, that is once; 0 for
+        never.
         Too few proposals at the modes are made anew, twice as many.
     cores : int, optional
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
         prior: the bridge is quoted where both agree within 3 errors, the other where the chains
-        have a bad verdict, unless it lies more than 3 errors below the bridge; a K where they
-        disagree, by more than 0.1 nats, gets no probability. "bridge" takes about
-        half the time and leaves K with a bad verdict out; "none" gives no p(K).
+        did not pass the convergence checks, unless it lies more than 3 errors below the bridge; a
+        K where they disagree by more than 0.1 nats gets no probability. "bridge" takes about half
+        the time and leaves out a K that did not pass; "none" gives no p(K).
     log_likelihood : bool
         False leaves the log likelihood of every row and draw out of the posteriors once WAIC and
         LOO are computed: most of their size where rows are many.
