@@ -23,6 +23,7 @@ PARTS = {
     "l": ("features", "lines"),
     "m": ("grid", "lines"),
     "n": ("families", "lines"),
+    "o": ("importance", "largest_lines"),
 }
 
 
