@@ -119,6 +119,11 @@ class Cell:
         return next((end for end in self.ends if not self.by_chance(end)), None)
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether the highest end is not believed, or there is none."""
+        return self.believed is None or self.believed is not self.ends[0]
+
+    @property
     def leaders(self) -> list[End]:
         """The highest end, and the highest that is believed."""
         believed = self.believed

@@ -33,6 +33,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["Found", "is_quick", "quick_fits"]
 
 _FOLLOWED = 2  # of the starts whose first steps promise most
+_ALL = 1000  # more than there are
 _ON_TIES = 3
 _WIDE = 0.1  # ridge under which components stay wide, as in the starts of `fit_em`
 _ROUND = 6  # starts, a third of them rearranged
@@ -77,8 +78,9 @@ def quick_fits(
     """Fit Gaussian mixtures to plain rows that are held in memory.
 
     Every model starts from three hierarchical partitions, from the optimum with one component
-    fewer with each component in halves, and from the optima of the other structures. Models whose
-    BIC is near the best are then started again from random and rearranged places until what is
+    fewer with each component in halves, and from the optima of the other structures; it follows
+    three of these to their ends, or all where the highest end is not believed. Models whose BIC is
+    near the best are then started again from random and rearranged places until what is
     left to be found is little, 60 times at most.
 
     Parameters
@@ -163,7 +165,7 @@ class _Search:
         starts = [Sums.joined([self._trees[k], *self._from_below(cell)]) for cell in cells]
         if k == 1:
             starts = [Sums(*(values[:1] for values in self._trees[1]))] * len(cells)
-        self._climb(cells, starts, 1, _FOLLOWED)
+        left = self._climb(cells, starts, 1, _FOLLOWED)
         if k == 1:
             return
         best = [[cell.sums(end) for end in cell.leaders] for cell in cells]
@@ -177,13 +179,25 @@ class _Search:
             if cell.believed is None:
                 cell.note(cell.climb(given, len(self._trees[k].mass), _FOLLOWED, _WIDE))
             self._not_below(cell)
+        doubted = [(cell, rest) for cell, rest in zip(cells, left, strict=True) if cell.is_doubtful]
+        if doubted:
+            self._climb(*map(list, zip(*doubted, strict=True)), _ALL, 0)
 
-    def _climb(self, cells: list[Cell], starts: list[Sums], n_always: int, n_best: int) -> None:
+    def _climb(
+        self, cells: list[Cell], starts: list[Sums], n_always: int, n_best: int
+    ) -> list[Sums]:
+        """Climb in several cells at a time; return the starts that were not followed."""
+
         def climbed(cell: Cell, given: Sums) -> tuple[Array, Array, IntArray]:
             return cell.climb(given, n_always, n_best)
 
-        for cell, ended in zip(cells, self._threads.map(climbed, cells, starts), strict=True):
+        left = []
+        for cell, given, ended in zip(
+            cells, starts, self._threads.map(climbed, cells, starts), strict=True
+        ):
             cell.note(ended)
+            left.append(Sums(*(values[ended[2] < 0] for values in given)))
+        return left
 
     def _below(self, cell: Cell) -> Cell | None:
         k, d = cell.resolved.n_components - 1, cell.resolved.n_features

@@ -11,10 +11,10 @@ from arviz_stats.base import array_stats
 from bayesgmm.arguments import check_one_of
 from bayesgmm.errors import ConfigError
 from bayesgmm.labels.allocation import Allocations
-from bayesgmm.labels.ecr import ecr
-from bayesgmm.labels.identification import identification_scores
+from bayesgmm.labels.ecr import ecr, pivot_allocation
+from bayesgmm.labels.identification import identified
 from bayesgmm.labels.pivot import reorder_by_pivot
-from bayesgmm.labels.stephens import stephens
+from bayesgmm.labels.stephens import log_allocations, stephens
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.model.groups import LabelGroups
 from bayesgmm.model.numbering import number_clusters
@@ -38,7 +38,6 @@ METHODS: dict[str, Callable[[Allocations, int], IntArray]] = {
     "ecr": ecr,
     "pivot": reorder_by_pivot,
 }
-_ONE_PASS = ("ecr", "pivot")  # Stephens' method takes several: `agreement` compares all three
 
 
 @keywords()
@@ -100,12 +99,9 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
         )
     allocations, pivot = Allocations(draws), modal_draw(posterior)
     orders = METHODS[method](allocations, pivot)
-    agreeing = {
-        other: _agreement(orders, METHODS[other](allocations, pivot))
-        for other in _ONE_PASS
-        if other != method
-    }
-    scores = identification_scores(allocations, orders)
+    scores, others = _compared(allocations, orders, pivot)
+    agreeing = {name: _agreement(orders, theirs) for name, theirs in others.items()}
+    agreeing.pop(method, None)
     means = np.take_along_axis(draws.parameters.means, orders[..., None], axis=1)
     spread = np.nanstd(values_of(with_kept_rows(draws).table), axis=0, ddof=1)
     numbers, feature = _numbers(means.reshape(*draws.shape, *means.shape[1:]), spread, groups)
@@ -120,6 +116,20 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
         identification=scores[numbers].tolist(),
         order_feature=draws.features[feature],
     )
+
+
+def _compared(
+    allocations: Allocations, orders: IntArray, pivot: int
+) -> tuple[Array, dict[str, IntArray]]:
+    """Return how surely clusters are told apart, and the orders of ecr and pivot: one pass."""
+    k, groups = orders.shape[1], allocations.draws.groups
+    mean, allocated = allocations.average(orders), pivot_allocation(allocations, pivot)
+    scores = allocations.scores(np.concatenate([log_allocations(mean), allocated]))
+    others = {
+        "ecr": groups.best_orders(scores[:, :, k:]),
+        "pivot": reorder_by_pivot(allocations, pivot),
+    }
+    return identified(scores[:, :, :k], orders, groups), others
 
 
 def _numbers(

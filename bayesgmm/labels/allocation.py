@@ -72,9 +72,9 @@ class Allocations:
         return responsibilities(one, self.rows, *self.draws.frame)
 
     def scores(self, targets: Array) -> Array:
-        """Return sum_i r_ij t_ik for targets t (cluster, obs): shape (sample, label, cluster)."""
-        n_clusters, counted = self.draws.n_components, self._counted(targets)
-        out = np.empty((self.draws.n_samples, n_clusters, n_clusters))
+        """Return sum_i r_ij t_ik for targets t (target, obs): shape (sample, label, target)."""
+        counted = self._counted(targets)
+        out = np.empty((self.draws.n_samples, self.draws.n_components, len(targets)))
 
         def project(block: Array, part: slice) -> None:
             out[part] = projected(block, counted)
@@ -88,6 +88,8 @@ class Allocations:
 
         Draws that have no responsibilities are left out.
         """
+        if orders.tobytes() in self._last:
+            return self._last[orders.tobytes()]
 
         def add(block: Array, part: slice) -> tuple[Array, int]:
             return permuted_sum(block, orders[part])
@@ -109,7 +111,15 @@ class Allocations:
             orders[part] = self.draws.groups.best_orders(projected(block, counted))
             return permuted_sum(block, orders[part])
 
-        return orders, _mean(self._reduced(match))
+        mean = _mean(self._reduced(match))
+        self._last.clear()
+        self._last[orders.tobytes()] = mean
+        return orders, mean
+
+    @cached_property
+    def _last(self) -> dict[bytes, Array]:
+        """The orders of the last `matched`, and its mean: `average` is mostly asked for these."""
+        return {}
 
     def _reduced[Result](self, reduce: Callable[[Array, slice], Result]) -> Iterator[Result]:
         if self.draws.parameters.weights.size * len(self.rows) > _HELD_VALUES:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from bayesgmm.labels.allocation import Allocations
-from bayesgmm.typing import IntArray
+from bayesgmm.typing import Array, IntArray
 
-__all__ = ["ecr"]
+__all__ = ["ecr", "pivot_allocation"]
 
 
 def ecr(allocations: Allocations, pivot: int) -> IntArray:
@@ -29,6 +29,11 @@ def ecr(allocations: Allocations, pivot: int) -> IntArray:
     ----------
     Papastamoulis and Iliopoulos (2010), J. Computational and Graphical Statistics 19:313.
     """
+    scores = allocations.scores(pivot_allocation(allocations, pivot))
+    return allocations.draws.groups.best_orders(scores)
+
+
+def pivot_allocation(allocations: Allocations, pivot: int) -> Array:
+    """Return (cluster, obs): 1 at the most probable cluster of each row in a draw, else 0."""
     nearest = allocations.at(pivot).argmax(axis=0)
-    indicator = (np.arange(allocations.draws.n_components)[:, None] == nearest).astype(float)
-    return allocations.draws.groups.best_orders(allocations.scores(indicator))
+    return (np.arange(allocations.draws.n_components)[:, None] == nearest).astype(float)

@@ -8,9 +8,10 @@ from scipy.optimize import linear_sum_assignment
 from bayesgmm.labels.allocation import Allocations
 from bayesgmm.labels.stephens import log_allocations
 from bayesgmm.limits import IDENTIFYING_ODDS
+from bayesgmm.model.groups import LabelGroups
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["identification_scores"]
+__all__ = ["identification_scores", "identified"]
 
 _MARGIN = math.log(IDENTIFYING_ODDS)
 
@@ -34,11 +35,23 @@ def identification_scores(allocations: Allocations, orders: IntArray) -> Array:
         Between 0 and 1.
     """
     scores = allocations.scores(log_allocations(allocations.average(orders)))
+    return identified(scores, orders, allocations.draws.groups)
+
+
+def identified(scores: Array, orders: IntArray, groups: LabelGroups) -> Array:
+    """Return `identification_scores` of draws whose sums r_ij log q_ik are known.
+
+    Parameters
+    ----------
+    scores : array of shape (sample, label, cluster), nats
+    orders : array of shape (sample, cluster)
+    groups : LabelGroups
+    """
     scores = np.take_along_axis(scores, orders[:, :, None], axis=1)
     finite = scores[np.isfinite(scores).all(axis=(1, 2))]
-    out = np.ones(allocations.draws.n_components)
+    out = np.ones(orders.shape[1])
     if len(finite):
-        for group in allocations.draws.groups.groups:
+        for group in groups.groups:
             if len(group) > 1:
                 inside = finite[:, group][:, :, group]
                 out[list(group)] = (_margins(inside) > _MARGIN).mean(axis=0)

@@ -22,6 +22,7 @@ PARTS = {
     "k": ("many_rows", "dask_lines"),
     "l": ("features", "lines"),
     "m": ("grid", "lines"),
+    "o": ("importance", "largest_lines"),
 }
 
 

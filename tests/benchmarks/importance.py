@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pymc as pm
+from pymc.variational.callbacks import CheckParametersConvergence
 from threadpoolctl import threadpool_limits
 
 from bayesgmm.data import as_dataset
@@ -34,8 +35,9 @@ BATCH_SIZE = 1_000_000, 5, 5
 THREADED_SIZE = 1_000_000, 3, 3
 TIMED_SIZES = [(100_000, 5, 5), (1_000_000, 3, 3)]
 HELD_SIZE = 100_000, 3, 3
+LARGE_HELD_SIZE, LARGEST_SIZE = (1_000_000, 3, 3), (1_000_000, 10, 10)
 BOTH_SIZES = [(10_000, 3, 3), (1000, 2, 2)]
-ADVI_STEPS = 20_000
+ADVI_STEPS = 5_000
 
 
 def target_of(size):
@@ -108,14 +110,15 @@ def run_advi(rows, n_components, at):
     """PyMC's mean-field ADVI on the model that `sample` draws from, begun at a draw `at`."""
     start = time.perf_counter()
     with build_model(rows, n_components) as model:
-        initial = {name: at[name] for name in (v.name for v in model.free_RVs)}
+        initial = {v.name: at[v.name] for v in model.free_RVs}
+        narrow = {name: np.full(v.size, 0.01) for name, v in model.initial_point().items()}
         fitted = pm.fit(
             ADVI_STEPS,
             method="advi",
             start=initial,
-            start_sigma={name: np.full(np.shape(v), 0.01) for name, v in initial.items()},
+            start_sigma=narrow,
             obj_optimizer=pm.adagrad_window(learning_rate=1e-3),
-            callbacks=[pm.callbacks.CheckParametersConvergence(every=500, tolerance=1e-3)],
+            callbacks=[CheckParametersConvergence(every=500, tolerance=1e-3)],
             random_seed=1,
             progressbar=False,
         )
@@ -123,18 +126,41 @@ def run_advi(rows, n_components, at):
     return tree, time.perf_counter() - start
 
 
-def held_lines(size=HELD_SIZE):
+def held(size, advi=True, draws=2000):
+    """Yield the name, seconds and errors of each method beside a long NUTS run."""
     rows, options = simulated_rows(*size), {"seed": 1, "log_likelihood": False}
-    long = sample(rows, size[2], method="nuts", draws=2000, **{**options, "seed": 2})
+    long = sample(rows, size[2], method="nuts", draws=draws, **{**options, "seed": 2})
     reference = quantities(parameters_of(long))
-    for name, draws, tune in (("importance", 500, 1), ("nuts", 500, 500)):
+    runs = {"importance": {"draws": 500}}
+    if advi:
+        runs["nuts"] = {"draws": 500, "tune": 500}
+    for name, lengths in runs.items():
         start = time.perf_counter()
-        tree = sample(rows, size[2], method=name, draws=draws, tune=tune, **options)
+        tree = sample(rows, size[2], method=name, **lengths, **options)
         seconds = time.perf_counter() - start
         yield name, seconds, apart(quantities(parameters_of(tree)), reference)
-    at = {name: value.values.mean(axis=(0, 1)) for name, value in tree["posterior"].items()}
-    fitted, seconds = run_advi(rows, size[2], at)
-    yield "ADVI", seconds, apart(quantities(parameters_of(fitted)), reference)
+    if advi:
+        at = {name: value.values.mean(axis=(0, 1)) for name, value in tree["posterior"].items()}
+        fitted, seconds = run_advi(rows, size[2], at)
+        yield "ADVI", seconds, apart(quantities(parameters_of(fitted)), reference)
+
+
+def held_lines(part, size, advi=True):
+    for name, seconds, (mean, least, most) in held(size, advi):
+        yield (
+            f"{part}. {name} at {size} against 4 x 2000 of NUTS: means within {mean:.2f} sd, sds "
+            f"{least:.2f} to {most:.2f} times, {seconds:.1f} s"
+        )
+
+
+def timed_line(part, size):
+    drawn, judged, verdict = timed(size)
+    weights = verdict.statistics["importance"]
+    return (
+        f"{part}. 4 x 500 draws at {size}: {drawn:.1f} s, evidence and verdict {judged:.1f} s; "
+        f"{verdict.status.value}, Pareto k {weights['k_hat']:.2f}, {weights['effective']:.0f} "
+        f"effective, {weights['acceptance']:.0%} accepted"
+    )
 
 
 def accepted_of(proposals, starts, rng):
@@ -196,21 +222,19 @@ def _lines():
             f"({pair.ours:.3f} s against {pair.theirs:.3f} s)"
         )
     for size in TIMED_SIZES:
-        drawn, judged, verdict = timed(size)
-        weights = verdict.statistics["importance"]
-        yield (
-            f"i. 4 x 500 draws at {size}: {drawn:.1f} s, evidence and verdict {judged:.1f} s; "
-            f"{verdict.status.value}, Pareto k {weights['k_hat']:.2f}, {weights['effective']:.0f} "
-            f"effective, {weights['acceptance']:.0%} accepted"
-        )
+        yield timed_line("i", size)
     for size in BOTH_SIZES:
         chains, resampled = errors_of_both(size)
         yield (
             f"i. error of a mean in sds over the root of the draws at {size}: independence "
             f"Metropolis {chains:.2f}, smoothed resampling {resampled:.2f} (independent draws 1)"
         )
-    for name, seconds, (mean, least, most) in held_lines():
-        yield (
-            f"i. {name} at {HELD_SIZE} against 4 x 2000 of NUTS: means within {mean:.2f} sd, sds "
-            f"{least:.2f} to {most:.2f} times, {seconds:.1f} s"
-        )
+    yield from held_lines("i", HELD_SIZE)
+
+
+def largest_lines():
+    """The largest sizes, half an hour on two cores."""
+    warnings.simplefilter("ignore")
+    with threadpool_limits(1, "blas"):
+        yield timed_line("o", LARGEST_SIZE)
+        yield from held_lines("o", LARGE_HELD_SIZE, advi=False)

@@ -27,10 +27,11 @@ __all__ = [
 def projected(block: Array, targets: Array) -> Array:
     """Return sum_i r_ij t_ik of each draw; here BLAS would spend its time waking threads."""
     n_draws, n_clusters, n_rows = block.shape
-    out = np.empty((n_draws, n_clusters, n_clusters))
+    n_targets = targets.shape[0]
+    out = np.empty((n_draws, n_clusters, n_targets))
     for s in range(n_draws):
         for j in range(n_clusters):
-            for k in range(n_clusters):
+            for k in range(n_targets):
                 total = 0.0
                 for i in range(n_rows):
                     total += block[s, j, i] * targets[k, i]
