@@ -35,7 +35,14 @@ from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.engines import check_engine, require_batches
 from bayesgmm.likelihood.streamed import is_streamed
-from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models, structures_in
+from bayesgmm.model.several import (
+    ByModel,
+    families_in,
+    is_all,
+    numbers_of,
+    same_models,
+    structures_in,
+)
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
@@ -109,7 +116,8 @@ def compare(
         last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
         One covariance structure of `MixtureSpec`, or several; mclust's names are taken too. "all"
-        but those with factors are first screened: by BIC of every K, structure and family. Draws
+        stands for those without factors, and ``["all", "factor"]`` for these and one with: they
+        are first screened, by BIC of every K, structure, number of factors and family. Draws
         are made of the best five models alone, and `Comparison.screening` holds the whole table.
         With "auto" K then goes as far as it may.
     family : str or sequence of str
@@ -218,9 +226,9 @@ def compare(
         check_engine(engine, dataset, spec)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
-    seed, all_of_them = seed_of(seed), isinstance(covariance, str) and covariance == "all"
+    seed = seed_of(seed)
     asked = {"family": family, "noise": noise, "nu": nu}
-    screening = screened(dataset, wanted, asked, seed=seed) if all_of_them else None
+    screening = screened(dataset, wanted, asked, seed=seed) if is_all(covariance) else None
     if screening is not None:
         wanted, scan = list(screening.kept), replace(scan, growing=False)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
