@@ -240,6 +240,7 @@ def _analysed(
             noise=spec.model.noises,
             **dataclasses.asdict(spec.sampler) | {"seed": kept.seed} | options,
             kept=kept,
+            engine=spec.compute.engine,
         )
         hanging_on = _studied(comparison, options["progress"] is True) if full else None
     except SamplingInterrupted as interruption:

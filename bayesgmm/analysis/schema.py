@@ -47,6 +47,7 @@ from bayesgmm.limits import INTERVAL, MOST_SCANNED
 from bayesgmm.model.numbering import checked_names
 from bayesgmm.model.several import covariances_in, families_in, structures_in
 from bayesgmm.model.spec import Degrees, Priors, our_name
+from bayesgmm.typing import Engine
 
 __all__ = [
     "About",
@@ -191,10 +192,12 @@ class Expectation:
 class ComputeSection:
     """[compute]: where passes over the rows are computed.
 
-    ``dask`` is the address of a scheduler of Dask, or "local"; None is this process.
+    ``dask`` is the address of a scheduler of Dask, or "local"; None is this process. ``engine`` is
+    what goes through the rows, as in `compare`.
     """
 
     dask: str | None = None
+    engine: Engine = "compiled"
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -16,6 +16,7 @@ from bayesgmm.arguments import (
     check_one_of,
     seed_of,
 )
+from bayesgmm.comparison.drawing import drawn, with_evidence
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
 from bayesgmm.comparison.scan import Counts, Scan, scan_of
@@ -28,25 +29,30 @@ from bayesgmm.data import (
     require_taken,
     require_whole_weights,
 )
-from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
-from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
-from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
+from bayesgmm.errors import ConfigError
+from bayesgmm.evidence import EvidenceRoutes, evidences_of
 from bayesgmm.fit import fit_em
+from bayesgmm.likelihood.engines import check_engine, require_batches
 from bayesgmm.likelihood.streamed import is_streamed
-from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models, structures_in
+from bayesgmm.model.several import (
+    ByModel,
+    families_in,
+    is_all,
+    numbers_of,
+    same_models,
+    structures_in,
+)
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
-from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
-from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.progress import check_progress
-from bayesgmm.runtime.seeds import integer, integers
-from bayesgmm.sampling import METHODS, sample
-from bayesgmm.sampling.importance import IMPORTANCE
+from bayesgmm.runtime.seeds import integers
+from bayesgmm.sampling import METHODS
 
 __all__ = ["compare"]
 
@@ -92,6 +98,7 @@ def compare(
     progress: bool = False,
     kept: KeptPosteriors | None = None,
     executor: Any = None,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> Comparison:
     """Fit, sample and compare mixtures of several numbers of components, structures and families.
 
@@ -107,7 +114,8 @@ def compare(
         last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
         One covariance structure of `MixtureSpec`, or several; mclust's names are taken too. "all"
-        but those with factors are first screened: by BIC of every K, structure and family. Draws
+        stands for those without factors, and ``["all", "factor"]`` for these and one with: they
+        are first screened, by BIC of every K, structure, number of factors and family. Draws
         are made of the best five models alone, and `Comparison.screening` holds the whole table.
         With "auto" K then goes as far as it may.
     family : str or sequence of str
@@ -157,6 +165,9 @@ def compare(
         A pool of Python's futures, or the client of Dask, where models are fitted and sampled,
         several at a time, with the same results; one after another in this process by default.
         "auto" sends the models of one K after another.
+    engine : {"compiled", "jax"}
+        What goes through all rows in fits and draws; "jax" with ``method="importance"`` and
+        complete rows of Gaussians only.
 
     Returns
     -------
@@ -197,9 +208,11 @@ def compare(
         "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "method": check_one_of("method", method, METHODS),
+        "engine": engine,
         "cores": None if cores is None else check_count("cores", cores),
         "log_likelihood": not is_streamed(dataset),
     }
+    require_batches(engine, method)
     check_progress(progress)
     if kept is not None:
         check_instance("kept", kept, KeptPosteriors, "where posteriors are kept")
@@ -207,11 +220,13 @@ def compare(
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     kinds = structures_in(covariance, n_factors), families_in(family, noise, nu)
     scan = scan_of(dataset, n_components, *kinds, priors or Priors(), others, **lengths)
+    for spec in scan.specs:
+        check_engine(engine, dataset, spec)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
-    seed, all_of_them = seed_of(seed), isinstance(covariance, str) and covariance == "all"
+    seed = seed_of(seed)
     asked = {"family": family, "noise": noise, "nu": nu}
-    screening = screened(dataset, wanted, asked, seed=seed) if all_of_them else None
+    screening = screened(dataset, wanted, asked, seed=seed) if is_all(covariance) else None
     if screening is not None:
         wanted, scan = list(screening.kept), replace(scan, growing=False)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
@@ -301,7 +316,7 @@ def _finished_alone(data: Dataset, spec: MixtureSpec, plan: _Plan) -> Parts:
 def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:
     """Fit one model, draw from it, and add all that follows to the parts."""
     with parts.attempt(spec, "the maximum likelihood fit"):
-        parts.fits[spec] = fit_em(data, spec, seed=plan.seed)
+        parts.fits[spec] = fit_em(data, spec, seed=plan.seed, engine=plan.options["engine"])
     seeds = integers(np.random.SeedSequence([plan.seed, spec.n_components]), 4)[1:]
     start = time.perf_counter()
     with one_blas_thread(), carrying(ByModel(parts.posteriors), plan.numbers.__getitem__):
@@ -317,7 +332,7 @@ def _sample(
     for_draws, for_evidence, for_refits = seeds
     cores, number = plan.options["cores"], plan.numbers[spec]
     with parts.attempt(spec, "sampling"):
-        view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
+        view, verdict = drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         logger.info("K = %s: sampled; modes and groups, WAIC and LOO follow", number)
         with parts.attempt(spec, "counting modes and groups"):
@@ -331,60 +346,8 @@ def _sample(
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
-        parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
+        parts.verdicts[spec] = verdict = with_evidence(verdict, parts.evidences[spec])
         tree = with_attributes(view.tree, verdict=verdict.to_dict())
         if not plan.log_likelihood:
             tree = tree.drop_nodes("log_likelihood", errors="ignore")
         parts.posteriors[spec] = tree
-
-
-def _drawn(
-    data: Dataset, spec: MixtureSpec, *, kept: KeptPosteriors | None, **options: Any
-) -> tuple[Draws, Diagnosis]:
-    """Return the draws that are kept of this model, or make them and keep them."""
-    if kept is None:
-        return _sample_until_good(data, spec, **options)
-    tree = kept.taken(spec)
-    if tree is None:
-        tree = kept.keep(spec, _sample_until_good(data, spec, **options)[0].tree)
-    view = Draws(tree)
-    try:
-        return view, diagnose(view)
-    except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
-
-
-def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
-    """Return the verdict with what is found where two independent evidences contradict."""
-    sentence = evidences.contradiction
-    if sentence is None:
-        return verdict
-    return verdict.with_finding(Finding(RunStatus.MODES_LEFT_OUT, sentence))
-
-
-def _sample_until_good(
-    data: Dataset, spec: MixtureSpec, draws: int, limit: int, seed: int, **options: Any
-) -> tuple[Draws, Diagnosis]:
-    """Sample, and while the verdict is bad go on from the run, each time twice as long."""
-    view = Draws(sample(data, spec, draws=draws, seed=seed, **options))
-    longer, seeds = draws, np.random.SeedSequence(seed)
-    try:
-        while not (verdict := diagnose(view)).ok and longer <= limit:
-            anew = verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None
-            if is_streamed(data) and not anew:
-                break
-            status = verdict.status.value
-            logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
-            try:
-                again = integer(seeds.spawn(1)[0])
-                if anew:
-                    view = Draws(sample(data, spec, draws=2 * longer, seed=again, **options))
-                else:
-                    view = Draws(extend(view, longer, seed=again))
-            except SamplingError as error:
-                logger.info("K = %d stays as it is: %s", spec.n_components, error)
-                break
-            longer *= 2
-    except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=view.tree) from stop
-    return view, verdict

@@ -13,8 +13,9 @@ from scipy.spatial.distance import squareform
 from bayesgmm.arguments import check_one_of, check_prob, seed_of
 from bayesgmm.cards import card
 from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
-from bayesgmm.limits import INTERVAL
+from bayesgmm.limits import INTERVAL, PAIRED_ROWS
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import part_of_kept_rows
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import (
     FitOrPosterior,
@@ -165,7 +166,8 @@ def partition(
     loss : {"vi", "binder"}
         Variation of information or Binder's loss; Binder's favours small extra clusters.
     rows : table of shape (obs, feature), data units, optional
-        New rows or a part of the data; None takes the rows of the posterior.
+        New rows or a part of the data; None takes the rows of the posterior, or where it keeps
+        some of many 2,000 of these, those that `coclustering` takes and names.
     prob : float
         Probability of the credible ball.
     seed : int, optional
@@ -197,6 +199,8 @@ def partition(
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
     everything = draws_of(posterior, labelled=False)
+    if rows is None:
+        everything = part_of_kept_rows(everything, PAIRED_ROWS)
     table = table_for(everything, rows)
     draws = everything.thinned(MAX_SAMPLES)
     if draws.n_samples == 1:
