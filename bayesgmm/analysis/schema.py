@@ -144,9 +144,9 @@ class ModelSection:
 class SamplerSection:
     """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
 
-    A run with a bad verdict goes on with more draws, up to ``max_draws`` a chain, 0 for never;
-    ``evidence`` says by which routes it is computed, ``log_likelihood`` whether that of each row is
-    kept, as in `compare`.
+    A run that did not pass the convergence checks gets more draws, up to ``max_draws`` a chain, 0
+    for never; ``evidence`` says by which routes it is computed, ``log_likelihood`` whether that of
+    each row is kept, as in `compare`.
     """
 
     draws: AtLeastOne = 1000

@@ -101,7 +101,8 @@ CovariancesOption = Annotated[
     typer.Option(
         "--covariance",
         help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
-        "one; several with commas, or all. A name that is none of them lists all.",
+        "one; several with commas; all for those without factors, and all,factor for one with "
+        "beside them. A name that is none of them lists all.",
     ),
 ]
 FamilyOption = Annotated[

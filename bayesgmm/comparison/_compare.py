@@ -35,7 +35,14 @@ from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.engines import check_engine, require_batches
 from bayesgmm.likelihood.streamed import is_streamed
-from bayesgmm.model.several import ByModel, families_in, numbers_of, same_models, structures_in
+from bayesgmm.model.several import (
+    ByModel,
+    families_in,
+    is_all,
+    numbers_of,
+    same_models,
+    structures_in,
+)
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
@@ -109,7 +116,8 @@ def compare(
         last did, is below 1 %, or LOO has fallen twice in a row; to K = 12 at most.
     covariance : str or sequence of str
         One covariance structure of `MixtureSpec`, or several; mclust's names are taken too. "all"
-        but those with factors are first screened: by BIC of every K, structure and family. Draws
+        stands for those without factors, and ``["all", "factor"]`` for these and one with: they
+        are first screened, by BIC of every K, structure, number of factors and family. Draws
         are made of the best five models alone, and `Comparison.screening` holds the whole table.
         With "auto" K then goes as far as it may.
     family : str or sequence of str
@@ -133,16 +141,17 @@ def compare(
     method : {"auto", "nuts", "smc", "importance"}
         As in `sample`.
     max_draws : int, optional
-        From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
-        many each time, at most this number a chain; `draws` by default, that is once; 0 for never.
+        A run that did not pass the convergence checks is extended, first by as many draws, then by
+        twice as many each time, up to this number a chain; `draws` by default, that is once; 0 for
+        never.
         Too few proposals at the modes are made anew, twice as many.
     cores : int, optional
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
         prior: the bridge is quoted where both agree within 3 errors, the other where the chains
-        have a bad verdict, unless it lies more than 3 errors below the bridge; a K where they
-        disagree, by more than 0.1 nats, gets no probability. "bridge" takes about
-        half the time and leaves K with a bad verdict out; "none" gives no p(K).
+        did not pass the convergence checks, unless it lies more than 3 errors below the bridge; a
+        K where they disagree by more than 0.1 nats gets no probability. "bridge" takes about half
+        the time and leaves out a K that did not pass; "none" gives no p(K).
     log_likelihood : bool
         False leaves the log likelihood of every row and draw out of the posteriors once WAIC and
         LOO are computed: most of their size where rows are many.
@@ -217,9 +226,9 @@ def compare(
         check_engine(engine, dataset, spec)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
-    seed, all_of_them = seed_of(seed), isinstance(covariance, str) and covariance == "all"
+    seed = seed_of(seed)
     asked = {"family": family, "noise": noise, "nu": nu}
-    screening = screened(dataset, wanted, asked, seed=seed) if all_of_them else None
+    screening = screened(dataset, wanted, asked, seed=seed) if is_all(covariance) else None
     if screening is not None:
         wanted, scan = list(screening.kept), replace(scan, growing=False)
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}

@@ -1,4 +1,4 @@
-"""Pictures of the comparison of numbers of components."""
+"""Plots of the comparison of numbers of components."""
 
 import re
 from collections.abc import Sequence

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
 from bayesgmm.arguments import check_one_of, check_prob, seed_of
@@ -283,10 +285,25 @@ def _starts(
         starts.append(sampled[firsts, s].astype(np.int64))
     if together is not None:
         apart = squareform(np.clip(1.0 - together, 0.0, 1.0), checks=False)
-        counts = range(1, min(n_components, n_rows) + 1)
         for method in ("average", "complete"):
-            starts.extend(cut_tree(linkage(apart, method), list(counts)).T.astype(np.int64))
+            tree = linkage(apart, method)
+            starts += [_cut(tree, count) for count in range(1, min(n_components, n_rows) + 1)]
     return [np.ascontiguousarray(start) for start in starts]
+
+
+def _cut(tree: Array, count: int) -> IntArray:
+    """Return `count` groups of rows, numbered from 0 in their order: the tree less its last joins.
+
+    As `scipy.cluster.hierarchy.cut_tree`, which is a loop of Python over the nodes.
+    """
+    n_rows = len(tree) + 1
+    joins = np.arange(n_rows - count)
+    joined = tree[joins, :2].astype(np.int64)
+    ends = joined.T.ravel(), np.tile(n_rows + joins, 2)
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(2 * n_rows - 1, 2 * n_rows - 1))
+    labels: IntArray = connected_components(graph, directed=False)[1][:n_rows]
+    _, first, labels = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[labels]
 
 
 def _credible_ball(

@@ -269,6 +269,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_run_writes_everything(result: AnalysisResult) -> None:
     folder = result.files["verdict"].parent
     names = {"report.html", "posterior_k2.nc", "comparison.csv", "summary.csv", "verdict.json"}
+    names.add("references.bib")
     assert set(contents(folder)) == names == {path.name for path in result.files.values()}
     record = json.loads((folder / "verdict.json").read_text(), parse_constant=pytest.fail)
     assert record["chosen"] == result.choice.k == 2
@@ -515,10 +516,15 @@ def test_a_full_run_asks_what_the_answer_hangs_on(tmp_path: Path) -> None:
         "as compared", "scale x 0.5", "scale x 2", "recording step x 0.5", "recording step x 2",
     ]  # fmt: skip
     assert by_setting["p, K = 1"].tolist() == [1.0] * 5
+    estimates = pd.read_csv(result.files["estimates_by_setting"], index_col=[0, 1, 2])
+    own, wide = (estimates.loc[name, "K = 1"] for name in ("as compared", "scale x 2"))
+    assert own.index.tolist() == wide.index.tolist() == ["means[1, a]", "scales[1, a]"]
+    assert wide.loc["scales[1, a]", "mean"] > own.loc["scales[1, a]", "mean"]
     assert len(pd.read_csv(result.files["coarsened"])) == 9
     assert pd.read_csv(result.files["by_rows"])["rows"].tolist() == [8, 15, 30]
     page = result.files["report"].read_text(encoding="utf-8")
     assert "What the answer depends on" in page and "scale x 2" in page
+    assert "Of the estimates of K = 1 the one that moves most is" in page
     plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1)
     assert "sensitivity" not in plain.files
     assert not (tmp_path / "out" / "sensitivity.csv").exists()
