@@ -43,11 +43,6 @@ from bayesgmm.cli.options import (
     TargetAccept,
     Title,
     Tune,
-    degrees_in,
-    names_by_count_in,
-    priors_in,
-    resolution_in,
-    structures_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -68,6 +63,13 @@ from bayesgmm.cli.reading import (
     refuse_reading,
 )
 from bayesgmm.cli.texts import AboutOptions, texts_in
+from bayesgmm.cli.values import (
+    degrees_in,
+    names_by_count_in,
+    priors_in,
+    resolution_in,
+    structures_in,
+)
 from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:

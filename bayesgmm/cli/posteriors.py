@@ -33,10 +33,6 @@ from bayesgmm.cli.options import (
     TargetAccept,
     Title,
     Tune,
-    degrees_in,
-    names_in,
-    priors_in,
-    resolution_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -51,6 +47,7 @@ from bayesgmm.cli.printing import (
     warn_of,
 )
 from bayesgmm.cli.reading import read_data, reads_data
+from bayesgmm.cli.values import degrees_in, names_in, priors_in, resolution_in
 from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:

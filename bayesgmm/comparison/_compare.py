@@ -16,6 +16,7 @@ from bayesgmm.arguments import (
     check_one_of,
     seed_of,
 )
+from bayesgmm.comparison.drawing import drawn, with_evidence
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
 from bayesgmm.comparison.requirements import check_engines, check_executor, comparable_rows
@@ -23,10 +24,8 @@ from bayesgmm.comparison.scan import Counts, Scan, scan_of
 from bayesgmm.comparison.screening import screened
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import Dataset
-from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
-from bayesgmm.errors import SamplingError, SamplingInterrupted
-from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
+from bayesgmm.evidence import EvidenceRoutes, evidences_of
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import (
@@ -38,17 +37,15 @@ from bayesgmm.model.several import (
     structures_in,
 )
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
-from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
-from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.progress import check_progress
-from bayesgmm.runtime.seeds import integer, integers
-from bayesgmm.sampling import METHODS, sample
-from bayesgmm.sampling.importance import IMPORTANCE
+from bayesgmm.runtime.seeds import integers
+from bayesgmm.sampling import METHODS
 
 __all__ = ["compare"]
 
@@ -306,7 +303,7 @@ def _sample(
     for_draws, for_evidence, for_refits = seeds
     cores, number = plan.options["cores"], plan.numbers[spec]
     with parts.attempt(spec, "sampling"):
-        view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
+        view, verdict = drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         logger.info("K = %s: sampled; modes and groups, WAIC and LOO follow", number)
         with parts.attempt(spec, "counting modes and groups"):
@@ -320,60 +317,8 @@ def _sample(
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
-        parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
+        parts.verdicts[spec] = verdict = with_evidence(verdict, parts.evidences[spec])
         tree = with_attributes(view.tree, verdict=verdict.to_dict())
         if not plan.log_likelihood:
             tree = tree.drop_nodes("log_likelihood", errors="ignore")
         parts.posteriors[spec] = tree
-
-
-def _drawn(
-    data: Dataset, spec: MixtureSpec, *, kept: KeptPosteriors | None, **options: Any
-) -> tuple[Draws, Diagnosis]:
-    """Return the draws that are kept of this model, or make them and keep them."""
-    if kept is None:
-        return _sample_until_good(data, spec, **options)
-    tree = kept.taken(spec)
-    if tree is None:
-        tree = kept.keep(spec, _sample_until_good(data, spec, **options)[0].tree)
-    view = Draws(tree)
-    try:
-        return view, diagnose(view)
-    except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
-
-
-def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
-    """Return the verdict with what is found where two independent evidences contradict."""
-    sentence = evidences.contradiction
-    if sentence is None:
-        return verdict
-    return verdict.with_finding(Finding(RunStatus.MODES_LEFT_OUT, sentence))
-
-
-def _sample_until_good(
-    data: Dataset, spec: MixtureSpec, draws: int, limit: int, seed: int, **options: Any
-) -> tuple[Draws, Diagnosis]:
-    """Sample, and while the verdict is bad go on from the run, each time twice as long."""
-    view = Draws(sample(data, spec, draws=draws, seed=seed, **options))
-    longer, seeds = draws, np.random.SeedSequence(seed)
-    try:
-        while not (verdict := diagnose(view)).ok and longer <= limit:
-            anew = verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None
-            if is_streamed(data) and not anew:
-                break
-            status = verdict.status.value
-            logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
-            try:
-                again = integer(seeds.spawn(1)[0])
-                if anew:
-                    view = Draws(sample(data, spec, draws=2 * longer, seed=again, **options))
-                else:
-                    view = Draws(extend(view, longer, seed=again))
-            except SamplingError as error:
-                logger.info("K = %d stays as it is: %s", spec.n_components, error)
-                break
-            longer *= 2
-    except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=view.tree) from stop
-    return view, verdict

@@ -396,7 +396,7 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
             raise KeyboardInterrupt
         return sample(data, spec, **options)
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.sample", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.sample", interrupt)
     with pytest.raises(
         SamplingInterrupted, match="K = 1: all draws were made and are in"
     ) as caught:
@@ -427,7 +427,7 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.extend", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
     assert attribute(caught.value.partial, "status") == "complete"
