@@ -19,21 +19,14 @@ from bayesgmm.arguments import (
 from bayesgmm.comparison.drawing import drawn, with_evidence
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
+from bayesgmm.comparison.requirements import check_engines, check_executor, comparable_rows
 from bayesgmm.comparison.scan import Counts, Scan, scan_of
 from bayesgmm.comparison.screening import screened
 from bayesgmm.comparison.table import table_of
-from bayesgmm.data import (
-    Dataset,
-    as_dataset,
-    check_labels,
-    require_taken,
-    require_whole_weights,
-)
+from bayesgmm.data import Dataset
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
-from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import EvidenceRoutes, evidences_of
 from bayesgmm.fit import fit_em
-from bayesgmm.likelihood.engines import check_engine, require_batches
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import (
     ByModel,
@@ -196,10 +189,7 @@ def compare(
     4
     """
     check_one_of("evidence", evidence, get_args(EvidenceRoutes))
-    dataset = as_dataset(data, columns)
-    require_whole_weights(dataset)
-    require_taken("compare", dataset)
-    check_labels(dataset, labels_inform_weights)
+    dataset = comparable_rows(data, columns, labels_inform_weights)
     draws, chains = check_count("draws", draws), check_count("chains", chains)
     check_enough_draws(draws * chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
@@ -212,7 +202,6 @@ def compare(
         "cores": None if cores is None else check_count("cores", cores),
         "log_likelihood": not is_streamed(dataset),
     }
-    require_batches(engine, method)
     check_progress(progress)
     if kept is not None:
         check_instance("kept", kept, KeptPosteriors, "where posteriors are kept")
@@ -220,8 +209,7 @@ def compare(
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     kinds = structures_in(covariance, n_factors), families_in(family, noise, nu)
     scan = scan_of(dataset, n_components, *kinds, priors or Priors(), others, **lengths)
-    for spec in scan.specs:
-        check_engine(engine, dataset, spec)
+    check_engines(engine, method, dataset, scan.specs)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
@@ -255,7 +243,7 @@ def _finished(
 ) -> tuple[list[MixtureSpec], Parts]:
     """Return the models that were needed, and what there is of them."""
     if executor is not None:
-        _check_executor(executor, data)
+        check_executor(executor, data)
     models, parts = list[MixtureSpec](), Parts()
     for group in scan.by_count(wanted) if executor is None or scan.growing else [list(wanted)]:
         if executor is None:
@@ -267,23 +255,6 @@ def _finished(
         if scan.ended(models, parts):
             break
     return sorted(models, key=lambda spec: spec.n_components), parts
-
-
-def _check_executor(executor: Any, data: Dataset) -> None:
-    """Refuse what takes no tasks, and to send rows that lie on workers to workers."""
-    if not callable(getattr(executor, "submit", None)):
-        raise ConfigError(
-            "executor must have a method submit, as pools of threads or processes and the client "
-            f"of Dask have, got {type(executor).__name__}.",
-            key="executor",
-            value=executor,
-        )
-    if data.partitions is not None:
-        raise ConfigError(
-            "the rows lie on workers of Dask, which go through them model by model; leave executor "
-            "out.",
-            key="executor",
-        )
 
 
 def _finish_elsewhere(

@@ -167,7 +167,7 @@ def test_comparisons_commands_and_model_files_take_it(tmp_path, capsys):
         bg.run_analysis(file, out=tmp_path / "out")
     asked = ["sample", str(tmp_path / "rows.csv"), "-k", "1", "--engine", "jax"]
     assert main([*asked, "--method", "nuts"]) == 2
-    assert "--engine jax" in capsys.readouterr().err
+    assert "--engine 'jax'" in capsys.readouterr().err
     assert main([*asked, "--method", "importance", "--draws", "30", "--out",
                  str(tmp_path / "p.nc"), "--seed", "1"]) in (0, 3)  # fmt: skip
     assert main(["fit", str(tmp_path / "rows.csv"), "-k", "1", "--engine", "jax"]) == 0
