@@ -64,6 +64,8 @@ SANDWICH_ROWS = 100_000
 # some of them, and as many stand for all where that is enough: they tell labels apart, and how sure
 # the rows are of their clusters, as well as all do.
 MANY_ROWS = 20_000
+# Of those, how many stand for all rows where pairs of rows are compared.
+PAIRED_ROWS = 2_000
 
 # Cost ------------------------------------------------------------------------------------------
 
@@ -213,6 +215,16 @@ MOST_COMPONENTS = 200
 
 # Probability of an interval where none is asked for: ArviZ's default.
 INTERVAL = 0.89
+# Features in a picture of all pairs, and in one of less than five inches; of more, those that
+# separate the clusters best: a panel is then half an inch wide, the least that shows a contour.
+PAIRED_FEATURES, PAIRED_FEATURES_NARROW = 6, 3
+# Features in a picture with one line a feature, on a page and in less than five inches: as many
+# lines of text fit.
+PROFILE_FEATURES, PROFILE_FEATURES_NARROW = 40, 8
+# Features from which on a report shows profiles of the clusters: a panel for each is too many.
+MANY_FEATURES = 10
+# Rows of a table above which a report folds it: more than a page has lines.
+FOLDED_ROWS = 40
 # Gap between neighbouring means, in standard deviations of the feature and in standard errors, from
 # which on clusters are numbered by that feature.
 NUMBERED_APART = 0.05

@@ -8,8 +8,8 @@ from pydantic import BeforeValidator
 
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
-from bayesgmm.model.components import STRUCTURES, WITH_FACTORS
-from bayesgmm.model.several import EACH_ONCE, covariances_in
+from bayesgmm.model.components import SAMPLED, STRUCTURES, WITH_FACTORS
+from bayesgmm.model.several import EACH_ONCE, covariances_in, is_all
 from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES
 
 __all__ = [
@@ -83,8 +83,6 @@ def _structures(value: Any) -> Any:
     """Return the structure by our name, or several as a tuple."""
     try:
         names = covariances_in(value)
-        if isinstance(value, str) and value == "all":
-            return value
     except ConfigError:
         raise ValueError(EACH_ONCE) from None
     for name in names:
@@ -97,6 +95,9 @@ def _structures(value: Any) -> Any:
     *others, last = map(repr, allowed)
     if any(name not in allowed for name in names):
         raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")
+    if is_all(value):
+        beside = tuple(name for name in names if name not in SAMPLED)
+        return ("all", *beside) if beside else "all"
     return names[0] if len(names) == 1 else names
 
 

@@ -90,10 +90,12 @@ def screened(
     if len(models) <= SCREENED:
         return None
     counts = sorted({spec.n_components for spec in models})
+    with_factors = dict.fromkeys(spec.covariance for spec in models if spec.structure.has_loadings)
     table = bic_grid(
         data,
         counts,
-        "all",
+        ["all", *with_factors],
+        n_factors=sorted({spec.n_factors for spec in models if spec.n_factors}) or None,
         **families,
         resolution=models[0].resolution,
         labels_inform_weights=models[0].labels_inform_weights,
@@ -112,12 +114,13 @@ def screened(
 
 def _key(spec: MixtureSpec) -> tuple[Any, ...]:
     facts = facts_of_model(spec)
-    return spec.n_components, facts["covariance"], facts["family"], facts["noise"] or ""
+    number = facts["n_factors"] or 0
+    return spec.n_components, facts["covariance"], facts["family"], facts["noise"] or "", number
 
 
 def _keys(table: "pd.DataFrame") -> list[tuple[Any, ...]]:
-    columns = table["covariance"], table["family"], table["noise"]
+    columns = table["covariance"], table["family"], table["noise"], table["n_factors"].fillna(0)
     return [
-        (int(k), name, family, noise if isinstance(noise, str) else "")
-        for k, name, family, noise in zip(table.index, *columns, strict=True)
+        (int(k), name, family, noise if isinstance(noise, str) else "", int(number))
+        for k, name, family, noise, number in zip(table.index, *columns, strict=True)
     ]

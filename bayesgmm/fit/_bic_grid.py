@@ -64,7 +64,8 @@ def bic_grid(
     n_components : int or iterable of int
     covariance : str or sequence of str
         Structures of `MixtureSpec`, by our names or mclust's; "all" for all sixteen, or the eight
-        that there are with other families and with noise, and none with factors.
+        that there are with other families and with noise. Structures with factors are not among
+        these, and may be named beside: ``["all", "factor"]``.
     n_factors : int, sequence of int or None
         Numbers of factors of the structures that have any ("factor"), each fitted.
     family, nu, noise
@@ -129,8 +130,9 @@ def bic_grid(
     sizes = counts_in(n_components, dataset.n_obs)
     one = [covariance] if isinstance(covariance, str) else None
     names = one or check_texts("covariance", covariance)
-    everything = names == ["all"]
-    names = list(FITTED_COVARIANCES) if everything else names
+    everything = "all" in names
+    if everything:
+        names = [*FITTED_COVARIANCES, *(name for name in names if name != "all")]
     if not sizes or not names:
         raise ConfigError(
             "n_components and covariance must each hold at least one entry, got "
@@ -164,8 +166,12 @@ def bic_grid(
 
 
 def _exists(covariance: str, kind: dict[str, Any]) -> bool:
-    """Whether a structure is there with a family and with noise or without."""
-    return covariance in SAMPLED or (kind["family"] == "normal" and kind["noise"] is None)
+    """Whether a structure that "all" stands for is there with a family, with noise or without."""
+    return (
+        covariance not in FITTED_COVARIANCES
+        or covariance in SAMPLED
+        or (kind["family"] == "normal" and kind["noise"] is None)
+    )
 
 
 def _fits(

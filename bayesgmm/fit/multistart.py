@@ -251,8 +251,9 @@ def _polished(
 ) -> list[tuple[Run, tuple[int, ...]]]:
     """Follow the best short runs to their ends on the same rows.
 
-    Those that have converged far behind the best that is believed stay as they are. In `runs`, the
-    run of the start that is followed takes the place of the short one.
+    Those that are far behind the best that is believed stay as they are, where they have converged
+    or would remain behind if every step left gained as much as late ones did. In `runs`, the run of
+    the start that is followed takes the place of the short one.
     """
     believed = [c.run.objective for c in found if not flagged(target, rows, c.run)]
     enough = max(believed, default=-math.inf) - target.behind
@@ -260,14 +261,21 @@ def _polished(
     for candidate in found:
         run = candidate.run
         finished = run.status is FitStatus.COLLAPSED or len(run.path) > max_iter
-        finished |= run.status is FitStatus.CONVERGED and run.objective < enough
+        left = max_iter + 1 - len(run.path)
+        hoped = 0.0 if run.status is FitStatus.CONVERGED else left * _late_gain(run.path)
+        finished |= run.objective + hoped < enough
         if not finished:
-            left = max_iter + 1 - len(run.path)
             longer = target.climb(rows, run.x, floor, tol, left)
             run = longer._replace(path=run.path + longer.path[1:])
             runs[candidate.starts[0]] = run
         ends.append((run, candidate.starts))
     return ends
+
+
+def _late_gain(path: list[float]) -> float:
+    """Return the mean gain of a step in the last third of a climb, nats."""
+    since = 2 * len(path) // 3
+    return (path[-1] - path[since]) / max(len(path) - 1 - since, 1)
 
 
 def _halved(

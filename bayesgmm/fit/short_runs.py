@@ -1,8 +1,8 @@
-"""Short climbs from starts of three kinds: drawn, built on fewer components, and rearranged."""
+"""Short climbs from drawn starts, those built on fewer components, rearranged and shaken ones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from itertools import cycle, islice, repeat
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from bayesgmm.fit.result import FitStatus
 from bayesgmm.fit.starts import draw_starts, swap_component
 from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.rows import Rows, rows_at
+from bayesgmm.limits import REACHED
 from bayesgmm.runtime.parallel import Threads
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["ShortClimbs", "short_runs"]
 
@@ -23,7 +24,7 @@ _AT_ONCE = 4  # starts made from the same optima: fixed, so that results do not 
 _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs Python's lock
 _LIGHTER, _LEAST = 6, 6  # starts for each smaller number of components
 _SHAKEN, _SHAKES = 0.5, 30  # share of the rows, and steps on them
-_PATIENCE, _MOST = 2, 10  # times as many rearrangements as there are swaps
+_PATIENCE = 24  # shakes that do not raise the best
 _GLANCE = 4  # EM steps after which splits are compared
 
 
@@ -62,13 +63,11 @@ class ShortClimbs:
             x = self.target.widened(self.rows, x, self.floor)
         return self.target.climb(self.rows, x, self.floor, self.tol, max_iter or self.max_iter)
 
-    def shaken(self, x: Array, rng: np.random.Generator) -> Array:
-        """Return the point of EM to which a climb from x leads on some of the rows."""
-        n_rows = len(self.scaled)
-        some = np.sort(rng.choice(n_rows, int(_SHAKEN * n_rows), replace=False))
+    def shaken(self, x: Array, some: IntArray) -> Run:
+        """Climb from where some of the rows lead from x, in a few steps."""
         rows = Rows(self.target.resolved, rows_at(self.table, some))
-        run = self.target.climb(rows, x, self.floor, self.tol, _SHAKES)
-        return self.target.point(run.x)
+        there = self.target.climb(rows, x, self.floor, self.tol, _SHAKES)
+        return self.target.climb(self.rows, there.x, self.floor, self.tol, self.max_iter)
 
     def leaders(self, runs: list[Run]) -> list[Run]:
         """Return the two highest runs that differ and are believed, and a higher one that is not.
@@ -109,7 +108,8 @@ def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int)
     Half of them are drawn. A sixth add a component to the best optima with one fewer, on rows that
     share a value, or by splitting one; a lighter search of the same kind finds those optima where
     they are not given. A third take a component away from one of
-    the best optima found so far and set it down elsewhere.
+    the best optima found so far and set it down elsewhere. Where there are factors, the best is
+    then shaken until that raises it no more.
 
     Parameters
     ----------
@@ -120,7 +120,8 @@ def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int)
     Returns
     -------
     list of Run
-        More where no drawn start is believed: they are drawn anew, at most twice.
+        More where no drawn start is believed, which are then drawn anew, at most twice; and with
+        factors.
     """
     k = climbs.target.resolved.n_components
     if climbs.scaled.size * k <= _THREADED:
@@ -159,7 +160,10 @@ def _in_rounds(
         runs += _over(threads, climbs, points)
         leaders = climbs.leaders(runs)
     if leaders:
-        runs += _swapped(climbs, leaders, np.random.default_rng(swapped), n_swaps, threads)
+        rng = np.random.default_rng(swapped)
+        runs += _swapped(climbs, leaders, rng, n_swaps, threads)
+        if target.resolved.structure.has_loadings:
+            runs += _shaken(climbs, climbs.leaders(runs), rng, threads)
     return runs
 
 
@@ -170,27 +174,46 @@ def _swapped(
     n_swaps: int,
     threads: Threads | None,
 ) -> list[Run]:
-    """Climb from the leaders with one component set down elsewhere.
-
-    Factors have optima of their own within each arrangement of the components: where there are any,
-    it goes on, every second time from where some of the rows lead, until twice as many climbs have
-    not raised the best.
-    """
+    """Climb from the leaders with one component set down elsewhere."""
     target, k, runs = climbs.target, climbs.target.resolved.n_components, list[Run]()
-    patience = _PATIENCE * n_swaps if target.resolved.structure.has_loadings else 0
-    last = 0
-    while len(runs) < max(n_swaps, min(last + patience, _MOST * n_swaps)):
+    while len(runs) < n_swaps:
         points = [
             swap_component(target.point(leaders[i % len(leaders)].x), climbs.scaled, k, rng)
-            for i in range(min(_AT_ONCE, max(n_swaps - len(runs), patience)))
+            for i in range(min(_AT_ONCE, n_swaps - len(runs)))
         ]
-        if len(runs) >= n_swaps:
-            shaken = [leaders[i % len(leaders)].x for i in range(len(points) // 2)]
-            points[1::2] = [climbs.shaken(x, rng) for x in shaken]
         swaps = _over(threads, climbs, points)
         runs += swaps
-        top, leaders = leaders[0].objective, climbs.leaders(leaders + swaps)
-        last = len(runs) if leaders[0].objective > top + climbs.tolerance else last
+        leaders = climbs.leaders(leaders + swaps)
+    return runs
+
+
+def _shaken(
+    climbs: ShortClimbs, leaders: list[Run], rng: np.random.Generator, threads: Threads | None
+) -> list[Run]:
+    """Climb again and again from where half of the rows lead from the best, for factors.
+
+    These have many optima within one arrangement of the components, which lie behind one another.
+    It ends when `_PATIENCE` climbs in a row have not raised the best by what would be noticed.
+
+    References
+    ----------
+    Lourenco, Martin and Stutzle (2003), Iterated local search, in Handbook of Metaheuristics.
+    """
+    runs, n_rows = list[Run](), len(climbs.scaled)
+    over = map if threads is None else threads.map
+    failed, reached = 0, leaders[0].objective
+    while failed < _PATIENCE:
+        halves = [
+            np.sort(rng.choice(n_rows, int(_SHAKEN * n_rows), replace=False))
+            for _ in range(_AT_ONCE)
+        ]
+        best = leaders[0]
+        shaken = list(over(climbs.shaken, repeat(best.x), halves))
+        runs += shaken
+        leaders = climbs.leaders([best, *shaken])
+        failed += _AT_ONCE
+        if leaders[0].objective > reached + REACHED:
+            failed, reached = 0, leaders[0].objective
     return runs
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "covariances_in",
     "facts_of_model",
     "families_in",
+    "is_all",
     "kinds_in",
     "models_of",
     "number_of",
@@ -356,8 +357,21 @@ def structures_in(covariance: Any, n_factors: Any = None) -> list[dict[str, Any]
     ]
 
 
+def is_all(covariance: Any) -> bool:
+    """Whether all structures are asked for, and perhaps some with factors beside them.
+
+    Examples
+    --------
+    >>> is_all("all"), is_all(["all", "factor"]), is_all("full")
+    (True, True, False)
+    """
+    return any(isinstance(name, str) and name == "all" for name in _each(covariance))
+
+
 def covariances_in(value: Any) -> tuple[Any, ...]:
-    """Return the covariance structures asked for, by our names: one, several, or "all".
+    """Return the covariance structures asked for, by our names: one or several.
+
+    "all" stands for all that have a posterior and no factors, by itself or among other names.
 
     Raises
     ------
@@ -368,14 +382,14 @@ def covariances_in(value: Any) -> tuple[Any, ...]:
     --------
     >>> covariances_in("tied"), covariances_in(["VVV", "tied"])
     (('tied',), ('full', 'tied'))
-    >>> covariances_in("all") == SAMPLED
+    >>> covariances_in(["all", "factor"]) == (*SAMPLED, "factor")
     True
     """
-    if isinstance(value, str) and value == "all":
-        return SAMPLED
     several = isinstance(value, Iterable) and not isinstance(value, str)
     given = check_texts("covariance", value) if several else [value]
-    names = tuple(map(our_name, given))
+    names = tuple(
+        name for each in given for name in (SAMPLED if is_all(each) else [our_name(each)])
+    )
     if not names or len(set(map(str, names))) < len(names):
         raise ConfigError(
             f"covariance {EACH_ONCE}, got {shown(value)}.",

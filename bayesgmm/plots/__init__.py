@@ -1,4 +1,4 @@
-"""Pictures of fits and posteriors: one function each, that returns a `Plot`."""
+"""Plots of fits and posteriors: one function each, that returns a `Plot`."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from bayesgmm.plots.coarsening import over_alpha
 from bayesgmm.plots.comparing import criteria, pareto_k
 from bayesgmm.plots.densities import density_1d, density_2d, density_pairs
 from bayesgmm.plots.estimates import correlations, forest
+from bayesgmm.plots.features import loadings, profile
 from bayesgmm.plots.fitting import em_path
 from bayesgmm.plots.predictive import posterior_predictive
 from bayesgmm.plots.priors import prior_posterior, prior_predictive
@@ -25,6 +26,7 @@ __all__ = [
     "density_pairs",
     "em_path",
     "forest",
+    "loadings",
     "membership",
     "over_alpha",
     "over_k",
@@ -32,6 +34,7 @@ __all__ = [
     "posterior_predictive",
     "prior_posterior",
     "prior_predictive",
+    "profile",
     "ranks",
     "traces",
 ]

@@ -17,7 +17,7 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
-from bayesgmm.prediction._density_grid import density_grid
+from bayesgmm.prediction._density_grid import density_grid, mean_density
 from bayesgmm.prediction.draws import draws_of, table_for
 from bayesgmm.typing import Array, IntArray
 
@@ -95,12 +95,25 @@ class Shown:
         return [self.index(name) for name in names]
 
     def separating(self) -> IntArray:
-        """Return the features' places, the one whose clusters lie farthest apart first."""
+        """Return the features' places, the one whose clusters lie farthest apart first.
+
+        By the variance of the clusters' means over the mean variance within clusters: Fisher's
+        ratio along each feature (1936, Annals of Eugenics 7:179).
+        """
         weight = self.draws.parameters.shares.mean(axis=0)
         mean = self.draws.parameters.means.mean(axis=0)
         within = np.einsum("k,skdd->d", weight, self.draws.parameters.covariances)
         between = weight @ (mean - weight @ mean) ** 2
         return np.argsort(-between / within, kind="stable")
+
+    def whole(self) -> tuple[Array, Array]:
+        """Return mean and standard deviation of each feature in the whole mixture."""
+        parameters = self.draws.parameters
+        shares = parameters.shares
+        mean = np.einsum("sk,skd->d", shares, parameters.means) / len(shares)
+        within = np.einsum("skdd->skd", parameters.covariances)
+        squares = within + (parameters.means - mean) ** 2
+        return mean, np.sqrt(np.einsum("sk,skd->d", shares, squares) / len(shares))
 
     def limits(self, place: int) -> tuple[float, float]:
         """Return ends of an axis: the rows and a margin, or three sd beyond the outer clusters."""
@@ -123,6 +136,11 @@ class Shown:
             limits=[self.limits(place) for place in places],
             prob=prob,
         )
+
+    def surface(self, places: Sequence[int], size: int) -> tuple[Array, Array, Array]:
+        """Return x and y (size,) and the mean density (size, size) of two features."""
+        x, y = (np.linspace(*self.limits(place), size) for place in places)
+        return x, y, mean_density(self.draws.marginal(list(places)), (x, y))
 
 
 def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:

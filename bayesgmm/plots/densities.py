@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from bayesgmm.arguments import check_flag
 from bayesgmm.errors import ConfigError
 from bayesgmm.likelihood.annotated_rows import RowTable, values_of
-from bayesgmm.limits import INTERVAL
+from bayesgmm.limits import INTERVAL, PAIRED_FEATURES, PAIRED_FEATURES_NARROW
 from bayesgmm.plots.curves import Shown, to_show
 from bayesgmm.plots.layers import (
     cluster_handles,
@@ -21,6 +21,7 @@ from bayesgmm.plots.layers import (
     draw_noise_box,
     draw_rows,
     to_log_axis,
+    told_of_features,
     told_of_pair,
 )
 from bayesgmm.plots.look import Size, asked_look, new_axes, new_grid, styled
@@ -32,7 +33,6 @@ from bayesgmm.runtime.keywords import keywords
 __all__ = ["density_1d", "density_2d", "density_pairs"]
 
 _ELLIPSES, _ELLIPSES_A_PANEL = 40, 12
-_MOST, _MOST_NARROW = 6, 3  # features
 
 
 @keywords(source="posterior")
@@ -181,7 +181,7 @@ def density_2d(
     if components:
         draw_ellipses(ax, mixture, pair, _ELLIPSES)
     handles = [
-        Line2D([], [], color=ink(), lw=1.0, label="50, 80, 95 % of the density"),
+        Line2D([], [], color=ink(), lw=1.0, label="50, 80, 95 % probability"),
         *cluster_handles(mixture, components),
     ]
     if mixture.rows is not None:
@@ -223,8 +223,9 @@ def density_pairs(
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The data; a posterior holds its own.
     features : tuple of str, optional
-        Which ones; by default the six at most, three in a picture of less than 5 inches, whose
-        clusters lie farthest apart.
+        Which ones; by default the six at most, three in a picture of less than 5 inches, that
+        separate the clusters best: by the variance of the clusters' means over the mean variance
+        within clusters (Fisher 1936). The title says how many of all they are.
     components : bool
         Whether to draw the components; leave them out where the labels are not identified.
     units : mapping of str to str, optional
@@ -255,7 +256,7 @@ def density_pairs(
     mixture = to_show(posterior, rows)
     known = units_of(posterior, units)
     if features is None:
-        most = _MOST_NARROW if asked_look().narrow else _MOST
+        most = PAIRED_FEATURES_NARROW if asked_look().narrow else PAIRED_FEATURES
         places = sorted(mixture.separating()[:most].tolist())
     else:
         places = mixture.places(features)
@@ -276,7 +277,8 @@ def density_pairs(
             for each in (ax.xaxis, ax.yaxis):
                 each.label.set_fontsize(asked_look().points(8))
                 each.set_tick_params(labelsize=asked_look().points(7.5))
-    _finish_pairs(grid_axes, mixture, components)
+    told = told_of_features(size, mixture, chosen=features is not None)
+    _finish_pairs(grid_axes, mixture, components, told)
     return plotted(grid_axes)
 
 
@@ -301,14 +303,14 @@ def _told_of_panels(rows: RowTable | None) -> str:
     return "data (each panel: rows that show it)" if lacking else "data"
 
 
-def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool) -> None:
+def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool, told: str) -> None:
     handles = [
-        Line2D([], [], color=ink(), lw=1.0, label="density; 50, 80, 95 % of it"),
+        Line2D([], [], color=ink(), lw=1.0, label="50, 80, 95 % probability"),
         *cluster_handles(mixture, components and len(mixture.parts) > 1),
         Line2D(
             [], [], marker="o", ls="", color=ink(0.46), ms=4, label=_told_of_panels(mixture.rows)
         ),
     ]
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
-    title = f"{what} of each feature and pair, K = {mixture.draws.n_components}"
+    title = f"{what} of each feature and pair, K = {mixture.draws.n_components}{told}"
     entitle(grid_axes[0, 0], title, handles, columns=3 if len(grid_axes) > 2 else 2)

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from bayesgmm.arguments import check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.plots.curves import Shown, to_show
+from bayesgmm.plots.layers import draw_interval, interval_handles, told_of_features
 from bayesgmm.plots.look import Size, new_axes, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import (
@@ -99,7 +99,7 @@ def forest(
     for ax, place in zip(axes[1:n_panels], places, strict=True):
         _draw_panel(ax, mixture.draws.parameters.means[..., place], mixture, prob)
         finish(ax, x=f"mean of {axis_label(mixture.draws.features[place], known)}", legend=None)
-    _title(axes[0], mixture, "Weights and means of the clusters", prob)
+    _title(axes[0], mixture, "Weights and means of the clusters", prob, len(places))
     return plotted(axes[:n_panels])
 
 
@@ -108,32 +108,17 @@ def _draw_panel(ax: Axes, values: Array, mixture: Shown, prob: float) -> None:
     for k in range(values.shape[1]):
         beside = k == mixture.draws.n_components
         colour = noise_colour() if beside else colour_at(k)
-        _draw_interval(ax, values[:, k], k, prob, colour, "o" if beside else mark_at(k))
+        draw_interval(ax, values[:, k], k, prob, colour, "o" if beside else mark_at(k))
     ax.set_yticks(range(len(mixture.parts)), [printable(name) for name in mixture.parts])
     ax.set_ylim(len(mixture.parts) - 0.5, -0.5)
     ax.grid(axis="x", color=ink(0.1), lw=0.7)
     ax.set_axisbelow(True)
 
 
-def _draw_interval(
-    ax: Axes, values: Array, height: float, prob: float, colour: str, mark: str
-) -> None:
-    tails = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
-    low, first, middle, third, high = np.quantile(values, tails)
-    ax.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt")
-    ax.plot([first, third], [height, height], color=colour, lw=4.0, solid_capstyle="butt")
-    ax.plot([middle], [height], mark, color=paper(), mec=colour, ms=5, mew=1.4)
-
-
-def _title(ax: Axes, mixture: Shown, what: str, prob: float) -> None:
-    handles = [Line2D([], [], marker="o", ls="", mfc=paper(), mec=ink(), ms=5, label="estimate")]
-    if mixture.sampled:
-        handles = [
-            Line2D([], [], marker="o", ls="", mfc=paper(), mec=ink(), ms=5, label="median"),
-            Line2D([], [], color=ink(), lw=4.0, label="50 % interval"),
-            Line2D([], [], color=ink(), lw=1.4, label=f"{percent(prob)} interval"),
-        ]
-    entitle(ax, f"{what}, K = {mixture.draws.n_components}", handles)
+def _title(ax: Axes, mixture: Shown, what: str, prob: float, n_shown: int) -> None:
+    told = told_of_features(n_shown, mixture)
+    handles = interval_handles(mixture.sampled, prob)
+    entitle(ax, f"{what}, K = {mixture.draws.n_components}{told}", handles)
 
 
 @keywords(source="posterior")
@@ -202,7 +187,7 @@ def correlations(
         centres.append(start + (shown - 1) / 2)
         for k in range(shown):
             colour = ink() if shared else colour_at(k)
-            _draw_interval(ax, values[:, k, i, j], start + k, prob, colour, mark_at(k))
+            draw_interval(ax, values[:, k, i, j], start + k, prob, colour, mark_at(k))
     names = [
         f"{printable(mixture.draws.features[j], 24)},\n{printable(mixture.draws.features[i], 24)}"
         for i, j in pairs

@@ -20,6 +20,7 @@ from bayesgmm.plots.theme import (
     percent,
     printable,
 )
+from bayesgmm.typing import Array
 
 __all__ = [
     "cluster_handles",
@@ -27,9 +28,12 @@ __all__ = [
     "draw_curves",
     "draw_ellipses",
     "draw_histogram",
+    "draw_interval",
     "draw_noise_box",
     "draw_rows",
+    "interval_handles",
     "to_log_axis",
+    "told_of_features",
     "told_of_pair",
 ]
 
@@ -160,10 +164,9 @@ def draw_rows(ax: Axes, mixture: Shown, pair: tuple[int, int], relative_size: fl
 
 def draw_contours(ax: Axes, mixture: Shown, pair: tuple[int, int], size: int) -> None:
     """Draw the contours of the density, on a grid of `size` points a side."""
-    grid = mixture.density(pair, size)
-    surface = grid["mean"].values
+    x, y, surface = mixture.surface(pair, size)
     ax.contour(
-        grid["x"], grid["y"], surface, levels=mass_levels(surface, _MASSES), colors=ink(),
+        x, y, surface, levels=mass_levels(surface, _MASSES), colors=ink(),
         linewidths=[0.7, 1.0, 1.3], alpha=0.8, zorder=3,
     )  # fmt: skip
     ax.set_xlim(mixture.limits(pair[0]))
@@ -205,3 +208,37 @@ def draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) ->
             *means.mean(axis=0), mark_at(k), color=colour_at(k), mec=paper(), mew=0.7, ms=6,
             zorder=4,
         )  # fmt: skip
+
+
+def draw_interval(
+    ax: Axes, values: Array, height: float, prob: float, colour: str, mark: str
+) -> None:
+    """Draw the median of draws, and across it their 50 % interval and a wider one."""
+    tails = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
+    low, first, middle, third, high = np.quantile(values, tails)
+    ax.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt")
+    ax.plot([first, third], [height, height], color=colour, lw=4.0, solid_capstyle="butt")
+    ax.plot([middle], [height], mark, color=paper(), mec=colour, ms=5, mew=1.4)
+
+
+def interval_handles(sampled: bool, prob: float) -> list[Line2D]:
+    """Return what a legend shows of `draw_interval`."""
+    mark = {"marker": "o", "ls": "", "mfc": paper(), "mec": ink(), "ms": 5}
+    if not sampled:
+        return [Line2D([], [], label="estimate", **mark)]
+    return [
+        Line2D([], [], label="median", **mark),
+        Line2D([], [], color=ink(), lw=4.0, label="50 % interval"),
+        Line2D([], [], color=ink(), lw=1.4, label=f"{percent(prob)} interval"),
+    ]
+
+
+def told_of_features(
+    n_shown: int, mixture: Shown, *, chosen: bool = False, by: str = "separate the clusters best"
+) -> str:
+    """Say in a title how many of the features are shown, and which; nothing where all are."""
+    n_features = len(mixture.draws.features)
+    if n_shown == n_features:
+        return ""
+    which = "" if chosen or asked_look().narrow else f", those that {by}"
+    return f"; {n_shown} of {n_features} features{which}"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from bayesgmm.limits import FOLDED_ROWS
+
 __all__ = [
     "Beside",
     "Block",
@@ -26,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Notice:
-    """What the reader must see first: a good or a bad verdict.
+    """What the reader must see first: a verdict, or warnings.
 
     Parameters
     ----------
@@ -90,6 +92,11 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     marked: int | None = None
     words: tuple[int, ...] = ()
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is too long to stand open on the page."""
+        return len(self.rows) > FOLDED_ROWS
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from bayesgmm.diagnosis import RunStatus
-from bayesgmm.limits import IDENTIFIED
-from bayesgmm.plots import correlations, forest
-from bayesgmm.report.document import Block, Section, Text
+from bayesgmm.limits import IDENTIFIED, MANY_FEATURES, PROFILE_FEATURES
+from bayesgmm.plots import correlations, forest, loadings, profile
+from bayesgmm.report.document import Block, Picture, Section, Text
 from bayesgmm.report.estimate_tables import tables_by_kind
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
@@ -86,8 +86,42 @@ def _summary(subject: Subject) -> pd.DataFrame:
     return label_free(subject.draws, subject.prob)
 
 
+def _profile(subject: Subject) -> Picture:
+    """Show the means of the clusters over many features."""
+    return picture(
+        "profile",
+        profile(subject.draws, prob=subject.prob),
+        "Profile of the clusters: the mean of each feature in each cluster less that of all rows, "
+        f"in standard deviations of the feature; medians with 50 % and {subject.interval} "
+        f"intervals.{_some(subject, 'separate the clusters best')}",
+        "One line a cluster over the features, with the interval of each mean.",
+    )
+
+
+def _loadings(subject: Subject) -> Picture:
+    """Show how the features load on the factors."""
+    return picture(
+        "loadings",
+        loadings(subject.draws, prob=subject.prob),
+        "Correlation of each feature with each factor of its cluster, that is its loading over the "
+        f"standard deviation in the cluster: medians with 50 % and {subject.interval} intervals. "
+        "Factors of one number in two clusters have nothing in common; one on which the draws do "
+        f"not agree is left out.{_some(subject, 'load most on a factor')}",
+        "Intervals of the correlations of features and factors, one panel a cluster.",
+    )
+
+
+def _some(subject: Subject, which: str) -> str:
+    """Say that not all features are shown, where that is so."""
+    n_features = len(subject.features)
+    if n_features <= PROFILE_FEATURES:
+        return ""
+    return f" {PROFILE_FEATURES} of {n_features} features are shown, those that {which}."
+
+
 def _pictures(subject: Subject) -> list[Block]:
-    blocks: list[Block] = [
+    blocks: list[Block] = [_profile(subject)] if len(subject.features) >= MANY_FEATURES else []
+    blocks.append(
         picture(
             "forest",
             forest(subject.draws, prob=subject.prob, units=subject.units),
@@ -95,8 +129,10 @@ def _pictures(subject: Subject) -> list[Block]:
             f"{subject.interval} intervals.",
             "Intervals of the weight and of the mean of each feature, one line a cluster.",
         )
-    ]
+    )
     resolved = subject.resolved
+    if resolved is not None and resolved.structure.has_loadings:
+        blocks.append(_loadings(subject))
     if resolved is not None and resolved.structure.has_correlations(resolved.n_features):
         blocks.append(
             picture(

@@ -1,5 +1,6 @@
 """The picture of the first page: the density of the features over the data."""
 
+from bayesgmm.limits import PAIRED_FEATURES
 from bayesgmm.plots import density_1d, density_2d, density_pairs
 from bayesgmm.report.document import Picture
 from bayesgmm.report.pictures import picture
@@ -35,10 +36,18 @@ def key_picture(subject: Subject) -> Picture:
             f"data.{ellipses}",
             "Contours of the density over a scatter of the data, with ellipses of each cluster.",
         )
+    n_features, some = len(subject.features), ""
+    if n_features > PAIRED_FEATURES:
+        some = (
+            f" {PAIRED_FEATURES} of {n_features} features are shown, those that separate the "
+            "clusters best: by the variance of the clusters' means over the mean variance within "
+            "clusters (Fisher 1936)."
+        )
     return picture(
         "density",
         density_pairs(subject.draws, components=subject.named, units=subject.units),
         f"The posterior mean density of each feature with its {subject.interval} interval "
-        f"(diagonal) and of each pair as contours enclosing 50, 80 and 95 % probability.{ellipses}",
-        "Matrix of densities of all pairs of features, with the data and ellipses of each cluster.",
+        f"(diagonal) and of each pair as contours enclosing 50, 80 and 95 % probability."
+        f"{ellipses}{some}",
+        "Matrix of densities of pairs of features, with the data and ellipses of each cluster.",
     )

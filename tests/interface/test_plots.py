@@ -33,10 +33,12 @@ from bayesgmm.report.pictures import picture
 CHAINS, DRAWS = 2, 60
 
 
-def scattered(data: Dataset, fit: PointFit, covariance: str = "full") -> xr.DataTree:
+def scattered(
+    data: Dataset, fit: PointFit, covariance: str = "full", n_factors: int | None = None
+) -> xr.DataTree:
     """Return a posterior made of normal scatter about a point fit: the same on every machine."""
     k = fit.spec.n_components
-    resolved = resolve(MixtureSpec(k, covariance), data)
+    resolved = resolve(MixtureSpec(k, covariance, n_factors=n_factors), data)
     log_posterior = LogPosterior(resolved, data.values)
     noise = np.random.default_rng(7).normal(scale=0.05, size=(CHAINS * DRAWS, log_posterior.dim))
     drawn = log_posterior.constrain(log_posterior.unconstrain(fit.parameters) + noise)
@@ -86,7 +88,19 @@ def trees(
     faithful: Dataset, galaxies: Dataset, iris: Dataset, fits: dict[str, PointFit]
 ) -> dict[str, xr.DataTree]:
     data = {"faithful": faithful, "galaxies": galaxies, "iris": iris}
-    return {name: scattered(data[name], fits[name]) for name in data}
+    drawn = {name: scattered(data[name], fits[name]) for name in data}
+    rows = many_features()
+    spec = MixtureSpec(2, "factor", n_factors=2)
+    return drawn | {"many": scattered(rows, fit_em(rows, spec, seed=1, n_starts=4), "factor", 2)}
+
+
+def many_features() -> Dataset:
+    """Return rows of two clusters in twelve features, of which the first three tell them apart."""
+    rng = np.random.default_rng(4)
+    apart = np.r_[[5.0, 3.0, -4.0], np.zeros(9)]
+    loadings = rng.normal(size=(12, 2))
+    rows = rng.normal(size=(120, 2)) @ loadings.T + 0.5 * rng.normal(size=(120, 12))
+    return as_dataset(rows + np.outer(np.arange(120) % 2, apart))
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +214,8 @@ def all_pictures(
             coclustering(trees["iris"]), membership(trees["iris"])["mean"].argmax("cluster"), **look
         ),
         "forest": plots.forest(trees["iris"], **look),
+        "profile": plots.profile(trees["many"], **look),
+        "loadings": plots.loadings(trees["many"], **look),
         "correlations": plots.correlations(trees["iris"], **look),
         "traces": plots.traces(tree, **look),
         "ranks": plots.ranks(tree, **look),
@@ -224,8 +240,9 @@ def pictures(
 
 NAMES = (
     "density_1d", "density_2d", "density_pairs", "membership", "membership_1d", "coclustering",
-    "forest", "correlations", "traces", "ranks", "em_path", "criteria", "bic_grid", "pareto_k",
-    "over_alpha", "over_k", "prior_posterior", "prior_predictive", "posterior_predictive",
+    "forest", "profile", "loadings", "correlations", "traces", "ranks", "em_path", "criteria",
+    "bic_grid", "pareto_k", "over_alpha", "over_k", "prior_posterior", "prior_predictive",
+    "posterior_predictive",
 )  # fmt: skip
 
 
@@ -613,6 +630,48 @@ def test_posterior_predictive_counts(trees: dict[str, xr.DataTree]) -> None:
     assert counts.sum() == len(rows_of(tree))
 
 
+def test_a_profile_shows_means_in_deviations_of_the_whole(trees: dict[str, xr.DataTree]) -> None:
+    drawn = plots.profile(trees["many"], features=["x3", "x1"])
+    assert [label.get_text() for label in drawn.ax.get_yticklabels()] == ["x3", "x1"]
+    values = many_features().values[:, [2, 0]]
+    expected = [
+        (values[k::2].mean(axis=0) - values.mean(axis=0)) / values.std(axis=0) for k in range(2)
+    ]
+    lines = [line.get_xdata() for line in drawn.ax.lines if len(line.get_xdata()) == 2]
+    profiles = sorted((x for x in lines if np.sign(x[0]) != np.sign(x[1])), key=lambda x: x[1])
+    np.testing.assert_allclose(profiles, sorted(expected, key=lambda x: x[1]), atol=0.2)
+
+
+def test_many_features_are_counted_in_titles(trees: dict[str, xr.DataTree]) -> None:
+    """Those that tell the clusters apart are shown, in the order of the data."""
+    pairs = plots.density_pairs(trees["many"], figsize=(3.4, 2.8))
+    assert "3 of 12 features" in told(pairs)
+    shown = [ax.get_xlabel().partition(" ")[0] for ax in pairs.axes[-1]]
+    assert shown == ["x1", "x2", "x3"]
+    assert "8 of 12 features" in told(plots.profile(trees["many"], figsize=(3.4, 2.8)))
+    assert "8 of 12 features" in told(plots.loadings(trees["many"], figsize=(3.4, 2.8)))
+    wide = plots.forest(trees["many"])
+    assert "8 of 12 features, those that separate the clusters best" in told(wide)
+    assert "of 12" not in told(plots.profile(trees["many"]))
+
+
+def told(drawn: bg.Plot) -> str:
+    return " ".join(drawn.figure.get_suptitle().split())
+
+
+def test_loadings_are_correlations_within_a_cluster() -> None:
+    """With one factor: loading over the deviation, of a single point."""
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(400, 1)) * [2.0, 1.0, -1.0] + rng.normal(size=(400, 3))
+    fit = fit_em(rows, MixtureSpec(1, "factor", n_factors=1), seed=1)
+    drawn = plots.loadings(fit)
+    marks = [line.get_xdata()[0] for line in drawn.ax.lines if line.get_marker() == mark_at(0)]
+    expected = np.array([2.0, 1.0, -1.0]) / np.sqrt([5.0, 2.0, 2.0])
+    np.testing.assert_allclose(np.array(marks) * np.sign(marks[0]), expected, atol=0.1)
+    with pytest.raises(ConfigError, match="no factors"):
+        plots.loadings(fit_em(rows, 1, seed=1))
+
+
 def test_em_path_draws_every_start_and_tells_those_set_aside_apart(
     fits: dict[str, PointFit],
 ) -> None:
@@ -647,6 +706,8 @@ HASHES = {
     "membership_1d": "32e0674c400c4005c000c000c000c000c000c000c000c0004000636015a00300",
     "coclustering": "0278201b201b20188c188c388c388c380398039803980f980998008c3ffc4af4",
     "forest": "ce00c7104210ca48c6141a44186300c3c3004200ca40c61005b00cf0184001b0",
+    "profile": "9c00b489cca79cc3c0e9c4c9c4c9c4c9c4c9c4c9c449c4c9c469e4c964b91452",
+    "loadings": "9a409939a96999588949985aa542a949a94aaa4a8a4ee24aea6aa7470ada08e6",
     "correlations": "172b72d972b9726a72ce324a72ca32ba721a72aa324a72d632aa72aa32be24ca",
     "traces": "a00055805180c081c080c080c080c080c080c080c289509352d2013001600160",
     "ranks": "960003160b93a191a3959bad8b89a1b18b89b395a19124952646030302cc004c",

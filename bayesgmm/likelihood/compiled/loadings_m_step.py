@@ -7,10 +7,19 @@ log likelihood of rows and factors is a regression in which loadings, then uniqu
 closed forms, own, shared by the components, or shared by the features. Such rounds need the
 scatters alone, never the rows: a step goes through several, and never falls.
 
+Where a unique variance is best near 0 these rounds creep towards it, and stand still once there. So
+a step begins with the maxima of the likelihood itself. A component's own loadings, given Psi, are
+Psi^1/2 V (theta - 1)^1/2, theta the largest eigenvalues of Psi^-1/2 S Psi^-1/2 and V their vectors.
+Given all else, a change d of a unique variance that is a component's and a feature's own adds
+log(1 + d u) - d v / (1 + d u) to log |Sigma| + tr(Sigma^-1 S), least at d = (v - u) / u^2, with u
+and v the feature's diagonal entries of Sigma^-1 and Sigma^-1 S Sigma^-1.
+
 References
 ----------
 Rubin and Thayer (1982), Psychometrika 47:69. McNicholas and Murphy (2008), Statistics and Computing
-18:285 (what components share; the alternating expectation-conditional maximisation).
+18:285 (what components share; the alternating expectation-conditional maximisation). Joreskog
+(1967), Psychometrika 32:443 (loadings). Zhao, Yu and Jiang (2008), Statistics and Computing 18:109
+(unique variances one by one).
 """
 
 import math
@@ -76,6 +85,59 @@ def _round(
             left = moments[k] + _RIDGE * np.trace(moments[k]) * np.eye(n_factors)
             loadings[k] = np.linalg.solve(left, np.ascontiguousarray(cross[k].T)).T
     return _write_unique(mass, scatters, shared, error, cross, moments, loadings, unique)
+
+
+@compiled
+def _most_likely(scatter: Array, unique: Array, loadings: Array) -> None:
+    """Write the most likely loadings of one component, its unique variances given.
+
+    Parameters
+    ----------
+    scatter : array of shape (feature, feature)
+        Over the number of rows.
+    unique : array of shape (feature,)
+    loadings : array of shape (feature, factor), written
+    """
+    n_features, n_factors = loadings.shape
+    root, scaled = np.sqrt(unique), np.empty_like(scatter)
+    for i in range(n_features):
+        for j in range(n_features):
+            scaled[i, j] = scatter[i, j] / (root[i] * root[j])
+    sizes, axes = np.linalg.eigh(scaled)
+    for j in range(n_factors):
+        last = n_features - 1 - j
+        loadings[:, j] = root * axes[:, last] * math.sqrt(max(sizes[last] - 1.0, 0.0))
+
+
+@compiled
+def _one_by_one(scatter: Array, error: Array, loadings: Array, unique: Array) -> None:
+    """Write the unique variance of each feature in turn, of one component.
+
+    Parameters
+    ----------
+    scatter : array of shape (feature, feature)
+        Over the number of rows.
+    error : array of shape (feature,)
+    loadings : array of shape (feature, factor)
+    unique : array of shape (feature,), written
+    """
+    n_features = unique.shape[0]
+    inverse = np.linalg.inv(loadings @ loadings.T + np.diag(unique))
+    both = inverse @ scatter @ inverse
+    for d in range(n_features):
+        u, v = inverse[d, d], both[d, d]
+        if not (math.isfinite(u) and math.isfinite(v) and u > 0.0):
+            return
+        value = max(unique[d] + (v - u) / (u * u), error[d] * error[d], _LEAST_UNIQUE)
+        change = value - unique[d]
+        factor = change / (1.0 + change * u)
+        column, other = inverse[:, d].copy(), both[:, d].copy()
+        for i in range(n_features):
+            for j in range(n_features):
+                inverse[i, j] -= factor * column[i] * column[j]
+                both[i, j] -= factor * (column[i] * other[j] + other[i] * column[j])
+                both[i, j] += factor * factor * v * column[i] * column[j]
+        unique[d] = value
 
 
 @compiled
@@ -175,6 +237,11 @@ def maximise_loadings(
     shared = (problem.n_pair_sets == 1, problem.n_scale_sets == 1, problem.scalar)
     if not np.isfinite(shares).all() or not np.isfinite(loadings).all():
         return int(np.argmin(rows[:n_clusters]))
+    for k in range(n_clusters):
+        if not shared[0]:
+            _most_likely(shares[k], unique[k], loadings[k])
+        if not shared[1] and not shared[2]:
+            _one_by_one(shares[k], problem.resolution, loadings[k], unique[k])
     for _ in range(_ROUNDS):
         if _round(rows, shares, shared, problem.resolution, loadings, unique) < _SETTLED:
             break

@@ -1,6 +1,7 @@
 """The covariance structures that there are; another is one more entry here."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 from bayesgmm.model.components.structure import Structure
@@ -138,6 +139,7 @@ SAMPLED = tuple(
 )
 
 
+@cache
 def structure_of(name: str, n_factors: int | None = None) -> Structure:
     """Return a structure, with so many factors where it has any.
 

@@ -57,6 +57,20 @@ def test_families_are_screened_together():
     assert len(found.kept) == SCREENED and set(found.kept) <= set(models)
 
 
+def test_numbers_of_factors_are_screened_beside_all_structures():
+    """Rows of one cluster with a factor in six features: that model is among the best five."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(120, 1)) * [2.0, 1.5, -1.0, 1.0, 2.0, -2.0] + rng.normal(size=(120, 6))
+    kinds = [MixtureSpec(1, name) for name in ("full", "diag", "spherical")]
+    kinds += [MixtureSpec(k, "factor", n_factors=q) for k in (1, 2) for q in (1, 2)]
+    found = screened(as_dataset(rows), kinds, FAMILIES, seed=1)
+    numbers = found.table.loc[found.table["covariance"] == "factor", "n_factors"]
+    assert numbers.tolist() == [1, 2, 1, 2]
+    assert len(found.kept) == SCREENED and MixtureSpec(1, "factor", n_factors=1) in found.kept
+    best = found.table["bic"].astype(float).idxmin(), found.table.sort_values("bic").iloc[0]
+    assert (best[0], best[1]["covariance"], best[1]["n_factors"]) == (1, "factor", 1)
+
+
 def test_the_command_line_says_what_was_sampled_and_the_report_shows_all(tmp_path, capsys):
     pd.DataFrame(ROWS, columns=["a", "b"]).to_csv(tmp_path / "rows.csv", index=False)
     out = tmp_path / "out"
