@@ -64,6 +64,8 @@ SANDWICH_ROWS = 100_000
 # some of them, and as many stand for all where that is enough: they tell labels apart, and how sure
 # the rows are of their clusters, as well as all do.
 MANY_ROWS = 20_000
+# Of those, how many stand for all rows where pairs of rows are compared.
+PAIRED_ROWS = 2_000
 
 # Cost ------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """Tails, noise, or neither: which family the evidence prefers, and whether means are covered.
 
-`families`: rows of two clusters from each family; the evidence of every family with K = 2 on them.
+`families`: rows of two clusters from each family; the evidence of every family with K = 2 on them;
+by how much noise is likelier than the tails that made them; and where a wrong family is ahead, how
+far both routes to the evidence are apart.
 `strays`: a twentieth of Gaussian rows is replaced by strays; how often 95 % intervals of the
 clusters' means hold the truth, with Gaussian components, with t, and with noise.
 
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, multivariate_t
 
 import bayesgmm as bg
 
@@ -34,6 +36,8 @@ COVARIANCES = np.array([[[1.0, 0.5], [0.5, 1.0]], [[0.8, -0.3], [-0.3, 1.5]]])
 BOX = np.array([[-9.0, -10.0], [15.0, 14.0]])
 N_ROWS, N_STRAYS = 300, 15
 NU, NOISE, GOOD_SHARE, INFLATION = 3.0, 0.1, 0.9, 25.0
+FACTORS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5)
+NUS, INFLATIONS = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0), (6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0)
 LEVEL = 0.95
 
 
@@ -59,37 +63,64 @@ def posterior_of(rows: np.ndarray, family: str, seed: int) -> Any:
 
 
 def evidences(i: int, seed: int) -> dict[str, Any]:
-    """Return log evidences of each family on the i-th set of each, and the median of nu."""
-    found: dict[str, Any] = {}
+    """Return log evidences of each family on the i-th set of each, and what explains them."""
+    found: dict[str, Any] = {"routes": [], "likelier": {}}
     for truth in SPECS:
         rows = rows_of(truth, np.random.default_rng([seed, i, list(SPECS).index(truth)]))
-        found[truth] = {}
+        by_bridge: dict[str, Any] = {}
         for family in SPECS:
             posterior = posterior_of(rows, family, i)
-            found[truth][family] = bg.log_evidence(posterior, seed=i).value
+            by_bridge[family] = bg.log_evidence(posterior, seed=i), posterior
             if family == "t" and truth == "normal":
                 found["nu"] = float(np.median(posterior["posterior"]["nu"]))
-        if truth == "contaminated":
-            found["box"] = box_against_truth(rows)
+        found[truth] = {family: each.value for family, (each, _) in by_bridge.items()}
+        if truth in ALIKE:
+            found["likelier"][truth] = noise_against_truth(rows, truth)
+        found["routes"] += [disagreement(*by_bridge[f], i) for f in in_doubt(found[truth], truth)]
     return found
 
 
-def box_against_truth(rows: np.ndarray) -> float:
-    """Return by how much noise on the box of rows is likelier than the contamination they have.
+def in_doubt(values: dict[str, float], truth: str) -> list[str]:
+    """Return the family ahead and the best of the right ones, where these are not one."""
+    right = ALIKE.get(truth, {truth})
+    first, own = (max(names, key=values.__getitem__) for names in (values, right))
+    return [] if first in right else [first, own]
 
-    Both at the true clusters, the weight of the noise at its best of ten: what no prior decides.
+
+def disagreement(by_bridge: Any, posterior: Any, seed: int) -> float:
+    """Return how far sequential Monte Carlo is from the bridge, in errors of both."""
+    by_smc = bg.smc_evidence(posterior, n_particles=64, seed=seed)
+    return abs(by_bridge.value - by_smc.value) / math.hypot(by_bridge.error, by_smc.error)
+
+
+def noise_against_truth(rows: np.ndarray, truth: str) -> list[float]:
+    """Return by how much noise on the box of rows is likelier than the tails they have, nats.
+
+    Both at the true means and correlations, so that no prior decides: noise at the best of many
+    weights and of common factors of the covariances; the tails as they were drawn, and at theirs.
     """
-    gaussians = [multivariate_normal(*each) for each in zip(MEANS, COVARIANCES, strict=True)]
-    wide = [
-        multivariate_normal(mean, INFLATION * covariance)
-        for mean, covariance in zip(MEANS, COVARIANCES, strict=True)
-    ]
-    good, bad = (sum(w * g.pdf(rows) for w, g in zip(WEIGHTS, each, strict=True))
-                 for each in (gaussians, wide))  # fmt: skip
     volume = np.prod(np.ptp(rows, axis=0) * (N_ROWS + 1) / (N_ROWS - 1))
-    shares = np.linspace(0.02, 0.2, 10)
-    noisy = max(np.log(w / volume + (1.0 - w) * good).sum() for w in shares)
-    return float(noisy - np.log(GOOD_SHARE * good + (1.0 - GOOD_SHARE) * bad).sum())
+    gaussians = {s: clusters(rows, multivariate_normal, s) for s in FACTORS}
+    shares = np.linspace(0.01, 0.3, 30)
+    noisy = max(np.log(w / volume + (1 - w) * gaussians[s]).sum() for s in FACTORS for w in shares)
+    if truth == "t":
+        drawn = np.log(clusters(rows, multivariate_t, 1.0, NU)).sum()
+        tails = (clusters(rows, multivariate_t, s, nu) for s in FACTORS for nu in NUS)
+    else:
+        wide = {(s, eta): clusters(rows, multivariate_normal, s * eta)
+                for s in FACTORS for eta in INFLATIONS}  # fmt: skip
+        mixed = GOOD_SHARE * gaussians[1.0] + (1.0 - GOOD_SHARE) * wide[1.0, INFLATION]
+        drawn = np.log(mixed).sum()
+        tails = (a * gaussians[s] + (1.0 - a) * wide[s, eta]
+                 for s, eta in wide for a in 1.0 - shares)  # fmt: skip
+    best = max(np.log(density).sum() for density in tails)
+    return [float(noisy - drawn), float(noisy - best)]
+
+
+def clusters(rows: np.ndarray, family: Any, factor: float, *shape: float) -> np.ndarray:
+    """Return the density of both clusters at rows, their covariances times a factor."""
+    parts = zip(WEIGHTS, MEANS, factor * COVARIANCES, strict=True)
+    return sum(w * family(mean, covariance, *shape).pdf(rows) for w, mean, covariance in parts)
 
 
 def coverage(i: int, seed: int) -> dict[str, Any]:
@@ -115,14 +146,22 @@ def tell_families(found: list[dict[str, Any]]) -> None:
         best = [max(each[truth], key=each[truth].get) for each in found]
         counts = {family: best.count(family) for family in SPECS}
         right = sum(family in ALIKE.get(truth, {truth}) for family in best)
-        print(f"rows of {truth}: highest evidence {counts}; right in {right} of {len(found)}")
-    near = sum(max(each["normal"].values()) - each["normal"]["normal"] < 1.0 for each in found)
-    box = [each["box"] for each in found]
-    ahead, median = sum(value > 0.0 for value in box), float(np.median(box))
-    print("rows of contaminated: noise is likelier than the truth at the true clusters in "
-          f"{ahead} of {len(found)}, median {median:.1f} nats")  # fmt: skip
+        near = sum(
+            max(each[truth].values()) - max(each[truth][f] for f in ALIKE.get(truth, {truth})) < 1.0
+            for each in found
+        )
+        print(f"rows of {truth}: highest evidence {counts}; right in {right} of {len(found)}, "
+              f"or within 1 nat of that in {near}")  # fmt: skip
+    for truth in ALIKE:
+        drawn, best = np.transpose([each["likelier"][truth] for each in found])
+        ahead = (drawn > 0.0).sum(), (best > 0.0).sum()
+        print(f"rows of {truth}: at the true means noise is likelier than the tails drawn in "
+              f"{ahead[0]} of {len(found)}, median {np.median(drawn):.1f} nats; than tails "
+              f"at their best in {ahead[1]}, median {np.median(best):.1f} nats")  # fmt: skip
+    routes = [gap for each in found for gap in each["routes"]]
+    print(f"where a wrong family is ahead, both routes are at most {max(routes, default=0.0):.1f} "
+          f"errors apart ({len(routes)} evidences)")  # fmt: skip
     nu = np.quantile([each["nu"] for each in found], [0.0, 0.5, 1.0])
-    print(f"rows of normal: within 1 nat of the highest, or that, in {near} of {len(found)}")
     print("posterior median of nu on rows of normal: least {:.1f}, median {:.1f}, most {:.1f}"
           .format(*nu))  # fmt: skip
 

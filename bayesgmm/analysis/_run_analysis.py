@@ -133,8 +133,8 @@ def run_analysis(
         finished in the folder: what comes out is what the run would have given, to the bit. Where
         no seed is given, it is that run's.
     full : bool
-        Ask also what the answer hangs on (`bayesgmm.robustness`), which takes several times as
-        long: three more tables, and a section of the report.
+        Also study what the answer depends on (`bayesgmm.robustness`), which takes several times as
+        long: four more tables, and a section of the report.
     progress : bool or callable
         As in `sample`.
 
@@ -240,6 +240,7 @@ def _analysed(
             noise=spec.model.noises,
             **dataclasses.asdict(spec.sampler) | {"seed": kept.seed} | options,
             kept=kept,
+            engine=spec.compute.engine,
         )
         hanging_on = _studied(comparison, options["progress"] is True) if full else None
     except SamplingInterrupted as interruption:
@@ -262,7 +263,7 @@ def _with_names(comparison: "Comparison", spec: AnalysisSpec) -> "Comparison":
 
 
 def _studied(comparison: "Comparison", progress: bool) -> "Robustness":
-    """Ask what the answer hangs on; an interruption carries the comparison's own posteriors."""
+    """Study what the answer depends on; an interruption carries the comparison's own posteriors."""
     from bayesgmm.comparison import robustness
 
     try:

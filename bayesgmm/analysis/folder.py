@@ -23,6 +23,7 @@ from bayesgmm.runtime.interruption import holding_ctrl_c
 
 __all__ = [
     "FULL_TABLES",
+    "REFERENCES_FILE",
     "VERDICT_FILE",
     "check_places",
     "earlier",
@@ -35,11 +36,12 @@ __all__ = [
     "usual_folder",
 ]
 
-VERDICT_FILE = "verdict.json"
+VERDICT_FILE, REFERENCES_FILE = "verdict.json", "references.bib"
 _TABLES = ("report.html", "report.md", "comparison.csv", "summary.csv", VERDICT_FILE)
-FULL_TABLES = ("sensitivity", "coarsened", "by_rows")  # by kind; those of a full analysis only
+FULL_TABLES = ("sensitivity", "estimates_by_setting", "coarsened", "by_rows")  # by --full only
 _OWN_NAME = re.compile(
     rf"posterior_k\d+(_[a-z_]+)?\.nc|report_figures/[\w-]+\.svg|({'|'.join(FULL_TABLES)})\.csv"
+    rf"|{re.escape(REFERENCES_FILE)}"
 )
 _REPLACED = "replaced"
 _STAGES = ".run-*.tmp"

@@ -15,6 +15,7 @@ from typing import Any
 from bayesgmm.advice import Advice, Option
 from bayesgmm.analysis.folder import (
     FULL_TABLES,
+    REFERENCES_FILE,
     VERDICT_FILE,
     check_places,
     earlier,
@@ -99,7 +100,8 @@ def write_outputs(
     Returns
     -------
     dict of str to pathlib.Path
-        By kind: report, posterior, comparison, summary, verdict, and the tables of robustness.
+        By kind: report, references, posterior, comparison, summary, verdict, and the tables of
+        robustness.
 
     Raises
     ------
@@ -109,6 +111,7 @@ def write_outputs(
     posterior = with_attributes(comparison.posteriors[choice.model], about=spec.subject)
     names = {
         "report": f"report.{spec.report.format}",
+        "references": REFERENCES_FILE,
         "posterior": posterior_file(spec, choice.model)[0],
         "comparison": "comparison.csv",
         "summary": "summary.csv",
@@ -131,6 +134,7 @@ def write_outputs(
             about=spec.subject,
             robustness=robustness,
             prob=spec.report.prob,
+            references=stage / names["references"],
         )
         record = _record(spec, comparison, choice)
         files = {str(f.relative_to(stage)): hash_of(f) for f in files_in(stage)}
@@ -146,12 +150,17 @@ def write_outputs(
 
 
 def _robustness_tables(found: Robustness) -> dict[str, Any]:
-    """Return the tables of what the answer hangs on, by kind."""
+    """Return the tables of what the answer depends on, by kind."""
     held = found.sensitivity
     chosen = held.choices.add_prefix("chosen by ")
     by_setting = chosen.join(held.probabilities.add_prefix("p, "))
     by_setting = by_setting.join(held.runs.add_prefix("sampled anew, "))
-    tables = by_setting.rename_axis("setting"), found.coarsened.table, found.by_rows
+    tables = (
+        by_setting.rename_axis("setting"),
+        held.estimates,
+        found.coarsened.table,
+        found.by_rows,
+    )
     return dict(zip(FULL_TABLES, tables, strict=True))
 
 
@@ -159,9 +168,10 @@ def _names(spec: AnalysisSpec, full: bool) -> list[str]:
     """Return every name that a run may write to: which K it reports is not known before."""
     posteriors = [posterior_file(spec, model)[0] for model in _models(spec)]
     figures = ["report_figures/any"] if spec.report.format == "md" else []
-    names = [f"report.{spec.report.format}", "comparison.csv", "summary.csv", VERDICT_FILE]
-    tables = [f"{kind}.csv" for kind in FULL_TABLES] if full else []
-    return [*names, *tables, *posteriors, *figures]
+    tables = ["comparison.csv", "summary.csv"]
+    names = [f"report.{spec.report.format}", REFERENCES_FILE, *tables, VERDICT_FILE]
+    more = [f"{kind}.csv" for kind in FULL_TABLES] if full else []
+    return [*names, *more, *posteriors, *figures]
 
 
 def _models(spec: AnalysisSpec) -> list[MixtureSpec]:

@@ -47,6 +47,7 @@ from bayesgmm.limits import INTERVAL, MOST_SCANNED
 from bayesgmm.model.numbering import checked_names
 from bayesgmm.model.several import covariances_in, families_in, structures_in
 from bayesgmm.model.spec import Degrees, Priors, our_name
+from bayesgmm.typing import Engine
 
 __all__ = [
     "About",
@@ -143,9 +144,9 @@ class ModelSection:
 class SamplerSection:
     """[sampler]: how long to sample, and from which seed (drawn and stored when there is none).
 
-    A run with a bad verdict goes on with more draws, up to ``max_draws`` a chain, 0 for never;
-    ``evidence`` says by which routes it is computed, ``log_likelihood`` whether that of each row is
-    kept, as in `compare`.
+    A run that did not pass the convergence checks gets more draws, up to ``max_draws`` a chain, 0
+    for never; ``evidence`` says by which routes it is computed, ``log_likelihood`` whether that of
+    each row is kept, as in `compare`.
     """
 
     draws: AtLeastOne = 1000
@@ -191,10 +192,12 @@ class Expectation:
 class ComputeSection:
     """[compute]: where passes over the rows are computed.
 
-    ``dask`` is the address of a scheduler of Dask, or "local"; None is this process.
+    ``dask`` is the address of a scheduler of Dask, or "local"; None is this process. ``engine`` is
+    what goes through the rows, as in `compare`.
     """
 
     dask: str | None = None
+    engine: Engine = "compiled"
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -17,6 +17,8 @@ from bayesgmm.cli.options import (
     CriterionOption,
     DataFile,
     Draws,
+    EngineOption,
+    Engines,
     Evidence,
     FamiliesOption,
     Full,
@@ -41,11 +43,6 @@ from bayesgmm.cli.options import (
     TargetAccept,
     Title,
     Tune,
-    degrees_in,
-    names_by_count_in,
-    priors_in,
-    resolution_in,
-    structures_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -66,6 +63,13 @@ from bayesgmm.cli.reading import (
     refuse_reading,
 )
 from bayesgmm.cli.texts import AboutOptions, texts_in
+from bayesgmm.cli.values import (
+    degrees_in,
+    names_by_count_in,
+    priors_in,
+    resolution_in,
+    structures_in,
+)
 from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:
@@ -177,6 +181,7 @@ def compare(
     cluster_names: ClusterNamesByK = None,
     format: ReportFormat = "html",
     method: MethodOption = Method.AUTO,
+    engine: EngineOption = Engines.COMPILED,
     out: OutFolder = None,
     overwrite: Overwrite = False,
     draws: Draws = None,
@@ -202,11 +207,13 @@ def compare(
     sampler |= {"chains": chains, "max_draws": max_draws, "evidence": evidence, "seed": seed}
     sampler["log_likelihood"] = log_likelihood
     sampler["method"] = method.value
+    sections = data_sections(data, reading)
+    sections["compute"]["engine"] = engine.value
     spec = AnalysisSpec.from_dict(
         {
             "name": data_name(data),
             "command": shlex.join(["bayesgmm", *sys.argv[1:]]),
-            **data_sections(data, reading),
+            **sections,
             "model": {
                 "n_components": components,
                 "covariance": structures_in(covariance),

@@ -18,14 +18,11 @@ from bayesgmm.cli.options import (
     Overwrite,
     ResolutionOption,
     Seed,
-    degrees_in,
-    noises_in,
-    resolution_in,
-    structures_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import print_data, print_json, print_line, print_rows, records
 from bayesgmm.cli.reading import read_data, reads_data
+from bayesgmm.cli.values import degrees_in, noises_in, resolution_in, structures_in
 
 if TYPE_CHECKING:
     import pandas as pd

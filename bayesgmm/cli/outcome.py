@@ -18,6 +18,7 @@ _SECTIONS = {
     **dict.fromkeys(("family", "nu", "noise", "n_factors"), "model"),
     "scale_family": "model.priors",
     **dict.fromkeys(("target_accept", "method"), "sampler"),
+    "engine": "compute",
 }
 _VERBS = frozenset({"combine_modes", "extend", "relabel"})  # of Python alone
 

@@ -13,6 +13,8 @@ from bayesgmm.cli.options import (
     CovarianceOption,
     DataFile,
     Draws,
+    EngineOption,
+    Engines,
     FamilyOption,
     Json,
     LabelsInformWeights,
@@ -31,10 +33,6 @@ from bayesgmm.cli.options import (
     TargetAccept,
     Title,
     Tune,
-    degrees_in,
-    names_in,
-    priors_in,
-    resolution_in,
 )
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import (
@@ -49,6 +47,7 @@ from bayesgmm.cli.printing import (
     warn_of,
 )
 from bayesgmm.cli.reading import read_data, reads_data
+from bayesgmm.cli.values import degrees_in, names_in, priors_in, resolution_in
 from bayesgmm.limits import INTERVAL
 
 if TYPE_CHECKING:
@@ -104,6 +103,7 @@ def fit(
     resolution: ResolutionOption = "auto",
     labels_inform_weights: LabelsInformWeights = True,
     cluster_names: ClusterNames = None,
+    engine: EngineOption = Engines.COMPILED,
     seed: Seed = None,
     json: Json = False,
 ) -> int:
@@ -118,7 +118,7 @@ def fit(
     spec = _spec(dataset, components, covariance, resolution, labels_inform_weights, beside)
     names = names_in(cluster_names, "--cluster-names")
     fit_one = fit_map if posterior_mode else fit_em
-    found = fit_one(dataset, spec, cluster_names=names, seed=seed)
+    found = fit_one(dataset, spec, cluster_names=names, seed=seed, engine=engine.value)
     if not json:
         print_line(str(found))
         return Exit.OK
@@ -157,6 +157,7 @@ def sample(
     cluster_names: ClusterNames = None,
     title: Title = "",
     method: MethodOption = Method.AUTO,
+    engine: EngineOption = Engines.COMPILED,
     draws: Draws = None,
     tune: Tune = None,
     chains: Chains = None,
@@ -203,7 +204,8 @@ def sample(
     options: dict[str, Any] = {"seed": seed, "cores": cores, "progress": shows_progress()}
     if target_accept is not None:
         options["target_accept"] = target_accept
-    options |= {"method": method.value, "log_likelihood": log_likelihood} | lengths
+    options |= {"method": method.value, "engine": engine.value} | lengths
+    options["log_likelihood"] = log_likelihood
     options["cluster_names"] = names_in(cluster_names, "--cluster-names")
     about = {"title": title}
     tree, verdict, table = _sampled(dataset, spec, path, overwrite, options, about, prob)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayesgmm.cli.options import Columns, Units, errors_in, names_in, units_in
+from bayesgmm.cli.options import Columns, Units
+from bayesgmm.cli.values import errors_in, names_in, units_in
 
 if TYPE_CHECKING:
     from bayesgmm.data import Dataset

@@ -4,20 +4,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from bayesgmm.advice import shown
 from bayesgmm.arguments import check_instance, check_prob
+from bayesgmm.comparison.matching import matched, usable
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.errors import ConfigError
-from bayesgmm.likelihood.annotated_rows import times_of
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.prediction import membership
 from bayesgmm.runtime.keywords import keywords
-from bayesgmm.typing import Array, IntArray
+from bayesgmm.typing import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +72,7 @@ def clusters_by_family(
     check_instance("model", first, MixtureSpec, "a MixtureSpec")
     if first not in comparison.models:
         raise ConfigError(f"the comparison does not hold {shown(first)}.", key="model", value=model)
-    if not _usable(comparison, first):
+    if not usable(comparison, first):
         raise ConfigError(
             f"the clusters of K = {comparison.numbers[first]} cannot be told one by one: its run "
             "did not pass the checks, or they are not identified.",
@@ -86,7 +84,7 @@ def clusters_by_family(
         for spec in comparison.models
         if (spec.n_components, spec.covariance) == (first.n_components, first.covariance)
     ]
-    used = [first, *(spec for spec in alike if spec != first and _usable(comparison, spec))]
+    used = [first, *(spec for spec in alike if spec != first and usable(comparison, spec))]
     rows = [row for spec in used for row in _rows(comparison, first, spec, prob)]
     names = [*map(str, Draws(comparison.posteriors[first]).clusters), NOISE]
     rows.sort(key=lambda row: names.index(str(row["cluster"])))  # models keep their order
@@ -99,20 +97,12 @@ def _family(spec: MixtureSpec) -> str:
     return spec.family_words + (f", {NOISE}" if spec.noise else "")
 
 
-def _usable(comparison: Comparison, spec: MixtureSpec) -> bool:
-    """Return whether the clusters of a model may be told one by one."""
-    if spec not in comparison.posteriors or spec not in comparison.verdicts:
-        return False
-    verdict = comparison.verdicts[spec]
-    return verdict.ok and verdict.status.labels_hold
-
-
 def _rows(
     comparison: Comparison, first: MixtureSpec, spec: MixtureSpec, prob: float
 ) -> Iterator[dict[str, object]]:
     """Yield a row for each cluster of a model, by the names of the first, and one for its noise."""
     reference, draws = (Draws(comparison.posteriors[each]) for each in (first, spec))
-    order = np.arange(draws.n_components) if spec == first else _matched(reference, draws)
+    order = np.arange(draws.n_components) if spec == first else matched(reference, draws)
     found = draws.parameters
     for name, k in zip(reference.clusters, order, strict=True):
         row: dict[str, object] = {"cluster": str(name), "family": _family(spec)}
@@ -123,13 +113,6 @@ def _rows(
         yield row
     if found.noise is not None:
         yield {"cluster": NOISE, "family": _family(spec), **_summary("weight", found.noise, prob)}
-
-
-def _matched(reference: Draws, draws: Draws) -> IntArray:
-    """Return the cluster of `draws` that each cluster of the reference shares its rows with."""
-    one, other = (membership(each)["mean"].values for each in (reference, draws))
-    shared = (times_of(reference.table)[:, None] * one).T @ other
-    return linear_sum_assignment(-shared)[1]
 
 
 def _summary(name: str, values: Array, prob: float) -> dict[str, object]:

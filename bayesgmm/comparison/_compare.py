@@ -16,22 +16,16 @@ from bayesgmm.arguments import (
     check_one_of,
     seed_of,
 )
+from bayesgmm.comparison.drawing import drawn, with_evidence
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
+from bayesgmm.comparison.requirements import check_engines, check_executor, comparable_rows
 from bayesgmm.comparison.scan import Counts, Scan, scan_of
 from bayesgmm.comparison.screening import screened
 from bayesgmm.comparison.table import table_of
-from bayesgmm.data import (
-    Dataset,
-    as_dataset,
-    check_labels,
-    require_taken,
-    require_whole_weights,
-)
-from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
+from bayesgmm.data import Dataset
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
-from bayesgmm.errors import ConfigError, SamplingError, SamplingInterrupted
-from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of, extend
+from bayesgmm.evidence import EvidenceRoutes, evidences_of
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import (
@@ -43,17 +37,15 @@ from bayesgmm.model.several import (
     structures_in,
 )
 from bayesgmm.model.spec import Covariance, Family, MixtureSpec, Priors
-from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
-from bayesgmm.posterior.tree import attribute, with_attributes
+from bayesgmm.posterior.tree import with_attributes
 from bayesgmm.prediction import density_modes, merge_components
 from bayesgmm.runtime.interruption import carrying
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.runtime.progress import check_progress
-from bayesgmm.runtime.seeds import integer, integers
-from bayesgmm.sampling import METHODS, sample
-from bayesgmm.sampling.importance import IMPORTANCE
+from bayesgmm.runtime.seeds import integers
+from bayesgmm.sampling import METHODS
 
 __all__ = ["compare"]
 
@@ -99,6 +91,7 @@ def compare(
     progress: bool = False,
     kept: KeptPosteriors | None = None,
     executor: Any = None,
+    engine: Literal["compiled", "jax"] = "compiled",
 ) -> Comparison:
     """Fit, sample and compare mixtures of several numbers of components, structures and families.
 
@@ -139,16 +132,17 @@ def compare(
     method : {"auto", "nuts", "smc", "importance"}
         As in `sample`.
     max_draws : int, optional
-        From a run with a bad verdict `extend` goes on, first for as many draws, then for twice as
-        many each time, at most this number a chain; `draws` by default, that is once; 0 for never.
+        A run that did not pass the convergence checks is extended, first by as many draws, then by
+        twice as many each time, up to this number a chain; `draws` by default, that is once; 0 for
+        never.
         Too few proposals at the modes are made anew, twice as many.
     cores : int, optional
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
         prior: the bridge is quoted where both agree within 3 errors, the other where the chains
-        have a bad verdict, unless it lies more than 3 errors below the bridge; a K where they
-        disagree, by more than 0.1 nats, gets no probability. "bridge" takes about
-        half the time and leaves K with a bad verdict out; "none" gives no p(K).
+        did not pass the convergence checks, unless it lies more than 3 errors below the bridge; a
+        K where they disagree by more than 0.1 nats gets no probability. "bridge" takes about half
+        the time and leaves out a K that did not pass; "none" gives no p(K).
     log_likelihood : bool
         False leaves the log likelihood of every row and draw out of the posteriors once WAIC and
         LOO are computed: most of their size where rows are many.
@@ -164,6 +158,9 @@ def compare(
         A pool of Python's futures, or the client of Dask, where models are fitted and sampled,
         several at a time, with the same results; one after another in this process by default.
         "auto" sends the models of one K after another.
+    engine : {"compiled", "jax"}
+        What goes through all rows in fits and draws; "jax" with ``method="importance"`` and
+        complete rows of Gaussians only.
 
     Returns
     -------
@@ -192,10 +189,7 @@ def compare(
     4
     """
     check_one_of("evidence", evidence, get_args(EvidenceRoutes))
-    dataset = as_dataset(data, columns)
-    require_whole_weights(dataset)
-    require_taken("compare", dataset)
-    check_labels(dataset, labels_inform_weights)
+    dataset = comparable_rows(data, columns, labels_inform_weights)
     draws, chains = check_count("draws", draws), check_count("chains", chains)
     check_enough_draws(draws * chains)
     most_draws = draws if max_draws is None else check_count("max_draws", max_draws, least=0)
@@ -204,6 +198,7 @@ def compare(
         "chains": chains,
         "target_accept": check_between("target_accept", target_accept, 0.0, 1.0),
         "method": check_one_of("method", method, METHODS),
+        "engine": engine,
         "cores": None if cores is None else check_count("cores", cores),
         "log_likelihood": not is_streamed(dataset),
     }
@@ -214,6 +209,7 @@ def compare(
     lengths = {"draws": draws, "tune": options["tune"], "chains": chains}
     kinds = structures_in(covariance, n_factors), families_in(family, noise, nu)
     scan = scan_of(dataset, n_components, *kinds, priors or Priors(), others, **lengths)
+    check_engines(engine, method, dataset, scan.specs)
     same = same_models(scan.specs, dataset.n_features)
     wanted = [spec for spec in scan.specs if spec not in same]
     seed = seed_of(seed)
@@ -247,7 +243,7 @@ def _finished(
 ) -> tuple[list[MixtureSpec], Parts]:
     """Return the models that were needed, and what there is of them."""
     if executor is not None:
-        _check_executor(executor, data)
+        check_executor(executor, data)
     models, parts = list[MixtureSpec](), Parts()
     for group in scan.by_count(wanted) if executor is None or scan.growing else [list(wanted)]:
         if executor is None:
@@ -259,23 +255,6 @@ def _finished(
         if scan.ended(models, parts):
             break
     return sorted(models, key=lambda spec: spec.n_components), parts
-
-
-def _check_executor(executor: Any, data: Dataset) -> None:
-    """Refuse what takes no tasks, and to send rows that lie on workers to workers."""
-    if not callable(getattr(executor, "submit", None)):
-        raise ConfigError(
-            "executor must have a method submit, as pools of threads or processes and the client "
-            f"of Dask have, got {type(executor).__name__}.",
-            key="executor",
-            value=executor,
-        )
-    if data.partitions is not None:
-        raise ConfigError(
-            "the rows lie on workers of Dask, which go through them model by model; leave executor "
-            "out.",
-            key="executor",
-        )
 
 
 def _finish_elsewhere(
@@ -308,7 +287,7 @@ def _finished_alone(data: Dataset, spec: MixtureSpec, plan: _Plan) -> Parts:
 def _finish(parts: Parts, data: Dataset, spec: MixtureSpec, plan: _Plan) -> None:
     """Fit one model, draw from it, and add all that follows to the parts."""
     with parts.attempt(spec, "the maximum likelihood fit"):
-        parts.fits[spec] = fit_em(data, spec, seed=plan.seed)
+        parts.fits[spec] = fit_em(data, spec, seed=plan.seed, engine=plan.options["engine"])
     seeds = integers(np.random.SeedSequence([plan.seed, spec.n_components]), 4)[1:]
     start = time.perf_counter()
     with one_blas_thread(), carrying(ByModel(parts.posteriors), plan.numbers.__getitem__):
@@ -324,7 +303,7 @@ def _sample(
     for_draws, for_evidence, for_refits = seeds
     cores, number = plan.options["cores"], plan.numbers[spec]
     with parts.attempt(spec, "sampling"):
-        view, verdict = _drawn(data, spec, seed=for_draws, **plan.options)
+        view, verdict = drawn(data, spec, seed=for_draws, **plan.options)
         parts.posteriors[spec], parts.verdicts[spec] = view.tree, verdict
         logger.info("K = %s: sampled; modes and groups, WAIC and LOO follow", number)
         with parts.attempt(spec, "counting modes and groups"):
@@ -338,60 +317,8 @@ def _sample(
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
-        parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
+        parts.verdicts[spec] = verdict = with_evidence(verdict, parts.evidences[spec])
         tree = with_attributes(view.tree, verdict=verdict.to_dict())
         if not plan.log_likelihood:
             tree = tree.drop_nodes("log_likelihood", errors="ignore")
         parts.posteriors[spec] = tree
-
-
-def _drawn(
-    data: Dataset, spec: MixtureSpec, *, kept: KeptPosteriors | None, **options: Any
-) -> tuple[Draws, Diagnosis]:
-    """Return the draws that are kept of this model, or make them and keep them."""
-    if kept is None:
-        return _sample_until_good(data, spec, **options)
-    tree = kept.taken(spec)
-    if tree is None:
-        tree = kept.keep(spec, _sample_until_good(data, spec, **options)[0].tree)
-    view = Draws(tree)
-    try:
-        return view, diagnose(view)
-    except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
-
-
-def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
-    """Return the verdict with what is found where two independent evidences contradict."""
-    sentence = evidences.contradiction
-    if sentence is None:
-        return verdict
-    return verdict.with_finding(Finding(RunStatus.MODES_LEFT_OUT, sentence))
-
-
-def _sample_until_good(
-    data: Dataset, spec: MixtureSpec, draws: int, limit: int, seed: int, **options: Any
-) -> tuple[Draws, Diagnosis]:
-    """Sample, and while the verdict is bad go on from the run, each time twice as long."""
-    view = Draws(sample(data, spec, draws=draws, seed=seed, **options))
-    longer, seeds = draws, np.random.SeedSequence(seed)
-    try:
-        while not (verdict := diagnose(view)).ok and longer <= limit:
-            anew = verdict.more_draws_help and attribute(view.tree, IMPORTANCE) is not None
-            if is_streamed(data) and not anew:
-                break
-            status = verdict.status.value
-            logger.info("K = %d: %s; %d more draws", spec.n_components, status, longer)
-            try:
-                again = integer(seeds.spawn(1)[0])
-                if anew:
-                    view = Draws(sample(data, spec, draws=2 * longer, seed=again, **options))
-                else:
-                    view = Draws(extend(view, longer, seed=again))
-            except SamplingError as error:
-                logger.info("K = %d stays as it is: %s", spec.n_components, error)
-                break
-            longer *= 2
-    except KeyboardInterrupt as stop:
-        raise SamplingInterrupted("interrupted after sampling.", partial=view.tree) from stop
-    return view, verdict

@@ -17,7 +17,7 @@ __all__ = ["Robustness", "robustness"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Robustness:
-    """What the answer of a comparison hangs on.
+    """What the answer of a comparison depends on.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def robustness(
     cores: int | None = None,
     progress: bool = False,
 ) -> Robustness:
-    """Ask what the answer hangs on: `sensitivity`, `coarsened` and `probability_by_rows` at once.
+    """Study what the answer depends on: `sensitivity`, `coarsened`, `probability_by_rows` in one.
 
     It takes several times as long as the comparison.
 

@@ -14,6 +14,8 @@ from bayesgmm.arguments import (
     seed_of,
 )
 from bayesgmm.comparison._compare import compare
+from bayesgmm.comparison.estimates_under import estimates_under
+from bayesgmm.comparison.matching import usable
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.reweighting import reweighted, reweighted_elpds
@@ -31,6 +33,7 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.progress import steps
+from bayesgmm.typing import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +62,9 @@ class Sensitivity:
         these serve, of a row left out under them that they do not; NaN in the first row.
     runs : pandas.DataFrame of bool
         Whether a model was sampled anew for a setting, since the draws did not reach it.
+    estimates : pandas.DataFrame
+        Of weights, means and scales of the clusters: columns mean, sd, mcse, data units; index
+        (setting, model, quantity). Left out where clusters cannot be told one by one.
     note : str
         Which choices hold under all settings, and which change where.
 
@@ -77,6 +83,7 @@ class Sensitivity:
     errors: "pd.DataFrame"
     pareto_k: "pd.DataFrame"
     runs: "pd.DataFrame"
+    estimates: "pd.DataFrame"
     note: str
 
     def __repr__(self) -> str:
@@ -93,6 +100,7 @@ class _Read(NamedTuple):
     comparison: Comparison
     k_hats: dict[MixtureSpec, float]
     sampled: frozenset[MixtureSpec]
+    estimates: dict[MixtureSpec, "pd.DataFrame"]
 
 
 class _Study(NamedTuple):
@@ -122,7 +130,7 @@ def sensitivity(
     cores: int | None = None,
     progress: bool = False,
 ) -> Sensitivity:
-    """Read a comparison again under other priors, and another recording error.
+    """Read a comparison and its estimates again under other priors, and another recording error.
 
     One number is changed at a time. The draws are weighed by what they have under the other
     setting; where the Pareto k of these weights, or of those of a row left out under them, is above
@@ -181,7 +189,8 @@ def sensitivity(
     values = {name: _positive(name, value) for name, value in asked.items()}
     views = {spec: Draws(tree) for spec, tree in comparison.posteriors.items()}
     study = _Study(comparison, views, sample_anew, seed, cores)
-    found = {_OWN: _Read(comparison, {}, frozenset())}
+    told = {spec: estimates_under(view) for spec, view in views.items() if usable(comparison, spec)}
+    found = {_OWN: _Read(comparison, {}, frozenset(), told)}
     settings = settings_of(comparison.data, comparison.models, **values)
     for setting in steps(settings, "settings", progress):
         found[setting.name] = _under(study, setting)
@@ -199,6 +208,7 @@ def _under(study: _Study, setting: Setting) -> _Read:
     """Read the comparison under one setting."""
     comparison, parts = study.comparison, Parts()
     k_hats, far = dict[MixtureSpec, float](), list[MixtureSpec]()
+    estimates = dict[MixtureSpec, "pd.DataFrame"]()
     models = {spec: setting.changed(spec) for spec in comparison.models}
     for spec, other in models.items():
         parts.seconds[other] = 0.0
@@ -209,14 +219,19 @@ def _under(study: _Study, setting: Setting) -> _Read:
                 else comparison.fits[spec]
             )
         if spec in study.views:
-            k_hats[spec] = _reweigh(study, spec, other, parts)
+            k_hats[spec], log_weights = _reweigh(study, spec, other, parts)
             if k_hats[spec] > PARETO_K:
                 far.append(spec)
+            elif usable(comparison, spec):
+                estimates[spec] = estimates_under(study.views[spec], log_weights)
     logger.info("%s: K = %s not reached", setting.name, [s.n_components for s in far])
     sampled = far if study.sample_anew else []
     for spec in sampled:
         with parts.attempt(models[spec], "sampling anew"):
-            _sample(study, spec, models[spec], parts)
+            anew = _sample(study, spec, models[spec], parts)
+            if usable(comparison, spec) and usable(anew, models[spec]):
+                draws = Draws(anew.posteriors[models[spec]])
+                estimates[spec] = estimates_under(study.views[spec], other=draws)
     kept = tuple(models.values())
     read = Comparison(
         data=comparison.data,
@@ -229,22 +244,30 @@ def _under(study: _Study, setting: Setting) -> _Read:
         seed=study.seed,
         failures=ByModel(parts.failures),
     )
-    return _Read(read, k_hats, frozenset(sampled))
+    return _Read(read, k_hats, frozenset(sampled), estimates)
 
 
-def _reweigh(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) -> float:
-    """Add what the draws say under the other setting, where they reach it; return Pareto k."""
+def _reweigh(
+    study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts
+) -> tuple[float, Array]:
+    """Add what the draws say under the other setting, where they reach it.
+
+    Returns
+    -------
+    k_hat : float
+    log_weights : array of shape (sample,)
+    """
     comparison, view = study.comparison, study.views[spec]
     target = replace(view.target, resolved=resolve(other, comparison.data))
     found = reweighted(view, target)
     if found.k_hat > PARETO_K:
-        return found.k_hat
+        return found.k_hat, found.log_weights
     if all(spec in comparison.elpds[name] for name in BY_ELPD):
         held = {name: comparison.elpds[name][spec] for name in BY_ELPD}
         elpds = reweighted_elpds(view, target, found, held)
         k_hat = float(elpds["loo"].pareto_k.max())
         if k_hat > PARETO_K:
-            return k_hat
+            return k_hat, found.log_weights
         for name in BY_ELPD:
             parts.elpds[name][other] = elpds[name]
     parts.posteriors[other], parts.verdicts[other] = view.tree, comparison.verdicts[spec]
@@ -253,10 +276,10 @@ def _reweigh(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts)
         error = math.hypot(own.error, found.error)
         moved = replace(own, value=own.value + found.log_mean, error=error)
         parts.evidences[other] = _alone(moved)
-    return found.k_hat
+    return found.k_hat, found.log_weights
 
 
-def _sample(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) -> None:
+def _sample(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) -> Comparison:
     """Compare one model under the other setting as the comparison did, and take what is had."""
     row, view = study.row(spec), study.views[spec]
     sampler: Mapping[str, Any] = attribute(view.tree, "sampler") or {}
@@ -282,6 +305,7 @@ def _sample(study: _Study, spec: MixtureSpec, other: MixtureSpec, parts: Parts) 
             parts.elpds[name][other] = found.elpds[name][other]
     parts.posteriors[other], parts.verdicts[other] = found.posteriors[other], found.verdicts[other]
     parts.evidences[other] = _alone(_quoted(found.table.iloc[0], view.n_samples, study.seed))
+    return found
 
 
 def _quoted(row: "pd.Series", n_draws: int, seed: int) -> Evidence:
@@ -317,8 +341,24 @@ def _laid_out(found: Mapping[str, _Read]) -> Sensitivity:
             {n: [read.k_hats.get(spec, math.nan) for spec in own] for n, read in found.items()}
         ),
         runs=frame({n: [spec in read.sampled for spec in own] for n, read in found.items()}),
+        estimates=_estimates(found, dict(zip(own, columns, strict=True))),
         note=_note(chosen),
     )
+
+
+def _estimates(found: Mapping[str, _Read], names: Mapping[MixtureSpec, str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    each = {
+        (setting, names[spec]): table
+        for setting, read in found.items()
+        for spec, table in read.estimates.items()
+    }
+    index = ["setting", "model", "quantity"]
+    if not each:
+        empty = pd.MultiIndex.from_arrays([[], [], []], names=index)
+        return pd.DataFrame(columns=["mean", "sd", "mcse"], index=empty, dtype=float)
+    return pd.concat(each, names=index)
 
 
 def _choices(comparison: Comparison) -> dict[str, str]:

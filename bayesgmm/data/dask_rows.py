@@ -179,7 +179,9 @@ def dask_rows(collection: Any, columns: Sequence[str] | None) -> DaskRows:
         raise DataError("the collection has no rows.")
     sizes = DaskRows(parts, features, ignored, client).sizes
     held = [part for part, size in zip(parts, sizes, strict=True) if size]
-    return DaskRows(held, features, ignored, client)
+    rows = DaskRows(held, features, ignored, client)
+    rows.sizes = sizes[sizes > 0]
+    return rows
 
 
 def dask_parquet(path: str, columns: Sequence[str] | None) -> DaskRows:

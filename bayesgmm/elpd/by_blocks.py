@@ -5,9 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesgmm.arguments import check_instance
-from bayesgmm.data import Dataset, require_likelihood_of
-from bayesgmm.errors import ConfigError
+from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, with_noise
 from bayesgmm.likelihood.annotated_rows import rows_of as rows_with_annotations
 from bayesgmm.likelihood.distributed_rows import DistributedRows
@@ -16,11 +14,10 @@ from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.pareto import smoothed_rows
-from bayesgmm.posterior.tree import attribute
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
 
-__all__ = ["Pointwise", "pointwise_of", "require_its_rows"]
+__all__ = ["Pointwise", "pointwise_of"]
 
 _BLOCK_VALUES = 2**21
 _SMOOTHED_VALUES = 2**17
@@ -48,20 +45,6 @@ class Pointwise(NamedTuple):
     by_loo: Array
     pareto_k: Array
     weights: Array | None
-
-
-def require_its_rows(draws: Draws, rows: Any) -> Dataset:
-    """Return the rows of a posterior, given anew; a ConfigError where they are others."""
-    data: Dataset = check_instance("rows", rows, Dataset, "a Dataset")
-    facts = attribute(draws.tree, "data") or {}
-    if data.hash != facts.get("hash"):
-        raise ConfigError(
-            f"rows must be those that the posterior was sampled from: {facts.get('rows')} rows "
-            f"({str(facts.get('hash'))[:8]}), got {data.n_obs} rows ({data.hash[:8]}).",
-            key="rows",
-        )
-    require_likelihood_of(data.annotations, "WAIC and LOO")
-    return data
 
 
 def pointwise_of(

@@ -42,18 +42,20 @@ def loo_pit(draws: Draws, places: IntArray) -> Array:
     errors = np.zeros_like(values)
     if isinstance(table, AnnotatedRows) and table.errors is not None:
         errors = table.errors[places]
-    out = np.empty_like(values)
+    variances = np.einsum("skdd->skd", draws.parameters.normals.covariances)
+    deviations, out = np.sqrt(variances), np.empty_like(values)
     for row, (place, cells, its_errors) in enumerate(zip(places, values, errors, strict=True)):
         log_weights, _ = smoothed(-by_row[:, place], efficiency)
-        out[row] = np.exp(log_weights) @ _below(draws, cells, its_errors)
+        if its_errors.any():
+            deviations = np.sqrt(variances + its_errors**2)
+        out[row] = np.exp(log_weights) @ _below(draws, cells, deviations)
     return out
 
 
-def _below(draws: Draws, cells: Array, errors: Array) -> Array:
+def _below(draws: Draws, cells: Array, deviations: Array) -> Array:
     """Return the probability of less than each cell under each draw, (sample, feature)."""
     parameters = draws.parameters
     normals = parameters.normals
-    variances = np.einsum("skdd->skd", normals.covariances) + errors**2
-    standard = (cells - normals.means) / np.sqrt(variances)
+    standard = (cells - normals.means) / deviations
     below = ndtr(standard) if parameters.nu is None else stdtr(parameters.nu[:, :, None], standard)
     return np.einsum("sk,skd->sd", normals.weights, below)

@@ -12,11 +12,12 @@ from arviz_stats.utils import ELPDData, ELPDDataLOO
 from scipy.special import logsumexp
 
 from bayesgmm.advice import Advice, Option
-from bayesgmm.data import Dataset
-from bayesgmm.elpd.by_blocks import Pointwise, pointwise_of, require_its_rows
+from bayesgmm.data import Dataset, require_likelihood_of
+from bayesgmm.elpd.by_blocks import Pointwise, pointwise_of
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import PARETO_K, ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import require_its_rows
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
 from bayesgmm.runtime.keywords import keywords
@@ -125,11 +126,18 @@ def waic(posterior: xr.DataTree, rows: Dataset | None = None) -> WAIC:
     """
     if rows is not None:
         draws = Draws(posterior)
-        found = pointwise_of(draws, require_its_rows(draws, rows))
+        found = pointwise_of(draws, _with_likelihood(draws, rows))
         return waic_of(found, rows, draws.n_samples)
     values = _log_likelihood(posterior)
     samples = values.transpose("chain", "draw", "obs").values.reshape(-1, values.sizes["obs"])
     return _waic(*_predictive_and_variance(samples), len(samples), _coordinates(values))
+
+
+def _with_likelihood(draws: Draws, rows: Any) -> Dataset:
+    """Return the rows of a posterior, given anew, which have a likelihood."""
+    data = require_its_rows(draws, rows)
+    require_likelihood_of(data.annotations, "WAIC and LOO")
+    return data
 
 
 def waic_of(found: Pointwise, rows: Dataset, n_samples: int) -> WAIC:
@@ -215,7 +223,7 @@ def loo(posterior: xr.DataTree, rows: Dataset | None = None) -> Any:
     """
     if rows is not None:
         draws = Draws(posterior)
-        found = pointwise_of(draws, require_its_rows(draws, rows), efficiency_of(draws))
+        found = pointwise_of(draws, _with_likelihood(draws, rows), efficiency_of(draws))
         return loo_of(found, rows, draws.n_samples)
     relative = relative_efficiency(posterior)
     with warnings.catch_warnings():

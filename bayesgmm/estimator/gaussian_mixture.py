@@ -1,6 +1,7 @@
 """`GaussianMixture`: the point fits behind scikit-learn's interface."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,8 @@ from bayesgmm.arguments import check_count
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError, ConvergenceWarning
 from bayesgmm.estimator.refusals import check_fitted, check_parameters, check_rows, seed_from
-from bayesgmm.estimator.rows import fitted_data, new_rows, weights_of
+from bayesgmm.estimator.row_values import log_densities, most_probable, responsibilities
+from bayesgmm.estimator.rows import fitted_data, row_blocks, weights_of
 from bayesgmm.estimator.starting import given_start, starting_parameters
 from bayesgmm.estimator.telling import tell
 from bayesgmm.fit import FitStatus, PointFit, fit_em, fit_map
@@ -207,7 +209,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return tags
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Fit the mixture to rows X (obs, feature); y is ignored.
+        """Fit the mixture to rows X (obs, feature), or a `Dataset`; y is ignored.
 
         A row with the weight w counts as w rows; whole numbers for ``method="map"``.
         """
@@ -238,17 +240,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def predict(self, X: Any) -> IntArray:
         """Return the most probable cluster of each row: array of shape (obs,)."""
-        return self.predict_proba(X).argmax(axis=1)
+        return self._of_rows(X, most_probable)
 
     def predict_proba(self, X: Any) -> Array:
         """Return P(cluster | row): array of shape (obs, cluster)."""
-        draws, rows, dtype = self._draws_and_rows(X)
-        return draws.responsibilities(rows)[0].T.astype(dtype, copy=False)
+        return self._of_rows(X, responsibilities)
 
     def score_samples(self, X: Any) -> Array:
         """Return the log density of what is observed of each row, nats: array of shape (obs,)."""
-        draws, rows, dtype = self._draws_and_rows(X)
-        return draws.log_densities(rows)[0].astype(dtype, copy=False)
+        return self._of_rows(X, log_densities)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean log density of the rows, nats; each counts by its weight."""
@@ -359,13 +359,16 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         weights, means = (np.asarray(v, dtype=float) for v in (self.weights_, self.means_))
         return Parameters(weights / weights.sum(), means, scales, correlations, covariances)
 
-    def _draws_and_rows(self, X: Any) -> tuple[Draws, RowTable, Any]:
-        """Return the fit, the rows in float64, and the type of what is said of them."""
+    def _of_rows(self, X: Any, function: Callable[[Draws, RowTable, Any], Any]) -> Any:
+        """Return what a function of the fit says of rows, in their type, one after another."""
         check_fitted(self)
-        rows, given = new_rows(self, X)
         one_draw = self._parameters().at(None)
         draws = Draws.of(one_draw, tuple(map(str, range(self.n_features_in_))))
-        return draws, rows, np.result_type(given, self.means_.dtype)
+        found = [
+            function(draws, rows, np.result_type(given, self.means_.dtype))
+            for rows, given in row_blocks(self, X)
+        ]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _scored(self, criterion: str, X: Any, sample_weight: Any) -> tuple[float, float]:
         """Return the log likelihood, and the number of rows that count."""

@@ -1,5 +1,6 @@
 """Rows that the estimator is given, and how often each counts."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from bayesgmm.arguments import require_listed
 from bayesgmm.data import Dataset, as_dataset
 from bayesgmm.errors import DataError
 from bayesgmm.estimator.refusals import refused_as
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable
+from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, rows_of
+from bayesgmm.likelihood.rows import CHUNK, chunks_of
 from bayesgmm.limits import MAX_ABSOLUTE
 from bayesgmm.typing import Array
 
-__all__ = ["fitted_data", "new_rows", "weights_of"]
+__all__ = ["fitted_data", "row_blocks", "weights_of"]
 
 _DTYPES = (np.float64, np.float32)
 
@@ -22,8 +24,11 @@ _DTYPES = (np.float64, np.float32)
 def fitted_data(estimator: Any, X: Any, sample_weight: Any) -> tuple[Dataset, np.dtype]:
     """Return the data to fit and the type of what is said of them, once scikit-learn has checked.
 
-    Without missing cells and weights other than 1 they are a data set without annotations.
+    Without missing cells and weights other than 1 they are a data set without annotations. A data
+    set is taken as it is, wherever its rows lie.
     """
+    if isinstance(X, Dataset):
+        return _taken(estimator, X, sample_weight), np.dtype(np.float64)
     require_listed(X)
     with refused_as(DataError):
         values = validate_data(
@@ -50,7 +55,38 @@ def fitted_data(estimator: Any, X: Any, sample_weight: Any) -> tuple[Dataset, np
     return data, values.dtype
 
 
-def new_rows(estimator: Any, X: Any) -> tuple[RowTable, np.dtype]:
+def _taken(estimator: Any, data: Dataset, sample_weight: Any) -> Dataset:
+    if sample_weight is not None:
+        raise DataError(
+            "weights of a Dataset are those that it was made with; leave sample_weight out."
+        )
+    estimator.n_features_in_ = data.n_features
+    estimator.feature_names_in_ = np.array(data.features, dtype=object)
+    return data
+
+
+def row_blocks(estimator: Any, X: Any) -> Iterator[tuple[RowTable, np.dtype]]:
+    """Yield rows for a fitted estimator, and the type that they had: at once, or block by block.
+
+    Raises
+    ------
+    DataError
+        Where they are no rows of the features that it was fitted to.
+    """
+    if not isinstance(X, Dataset):
+        yield _new_rows(estimator, X)
+        return
+    names = list(getattr(estimator, "feature_names_in_", X.features))
+    if list(X.features) != names or X.n_features != estimator.n_features_in_:
+        raise DataError(
+            f"the rows have the features {', '.join(X.features):.200}, and the mixture was fitted "
+            f"to {', '.join(names):.200}."
+        )
+    for block in chunks_of(rows_of(X, estimator.n_components), CHUNK):
+        yield block, np.dtype(np.float64)
+
+
+def _new_rows(estimator: Any, X: Any) -> tuple[RowTable, np.dtype]:
     """Return rows in float64 for a fitted estimator, and the type that they had."""
     finite = _finite(estimator)
     require_listed(X)

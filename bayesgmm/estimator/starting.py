@@ -11,6 +11,8 @@ from bayesgmm.errors import ConfigError
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.multistart import SAMPLED_ROWS
 from bayesgmm.fit.starts import draw_start, draw_starts
+from bayesgmm.likelihood.annotated_rows import values_of
+from bayesgmm.likelihood.rows import rows_at
 from bayesgmm.model.components.compact import compact_shape, expand, inverse
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
@@ -98,14 +100,20 @@ def starting_parameters(
 
 def _sampled(data: Dataset, rng: np.random.Generator) -> Array:
     """Return rows, each as often as it counts, or so many of them, drawn by their weights."""
-    values, known = data.values, data.annotations
+    n_obs, known = data.n_obs, data.annotations
     if known is None or known.weights is None:
-        few = len(values) <= SAMPLED_ROWS
-        return values if few else values[rng.choice(len(values), SAMPLED_ROWS, replace=False)]
-    weights = known.weights
-    if weights.sum() <= SAMPLED_ROWS and not (weights % 1.0).any():
-        return np.repeat(values, weights.astype(np.int64), axis=0)
-    return values[rng.choice(len(values), SAMPLED_ROWS, p=weights / weights.sum())]
+        few = n_obs <= SAMPLED_ROWS
+        places = np.arange(n_obs) if few else rng.choice(n_obs, SAMPLED_ROWS, replace=False)
+    elif known.weights.sum() <= SAMPLED_ROWS and not (known.weights % 1.0).any():
+        places = np.repeat(np.arange(n_obs), known.weights.astype(np.int64))
+    else:
+        places = rng.choice(n_obs, SAMPLED_ROWS, p=known.weights / known.weights.sum())
+    if data.in_memory:
+        return np.asarray(data.values[places])
+    order = np.argsort(places, kind="stable")
+    rows = np.empty((len(places), data.n_features))
+    rows[order] = values_of(rows_at(data, places[order]))
+    return rows
 
 
 def _checked(name: str, value: Any, shape: tuple[int, ...]) -> Array | None:

@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 
 from bayesgmm.arguments import check_count, seed_of
-from bayesgmm.data import dataset_again
+from bayesgmm.data import Dataset, dataset_again
 from bayesgmm.errors import ConfigError, DataWarning, SamplingError
 from bayesgmm.evidence.bridge import log_ratios
+from bayesgmm.evidence.drawn_anew import drawn_anew
 from bayesgmm.evidence.missed_modes import missed_modes
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
 from bayesgmm.labels import relabel
@@ -21,6 +22,7 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.sweeps import sweep
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
+from bayesgmm.posterior.kept_rows import keeps_some_only, require_its_rows
 from bayesgmm.posterior.observed import annotations_in
 from bayesgmm.posterior.tree import attribute, with_attributes
 from bayesgmm.runtime.keywords import keywords
@@ -51,7 +53,11 @@ _MODES_APART = 10.0  # a mode's part of them is at least a tenth of an equal one
 
 @keywords()
 def extend(
-    posterior: Posterior, draws: int | None = None, *, seed: int | None = None
+    posterior: Posterior,
+    draws: int | None = None,
+    *,
+    seed: int | None = None,
+    rows: Dataset | None = None,
 ) -> xr.DataTree:
     """Go on from the last draws of a run with moves that cross between its modes.
 
@@ -71,6 +77,9 @@ def extend(
         Of each chain; as many as the run has by default.
     seed : int, optional
         Drawn when None; stored either way.
+    rows : Dataset, optional
+        The rows that it was sampled from, where the result keeps some of many only: new proposals
+        are then made at the modes that it holds, and nothing is searched for again.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def extend(
     Raises
     ------
     ConfigError
-        For the draws of a user's own model, or a wrong number of draws.
+        For the draws of a user's own model, a wrong number of draws, or other rows.
     SamplingError
         When a chain is not finite, or the draws span fewer dimensions than the posterior has.
 
@@ -113,6 +122,11 @@ def extend(
             "sample it again with more draws: sample(data, model=model, draws=...).",
             group="posterior",
         )
+    if rows is not None:
+        require_its_rows(view, rows)
+        if keeps_some_only(view):
+            n_draws = view.shape[1] if draws is None else check_count("draws", draws)
+            return drawn_anew(view, rows, n_draws, seed_of(seed))
     target, run = view.target, view.coordinates
     modes = modes_of(view.tree, target)
     draws = run.shape[1] if draws is None else check_count("draws", draws)

@@ -38,7 +38,7 @@ class Runs(NamedTuple):
     n_rows : int
         Rows, by their weights.
     doubtful : tuple of int
-        The K whose draws have a bad verdict.
+        The K whose draws did not pass the convergence checks.
     """
 
     occupancies: dict[int, Occupancy]

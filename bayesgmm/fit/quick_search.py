@@ -181,7 +181,7 @@ class _Search:
             self._not_below(cell)
         doubted = [(cell, rest) for cell, rest in zip(cells, left, strict=True) if cell.is_doubtful]
         if doubted:
-            self._climb(*map(list, zip(*doubted, strict=True)), _ALL, 0)
+            self._climb([cell for cell, _ in doubted], [rest for _, rest in doubted], _ALL, 0)
 
     def _climb(
         self, cells: list[Cell], starts: list[Sums], n_always: int, n_best: int

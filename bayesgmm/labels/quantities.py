@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import entr
@@ -14,6 +15,7 @@ from bayesgmm.model.components.loadings import agreement, aligned, turned_toward
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import n_rows_of, with_kept_rows
+from bayesgmm.posterior.mcmc_error import ChainStatistics, chain_statistics
 from bayesgmm.posterior.tree import check_posterior
 from bayesgmm.typing import Array
 
@@ -47,6 +49,20 @@ class Quantity:
     correlation: bool = False
     features: tuple[str, ...] = ()
     factor: int | None = None
+
+    @cached_property
+    def statistics(self) -> ChainStatistics:
+        """How well the draws determine it."""
+        return chain_statistics(self.values)
+
+    @property
+    def judged(self) -> ChainStatistics:
+        """As `statistics`; of a correlation on the scale of artanh."""
+        return self._on_artanh if self.correlation else self.statistics
+
+    @cached_property
+    def _on_artanh(self) -> ChainStatistics:
+        return chain_statistics(np.arctanh(self.values))
 
     @property
     def kind(self) -> str:

@@ -1,6 +1,7 @@
 """Log densities of many points: few readings of many rows, shared out among threads."""
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,12 +10,34 @@ from bayesgmm.likelihood.compiled.draws import terms_without_rows
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.kernels import BLOCK
 from bayesgmm.runtime.parallel import in_threads
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, BoolArray
 
-__all__ = ["ROWS_A_TASK", "batched_log_likelihoods", "densities_of_points"]
+__all__ = [
+    "ROWS_A_TASK",
+    "Components",
+    "batched_log_likelihoods",
+    "components_at",
+    "densities_of_points",
+    "summed_log_likelihoods",
+]
 
 ROWS_A_TASK = 32 * BLOCK  # fixed, so that sums do not depend on the threads
 _POINTS_A_BATCH = 64
+
+
+class Components(NamedTuple):
+    """Gaussians at points, as `bayesgmm.likelihood.compiled.kernels` takes them.
+
+    Parameters
+    ----------
+    whitening : array of shape (point, cluster, feature, feature)
+    shift : array of shape (point, cluster, feature)
+    constant : array of shape (point, cluster)
+    """
+
+    whitening: Array
+    shift: Array
+    constant: Array
 
 
 def densities_of_points(
@@ -93,11 +116,31 @@ def batched_log_likelihoods(
     array of shape (point,)
         -inf where a covariance is singular.
     """
+    components, regular = components_at(points, flat, shape)
+    out = summed_log_likelihoods(components, flat, n_rows, cores)
+    return np.where(regular, out, -np.inf)
+
+
+def components_at(
+    points: Array, flat: Array, shape: tuple[int, int]
+) -> tuple[Components, BoolArray]:
+    """Return the Gaussians at each point, and at which points no covariance is singular."""
     n_points, (n_clusters, n_features) = len(points), shape
     whitening = np.empty((n_points, n_clusters, n_features, n_features))
     shift, constant = np.empty((n_points, n_clusters, n_features)), np.empty((n_points, n_clusters))
-    regular, n_blocks = np.empty(n_points), -(-n_rows // BLOCK)
+    regular = np.empty(n_points)
     whiten_points(points, flat, whitening, shift, constant, regular)
+    return Components(whitening, shift, constant), regular > 0.0
+
+
+def summed_log_likelihoods(
+    components: Components, flat: Array, n_rows: int, cores: int | None = None
+) -> Array:
+    """Return the log likelihood of all rows of a problem at each of the points: (point,), nats.
+
+    Of a mixture of these components, which may be some of the problem's.
+    """
+    n_points, n_blocks = len(components.constant), -(-n_rows // BLOCK)
     tasks = [
         (start, block)
         for start in range(0, n_points, _POINTS_A_BATCH)
@@ -108,12 +151,12 @@ def batched_log_likelihoods(
         start, block = task
         part = slice(start, start + _POINTS_A_BATCH)
         last = min(block + ROWS_A_TASK // BLOCK, n_blocks)
-        sums = np.zeros(len(points[part]))
-        components = whitening[part], shift[part], constant[part]
-        add_log_likelihoods(flat, block, last, *components, sums)
+        whitening, shift, constant = (each[part] for each in components)
+        sums = np.zeros(len(constant))
+        add_log_likelihoods(flat, block, last, whitening, shift, constant, sums)
         return sums
 
     out = np.zeros(n_points)
     for (start, _), sums in zip(tasks, in_threads(add, tasks, cores=cores), strict=True):
         out[start : start + _POINTS_A_BATCH] += sums
-    return np.where(regular > 0.0, out, -np.inf)
+    return out

@@ -71,17 +71,17 @@ class DistributedRows(Rows):
 
 
 def _moments_of(values: Array, resolved: ResolvedSpec, point: Array) -> Moments:
-    return Rows(resolved, values, 1).moments(point)
+    return Rows(resolved, values, 1, hold=False).moments(point)
 
 
 def _certainty_of(values: Array, resolved: ResolvedSpec, point: Array) -> float:
-    return Rows(resolved, values, 1).log_certainty(point)
+    return Rows(resolved, values, 1, hold=False).log_certainty(point)
 
 
 def _results_of(
     values: Array, resolved: ResolvedSpec, task: Any, arguments: tuple[Any, ...], size: int
 ) -> list[Any]:
-    return list(Rows(resolved, values, 1).each(task, *arguments, size=size))
+    return list(Rows(resolved, values, 1, hold=False).each(task, *arguments, size=size))
 
 
 def rows_for(resolved: ResolvedSpec, data: Dataset) -> Rows:

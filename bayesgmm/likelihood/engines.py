@@ -16,7 +16,7 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.typing import Engine
 
-__all__ = ["ENGINES", "check_engine", "posterior_by", "rows_by"]
+__all__ = ["ENGINES", "check_engine", "posterior_by", "require_batches", "rows_by"]
 
 ENGINES: tuple[Engine, ...] = ("compiled", "jax")
 
@@ -39,6 +39,27 @@ def check_engine(engine: Engine, data: Dataset, spec: MixtureSpec) -> Engine:
         sentence = Advice(Option("engine", "jax"), f" does not take {why}; pass ", _compiled(), ".")
         raise ConfigError(sentence, key="engine", value=engine)
     return engine
+
+
+def require_batches(engine: Engine, method: str) -> None:
+    """Refuse another engine than ours for draws that are not evaluated in batches.
+
+    Raises
+    ------
+    ConfigError
+    """
+    check_one_of("engine", engine, ENGINES)
+    if engine != "compiled" and method != "importance":
+        raise ConfigError(
+            Advice(
+                Option("engine", engine),
+                " evaluates batches of draws, which importance sampling alone makes; pass ",
+                Option("method", "importance"),
+                ".",
+            ),
+            key="engine",
+            value=engine,
+        )
 
 
 def _compiled() -> Option:

@@ -93,12 +93,19 @@ class Rows:
     data : Dataset, AnnotatedRows or array of shape (obs, feature), data units
     n_threads : int or None
         None is the number of processors. The sums do not depend on it.
+    hold : bool
+        False lays nothing out beforehand, which a single pass would not repay.
     """
 
     cores: int | None = None  # threads of a task; None where the caller may say
 
     def __init__(
-        self, resolved: ResolvedSpec, data: Dataset | RowTable, n_threads: int | None = None
+        self,
+        resolved: ResolvedSpec,
+        data: Dataset | RowTable,
+        n_threads: int | None = None,
+        *,
+        hold: bool = True,
     ) -> None:
         if isinstance(data, Dataset):
             data = rows_of(data, resolved.n_components)
@@ -110,7 +117,7 @@ class Rows:
         self._threads = Threads(n_threads)
         self._picked = None if isinstance(data, Dataset) else picked_in(data, resolved)
         self._held: list[Layout] | None = None
-        if 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
+        if hold and 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
             self._held = [self._laid_out(chunk) for chunk in self.chunks()]
 
     def _set_size(self, resolved: ResolvedSpec) -> None:

@@ -8,6 +8,11 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import RowTable, table_of
+from bayesgmm.likelihood.certain_rows import (
+    PointGroup,
+    log_likelihoods_by_group,
+    near_one_another,
+)
 from bayesgmm.likelihood.compiled.draws import terms_without_rows
 from bayesgmm.likelihood.distributed_rows import rows_for
 from bayesgmm.likelihood.log_posterior import Evaluation, LogPosterior
@@ -19,6 +24,7 @@ from bayesgmm.typing import Array, IntArray
 __all__ = [
     "StreamedPosterior",
     "held_posterior",
+    "in_chunks",
     "is_streamed",
     "n_kept",
     "posterior_of",
@@ -94,7 +100,10 @@ class StreamedPosterior(LogPosterior):
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
         without = terms_without_rows(flat_points, self.flat)[:, 1:].sum(axis=1)
         total, done, cores = np.zeros(len(flat_points)), 0, self.stream.cores or cores
-        sums = self.stream.each(_log_likelihoods, self.resolved, flat_points, without, cores)
+        groups = near_one_another(flat_points, self)
+        sums = self.stream.each(
+            _log_likelihoods, self.resolved, flat_points, without, cores, groups
+        )
         with np.errstate(invalid="ignore"):  # where there is no density at all
             for n_rows, part in sums:
                 total += part
@@ -132,11 +141,19 @@ class StreamedPosterior(LogPosterior):
 
 
 def _log_likelihoods(
-    chunk: RowTable, resolved: ResolvedSpec, points: Array, without: Array, cores: int | None
+    chunk: RowTable,
+    resolved: ResolvedSpec,
+    points: Array,
+    without: Array,
+    cores: int | None,
+    groups: list[PointGroup],
 ) -> tuple[int, Array]:
     """Return the number of rows, and their log likelihood at points, given all else there."""
+    target = LogPosterior(resolved, chunk)
+    if groups and isinstance(target.rows, np.ndarray):
+        return len(chunk), log_likelihoods_by_group(groups, points, target, cores)
     with np.errstate(invalid="ignore"):
-        found = LogPosterior(resolved, chunk).log_densities(points, cores=cores) - without
+        found = target.log_densities(points, cores=cores) - without
     return len(chunk), found
 
 
@@ -160,6 +177,14 @@ def held_posterior(target: LogPosterior) -> LogPosterior:
     if not isinstance(target, StreamedPosterior):
         return target
     return LogPosterior(target.resolved, target.rows_at(np.arange(target.n_rows)))
+
+
+def in_chunks(target: LogPosterior) -> LogPosterior:
+    """Return the same log posterior of rows in memory, which threads go through where many."""
+    if target.n_rows <= MANY_ROWS:
+        return target
+    none = np.empty((0, target.resolved.n_features))
+    return StreamedPosterior(target.resolved, none, Rows(target.resolved, target.rows))
 
 
 def posterior_of(resolved: ResolvedSpec, data: Dataset) -> LogPosterior:

@@ -1,4 +1,4 @@
-"""Pictures of fits and posteriors: one function each, that returns a `Plot`."""
+"""Plots of fits and posteriors: one function each, that returns a `Plot`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Pictures of who belongs where: membership probabilities and co-clustering."""
+"""Plots of who belongs where: membership probabilities and co-clustering."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

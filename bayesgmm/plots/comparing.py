@@ -1,4 +1,4 @@
-"""Pictures of the comparison of numbers of components."""
+"""Plots of the comparison of numbers of components."""
 
 import re
 from collections.abc import Sequence
@@ -19,11 +19,12 @@ from bayesgmm.plots.look import Size, asked_look, new_axes, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, entitle, finish, ink, paper
 from bayesgmm.runtime.keywords import keywords
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, BoolArray
 
 __all__ = ["criteria", "pareto_k"]
 
 _TOLD = 1e-3  # lower bars cannot be seen, nor their errors
+_MOST_DOTS = 100_000
 
 
 @keywords()
@@ -261,7 +262,8 @@ def pareto_k(
     Returns
     -------
     Plot
-        The six rows with the highest k above 0.7 carry their number, from 0.
+        The six rows with the highest k above 0.7 carry their number, from 0. Of more than 100,000
+        rows it is a histogram, and the legend names those six.
 
     References
     ----------
@@ -279,6 +281,8 @@ def pareto_k(
     values = np.asarray(elpd.pareto_k, dtype=float).ravel()
     high = values > PARETO_K
     ax = new_axes(7.0, 3.6)
+    if len(values) > _MOST_DOTS:
+        return _histogram_of_k(ax, values, high)
     rows = np.arange(len(values))
     many = len(values) > 1000
     ax.plot(
@@ -305,6 +309,32 @@ def pareto_k(
         title="Pareto k of each row in leave-one-out cross-validation",
         x="row, from 0",
         y="Pareto k (no unit)",
+        legend="beside",
+    )
+    return plotted(ax)
+
+
+def _histogram_of_k(ax: Axes, values: Array, high: BoolArray) -> Plot:
+    """Draw how many rows have which Pareto k, and name those with the highest above the limit."""
+    edges = np.histogram_bin_edges(values[np.isfinite(values)], bins=60).tolist()
+    finite = np.clip(values, edges[0], edges[-1])
+    ax.hist(
+        finite[~high], edges, log=True, color=colour_at(0),
+        label=f"k ≤ {PARETO_K}: {plural(int((~high).sum()), 'row')}",
+    )  # fmt: skip
+    worst = np.argsort(-values, kind="stable")[: min(6, int(high.sum()))]
+    named = f", highest in row{'s' if len(worst) > 1 else ''} {', '.join(map(str, worst))}"
+    ax.hist(
+        finite[high], edges, log=True, color=colour_at(1),
+        label=f"k > {PARETO_K}, unreliable: {plural(int(high.sum()), 'row')}"
+        + (named if len(worst) else ""),
+    )  # fmt: skip
+    ax.axvline(PARETO_K, color=ink(), lw=0.9, ls="--")
+    finish(
+        ax,
+        title="Pareto k of the rows in leave-one-out cross-validation",
+        x="Pareto k (no unit)",
+        y="rows",
         legend="beside",
     )
     return plotted(ax)

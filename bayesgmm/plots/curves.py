@@ -17,7 +17,7 @@ from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import with_kept_rows
-from bayesgmm.prediction._density_grid import density_grid
+from bayesgmm.prediction._density_grid import density_grid, mean_density
 from bayesgmm.prediction.draws import draws_of, table_for
 from bayesgmm.typing import Array, IntArray
 
@@ -136,6 +136,11 @@ class Shown:
             limits=[self.limits(place) for place in places],
             prob=prob,
         )
+
+    def surface(self, places: Sequence[int], size: int) -> tuple[Array, Array, Array]:
+        """Return x and y (size,) and the mean density (size, size) of two features."""
+        x, y = (np.linspace(*self.limits(place), size) for place in places)
+        return x, y, mean_density(self.draws.marginal(list(places)), (x, y))
 
 
 def to_show(source: Any, rows: Any = None, n_draws: int = _DRAWS) -> Shown:

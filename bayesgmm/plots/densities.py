@@ -181,7 +181,7 @@ def density_2d(
     if components:
         draw_ellipses(ax, mixture, pair, _ELLIPSES)
     handles = [
-        Line2D([], [], color=ink(), lw=1.0, label="50, 80, 95 % of the density"),
+        Line2D([], [], color=ink(), lw=1.0, label="50, 80, 95 % probability"),
         *cluster_handles(mixture, components),
     ]
     if mixture.rows is not None:
@@ -305,7 +305,7 @@ def _told_of_panels(rows: RowTable | None) -> str:
 
 def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool, told: str) -> None:
     handles = [
-        Line2D([], [], color=ink(), lw=1.0, label="density; 50, 80, 95 % of it"),
+        Line2D([], [], color=ink(), lw=1.0, label="50, 80, 95 % probability"),
         *cluster_handles(mixture, components and len(mixture.parts) > 1),
         Line2D(
             [], [], marker="o", ls="", color=ink(0.46), ms=4, label=_told_of_panels(mixture.rows)

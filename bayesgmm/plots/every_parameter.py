@@ -10,7 +10,15 @@ from bayesgmm.labels import Quantity
 from bayesgmm.plots.curves import evenly
 from bayesgmm.plots.look import asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
-from bayesgmm.plots.theme import colour_at, entitle, finish, ink, predicted, printable
+from bayesgmm.plots.theme import (
+    colour_at,
+    entitle,
+    entitle_panel,
+    finish,
+    ink,
+    predicted,
+    printable,
+)
 
 __all__ = ["every_trace", "panels_of"]
 
@@ -61,7 +69,7 @@ def _draw_trace(ax: Axes, quantity: Quantity) -> None:
     n_chains, n_draws = quantity.values.shape
     chosen = evenly(n_draws, _SHOWN)
     x = (np.arange(n_chains)[:, None] * n_draws + chosen).ravel()
-    ax.plot(x, quantity.values[:, chosen].ravel(), lw=0.5, color=_colour(quantity), rasterized=True)
+    ax.plot(x, quantity.values[:, chosen].ravel(), lw=0.5, color=_colour(quantity))
     for chain in range(1, n_chains):
         ax.axvline(chain * n_draws, color=ink(0.5), lw=0.5)
     ax.set_xlim(0, n_chains * n_draws)
@@ -70,8 +78,7 @@ def _draw_trace(ax: Axes, quantity: Quantity) -> None:
 
 def _finish(ax: Axes, name: str) -> None:
     finish(ax, legend=None)
-    size = asked_look().points(8)
-    ax.set_title(printable(name), fontsize=size, loc="left")
+    entitle_panel(ax, printable(name), asked_look().points(8))
     ax.tick_params(labelsize=asked_look().points(7))
 
 

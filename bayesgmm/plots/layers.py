@@ -164,10 +164,9 @@ def draw_rows(ax: Axes, mixture: Shown, pair: tuple[int, int], relative_size: fl
 
 def draw_contours(ax: Axes, mixture: Shown, pair: tuple[int, int], size: int) -> None:
     """Draw the contours of the density, on a grid of `size` points a side."""
-    grid = mixture.density(pair, size)
-    surface = grid["mean"].values
+    x, y, surface = mixture.surface(pair, size)
     ax.contour(
-        grid["x"], grid["y"], surface, levels=mass_levels(surface, _MASSES), colors=ink(),
+        x, y, surface, levels=mass_levels(surface, _MASSES), colors=ink(),
         linewidths=[0.7, 1.0, 1.3], alpha=0.8, zorder=3,
     )  # fmt: skip
     ax.set_xlim(mixture.limits(pair[0]))

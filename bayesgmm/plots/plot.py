@@ -83,6 +83,8 @@ class Plot:
         """Give the figure's memory back."""
         if self._held_by_pyplot():
             sys.modules["matplotlib.pyplot"].close(self.figure)
+        for ax in self.figure.axes:
+            ax.remove()  # to clear axes is to make them anew
         self.figure.clear()
 
     def _repr_png_(self) -> bytes | None:

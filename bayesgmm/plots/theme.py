@@ -24,6 +24,7 @@ __all__ = [
     "colour_at",
     "dash_at",
     "entitle",
+    "entitle_panel",
     "finish",
     "ink",
     "mark_at",
@@ -193,16 +194,22 @@ def finish(
     if title:
         size = look.points(10.5)
         room = 0.9 * width if look.narrow else width
-        ax.set_title(_wrapped(title, room, size), fontsize=size, loc="left", pad=look.points(8))
+        entitle_panel(ax, _wrapped(title, room, size), size, pad=look.points(8))
     size = look.points(9.5)
     ax.set_xlabel(_wrapped(x, 0.9 * width if look.narrow else width, size), fontsize=size)
     ax.set_ylabel(_wrapped(y, 0.8 * height if look.narrow else height, size), fontsize=size)
     ax.tick_params(labelsize=look.points(8.5))
     ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[:].set_in_layout(False)  # their ticks are measured with the labels
     shown = ax.get_legend_handles_labels()[0] if handles is None else list(handles)
     if look.legend and legend and shown:
         _put_legend(ax, shown, width, legend)
     return ax
+
+
+def entitle_panel(ax: Axes, text: str, size: float, **options: Any) -> None:
+    """Write the title of a panel, at a height that need not be looked for: no tick is above it."""
+    ax.set_title(text, fontsize=size, loc="left", y=1.0, **options)
 
 
 def _room(ax: Axes) -> tuple[float, float]:

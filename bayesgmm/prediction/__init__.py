@@ -10,7 +10,7 @@ from bayesgmm.prediction._hard_comparison import HardComparison, hard_comparison
 from bayesgmm.prediction._impute import Imputation, impute, true_values
 from bayesgmm.prediction._membership import membership, most_ambiguous, parts_of
 from bayesgmm.prediction._merge_components import MergedComponents, merge_components
-from bayesgmm.prediction._overlap import overlap, pair_overlaps
+from bayesgmm.prediction._overlap import overlap, overlaps, pair_overlaps
 from bayesgmm.prediction._partition import CredibleBall, Partition, partition
 from bayesgmm.prediction._simulate import posterior_predictive, simulate
 from bayesgmm.prediction._strays import strays
@@ -39,6 +39,7 @@ __all__ = [
     "merge_components",
     "most_ambiguous",
     "overlap",
+    "overlaps",
     "pair_overlaps",
     "partition",
     "parts_of",

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesgmm.limits import PAIRED_ROWS
 from bayesgmm.model.components import NOISE
+from bayesgmm.posterior.kept_rows import part_of_kept_rows
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of, names_for, table_for
 from bayesgmm.runtime.keywords import keywords
@@ -25,7 +27,8 @@ def coclustering(posterior: FitOrPosterior | Average, rows: Any = None) -> xr.Da
     ----------
     posterior : PointFit, xarray.DataTree or Average
     rows : table of shape (obs, feature), data units, optional
-        New rows or a part of the data; None takes the rows of the posterior.
+        New rows or a part of the data; None takes the rows of the posterior, or where it keeps
+        some of many 2,000 of these, which the coordinate obs names.
 
     Returns
     -------
@@ -50,6 +53,8 @@ def coclustering(posterior: FitOrPosterior | Average, rows: Any = None) -> xr.Da
     [[1.0, 0.0], [0.0, 1.0]]
     """
     draws = draws_of(posterior, labelled=False)
+    if rows is None:
+        draws = part_of_kept_rows(draws, PAIRED_ROWS)
     values = table_for(draws, rows)
     n_rows = len(values)
     require_bytes(

@@ -21,7 +21,7 @@ from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
 from bayesgmm.typing import Array
 
-__all__ = ["density_grid"]
+__all__ = ["density_grid", "mean_density"]
 
 REACH = 3.0
 MARGIN = 0.1
@@ -108,6 +108,37 @@ def density_grid(
     return xr.Dataset(variables, {**coords, "cluster": clusters}, {"prob": prob})
 
 
+def mean_density(draws: Draws, axes: Sequence[Array]) -> Array:
+    """Return the mean over the draws of the density of all their features on a grid.
+
+    Parameters
+    ----------
+    draws : Draws
+    axes : sequence of arrays, data units
+        One a feature; the last varies slowest.
+
+    Returns
+    -------
+    array
+        Of the shape of `numpy.meshgrid` of the axes.
+    """
+    grid = np.meshgrid(*axes)
+    rows = np.stack([axis.ravel() for axis in grid], axis=1)
+    mean = np.empty(len(rows))
+
+    def average(block: slice) -> None:
+        mean[block] = _mean_of(draws.log_densities(rows[block]))
+
+    draws.over_row_blocks(len(rows), average)
+    return mean.reshape(grid[0].shape)
+
+
+def _mean_of(logs: Array) -> Array:
+    """Return the mean over the draws of densities whose logs (sample, row) are given."""
+    mean: Array = np.exp(logsumexp(logs, axis=0)) / len(logs)
+    return mean
+
+
 def _names(features: str | Sequence[str] | None, available: tuple[str, ...]) -> list[str]:
     if features is None:
         return list(available[:2])
@@ -164,7 +195,7 @@ def _summary_at(draws: Draws, rows: Array, prob: float) -> tuple[Array, Array, A
 
     def summarise(block: slice) -> None:
         logs = draws.log_densities(rows[block])
-        mean[block] = np.exp(logsumexp(logs, axis=0)) / draws.n_samples
+        mean[block] = _mean_of(logs)
         shares = draws.responsibilities_by_row(rows[block])
         components[:, block] = np.einsum("rks,sr->kr", shares, np.exp(logs)) / draws.n_samples
         lower[block], upper[block] = np.exp(interval(np.ascontiguousarray(logs.T), prob))

@@ -1,6 +1,6 @@
 """How far apart the components of a mixture are, pair by pair."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import permutations
 
 import numpy as np
@@ -16,7 +16,7 @@ from bayesgmm.prediction.draws import FitOrPosterior, draws_of, interval
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array
 
-__all__ = ["overlap", "pair_overlaps"]
+__all__ = ["overlap", "overlaps", "pair_overlaps"]
 
 NODES = 1024
 DRAWS_PER_BLOCK = 100
@@ -61,11 +61,17 @@ def overlap(posterior: FitOrPosterior, prob: float = INTERVAL) -> xr.Dataset:
     >>> float(apart["misclassification"].sel(statistic="mean")[0, 1])
     0.0
     """
-    prob = check_prob(prob)
     draws = draws_of(posterior)
+    return overlaps(draws, pair_overlaps(draws), check_prob(prob))
+
+
+def overlaps(
+    draws: Draws, pairs: Iterable[tuple[int, int, Array, Array]], prob: float
+) -> xr.Dataset:
+    """Lay out what `pair_overlaps` yields as `overlap` does."""
     size = (3, draws.n_components, draws.n_components)
     affinity, mistaken = np.ones(size), np.full(size, np.nan)
-    for k, m, coefficient, probability in pair_overlaps(draws):
+    for k, m, coefficient, probability in pairs:
         affinity[:, k, m] = coefficient.mean(), *interval(coefficient, prob)
         mistaken[:, k, m] = probability.mean(), *interval(probability, prob)
     dims = ("statistic", "cluster", "cluster_bis")
@@ -111,14 +117,22 @@ def pair_overlaps(draws: Draws) -> Iterator[tuple[int, int, Array, Array]]:
 
 
 def _share_nearer(nodes: Array, moved: Array, offset: Array, threshold: Array) -> Array:
-    """Return the share of nodes z with (|z|^2 - |offset + moved z|^2) / 2 > threshold."""
-    own = (nodes**2).sum(axis=1)
+    """Return the share of nodes z with (|z|^2 - |offset + moved z|^2) / 2 > threshold.
+
+    For all draws together the left side is a product of matrices: of its coefficients as a
+    quadratic form in z, and of the products of entries of z.
+    """
+    i, j = np.triu_indices(nodes.shape[1])
+    turned = moved.transpose(0, 2, 1)
+    squared = (np.eye(nodes.shape[1]) - turned @ moved)[:, i, j] * np.where(i == j, 0.5, 1.0)
+    linear = -(turned @ offset[..., None])[..., 0]
+    coefficients = np.concatenate([squared, linear], axis=1)
+    terms = np.concatenate([nodes[:, i] * nodes[:, j], nodes], axis=1).T
+    above = threshold + 0.5 * (offset**2).sum(axis=1)
     share = np.empty(len(offset))
     for start in range(0, len(share), DRAWS_PER_BLOCK):
         part = slice(start, start + DRAWS_PER_BLOCK)
-        other = nodes @ moved[part].transpose(0, 2, 1) + offset[part, None, :]
-        gap = 0.5 * (own - np.einsum("snd,snd->sn", other, other))
-        share[part] = (gap > threshold[part, None]).mean(axis=1)
+        share[part] = (coefficients[part] @ terms > above[part, None]).mean(axis=1)
     return share
 
 

@@ -5,14 +5,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
 from bayesgmm.arguments import check_one_of, check_prob, seed_of
 from bayesgmm.cards import card
 from bayesgmm.likelihood.annotated_rows import RowTable, times_of, values_of
-from bayesgmm.limits import INTERVAL
+from bayesgmm.limits import INTERVAL, PAIRED_ROWS
 from bayesgmm.posterior.draws import Draws
+from bayesgmm.posterior.kept_rows import part_of_kept_rows
 from bayesgmm.prediction.averaged import Average
 from bayesgmm.prediction.draws import (
     FitOrPosterior,
@@ -163,7 +166,8 @@ def partition(
     loss : {"vi", "binder"}
         Variation of information or Binder's loss; Binder's favours small extra clusters.
     rows : table of shape (obs, feature), data units, optional
-        New rows or a part of the data; None takes the rows of the posterior.
+        New rows or a part of the data; None takes the rows of the posterior, or where it keeps
+        some of many 2,000 of these, those that `coclustering` takes and names.
     prob : float
         Probability of the credible ball.
     seed : int, optional
@@ -195,6 +199,8 @@ def partition(
     seed = seed_of(seed)
     for_samples, for_starts, for_orders = np.random.SeedSequence(seed).spawn(3)
     everything = draws_of(posterior, labelled=False)
+    if rows is None:
+        everything = part_of_kept_rows(everything, PAIRED_ROWS)
     table = table_for(everything, rows)
     draws = everything.thinned(MAX_SAMPLES)
     if draws.n_samples == 1:
@@ -279,10 +285,25 @@ def _starts(
         starts.append(sampled[firsts, s].astype(np.int64))
     if together is not None:
         apart = squareform(np.clip(1.0 - together, 0.0, 1.0), checks=False)
-        counts = range(1, min(n_components, n_rows) + 1)
         for method in ("average", "complete"):
-            starts.extend(cut_tree(linkage(apart, method), list(counts)).T.astype(np.int64))
+            tree = linkage(apart, method)
+            starts += [_cut(tree, count) for count in range(1, min(n_components, n_rows) + 1)]
     return [np.ascontiguousarray(start) for start in starts]
+
+
+def _cut(tree: Array, count: int) -> IntArray:
+    """Return `count` groups of rows, numbered from 0 in their order: the tree less its last joins.
+
+    As `scipy.cluster.hierarchy.cut_tree`, which is a loop of Python over the nodes.
+    """
+    n_rows = len(tree) + 1
+    joins = np.arange(n_rows - count)
+    joined = tree[joins, :2].astype(np.int64)
+    ends = joined.T.ravel(), np.tile(n_rows + joins, 2)
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(2 * n_rows - 1, 2 * n_rows - 1))
+    labels: IntArray = connected_components(graph, directed=False)[1][:n_rows]
+    _, first, labels = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[labels]
 
 
 def _credible_ball(

@@ -11,7 +11,8 @@ from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, times_of
 from bayesgmm.model.components import NOISE, Noise
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.tree import weights_in
+from bayesgmm.posterior.kept_rows import with_kept_rows
+from bayesgmm.posterior.tree import kept_rows, weights_in
 from bayesgmm.prediction.draws import FitOrPosterior, draws_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.runtime.memory import require_bytes
@@ -117,6 +118,8 @@ def posterior_predictive(
         With the group posterior_predictive: x (chain, draw, obs, feature), data units. Where rows
         have weights, it is x (chain, draw, copy, feature), with the row's name in the coordinate
         obs: a row whose weight is the whole number w stands for w rows, and has as many replicates.
+        Of many rows that were left in a file, observed_data and the replicates are those that the
+        result keeps.
 
     Raises
     ------
@@ -148,7 +151,7 @@ def posterior_predictive(
     check_count("n", n)
     place = None if feature is None else _place(feature, posterior)
     seed = seed_of(seed)
-    draws = draws_of(posterior)
+    draws = with_kept_rows(draws_of(posterior))
     n_chains, n_draws = draws.shape
     kept = min(max(n // n_chains, 1), n_draws)
     size = (n_chains, kept, int(times_of(draws.table).sum()), len(draws.features))
@@ -178,15 +181,16 @@ def posterior_predictive(
         },
         {"seed": seed},
     )
-    if place is not None:
-        return _of_one(draws.tree, group, position, place)
     tree = draws.tree.copy()
+    tree["observed_data"] = xr.DataTree(kept_rows(draws.tree))
+    if place is not None:
+        return _of_one(tree, group, position, place)
     tree["posterior_predictive"] = xr.DataTree(group)
     return tree
 
 
 def _place(feature: str, posterior: xr.DataTree | Draws) -> int:
-    draws = draws_of(posterior)
+    draws = with_kept_rows(draws_of(posterior))
     check_one_of("feature", feature, draws.features)
     if times_of(draws.table).max() > 1 or weights_in(draws.tree) is not None:
         raise ConfigError(

@@ -1,12 +1,12 @@
 """Memberships and densities of many rows, written to Parquet block by block."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesgmm.arguments import check_flag, check_instance, check_prob, path_of
 from bayesgmm.data import Dataset
@@ -89,11 +89,12 @@ def write_predictions(
     path = path_of(path, "path")
     check_writable(path, check_flag("overwrite", overwrite))
     blocks = blocks_of_rows(data, draws.features, draws.clusters, _BLOCK)
-    names = _names(data)
     with replacing(path, overwrite) as temporary:
-        writer = None
+        writer, start = None, 0
         for block in blocks:
-            found = membership(draws, block, prob).assign_coords(obs=next(names))
+            names = _names(data, start, start + len(block))
+            start += len(block)
+            found = membership(draws, block, prob).assign_coords(obs=names)
             table = membership_table(found).reset_index()
             for name, values in _densities(draws, block, prob).data_vars.items():
                 table[name] = values.values
@@ -106,11 +107,9 @@ def write_predictions(
     return path
 
 
-def _names(data: Dataset) -> Iterator[Any]:
-    for start in range(0, data.n_obs, _BLOCK):
-        stop = min(start + _BLOCK, data.n_obs)
-        labels = data.row_labels
-        yield np.arange(start, stop) if labels is None else np.array(labels[start:stop])
+def _names(data: Dataset, start: int, stop: int) -> NDArray[Any]:
+    labels = data.row_labels
+    return np.arange(start, stop) if labels is None else np.array(labels[start:stop])
 
 
 def _densities(draws: Any, block: Any, prob: float) -> xr.Dataset:

@@ -33,6 +33,7 @@ from bayesgmm.report.methods import methods
 from bayesgmm.report.model_words import model
 from bayesgmm.report.overview import data, verdict
 from bayesgmm.report.prior_checks import prior_checks
+from bayesgmm.report.references import bibliography
 from bayesgmm.report.reproduction import reproduction
 from bayesgmm.report.sampler_checks import sampler_checks
 from bayesgmm.report.separation import separation
@@ -64,6 +65,7 @@ def write_report(
     about: Mapping[str, Any] | None = None,
     robustness: Robustness | None = None,
     prob: float = INTERVAL,
+    references: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write a report that a reader can audit.
 
@@ -88,14 +90,17 @@ def write_report(
         and units (a mapping from column to unit). The report asks by name for what it needs and
         was not told. By default the result's own attribute ``about``.
     robustness : Robustness, optional
-        What the comparison's answer hangs on, as `bayesgmm.robustness` returns it: a section more.
+        What the comparison's answer depends on, as `bayesgmm.robustness` returns it: one more
+        section.
     prob : float
         Probability of the intervals, equal-tailed.
+    references : path, optional
+        A file for the sources behind the report as BibTeX, usually "references.bib".
 
     Returns
     -------
     pathlib.Path
-        The file.
+        The file of the report.
 
     Raises
     ------
@@ -125,9 +130,13 @@ def write_report(
         check_instance("title", title, str, "text")
     prob = check_prob(prob)
     check_writable(path, check_flag("overwrite", overwrite))
+    if references is not None:
+        check_writable(references, overwrite)
     with one_blas_thread():
         subject = subject_of(comparison_or_posterior, criterion, about, robustness, prob)
         document = _document(subject, title)
+        if references is not None:
+            write_text(references, bibliography(subject), overwrite)
     if format == "html":
         return write_text(path, _html(document), overwrite)
     final = Path(path)
@@ -200,7 +209,7 @@ def _address(picture: Picture) -> str:
 
 def _visible(value: Any) -> Any:
     """Make signs that do not print (controls, changes of direction) visible as escapes."""
-    if not isinstance(value, str) or isinstance(value, Markup):
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
     return "".join(
         c if c.isprintable() or c in ("\n", NO_BREAK) else f"\\u{ord(c):04x}" for c in value

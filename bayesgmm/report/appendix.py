@@ -6,7 +6,7 @@ from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.report.classification import classification_tables
 from bayesgmm.report.document import Block, Section
 from bayesgmm.report.pictures import picture
-from bayesgmm.report.precision import all_quantities, precision_table
+from bayesgmm.report.precision import precision_table
 from bayesgmm.report.subject import Subject
 
 __all__ = ["appendix"]
@@ -17,7 +17,7 @@ _MOST_LINES = 60
 
 def appendix(subject: Subject) -> Section:
     """Show traces, precision and autocorrelation of all parameters, and classifications."""
-    quantities = all_quantities(subject)
+    quantities = subject.quantities
     panels = panels_of(quantities)
     shown = _slowest(panels)
     rest = len(panels) - len(shown)

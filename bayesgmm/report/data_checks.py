@@ -13,6 +13,7 @@ from bayesgmm.report.document import Block, Section, Table
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
 from bayesgmm.summary.numbers import fixed, plain, significant
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["data_checks"]
 
@@ -118,20 +119,18 @@ def _least_predicted(subject: Subject) -> list[Block]:
         return []
     elpd = subject.elpd.elpd_i
     values, pareto = np.ravel(elpd.values), np.ravel(subject.elpd.pareto_k.values)
-    if subject.some_rows:
-        there = subject.draws.obs.astype(np.int64)
-        values, pareto = values[there], pareto[there]
     order = np.argsort(values, kind="stable")[:_LISTED]
-    cells, shown = values_of(subject.draws.table)[order], subject.features[:_FEATURES]
+    names, cells, shown = elpd["obs"].values[order], _cells_of(subject, order), subject.features
+    shown = shown[:_FEATURES]
     rows = tuple(
         (
-            str(subject.draws.obs[place]),
+            str(name),
             *("–" if np.isnan(cell) else plain(cell) for cell in row[: len(shown)]),
             fixed(values[place], 2),
             fixed(values[place] - values.mean(), 2),
             fixed(pareto[place], 2),
         )
-        for place, row in zip(order, cells, strict=True)
+        for place, name, row in zip(order, names, cells, strict=True)
     )
     named = "Rows are named by their labels." if subject.labelled else "Rows are counted from 0."
     caption = (
@@ -139,5 +138,17 @@ def _least_predicted(subject: Subject) -> list[Block]:
         "given all others, in nats, and the same less the mean over all rows. A Pareto k above "
         f"{PARETO_K} says that the density is unreliable. {named}"
     )
+    if subject.some_rows:
+        caption += " Values are shown of rows that the result keeps."
     header = ("row", *shown, "log density", "less the mean", "Pareto k")
     return [Table(caption, header, rows)]
+
+
+def _cells_of(subject: Subject, places: IntArray) -> Array:
+    """Return the values of some of all rows; NaN of those that the result does not keep."""
+    values = values_of(subject.draws.table)
+    if not subject.some_rows:
+        return values[places]
+    kept = subject.draws.obs.astype(np.int64)
+    found = np.minimum(np.searchsorted(kept, places), len(kept) - 1)
+    return np.where((kept[found] == places)[:, None], values[found], np.nan)

@@ -28,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Notice:
-    """What the reader must see first: a good or a bad verdict.
+    """What the reader must see first: a verdict, or warnings.
 
     Parameters
     ----------

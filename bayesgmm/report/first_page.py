@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesgmm.labels import Quantity, chain_statistics, cluster_quantities
+from bayesgmm.labels import Quantity
 from bayesgmm.plots.curves import to_show
 from bayesgmm.prediction import parts_of
 from bayesgmm.report.document import Block, Facts, Section, Table, Text
@@ -66,11 +66,7 @@ def _clusters(subject: Subject) -> Table:
     chosen = to_show(subject.draws).separating()[:most]
     shown = [subject.features[place] for place in sorted(chosen.tolist())]
     lines = {"share of the population": [_in_per_cent(subject, k) for k in range(n_clusters)]}
-    of_mean = {
-        (q.features[0], q.cluster): q
-        for q in cluster_quantities(subject.draws)
-        if q.kind == "means"
-    }
+    of_mean = {(q.features[0], q.cluster): q for q in subject.quantities if q.kind == "means"}
     for name in shown:
         heading = f"mean of {with_unit(name, subject)}"
         lines[heading] = [_with_interval(of_mean[name, k], subject) for k in range(n_clusters)]
@@ -103,7 +99,7 @@ def _in_per_cent(subject: Subject, k: int) -> str:
 def _with_interval(quantity: Quantity, subject: Subject) -> str:
     values = quantity.values
     low, high = np.quantile(values, subject.tails)
-    error = chain_statistics(values).mcse_mean
+    error = quantity.statistics.mcse_mean
     digits = Estimate(float(values.mean()), float(values.std()), error, {}).decimals
     return f"{fixed(values.mean(), digits)} ({fixed(low, digits)} to {fixed(high, digits)})"
 

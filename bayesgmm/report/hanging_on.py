@@ -1,8 +1,9 @@
-"""The section on what the answer hangs on, where the studies behind it were made."""
+"""The section on what the answer depends on, where the studies behind it were made."""
 
 import math
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from bayesgmm.comparison import Sensitivity
@@ -12,6 +13,7 @@ from bayesgmm.plots import over_alpha
 from bayesgmm.report.document import Block, Section, Table, Text
 from bayesgmm.report.pictures import picture
 from bayesgmm.report.subject import Subject
+from bayesgmm.summary.numbers import significant
 
 __all__ = ["hanging_on"]
 
@@ -37,6 +39,7 @@ def hanging_on(subject: Subject) -> Section | None:
         Text(found.sensitivity.note),
         _choices(found.sensitivity),
         _probabilities(found.sensitivity),
+        *_estimates(found.sensitivity, f"K = {subject.number}"),
         Text(_BY_ROWS),
         _rows(found.by_rows),
         picture(
@@ -76,6 +79,46 @@ def _probabilities(found: Sensitivity) -> Table:
         "its own, where the Pareto k of the weights is above 0.7."
     )
     return Table(caption, ("setting", *map(str, found.probabilities.columns)), rows, 0)
+
+
+def _estimates(found: Sensitivity, model: str) -> list[Block]:
+    """Set the clusters' estimates side by side under all settings, and say which moves most."""
+    if model not in found.estimates.index.get_level_values("model"):
+        return []
+    of_model = found.estimates.xs(model, level="model")
+    means = of_model["mean"].unstack("setting", sort=False)
+    settings, names = [str(name) for name in means.columns], [str(name) for name in means.index]
+    if len(settings) < 2:
+        return []
+    values = means.to_numpy(dtype=float)
+    own, sd = values[:, 0], of_model["sd"].to_numpy(dtype=float)[: len(values)]
+    moves = np.abs(values - own[:, None]) / sd[:, None]
+    rows = tuple(
+        (
+            name,
+            *(significant(own[q]), significant(sd[q])),
+            *(significant(values[q].min()), settings[values[q].argmin()]),
+            *(significant(values[q].max()), settings[values[q].argmax()]),
+            f"{moves[q].max():.2f}",
+        )
+        for q, name in enumerate(names)
+    )
+    missing = [str(name) for name in found.choices.index if name not in settings]
+    without = f" Not known, since no draws reach it: {', '.join(missing)}." if missing else ""
+    caption = (
+        f"Posterior means of weights, means and scales of {model} under the same settings, in data "
+        "units: as compared, the smallest and the largest. The last column is the largest move "
+        f"from the first, in posterior standard deviations.{without}"
+    )
+    header = (
+        "quantity", "as compared", "sd", "smallest", "under", "largest", "under", "move in sd",
+    )  # fmt: skip
+    q, place = np.unravel_index(moves.argmax(), moves.shape)
+    largest = (
+        f"Of the estimates of {model} the one that moves most is {names[q]}, by "
+        f"{moves.max():.2f} posterior standard deviations, under {settings[place]}."
+    )
+    return [Text(largest), Table(caption, header, rows, words=(4, 6))]
 
 
 def _probability(value: float, anew: bool) -> str:

@@ -30,7 +30,10 @@ def methods(subject: Subject) -> Section:
         ),
         Text("The methods used here are those of:"),
         *(Text(reference.text) for reference in references(subject)),
-        Text("On screen and in the file itself, the same follows as BibTeX."),
+        Text(
+            "The same as BibTeX: in references.bib beside this report, where `bayesgmm run` or "
+            "`compare` wrote it; on screen it follows."
+        ),
         Code(bibliography(subject).rstrip(), printed=False),
     ]
     return Section("methods", "Methods and references", tuple(blocks))

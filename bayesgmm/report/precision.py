@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from arviz_stats.base import array_stats
 
-from bayesgmm.labels import Quantity, chain_statistics, cluster_quantities, label_free_quantities
+from bayesgmm.labels import Quantity
 from bayesgmm.posterior.mcmc_error import r_hat
-from bayesgmm.prediction import most_ambiguous, pair_overlaps
+from bayesgmm.prediction import most_ambiguous
 from bayesgmm.report.document import Table
 from bayesgmm.report.subject import Subject
 from bayesgmm.summary.numbers import fixed, significant
 from bayesgmm.typing import Array
 
-__all__ = ["all_quantities", "bound_errors", "derived_quantities", "half_way", "precision_table"]
+__all__ = ["bound_errors", "derived_quantities", "half_way", "precision_table"]
 
 _ROWS = 3
 _LAG = 10
@@ -24,19 +24,13 @@ _FEWEST_DRAWS = 50  # of half a chain
 _LARGEST_OF_MANY = 3.0  # standard errors: the largest of some dozens of moves
 
 
-def all_quantities(subject: Subject) -> list[Quantity]:
-    """Return the parameters where clusters are named, and what no label touches."""
-    own = cluster_quantities(subject.draws) if subject.named else []
-    return [*own, *label_free_quantities(subject.draws, every_row=False)]
-
-
 def derived_quantities(subject: Subject) -> list[Quantity]:
     """Return overlaps of pairs of clusters and memberships of ambiguous rows, draw by draw."""
     draws, found = subject.draws, list[Quantity]()
     if subject.n_clusters < 2:
         return found
     names = [str(name) for name in draws.clusters]
-    for k, m, coefficient, missed in list(pair_overlaps(draws))[: 2 * _MOST_PAIRS]:
+    for k, m, coefficient, missed in subject.pairs[: 2 * _MOST_PAIRS]:
         if k < m:
             name = f"overlap of clusters {names[k]} and {names[m]}"
             found.append(Quantity(name, coefficient.reshape(draws.shape)))
@@ -63,9 +57,8 @@ def precision_table(caption: str, quantities: Sequence[Quantity], subject: Subje
 
 
 def _line(quantity: Quantity, tails: tuple[float, float]) -> tuple[str, ...]:
-    values = quantity.values
-    judged = chain_statistics(np.arctanh(values) if quantity.correlation else values)
-    error = chain_statistics(values).mcse_mean
+    values, judged = quantity.values, quantity.judged
+    error = quantity.statistics.mcse_mean
     lags = autocorrelation(values)
     return (
         quantity.name,
@@ -109,7 +102,7 @@ def half_way(subject: Subject) -> tuple[str, float, float, float] | None:
     if n_draws < _FEWEST_DRAWS:
         return None
     largest, r_hats, expected = ("", 0.0), list[float](), 0.0
-    for quantity in all_quantities(subject):
+    for quantity in subject.quantities:
         values, deviation = quantity.values, float(quantity.values.std())
         if deviation == 0.0:
             continue
@@ -118,7 +111,7 @@ def half_way(subject: Subject) -> tuple[str, float, float, float] | None:
         moved = float(np.abs(part - whole).max() / deviation)
         largest = max(largest, (quantity.name, moved), key=lambda pair: pair[1])
         r_hats.append(r_hat(half))
-        errors = [chain_statistics(values).mcse_mean, *bound_errors(values, subject.tails)]
+        errors = [quantity.statistics.mcse_mean, *bound_errors(values, subject.tails)]
         expected = max(expected, np.nanmax(errors) / deviation)
     if not r_hats:
         return None

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from bayesgmm.report.subject import Subject
 
-__all__ = ["Reference", "bibliography", "references"]
+__all__ = ["KNOWN", "Reference", "bibliography", "references"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Reference:
 _STATISTICAL = "Journal of the Royal Statistical Society B"
 _COMPUTING = "Statistics and Computing"
 _BAYESIAN = "Bayesian Analysis"
-_ALL = {
+KNOWN = {
     reference.key: reference
     for reference in (
         Reference("abrilpla2023", "Abril-Pla, O. and Andreani, V. and Carroll, C. and others", 2023,
@@ -77,6 +77,10 @@ _ALL = {
         Reference("fruehwirth2004", "Frühwirth-Schnatter, S.", 2004,
                   "Estimating marginal likelihoods for mixture and Markov switching models using "
                   "bridge sampling techniques", "The Econometrics Journal", "7:143-167"),
+        Reference("fruehwirth2021",
+                  "Frühwirth-Schnatter, S. and Malsiner-Walli, G. and Grün, B.", 2021,
+                  "Generalized mixtures of finite mixtures and telescoping sampling",
+                  _BAYESIAN, "16:1279-1307"),
         Reference("gelman1996", "Gelman, A. and Meng, X.-L. and Stern, H.", 1996,
                   "Posterior predictive assessment of model fitness via realized discrepancies",
                   "Statistica Sinica", "6:733-807"),
@@ -122,6 +126,10 @@ _ALL = {
                   "Vehtari, A. and Gelman, A. and Simpson, D. and Carpenter, B. and Bürkner, P.-C.",
                   2021, "Rank-normalization, folding, and localization: an improved R-hat for "
                   "assessing convergence of MCMC", _BAYESIAN, "16:667-718"),
+        Reference("vehtari2024",
+                  "Vehtari, A. and Simpson, D. and Gelman, A. and Yao, Y. and Gabry, J.", 2024,
+                  "Pareto smoothed importance sampling", "Journal of Machine Learning Research",
+                  "25:1-58"),
         Reference("wade2018", "Wade, S. and Ghahramani, Z.", 2018,
                   "Bayesian cluster analysis: point estimation and credible balls", _BAYESIAN,
                   "13:559-626"),
@@ -158,13 +166,13 @@ def references(subject: Subject) -> list[Reference]:
     if draws.parameters.inflation is not None:
         keys.add("punzo2016")
     if subject.robustness is not None:
-        keys.add("miller2019")
+        keys |= {"miller2019", "vehtari2024"}
     if subject.comparison is not None:
         keys |= {"dempster1977", "schwarz1978", "biernacki2000", "drton2017", "hennig2010"}
         keys |= {"yao2018"} if subject.comparison.elpds["loo"] else set()
         if subject.comparison.table["log_evidence"].notna().any():
             keys |= {"meng1996", "fruehwirth2004", "delmoral2006"}
-    found = [_ALL[key] for key in keys]
+    found = [KNOWN[key] for key in keys]
     return sorted(found, key=lambda reference: (reference.authors, reference.year))
 
 

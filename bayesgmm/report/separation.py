@@ -14,7 +14,7 @@ from bayesgmm.prediction import (
     coclustering,
     hard_comparison,
     most_ambiguous,
-    overlap,
+    overlaps,
     parts_of,
 )
 from bayesgmm.report.asked_for import asked_for
@@ -80,7 +80,7 @@ def _labels_left_out(subject: Subject) -> list[Block]:
 
 
 def _overlap_table(subject: Subject) -> Table:
-    apart = overlap(subject.draws, subject.prob)
+    apart = overlaps(subject.draws, subject.pairs, subject.prob)
     size, names = apart.sizes["cluster"], apart["cluster"].values
     rows = []
     for k in range(size):

@@ -15,6 +15,7 @@ from bayesgmm.diagnosis import Diagnosis, diagnose
 from bayesgmm.elpd import loo
 from bayesgmm.errors import ConfigError
 from bayesgmm.fit import PointFit
+from bayesgmm.labels import Quantity, cluster_quantities, label_free_quantities
 from bayesgmm.likelihood.annotated_rows import times_of, values_of
 from bayesgmm.limits import INTERVAL, TAIL_DRAWS
 from bayesgmm.model.resolved import ResolvedSpec
@@ -22,10 +23,16 @@ from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import n_rows_of, with_kept_rows
 from bayesgmm.posterior.observed import SOME_ROWS, annotations_in
 from bayesgmm.posterior.tree import attribute, kept_rows, units_in
-from bayesgmm.prediction import Partition, membership, partition, posterior_predictive
+from bayesgmm.prediction import (
+    Partition,
+    membership,
+    pair_overlaps,
+    partition,
+    posterior_predictive,
+)
 from bayesgmm.report.discrepancies import Discrepancy, discrepancies
 from bayesgmm.report.power_scaling import power_scaled
-from bayesgmm.typing import IntArray
+from bayesgmm.typing import Array, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +57,7 @@ class Subject:
     about : mapping
         title, question and the like, as `write_report` takes them, where given.
     robustness : Robustness or None
-        What the answer hangs on, where it was asked.
+        What the answer depends on, where it was asked.
     prob : float
         Probability of the intervals.
     criterion : str
@@ -189,6 +196,17 @@ class Subject:
         if not self.gaussian or max(self.n_obs, len(self.times)) > MOST_ROWS:
             return None
         return partition(self.draws, seed=self.seed)
+
+    @cached_property
+    def quantities(self) -> list[Quantity]:
+        """The parameters where clusters are named, and what no label touches."""
+        own = cluster_quantities(self.draws) if self.named else []
+        return [*own, *label_free_quantities(self.draws, every_row=False)]
+
+    @cached_property
+    def pairs(self) -> list[tuple[int, int, Array, Array]]:
+        """Overlap and confusion of each pair of clusters, draw by draw."""
+        return list(pair_overlaps(self.draws))
 
     @cached_property
     def replicated(self) -> xr.DataTree:

@@ -27,7 +27,7 @@ from bayesgmm.errors import (
     SamplingError,
     SamplingInterrupted,
 )
-from bayesgmm.likelihood.engines import ENGINES, check_engine
+from bayesgmm.likelihood.engines import check_engine, require_batches
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.streamed import posterior_of
 from bayesgmm.model.resolved import ResolvedSpec
@@ -213,18 +213,7 @@ def sample(
 def _check_method(method: Any, engine: Any, data: Dataset, *, own_model: bool) -> None:
     """Refuse an unknown method or engine, and rows with which it can do nothing."""
     check_one_of("method", method, METHODS)
-    check_one_of("engine", engine, ENGINES)
-    if engine != "compiled" and method != "importance":
-        raise ConfigError(
-            Advice(
-                f"engine={engine!r} evaluates batches of draws, which importance sampling alone "
-                "makes; pass ",
-                Option("method", "importance"),
-                ".",
-            ),
-            key="engine",
-            value=engine,
-        )
+    require_batches(engine, method)
     verb = OWN_MODEL if own_model else _OF_LIKELIHOODS.get(method)
     if verb is not None:
         require_taken(verb, data)

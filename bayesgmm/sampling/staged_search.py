@@ -15,6 +15,7 @@ from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.climbing import ascend_from, curvature, some_rows
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.streamed import StreamedPosterior, in_chunks
 from bayesgmm.limits import MANY_ROWS, NO_MASS
 from bayesgmm.runtime.parallel import one_blas_thread
 from bayesgmm.sampling.mode_search import find_modes, modes_from, starting_points
@@ -25,8 +26,10 @@ from bayesgmm.sampling.posterior_modes import (
     climbed_mode,
     distinct_modes,
     is_maximum,
+    local_covariances,
 )
 from bayesgmm.sampling.smc import temper
+from bayesgmm.typing import Array
 
 __all__ = ["modes_of_particles", "search_in_stages"]
 
@@ -91,24 +94,42 @@ def modes_of_particles(
         if few:
             return modes_from(log_posterior, data, points, known)
         found = modes_from(coarse, data, points)
+        ends: list[tuple[Array, float]] = []
         if log_posterior.n_rows > MANY_ROWS:
             middle = some_rows(log_posterior, _SEARCHED, seed)
             found, coarse = _lifted(middle, coarse, found, []), middle
-        return _lifted(log_posterior, coarse, _in_reach(log_posterior, coarse, found), known)
+            ends, labelling = _ends_of(known, log_posterior, coarse), Labelling(coarse)
+            found = [x for x in found if not any(labelling.is_at(x, *end) for end in ends)]
+        return _lifted(log_posterior, coarse, _in_reach(log_posterior, coarse, found, ends), known)
+
+
+def _ends_of(
+    known: Sequence[PosteriorMode], target: LogPosterior, coarse: LogPosterior
+) -> list[tuple[Array, float]]:
+    """Return where climbs on some rows from modes of all of them end, and the density there."""
+    return [
+        ascend_from(coarse, mode.x.copy(), _metric(mode, target, coarse), EVALUATIONS)
+        for mode in known
+    ]
 
 
 def _in_reach(
-    target: LogPosterior, coarse: LogPosterior, modes: Sequence[PosteriorMode]
+    target: LogPosterior,
+    coarse: LogPosterior,
+    modes: Sequence[PosteriorMode],
+    known: Sequence[tuple[Array, float]] = (),
 ) -> list[PosteriorMode]:
     """Return the modes of some of the rows that may have mass given all, and say how many have not.
 
-    How far a mode is behind the best on all rows is estimated from how far it is on each of these,
+    The best is among them or the known, which are places on these rows and the densities there.
+    How far a mode is behind it on all rows is estimated from how far it is on each of these,
     with its error: n / m sum_i g_i and n / sqrt(m) sd(g_i), g_i the distance in log likelihood.
     """
-    if len(modes) < 2:
+    places = [*((mode.x, mode.log_density) for mode in modes), *known]
+    if not modes or len(places) < 2:
         return list(modes)
-    rows = coarse.rowwise(np.array([mode.x for mode in modes]), coarse.rows)
-    gaps = rows[int(np.argmax([mode.log_density for mode in modes]))] - rows
+    rows = coarse.rowwise(np.array([x for x, _ in places]), coarse.rows)
+    gaps = rows[int(np.argmax([value for _, value in places]))] - rows[: len(modes)]
     if isinstance(coarse.rows, AnnotatedRows) and coarse.rows.weights is not None:
         gaps = gaps * coarse.rows.weights
     each = target.n_counted / coarse.n_counted
@@ -123,6 +144,26 @@ def _in_reach(
     return [mode for mode, is_near in zip(modes, near, strict=True) if is_near]
 
 
+def _metric(mode: PosteriorMode, own: LogPosterior, other: LogPosterior) -> Array:
+    """Return the inverse precision of a mode, as another number of rows would have it."""
+    return np.linalg.inv(mode.precision) * (own.n_counted / other.n_counted)
+
+
+def _beginning(
+    target: LogPosterior, coarse: LogPosterior, mode: PosteriorMode
+) -> tuple[Array, Array]:
+    """Return where a climb from the mode of fewer rows begins, and with which metric.
+
+    Many rows are gone through a few times only, from the mode of those that tell their curvature.
+    """
+    x = mode.x.copy()
+    if not isinstance(target, StreamedPosterior):
+        return x, _metric(mode, coarse, target)
+    middle = in_chunks(target.to_curve)
+    x, _ = ascend_from(middle, x, _metric(mode, coarse, middle), EVALUATIONS)
+    return x, local_covariances(target, x[None])[0]
+
+
 def _lifted(
     target: LogPosterior,
     coarse: LogPosterior,
@@ -132,8 +173,7 @@ def _lifted(
     """Return the modes of the target to which those of fewer of its rows lead, and the known."""
     labelling, found = Labelling(target), list(known)
     for mode in modes:
-        metric = np.linalg.inv(mode.precision) * (coarse.n_counted / target.n_counted)
-        x, value = ascend_from(target, mode.x.copy(), metric, EVALUATIONS)
+        x, value = ascend_from(target, *_beginning(target, coarse, mode), EVALUATIONS)
         if any(labelling.is_at(other, x, value) for other in found):
             continue
         precision = curvature(target, x)

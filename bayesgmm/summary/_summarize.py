@@ -20,7 +20,6 @@ from bayesgmm.labels import (
 )
 from bayesgmm.limits import IDENTIFIED, INTERVAL
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
-from bayesgmm.posterior.mcmc_error import chain_statistics
 from bayesgmm.posterior.tree import attribute, units_in
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.summary.paper import Estimate, paper_table
@@ -214,7 +213,7 @@ def _printed(
             f"{100.0 * prob:g} % {kind.upper() if both else 'interval'}": bounds
             for kind, bounds in _intervals(quantity, prob, ci_kind).items()
         }
-        error = chain_statistics(values).mcse_mean
+        error = quantity.statistics.mcse_mean
         estimates.append(Estimate(float(values.mean()), _deviation(values), error, intervals))
     names = [str(name) for name in draws.clusters]
     return paper_table(quantities, estimates, names, units_in(draws.tree), draws.parameters.tailed)
@@ -223,8 +222,7 @@ def _printed(
 def _row(quantity: Quantity, prob: float, ci_kind: IntervalKind) -> dict[str, float]:
     """Summarise one quantity over all its draws."""
     values = quantity.values
-    judged = chain_statistics(values)
-    sizes = chain_statistics(np.arctanh(values)) if quantity.correlation else judged
+    judged, sizes = quantity.statistics, quantity.judged
     percent, bounds = f"{100.0 * prob:g}", dict[str, float]()
     for kind, (lower, upper) in _intervals(quantity, prob, ci_kind).items():
         bounds |= {f"{kind}{percent}_lb": lower, f"{kind}{percent}_ub": upper}

@@ -22,6 +22,7 @@ PARTS = {
     "k": ("many_rows", "dask_lines"),
     "l": ("features", "lines"),
     "m": ("grid", "lines"),
+    "n": ("families", "lines"),
     "o": ("importance", "largest_lines"),
 }
 

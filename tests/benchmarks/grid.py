@@ -1,27 +1,25 @@
 """The grid of all fourteen structures, K = 1 to 9, against mclust's, both from rows in memory."""
 
 import json
-import math
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from functools import partial
-from statistics import mean, stdev
+from statistics import mean
 
 import numpy as np
 import pandas as pd
 
 from bayesgmm.fit import bic_grid
 from bayesgmm.model.components import STRUCTURES
-from tests.benchmarks.timing import seconds
+from tests.benchmarks.timing import ratio_within, seconds
 from tests.support.places import DATA, REFERENCE
 
 NAMES = ("faithful", "iris")
 OURS = {s.mclust: s.name for s in STRUCTURES.values() if s.mclust}  # by mclust's names
 _SIZES = range(1, 10)
-_T = {15: 2.145, 20: 2.093, 30: 2.045}  # quantile 0.975 of Student's t, by number of pairs
 _SERVER = """
 suppressMessages(library(mclust))
 read <- function(f) { X <- read.csv(f); as.matrix(X[sapply(X, is.numeric)]) }
@@ -91,9 +89,7 @@ def lines(rounds=15) -> Iterator[str]:
         yield f"m. grid of {name}: below mclust in {len(lower)} of {n_cells} cells"
         for which, what in enumerate(("time", "processor time")):
             mine, others = ([each[which] for each in side] for side in zip(*pairs, strict=True))
-            logs = [math.log(m / o) for m, o in zip(mine, others, strict=True)]
-            middle, half = mean(logs), _T[rounds] * stdev(logs) / math.sqrt(rounds)
-            low, ratio, high = (math.exp(middle + z * half) for z in (-1, 0, 1))
+            low, ratio, high = ratio_within(mine, others)
             yield (
                 f"m. grid of {name}: {ratio:.2f} of mclust's {what}, 95 % {low:.2f} to {high:.2f} "
                 f"({rounds} pairs in turn; {mean(mine):.2f} s, {mean(others):.2f} s)"

@@ -23,11 +23,14 @@ import pyarrow.parquet as pq
 
 import bayesgmm as bg
 from bayesgmm.data import as_dataset
+from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.resolving import resolve
 
 OUT_OF_CORE = 10_000_000, 10, 5  # rows, features, clusters
 OVERHEAD, ON_WORKERS, N_FEATURES, N_CLUSTERS = 100_000, 10_000_000, 5, 3
 PART = 500_000  # rows of a partition, and of a row group
-STARTS = 8
+STARTS, REPEATS = 8, 5
 CHAINS, DRAWS = 4, 250
 
 
@@ -134,7 +137,25 @@ def out_of_core_lines(size: tuple[int, int, int] = OUT_OF_CORE) -> Iterator[str]
             )
 
 
+def pass_line(size: int = PART) -> str:
+    """Processor time of a partition: to generate its rows, and for a pass of EM."""
+    rows = part_of(0, size, N_FEATURES, N_CLUSTERS)
+    spec = bg.MixtureSpec(N_CLUSTERS)
+    target = LogPosterior(resolve(spec, as_dataset(rows)), rows[:0])
+    point = target.em_point(target.unconstrain(bg.fit_em(rows, spec, seed=1).parameters))
+    calls = {
+        "generated": lambda: part_of(0, size, N_FEATURES, N_CLUSTERS),
+        "a pass of EM": lambda: Rows(target.resolved, rows, 1, hold=False).moments(point),
+    }
+    found = {
+        what: min(timed(call)[2] for _ in range(REPEATS)) * 1e3 for what, call in calls.items()
+    }
+    told = "; ".join(f"{what} {spent:.0f} ms" for what, spent in found.items())
+    return f"k. a partition of {size} rows, processor: {told}"
+
+
 def dask_lines(sizes: tuple[int, int] = (OVERHEAD, ON_WORKERS)) -> Iterator[str]:
+    yield pass_line()
     for n_rows in sizes:
         found = {n: next(child("--dask", n_rows, "--workers", n)) for n in (0, 1, 2)}
         here, one, two = (found[n]["spent"][0] for n in (0, 1, 2))

@@ -13,6 +13,7 @@ SCRIPTS = {
     "loo_matrix.json": ("loo_matrix.R",),
     "mclust.json": ("mclust_run.R", "mclust_tight.R"),
     "mclust_grid.json": ("mclust_grid.R",),
+    "mclust_noise.json": ("mclust_noise.R",),
     "mclust_bootstrap.json": ("mclust_bootstrap.R",),
     "stan_faithful_k.json": ("run_faithful_k.R", "common.R", "gmm.stan"),
     "stan_faithful_k2.json": ("run_faithful_k2.R", "common.R", "gmm.stan"),

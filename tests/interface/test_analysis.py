@@ -269,6 +269,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_run_writes_everything(result: AnalysisResult) -> None:
     folder = result.files["verdict"].parent
     names = {"report.html", "posterior_k2.nc", "comparison.csv", "summary.csv", "verdict.json"}
+    names.add("references.bib")
     assert set(contents(folder)) == names == {path.name for path in result.files.values()}
     record = json.loads((folder / "verdict.json").read_text(), parse_constant=pytest.fail)
     assert record["chosen"] == result.choice.k == 2
@@ -395,7 +396,7 @@ def test_an_interrupted_comparison_keeps_the_finished_posteriors(
             raise KeyboardInterrupt
         return sample(data, spec, **options)
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.sample", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.sample", interrupt)
     with pytest.raises(
         SamplingInterrupted, match="K = 1: all draws were made and are in"
     ) as caught:
@@ -426,7 +427,7 @@ def test_ctrl_c_while_going_on_keeps_the_run(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.extend", interrupt)
     with pytest.raises(SamplingInterrupted) as caught:
         run_analysis(lakes, tmp_path, draws=30, tune=100)
     assert attribute(caught.value.partial, "status") == "complete"
@@ -509,16 +510,22 @@ def test_a_full_run_asks_what_the_answer_hangs_on(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=30).round(1)
     np.savetxt(tmp_path / "d.csv", rows, header="a", comments="")
     (tmp_path / "m.toml").write_text("model.n_components = 1\ndata.file = 'd.csv'\n")
-    result = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1, full=True)
+    result = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=400, seed=1, full=True)
     by_setting = pd.read_csv(result.files["sensitivity"], index_col="setting")
     assert by_setting.index.tolist() == [
         "as compared", "scale x 0.5", "scale x 2", "recording step x 0.5", "recording step x 2",
     ]  # fmt: skip
     assert by_setting["p, K = 1"].tolist() == [1.0] * 5
+    estimates = pd.read_csv(result.files["estimates_by_setting"], index_col="quantity")
+    assert set(estimates["model"]) == {"K = 1"}
+    own, wide = (estimates[estimates["setting"] == n] for n in ("as compared", "scale x 2"))
+    assert own.index.tolist() == wide.index.tolist() == ["means[1, a]", "scales[1, a]"]
+    assert wide.loc["scales[1, a]", "mean"] > own.loc["scales[1, a]", "mean"]
     assert len(pd.read_csv(result.files["coarsened"])) == 9
     assert pd.read_csv(result.files["by_rows"])["rows"].tolist() == [8, 15, 30]
     page = result.files["report"].read_text(encoding="utf-8")
     assert "What the answer depends on" in page and "scale x 2" in page
-    plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=100, seed=1)
+    assert "Of the estimates of K = 1 the one that moves most is" in page
+    plain = run_analysis(tmp_path / "m.toml", tmp_path / "out", draws=400, seed=1)
     assert "sensitivity" not in plain.files
     assert not (tmp_path / "out" / "sensitivity.csv").exists()

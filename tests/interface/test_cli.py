@@ -313,7 +313,7 @@ def test_the_acceptance_asked_for_reaches_the_sampler(
         raise ConfigError("stop")
 
     monkeypatch.setattr("bayesgmm.sampling.sample", stop)
-    monkeypatch.setattr("bayesgmm.comparison._compare.sample", stop)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.sample", stop)
     given = [csv, "-k", 1, "--target-accept", 0.8]
     if command == "run":
         given = [tmp_path / "m.toml"]

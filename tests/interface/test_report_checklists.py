@@ -22,12 +22,12 @@ from bayesgmm.report.discrepancies import _distances, discrepancies
 from bayesgmm.report.document import Table
 from bayesgmm.report.methods import methods
 from bayesgmm.report.precision import autocorrelation, bound_errors, half_way
-from bayesgmm.report.references import bibliography, references
+from bayesgmm.report.references import KNOWN, bibliography, references
 from bayesgmm.report.subject import subject_of
 from bayesgmm.summary.likelihood import likelihood_estimates
 from tests.support.places import ROOT
 
-PAGE = ROOT / "docs/report.md"
+PAGE, CITING = ROOT / "docs/report.md", ROOT / "docs/citing.md"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def items() -> dict[str, list[tuple[str, str]]]:
 
 def test_every_item_of_four_checklists_names_a_section_that_is_there(page: str) -> None:
     lists = items()
-    assert list(lists) == ["BARG", "WAMBS", "SMART-LCA", "JARS-Quant, Bayesian statistics"]
+    named = ["BARG", "WAMBS", "SMART-LCA", "JARS-Quant, Bayesian statistics", "Beside them"]
+    assert list(lists) == named
     there = set(re.findall(r'<section id="(\w+)"', page))
     for name, rows in lists.items():
         assert len(rows) >= 10, name
@@ -223,13 +224,13 @@ def test_autocorrelation_of_an_autoregression() -> None:
     np.testing.assert_allclose(autocorrelation(values)[:3], [1.0, 0.6, 0.36], atol=0.03)
 
 
-def test_half_of_the_draws_is_compared_with_all(subject, monkeypatch) -> None:
+def test_half_of_the_draws_is_compared_with_all(subject) -> None:
     name, moved, expected, r_hat = half_way(subject)
     assert name and 0.0 < moved < expected and r_hat < 1.05
     drifting = np.random.default_rng(1).normal(size=(4, 500)) + np.linspace(0, 4, 500)
-    quantities = [Quantity("drifts", drifting)]
-    monkeypatch.setattr("bayesgmm.report.precision.all_quantities", lambda _: quantities)
-    name, moved, _, _ = half_way(subject)
+    drifts = replace(subject)
+    drifts.__dict__["quantities"] = [Quantity("drifts", drifting)]
+    name, moved, _, _ = half_way(drifts)
     halves = [np.quantile(each, [0.055, 0.945]) for each in (drifting[:, :250], drifting)]
     means = drifting[:, :250].mean() - drifting.mean()
     apart = max(abs(means), *np.abs(halves[0] - halves[1])) / drifting.std()
@@ -246,6 +247,28 @@ def test_methods_and_bibliography(subject) -> None:
     assert bibliography(subject).count("{") == bibliography(subject).count("}")
     one = replace(subject, verdict=SimpleNamespace(status=SimpleNamespace(labels_hold=False)))
     assert "stephens2000" not in {reference.key for reference in references(one)}
+
+
+def test_the_page_on_citing_and_the_report_name_the_same_sources() -> None:
+    rows = re.findall(r"^\| (?!you used|---).*\|$", CITING.read_text(encoding="utf-8"), re.M)
+    cited = [
+        hit for row in rows for hit in re.findall(r"([^|;]+) \((\d{4})\), [^|;]* (\d+:\d+)", row)
+    ]
+    assert len(cited) >= len(rows) >= 12
+    known = {(each.year, each.place.split("-")[0]): each for each in KNOWN.values()}
+    for authors, year, place in cited:
+        first = re.split(r",| and ", authors.strip())[0]
+        assert known[int(year), place].authors.startswith(first.split()[-1] + ","), authors
+
+
+def test_sources_are_written_beside_the_report(tmp_path) -> None:
+    tree = bg.sample(np.random.default_rng(1).normal(size=(20, 1)), 1, draws=100, seed=1)
+    path, again = tmp_path / "references.bib", tmp_path / "again.html"
+    bg.write_report(tree, tmp_path / "report.html", references=path)
+    assert path.read_text(encoding="utf-8") == bibliography(subject_of(tree, "loo", None))
+    with pytest.raises(bg.ResultFileError, match=r"references\.bib"):
+        bg.write_report(tree, again, references=path)
+    assert not again.exists()
 
 
 def test_figures_hold_text_and_a_report_its_probability(page: str) -> None:

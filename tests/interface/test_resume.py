@@ -76,7 +76,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise KeyboardInterrupt
         return sample(data, spec, **options)
 
-    monkeypatch.setattr("bayesgmm.comparison._compare.sample", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.sample", interrupt)
     return sampled
 
 
@@ -106,7 +106,7 @@ def test_a_resumed_run_is_the_unbroken_one(
     with pytest.raises(SamplingInterrupted, match="resume=True goes on"):
         analyse(spec, place / "out")
     assert os.listdir(place / "out") == [FINISHED]
-    monkeypatch.setattr("bayesgmm.comparison._compare.sample", sample)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.sample", sample)
     monkeypatch.setattr("bayesgmm.analysis.kept.seed_of", pytest.fail)
     resumed = analyse(spec, place / "out", resume=True)
     assert sampled == [1, 2]
@@ -150,7 +150,7 @@ def test_draws_that_were_to_go_on_are_not_taken_for_finished(
         raise KeyboardInterrupt
 
     spec = spec_of(place, max_draws=40)
-    monkeypatch.setattr("bayesgmm.comparison._compare.extend", interrupt)
+    monkeypatch.setattr("bayesgmm.comparison.drawing.extend", interrupt)
     with pytest.raises(SamplingInterrupted, match="all draws were made"):
         analyse(spec, place / "out")
     assert os.listdir(place / "out") == [FINISHED]

@@ -13,6 +13,7 @@ import dask.dataframe as frames
 import distributed
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -195,7 +196,10 @@ def test_what_is_no_collection_is_refused(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
-    """Integers, decimals as Spark writes them, folders by a key, and a column without a value."""
+    """Integers, decimals as Spark writes them, folders by a key, and a column without a value.
+
+    The last file is written by polars, the others by pyarrow.
+    """
     number, values = np.arange(60), plain_rows(60)[:, 0]
     for part in range(3):
         rows = slice(20 * part, 20 * part + 20)
@@ -208,8 +212,14 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
         folder = tmp_path / f"key={part}"
         folder.mkdir()
         pq.write_table(pa.table(columns), folder / "part-0.snappy.parquet", row_group_size=7)
+    pl.read_parquet(tmp_path / "key=2" / "part-0.snappy.parquet").write_parquet(
+        tmp_path / "key=2" / "part-0.snappy.parquet", compression="zstd"
+    )
     there = bg.Dataset.from_parquet(tmp_path, ["a", "b", "c"], engine="dask")
     here = bg.Dataset.from_parquet(tmp_path, ["a", "b", "c"])
+    left = bg.Dataset.from_parquet(tmp_path, ["a", "b", "c"], in_memory=False)
+    assert np.array_equal(np.concatenate([b for _, b in left.blocks(13)]), here.values)
+    assert left.hash == here.hash
     assert np.array_equal(np.concatenate([b for _, b in there.blocks()]), here.values)
     assert np.array_equal(there.smallest_gaps(), here.smallest_gaps())
     assert there.n_distinct == here.n_distinct
@@ -217,6 +227,15 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     assert np.array_equal(tree["observed_data"]["x"], here.values)
     with pytest.raises(DataError, match="column 'nothing' of the collection has no values"):
         bg.Dataset.from_parquet(tmp_path, ["a", "nothing"], engine="dask")
+
+
+def test_progress_is_told_by_partitions() -> None:
+    data = bg.Dataset.from_dask(dask_array.from_array(plain_rows(N_ROWS), chunks=(5_250, 2)))
+    heard: list[tuple[int, int, int]] = []
+    bg.sample(data, 1, method="importance", progress=lambda *told: heard.append(told), **_QUICK)
+    of_first = [done for chain, done, total in heard if chain == 0 and total == 60]
+    assert of_first == sorted(of_first) and of_first[-1] == 60
+    assert {15, 30, 45, 60} <= set(of_first), "four partitions of a quarter each"
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape")  # filters are the process's, not a thread's

@@ -8,7 +8,7 @@ from scipy.stats import gamma, multivariate_normal, multivariate_t
 from bayesgmm.data import as_dataset
 from bayesgmm.fit.em import Likelihood
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
-from bayesgmm.likelihood.compiled.exponential import log1p_nonnegative
+from bayesgmm.likelihood.compiled.exponential import log1p_and_inverse
 from bayesgmm.likelihood.compiled.tails import digamma, gamma_ratio
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.responsibilities import responsibilities
@@ -30,11 +30,12 @@ FAMILIES = {
     "contaminated, noise": {"family": "contaminated", "noise": "uniform"},
 }
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES)
-EACH_ROWS = pytest.mark.parametrize("rows", ["plain", "annotated"])
+DENSE = -160.0  # a scale: in five dimensions a cluster is exp(800) times as dense as the noise
+EACH_ROWS = pytest.mark.parametrize("rows", ["plain", "inside", "annotated"])
 
 
 def target_of(family, n_features=2, n_components=3, covariance="full", rows="annotated", step=0.0):
-    """Return a log posterior and a point, a few rows being far out, one beyond the box."""
+    """Return a log posterior and a point, a few rows being far out, one often beyond the box."""
     rng = np.random.default_rng([7, n_features, n_components])
     table = some_rows(n_features, n_components, rng)
     filled = np.where(np.isnan(table.table), 100.0, table.table)
@@ -42,7 +43,7 @@ def target_of(family, n_features=2, n_components=3, covariance="full", rows="ann
     priors = Priors(eta=1.3, nu_shape=3.0, nu_rate=0.2)
     spec = MixtureSpec(n_components, covariance, priors, resolution=step, **FAMILIES[family])
     resolved = resolve(spec, as_dataset(filled))
-    filled[1] *= 1.2
+    filled[1] *= 1.0 if rows == "inside" else 1.2
     target = LogPosterior(resolved, table if rows == "annotated" else filled)
     return target, 0.5 * rng.normal(size=target.dim)
 
@@ -128,6 +129,35 @@ def test_the_gradient_is_that_of_the_value(family, rows, covariance):
         assert gradient[i] == pytest.approx(slope, rel=1e-6, abs=1e-5)
 
 
+@pytest.mark.parametrize("family", ["noise", "t", "t, nu = 5", "t, noise"])
+@pytest.mark.parametrize("kind", ["as they are", "a dense cluster", "narrow clusters", "tails cut"])
+def test_rows_with_and_without_a_reference_equal_brute_force(family, kind):
+    """Noise alike at all rows: nothing relates to the largest, unless that would not be exact."""
+    target, x = target_of(family, 5, 3, rows="inside")
+    scales = x[target.slices["scales"]].reshape(3, 5)
+    if kind == "a dense cluster":
+        x[target.slices["means"]][5:10], scales[1] = 0.0, DENSE
+    elif kind == "narrow clusters":
+        scales[:] = -40.0
+    elif kind == "tails cut":
+        scales[:] = -4.0
+        x[target.slices.get("nu", slice(0))] = np.log(1e6)
+    plain = target.rows.table if isinstance(target.rows, AnnotatedRows) else target.rows
+    values = np.vstack([plain, target.resolved.centre])
+    target = LogPosterior(target.resolved, values)
+    many, frame = target.constrain(x[None]), (target.resolved.centre, target.resolved.unit)
+    expected = joint(target, many.at(0), AnnotatedRows(values))
+    by_row = logsumexp(expected, axis=1)
+    found = pointwise_log_likelihood(many, target.rows, *frame)[0]
+    np.testing.assert_allclose(found, by_row, rtol=1e-10, atol=1e-9)
+    shares = responsibilities(many.at(0), target.rows, *frame).T
+    np.testing.assert_allclose(shares, np.exp(expected - by_row[:, None])[:, :-1], atol=1e-9)
+    terms = target.terms(x[None], target.log_densities(x[None]))
+    assert terms["log_likelihood"][0] == pytest.approx(by_row.sum(), rel=1e-10)
+    gradient = target.evaluate(x).gradient
+    assert np.isfinite(gradient).all()
+
+
 @EACH_FAMILY
 @EACH_ROWS
 @pytest.mark.parametrize("covariance", SAMPLED)
@@ -205,7 +235,7 @@ def test_the_functions_of_tails_are_exact():
 
     values = np.concatenate([[0.0], np.geomspace(1e-18, 1e12, 200)])
     np.testing.assert_allclose(
-        [log1p_nonnegative(v) for v in values], np.log1p(values), rtol=5e-16, atol=0.0
+        [log1p_and_inverse(v)[0] for v in values], np.log1p(values), rtol=5e-16, atol=0.0
     )
     a = np.geomspace(0.5, 50.0, 40)
     np.testing.assert_allclose([digamma(v) for v in a], psi(a), rtol=1e-12, atol=1e-13)

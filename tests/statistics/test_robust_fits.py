@@ -1,8 +1,10 @@
 """Mixtures of t, contaminated or with noise: fits of other programs, posteriors, comparisons."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayesgmm as bg
@@ -13,7 +15,10 @@ from bayesgmm.fit.em import Likelihood
 from bayesgmm.fit.map import Posterior
 from bayesgmm.fit.multistart import best_of_starts
 from bayesgmm.likelihood.rows import Rows
+from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.resolving import resolve
+from tests.support.few import few
+from tests.support.places import DATA, REFERENCE
 
 # Old Faithful, alone and with 20 strays on a grid of 5 by 4 over its box; full, K = 2, h = 0.
 # Noise: mclust 6.0.0, VVV,2 with noise. t: teigen 2.2.2, whose degrees of freedom end at 200, and
@@ -39,6 +44,9 @@ SPECS = {
     "contaminated": {"family": "contaminated"},
 }
 SAMPLED = ["noise", "t", "contaminated"]
+GALLERY = ["faithful_strays", "heavy_tails", "two_t"]
+BESIDE_NOISE = json.loads((REFERENCE / "mclust_noise.json").read_text())["rows"]
+NAMES = {s.mclust: s.name for s in STRUCTURES.values() if s.mclust} | {"V": "full", "E": "tied"}
 
 
 def with_strays(faithful):
@@ -69,6 +77,29 @@ def test_fits_reach_what_other_programs_reach(faithful, rows, name):
         assert sorted(fit.parameters.nu) == pytest.approx(sorted(known["nu"]), abs=1e-2)
     if "noise" in known:
         assert fit.parameters.noise == pytest.approx(known["noise"], abs=1e-4)
+
+
+def rows_of(name):
+    return pd.read_csv(DATA / f"{name}.csv").select_dtypes("number").to_numpy()
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DegeneracyWarning")
+@pytest.mark.filterwarnings("ignore::bayesgmm.errors.DataWarning")
+@pytest.mark.parametrize(
+    ("name", "most"),
+    few(
+        [(n, k) for n in (*GALLERY, "iris", "overlapping", "acidity") for k in (2, 4)],
+        {("faithful_strays", 2), ("two_t", 2), ("acidity", 2)},
+    ),
+)
+def test_no_fit_beside_noise_is_below_mclust(name, most):
+    """Six structures; mclust from four guesses of the noise. Optima that are set aside count."""
+    cells = [c for c in BESIDE_NOISE if c["data"] == name and most - 1 <= c["G"] <= most]
+    assert len(cells) in (4, 12)
+    for cell in cells:
+        spec = MixtureSpec(cell["G"], NAMES[cell["model"]], noise="uniform", resolution=0)
+        fit = bg.fit_em(rows_of(name), spec, seed=1)
+        assert fit.optima[0].objective > cell["loglik"] - 1e-4, cell
 
 
 @pytest.mark.parametrize("name", SAMPLED)
@@ -108,6 +139,16 @@ def test_two_routes_give_one_evidence(posteriors, name):
     by_smc = bg.smc_evidence(posteriors[name], n_particles=128, seed=1)
     error = np.hypot(by_bridge.error, by_smc.error)
     assert abs(by_bridge.value - by_smc.value) < max(3.0 * error, 0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLED)
+@pytest.mark.parametrize("data", GALLERY)
+def test_two_routes_give_one_evidence_in_the_gallery(data, name):
+    posterior = bg.sample(rows_of(data), MixtureSpec(2, **SPECS[name]), seed=1)
+    by_bridge = bg.log_evidence(posterior, seed=1)
+    by_smc = bg.smc_evidence(posterior, n_particles=128, seed=1)
+    assert abs(by_bridge.value - by_smc.value) < 3.0 * np.hypot(by_bridge.error, by_smc.error)
 
 
 def test_strays_are_noise(posteriors):

@@ -166,7 +166,7 @@ def test_a_result_keeps_some_rows_of_a_file(
 
 
 @pytest.mark.parametrize(
-    "name", ["membership", "density", "coclustering", "extend", "smc_evidence"]
+    "name", ["membership", "density", "extend", "smc_evidence", "loo_with_refits"]
 )
 def test_what_needs_every_row_says_so(trees: dict[str, xr.DataTree], name: str) -> None:
     verb: Any = getattr(bg, name)

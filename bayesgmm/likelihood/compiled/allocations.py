@@ -10,6 +10,7 @@ from bayesgmm.likelihood.compiled.coordinates import (
 )
 from bayesgmm.likelihood.compiled.each_row import grouped_responsibilities
 from bayesgmm.likelihood.compiled.grouped import Components
+from bayesgmm.likelihood.compiled.vectors import add_scaled
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array, IntArray
 
@@ -49,7 +50,7 @@ def permuted_sum(block: Array, orders: IntArray) -> tuple[Array, int]:
             continue
         count += 1
         for k in range(block.shape[1]):
-            total[k] += block[s, orders[s, k]]
+            add_scaled(total[k], 1.0, block[s, orders[s, k]])
     return total, count
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from bayesgmm.likelihood.compiled.block import invert
+from bayesgmm.likelihood.compiled.relative import invert_any
 from bayesgmm.runtime.compiling import compiled_fast
 from bayesgmm.typing import Array
 
@@ -29,13 +29,12 @@ def invert_weighted(
     i: int,
     width: int,
     n_rows: int,
-    n_clusters: int,
     largest: Array,
     total: Array,
 ) -> float:
-    """As `invert`, with rows counted by weights (blocks or 0, row): sums become weight / sum."""
+    """As `invert_any`, rows counted by weights (blocks or 0, row): sums become weight / sum."""
     if weights.shape[0] == 0:
-        return invert(width, n_rows, n_clusters, largest, total)
+        return invert_any(width, n_rows, largest, total)
     log_likelihood = 0.0
     for t in range(n_rows):
         log_likelihood += weights[i, t] * (largest[t] + math.log(total[t]))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.exponential import exp_nonpositive, larger
+from bayesgmm.likelihood.compiled.exponential import exponential, larger
 from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array
@@ -132,7 +132,7 @@ def exponentiate(joint: Array, width: int, largest: Array, total: Array) -> None
             largest[t] = larger(largest[t], joint[k, t])
     for k in range(joint.shape[0]):
         for t in range(width):
-            density = exp_nonpositive(joint[k, t] - largest[t])
+            density = exponential(joint[k, t] - largest[t])
             joint[k, t] = density
             total[t] += density
 

@@ -90,7 +90,10 @@ def climb_covariances(
     scale = inverse_root_information(mass, problem, x.shape[0] - first)[: end - first]
     gradient = np.empty_like(x)
     before, kept = -math.inf, x[first:end].copy()
-    climb = started(kept.copy(), np.empty_like(scale), np.diag(scale * scale))
+    metric = np.zeros((scale.shape[0], scale.shape[0]))
+    for i in range(scale.shape[0]):
+        metric[i, i] = scale[i] * scale[i]
+    climb = started(kept.copy(), np.empty_like(scale), metric)
     for evaluation in range(_MOST):
         copy_into(x[first:end], climb.trial)
         value = expected_log_likelihood(x, flat, mass, centres, scatters, scaled, logs, gradient)

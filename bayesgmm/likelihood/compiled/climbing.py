@@ -10,11 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.memory import copy_into
+from bayesgmm.likelihood.compiled.vectors import add_scaled, inner, point_along
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["Ascent", "advance", "ascend", "curvature_at", "reached", "started", "to_gain"]
+__all__ = [
+    "Ascent",
+    "advance",
+    "ascend",
+    "curvature_at",
+    "expected_curvature_at",
+    "reached",
+    "started",
+    "to_gain",
+]
 
 _LONGEST = 1.0  # largest move of a coordinate in one step, so that a climb stays in its basin
 _SUFFICIENT, _FLAT = 1e-4, 0.9
@@ -39,7 +50,8 @@ class Ascent(NamedTuple):
 @compiled
 def started(x: Array, gradient: Array, metric: Array) -> Ascent:
     """Return a climb from x whose first trial is x; all three arrays are written."""
-    line = np.array([-math.inf, 0.0, 0.0, 0.0, math.inf])
+    line = np.zeros(5)
+    line[_VALUE], line[_HIGH] = -math.inf, math.inf
     return Ascent(x, gradient, x.copy(), np.empty_like(x), np.zeros_like(x), metric, line)
 
 
@@ -54,7 +66,7 @@ def advance(climb: Ascent, new: float) -> bool:
         length = line[_LENGTH]
         if not math.isfinite(new) or new < line[_VALUE] + _SUFFICIENT * length * line[_RISE]:
             line[_HIGH] = length
-        elif (climb.slope * climb.direction).sum() > _FLAT * line[_RISE]:
+        elif inner(climb.slope, climb.direction) > _FLAT * line[_RISE]:
             line[_LOW] = length
         else:
             line[_LOW] = line[_HIGH] = length
@@ -62,19 +74,25 @@ def advance(climb: Ascent, new: float) -> bool:
         if low < high:
             length = 0.5 * (low + high) if high < math.inf else 2.0 * low
             line[_LENGTH] = length
-            climb.trial[:] = climb.x + length * climb.direction
+            point_along(climb.x, length, climb.direction, climb.trial)
             return not (high - low < _SHORTEST * high or length > 1.0 / _SHORTEST)
-        _update(climb.metric, climb.trial - climb.x, climb.gradient - climb.slope)
-    climb.x[:], climb.gradient[:], line[_VALUE] = climb.trial, climb.slope, new
+        _update(climb)
+    copy_into(climb.x, climb.trial)
+    copy_into(climb.gradient, climb.slope)
+    line[_VALUE] = new
     _multiply(climb.metric, climb.gradient, climb.direction)
-    rise = (climb.gradient * climb.direction).sum()
+    rise = inner(climb.gradient, climb.direction)
     if rise < _SETTLED:
         return False
-    shorter = min(1.0, _LONGEST / np.abs(climb.direction).max())
-    climb.direction[:] *= shorter
+    longest = 0.0
+    for i in range(climb.direction.shape[0]):
+        longest = max(longest, abs(climb.direction[i]))
+    shorter = min(1.0, _LONGEST / longest)
+    for i in range(climb.direction.shape[0]):
+        climb.direction[i] *= shorter
     line[_RISE], line[_LENGTH] = rise * shorter, 1.0
     line[_LOW], line[_HIGH] = 0.0, math.inf
-    climb.trial[:] = climb.x + climb.direction
+    point_along(climb.x, 1.0, climb.direction, climb.trial)
     return True
 
 
@@ -127,36 +145,85 @@ def curvature_at(
     if n_sides == 1:
         log_posterior(x, flat, annotated, 1.0, 1.0, terms, here)
     for i in range(x.shape[0]):
-        out[i] = here / steps[i]
+        for j in range(x.shape[0]):
+            out[i, j] = here[j] / steps[i]
         for s in range(n_sides):
             side = 1.0 - 2.0 * s
             moved[i] = x[i] + side * steps[i]
             value = log_posterior(moved, flat, annotated, 1.0, 1.0, terms, slope)
             if not math.isfinite(value):
                 out[i] = math.nan
-            out[i] -= side * slope / (n_sides * steps[i])
+            for j in range(x.shape[0]):
+                out[i, j] -= side * slope[j] / (n_sides * steps[i])
         moved[i] = x[i]
+    _make_symmetric(out)
+
+
+@compiled
+def expected_curvature_at(
+    x: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    scaled: Array,
+    logs: Array,
+    steps: Array,
+    out: Array,
+) -> None:
+    """Write minus the Hessian of the M-step's objective and the Jacobian, the moments held.
+
+    Arguments as in `bayesgmm.likelihood.compiled.fused.expected_log_posterior` and `curvature_at`;
+    `flat` has no rows.
+    """
+    moved, terms = x.copy(), np.empty(_N_TERMS)
+    slope, natural, total = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     for i in range(x.shape[0]):
+        out[i] = 0.0
+        for s in range(2):
+            side = 1.0 - 2.0 * s
+            moved[i] = x[i] + side * steps[i]
+            value = expected_log_posterior(
+                moved, flat, mass, centres, scatters, scaled, logs, terms, total
+            )
+            if not math.isfinite(value):
+                out[i] = math.nan
+            log_posterior(moved, flat, None, 1.0, 1.0, terms, slope)
+            log_posterior(moved, flat, None, 1.0, 0.0, terms, natural)
+            for j in range(x.shape[0]):
+                out[i, j] -= side * (total[j] + slope[j] - natural[j]) / (2.0 * steps[i])
+        moved[i] = x[i]
+    _make_symmetric(out)
+
+
+@compiled
+def _make_symmetric(matrix: Array) -> None:
+    for i in range(matrix.shape[0]):
         for j in range(i):
-            out[i, j] = 0.5 * (out[i, j] + out[j, i])
-            out[j, i] = out[i, j]
+            matrix[i, j] = 0.5 * (matrix[i, j] + matrix[j, i])
+            matrix[j, i] = matrix[i, j]
 
 
 @compiled
 def _multiply(matrix: Array, vector: Array, out: Array) -> None:
     out[:] = 0.0
     for i in range(vector.shape[0]):
-        out += vector[i] * matrix[i]
+        add_scaled(out, vector[i], matrix[i])
 
 
 @compiled
-def _update(metric: Array, step: Array, bend: Array) -> None:
+def _update(climb: Ascent) -> None:
     """Make the metric map the change of the gradient to the step, as BFGS does."""
-    product = (step * bend).sum()
+    size, metric = climb.x.shape[0], climb.metric
+    step, bend, moved = np.empty(size), np.empty(size), np.empty(size)
+    point_along(climb.trial, -1.0, climb.x, step)
+    point_along(climb.gradient, -1.0, climb.slope, bend)
+    product = inner(step, bend)
     if product <= 0.0:
         return
-    moved = np.empty_like(step)
     _multiply(metric, bend, moved)
-    factor = (1.0 + (bend * moved).sum() / product) / product
-    for i in range(step.shape[0]):
-        metric[i] += factor * step[i] * step - (step[i] * moved + moved[i] * step) / product
+    factor = (1.0 + inner(bend, moved) / product) / product
+    for i in range(size):
+        for j in range(size):
+            both = (step[i] * moved[j] + moved[i] * step[j]) / product
+            metric[i, j] += factor * step[i] * step[j] - both

@@ -9,13 +9,14 @@ from numba.extending import intrinsic
 
 from bayesgmm.runtime.compiling import INTERPRETED, compiled_rounding
 
-__all__ = ["exp_nonpositive", "larger", "log1p_nonnegative"]
+__all__ = ["HIGHEST", "exponential", "larger", "log1p_and_inverse", "mantissa_and_exponent"]
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-_LOWEST = -650.0
+_LOWEST, HIGHEST = -650.0, 700.0
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 _ONE_BITS = 4607182418800017408  # the bits of 1.0
+_BIAS = 1023
 _ROOT_HALF_BITS = 4604544271217802189  # the bits of sqrt(1/2)
 _WHOLE, _WHOLE_BITS = 4503599627370496.0, 4841369599423283200  # 2**52: an integer below in low bits
 
@@ -67,8 +68,8 @@ def larger(typing_context: Any, one: Any, other: Any) -> Any:
 
 
 @compiled_rounding
-def exp_nonpositive(x: float) -> float:
-    """Return exp(x) for x <= 0, to 2 units in the last place; below -650 it stays at exp(-650).
+def exponential(x: float) -> float:
+    """Return exp(x) to 2 units in the last place for x up to `HIGHEST`; below -650 it is exp(-650).
 
     There a density no longer counts beside the largest, but its products with whitened coordinates
     and their squares are sums of their own: as subnormal numbers they would cost hundreds of cycles
@@ -101,9 +102,10 @@ def exp_nonpositive(x: float) -> float:
 
 
 @compiled_rounding
-def log1p_nonnegative(x: float) -> float:
-    """Return log(1 + x) for x >= 0, to 2 units in the last place.
+def log1p_and_inverse(x: float) -> tuple[float, float]:
+    """Return log(1 + x), to 2 units in the last place, and 1 / (1 + x), for 0 <= x < 1e300.
 
+    Both need a division, which is slow, and share it: 1 / ((1 + x) (m + 1)). With
     1 + x = 2**k m with m in [sqrt(1/2), sqrt(2)), log m = 2 artanh(s), s = (m - 1) / (m + 1), its
     series in s**2 being that of fdlibm's log (Sun Microsystems 1993); what 1 + x has lost of x is
     put back as lost / (1 + x).
@@ -114,7 +116,10 @@ def log1p_nonnegative(x: float) -> float:
     exponent = _exponent(bits - _ROOT_HALF_BITS)
     k = _as_float(exponent + _WHOLE_BITS) - _WHOLE
     f = _as_float(bits - (exponent << 52)) - 1.0
-    s = f / (2.0 + f)
+    sum_of_both = 2.0 + f
+    shared = 1.0 / (w * sum_of_both)
+    inverse = shared * sum_of_both
+    s = f * (shared * w)
     z = s * s
     r = 1.479819860511658591e-01
     r = r * z + 1.531383769920937332e-01
@@ -125,16 +130,29 @@ def log1p_nonnegative(x: float) -> float:
     r = r * z + 6.666666666666735130e-01
     half = 0.5 * f * f
     low = s * (half + r * z) + k * _LN2_LOW
-    return k * _LN2_HIGH - ((half - low) - f) + lost / w
+    return k * _LN2_HIGH - ((half - low) - f) + lost * inverse, inverse
+
+
+@compiled_rounding
+def mantissa_and_exponent(x: float) -> tuple[float, int]:
+    """Return m in [1, 2) and k of x = 2**k m, for normal numbers above 0."""
+    bits = _as_bits(x)
+    exponent = _exponent(bits)
+    return _as_float(bits - (exponent << 52) + _ONE_BITS), exponent - _BIAS
 
 
 if INTERPRETED:
     larger = max
 
-    def exp_nonpositive(x: float) -> float:
-        """Return exp(x) for x <= 0 where functions are left to Python."""
+    def exponential(x: float) -> float:
+        """Return exp(x) where functions are left to Python."""
         return math.exp(max(x, _LOWEST))
 
-    def log1p_nonnegative(x: float) -> float:
-        """Return log(1 + x) for x >= 0 where functions are left to Python."""
-        return math.log1p(x)
+    def log1p_and_inverse(x: float) -> tuple[float, float]:
+        """Return log(1 + x) and 1 / (1 + x) where functions are left to Python."""
+        return math.log1p(x), 1.0 / (1.0 + x)
+
+    def mantissa_and_exponent(x: float) -> tuple[float, int]:
+        """Return m in [1, 2) and k of x = 2**k m where functions are left to Python."""
+        mantissa, exponent = math.frexp(x)
+        return 2.0 * mantissa, exponent - 1

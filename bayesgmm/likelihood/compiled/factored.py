@@ -23,6 +23,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.m_step import EMPTY, write_component
 from bayesgmm.likelihood.compiled.points import read_covariances, write_factor
+from bayesgmm.likelihood.compiled.vectors import largest_of
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -356,10 +357,13 @@ def move_into(
     """
     n_features = round((math.sqrt(4 * (point.shape[0] // n_clusters) - 3) - 1) / 2)
     covariances = read_covariances(point, n_clusters, n_features)
-    mass = np.exp(point[:n_clusters] - point[:n_clusters].max())
+    mass, largest = np.empty(n_clusters), largest_of(point[:n_clusters])
     scatters = covariances.copy()
     for k in range(n_clusters):
-        scatters[k] *= mass[k]
+        mass[k] = math.exp(point[k] - largest)
+        for i in range(n_features):
+            for j in range(n_features):
+                scatters[k, i, j] *= mass[k]
     if not factored(scatters, mass, covariances, own_volumes, own_shapes, axes_kind, _LEFT):
         return
     factor, o = np.empty((n_features, n_features)), n_clusters * (1 + n_features)

@@ -36,7 +36,8 @@ from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods
 from bayesgmm.likelihood.compiled.labels import as_gaps, sum_labelled
 from bayesgmm.likelihood.compiled.layers import rows_of_parts
 from bayesgmm.likelihood.compiled.memory import copy_into
-from bayesgmm.likelihood.compiled.whitening import cholesky
+from bayesgmm.likelihood.compiled.vectors import inner
+from bayesgmm.likelihood.compiled.whitening import cholesky, solve_lower, solve_transposed
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -268,16 +269,10 @@ def _draw_means(
             precision[i, i] += 1.0 / (problem.mean_scale[k, i] * problem.mean_scale[k, i])
         if not cholesky(precision, factor):
             continue
-        for i in range(size):
-            for j in range(i):
-                solved[i] -= factor[i, j] * solved[j]
-            solved[i] /= factor[i, i]
+        solve_lower(factor, solved)
         for i in range(size):
             solved[i] += np.random.normal()  # noqa: NPY002
-        for i in range(size - 1, -1, -1):
-            for j in range(i + 1, size):
-                solved[i] -= factor[j, i] * solved[j]
-            solved[i] /= factor[i, i]
+        solve_transposed(factor, solved)
         start = first_mean(problem) + k * size
         copy_into(x[start : start + size], solved)
 
@@ -310,15 +305,17 @@ def _move_scales(
         change += 0.5 * momentum[i] * momentum[i]
     length = step * math.exp(0.2 * np.random.normal())  # noqa: NPY002
     for _ in range(1 + int(max_steps * np.random.random())):  # noqa: NPY002
-        momentum += 0.5 * length * scale * gradient[start:]
-        new[start:] += length * scale * momentum
+        for i in range(scale.shape[0]):
+            momentum[i] += 0.5 * length * scale[i] * gradient[start + i]
+            new[start + i] += length * scale[i] * momentum[i]
         value = _conditional(
             new, flat, mass, centres, scatters, scaled, logs, problem, terms, gradient
         )
         if not math.isfinite(value):
             return x, 0.0
-        momentum += 0.5 * length * scale * gradient[start:]
-    change += value - 0.5 * (momentum * momentum).sum()
+        for i in range(scale.shape[0]):
+            momentum[i] += 0.5 * length * scale[i] * gradient[start + i]
+    change += value - 0.5 * inner(momentum, momentum)
     probability = math.exp(min(0.0, change)) if math.isfinite(change) else 0.0
     return (new if np.random.random() < probability else x), probability  # noqa: NPY002
 

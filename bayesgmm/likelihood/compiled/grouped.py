@@ -59,14 +59,6 @@ class Components(NamedTuple):
     nu: Array  # (cluster,), degrees of freedom, or (0,) where components are Gaussian
 
 
-class _Sums(NamedTuple):
-    """Sums over rows, in the coordinates of a lens."""
-
-    mass: Array
-    first: Array
-    second: Array
-
-
 class _Seen(NamedTuple):
     """The components as a group sees them, its sums, and the way back to complete rows."""
 
@@ -308,14 +300,38 @@ def sum_grouped(
     mass, first, second, scaled, logs : arrays, written
         As in `bayesgmm.likelihood.compiled.group_passes.sum_group`.
     """
+    lens, log_likelihood, o = lens_of(components), 0.0, 0
+    if n_rows > 0:
+        group = plain_group(blocks, n_rows)
+        log_likelihood = sum_group(group, lens, mass, first, second, scaled, logs)
+    while o < annotated.shape[0]:
+        group = read_group(annotated, o, components.constant.shape[0])
+        if not group.whole:
+            further = _sum_incomplete(annotated, o, components, mass, first, second, scaled, logs)
+            return log_likelihood + further
+        log_likelihood += sum_group(group, lens, mass, first, second, scaled, logs)
+        o += int(annotated[o])
+    return log_likelihood
+
+
+@compiled
+def _sum_incomplete(
+    annotated: Array,
+    o: int,
+    components: Components,
+    mass: Array,
+    first: Array,
+    second: Array,
+    scaled: Array,
+    logs: Array,
+) -> float:
+    """Add the groups from place o on, which need memory of their own; return their log likelihood.
+
+    It is -inf where a component is singular.
+    """
     memory, few = empty_memory(components), covariances_and_memory(components)
-    group, o = plain_group(blocks, n_rows), 0
-    lens, sums = lens_of(components), _Sums(mass, first, second)
     log_likelihood = 0.0
     while True:
-        log_likelihood += sum_group(group, lens, sums.mass, sums.first, sums.second, scaled, logs)
-        if not group.whole:
-            _add_completed(group, components, memory, mass, first, second)
         value, o = _sum_those_of_few(
             annotated, o, components, few, mass, first, second, scaled, logs
         )
@@ -326,8 +342,10 @@ def sum_grouped(
         o += int(annotated[o])
         if not regular:
             return -math.inf
-        sums = _Sums(mass, first, second)
-        if not group.whole:
-            seen = as_seen(memory, components, group.columns.shape[0])
-            sums = _Sums(seen.mass, seen.first, seen.second)
-            sums.mass[:], sums.first[:], sums.second[:] = 0.0, 0.0, 0.0
+        if group.whole:
+            log_likelihood += sum_group(group, lens, mass, first, second, scaled, logs)
+            continue
+        seen = as_seen(memory, components, group.columns.shape[0])
+        seen.mass[:], seen.first[:], seen.second[:] = 0.0, 0.0, 0.0
+        log_likelihood += sum_group(group, lens, seen.mass, seen.first, seen.second, scaled, logs)
+        _add_completed(group, components, memory, mass, first, second)

@@ -20,7 +20,13 @@ from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE, N_OF_LAYERS,
 from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.points import read_covariances, whiten_point, write_factor
 from bayesgmm.likelihood.compiled.tails import maximise_tails
-from bayesgmm.likelihood.compiled.whitening import cholesky, congruent
+from bayesgmm.likelihood.compiled.vectors import all_finite
+from bayesgmm.likelihood.compiled.whitening import (
+    cholesky,
+    congruent,
+    solve_lower,
+    solve_transposed,
+)
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
@@ -159,7 +165,15 @@ def bound(covariance: Array, error: Array, factor: Array) -> bool:
         factor[i, i] -= error[i] * error[i]
     if bounded == 0 or cholesky(factor, factor):
         return True
-    a, b = np.flatnonzero(error > 0.0), np.flatnonzero(error == 0.0)
+    a, b = np.empty(bounded, dtype=np.int64), np.empty(size - bounded, dtype=np.int64)
+    n_a, n_b = 0, 0
+    for i in range(size):
+        if error[i] > 0.0:
+            a[n_a] = i
+            n_a += 1
+        else:
+            b[n_b] = i
+            n_b += 1
     residual, half = np.empty((bounded, bounded)), np.empty((bounded, len(b)))
     free = np.empty((len(b), len(b)))
     for i in range(len(b)):
@@ -179,7 +193,7 @@ def bound(covariance: Array, error: Array, factor: Array) -> bool:
                 s -= half[i, m] * half[j, m]
             residual[i, j] = s / (error[a[i]] * error[a[j]])
             residual[j, i] = residual[i, j]
-    if not np.isfinite(residual).all():
+    if not all_finite(residual):
         return False
     values, axes = np.linalg.eigh(residual)
     for i in range(bounded):
@@ -315,12 +329,19 @@ def _means_of_layers(point: Array, problem: Problem, mass: Array, centres: Array
     whiten_point(point, n_noises, problem.resolution, whitening, shift, np.empty(n_normals))
     means = np.empty((problem.n_clusters, size))
     for k in range(problem.n_clusters):
-        precision, pull = np.zeros((size, size)), np.zeros(size)
+        precision, pull = np.zeros((size, size)), means[k]
+        pull[:] = 0.0
         for q in range(k, n_normals, problem.n_clusters):
-            within = mass[q] * (whitening[q].T @ whitening[q])
-            precision += within
-            pull += within @ centres[q]
-        means[k] = np.linalg.solve(precision, pull)
+            for i in range(size):
+                for j in range(size):
+                    s = 0.0
+                    for m in range(max(i, j), size):
+                        s += whitening[q, m, i] * whitening[q, m, j]
+                    precision[i, j] += mass[q] * s
+                    pull[i] += mass[q] * s * centres[q, j]
+        cholesky(precision, precision)
+        solve_lower(precision, pull)
+        solve_transposed(precision, pull)
     return means
 
 

@@ -11,6 +11,7 @@ from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS, read_layers, write_layers
 from bayesgmm.likelihood.compiled.memory import copy_into
+from bayesgmm.likelihood.compiled.vectors import largest_of
 from bayesgmm.likelihood.compiled.whitening import set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -46,10 +47,11 @@ def whiten_point(
         log_weights[k] = point[k]
         _read_factor(point, k, n_clusters, n_features, factors[k])
     copy_into(log_weights[n_clusters:], point[after : after + n_noises])
-    largest, total = log_weights.max(), 0.0
+    largest, total = largest_of(log_weights), 0.0
     for k in range(log_weights.shape[0]):
         total += math.exp(log_weights[k] - largest)
-    log_weights -= largest + math.log(total)
+    for k in range(log_weights.shape[0]):
+        log_weights[k] -= largest + math.log(total)
     if error.shape[0] > 0:
         return _whiten_layers(
             point[after + n_noises :],
@@ -61,7 +63,9 @@ def whiten_point(
             shift,
             constant,
         )
-    nu = np.exp(point[after + n_noises :])
+    nu = np.empty(point.shape[0] - after - n_noises)
+    for s in range(nu.shape[0]):
+        nu[s] = math.exp(point[after + n_noises + s])
     whiten(log_weights, means, factors, whitening, shift, constant)
     return Components(log_weights, means, factors, whitening, shift, constant, nu)
 
@@ -124,7 +128,8 @@ def constrained_point(x: Array, flat: Array, out: Array) -> None:
     if problem.n_layers > 1:
         copy_into(out[after + n_noises :], x[x.shape[0] - N_OF_LAYERS :])
     else:
-        copy_into(out[after + n_noises :], np.log(values.nu))
+        for s in range(values.nu.shape[0]):
+            out[after + n_noises + s] = math.log(values.nu[s])
     for k in range(n_clusters):
         out[k] = values.log_weights[k]
         for i in range(n_features):

@@ -21,7 +21,7 @@ Liu and Rubin (1995), Statistica Sinica 5:19 (EM and its relatives for t).
 
 import math
 
-from bayesgmm.likelihood.compiled.exponential import log1p_nonnegative
+from bayesgmm.likelihood.compiled.exponential import log1p_and_inverse
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array
 
@@ -31,6 +31,7 @@ __all__ = [
     "add_tails",
     "digamma",
     "gamma_ratio",
+    "lift_tails",
     "maximise_tails",
     "nu_log_density",
     "nu_slope",
@@ -74,11 +75,35 @@ def digamma(a: float) -> float:
     return shift + math.log(a) - 0.5 / a - series
 
 
+@compiled
+def lift_tails(nu: Array, n_observed: int, constant: Array, lifted: Array, expected: Array) -> None:
+    """Write what all rows of a group share.
+
+    Parameters
+    ----------
+    nu, n_observed, constant
+        As in `with_tails`.
+    lifted : array of shape (cluster or 0,), written
+        The log joint density of the t at their means.
+    expected : array of shape (cluster or 0,), written
+        E log u of a row at the mean.
+    """
+    lift = 0.0
+    for k in range(nu.shape[0]):
+        if k > 0 and nu[k] == nu[k - 1]:
+            expected[k] = expected[k - 1]
+        else:
+            lift = gamma_ratio(0.5 * nu[k], 0.5 * n_observed)
+            expected[k] = digamma(0.5 * (nu[k] + n_observed)) - math.log(0.5 * nu[k])
+        lifted[k] = constant[k] + lift
+
+
 @compiled_fast
 def with_tails(
     nu: Array,
     n_observed: int,
     constant: Array,
+    lifted: Array,
     width: int,
     joint: Array,
     shrunk: Array,
@@ -93,6 +118,8 @@ def with_tails(
         Cells that rows of this group show.
     constant : array of shape (cluster,)
         The log joint density of the Gaussians at their means.
+    lifted : array of shape (cluster or 0,)
+        That of the t, `lift_tails`.
     width : int
         Rows of the block.
     joint : array of shape (cluster, row), written
@@ -100,21 +127,18 @@ def with_tails(
         nu / (nu + q) times (nu + d) / nu, which is E u, and log(nu / (nu + q)).
     """
     for k in range(nu.shape[0]):
-        inverse, c = 1.0 / nu[k], constant[k]
+        twice, c, highest = 2.0 / nu[k], constant[k], lifted[k]
         half, most = 0.5 * (nu[k] + n_observed), 1.0 + n_observed / nu[k]
-        lifted = c + gamma_ratio(0.5 * nu[k], 0.5 * n_observed)
         for t in range(width):
-            ratio = 2.0 * (c - joint[k, t]) * inverse
-            log_ratio = log1p_nonnegative(ratio)
-            joint[k, t] = lifted - half * log_ratio
-            shrunk[k, t] = most / (1.0 + ratio)
+            log_ratio, inverse = log1p_and_inverse(twice * (c - joint[k, t]))
+            joint[k, t] = highest - half * log_ratio
+            shrunk[k, t] = most * inverse
             log_shrunk[k, t] = -log_ratio
 
 
 @compiled_fast
 def add_tails(
-    nu: Array,
-    n_observed: int,
+    expected: Array,
     inverse: Array,
     width: int,
     joint: Array,
@@ -123,8 +147,11 @@ def add_tails(
     mass: Array,
     logs: Array,
 ) -> None:
-    """Add a block's responsibilities, joint x inverse, and their E log u; weigh `joint` by E u."""
-    for k in range(nu.shape[0]):
+    """Add a block's responsibilities, joint x inverse, and their E log u; weigh `joint` by E u.
+
+    `expected` (cluster or 0,) is that of `lift_tails`.
+    """
+    for k in range(expected.shape[0]):
         total, total_log = 0.0, 0.0
         for t in range(width):
             r = joint[k, t] * inverse[t]
@@ -132,8 +159,7 @@ def add_tails(
             total_log += r * log_shrunk[k, t]
             joint[k, t] *= shrunk[k, t]
         mass[k] += total
-        known = digamma(0.5 * (nu[k] + n_observed)) - math.log(0.5 * nu[k])
-        logs[k] += total_log + total * known
+        logs[k] += total_log + total * expected[k]
 
 
 @compiled

@@ -2,12 +2,20 @@
 
 import math
 
-import numpy as np
-
+from bayesgmm.likelihood.compiled.vectors import all_finite
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["cholesky", "congruent", "set_of", "squared", "whiten", "whiten_draw"]
+__all__ = [
+    "cholesky",
+    "congruent",
+    "set_of",
+    "solve_lower",
+    "solve_transposed",
+    "squared",
+    "whiten",
+    "whiten_draw",
+]
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -77,6 +85,24 @@ def cholesky(matrix: Array, factor: Array) -> bool:
 
 
 @compiled
+def solve_lower(factor: Array, vector: Array) -> None:
+    """Replace a vector by L^-1 of it, L lower triangular."""
+    for i in range(vector.shape[0]):
+        for j in range(i):
+            vector[i] -= factor[i, j] * vector[j]
+        vector[i] /= factor[i, i]
+
+
+@compiled
+def solve_transposed(factor: Array, vector: Array) -> None:
+    """Replace a vector by L'^-1 of it, L lower triangular."""
+    for i in range(vector.shape[0] - 1, -1, -1):
+        for j in range(i + 1, vector.shape[0]):
+            vector[i] -= factor[j, i] * vector[j]
+        vector[i] /= factor[i, i]
+
+
+@compiled
 def whiten(
     log_weights: Array,
     means: Array,
@@ -138,4 +164,4 @@ def whiten_draw(
     if not regular:
         return False
     regular = whiten(log_weights, means, factors, whitening, shift, constant)
-    return regular and bool(np.isfinite(shift).all())
+    return regular and all_finite(shift)

@@ -7,6 +7,7 @@ import pytest
 
 import bayesgmm as bg
 from bayesgmm.comparison._sensitivity import _Study, _under
+from bayesgmm.comparison.estimates_under import estimates_under
 from bayesgmm.comparison.settings import settings_of
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import PARETO_K
@@ -68,6 +69,15 @@ def test_reweighted_evidences_and_loo_are_those_of_direct_runs(comparison, setti
         assert found.elpd_loo == pytest.approx(expected.elpd_loo, abs=ELPD)
         assert found.elpd_waic == pytest.approx(expected.elpd_waic, abs=ELPD)
         assert found.bic == pytest.approx(expected.bic, abs=1e-6)
+    reached = {spec for spec, k_hat in read.k_hats.items() if k_hat <= PARETO_K}
+    assert set(read.estimates) == reached
+    for spec, told in read.estimates.items():
+        own = bg.summarize(direct.posteriors[setting.changed(spec)]).loc[told.index]
+        weighed = bg.summarize(comparison.posteriors[spec]).loc[told.index]
+        errors = np.hypot(told["mcse"], own["mcse_mean"])
+        assert (np.abs(told["mean"] - own["mean"]) < 4.0 * errors).all()
+        errors = np.hypot(weighed["mcse_sd"], own["mcse_sd"])
+        assert (np.abs(told["sd"] - own["sd"]) < 4.0 * errors).all()
 
 
 def test_what_the_draws_do_not_reach_is_sampled_anew_or_left_out(comparison):
@@ -78,6 +88,10 @@ def test_what_the_draws_do_not_reach_is_sampled_anew_or_left_out(comparison):
     anew = bg.sensitivity(comparison, **far)
     assert anew.runs.loc["scale x 20"].any()
     assert anew.probabilities.loc["scale x 20"].sum() == pytest.approx(1.0)
+    own, other = (anew.estimates.loc[name] for name in ("as compared", "scale x 20"))
+    assert other.index.isin(own.index).all() and np.isfinite(other).all(axis=None)
+    assert anew.runs.loc["scale x 20", other.index.get_level_values("model")].any()
+    assert ("scale x 20", "K = 2") not in left.estimates.index.droplevel("quantity")
 
 
 def test_a_setting_that_no_draws_reach_has_no_choice_and_is_named(comparison):
@@ -111,3 +125,29 @@ def test_what_is_no_comparison_and_values_that_no_prior_has_are_refused(comparis
     for name in ("scale", "eta", "concentration", "step"):
         with pytest.raises(ConfigError, match=f"{name} must be positive"):
             bg.sensitivity(comparison, **{name: [0.0]})
+
+
+def test_estimates_by_weights_have_equal_and_single_draws_as_limits(comparison):
+    """All weights equal: the summary's; all on one draw: that draw."""
+    draws = Draws(comparison.posteriors[2])
+    size = draws.n_samples
+    told = estimates_under(draws)
+    own = bg.summarize(draws).loc[told.index]
+    np.testing.assert_allclose(told["mean"], own["mean"])
+    np.testing.assert_allclose(told["mcse"], own["mcse_mean"], rtol=0.1)
+    one = np.full(size, -np.inf)
+    one[7] = 0.0
+    at = estimates_under(draws, one)
+    assert at.loc["weights[1]", "mean"] == pytest.approx(draws.parameters.weights[7, 0])
+    np.testing.assert_allclose(at["sd"], 0.0, atol=1e-12)
+
+
+def test_clusters_of_new_draws_stand_under_those_that_hold_the_same_rows(comparison):
+    tree = comparison.posteriors[2]
+    own, view = estimates_under(Draws(tree)), Draws(tree)
+    turned = Draws.of(
+        view.parameters.permuted(np.tile([1, 0], (view.n_samples, 1))), view.features,
+        rows=view.table, frame=view.frame,
+    )  # fmt: skip
+    again = estimates_under(view, other=turned)
+    np.testing.assert_allclose(again["mean"], own["mean"])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import bayesgmm as bg
+from bayesgmm.cli import main
 from bayesgmm.data import as_dataset
 from bayesgmm.data.capabilities import ANNOTATIONS, ROUTES
 from bayesgmm.errors import ConfigError
@@ -143,6 +144,33 @@ def test_it_takes_no_other_method_and_no_unknown_engine_is_taken():
     for verb in (bg.fit_em, bg.fit_map, bg.sample):
         with pytest.raises(ConfigError, match="engine must be one of compiled, jax, got 'torch'"):
             verb(rows, 2, engine="torch")
+
+
+def test_comparisons_commands_and_model_files_take_it(tmp_path, capsys):
+    rows = blobs(300, 1)
+    options = {"draws": 120, "seed": 1, "method": "importance", "evidence": "none"}
+    here, there = (bg.compare(rows, [1], engine=name, **options) for name in engines.ENGINES)
+    assert_close(
+        there.posteriors[1].posterior.means.values, here.posteriors[1].posterior.means.values
+    )
+    with pytest.raises(ConfigError, match="pass method='importance'"):
+        bg.compare(rows, [1], engine="jax")
+    with pytest.raises(ConfigError, match="engine='jax' does not take family='t'"):
+        bg.compare(rows, [1, 2], family="t", engine="jax", **options)
+    pd.DataFrame(rows, columns=["x"]).to_csv(tmp_path / "rows.csv", index=False)
+    file = tmp_path / "rows.toml"
+    file.write_text(
+        "data.file = 'rows.csv'\nmodel.n_components = 1\ncompute.engine = 'jax'\n"
+        "sampler.method = 'nuts'"
+    )
+    with pytest.raises(ConfigError, match="pass method='importance'"):
+        bg.run_analysis(file, out=tmp_path / "out")
+    asked = ["sample", str(tmp_path / "rows.csv"), "-k", "1", "--engine", "jax"]
+    assert main([*asked, "--method", "nuts"]) == 2
+    assert "--engine 'jax'" in capsys.readouterr().err
+    assert main([*asked, "--method", "importance", "--draws", "30", "--out",
+                 str(tmp_path / "p.nc"), "--seed", "1"]) in (0, 3)  # fmt: skip
+    assert main(["fit", str(tmp_path / "rows.csv"), "-k", "1", "--engine", "jax"]) == 0
 
 
 def test_where_jax_is_missing_the_cure_is_named(monkeypatch):
