@@ -54,9 +54,10 @@ class Screening(NamedTuple):
         """Name the structures without a posterior that lead all models that were sampled."""
         table = self.table[~self.table["flagged"].astype(bool)]
         elsewhere = [STRUCTURES[name].factors is not None for name in table["covariance"]]
-        names = table["model"].str.split(" = ")
+        names = table["model"].str.findall(r"\w+")  # of all structures that are this model
         alone = [
-            all(STRUCTURES[n.partition(",")[0]].factors is not None for n in each) for each in names
+            all(STRUCTURES[n].factors is not None for n in each if n in STRUCTURES)
+            for each in names
         ]
         without = table[[a and b for a, b in zip(elsewhere, alone, strict=True)]]
         best = table.loc[[not a for a in alone], "bic"].min()

@@ -17,7 +17,7 @@ from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
 from bayesgmm.plots.theme import colour_at, entitle, finish, ink, mark_at, paper, printable
 from bayesgmm.runtime.keywords import keywords
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["loadings", "profile"]
 
@@ -170,22 +170,22 @@ def loadings(
     mixture = to_show(posterior, n_draws=_ALL)
     values, agreed = _turned(mixture)
     loading = np.abs(np.where(agreed[:, None], values.mean(axis=0), 0.0)).max(axis=(0, 2))
-    places = _places(mixture, features, np.argsort(-loading, kind="stable"))
+    places = _places(mixture, features, np.argsort(-loading, kind="stable").astype(np.int64))
     n_panels, n_factors = agreed.shape
     width, height = 2.2 * n_panels + 2.0, 1.9 + 0.2 * len(places) * (0.5 + 0.5 * n_factors)
     axes = new_grid(1, n_panels, width, height, sharey=True, sharex=True)[0]
     for k, ax in enumerate(axes):
         shared = n_panels < mixture.draws.n_components
         colour = ink() if shared else colour_at(k)
-        for j in np.flatnonzero(agreed[k]):
+        for j in np.flatnonzero(agreed[k]).tolist():
             for place, at in zip(places, _heights(len(places), j, n_factors), strict=True):
-                draw_interval(ax, values[:, k, place, j], at, prob, colour, mark_at(int(j)))
+                draw_interval(ax, values[:, k, place, j], at, prob, colour, mark_at(j))
         _set_features(ax, mixture, places)
         ax.set_xlim(-1.02, 1.02)
         name = "all clusters" if shared else printable(mixture.clusters[k])
         finish(ax, x=f"correlation in {name}", legend=None)
     told = told_of_features(len(places), mixture, chosen=features is not None, by="load most")
-    left_out = int((~agreed).sum())
+    left_out = int(np.sum(~agreed))
     told += f"; {left_out} left out, on which draws do not agree" if left_out else ""
     marks = [
         Line2D([], [], ls="", marker=mark_at(j), mfc=paper(), mec=ink(), ms=5,
@@ -200,7 +200,7 @@ def loadings(
     return plotted(axes)
 
 
-def _turned(mixture: Shown) -> tuple[Array, Array]:
+def _turned(mixture: Shown) -> tuple[Array, np.ndarray]:
     """Return correlations (sample, cluster, feature, factor), and which factors draws agree on.
 
     Clusters that share their loadings are one.
@@ -217,7 +217,7 @@ def _turned(mixture: Shown) -> tuple[Array, Array]:
     return together / spread[:, list(several)], np.array(agreed)
 
 
-def _places(mixture: Shown, features: Sequence[str] | None, ranked: Array) -> list[int]:
+def _places(mixture: Shown, features: Sequence[str] | None, ranked: IntArray) -> list[int]:
     """Return the features to draw: those named, or in their order the first of a ranking."""
     if features is not None:
         return mixture.places(features)
@@ -228,7 +228,7 @@ def _places(mixture: Shown, features: Sequence[str] | None, ranked: Array) -> li
 def _heights(n_features: int, which: int, of: int) -> Array:
     """Return where the intervals of one line lie: side by side at each feature."""
     offset = _BAND * ((which + 0.5) / of - 0.5)
-    return np.arange(n_features) + offset
+    return np.arange(n_features, dtype=float) + offset
 
 
 def _set_features(ax: Axes, mixture: Shown, places: list[int]) -> None:

@@ -223,11 +223,12 @@ def draw_interval(
 
 def interval_handles(sampled: bool, prob: float) -> list[Line2D]:
     """Return what a legend shows of `draw_interval`."""
-    mark = {"marker": "o", "ls": "", "mfc": paper(), "mec": ink(), "ms": 5}
+    what = "median" if sampled else "estimate"
+    mark = Line2D([], [], marker="o", ls="", mfc=paper(), mec=ink(), ms=5, label=what)
     if not sampled:
-        return [Line2D([], [], label="estimate", **mark)]
+        return [mark]
     return [
-        Line2D([], [], label="median", **mark),
+        mark,
         Line2D([], [], color=ink(), lw=4.0, label="50 % interval"),
         Line2D([], [], color=ink(), lw=1.4, label=f"{percent(prob)} interval"),
     ]
