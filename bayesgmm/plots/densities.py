@@ -312,5 +312,5 @@ def _finish_pairs(grid_axes: np.ndarray, mixture: Shown, components: bool, told:
         ),
     ]
     what = "Posterior mean density" if mixture.sampled else "Fitted density"
-    title = f"{what} of each feature and pair, K = {mixture.draws.n_components}{told}"
+    title = f"{what} of pairs, K = {mixture.draws.n_components}{told}"
     entitle(grid_axes[0, 0], title, handles, columns=3 if len(grid_axes) > 2 else 2)

@@ -213,7 +213,7 @@ def draw_ellipses(ax: Axes, mixture: Shown, pair: tuple[int, int], most: int) ->
 def draw_interval(
     ax: Axes, values: Array, height: float, prob: float, colour: str, mark: str
 ) -> None:
-    """Draw the median of draws, and across it their 50 % interval and a wider one."""
+    """Draw the median of draws, and across it their middle half and a wider interval."""
     tails = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
     low, first, middle, third, high = np.quantile(values, tails)
     ax.plot([low, high], [height, height], color=colour, lw=1.4, solid_capstyle="butt")
@@ -229,7 +229,7 @@ def interval_handles(sampled: bool, prob: float) -> list[Line2D]:
         return [mark]
     return [
         mark,
-        Line2D([], [], color=ink(), lw=4.0, label="50 % interval"),
+        Line2D([], [], color=ink(), lw=4.0, label="middle half"),
         Line2D([], [], color=ink(), lw=1.4, label=f"{percent(prob)} interval"),
     ]
 

@@ -38,6 +38,11 @@ class Material:
         self.place = place
 
     @cached_property
+    def with_factors(self) -> xr.DataTree:
+        rows = np.random.default_rng(4).normal(size=(40, 4))
+        return bg.sample(rows, bg.MixtureSpec(1, "factor", n_factors=1), **SHORT)
+
+    @cached_property
     def rows(self) -> np.ndarray:
         rng = np.random.default_rng(3)
         return np.round(rng.normal(size=(40, 2)) + 6.0 * (np.arange(40) % 2)[:, None], 3)
@@ -313,6 +318,7 @@ def _pictures(m: Material) -> dict[str, Arguments]:
         "plots.density_pairs": {**fit, "rows": m.rows, "features": ("x1", "x2")},
         "plots.em_path": {"fit": m.fit},
         "plots.forest": fit,
+        "plots.loadings": {"posterior": m.with_factors},
         "plots.membership": {**fit, "rows": m.rows},
         "plots.over_alpha": {"coarsened": m.coarsened},
         "plots.over_k": {"posteriors": m.over_k},
@@ -320,6 +326,7 @@ def _pictures(m: Material) -> dict[str, Arguments]:
         "plots.posterior_predictive": {**posterior, "n": 3, "seed": 1},
         "plots.prior_posterior": posterior,
         "plots.prior_predictive": {"source": m.rows, "spec": 2, "seed": 1},
+        "plots.profile": posterior,
         "plots.ranks": posterior,
         "plots.traces": posterior,
         "Plot.savefig": {"self": m.plot, "path": m.place / "plot.png"},

@@ -11,7 +11,7 @@ from bayesgmm.analysis import AnalysisSpec, analyse
 from bayesgmm.cli.outcome import Exit
 from bayesgmm.cli.printing import print_analysis
 from bayesgmm.comparison import _compare as comparing
-from bayesgmm.comparison import compare
+from bayesgmm.comparison import compare, drawing
 from bayesgmm.data import Dataset
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.elpd import side_by_side
@@ -46,7 +46,7 @@ def complete():
 def without_three():
     with pytest.MonkeyPatch.context() as patch:
         error = SamplingError("chain 0 stopped: no reason.")
-        patch.setattr(comparing, "sample", failing(comparing.sample, 3, error))
+        patch.setattr(drawing, "sample", failing(drawing.sample, 3, error))
         return compare(ROWS, [1, 2, 3], draws=300, tune=400, seed=1)
 
 
@@ -91,7 +91,7 @@ def test_where_all_fail_the_first_error_is_raised(monkeypatch):
     def fail(data, spec, **options):
         raise SamplingError(f"K = {spec.n_components} cannot start.")
 
-    monkeypatch.setattr(comparing, "sample", fail)
+    monkeypatch.setattr(drawing, "sample", fail)
     with pytest.raises(SamplingError, match="K = 1 cannot start"):
         compare(ROWS, [1, 2], draws=50, tune=100, evidence="none", seed=1)
 

@@ -61,10 +61,12 @@ def places(result: AnalysisResult, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "treasure").mkdir()
     (tmp_path / "treasure/gold.svg").write_bytes(GOLD)
     monkeypatch.setattr("bayesgmm.comparison.compare", lambda *_, **__: result.comparison)
-    monkeypatch.setattr(
-        "bayesgmm.analysis.outputs.write_report",
-        lambda _, path, **__: write_text(path, "a report"),
-    )
+
+    def written(_: Any, path: Path, *, references: Path, **__: Any) -> None:
+        write_text(path, "a report")
+        write_text(references, "sources")
+
+    monkeypatch.setattr("bayesgmm.analysis.outputs.write_report", written)
     return Places(tmp_path / "out", tmp_path / "treasure", spec_of(tmp_path))
 
 

@@ -130,7 +130,7 @@ def airquality():
 @pytest.mark.parametrize(
     ("rows", "draws"),
     [
-        pytest.param(slice(10, 140, 65), 300, id="2 rows"),
+        pytest.param(slice(10, 140, 65), 1000, id="2 rows"),
         pytest.param(slice(0, 160, 8), 1000, id="20 rows", marks=pytest.mark.slow),
     ],
 )

@@ -165,9 +165,7 @@ def test_a_result_keeps_some_rows_of_a_file(
     assert bg.log_evidence(again, seed=1).value == bg.log_evidence(trees["map"], seed=1).value
 
 
-@pytest.mark.parametrize(
-    "name", ["membership", "density", "extend", "smc_evidence", "loo_with_refits"]
-)
+@pytest.mark.parametrize("name", ["membership", "density", "extend", "smc_evidence"])
 def test_what_needs_every_row_says_so(trees: dict[str, xr.DataTree], name: str) -> None:
     verb: Any = getattr(bg, name)
     *_, tree = trees.values()

@@ -80,7 +80,9 @@ def of_estimator(case: Case) -> Any:
 
 
 def of_predictions(case: Case) -> Any:
-    path = bg.write_predictions(case.tree, case.data, case.folder / "predictions.parquet")
+    path = bg.write_predictions(
+        case.tree, case.data, case.folder / "predictions.parquet", overwrite=True
+    )
     table = pd.read_parquet(path)
     return [*table[["mean_1", "log_density"]].mean(), len(table)]
 
@@ -147,7 +149,7 @@ def test_what_cannot_stream_says_so_before_it_starts(case: Case) -> None:
             bg.sample(case.data, 2, method=method)
     with pytest.raises(ResourceError, match="a user's own model"):
         bg.sample(case.data, model=bg.build_model(values()[:30], 2))
-    for verb in (bg.membership, bg.density, bg.extend, bg.smc_evidence, bg.loo_with_refits):
+    for verb in (bg.membership, bg.density, bg.extend, bg.smc_evidence):
         with pytest.raises(ConfigError, match=r"keeps 20000, .* in_memory=True"):
             verb(case.tree)
     with pytest.raises(ConfigError, match="rows must be those that the posterior was sampled from"):

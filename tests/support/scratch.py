@@ -25,9 +25,11 @@ from bayesgmm.labels.quantities import row_sums
 from bayesgmm.likelihood import rows as rows_module
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows
 from bayesgmm.likelihood.batches import batched_log_likelihoods
+from bayesgmm.likelihood.certain_rows import log_likelihoods_by_group, near_one_another
 from bayesgmm.likelihood.chain_density import ChainDensity
 from bayesgmm.likelihood.climbing import ascend_from, curvature
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.likelihood.missing_information import curvature_in_passes
 from bayesgmm.likelihood.responsibilities import responsibilities
 from bayesgmm.likelihood.rows import Rows
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
@@ -145,6 +147,11 @@ def passes(target: LogPosterior) -> Iterator[tuple[str, Callable[[], Any]]]:
     if not isinstance(rows, AnnotatedRows) and resolved.tails is None and resolved.noise is None:
         size = resolved.n_layers * N_CLUSTERS, resolved.n_features
         yield "batch", lambda: batched_log_likelihoods(many, target.flat, len(rows), size, 1)
+        if resolved.spec.covariance == "tied_spherical":
+            points = x + 1e-3 * rng.normal(size=(40, len(x)))
+            steps, groups = np.full(len(x), 1e-4), near_one_another(points, target)
+            yield "curvature in passes", lambda: curvature_in_passes(target, x, steps)
+            yield "certain rows", lambda: log_likelihoods_by_group(groups, points, target)
         yield "window", lambda: FirstRows(target, rows).log_likelihoods(many, 3, 9)
 
 
