@@ -125,7 +125,7 @@ def bic_grid(
     """
     dataset, seed = as_dataset(data, columns), seed_of(seed)
     check_labels(dataset, labels_inform_weights)
-    if n_starts != "auto":
+    if not (isinstance(n_starts, str) and n_starts == "auto"):
         check_count("n_starts", n_starts)
     sizes = counts_in(n_components, dataset.n_obs)
     one = [covariance] if isinstance(covariance, str) else None

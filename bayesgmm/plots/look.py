@@ -107,16 +107,21 @@ def _checked(given: dict[str, Any]) -> Look:
 
 
 def _colours(given: Any) -> tuple[str, ...]:
-    found = list(items_of("colors", given, "colours, such as ['black', '#0072B2']"))
-    wrong = [each for each in found if not is_color_like(each)]
-    if wrong or not found:
+    found, wrong = list[str](), given
+    for each in items_of("colors", given, "colours, such as ['black', '#0072B2']"):
+        wrong = each
+        if not is_color_like(each):
+            found = []
+            break
+        found.append(to_hex(each))
+    if not found:
         raise ConfigError(
             "colors must be colours of matplotlib, one a cluster, such as ['black', '#0072B2'], "
-            f"got {shown(wrong[0] if wrong else given)}.",
+            f"got {shown(wrong)}.",
             key="colors",
             value=given,
         )
-    return tuple(to_hex(each) for each in found)
+    return tuple(found)
 
 
 def _size(given: Any) -> Size:

@@ -176,7 +176,9 @@ def test_a_crafted_record_removes_no_foreign_byte(places: Places, files: dict[st
     analyse(places.spec, places.out, True)
     after = contents(places.out.parent)
     assert after.keys() == before.keys()
-    ours = {f"out/{path}" for path in ("report.html", "summary.csv", "verdict.json")}
+    ours = {
+        f"out/{path}" for path in ("report.html", "references.bib", "summary.csv", "verdict.json")
+    }
     changed = {name for name in after if after[name] != before[name]}
     assert changed <= {*ours, "out/posterior_k1.nc", "out/comparison.csv"}
     assert GOLD_HASH not in (places.out / "verdict.json").read_text()
