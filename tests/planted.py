@@ -251,7 +251,7 @@ BUGS = (
     ),
     Bug(
         "contradicting evidences ignored",
-        "comparison/drawing.py",
+        "comparison/_compare.py",
         "if sentence is None:",
         "if sentence is None or verdict.ok:",
         ("test_incomplete_comparisons.py::test_two_routes_that_contradict_make_the_run_bad",),

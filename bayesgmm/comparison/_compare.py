@@ -16,7 +16,7 @@ from bayesgmm.arguments import (
     check_one_of,
     seed_of,
 )
-from bayesgmm.comparison.drawing import drawn, with_evidence
+from bayesgmm.comparison.drawing import drawn
 from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import KeptPosteriors, Parts
 from bayesgmm.comparison.requirements import check_engines, check_executor, comparable_rows
@@ -24,8 +24,9 @@ from bayesgmm.comparison.scan import Counts, Scan, scan_of
 from bayesgmm.comparison.screening import screened
 from bayesgmm.comparison.table import table_of
 from bayesgmm.data import Dataset
+from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
-from bayesgmm.evidence import EvidenceRoutes, evidences_of
+from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of
 from bayesgmm.fit import fit_em
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import (
@@ -317,8 +318,16 @@ def _sample(
         parts.evidences[spec] = evidences_of(
             view, plan.evidence, converged=verdict.ok, seed=for_evidence, cores=cores
         )
-        parts.verdicts[spec] = verdict = with_evidence(verdict, parts.evidences[spec])
+        parts.verdicts[spec] = verdict = _with_evidence(verdict, parts.evidences[spec])
         tree = with_attributes(view.tree, verdict=verdict.to_dict())
         if not plan.log_likelihood:
             tree = tree.drop_nodes("log_likelihood", errors="ignore")
         parts.posteriors[spec] = tree
+
+
+def _with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
+    """Return the verdict with what is found where two independent evidences contradict."""
+    sentence = evidences.contradiction
+    if sentence is None:
+        return verdict
+    return verdict.with_finding(Finding(RunStatus.MODES_LEFT_OUT, sentence))

@@ -7,9 +7,9 @@ import numpy as np
 
 from bayesgmm.comparison.parts import KeptPosteriors
 from bayesgmm.data import Dataset
-from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus, diagnose
+from bayesgmm.diagnosis import Diagnosis, diagnose
 from bayesgmm.errors import SamplingError, SamplingInterrupted
-from bayesgmm.evidence import Evidences, extend
+from bayesgmm.evidence import extend
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.spec import MixtureSpec
 from bayesgmm.posterior.draws import Draws
@@ -18,7 +18,7 @@ from bayesgmm.runtime.seeds import integer
 from bayesgmm.sampling import sample
 from bayesgmm.sampling.importance import IMPORTANCE
 
-__all__ = ["drawn", "with_evidence"]
+__all__ = ["drawn"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +37,6 @@ def drawn(
         return view, diagnose(view)
     except KeyboardInterrupt as stop:
         raise SamplingInterrupted("interrupted after sampling.", partial=tree) from stop
-
-
-def with_evidence(verdict: Diagnosis, evidences: Evidences) -> Diagnosis:
-    """Return the verdict with what is found where two independent evidences contradict."""
-    sentence = evidences.contradiction
-    if sentence is None:
-        return verdict
-    return verdict.with_finding(Finding(RunStatus.MODES_LEFT_OUT, sentence))
 
 
 def _sample_until_good(

@@ -121,7 +121,7 @@ class Cell:
     @property
     def is_doubtful(self) -> bool:
         """Whether the highest end is not believed, or there is none."""
-        return self.believed is None or self.believed is not self.ends[0]
+        return not self.ends or self.believed is not self.ends[0]
 
     @property
     def leaders(self) -> list[End]:

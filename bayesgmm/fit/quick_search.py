@@ -33,7 +33,6 @@ from bayesgmm.typing import Array, IntArray
 __all__ = ["Found", "is_quick", "quick_fits"]
 
 _FOLLOWED = 2  # of the starts whose first steps promise most
-_ALL = 1000  # more than there are
 _ON_TIES = 3
 _WIDE = 0.1  # ridge under which components stay wide, as in the starts of `fit_em`
 _ROUND = 6  # starts, a third of them rearranged
@@ -181,7 +180,8 @@ class _Search:
             self._not_below(cell)
         doubted = [(cell, rest) for cell, rest in zip(cells, left, strict=True) if cell.is_doubtful]
         if doubted:
-            self._climb([cell for cell, _ in doubted], [rest for _, rest in doubted], _ALL, 0)
+            most = max(len(rest.mass) for _, rest in doubted)
+            self._climb([cell for cell, _ in doubted], [rest for _, rest in doubted], most, 0)
 
     def _climb(
         self, cells: list[Cell], starts: list[Sums], n_always: int, n_best: int

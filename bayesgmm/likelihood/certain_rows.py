@@ -41,13 +41,16 @@ class PointGroup(NamedTuple):
     ----------
     places : array of shape (point,)
         Which points.
-    reference : Components
-        Of that one, without the axis of points; None where these are the points left over.
+    components : Components or None
+        Theirs; None where a covariance is singular.
+    reference : Components or None
+        Of that one, without the axis of points; None where these are points left over.
     bounds : array of shape (5, cluster)
         As `sort_rows` takes them.
     """
 
     places: IntArray
+    components: Components | None
     reference: Components | None
     bounds: Array
 
@@ -63,24 +66,30 @@ def near_one_another(points: Array, target: LogPosterior) -> list[PointGroup]:
     if not plain or not 1 < shape[0] <= _MOST_CLUSTERS or len(points) < _LEAST_POINTS:
         return []
     components, regular = components_at(points, target.flat, shape)
-    groups: list[PointGroup] = []
-    left, others = np.flatnonzero(regular), [np.flatnonzero(~regular)]
+    groups, others, left = list[PointGroup](), list[IntArray](), np.flatnonzero(regular)
     while left.size and len(groups) < _MOST_GROUPS:
         group, left = _around(left, components)
         if len(group.places) < _LEAST_POINTS:
             others.append(group.places)
         else:
             groups.append(group)
-    rest = np.sort(np.concatenate([*others, left]))
+    rest, singular = np.sort(np.concatenate([*others, left])), np.flatnonzero(~regular)
+    none = np.empty((5, 0))
     if groups and rest.size:
-        groups.append(PointGroup(rest, None, np.empty((5, 0))))
+        groups.append(PointGroup(rest, _at(rest, components), None, none))
+    if groups and singular.size:
+        groups.append(PointGroup(singular, None, None, none))
     return groups
+
+
+def _at(places: IntArray, components: Components) -> Components:
+    return Components(*(each[places] for each in components))
 
 
 def _around(left: IntArray, components: Components) -> tuple[PointGroup, IntArray]:
     """Return the group of the first point, and the points that are not in it."""
     reference = Components(*(each[left[0]] for each in components))
-    some = Components(*(each[left] for each in components))
+    some = _at(left, components)
     stretch, move = _moves(some, reference)
     singular = np.linalg.svd(stretch, compute_uv=False)
     far = np.linalg.norm(move, axis=2)
@@ -93,7 +102,7 @@ def _around(left: IntArray, components: Components) -> tuple[PointGroup, IntArra
     bounds[HIGHEST], bounds[LOWEST] = constant.max(axis=0), constant.min(axis=0)
     bounds[NARROWEST], bounds[WIDEST] = singular[..., -1].min(axis=0), singular[..., 0].max(axis=0)
     bounds[MOVE] = far.max(axis=0)
-    return PointGroup(left[near], reference, bounds), left[~near]
+    return PointGroup(left[near], _at(left[near], components), reference, bounds), left[~near]
 
 
 def _moves(components: Components, reference: Components) -> tuple[Array, Array]:
@@ -104,15 +113,14 @@ def _moves(components: Components, reference: Components) -> tuple[Array, Array]
 
 
 def log_likelihoods_by_group(
-    groups: list[PointGroup], points: Array, target: LogPosterior, cores: int | None = None
+    groups: list[PointGroup], target: LogPosterior, cores: int | None = None
 ) -> Array:
-    """Return the log likelihood of the rows of a target at points (point, dim): (point,), nats.
+    """Return the log likelihood of the rows of a target at all points of some groups, nats.
 
     Parameters
     ----------
     groups : list of PointGroup
-        `near_one_another` of the same points.
-    points : array of shape (point, dim)
+        `near_one_another` of the points, of the same model.
     target : LogPosterior
         Its rows, all of them plain.
     cores : int, optional
@@ -123,24 +131,22 @@ def log_likelihoods_by_group(
     array of shape (point,)
         -inf where a covariance is singular.
     """
-    resolved = target.resolved
-    shape = resolved.n_layers * resolved.n_components, resolved.n_features
-    components, regular = components_at(points, target.flat, shape)
-    out = np.empty(len(points))
+    out = np.full(sum(len(group.places) for group in groups), -np.inf)
     for group in groups:
-        some = Components(*(each[group.places] for each in components))
+        if group.components is None:
+            continue
         out[group.places] = (
-            summed_log_likelihoods(some, target.flat, target.n_rows, cores)
+            summed_log_likelihoods(group.components, target.flat, target.n_rows, cores)
             if group.reference is None
-            else _of_group(group.reference, group.bounds, some, target, cores)
+            else _of_group(group.components, group.reference, group.bounds, target, cores)
         )
-    return np.where(regular, out, -np.inf)
+    return out
 
 
 def _of_group(
+    components: Components,
     reference: Components,
     bounds: Array,
-    components: Components,
     target: LogPosterior,
     cores: int | None,
 ) -> Array:

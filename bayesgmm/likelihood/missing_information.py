@@ -15,12 +15,10 @@ References
 Louis (1982), J. Royal Statistical Society B 44:226.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.special import softmax
 
-from bayesgmm.likelihood.compiled.batches import whiten_points
+from bayesgmm.likelihood.batches import Components, components_at
 from bayesgmm.likelihood.compiled.climbing import expected_curvature_at
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
@@ -41,19 +39,6 @@ def takes_passes(target: LogPosterior) -> bool:
     return gaussian and isinstance(target.rows, np.ndarray) and len(target.rows) >= _LEAST_ROWS
 
 
-class _Components(NamedTuple):
-    """The Gaussians at a point, as compiled passes take them, and their factors."""
-
-    whitening: Array  # (normal, feature, feature)
-    shift: Array  # (normal, feature)
-    constant: Array  # (normal,)
-    factors: Array  # (normal, feature, feature), lower triangular
-
-    @property
-    def means(self) -> Array:
-        return np.einsum("kij,kj->ki", self.factors, self.shift)
-
-
 def curvature_in_passes(target: LogPosterior, x: Array, steps: Array) -> Array:
     """Return minus the Hessian (dim, dim) of the log posterior at x (dim,), fitting units.
 
@@ -72,29 +57,22 @@ def curvature_in_passes(target: LogPosterior, x: Array, steps: Array) -> Array:
     """
     out = np.full((target.dim, target.dim), np.nan)
     prior = target.prior
-    components = _components_at(prior, x)
-    if components is None:
+    resolved = target.resolved
+    shape = resolved.n_layers * resolved.n_components, resolved.n_features
+    of_points, regular = components_at(x[None], prior.flat, shape)
+    if not regular[0]:
         return out
-    moments = Rows(target.resolved, target.rows, hold=False).moments(prior.em_point(x))
+    components = Components(*(each[0] for each in of_points))
+    moments = Rows(resolved, target.rows, hold=False).moments(prior.em_point(x))
     expected_curvature_at(x, prior.flat, *moments[1:6], steps, out)
     to_x = _scores(prior, x, components)
     return out - to_x @ _variance(target, components) @ to_x.T
 
 
-def _components_at(prior: LogPosterior, x: Array) -> _Components | None:
-    k, d = prior.resolved.n_layers * prior.resolved.n_components, prior.resolved.n_features
-    whitening, shift, constant = np.empty((1, k, d, d)), np.empty((1, k, d)), np.empty((1, k))
-    regular = np.empty(1)
-    whiten_points(x[None], prior.flat, whitening, shift, constant, regular)
-    if not regular[0]:
-        return None
-    lower = np.tril(whitening[0])
-    return _Components(lower, shift[0], constant[0], np.tril(np.linalg.inv(lower)))
-
-
-def _scores(prior: LogPosterior, x: Array, components: _Components) -> Array:
+def _scores(prior: LogPosterior, x: Array, components: Components) -> Array:
     """Return the gradient that 1, z and z z' of a row in each Gaussian make: (dim, of all)."""
-    means, factors = components.means, components.factors
+    factors = np.tril(np.linalg.inv(components.whitening))
+    means = np.einsum("kij,kj->ki", factors, components.shift)
     n_normals, size = means.shape
 
     def gradient(k: int, mass: float, offset: Array, scatter: Array) -> Array:
@@ -118,7 +96,7 @@ def _scores(prior: LogPosterior, x: Array, components: _Components) -> Array:
     return np.stack(scores, axis=1)
 
 
-def _variance(target: LogPosterior, components: _Components) -> Array:
+def _variance(target: LogPosterior, components: Components) -> Array:
     """Return the variance of (1, z, z z') of the rows in their clusters, summed over the rows."""
     resolved, rows = target.resolved, np.asarray(target.rows)
     transposed = components.whitening.swapaxes(1, 2)

@@ -151,7 +151,7 @@ def _log_likelihoods(
     """Return the number of rows, and their log likelihood at points, given all else there."""
     target = LogPosterior(resolved, chunk)
     if groups and isinstance(target.rows, np.ndarray):
-        return len(chunk), log_likelihoods_by_group(groups, points, target, cores)
+        return len(chunk), log_likelihoods_by_group(groups, target, cores)
     with np.errstate(invalid="ignore"):
         found = target.log_densities(points, cores=cores) - without
     return len(chunk), found

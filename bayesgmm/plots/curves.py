@@ -21,9 +21,10 @@ from bayesgmm.prediction._density_grid import density_grid, mean_density
 from bayesgmm.prediction.draws import draws_of, table_for
 from bayesgmm.typing import Array, IntArray
 
-__all__ = ["Shown", "bin_edges", "evenly", "mass_levels", "to_show"]
+__all__ = ["INTERVAL_DRAWS", "Shown", "bin_edges", "evenly", "mass_levels", "to_show"]
 
 _DRAWS = 400
+INTERVAL_DRAWS = 4000  # for bounds of intervals
 _WEIGHTY = 0.02
 _BESIDE = 0.1  # of the one value that all rows have
 

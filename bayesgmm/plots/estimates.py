@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from bayesgmm.arguments import check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
-from bayesgmm.plots.curves import Shown, to_show
+from bayesgmm.plots.curves import INTERVAL_DRAWS, Shown, to_show
 from bayesgmm.plots.layers import draw_interval, interval_handles, told_of_features
 from bayesgmm.plots.look import Size, new_axes, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
@@ -33,7 +33,6 @@ __all__ = ["correlations", "forest"]
 
 _MOST_FEATURES = 8
 _MOST_PAIRS = 10
-_ALL = 4000
 
 
 @keywords(source="posterior")
@@ -83,7 +82,7 @@ def forest(
     ['weight', 'mean of x1 (data units)', 'mean of x2 (data units)']
     """
     prob = check_prob(prob)
-    mixture = to_show(posterior, n_draws=_ALL)
+    mixture = to_show(posterior, n_draws=INTERVAL_DRAWS)
     known = units_of(posterior, units)
     places = sorted(mixture.separating()[:_MOST_FEATURES].tolist())
     n_panels = 1 + len(places)
@@ -170,7 +169,7 @@ def correlations(
     'correlation (no unit)'
     """
     prob = check_prob(prob)
-    mixture = to_show(posterior, n_draws=_ALL)
+    mixture = to_show(posterior, n_draws=INTERVAL_DRAWS)
     values = mixture.draws.parameters.correlations
     size = len(mixture.draws.features)
     pairs = [(i, j) for i in range(size) for j in range(i)]

@@ -11,7 +11,7 @@ from bayesgmm.arguments import check_prob
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import AGREED_LOADINGS, INTERVAL, PROFILE_FEATURES, PROFILE_FEATURES_NARROW
 from bayesgmm.model.components.loadings import agreement, aligned
-from bayesgmm.plots.curves import Shown, to_show
+from bayesgmm.plots.curves import INTERVAL_DRAWS, Shown, to_show
 from bayesgmm.plots.layers import draw_interval, interval_handles, told_of_features
 from bayesgmm.plots.look import Size, asked_look, new_grid, styled
 from bayesgmm.plots.plot import Plot, plotted
@@ -21,7 +21,6 @@ from bayesgmm.typing import Array, IntArray
 
 __all__ = ["loadings", "profile"]
 
-_ALL = 4000
 _LONG_NAME, _SHORT_NAME = 24, 14
 _BAND = 0.6  # of the distance of two features, within which the intervals of one lie
 
@@ -82,7 +81,7 @@ def profile(
     ['x1', 'x2', 'x3']
     """
     prob = check_prob(prob)
-    mixture = to_show(posterior, n_draws=_ALL)
+    mixture = to_show(posterior, n_draws=INTERVAL_DRAWS)
     places = _places(mixture, features, mixture.separating())
     centre, spread = mixture.whole()
     values = (mixture.draws.parameters.means - centre) / spread
@@ -167,7 +166,7 @@ def loadings(
     (1,)
     """
     prob = check_prob(prob)
-    mixture = to_show(posterior, n_draws=_ALL)
+    mixture = to_show(posterior, n_draws=INTERVAL_DRAWS)
     values, agreed = _turned(mixture)
     loading = np.abs(np.where(agreed[:, None], values.mean(axis=0), 0.0)).max(axis=(0, 2))
     places = _places(mixture, features, np.argsort(-loading, kind="stable").astype(np.int64))

@@ -229,7 +229,7 @@ def interval_handles(sampled: bool, prob: float) -> list[Line2D]:
         return [mark]
     return [
         mark,
-        Line2D([], [], color=ink(), lw=4.0, label="middle half"),
+        Line2D([], [], color=ink(), lw=4.0, label="50 % interval"),
         Line2D([], [], color=ink(), lw=1.4, label=f"{percent(prob)} interval"),
     ]
 

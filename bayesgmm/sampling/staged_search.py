@@ -99,7 +99,7 @@ def modes_of_particles(
             middle = some_rows(log_posterior, _SEARCHED, seed)
             found, coarse = _lifted(middle, coarse, found, []), middle
             ends, labelling = _ends_of(known, log_posterior, coarse), Labelling(coarse)
-            found = [x for x in found if not any(labelling.is_at(x, *end) for end in ends)]
+            found = [m for m in found if not any(labelling.is_at(m, *end) for end in ends)]
         return _lifted(log_posterior, coarse, _in_reach(log_posterior, coarse, found, ends), known)
 
 

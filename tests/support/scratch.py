@@ -151,7 +151,7 @@ def passes(target: LogPosterior) -> Iterator[tuple[str, Callable[[], Any]]]:
             points = x + 1e-3 * rng.normal(size=(40, len(x)))
             steps, groups = np.full(len(x), 1e-4), near_one_another(points, target)
             yield "curvature in passes", lambda: curvature_in_passes(target, x, steps)
-            yield "certain rows", lambda: log_likelihoods_by_group(groups, points, target)
+            yield "certain rows", lambda: log_likelihoods_by_group(groups, target)
         yield "window", lambda: FirstRows(target, rows).log_likelihoods(many, 3, 9)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.block import BLOCK, exponentiate, invert, padded
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack_whitened
+from bayesgmm.likelihood.compiled.vectors import all_finite
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array
 
@@ -37,10 +38,9 @@ def whiten_points(
     point = empty_point(problem)
     for p in range(points.shape[0]):
         regular[p] = 1.0
-        if (
-            not unpack_whitened(points[p], problem, point, whitening[p], shift[p], constant[p])
-            or not np.isfinite(shift[p]).all()
-        ):
+        if not unpack_whitened(
+            points[p], problem, point, whitening[p], shift[p], constant[p]
+        ) or not all_finite(shift[p]):
             regular[p], whitening[p], shift[p], constant[p] = 0.0, 0.0, 0.0, 0.0
 
 

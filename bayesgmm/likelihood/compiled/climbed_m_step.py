@@ -23,8 +23,8 @@ from bayesgmm.likelihood.compiled.coordinates import (
 )
 from bayesgmm.likelihood.compiled.information import inverse_root_information
 from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS
-from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.pull_back import expected_log_likelihood
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
-from bayesgmm.likelihood.compiled.memory import copy_into
-from bayesgmm.likelihood.compiled.vectors import add_scaled, inner, point_along
+from bayesgmm.likelihood.compiled.vectors import add_scaled, copy_into, inner, point_along
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 

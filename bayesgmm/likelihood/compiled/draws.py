@@ -11,7 +11,7 @@ from bayesgmm.likelihood.compiled.each_row import (
 )
 from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
-from bayesgmm.likelihood.compiled.memory import copy_into
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

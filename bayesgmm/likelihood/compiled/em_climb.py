@@ -9,8 +9,8 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.factored import maximise_factored, move_into
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise, moments_at
-from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.points import write_factor
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array, IntArray

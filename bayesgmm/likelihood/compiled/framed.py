@@ -7,7 +7,8 @@ import numpy as np
 from numba import carray, types
 
 from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
-from bayesgmm.likelihood.compiled.memory import array_at, copy_into, part
+from bayesgmm.likelihood.compiled.memory import array_at, part
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.runtime.compiling import c_function, compiled, compiled_fast
 from bayesgmm.typing import Array
 

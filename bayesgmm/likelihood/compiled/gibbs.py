@@ -35,8 +35,7 @@ from bayesgmm.likelihood.compiled.information import inverse_root_information
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods
 from bayesgmm.likelihood.compiled.labels import as_gaps, sum_labelled
 from bayesgmm.likelihood.compiled.layers import rows_of_parts
-from bayesgmm.likelihood.compiled.memory import copy_into
-from bayesgmm.likelihood.compiled.vectors import inner
+from bayesgmm.likelihood.compiled.vectors import copy_into, inner
 from bayesgmm.likelihood.compiled.whitening import cholesky, solve_lower, solve_transposed
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

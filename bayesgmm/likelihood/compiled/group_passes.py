@@ -21,6 +21,7 @@ from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.relative import are_alike, relate
 from bayesgmm.likelihood.compiled.row_groups import Group
 from bayesgmm.likelihood.compiled.tails import add_tails, lift_tails, with_tails
+from bayesgmm.likelihood.compiled.vectors import largest_of
 from bayesgmm.runtime.compiling import compiled, compiled_fast
 from bayesgmm.typing import Array
 
@@ -95,11 +96,7 @@ def _lift(group: Group, lens: Lens, scratch: _Scratch) -> float:
     """Write what the rows of a group share; return the log joint density of the highest cluster."""
     n_observed = observed_by(group, lens.shift.shape[1])
     lift_tails(lens.nu, n_observed, lens.constant, scratch.lifted, scratch.expected)
-    heights = lens.constant if lens.nu.shape[0] == 0 else scratch.lifted
-    highest = heights[0]
-    for k in range(1, heights.shape[0]):
-        highest = max(highest, heights[k])
-    return highest
+    return largest_of(lens.constant if lens.nu.shape[0] == 0 else scratch.lifted)
 
 
 @compiled

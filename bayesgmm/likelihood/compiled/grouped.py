@@ -29,8 +29,9 @@ from bayesgmm.likelihood.compiled.few_rows import (
     sum_few,
 )
 from bayesgmm.likelihood.compiled.group_passes import Lens, sum_group
-from bayesgmm.likelihood.compiled.memory import copy_into, part
+from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.row_groups import Group, plain_group, read_group
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

@@ -15,7 +15,7 @@ Punzo and McNicholas (2016), Biometrical Journal 58:1506 (contaminated mixtures)
 
 import math
 
-from bayesgmm.likelihood.compiled.memory import copy_into
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

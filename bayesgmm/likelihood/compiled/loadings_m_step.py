@@ -31,6 +31,7 @@ from bayesgmm.likelihood.compiled.layers import rows_of_parts
 from bayesgmm.likelihood.compiled.m_step import EMPTY, write_component
 from bayesgmm.likelihood.compiled.points import write_factor
 from bayesgmm.likelihood.compiled.tails import maximise_tails
+from bayesgmm.likelihood.compiled.vectors import all_finite
 from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -235,7 +236,7 @@ def maximise_loadings(
         for d in range(n_features):
             shares[k, d, d] += ridge
     shared = (problem.n_pair_sets == 1, problem.n_scale_sets == 1, problem.scalar)
-    if not np.isfinite(shares).all() or not np.isfinite(loadings).all():
+    if not (all_finite(shares) and all_finite(loadings)):
         return int(np.argmin(rows[:n_clusters]))
     for k in range(n_clusters):
         if not shared[0]:

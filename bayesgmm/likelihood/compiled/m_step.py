@@ -17,10 +17,9 @@ from bayesgmm.likelihood.compiled.coordinates import Problem, read
 from bayesgmm.likelihood.compiled.grouped import Components, sum_grouped
 from bayesgmm.likelihood.compiled.kernels import sum_blocks
 from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE, N_OF_LAYERS, rows_of_parts
-from bayesgmm.likelihood.compiled.memory import copy_into
 from bayesgmm.likelihood.compiled.points import read_covariances, whiten_point, write_factor
 from bayesgmm.likelihood.compiled.tails import maximise_tails
-from bayesgmm.likelihood.compiled.vectors import all_finite
+from bayesgmm.likelihood.compiled.vectors import all_finite, copy_into
 from bayesgmm.likelihood.compiled.whitening import (
     cholesky,
     congruent,

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from bayesgmm.runtime.compiling import INTERPRETED, compiled
 from bayesgmm.typing import Array
 
-__all__ = ["aligned_empty", "array_at", "copy_into", "part"]
+__all__ = ["aligned_empty", "array_at", "part"]
 
 _LINE = 8  # numbers in a cache line
 
@@ -51,13 +51,6 @@ def part(memory: Array, start: int, shape: Any) -> Array:
     shape : tuple of int
     """
     return array_at(memory.ctypes.data + 8 * start, shape)
-
-
-@compiled
-def copy_into(out: Array, values: Array) -> None:
-    """Copy contiguous numbers; `out[:] = values` brings along all that words an error of shapes."""
-    for i in range(out.size):
-        out.flat[i] = values.flat[i]
 
 
 def aligned_empty(shape: tuple[int, ...]) -> Array:

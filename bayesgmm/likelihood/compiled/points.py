@@ -10,8 +10,7 @@ import numpy as np
 from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.layers import N_OF_LAYERS, read_layers, write_layers
-from bayesgmm.likelihood.compiled.memory import copy_into
-from bayesgmm.likelihood.compiled.vectors import largest_of
+from bayesgmm.likelihood.compiled.vectors import copy_into, largest_of
 from bayesgmm.likelihood.compiled.whitening import set_of, squared, whiten
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

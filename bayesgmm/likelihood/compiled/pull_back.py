@@ -16,8 +16,9 @@ from bayesgmm.likelihood.compiled.coordinates import (
     unpack_whitened,
 )
 from bayesgmm.likelihood.compiled.loadings import pull_back_loadings
-from bayesgmm.likelihood.compiled.memory import copy_into, part
+from bayesgmm.likelihood.compiled.memory import part
 from bayesgmm.likelihood.compiled.tails import nu_log_density
+from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import set_of
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array

@@ -58,7 +58,7 @@ def test_log_likelihoods_are_those_of_all_rows_and_clusters(
         return whole(components, flat, n_rows, cores)
 
     monkeypatch.setattr(certain_rows, "summed_log_likelihoods", counted)
-    found = log_likelihoods_by_group(near_one_another(points, target), points, target, cores=1)
+    found = log_likelihoods_by_group(near_one_another(points, target), target, cores=1)
     np.testing.assert_allclose(found, expected, rtol=1e-13)
     n_normals = 4 * target.resolved.n_layers
     assert sum(evaluated) < 0.6 * N_ROWS * n_normals, "the far pair of clusters is left out"
@@ -94,7 +94,7 @@ def test_points_far_from_one_another_share_no_bounds() -> None:
     groups = near_one_another(points, target)
     assert sorted(np.concatenate([group.places for group in groups])) == list(range(N_POINTS))
     assert [len(group.places) for group in groups] == [40, 39, 1]
-    found = log_likelihoods_by_group(groups, points, target)
+    found = log_likelihoods_by_group(groups, target)
     expected = in_full(target, points)
     assert found[5] == -np.inf
     np.testing.assert_allclose(np.delete(found, 5), np.delete(expected, 5), rtol=1e-13)
