@@ -18,9 +18,13 @@ WITH_SMC = SIZES[0]
 
 
 def least_ess(verdict):
-    """Return the least bulk ESS among the verdict's statistics, and whose it is."""
+    """Return the least bulk ESS among the verdict's statistics, and whose it is.
+
+    What is the same in every draw, as the number of occupied clusters at times, has none.
+    """
     both = verdict.statistics["label_free"] | verdict.statistics["clusters"]
-    return min((figures["ess_bulk"], name) for name, figures in both.items())
+    sizes = {name: figures["ess_bulk"] for name, figures in both.items()}
+    return min((size, name) for name, size in sizes.items() if size is not None)
 
 
 def lines():
