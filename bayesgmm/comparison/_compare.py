@@ -28,6 +28,7 @@ from bayesgmm.diagnosis import Diagnosis, Finding, RunStatus
 from bayesgmm.elpd import check_enough_draws, waic_and_loo
 from bayesgmm.evidence import EvidenceRoutes, Evidences, evidences_of
 from bayesgmm.fit import fit_em
+from bayesgmm.likelihood.ahead import compile_ahead
 from bayesgmm.likelihood.streamed import is_streamed
 from bayesgmm.model.several import (
     ByModel,
@@ -221,6 +222,7 @@ def compare(
     options |= {"draws": draws, "limit": most_draws, "progress": progress, "kept": kept}
     keep = check_flag("log_likelihood", log_likelihood)
     plan = _Plan(seed, evidence, keep, options, numbers_of(wanted))
+    compile_ahead()
     models, parts = _finished(dataset, scan, wanted, plan, executor)
     parts.raise_unless_finished()
     same = {spec: other for spec, other in same.items() if other in models}

@@ -13,22 +13,19 @@ import os
 import pickle
 import shutil
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
-from bayesgmm.runtime.code_folders import is_current, kept_in, make, user_folder
+from bayesgmm.runtime.code_folders import is_current, kept_in
+from bayesgmm.runtime.locks import Claim, one_process_at_a_time
 
-__all__ = ["keep_code"]
+__all__ = ["is_stored", "keep_code"]
 
 logger = logging.getLogger(__name__)
 
 _COMPILED = f"{__name__.partition('.')[0]}.likelihood.compiled."
-_LOCK = "compiled.lock"
-_PATIENCE = 5.0  # seconds to wait for another process that is saving
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -48,6 +45,12 @@ def keep_code(made: Any, function: Any) -> None:
         made._cache = _CodeCache(function, folder)
 
 
+def is_stored(made: Any) -> bool:
+    """Whether code of what numba made of a function is stored, or never can be."""
+    cache = getattr(made, "_cache", None)
+    return not isinstance(cache, _CodeCache) or cache.is_filled
+
+
 class _CodeCache(FunctionCache):
     """The compiled code of one function; see the module."""
 
@@ -59,10 +62,27 @@ class _CodeCache(FunctionCache):
         self._cache_file = _CheckedFile(str(folder), self._impl.filename_base, folder.name)
         self.enable()
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether the code of any signature is stored."""
+        return any(self._folder.glob(f"{self._impl.filename_base}.*.nbc"))
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the code of a signature; None where there is none that can be used."""
+        """Return the code of a signature; None where there is none that can be used.
+
+        Where another process is making it, its code is waited for.
+        """
         if not is_current(self._folder):
             return None
+        found = self._found(sig, target_context)
+        if found is None and _saving.on:
+            _claim.take(self._folder, self._impl.filename_base)
+            found = self._found(sig, target_context)
+        if found is not None:
+            _claim.release()
+        return found
+
+    def _found(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except _DamagedFile as error:
@@ -76,13 +96,15 @@ class _CodeCache(FunctionCache):
         if not (_saving.on and is_current(self._folder)):
             return
         try:
-            with _one_process_at_a_time(self._folder):
+            with one_process_at_a_time(self._folder):
                 super().save_overload(sig, data)
         except OSError as error:
             _saving.on = False
             logger.info("compiled code is not kept (%s); the next run compiles again", error)
         except Exception as error:
             self._discard(error, self._files())
+        finally:
+            _claim.release()
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         key = self._index_key(sig, target_context.codegen())
@@ -125,7 +147,7 @@ class _Saving:
     on = True
 
 
-_saving = _Saving()
+_saving, _claim = _Saving(), Claim()
 
 
 class _Named(CompileResultCacheImpl):
@@ -180,53 +202,3 @@ def _digest_of(path: str, content: bytes) -> bytes:
     digest = hashlib.sha256(os.path.basename(path).encode() + b"\0")
     digest.update(content)
     return digest.digest()
-
-
-@contextlib.contextmanager
-def _one_process_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the lock of this user's caches, where the system has such locks; make the folder.
-
-    Without it processes that save at the same time write under one name, which costs them time:
-    the code of one of them is discarded when it is loaded.
-
-    Raises
-    ------
-    OSError
-        When the folder or the lock cannot be made, or the lock is not to be had within 5 seconds.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        make(folder)
-        yield
-        return
-    lock = _opened_lock(folder)
-    try:
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise TimeoutError("another process holds the lock") from None
-                time.sleep(0.02)
-            except OSError:  # a file system without locks
-                break
-        make(folder)
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_UN)  # a process forked meanwhile holds the file open
-        os.close(lock)
-
-
-def _opened_lock(folder: Path) -> int:
-    """Open the lock in the user's cache folder, or else beside the code."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    if (place := user_folder()) is not None:
-        with contextlib.suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return os.open(place / _LOCK, flags, 0o600)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(folder.parent / f"bayesgmm-{_LOCK}", flags, 0o600)

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesgmm.data import Dataset
 from bayesgmm.errors import SamplingError
+from bayesgmm.likelihood.ahead import compile_ahead
 from bayesgmm.likelihood.engines import posterior_by
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.streamed import StreamedPosterior, streamed
@@ -80,6 +81,7 @@ def drawn_by(
     engine : {"compiled", "jax"}
         Of importance sampling alone.
     """
+    compile_ahead()
     plan = log_posterior, data, settings, chains, seed, progress
     if method == "importance":
         run, modes = _at_modes(*plan, engine)

@@ -24,6 +24,7 @@ PARTS = {
     "m": ("grid", "lines"),
     "n": ("families", "lines"),
     "o": ("importance", "largest_lines"),
+    "p": ("first_minutes", "lines"),
 }
 
 

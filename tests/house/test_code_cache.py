@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bayesgmm.runtime import code_cache, code_folders
+from bayesgmm.runtime import code_folders, locks
 from bayesgmm.runtime.compiling import compiled
 from tests.support.places import TESTS
 from tests.support.stored_code import EXPECTED, N_LOADED, tiny_package
@@ -204,16 +204,16 @@ def test_a_full_disk_costs_one_line_and_leaves_nothing(tiny: Tiny, before: str) 
 
 
 def test_a_lock_that_is_held_is_waited_for_once(tiny: Tiny) -> None:
-    assert code_cache._PATIENCE == 5.0
+    assert locks._SAVING_PATIENCE == 5.0
     before = """
 import time
-from bayesgmm.runtime import code_cache
-code_cache._PATIENCE = 0.4
+from bayesgmm.runtime import locks
+locks._SAVING_PATIENCE = 0.4
 sleep = time.sleep
 def counted(seconds):
     sleep(seconds)
     open("slept", "a").write("x")
-code_cache.time.sleep = counted
+locks.time.sleep = counted
 """
     tiny.lock.parent.mkdir(parents=True)
     with tiny.lock.open("w") as held:
@@ -255,8 +255,10 @@ fcntl.flock = flock
 
 
 def test_many_processes_that_start_at_once_agree(tiny: Tiny) -> None:
-    for found in tiny.order(times=6):
+    used = tiny.order(times=6)
+    for found in used:
         assert (found["numbers"], found["said"]) == (EXPECTED, [])
+    assert sum(found["loaded"] for found in used) == 5 * N_LOADED, "each compiled once"
     assert tiny.run()["loaded"] == N_LOADED
 
 
