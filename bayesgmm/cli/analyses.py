@@ -149,7 +149,7 @@ def check(
         return Exit.OK
     sampler = spec.sampler
     print_data(data)
-    picked = "" if spec.model.labels_inform_weights else "; rows were picked for their labels"
+    picked = "" if spec.model.labels_inform_weights else "; rows were selected for their labels"
     structures = ", ".join(spec.model.structures)
     families = "" if len(spec.model.families) == 1 else f", {len(spec.model.families)} families"
     print_line(f"model      K = {spec.model.numbers}, covariance {structures}{families}{picked}")

@@ -27,7 +27,7 @@ _ELPD = ("elpd", "se", "p")
 
 
 def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
-    """Return the table, one row a model, index K; the columns are those of `Comparison`."""
+    """Return the table, one row per model, index K; the columns are those of `Comparison`."""
     nothing = no_evidences("the run failed")
     evidences = {spec: parts.evidences.get(spec, nothing) for spec in models}
     loos = parts.elpds["loo"]

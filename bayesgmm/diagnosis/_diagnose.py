@@ -85,8 +85,8 @@ class Diagnosis:
     def figures(self) -> dict[str, Any]:
         """The statistics, by their name before this version."""
         warnings.warn(
-            "Diagnosis.figures is now Diagnosis.statistics; the old name goes with the next "
-            "release.",
+            "Diagnosis.figures is now Diagnosis.statistics; the old name will be removed in the "
+            "next release.",
             FutureWarning,
             stacklevel=2,
         )

@@ -92,7 +92,7 @@ class RepairedLOO(ELPDData):
     def _footer(self) -> str:
         text = ""
         if self.matched:
-            text += f" Moment matching mended {self.n_matched} rows."
+            text += f" {self.n_matched} rows were repaired by moment matching."
         if self.refitted:
             text += f" {self.n_refitted} rows were left out one by one and the model refitted."
         if self.r_hat and max(self.r_hat) > R_HAT_REFIT:
@@ -264,7 +264,7 @@ def _refit(
         except SamplingInterrupted:
             raise
         except (ConfigError, SamplingError) as failure:
-            logger.info("row %d cannot be refitted, its Pareto k stands: %s", row, failure)
+            logger.info("row %d cannot be refitted and keeps its Pareto k: %s", row, failure)
             continue
         refits[i, 2] = array_stats.rhat(predicted, chain_axis=0, draw_axis=1)
         logger.info("row %d left out: %.3f nats", row, refits[i, 0])

@@ -81,9 +81,9 @@ def over_alpha(
     axes[0].set_axisbelow(True)
     finish(
         axes[0],
-        x="alpha: rows up to which the model is believed",
+        x="alpha (rows): the larger, the more exact the model",
         y="p(K)",
         legend="above",
     )
-    entitle(axes[0], "How many, if components are only nearly Gaussian", handles=[])
+    entitle(axes[0], "Number of components, if only nearly Gaussian", handles=[])
     return plotted(axes)

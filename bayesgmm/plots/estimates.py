@@ -103,7 +103,7 @@ def forest(
 
 
 def _draw_panel(ax: Axes, values: Array, mixture: Shown, prob: float) -> None:
-    """Draw one row a cluster, and the noise below them, from values (sample, part)."""
+    """Draw one row per cluster, and the noise below them, from values (sample, part)."""
     for k in range(values.shape[1]):
         beside = k == mixture.draws.n_components
         colour = noise_colour() if beside else colour_at(k)

@@ -149,7 +149,7 @@ def loadings(
     Returns
     -------
     Plot
-        Axes in a row, one a cluster; one alone where clusters share their loadings.
+        Axes in a row, one per cluster; one alone where clusters share their loadings.
 
     Raises
     ------

@@ -101,7 +101,7 @@ def _where(fit: PointFit, ax: Axes) -> str:
     low, high = ax.get_ylim()
     outside = sum(not low <= optimum.objective <= high for optimum in fit.optima)
     optima = "1 optimum" if believed == 1 else f"{believed} optima"
-    ended = f"{_starts(chance)} at ones that chance explains, {_starts(fit.n_collapsed)} collapsed"
+    ended = f"{_starts(chance)} explained by chance, {_starts(fit.n_collapsed)} collapsed"
     unseen = f" ({outside} of all outside the picture)" if outside else ""
     return f"Where they ended: {optima}, {ended}{unseen}"
 

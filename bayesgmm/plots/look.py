@@ -116,7 +116,7 @@ def _colours(given: Any) -> tuple[str, ...]:
         found.append(to_hex(each))
     if not found:
         raise ConfigError(
-            "colors must be colours of matplotlib, one a cluster, such as ['black', '#0072B2'], "
+            "colors must be colours of matplotlib, one per cluster, such as ['black', '#0072B2'], "
             f"got {shown(wrong)}.",
             key="colors",
             value=given,

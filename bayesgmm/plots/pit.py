@@ -54,7 +54,7 @@ def pit_ecdf(pit: Array, features: tuple[str, ...], units: Mapping[str, str]) ->
 def _draw(ax: Axes, values: Array) -> None:
     half = envelope(len(values))
     ax.fill_between(
-        _GRID, -half, half, color=ink(0.12), lw=0, label=f"{percent(_ENVELOPE)} band if even"
+        _GRID, -half, half, color=ink(0.12), lw=0, label=f"{percent(_ENVELOPE)} band if uniform"
     )
     ax.axhline(0.0, color=ink(0.5), lw=0.7)
     ax.plot(_GRID, _shares(values) - _GRID, color=predicted(), lw=1.5, label="data")

@@ -88,7 +88,7 @@ def over_k(
         x="number of components K, and of those that hold rows K+",
         y="p(K+)\n(grey: before the data)",
     )
-    entitle(axes[0], "How many, under several priors", handles=[])
+    entitle(axes[0], "Number of components under several priors", handles=[])
     return plotted(axes)
 
 

@@ -269,11 +269,11 @@ def rows_of(tree: xr.DataTree) -> RowTable:
         facts = attribute(tree, "data")
         raise ConfigError(
             Advice(
-                f"this needs every row, and of the {facts['rows']} rows of {facts['source']} this "
-                f"result keeps {tree[SOME_ROWS].sizes['obs']}, the others being left in the file; "
-                "name the rows where that can be done, or sample with ",
+                f"this needs every row, and this result keeps {tree[SOME_ROWS].sizes['obs']} of "
+                f"the {facts['rows']} rows of {facts['source']}; the others are in the file only. "
+                "Pass the rows where a function takes them, or read the file with ",
                 Option("in_memory", True),
-                " for the file.",
+                " and sample again.",
             ),
             rows=facts["rows"],
         )

@@ -37,9 +37,9 @@ def sampler_checks(subject: Subject) -> Section:
     caption = (
         "Label-invariant quantities, from which the verdict is taken: R-hat must be at "
         f"most {R_HAT} and each effective sample size at least {ESS:.0f}. The log likelihood is "
-        "that of all rows, in nats; with two components and more follow the weights from the "
-        "largest to the smallest, the entropy of the memberships summed over rows, in nats, and "
-        "the number of components that hold at least one row."
+        "that of all rows, in nats. With two or more components there are also the weights from "
+        "the largest to the smallest, the entropy of the memberships summed over rows, in nats, "
+        "and the number of occupied components."
     )
     table = estimate_table(caption, label_free(subject.draws, subject.prob))
     blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
@@ -141,11 +141,10 @@ def _derived(subject: Subject) -> list[Block]:
     if not quantities:
         return []
     caption = (
-        "How well the draws determine what follows from the parameters: overlap (Bhattacharyya "
-        "coefficient) and confusion of pairs of clusters, where it is not 0, and membership of "
-        "the most ambiguous rows. MCSE is the Monte Carlo standard "
-        "error, of the mean and of each bound of the interval. The error of p(K) is given beside "
-        "it where it is reported."
+        "Precision of derived quantities: overlap (Bhattacharyya coefficient) and confusion of "
+        "pairs of clusters, where it is not 0, and membership of the most ambiguous rows. MCSE is "
+        "the Monte Carlo standard error, of the mean and of each bound of the interval. The error "
+        "of p(K) is given where p(K) is reported."
     )
     return [precision_table(caption, quantities, subject)]
 

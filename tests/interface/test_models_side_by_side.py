@@ -45,12 +45,12 @@ def test_k_finds_the_only_model_with_that_k():
     assert held[tied] == "b" and list(held) == [full, tied, three] and len(held) == 3
     with pytest.raises(ConfigError, match=r"several models have K = 2: MixtureSpec\(2, 'full'\)"):
         held[2]
-    with pytest.raises(ConfigError, match="no model with K = 4 is held here; there is K = 2, 3"):
+    with pytest.raises(ConfigError, match="no model with K = 4 here; there is K = 2, 3"):
         held[4]
     with pytest.raises(ConfigError, match="no model with K = '3'"):
         held["3"]
     with pytest.raises(
-        ConfigError, match=r"MixtureSpec\(n_components=4\) is not held here; there is "
+        ConfigError, match=r"there is no MixtureSpec\(n_components=4\) here; there is "
     ):
         held[MixtureSpec(4)]
     assert 2 in held and 4 not in held and held.get(4, "none") == "none" and held.get(3) == "c"

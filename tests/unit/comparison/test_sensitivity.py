@@ -98,7 +98,9 @@ def test_a_setting_that_no_draws_reach_has_no_choice_and_is_named(comparison):
     far = {"scale": [1e6], "eta": [], "concentration": [], "step": []}
     found = bg.sensitivity(comparison, **far, sample_anew=False)
     assert found.choices.loc["scale x 1e+06"].isna().all()
-    assert found.note.endswith("since draws do not reach it: scale x 1e+06.")
+    assert found.note.endswith(
+        "No choice under scale x 1e+06: the draws do not reach these settings."
+    )
 
 
 def test_a_run_that_fails_leaves_the_others(comparison, monkeypatch):

@@ -176,7 +176,7 @@ def test_labels_are_read_as_people_write_them():
     assert spaced.classes == ("a", "b") and spaced.possible[0].all()
     numbers = Dataset.from_frame(frame(), labels=[2, 10, 1] * 10).annotations
     assert numbers.classes == ("1", "2", "10")
-    with pytest.raises(DataError, match=r"'a\|' in row 1 of 'labels' names no class beside"):
+    with pytest.raises(DataError, match=r"'a\|' in row 1 of 'labels' has an empty class beside"):
         Dataset.from_frame(frame(), labels=["a|", "b", "a"] * 10)
     with pytest.raises(DataError, match="no finite number in row 2"):
         weights = pd.array([1, pd.NA, 2] * 10, dtype="Int64")
@@ -243,7 +243,7 @@ ONES = [1.0] * 30
 KINDS = ["a", "b"] * 15
 FREQUENCY = {"weights_kind": "frequency"}
 WRONG = {
-    "weights without a kind": (ConfigError, {"weights": ONES}, "weights need to be of a kind"),
+    "weights without a kind": (ConfigError, {"weights": ONES}, "kind of the weights must be given"),
     "weights of another kind": (
         ConfigError,
         {"weights": ONES, "weights_kind": "importance"},
@@ -290,12 +290,12 @@ WRONG = {
     "weights of text": (
         DataError,
         {"weights": ["one"] * 30, **FREQUENCY},
-        "must hold one number a row",
+        "must hold one number per row",
     ),
     "weights in two columns": (
         DataError,
         {"weights": np.ones((30, 2)), **FREQUENCY},
-        "one number a row",
+        "one number per row",
     ),
     "no column of weights": (DataError, {"weights": "n", **FREQUENCY}, "'n'"),
     "few labels": (DataError, {"labels": KINDS[:-1]}, "29 labels for 30 rows"),
@@ -325,7 +325,7 @@ WRONG = {
         "no finite number in row 7",
     ),
     "few errors": (DataError, {"errors": {"y": ONES[:3]}}, "3 numbers for 30 rows"),
-    "errors of text": (DataError, {"errors": {"y": ["small"] * 30}}, "one number a row"),
+    "errors of text": (DataError, {"errors": {"y": ["small"] * 30}}, "one number per row"),
     "errors of no feature": (DataError, {"errors": {"z": 0.1}}, "'z'"),
     "no column of errors": (DataError, {"errors": {"x": "sx"}}, "'sx'"),
     "another way with missing cells": (ConfigError, {"missing": "mnar"}, "missing"),

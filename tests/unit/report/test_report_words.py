@@ -76,7 +76,7 @@ def test_criteria_that_part_are_explained():
     said = _argument(comparison(best=best, differences=near))
     for part in (
         "ICL asks for fewer components than BIC",
-        "the evidence also charges for the width of the prior",
+        "the evidence also penalises a wide prior",
         "By LOO, K = 1 is within 4 nats of the best",
         f"K = 2 has posterior probability 90.0{NO_BREAK}% (Monte Carlo error 2.0{NO_BREAK}%)",
     ):
@@ -140,7 +140,7 @@ def resolved(resolution=0.0, covariance="full", **priors):
 def test_priors_are_told_with_what_they_use():
     assert _origin(resolved()).startswith("These priors use the data")
     given = {"units": "data", "mean_scale": 3.0, "scale": 2.0}
-    assert "so that it does use the data" in _origin(resolved(**given))
+    assert "so it does use the data" in _origin(resolved(**given))
     assert _origin(resolved(mean_location=0.0, **given)).endswith("they do not use the data.")
 
 
@@ -240,7 +240,7 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
         "A note.",
         "Chosen: K = 2 by LOO.",
         "K = 3 failed: sampling failed.",
-        "Not as [expect] says: the smallest BIC is at K = 2, expected K = 1",
+        "Differs from [expect]: the smallest BIC is at K = 2, expected K = 1",
         "Verdict for K = 2: not converged - R-hat 1.3.",
         "report r.html",
     ):
