@@ -33,6 +33,7 @@ __all__ = [
     "NuOption",
     "MaxDraws",
     "Method",
+    "MethodIfGiven",
     "MethodOption",
     "OneComponentCount",
     "Overwrite",
@@ -159,14 +160,13 @@ class Method(StrEnum):
     IMPORTANCE = "importance"
 
 
-MethodOption = Annotated[
-    Method,
-    typer.Option(
-        "--method",
-        help="Sampler. auto uses importance sampling at the modes if there are many rows and its "
-        "weights are reliable, and NUTS otherwise.",
-    ),
-]
+_METHOD = typer.Option(
+    "--method",
+    help="Sampler. auto uses importance sampling at the modes if there are many rows and its "
+    "weights are reliable, and NUTS otherwise.",
+)
+MethodOption = Annotated[Method, _METHOD]
+MethodIfGiven = Annotated[Method | None, _METHOD]
 
 
 class Engines(StrEnum):

@@ -125,7 +125,7 @@ def compare(
     resolution : "auto", float or one per feature
         Recording step of the data; see `MixtureSpec`.
     labels_inform_weights : bool
-        False where labelled rows were picked for their labels; see `MixtureSpec`.
+        False where labelled rows were selected for their labels; see `MixtureSpec`.
     columns : sequence of str, optional
         The features among the columns of `data`, in this order; all by default.
     draws, tune, chains : int
@@ -159,7 +159,7 @@ def compare(
         several at a time, with the same results; one after another in this process by default.
         "auto" sends the models of one K after another.
     engine : {"compiled", "jax"}
-        What goes through all rows in fits and draws; "jax" with ``method="importance"`` and
+        What evaluates all rows in fits and draws; "jax" with ``method="importance"`` and
         complete rows of Gaussians only.
 
     Returns

@@ -20,7 +20,7 @@ from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.reweighting import reweighted, reweighted_elpds
 from bayesgmm.comparison.settings import Setting, settings_of
-from bayesgmm.comparison.table import table_of
+from bayesgmm.comparison.table import in_order_of_appearance, table_of
 from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import Evidence, EvidenceRoutes, Evidences, no_evidences
@@ -358,7 +358,7 @@ def _estimates(found: Mapping[str, _Read], names: Mapping[MixtureSpec, str]) -> 
     if not each:
         empty = pd.MultiIndex.from_arrays([[], [], []], names=index)
         return pd.DataFrame(columns=["mean", "sd", "mcse"], index=empty, dtype=float)
-    return pd.concat(each, names=index)
+    return in_order_of_appearance(pd.concat(each, names=index))
 
 
 def _choices(comparison: Comparison) -> dict[str, str]:

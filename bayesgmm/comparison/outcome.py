@@ -61,7 +61,7 @@ class Comparison:
         n_parameters, aic, bic, icl of the ML fit (smaller is better), and sbic, BIC for singular
         models, where all K from 1 have one; elpd_waic, elpd_loo with
         ``se_*`` and ``p_*``, nats (larger is better); pareto_k_max, rows above 0.7 that are left
-        (n_bad_pareto), and those mended: n_matched by moment matching, n_refitted; weight
+        (n_bad_pareto), and those repaired: n_matched by moment matching, n_refitted; weight
         (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is quoted
         of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
         probability of the model, uniform prior on those with an evidence, and probability_error;
@@ -347,11 +347,9 @@ class Comparison:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
         kinds = {spec.kind for spec in self.models}
-        shown = self.table[columns]
+        shown = self.table[columns].apply(lambda values: [_cell(values.name, v) for v in values])
         if len(kinds) > 1:
-            shown = shown.assign(model=[spec.kind for spec in self.models])
-            shown = shown[["model", *columns]]
-        shown = shown.assign(probability=[shown_probability(p) for p in shown["probability"]])
+            shown.insert(0, "model", [spec.kind for spec in self.models])
         heading = probability_heading(self.named_table)
         shown = shown.rename(columns={"probability": heading})
         choice = self.chosen()

@@ -40,7 +40,7 @@ def check_executor(executor: Any, data: Dataset) -> None:
     """Refuse what takes no tasks, and to send rows that lie on workers to workers."""
     if not callable(getattr(executor, "submit", None)):
         raise ConfigError(
-            "executor must have a method submit, like an executor of concurrent.futures or a Dask "
+            "executor must have a method submit, like a pool of threads or processes or a Dask "
             f"client, got {type(executor).__name__}.",
             key="executor",
             value=executor,

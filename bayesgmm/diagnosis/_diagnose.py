@@ -46,7 +46,7 @@ class Diagnosis:
     ----------
     status : RunStatus
     reasons : tuple of str
-        One sentence a finding, with its figure and its cure; the gravest first. Empty when
+        One sentence per finding, with its figure and its cure; the gravest first. Empty when
         converged.
     notes : tuple of str
         What is within the limits and should be seen all the same.

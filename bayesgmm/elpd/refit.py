@@ -37,7 +37,7 @@ _MATCHES_A_REFIT = 5
 
 @dataclass(kw_only=True, repr=False)
 class RepairedLOO(ELPDData):
-    """Expected log pointwise predictive density by LOO, nats, high Pareto k mended.
+    """Expected log pointwise predictive density by LOO, nats, high Pareto k repaired.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class RepairedLOO(ELPDData):
     pareto_k_before : DataArray of shape (obs,)
         As PSIS left them.
     matched, refitted : tuple of int
-        Positions of the rows mended by moment matching and by a refit, in increasing order.
+        Positions of the rows repaired by moment matching and by a refit, in increasing order.
     error : DataArray of shape (obs,)
         Monte Carlo standard error of the terms estimated anew, nats; NaN in the others.
     r_hat : tuple of float
@@ -81,7 +81,7 @@ class RepairedLOO(ELPDData):
 
     @property
     def n_matched(self) -> int:
-        """Number of rows mended by moment matching."""
+        """Number of rows repaired by moment matching."""
         return len(self.matched)
 
     @property
@@ -126,14 +126,14 @@ def loo_with_refits(
     draws of both posteriors, which holds where the mean of p(x_i | s) over either would hang on a
     few draws; where they hardly overlap, as for a row far out, one bridge for each evidence. Chains
     of a refit start from draws of the full posterior; where they disagree, or a refit fails, the
-    row's Pareto k stands.
+    row keeps its Pareto k.
 
     Parameters
     ----------
     posterior : DataTree
         As `bayesgmm.sample` returns it, with the group log_likelihood.
     limit : float
-        Largest Pareto k that is left standing; -inf mends every row.
+        Largest Pareto k that is left as it is; -inf repairs every row.
     moment_matching : bool
         Whether to try moment matching before a refit; it costs about a fifth of one.
     draws, tune, chains : int

@@ -220,7 +220,7 @@ class MixtureSpec(Checked):
             "shared_correlations", "shared_scales"}
         Which of scales and correlations exist, and which are shared by all clusters. mclust's
         names, VVV, EEE, VVI, VII, EEI and EII, are taken too, and become ours. Its other eight
-        (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV) are fitted by maximum likelihood alone. "factor"
+        (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV) are fitted by maximum likelihood only. "factor"
         are factor-analytic components, for many features; "UUC", "UCU", "UCC", "CUU", "CUC", "CCU"
         and "CCC", pgmm's names, share loadings, unique scales between clusters, or these between
         features (C in the first, second and third place; "factor" is UUU).
@@ -233,7 +233,7 @@ class MixtureSpec(Checked):
         feature that has ties, else 0. 0 treats the recorded values as exact.
     labels_inform_weights : bool
         Whether known labels are part of the random sample, so that they say how frequent their
-        clusters are. False where labelled rows were picked for their labels: these then say what
+        clusters are. False where labelled rows were selected for their labels: these then say what
         their clusters are like, and nothing of the weights.
     family : {"normal", "t", "contaminated"}
         The density of a cluster: Gaussian; Student's t, whose tails hold rows that lie far out; or

@@ -1,4 +1,4 @@
-"""What pictures of densities are made of: histograms, curves, rows, contours, ellipses."""
+"""What plots of densities are made of: histograms, curves, rows, contours, ellipses."""
 
 import numpy as np
 from matplotlib.axes import Axes

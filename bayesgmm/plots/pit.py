@@ -1,4 +1,4 @@
-"""The picture of leave-one-out probabilities: how far they are from even."""
+"""The plot of leave-one-out probabilities: how far they are from even."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +21,7 @@ _GRID = np.linspace(0.0, 1.0, 101)
 
 @styled
 def pit_ecdf(pit: Array, features: tuple[str, ...], units: Mapping[str, str]) -> Plot:
-    """Draw the share of probabilities up to each level less the level, one panel a feature.
+    """Draw the share of probabilities up to each level less the level, one panel per feature.
 
     Parameters
     ----------

@@ -71,7 +71,9 @@ def _check_all(tree: xr.DataTree) -> None:
 
 def _sizes(posterior: xr.Dataset) -> dict[str, int]:
     """Return the lengths that axes have in every group."""
-    for name, dims in (("weights", ("cluster",)), ("means", ("cluster", "feature"))):
+    for name, dims in (("means", ("cluster", "feature")), ("weights", ("cluster",))):
+        if name == "weights" and name not in posterior and posterior.sizes["cluster"] == 1:
+            continue  # a constant
         _require(name in posterior, f"posterior/{name} is missing")
         right = posterior[name].dims == (*_SAMPLE, *dims)
         _require(right, f"posterior/{name} has the axes {posterior[name].dims}")
@@ -354,6 +356,8 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "centre": _rule(("feature",), np.isfinite, "finite"),
         "spread": _rule(("feature",), _positive, "above 0"),
         "resolution": _rule(("feature",), _not_negative, "at least 0"),
+        "weights": _rule(("cluster",), _simplex, "at least 0 with sum 1"),
+        "nu": _rule(("cluster",), _degrees, "at least 1"),
     },
     "posterior_modes": {
         "weights": _rule(("mode", "cluster"), _simplex, "at least 0 with sum 1"),
@@ -371,7 +375,7 @@ _RULES: dict[str, dict[str, _Rule]] = {
 _RULES["observed_sample"] = _RULES["observed_data"]
 _ALWAYS = ("log_likelihood", "permutation")  # statistics that this package computes
 _NEEDED = {
-    "posterior": {"weights", "means", "covariances"},
+    "posterior": {"means", "covariances"},
     "log_likelihood": {"x"},
     "observed_data": {"x"},
     "observed_sample": {"x"},

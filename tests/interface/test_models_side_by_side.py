@@ -91,7 +91,9 @@ def test_probabilities_are_over_all_models(both):
     shares = np.exp(table["log_evidence"] - table["log_evidence"].max())
     np.testing.assert_allclose(table["probability"], shares / shares.sum(), rtol=1e-12)
     assert table["weight"].sum() == pytest.approx(1.0, abs=1e-6)
-    assert both.probability_basis.startswith("p(model) takes K = 1 (tied), 2 (tied), 2 (full) as")
+    assert both.probability_basis.startswith(
+        "p(model) assumes equal prior probabilities of K = 1 (tied), 2 (tied), 2 (full)."
+    )
     found = bg.posterior_over_k(both, "poisson")
     assert found.models == both.models and list(found.table.columns[:4]) == COLUMNS
     np.testing.assert_allclose(found.table["prior"], [0.5, 0.25, 0.25])

@@ -31,6 +31,7 @@ from bayesgmm.model.components import SAMPLED, STRUCTURES
 from bayesgmm.model.pymc_model import build_model
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import MixtureSpec, Priors
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.tree import attribute
 from bayesgmm.sampling import methods, nutpie_model, sample
 from bayesgmm.sampling.chain_starts import plain_starts
@@ -124,8 +125,9 @@ def test_every_structure_samples_and_is_laid_out(covariance, iris):
 
 def test_one_component_in_one_dimension(galaxies):
     tree = sample(galaxies, 1, draws=50, tune=200, seed=1)
-    np.testing.assert_array_equal(tree["posterior"]["weights"], 1.0)
-    assert "correlations" not in tree["posterior"]
+    assert tree["constant_data"]["weights"].values.tolist() == [1.0]
+    assert {"weights", "correlations"}.isdisjoint(tree["posterior"])
+    np.testing.assert_array_equal(Draws(tree).parameters.weights, np.ones((200, 1)))
 
 
 def test_same_seed_same_draws_for_any_number_of_cores(faithful):

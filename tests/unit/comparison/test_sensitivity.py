@@ -91,6 +91,7 @@ def test_what_the_draws_do_not_reach_is_sampled_anew_or_left_out(comparison):
     own, other = (anew.estimates.loc[name] for name in ("as compared", "scale x 20"))
     assert other.index.isin(own.index).all() and np.isfinite(other).all(axis=None)
     assert anew.runs.loc["scale x 20", other.index.get_level_values("model")].any()
+    assert list(anew.estimates.loc[("as compared", "K = 2")].columns) == ["mean", "sd", "mcse"]
     assert ("scale x 20", "K = 2") not in left.estimates.index.droplevel("quantity")
 
 

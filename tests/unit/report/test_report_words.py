@@ -1,12 +1,13 @@
 """Sentences that the report says of some analyses only: each where it is true, and nowhere else."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayesgmm.analysis._run_analysis import _unmet_choices, _unmet_numbers
+from bayesgmm.analysis._run_analysis import _told, _unmet_choices, _unmet_numbers
 from bayesgmm.analysis.schema import ModelSection
 from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
@@ -211,6 +212,12 @@ def test_each_expectation_that_fails_is_told_with_both_numbers(result):
         "K = 1: log likelihood -10.0000, expected -9.9000",
         "K = 1: elpd_loo -12.00, expected -11.0 to -10.0",
     ]
+
+
+def test_an_expectation_of_a_model_without_the_figure_says_so():
+    assert _told("elpd_loo", math.nan, 2) == "no elpd_loo"
+    left_out = "no log likelihood, because screening by BIC left the model out"
+    assert _told("log likelihood", math.inf, 4) == left_out
 
 
 def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys):
