@@ -209,8 +209,8 @@ MaxDraws = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Draws per chain added at most to a run that has not converged; as many as --draws by "
-        "default, 0 for none.",
+        help="Maximum number of draws per chain added to a run that has not converged; as many as "
+        "--draws by default, 0 for none.",
     ),
 ]
 CriterionOption = Annotated[

@@ -87,7 +87,7 @@ def _line(found: Discrepancy, tails: tuple[float, float]) -> tuple[str, ...]:
         significant(found.own),
         significant(middle),
         f"{significant(low)} to {significant(high)}",
-        f"{found.p:.3f}{mark}",
+        f"{found.shown_p}{mark}",
     )
 
 

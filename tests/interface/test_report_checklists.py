@@ -125,7 +125,7 @@ def test_a_skew_column_is_missed_by_one_gaussian() -> None:
     rows = np.random.default_rng(1).exponential(size=(200, 1))
     subject = subject_of(bg.sample(rows, 1, draws=300, seed=1), "loo", {})
     (said,) = _by_data(subject)
-    assert "skewness of x1 (p = 0.000)" in said
+    assert "skewness of x1 (p < 0.005)" in said
     straight = np.random.default_rng(1).normal(size=(200, 1))
     assert not _by_data(subject_of(bg.sample(straight, 1, draws=300, seed=1), "loo", {}))
 
