@@ -363,15 +363,15 @@ def _unmet_numbers(result: AnalysisResult) -> list[str]:
     for text, value in expected.log_likelihood.items():
         found = _in_table(result, text, "log_likelihood")
         if not abs(found - value) <= REACHED:
-            unmet.append(f"K = {text}: {_told('log likelihood', found, 4)}, expected {value:.4f}")
+            unmet.append(f"K = {text}: {_in_words('log likelihood', found, 4)}, expected {value:.4f}")
     for text, (low, high) in expected.elpd_loo.items():
         found = _in_table(result, text, "elpd_loo")
         if not low <= found <= high:
-            unmet.append(f"K = {text}: {_told('elpd_loo', found, 2)}, expected {low} to {high}")
+            unmet.append(f"K = {text}: {_in_words('elpd_loo', found, 2)}, expected {low} to {high}")
     return unmet
 
 
-def _told(words: str, found: float, digits: int) -> str:
+def _in_words(words: str, found: float, digits: int) -> str:
     """Say what a figure is; one that is not there because the model was not sampled is infinite."""
     if math.isinf(found):
         return f"no {words}, because screening by BIC left the model out"

@@ -20,11 +20,24 @@ _MOST_CLUSTERS = 6
 _SIZE = (4.6, 4.2)  # inches
 
 
+def _continued(extension: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say that the draws are not those of the sampler named, where a run was continued."""
+    if "accepted" not in extension:
+        return []
+    words = (
+        "These draws continue the sampler's run, by proposals between modes, "
+        f"{percent(extension['accepted'])} of them accepted, and Gibbs sweeps; the run itself is "
+        "not kept"
+    )
+    return [("Continued", words)]
+
+
 def sampler_checks(subject: Subject) -> Section:
     """Show whether the draws can be relied on."""
     statistics = subject.verdict.statistics
     items = [
         ("Chains and draws", f"{statistics['chains']} chains of {statistics['draws']} draws"),
+        *_continued(subject.extension),
         ("Divergent draws", _shown(statistics.get("divergences"))),
         ("Draws at the largest tree depth", _share(statistics.get("max_depth_share"))),
         ("E-FMI of each chain", _listed(statistics.get("e_fmi"), 2)),

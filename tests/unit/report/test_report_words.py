@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayesgmm.analysis._run_analysis import _told, _unmet_choices, _unmet_numbers
+from bayesgmm.analysis._run_analysis import _in_words, _unmet_choices, _unmet_numbers
 from bayesgmm.analysis.schema import ModelSection
 from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
@@ -215,9 +215,9 @@ def test_each_expectation_that_fails_is_told_with_both_numbers(result):
 
 
 def test_an_expectation_of_a_model_without_the_figure_says_so():
-    assert _told("elpd_loo", math.nan, 2) == "no elpd_loo"
+    assert _in_words("elpd_loo", math.nan, 2) == "no elpd_loo"
     left_out = "no log likelihood, because screening by BIC left the model out"
-    assert _told("log likelihood", math.inf, 4) == left_out
+    assert _in_words("log likelihood", math.inf, 4) == left_out
 
 
 def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys):
