@@ -363,7 +363,8 @@ def _unmet_numbers(result: AnalysisResult) -> list[str]:
     for text, value in expected.log_likelihood.items():
         found = _in_table(result, text, "log_likelihood")
         if not abs(found - value) <= REACHED:
-            unmet.append(f"K = {text}: {_in_words('log likelihood', found, 4)}, expected {value:.4f}")
+            told = _in_words("log likelihood", found, 4)
+            unmet.append(f"K = {text}: {told}, expected {value:.4f}")
     for text, (low, high) in expected.elpd_loo.items():
         found = _in_table(result, text, "elpd_loo")
         if not low <= found <= high:
