@@ -309,7 +309,7 @@ def _asked(
 
 def with_sampler(spec: AnalysisSpec, changes: dict[str, Any]) -> AnalysisSpec:
     """Return the analysis with other counts of draws, another seed or another method."""
-    checked = {
+    checked: dict[str, Any] = {
         name: value if name == "method" else check_count(name, value, least=int(name != "seed"))
         for name, value in changes.items()
     }

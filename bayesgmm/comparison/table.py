@@ -105,5 +105,8 @@ def in_order_of_appearance(table: "pd.DataFrame") -> "pd.DataFrame":
 
     columns = [table.index.get_level_values(level) for level in range(table.index.nlevels)]
     levels = [column.unique() for column in columns]
-    codes = [level.get_indexer(column) for level, column in zip(levels, columns, strict=True)]
-    return table.set_axis(pd.MultiIndex(levels, codes, names=table.index.names))
+    codes = [
+        level.get_indexer(column).tolist() for level, column in zip(levels, columns, strict=True)
+    ]
+    listed = [level.tolist() for level in levels]
+    return table.set_axis(pd.MultiIndex(listed, codes, names=table.index.names))
