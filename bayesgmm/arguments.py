@@ -186,7 +186,7 @@ def check_real(name: str, value: Any) -> float:
         number = None
     if number is None or not math.isfinite(number):
         raise ConfigError(
-            f"{name} must be a number that is finite, got {shown(value)}.", key=name, value=value
+            f"{name} must be a finite number, got {shown(value)}.", key=name, value=value
         )
     return number
 

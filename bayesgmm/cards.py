@@ -36,7 +36,7 @@ def card(
         The verdict, and whether it is good.
     columns : sequence of str
     rows : iterable of sequence
-        Cells of the table; the first one a row is its name. Twelve are shown, the others counted.
+        Cells of the table; the first one per row is its name. Twelve are shown, the others counted.
     sentences : iterable of str
         What follows; empty ones are left out.
 

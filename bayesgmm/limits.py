@@ -218,7 +218,7 @@ INTERVAL = 0.89
 # Features in a picture of all pairs, and in one of less than five inches; of more, those that
 # separate the clusters best: a panel is then half an inch wide, the least that shows a contour.
 PAIRED_FEATURES, PAIRED_FEATURES_NARROW = 6, 3
-# Features in a picture with one line a feature, on a page and in less than five inches: as many
+# Features in a picture with one line per feature, on a page and in less than five inches: as many
 # lines of text fit.
 PROFILE_FEATURES, PROFILE_FEATURES_NARROW = 40, 8
 # Features from which on a report shows profiles of the clusters: a panel for each is too many.

@@ -48,5 +48,7 @@ html_theme_options = {
     "header_links_before_dropdown": 5,
     "navbar_persistent": ["search-field"],  # a box, seen on every page and at every width
 }
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False

@@ -154,7 +154,7 @@ def _separated() -> Design:
 
 
 def lacking(rows: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -> Dataset:
-    """Three cells of ten are missing: at most one a row, by the value of the other."""
+    """Three cells of ten are missing: at most one per row, by the value of the other."""
     may_lack = rng.integers(2, size=len(rows))
     other = rows[np.arange(len(rows)), 1 - may_lack]
     shift, spread = np.array([-1.0, 0.5])[may_lack], np.array([3.0, 4.2])[may_lack]

@@ -95,7 +95,7 @@ def by_allocations(rows: Array, n_components: int) -> float:
     """Return the log evidence, nats: a sum over all allocations of the rows (obs, feature).
 
     Features are independent within a cluster, so that its evidence is a product of quadratures in
-    (mean, log scale), one a feature.
+    (mean, log scale), one per feature.
     """
     mean = np.linspace(-9.0, 10.0, 381)[:, None]
     log_scale = np.linspace(math.log(0.7) - 4.0, math.log(0.7) + 4.0, 161)

@@ -115,14 +115,14 @@ def adopt(
     by_spec = isinstance(spec_or_model, MixtureSpec | int) and not isinstance(spec_or_model, bool)
     if exchangeable and spec_or_model is not None:
         raise ConfigError(
-            "exchangeable has no effect beside a spec or a model, of which it is found out; leave "
+            "exchangeable has no effect with a spec or a model, which already determine it; leave "
             "it out.",
             key="exchangeable",
         )
     spec = spec_or_model
     if isinstance(spec, MixtureSpec) and (spec.noise or spec.family != "normal"):
         raise ConfigError(
-            "adopt takes draws of Gaussian components without noise; sample makes those of others.",
+            "adopt takes draws of Gaussian components without noise only; use sample for others.",
             key="family",
         )
     if by_spec:

@@ -137,8 +137,8 @@ def check_agreement(given: Array | None, computed: Array, what: str) -> None:
         raise ConfigError(
             Advice(
                 f"the log likelihood in the tree is not that of the {what}, the rows and the "
-                f"draws: they differ by up to {np.nanmax(gap):.3g} nats a row. Check the rows and "
-                f"their order, the {what}, and whether the draws have a recording error (",
+                f"draws: they differ by up to {np.nanmax(gap):.3g} nats per row. Check the rows "
+                f"and their order, the {what}, and whether the draws have a recording error (",
                 Option("resolution", 0),
                 " leaves it out).",
             ),

@@ -307,13 +307,13 @@ def _asked(
     )
 
 
-def with_sampler(spec: AnalysisSpec, changes: dict[str, int]) -> AnalysisSpec:
-    """Return the analysis with other counts of draws, or another seed."""
-    changes = {
-        name: check_count(name, value, least=int(name != "seed")) for name, value in changes.items()
+def with_sampler(spec: AnalysisSpec, changes: dict[str, Any]) -> AnalysisSpec:
+    """Return the analysis with other counts of draws, another seed or another method."""
+    checked: dict[str, Any] = {
+        name: value if name == "method" else check_count(name, value, least=int(name != "seed"))
+        for name, value in changes.items()
     }
-    counts: dict[str, Any] = changes
-    return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **counts))
+    return dataclasses.replace(spec, sampler=dataclasses.replace(spec.sampler, **checked))
 
 
 def _left_of(
@@ -363,22 +363,30 @@ def _unmet_numbers(result: AnalysisResult) -> list[str]:
     for text, value in expected.log_likelihood.items():
         found = _in_table(result, text, "log_likelihood")
         if not abs(found - value) <= REACHED:
-            unmet.append(f"K = {text}: log likelihood {found:.4f}, expected {value:.4f}")
+            told = _in_words("log likelihood", found, 4)
+            unmet.append(f"K = {text}: {told}, expected {value:.4f}")
     for text, (low, high) in expected.elpd_loo.items():
         found = _in_table(result, text, "elpd_loo")
         if not low <= found <= high:
-            unmet.append(f"K = {text}: elpd_loo {found:.2f}, expected {low} to {high}")
+            unmet.append(f"K = {text}: {_in_words('elpd_loo', found, 2)}, expected {low} to {high}")
     return unmet
 
 
+def _in_words(words: str, found: float, digits: int) -> str:
+    """Say what a figure is; one that is not there because the model was not sampled is infinite."""
+    if math.isinf(found):
+        return f"no {words}, because screening by BIC left the model out"
+    return f"no {words}" if math.isnan(found) else f"{words} {found:.{digits}f}"
+
+
 def _in_table(result: AnalysisResult, name: str, column: str) -> float:
-    """Return a figure of the model that a key of [expect] names."""
+    """Return a figure of the model that a key of [expect] names; inf where it was screened out."""
     comparison, section = result.comparison, result.spec.model
     count, structure = model_named(name, section.structures)
     kind = next(kind for kind in section.kinds if kind["covariance"] == structure)
     asked = _asked(section, count, kind, section.families[0])
     held = comparison.same.get(asked, asked)
     if held not in comparison.models:
-        return math.nan  # screened out
+        return math.inf
     place = comparison.models.index(held)
     return float(comparison.table[column].iloc[place])

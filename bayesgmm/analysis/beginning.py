@@ -23,6 +23,7 @@ def bytes_of(file: Path) -> bytes:
         content = stream.read(_MOST + 1)
     if len(content) > _MOST:
         raise ConfigError(
-            f"{str(file)!r} is longer than {_MOST >> 20} MiB: it is no model file.", path=str(file)
+            f"{str(file)!r} is longer than {_MOST >> 20} MiB: it is not a model file.",
+            path=str(file),
         )
     return content

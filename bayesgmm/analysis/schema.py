@@ -342,7 +342,7 @@ def read_model_file(path: str | os.PathLike[str]) -> AnalysisSpec:
             path=str(file),
         ) from error
     except (ValueError, RecursionError) as error:
-        hint = "; text stands in quotes" if str(error).startswith("Invalid value") else ""
+        hint = "; put text in quotes" if str(error).startswith("Invalid value") else ""
         raise ConfigError(
             f"{str(file)!r} is not valid TOML: {error!s:.200}{hint}.", path=str(file)
         ) from error

@@ -28,6 +28,7 @@ from bayesgmm.cli.options import (
     LogLikelihood,
     MaxDraws,
     Method,
+    MethodIfGiven,
     MethodOption,
     NoisesOption,
     NuOption,
@@ -99,6 +100,7 @@ def run(
     overwrite: Overwrite = False,
     draws: Draws = None,
     tune: Tune = None,
+    method: MethodIfGiven = None,
     seed: Seed = None,
     cores: Cores = None,
     resume: Resume = False,
@@ -109,7 +111,8 @@ def run(
     from bayesgmm.analysis import read_model_file, with_sampler
 
     _refuse_data(file)
-    given = {"draws": draws, "tune": tune, "seed": seed}
+    by = None if method is None else method.value
+    given = {"draws": draws, "tune": tune, "method": by, "seed": seed}
     changes = {name: value for name, value in given.items() if value is not None}
     spec = with_sampler(read_model_file(file), changes)
     return _analysed(spec, _How(out, overwrite, resume, full, cores), json, "run")
@@ -149,7 +152,7 @@ def check(
         return Exit.OK
     sampler = spec.sampler
     print_data(data)
-    picked = "" if spec.model.labels_inform_weights else "; rows were picked for their labels"
+    picked = "" if spec.model.labels_inform_weights else "; rows were selected for their labels"
     structures = ", ".join(spec.model.structures)
     families = "" if len(spec.model.families) == 1 else f", {len(spec.model.families)} families"
     print_line(f"model      K = {spec.model.numbers}, covariance {structures}{families}{picked}")

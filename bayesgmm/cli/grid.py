@@ -62,7 +62,7 @@ def grid(
     labels_inform_weights: LabelsInformWeights = True,
     out: Annotated[Path | None, typer.Option(help="CSV file of the whole table.")] = None,
     picture: Annotated[
-        Path | None, typer.Option("--plot", help="Picture of BIC over K: PNG, SVG or PDF.")
+        Path | None, typer.Option("--plot", help="Plot of BIC over K: PNG, SVG or PDF.")
     ] = None,
     overwrite: Overwrite = False,
     seed: Seed = None,

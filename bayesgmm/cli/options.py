@@ -33,6 +33,7 @@ __all__ = [
     "NuOption",
     "MaxDraws",
     "Method",
+    "MethodIfGiven",
     "MethodOption",
     "OneComponentCount",
     "Overwrite",
@@ -80,17 +81,17 @@ Columns = Annotated[
 CovarianceOption = Annotated[
     str,
     typer.Option(
-        help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
-        "one; a name that is none of them lists all."
+        help="Covariance structure: full, tied, diag, spherical, ..., or mclust's name for it. An "
+        "unknown name lists them all."
     ),
 ]
 CovariancesOption = Annotated[
     str,
     typer.Option(
         "--covariance",
-        help="Covariance structure, such as full, tied, diag or spherical, or mclust's name of "
-        "one; several with commas; all for those without factors, and all,factor for one with "
-        "beside them. A name that is none of them lists all.",
+        help="Covariance structures, separated by commas: full, tied, diag, spherical, ..., or "
+        "mclust's names for them; all for every structure without factors, all,factor to add "
+        "factor-analytic clusters. An unknown name lists them all.",
     ),
 ]
 FamilyOption = Annotated[
@@ -99,7 +100,7 @@ FamilyOption = Annotated[
 FamiliesOption = Annotated[
     str,
     typer.Option(
-        "--family", help="Density of a cluster: normal, t, contaminated; several with commas."
+        "--family", help="Densities of a cluster, separated by commas: normal, t, contaminated."
     ),
 ]
 NuOption = Annotated[
@@ -107,36 +108,38 @@ NuOption = Annotated[
     typer.Option(
         "--nu",
         metavar="shared|own|NUMBER",
-        help="Degrees of freedom of t: one unknown number, one a cluster, or a known number.",
+        help="Degrees of freedom of t: estimated, one for all clusters (shared) or one per cluster "
+        "(own); or a known number.",
     ),
 ]
 NoiseOption = Annotated[
     str,
     typer.Option(
-        "--noise", help="Rows that belong to no cluster: none, or uniform on the box of the data."
+        "--noise",
+        help="Noise, for rows that belong to no cluster: none, or uniform over a box of the data.",
     ),
 ]
 NoisesOption = Annotated[
     str,
     typer.Option(
         "--noise",
-        help="Rows that belong to no cluster: none, uniform on the box of the data, or both with a "
-        "comma.",
+        help="Noise, for rows that belong to no cluster: none, uniform over a box of the data, or "
+        "both to compare them: none,uniform.",
     ),
 ]
 ResolutionOption = Annotated[
     str,
     typer.Option(
         metavar="auto|STEPS",
-        help="Recording step of the data: auto, one number, or one a column, with commas; 0 takes "
-        "recorded values as exact.",
+        help="Recording step of the data: auto, one number, or one per column, separated by "
+        "commas; 0 treats recorded values as exact.",
     ),
 ]
 LabelsInformWeights = Annotated[
     bool,
     typer.Option(
-        help="Whether known labels say how frequent their clusters are: not where labelled rows "
-        "were picked for their labels."
+        help="Whether known labels inform the weights of their clusters. Turn this off where "
+        "labelled rows were selected for their labels."
     ),
 ]
 Draws = Annotated[
@@ -157,14 +160,13 @@ class Method(StrEnum):
     IMPORTANCE = "importance"
 
 
-MethodOption = Annotated[
-    Method,
-    typer.Option(
-        "--method",
-        help="Sampler; auto draws at the modes where rows are many and that is borne out, else by "
-        "NUTS.",
-    ),
-]
+_METHOD = typer.Option(
+    "--method",
+    help="Sampler. auto uses importance sampling at the modes if there are many rows and its "
+    "weights are reliable, and NUTS otherwise.",
+)
+MethodOption = Annotated[Method, _METHOD]
+MethodIfGiven = Annotated[Method | None, _METHOD]
 
 
 class Engines(StrEnum):
@@ -178,8 +180,8 @@ EngineOption = Annotated[
     Engines,
     typer.Option(
         "--engine",
-        help="What goes through all rows in fits and importance sampling: compiled code, or JAX on "
-        "its device.",
+        help="What evaluates all rows in fits and importance sampling: compiled code, or JAX, on a "
+        "GPU if there is one.",
     ),
 ]
 Tune = Annotated[int | None, typer.Option(min=1, help="Warm-up draws per chain; 1000 by default.")]
@@ -194,8 +196,8 @@ Evidence = Annotated[
 LogLikelihood = Annotated[
     bool,
     typer.Option(
-        help="Whether to store the log likelihood of every row and draw, which is most of a file "
-        "where rows are many."
+        help="Whether to store the log likelihood of every row and draw, which LOO and WAIC need. "
+        "With many rows it is most of the file."
     ),
 ]
 Chains = Annotated[int | None, typer.Option(min=1, help="Number of chains; 4 by default.")]
@@ -207,8 +209,8 @@ MaxDraws = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Most draws per chain by which a run that has not converged is extended; as many as "
-        "--draws by default, 0 for never.",
+        help="Maximum number of draws per chain added to a run that has not converged; as many as "
+        "--draws by default, 0 for none.",
     ),
 ]
 CriterionOption = Annotated[
@@ -235,7 +237,7 @@ Seed = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Continue an interrupted run after the K that it has finished."),
+    typer.Option("--resume", help="Continue an interrupted run from its last finished K."),
 ]
 Full = Annotated[
     bool,
@@ -256,9 +258,9 @@ Prob = Annotated[float, typer.Option(help="Probability of the intervals.")]
 ReportFormat = Annotated[
     str, typer.Option("--format", metavar="html|md", help="Format of the report.")
 ]
-Question = Annotated[str, typer.Option(help="What the analysis is to answer; for the report.")]
-Source = Annotated[str, typer.Option(help="Where the data come from; for the report.")]
-Known = Annotated[str, typer.Option(help="What is known beforehand; for the report.")]
+Question = Annotated[str, typer.Option(help="The question of the analysis, for the report.")]
+Source = Annotated[str, typer.Option(help="Where the data come from, for the report.")]
+Known = Annotated[str, typer.Option(help="What is known beforehand, for the report.")]
 ClusterNames = Annotated[
     str | None,
     typer.Option(

@@ -94,7 +94,10 @@ def fit(
     components: OneComponentCount,
     reading: dict[str, Any],
     posterior_mode: Annotated[
-        bool, typer.Option("--map", help="Fit the posterior mode instead of the likelihood.")
+        bool,
+        typer.Option(
+            "--map", help="Find the posterior mode instead of the maximum of the likelihood."
+        ),
     ] = False,
     covariance: CovarianceOption = "full",
     family: FamilyOption = "normal",

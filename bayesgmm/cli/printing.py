@@ -106,7 +106,7 @@ def print_analysis(result: "AnalysisResult", command: str = "") -> int:
     for line in result.shortfalls:
         print_line(line)
     for line in result.unmet:
-        print_line(f"Not as [expect] says: {line}")
+        print_line(f"Differs from [expect]: {line}")
     head = f"Verdict for K = {comparison.numbers[result.choice.model]}"
     print_verdict(result.verdict, head, command)
     for kind, path in result.files.items():
@@ -115,7 +115,7 @@ def print_analysis(result: "AnalysisResult", command: str = "") -> int:
 
 
 def _print_comparison(table: "pd.DataFrame") -> None:
-    """Print one row a model; a terminal too narrow for all columns shows those that matter most."""
+    """Print one row per model; a narrow terminal shows the columns that matter most."""
     from bayesgmm.evidence import probability_heading, shown_probability
 
     probability = probability_heading(table).replace(", given", " given\n").replace("\n ", "\n")
@@ -152,7 +152,7 @@ def _print_fitting(columns: Mapping[str, Sequence[str]]) -> None:
             left_out.append(name)
     _print_table(list(shown), list(zip(*shown.values(), strict=True)))
     if left_out:
-        print_line(f"Not shown for lack of width: {', '.join(left_out)}.")
+        print_line(f"Columns that do not fit the terminal: {', '.join(left_out)}.")
 
 
 def _width(columns: Mapping[str, Sequence[str]]) -> int:

@@ -42,7 +42,8 @@ def _options(
         typer.Option(
             "--header/--no-header",
             show_default=False,
-            help="Whether the first line holds names; one that looks like data is an error.",
+            help="Whether the first line holds column names. By default it does, and one that "
+            "looks like data is an error.",
         ),
     ] = None,
     row_labels: Annotated[
@@ -64,33 +65,34 @@ def _options(
         str,
         typer.Option(
             metavar="refuse|drop|mar",
-            help="Missing cells: refuse them, drop their rows, or sum over what they may be, taken "
-            "as missing at random (mar).",
+            help="Missing cells: refuse them, drop their rows, or marginalise over them, assuming "
+            "that they are missing at random (mar).",
         ),
     ] = "refuse",
     weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column that says how often a row counts.")
+        str | None, typer.Option(metavar="COLUMN", help="Column of the weights of the rows.")
     ] = None,
     weights_kind: Annotated[
         str | None,
         typer.Option(
             metavar="frequency|sampling",
-            help="What weights are: a row stands for so many, or a survey's weights.",
+            help="What the weights are: numbers of equal rows (frequency), or a survey's weights "
+            "(sampling).",
         ),
     ] = None,
     labels: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Column of known classes: missing where unknown, a|b where it is one of these.",
+            help="Column of known classes: empty where unknown, a|b where it is one of several.",
         ),
     ] = None,
     errors: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN=ERROR",
-            help="Column, or number, that holds the standard deviations of the errors of a column; "
-            "repeatable.",
+            help="Standard deviation of the measurement errors in a column: another column, or a "
+            "number; repeatable.",
         ),
     ] = None,
     unit: Units = None,
@@ -99,16 +101,16 @@ def _options(
         typer.Option(
             "--in-memory/--no-in-memory",
             show_default=False,
-            help="Hold the rows, or leave those of Parquet in the file and go through it as often "
-            "as needed.",
+            help="Read all rows into memory, or leave those of a Parquet file on disk and read "
+            "them in blocks.",
         ),
     ] = True,
     dask: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS|local",
-            help="Have the workers of this scheduler of Dask, or of one on this machine, go "
-            "through the rows of Parquet.",
+            help="Let Dask workers read the Parquet files: those of the scheduler at this address, "
+            "or local ones.",
         ),
     ] = None,
 ) -> dict[str, Any]:

@@ -13,8 +13,9 @@ AboutOptions = Annotated[
     typer.Option(
         "--about",
         metavar="KEY=TEXT",
-        help="A text of [about] of a model file, for the report: author, date, aims, why_bayesian, "
-        "design, priors, missing, interpretation, limitations or availability; repeatable.",
+        help="A text for the report, as in [about] of a model file: author, date, aims, "
+        "why_bayesian, design, priors, missing, interpretation, limitations or availability; "
+        "repeatable.",
     ),
 ]
 

@@ -9,6 +9,7 @@ from bayesgmm.advice import shown
 from bayesgmm.arguments import check_instance, check_prob
 from bayesgmm.comparison.matching import matched, usable
 from bayesgmm.comparison.outcome import Comparison
+from bayesgmm.comparison.table import in_order_of_appearance
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import INTERVAL
 from bayesgmm.model.components import NOISE
@@ -88,7 +89,7 @@ def clusters_by_family(
     rows = [row for spec in used for row in _rows(comparison, first, spec, prob)]
     names = [*map(str, Draws(comparison.posteriors[first]).clusters), NOISE]
     rows.sort(key=lambda row: names.index(str(row["cluster"])))  # models keep their order
-    table = pd.DataFrame(rows).set_index(["cluster", "family"])
+    table = in_order_of_appearance(pd.DataFrame(rows).set_index(["cluster", "family"]))
     table.attrs["left_out"] = [_family(spec) for spec in alike if spec not in used]
     return table
 

@@ -123,10 +123,10 @@ def compare(
     noise : "uniform", None or a sequence of these
         Whether rows may belong to no cluster; [None, "uniform"] compares both.
     priors : Priors, optional
-    resolution : "auto", float or one a feature
+    resolution : "auto", float or one per feature
         Recording step of the data; see `MixtureSpec`.
     labels_inform_weights : bool
-        False where labelled rows were picked for their labels; see `MixtureSpec`.
+        False where labelled rows were selected for their labels; see `MixtureSpec`.
     columns : sequence of str, optional
         The features among the columns of `data`, in this order; all by default.
     draws, tune, chains : int
@@ -135,9 +135,8 @@ def compare(
         As in `sample`.
     max_draws : int, optional
         A run that did not pass the convergence checks is extended, first by as many draws, then by
-        twice as many each time, up to this number a chain; `draws` by default, that is once; 0 for
-        never.
-        Too few proposals at the modes are made anew, twice as many.
+        twice as many each time, up to this number per chain; `draws` by default, that is once; 0
+        for never. With importance sampling, twice as many proposals are made anew.
     cores : int, optional
     evidence : {"both", "bridge", "none"}
         By bridge sampling from the draws and, independently, by sequential Monte Carlo from the
@@ -161,7 +160,7 @@ def compare(
         several at a time, with the same results; one after another in this process by default.
         "auto" sends the models of one K after another.
     engine : {"compiled", "jax"}
-        What goes through all rows in fits and draws; "jax" with ``method="importance"`` and
+        What evaluates all rows in fits and draws; "jax" with ``method="importance"`` and
         complete rows of Gaussians only.
 
     Returns

@@ -33,7 +33,7 @@ def name_clusters[Result: PointFit | xr.DataTree | Comparison](
     result : PointFit, xarray.DataTree or Comparison
         It is not changed.
     cluster_names : sequence of str, or mapping of int or MixtureSpec to these
-        One name a cluster, in the order of their numbers. Of a comparison by model: K stands for
+        One name per cluster, in the order of their numbers. Of a comparison by model: K stands for
         all models with that K.
 
     Returns
@@ -44,7 +44,7 @@ def name_clusters[Result: PointFit | xr.DataTree | Comparison](
     Raises
     ------
     ConfigError
-        When these are not one name a cluster, all different, or a comparison has no such model;
+        When these are not one name per cluster, all different, or a comparison has no such model;
         where labels name clusters, these names cannot change.
 
     Examples

@@ -20,7 +20,7 @@ from bayesgmm.comparison.outcome import Comparison
 from bayesgmm.comparison.parts import Parts
 from bayesgmm.comparison.reweighting import reweighted, reweighted_elpds
 from bayesgmm.comparison.settings import Setting, settings_of
-from bayesgmm.comparison.table import table_of
+from bayesgmm.comparison.table import in_order_of_appearance, table_of
 from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
 from bayesgmm.errors import ConfigError
 from bayesgmm.evidence import Evidence, EvidenceRoutes, Evidences, no_evidences
@@ -53,10 +53,10 @@ class Sensitivity:
     Parameters
     ----------
     choices : pandas.DataFrame
-        What each criterion chooses: one row a setting, "as compared" first, one column a criterion
-        that there is.
+        What each criterion chooses: one row per setting, "as compared" first, one column per
+        criterion.
     probabilities, errors : pandas.DataFrame
-        p(K) and its standard error: one row a setting, one column a model.
+        p(K) and its standard error: one row per setting, one column per model.
     pareto_k : pandas.DataFrame
         Of the weights by which draws are taken to a setting, -inf where they are equal; or, where
         these serve, of a row left out under them that they do not; NaN in the first row.
@@ -320,7 +320,7 @@ def _alone(evidence: Evidence) -> Evidences:
 
 
 def _laid_out(found: Mapping[str, _Read]) -> Sensitivity:
-    """Lay out what there is, one row a setting."""
+    """Lay out what there is, one row per setting."""
     import pandas as pd
 
     own = found[_OWN].comparison.models
@@ -358,7 +358,7 @@ def _estimates(found: Mapping[str, _Read], names: Mapping[MixtureSpec, str]) -> 
     if not each:
         empty = pd.MultiIndex.from_arrays([[], [], []], names=index)
         return pd.DataFrame(columns=["mean", "sd", "mcse"], index=empty, dtype=float)
-    return pd.concat(each, names=index)
+    return in_order_of_appearance(pd.concat(each, names=index))
 
 
 def _choices(comparison: Comparison) -> dict[str, str]:
@@ -393,6 +393,6 @@ def _note(choices: "pd.DataFrame") -> str:
     lacking = [str(where) for where in choices.index if choices.loc[str(where)].isna().any()]
     if lacking:
         sentences.append(
-            f"Left out where there is no choice, since draws do not reach it: {', '.join(lacking)}."
+            f"No choice under {', '.join(lacking)}: the draws do not reach these settings."
         )
     return " ".join(sentences)

@@ -114,7 +114,7 @@ def best_of(
         return Choice(model, f"K = {k} is best by {words}.{ended}")
     return Choice(
         model,
-        f"K = {k} is best by {words} of the K that may be chosen; K = {numbers[best]} is better, "
+        f"K = {k} is best by {words} of the K that can be chosen; K = {numbers[best]} is better, "
         f"but its run does not count: {verdict}.{ended}",
     )
 

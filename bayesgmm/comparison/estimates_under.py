@@ -38,7 +38,7 @@ def estimates_under(
     Returns
     -------
     pandas.DataFrame
-        One row a quantity, as `bayesgmm.summarize` names it; columns mean, sd, mcse, data units.
+        One row per quantity, as `bayesgmm.summarize` names it; columns mean, sd, mcse, data units.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What a comparison holds: one row a model, and all that its figures come from."""
+"""What a comparison holds: one row per model, and all that its figures come from."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -57,11 +57,11 @@ class Comparison:
     models : tuple of MixtureSpec
         Those of the table's rows, in the order of K.
     table : pandas.DataFrame
-        One row a model, index K: covariance, family, noise, n_factors; log_likelihood,
+        One row per model, index K: covariance, family, noise, n_factors; log_likelihood,
         n_parameters, aic, bic, icl of the ML fit (smaller is better), and sbic, BIC for singular
         models, where all K from 1 have one; elpd_waic, elpd_loo with
         ``se_*`` and ``p_*``, nats (larger is better); pareto_k_max, rows above 0.7 that are left
-        (n_bad_pareto), and those mended: n_matched by moment matching, n_refitted; weight
+        (n_bad_pareto), and those repaired: n_matched by moment matching, n_refitted; weight
         (stacking); log_evidence with log_evidence_error and evidence_method, nats: what is quoted
         of log_evidence_bridge and log_evidence_smc, which have their errors beside them;
         probability of the model, uniform prior on those with an evidence, and probability_error;
@@ -286,8 +286,8 @@ class Comparison:
         if unserved:
             listed = ", ".join(self.numbers[k] for k in unserved)
             sentences.append(
-                f"No evidence serves K = {listed}, which could be the best by it: "
-                f"{self.probability_symbol} says nothing about that."
+                f"There is no reliable evidence for K = {listed}, which could be the best by it: "
+                f"{self.probability_symbol} says nothing about this."
             )
         return tuple(sentences)
 
@@ -304,9 +304,9 @@ class Comparison:
         if not len(known):
             return ""
         return (
-            f"{self.probability_symbol} takes K = {', '.join(known)} as equally probable "
-            "beforehand. It also depends on the priors of means, scales and weights, and the more "
-            f"so the fewer rows there are (here {self.data.n_counted})."
+            f"{self.probability_symbol} assumes equal prior probabilities of K = "
+            f"{', '.join(known)}. It also depends on the priors of means, scales and weights, more "
+            f"strongly the fewer rows there are (here {self.data.n_counted})."
         )
 
     @property
@@ -347,11 +347,9 @@ class Comparison:
         """Show the table and the choice."""
         columns = ["bic", "elpd_loo", "se_loo", "log_evidence", "probability", "verdict"]
         kinds = {spec.kind for spec in self.models}
-        shown = self.table[columns]
+        shown = self.table[columns].apply(lambda values: [_cell(values.name, v) for v in values])
         if len(kinds) > 1:
-            shown = shown.assign(model=[spec.kind for spec in self.models])
-            shown = shown[["model", *columns]]
-        shown = shown.assign(probability=[shown_probability(p) for p in shown["probability"]])
+            shown.insert(0, "model", [spec.kind for spec in self.models])
         heading = probability_heading(self.named_table)
         shown = shown.rename(columns={"probability": heading})
         choice = self.chosen()

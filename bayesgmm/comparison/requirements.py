@@ -40,14 +40,13 @@ def check_executor(executor: Any, data: Dataset) -> None:
     """Refuse what takes no tasks, and to send rows that lie on workers to workers."""
     if not callable(getattr(executor, "submit", None)):
         raise ConfigError(
-            "executor must have a method submit, as pools of threads or processes and the client "
-            f"of Dask have, got {type(executor).__name__}.",
+            "executor must have a method submit, like a pool of threads or processes or a Dask "
+            f"client, got {type(executor).__name__}.",
             key="executor",
             value=executor,
         )
     if data.partitions is not None:
         raise ConfigError(
-            "the rows lie on workers of Dask, which go through them model by model; leave executor "
-            "out.",
+            "the rows are on Dask workers, which process one model at a time; leave executor out.",
             key="executor",
         )

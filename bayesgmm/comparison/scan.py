@@ -125,8 +125,8 @@ def scan_of(
     if by_cluster := priors.by_cluster:
         raise ConfigError(
             f"{by_cluster[0]} must not differ between clusters in compare, where it must serve "
-            "every K: give one number or, but for the concentration, one a feature; sample and "
-            "fit_map take priors of single clusters.",
+            "every K: give one number or, except for the concentration, one per feature; sample "
+            "and fit_map take priors of single clusters.",
             key=by_cluster[0],
         )
     specs = list[MixtureSpec]()

@@ -44,8 +44,8 @@ class Screening(NamedTuple):
         return " ".join(
             [
                 f"Of {self.n_models} models the {len(self.kept)} best by BIC were sampled; "
-                f"{n_left} were left out after their maximum likelihood fits, and every "
-                "probability here is among those sampled only.",
+                f"{n_left} were left out after their maximum likelihood fits. All probabilities "
+                "are among the sampled models only.",
                 *self._ahead(),
             ]
         )
@@ -63,8 +63,8 @@ class Screening(NamedTuple):
         best = table.loc[[not a for a in alone], "bic"].min()
         ahead = without[without["bic"] < best].sort_values("bic")
         return [
-            f"By BIC, {row['covariance']} with K = {k} is ahead of them all by "
-            f"{best - row['bic']:.1f}; it has no posterior here, and the nearest structure that "
+            f"By BIC, {row['covariance']} with K = {k} is better than all of them by "
+            f"{best - row['bic']:.1f}, but it has no posterior here. The nearest structure that "
             f"has one is {STRUCTURES[row['covariance']].nearest_sampled}."
             for k, row in ahead.head(_NAMED).iterrows()
         ]

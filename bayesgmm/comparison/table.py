@@ -20,14 +20,14 @@ from bayesgmm.prediction.counted import Counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["table_of"]
+__all__ = ["in_order_of_appearance", "table_of"]
 
 _ML = ("log_likelihood", "n_parameters", *BY_LIKELIHOOD)
 _ELPD = ("elpd", "se", "p")
 
 
 def table_of(models: Iterable[MixtureSpec], parts: Parts) -> "pd.DataFrame":
-    """Return the table, one row a model, index K; the columns are those of `Comparison`."""
+    """Return the table, one row per model, index K; the columns are those of `Comparison`."""
     nothing = no_evidences("the run failed")
     evidences = {spec: parts.evidences.get(spec, nothing) for spec in models}
     loos = parts.elpds["loo"]
@@ -94,3 +94,19 @@ def _verdict(verdict: Diagnosis | None, failure: str | None) -> str:
     if verdict is None:
         return f"failed: {failure}"
     return verdict.status.value + (f"; {failure}" if failure else "")
+
+
+def in_order_of_appearance(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a table of several index levels that pandas looks up as sorted: by first appearance.
+
+    Rows stay where they are.
+    """
+    import pandas as pd
+
+    columns = [table.index.get_level_values(level) for level in range(table.index.nlevels)]
+    levels = [column.unique() for column in columns]
+    codes = [
+        level.get_indexer(column).tolist() for level, column in zip(levels, columns, strict=True)
+    ]
+    listed = [level.tolist() for level in levels]
+    return table.set_axis(pd.MultiIndex(listed, codes, names=table.index.names))

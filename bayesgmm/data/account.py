@@ -177,8 +177,8 @@ def _of_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if (worth := groups * GROUP_COST) >= COSTLY * facts["rows"]:
         yield (
             "cost",
-            f"{groups} groups of rows with cells or errors of their own: a pass over them costs as "
-            f"much as one over about {worth:,} complete rows",
+            f"{groups} different patterns of missing cells and errors: a pass over the rows costs "
+            f"as much as over about {worth:,} complete rows",
         )
 
 

@@ -148,8 +148,8 @@ def refuse_few(n_obs: float, n_features: int) -> None:
         raise DataError(
             Advice(
                 f"{n_obs:g} rows cannot show the spread of {n_features} features: at least "
-                f"{n_features + 1} rows are needed for correlations; choose fewer columns, or, of "
-                "complete rows, a structure without correlations, such as ",
+                f"{n_features + 1} rows are needed for correlations; choose fewer columns, or, if "
+                "no cell is missing, a structure without correlations, such as ",
                 Option("covariance", "diag"),
                 ".",
             ),
@@ -171,8 +171,8 @@ def _refuse_unseen(together: Array, features: tuple[str, ...]) -> None:
         if not together[i, j]:
             names = (features[i], features[j])
             raise DataError(
-                f"columns {names[0]!r} and {names[1]!r} are never observed together: nothing shows "
-                "how they go together; leave one of them out.",
+                f"columns {names[0]!r} and {names[1]!r} are never observed together: the data say "
+                "nothing about their correlation; leave one of them out.",
                 column=names[1],
                 columns=names,
             )
@@ -189,8 +189,8 @@ def _few_together(together: Array, features: tuple[str, ...]) -> list[str]:
         return []
     more = f" and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
     return [
-        f"fewer than {FEW_TOGETHER} rows show both of {', '.join(pairs[:3])}{more}: little but the "
-        "other columns and the prior says how they go together."
+        f"fewer than {FEW_TOGETHER} rows show both of {', '.join(pairs[:3])}{more}: their "
+        "correlation rests mostly on the prior and the other columns."
     ]
 
 
@@ -198,6 +198,6 @@ def _nothing_observed(empty: list[int]) -> list[str]:
     if not empty:
         return []
     return [
-        f"{plural(len(empty), 'row')} with no cell observed, first row {empty[0] + 1}: kept; "
-        "each says nothing of the clusters."
+        f"{plural(len(empty), 'row')} with no cell observed, first row {empty[0] + 1}: kept, but "
+        "without information about the clusters."
     ]

@@ -57,11 +57,11 @@ class AnnotationColumns:
         if self.weights is not None and self.weights_kind not in ("frequency", "sampling"):
             raise ConfigError(
                 Advice(
-                    "weights need to be of a kind: ",
+                    "the kind of the weights must be given: ",
                     Option("weights_kind", "frequency"),
-                    " counts a row that often, ",
+                    " if a row stands for that many rows, ",
                     Option("weights_kind", "sampling"),
-                    f" corrects for a survey's design; got {shown(self.weights_kind, 40)}.",
+                    f" for a survey's weights; got {shown(self.weights_kind, 40)}.",
                 ),
                 key="weights_kind",
                 value=self.weights_kind,
@@ -144,7 +144,7 @@ class AnnotationColumns:
         Raises
         ------
         DataError
-            Where a value is none that rows can have, or is not one a row.
+            Where a value is none that rows can have, or is not one per row.
         """
         of_weights, of_errors, possible = None, None, None
         classes: tuple[str, ...] = ()

@@ -148,7 +148,7 @@ def row_weights(cells: Any, name: str, n_obs: int, lines: IntArray | None = None
         Where there is another number of them, one is negative or no number, or all are 0.
     """
     weights = _numbers(cells, name, n_obs)
-    _refuse(~np.isfinite(weights), weights, name, "is no finite number", lines)
+    _refuse(~np.isfinite(weights), weights, name, "is not a finite number", lines)
     _refuse(weights < 0.0, weights, name, "is below 0", lines)
     _refuse(weights > MAX_ABSOLUTE, weights, name, f"is above {MAX_ABSOLUTE:g}", lines)
     if not weights.any():
@@ -164,7 +164,7 @@ def row_errors(
     Parameters
     ----------
     columns : sequence of (cells, name)
-        For each feature one number, one a row, or None where it has no error.
+        For each feature one number, one per row, or None where it has no error.
     missing : bool array of shape (obs, feature)
         Cells whose value is missing: their error may be missing too, and is 0 then.
     lines : array of shape (obs,), optional
@@ -182,7 +182,8 @@ def row_errors(
         values = [cells] * n_obs if isinstance(cells, Real) else cells
         numbers = _numbers(values, name, n_obs)
         unneeded = missing[:, j] & np.isnan(numbers)
-        _refuse(~np.isfinite(numbers) & ~unneeded, numbers, name, "is no finite number", lines)
+        unusable = ~np.isfinite(numbers) & ~unneeded
+        _refuse(unusable, numbers, name, "is not a finite number", lines)
         _refuse(numbers <= 0.0, numbers, name, "is not above 0", lines)
         _refuse(numbers > MAX_ABSOLUTE, numbers, name, f"is above {MAX_ABSOLUTE:g}", lines)
         errors[:, j] = np.where(unneeded, 0.0, numbers)
@@ -231,8 +232,8 @@ def possible_classes(
         row = next(i for i, parts in enumerate(each) if wrong[0] in parts)
         word, number = place_of(row, lines)
         raise DataError(
-            f"the label {shown(str(cells[row]), 60)} in {word} {number} of {name!r} names no class "
-            f"{'that a file can hold' if wrong[0] else f'beside {_SET!r}'}.",
+            f"the label {shown(str(cells[row]), 60)} in {word} {number} of {name!r} "
+            f"{'cannot be stored as text' if wrong[0] else f'has an empty class beside {_SET!r}'}.",
             column=name,
             rows=(number,),
         )
@@ -242,7 +243,8 @@ def possible_classes(
         row, part = others[0]
         word, number = place_of(row, lines)
         raise DataError(
-            f"the label {shown(part, 60)} in {word} {number} of {name!r} is no category.",
+            f"the label {shown(part, 60)} in {word} {number} of {name!r} is not one of its "
+            "categories.",
             column=name,
             rows=(number,),
         )
@@ -254,13 +256,13 @@ def possible_classes(
 
 
 def _one_a_row(cells: Any, name: str, n_obs: int, what: str) -> list[Any]:
-    """Return the cells of a column, where there is one a row."""
+    """Return the cells of a column, where there is one per row."""
     try:
         items = items_of(name, cells, what)
     except ConfigError:
         items = None
     if items is None or isinstance(cells, Set):
-        raise DataError(f"{name!r} must hold one {what} a row, got {shown(cells)}.", column=name)
+        raise DataError(f"{name!r} must hold one {what} per row, got {shown(cells)}.", column=name)
     found = list(islice(items, n_obs + 1))
     if len(found) != n_obs:
         number = len(cells) if isinstance(cells, Sized) else "another number of"
@@ -268,7 +270,7 @@ def _one_a_row(cells: Any, name: str, n_obs: int, what: str) -> list[Any]:
     for cell in found:
         if not isinstance(cell, Hashable):
             raise DataError(
-                f"{name!r} must hold one {what} a row, got {shown(cell)} for one.", column=name
+                f"{name!r} must hold one {what} per row, got {shown(cell)} for one.", column=name
             )
     return found
 
@@ -303,7 +305,7 @@ def _numbers(cells: Any, name: str, n_obs: int) -> Array:
     try:
         return np.array([np.nan if _unknown(c) else float(c) for c in found], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{name!r} must hold one number a row.", column=name) from None
+        raise DataError(f"{name!r} must hold one number per row.", column=name) from None
 
 
 def _refuse(

@@ -50,17 +50,17 @@ VERBS = (
     "hard_comparison", "impute", "true_values", "write_report",
 )  # fmt: skip
 NO_LIKELIHOOD = (
-    "these make no likelihood of the rows, which is needed: draws are of a pseudo-posterior, "
-    "adjusted to the variance of the weighted estimate. summarize, membership, density and the "
-    "report do work; compare their answers for several K."
+    "they give a pseudo-likelihood of the rows, and a likelihood is needed. Draws are those of a "
+    "pseudo-posterior, adjusted to the variance of the weighted estimate; summarize, membership, "
+    "density and the report take them. Compare their answers for several K."
 )
 _NOT_SIMULATED = (
-    "data sets are drawn from the fit, and the model does not say how rows come by these; compare "
+    "data sets are simulated from the fit, and the model does not say how these arise; compare "
     "numbers of components by bic_grid, loo or log_evidence."
 )
 _ELSEWHERE = (
-    "the log likelihood of rows comes from elsewhere, and is known for complete rows only; sample "
-    "the built-in model, which takes them."
+    "the log likelihood comes from elsewhere and is known for complete rows only; sample the "
+    "built-in model, which takes them."
 )
 REFUSED: dict[str, dict[Annotation, str]] = {
     "bootstrap_lrt": dict.fromkeys(ANNOTATIONS, _NOT_SIMULATED),
@@ -78,26 +78,26 @@ REFUSED: dict[str, dict[Annotation, str]] = {
 
 
 FAMILIES = {
-    "t": "components with the tails of t",
+    "t": "t components",
     "contaminated": "contaminated components",
     "noise": "noise",
 }
-_CONDITIONALS = "conditional densities are known here of Gaussian components without noise only."
+_CONDITIONALS = "it needs conditional densities, known for Gaussian components without noise only."
 REFUSED_FAMILIES: dict[str, dict[str, str]] = {
-    "adopt": dict.fromkeys(FAMILIES, "draws made elsewhere are taken of Gaussian components only."),
+    "adopt": dict.fromkeys(FAMILIES, "it takes draws of Gaussian components without noise only."),
     "impute": dict.fromkeys(FAMILIES, _CONDITIONALS),
     "true_values": dict.fromkeys(FAMILIES, _CONDITIONALS),
-    "bootstrap_lrt": dict.fromkeys(FAMILIES, "it is about the number of Gaussian components."),
+    "bootstrap_lrt": dict.fromkeys(FAMILIES, "it tests the number of Gaussian components."),
     "label_accuracy": {"noise": "a row without a label might belong to the noise."},
-    OWN_MODEL: dict.fromkeys(FAMILIES, "a user's own model says itself what its density is."),
+    OWN_MODEL: dict.fromkeys(FAMILIES, "a user's own model defines its density itself."),
 }
 ROUTES: dict[str, dict[Any, str]] = {
     "rows left in a Parquet file": {},
-    "rows on the workers of Dask": dict.fromkeys(
-        ANNOTATIONS, "what is known of rows is held in this process, and goes with no partition."
+    "rows on Dask workers": dict.fromkeys(
+        ANNOTATIONS, "such columns are kept in this process, not on the workers."
     ),
-    "passes by JAX": dict.fromkeys(
-        (*ANNOTATIONS, *FAMILIES), "it goes through complete rows of Gaussian components only."
+    'engine="jax"': dict.fromkeys(
+        (*ANNOTATIONS, *FAMILIES), "it takes complete rows and Gaussian components only."
     ),
 }
 
@@ -155,15 +155,15 @@ def capabilities_page() -> str:
     lines = [
         "# What takes which rows",
         "",
-        "Rows may have missing cells, weights, labels and errors of their own, each by itself or\n"
-        "all together, with every covariance structure. What a verb does not take it refuses\n"
-        "before it starts. Labels of rows that were picked for them\n"
-        "(`labels_inform_weights=False`) are taken wherever labels are. Components with the\n"
-        "tails of t, contaminated ones and noise take the same rows, with the structures\n"
-        "that have a posterior. The last lines are about where rows lie and what goes\n"
-        "through them; [which verbs](../scale.md) do there is another question.",
+        "Rows can have missing cells, weights, labels and measurement errors, alone or combined,\n"
+        "with every covariance structure. What a function does not take, it refuses before it\n"
+        "starts. Labels of rows that were selected for them (`labels_inform_weights=False`) are\n"
+        "taken wherever labels are. Student's t, contaminated components and noise take the\n"
+        "same rows, with the structures that have a posterior. The last three lines are about\n"
+        "where the rows are and what evaluates them; [which functions](../scale.md) work there\n"
+        "is listed on another page.",
         "",
-        f"| verb or route | {' | '.join([*ANNOTATIONS.values(), *FAMILIES.values()])} |",
+        f"| function or route | {' | '.join([*ANNOTATIONS.values(), *FAMILIES.values()])} |",
         f"|---|{'---|' * (len(ANNOTATIONS) + len(FAMILIES))}",
     ]
     for verb, refused in refusals.items():

@@ -181,8 +181,8 @@ def refuse_constant(low: Array, span: Array, size: Array, features: tuple[str, .
     if narrow.size:
         j = int(narrow[0])
         raise DataError(
-            f"column {features[j]!r} varies by {span[j]:.3g} only, and the square of less than "
-            f"{MIN_RANGE:g} is no number here; give it in another unit.",
+            f"column {features[j]!r} varies by {span[j]:.3g} only, and squares of less than "
+            f"{MIN_RANGE:g} are 0 in double precision; give it in another unit.",
             column=features[j],
             columns=tuple(features[i] for i in narrow),
         )

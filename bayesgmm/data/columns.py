@@ -185,7 +185,7 @@ def distinct_labels(labels: tuple[str, ...] | None, asked: bool) -> tuple[str, .
     """Return labels that name each row once; others are refused where they were asked for."""
     if labels is not None and (wrong := [label for label in labels if not is_storable(label)]):
         raise DataError(
-            f"the row label {shown(wrong[0])} is no text that a file can hold; change it.",
+            f"the row label {shown(wrong[0])} cannot be stored as text in a file; change it.",
             value=wrong[0],
         )
     if labels is None or len(set(labels)) == len(labels):

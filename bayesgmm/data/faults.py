@@ -31,9 +31,9 @@ class Faults:
             Advice(
                 "where a file or frame is read, leave these rows out with ",
                 Option("missing", "drop"),
-                ", or sum over what the cells may be with ",
+                ", or marginalise over the cells with ",
                 Option("missing", "mar"),
-                ", which takes them as missing at random",
+                ", which assumes that they are missing at random",
             ),
         ),
         "infinite": (np.isinf, "correct these cells or drop their rows"),

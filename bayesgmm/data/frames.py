@@ -99,8 +99,8 @@ def read_frame(
     names = wanted(columns, available, where)
     if unstorable := [name for name in names if not is_storable(name)]:
         raise DataError(
-            f"the name {shown(unstorable[0])} of a column{where} is no text that a file can hold; "
-            "rename it.",
+            f"the name {shown(unstorable[0])} of a column{where} cannot be stored as text in a "
+            "file; rename it.",
             column=unstorable[0],
         )
     if not names:

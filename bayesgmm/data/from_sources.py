@@ -96,7 +96,7 @@ class FromSources:
             Read cells such as "12 %" as 12 and "$9.50" as 9.5. A column with several signs, or
             with signs in some cells only, is an error.
         drop_missing : bool
-            The old name of ``missing="drop"``; it goes with the next release.
+            The old name of ``missing="drop"``, removed in the next release.
         missing : {"refuse", "drop", "mar"}
             What to do about missing cells (empty, NA, NaN, N/A, null or None in any case): an
             error, leave their rows out, or keep them. "mar" sums over what a cell may be, exactly;

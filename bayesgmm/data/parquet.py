@@ -248,7 +248,7 @@ class ParquetRows:
 def _changed(path: str, before: str, after: str) -> DataError:
     return DataError(
         f"{path!r} has changed since it was opened (it had {before}, now {after}); open it again, "
-        "and keep it unchanged while results rest on it.",
+        "and do not change it while it is in use.",
         path=path,
     )
 

@@ -89,11 +89,13 @@ def _say_few(n_obs: float, n_features: int, n_components: int, *, prior: bool) -
         return
     each = n_obs / n_components
     share = _SCALE_PRECISION / (_SCALE_PRECISION + 2.0 * each)
-    decided = f"; the default prior counts for {share:.0%} of what is known of one" if prior else ""
+    decided = (
+        f"; the default prior gives {share:.0%} of the information on a scale" if prior else ""
+    )
     warnings.warn(
-        f"{n_obs:g} rows in {plural(n_features, 'feature')}: correlations within a cluster are "
-        f"taken as absent, which so few rows cannot show. Each scale of a cluster rests on about "
-        f"{plural(round(each), 'row')}{decided}.",
+        f"{n_obs:g} rows in {plural(n_features, 'feature')}: the model has no correlations within "
+        "clusters, and so few rows cannot show whether there are any. Each scale of a cluster "
+        f"rests on about {plural(round(each), 'row')}{decided}.",
         DataWarning,
         skip_file_prefixes=(_PACKAGE,),
     )
@@ -113,7 +115,7 @@ def check_labels(data: Dataset, inform_weights: bool) -> None:
     raise DataError(
         Advice(
             Option("labels_inform_weights", False),
-            " is for rows that were picked for their labels, and these rows have none; pass ",
+            " is for rows that were selected for their labels, and these rows have none; pass ",
             Option("labels"),
             ", or leave it out.",
         )
@@ -135,7 +137,7 @@ def require_whole_weights(data: Dataset) -> None:
     if len(fractions):
         row = int(fractions[0])
         raise DataError(
-            "frequency weights must be whole numbers but for a fit by EM (fit_em): got "
+            "frequency weights must be whole numbers, except in fit_em: got "
             f"{known.weights[row]:.6g} in row {row + 1}.",
             rows=(row + 1,),
         )

@@ -116,8 +116,8 @@ class Suspicions:
             leave = Advice("; to leave it out, pass ", Option("columns", rest)) if rest else ""
             said.append(
                 Advice(
-                    f"column {features[j]!r} counts the rows ({self._low[j]:.15g} to "
-                    f"{self._high[j]:.15g}): it numbers them and measures nothing; if it names the "
+                    f"column {features[j]!r} numbers the rows ({self._low[j]:.15g} to "
+                    f"{self._high[j]:.15g}) and seems not to be a measurement; if it names the "
                     "rows, pass ",
                     Option("row_labels", features[j]),
                     leave,

@@ -46,7 +46,7 @@ class Diagnosis:
     ----------
     status : RunStatus
     reasons : tuple of str
-        One sentence a finding, with its figure and its cure; the gravest first. Empty when
+        One sentence per finding, with its figure and its cure; the gravest first. Empty when
         converged.
     notes : tuple of str
         What is within the limits and should be seen all the same.
@@ -85,8 +85,8 @@ class Diagnosis:
     def figures(self) -> dict[str, Any]:
         """The statistics, by their name before this version."""
         warnings.warn(
-            "Diagnosis.figures is now Diagnosis.statistics; the old name goes with the next "
-            "release.",
+            "Diagnosis.figures is now Diagnosis.statistics; the old name will be removed in the "
+            "next release.",
             FutureWarning,
             stacklevel=2,
         )

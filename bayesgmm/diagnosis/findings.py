@@ -274,8 +274,8 @@ def weights_of(weighted: dict[str, Any] | None) -> Iterator[Finding]:
             Advice(
                 f"the Pareto k of the importance weights is {beyond(k_hat, PARETO_K, 2)} (at most "
                 f"{PARETO_K}): the proposals at {weighted['modes']} known "
-                f"mode{'s' if weighted['modes'] > 1 else ''} lack a part of the posterior, and a "
-                "mode may be missing. Sample with ",
+                f"mode{'s' if weighted['modes'] > 1 else ''} miss a part of the posterior, perhaps "
+                "a mode. Sample with ",
                 Option("method", "nuts"),
                 " or ",
                 Option("method", "smc"),

@@ -92,8 +92,8 @@ def label_accuracy(posterior: Posterior) -> LabelAccuracy:
     predicted if the most probable one is among them.
 
     Where one label alone tells clusters apart, the others do not say which of them is which without
-    it, and each of them has the same probability. Where labelled rows were picked for their labels
-    (`MixtureSpec.labels_inform_weights`), the row stays as one of which the label is unknown, and
+    it, and each of them has the same probability. Where labelled rows were selected for their
+    labels (`MixtureSpec.labels_inform_weights`), the row stays as one with an unknown label, and
     its class is as frequent as the weights say.
 
     Parameters

@@ -31,7 +31,7 @@ def rank(elpds: Mapping[Any, Any]) -> "pd.DataFrame":
     Returns
     -------
     pandas.DataFrame
-        One row a model, index K: covariance, family, noise, n_factors; elpd_diff and se_diff,
+        One row per model, index K: covariance, family, noise, n_factors; elpd_diff and se_diff,
         nats, from the best; weight (stacking).
     """
     keyed = as_models(elpds)

@@ -37,7 +37,7 @@ _MATCHES_A_REFIT = 5
 
 @dataclass(kw_only=True, repr=False)
 class RepairedLOO(ELPDData):
-    """Expected log pointwise predictive density by LOO, nats, high Pareto k mended.
+    """Expected log pointwise predictive density by LOO, nats, high Pareto k repaired.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class RepairedLOO(ELPDData):
     pareto_k_before : DataArray of shape (obs,)
         As PSIS left them.
     matched, refitted : tuple of int
-        Positions of the rows mended by moment matching and by a refit, in increasing order.
+        Positions of the rows repaired by moment matching and by a refit, in increasing order.
     error : DataArray of shape (obs,)
         Monte Carlo standard error of the terms estimated anew, nats; NaN in the others.
     r_hat : tuple of float
@@ -81,7 +81,7 @@ class RepairedLOO(ELPDData):
 
     @property
     def n_matched(self) -> int:
-        """Number of rows mended by moment matching."""
+        """Number of rows repaired by moment matching."""
         return len(self.matched)
 
     @property
@@ -92,7 +92,7 @@ class RepairedLOO(ELPDData):
     def _footer(self) -> str:
         text = ""
         if self.matched:
-            text += f" Moment matching mended {self.n_matched} rows."
+            text += f" {self.n_matched} rows were repaired by moment matching."
         if self.refitted:
             text += f" {self.n_refitted} rows were left out one by one and the model refitted."
         if self.r_hat and max(self.r_hat) > R_HAT_REFIT:
@@ -126,14 +126,14 @@ def loo_with_refits(
     draws of both posteriors, which holds where the mean of p(x_i | s) over either would hang on a
     few draws; where they hardly overlap, as for a row far out, one bridge for each evidence. Chains
     of a refit start from draws of the full posterior; where they disagree, or a refit fails, the
-    row's Pareto k stands.
+    row keeps its Pareto k.
 
     Parameters
     ----------
     posterior : DataTree
         As `bayesgmm.sample` returns it, with the group log_likelihood.
     limit : float
-        Largest Pareto k that is left standing; -inf mends every row.
+        Largest Pareto k that is left as it is; -inf repairs every row.
     moment_matching : bool
         Whether to try moment matching before a refit; it costs about a fifth of one.
     draws, tune, chains : int
@@ -264,7 +264,7 @@ def _refit(
         except SamplingInterrupted:
             raise
         except (ConfigError, SamplingError) as failure:
-            logger.info("row %d cannot be refitted, its Pareto k stands: %s", row, failure)
+            logger.info("row %d cannot be refitted and keeps its Pareto k: %s", row, failure)
             continue
         refits[i, 2] = array_stats.rhat(predicted, chain_axis=0, draw_axis=1)
         logger.info("row %d left out: %.3f nats", row, refits[i, 0])

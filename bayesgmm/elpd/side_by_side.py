@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 def waic_and_loo(
     view: Draws, data: Dataset, seed: int, cores: int | None = None
 ) -> tuple[WAIC, RepairedLOO]:
-    """Return both, unreliable rows of LOO mended as far as they can be.
+    """Return both, unreliable rows of LOO repaired as far as they can be.
 
-    Rows that were left in a file are gone through once for both, and none of them is mended.
+    Rows that were left in a file are gone through once for both, and none of them is repaired.
 
     Parameters
     ----------

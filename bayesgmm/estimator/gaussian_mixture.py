@@ -60,7 +60,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         A structure of `MixtureSpec`, or mclust's name of one. The tied three share one covariance
         among all components: any matrix, a diagonal one, one variance.
     tol : float
-        A run has converged when what it can still be expected to gain is below `tol` nats a row.
+        A run has converged when what it can still be expected to gain is below `tol` nats per row.
         scikit-learn asks the last step to gain less, which may be a hundredth of it. Above 1 it
         counts as 1.
     reg_covar : float
@@ -104,8 +104,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Recording step of the data, see `MixtureSpec`. None is 0 for ``method="em"``, recorded
         values taken as exact as scikit-learn takes them, and "auto" for ``method="map"``.
     missing : {"refuse", "mar"}
-        What to do about NaN in X: an error, or a missing cell, summed over exactly. That takes
-        cells to be missing at random: whether one is missing depends on observed cells alone.
+        What to do about NaN in X: an error, or a missing cell, marginalised over exactly. This
+        assumes that cells are missing at random: that depends on observed cells only.
     n_factors : int, optional
         Factors of ``covariance_type="factor"`` and its kin, as in `MixtureSpec`.
 
@@ -126,7 +126,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     n_iter_ : int
         Iterations of the best run.
     lower_bounds_ : array of shape (``n_iter_``,)
-        After each iteration of the best run, the log likelihood in nats a row; the log posterior
+        After each iteration of the best run, the log likelihood in nats per row; the log posterior
         density divided by the number of rows for ``method="map"``. They never fall, but where
         ``reg_covar`` is above 0: its steps do not climb the likelihood exactly, and it may fall
         by about `reg_covar` a row, mostly at the end of a run.

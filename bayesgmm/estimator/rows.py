@@ -104,7 +104,7 @@ def weights_of(sample_weight: Any, rows: Any) -> Array | None:
     Raises
     ------
     DataError
-        Where there is not one number a row, or one is negative, missing or infinite.
+        Where there is not one number per row, or one is negative, missing or infinite.
     """
     if sample_weight is None:
         return None

@@ -67,7 +67,7 @@ class Coarsened:
     Parameters
     ----------
     table : pandas.DataFrame
-        One row an alpha and model: alpha, and the power of the likelihood; K, covariance, family,
+        One row per alpha and model: alpha, and the power of the likelihood; K, covariance, family,
         noise, n_factors; log_evidence and its error under that power, nats; probability and error,
         uniform prior on the models with an evidence at this alpha, NaN without one. An alpha of
         inf is the comparison itself.
@@ -88,7 +88,7 @@ class Coarsened:
 
     @property
     def probabilities(self) -> "pd.DataFrame":
-        """The probability of each K: one row an alpha, structures of one K together."""
+        """The probability of each K: one row per alpha, structures of one K together."""
         by_k = self.table.groupby(["alpha", "K"])["probability"]
         return by_k.sum(min_count=1).unstack("K")
 
@@ -112,7 +112,7 @@ def coarsened(
 ) -> Coarsened:
     """Weigh the models given rows that are only close to those observed.
 
-    Where components are not exactly Gaussian, p(K) moves to larger K for as long as rows come in.
+    Where components are not exactly Gaussian, p(K) moves to larger K as rows are added.
     The coarsened posterior allows for a distance between model and data that does not shrink as
     rows come in: the likelihood enters to the power alpha / (alpha + n). A K that is preferred
     only for large alpha is one that small departures from the Gaussian shape could explain. There

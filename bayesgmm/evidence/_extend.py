@@ -240,7 +240,9 @@ class _Labelling:
         means = self._means(draws)
         self._centres, self._deviations = means.mean(axis=0), means.std(axis=0)
         if not self._deviations.all():
-            raise SamplingError("the run does not move: there is nothing to fit; sample again.")
+            raise SamplingError(
+                "the chains do not move: there is nothing to continue; sample again."
+            )
         self._matrices: dict[bytes, Array] = {}
 
     def fold(self, points: Array) -> Array:

@@ -51,7 +51,7 @@ class PosteriorOverK:
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a model, index K: covariance, family, noise, n_factors; prior (renormalised over
+        One row per model, index K: covariance, family, noise, n_factors; prior (renormalised over
         the models that have an evidence), log_evidence and log_evidence_error (nats), probability
         and error (its Monte Carlo standard error); NaN in prior, probability and error where the
         evidence is not to be trusted, and in log_evidence for a K that was not compared.

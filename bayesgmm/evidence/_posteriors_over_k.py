@@ -32,9 +32,10 @@ class PosteriorsOverK:
     Parameters
     ----------
     table : pandas.DataFrame
-        p(K): one row a prior, by its name, one column a K; 0 beyond those that hold 1e-6 together.
+        p(K): one row per prior, by its name, one column per K; 0 beyond those that hold 1e-6
+        together.
     clusters : pandas.DataFrame
-        p(K+), one column a number of clusters that hold rows.
+        p(K+), one column per number of clusters that hold rows.
     before : pandas.DataFrame
         The same before any row is seen.
     results : dict of str to PosteriorOverK

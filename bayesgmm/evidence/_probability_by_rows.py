@@ -57,7 +57,7 @@ def probability_by_rows(
     Returns
     -------
     pandas.DataFrame
-        One row a share and model: rows, how many; K, covariance, family, noise, n_factors;
+        One row per share and model: rows, how many; K, covariance, family, noise, n_factors;
         probability, its mean over the runs; spread, its standard deviation over the runs, of which
         a part is the choice of the rows and a part Monte Carlo error.
 

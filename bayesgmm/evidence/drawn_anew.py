@@ -19,7 +19,7 @@ __all__ = ["drawn_anew"]
 
 
 def drawn_anew(view: Draws, data: Dataset, draws: int, seed: int) -> xr.DataTree:
-    """Return as many draws a chain by importance sampling at the modes of a result.
+    """Return as many draws per chain by importance sampling at the modes of a result.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ class MissedMode:
         Log posterior density in the unconstrained coordinates at the mode, nats, data units.
     weights : tuple of float
     means : tuple of tuple of float
-        One tuple a cluster, data units; clusters in the order of the weights.
+        One tuple per cluster, data units; clusters in the order of the weights.
 
     Examples
     --------

@@ -261,8 +261,8 @@ def _refuse_links(posterior: xr.DataTree, modes: tuple[Mode, ...]) -> None:
                 raise SamplingError(
                     Advice(
                         f"chains {pair[0]} and {pair[1]} lie apart, and chain {others} visits "
-                        "both: modes that a chain crosses have no weights of their own. Sample "
-                        "longer, or with ",
+                        "both: modes between which a chain moves cannot be weighed one by one. "
+                        "Sample longer, or with ",
                         Option("method", "smc"),
                         ".",
                     ),
@@ -286,8 +286,8 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
                     Advice(
                         f"chain {chain} has {share:.1%} of its draws in another mode than the "
                         f"chains with which it is grouped (at most {IN_ANOTHER_MODE:.0%}): modes "
-                        "that a chain crosses have no weights of their own. Sample longer, or "
-                        "with ",
+                        "between which a chain moves cannot be weighed one by one. Sample longer, "
+                        "or with ",
                         Option("method", "smc"),
                         ".",
                     ),

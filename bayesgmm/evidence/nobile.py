@@ -78,7 +78,7 @@ def nobile_step(draws: Draws) -> NobileStep:
     if picked_in(target.rows, resolved) is not None:
         raise ConfigError(
             "Nobile's identity needs weights that are Dirichlet given the labels; where rows were "
-            "picked for their labels they are not.",
+            "selected for their labels they are not.",
             labels_inform_weights=False,
         )
     empty = target.empty_probabilities(draws.coordinates)

@@ -220,7 +220,7 @@ def _note(runs: Runs, probability: Array) -> str:
     sentences = []
     if without := sorted(set(range(1, runs.largest + 1)) - set(counts)):
         listed = ", ".join(map(str, without))
-        sentences.append(f"Given that K+ is not {listed}, for which there are no runs to trust.")
+        sentences.append(f"Given that K+ is not {listed}, for which there is no reliable run.")
     empty = [k for k, held in runs.occupancies.items() if not held.full.any()]
     if empty:
         listed = ", ".join(map(str, empty))

@@ -121,8 +121,8 @@ def _path(
             goals.pop(0)
     if goals:
         raise SamplingError(
-            f"{_MOST_STATES} steps from the prior do not lead to the posterior: priors far wider "
-            "than the data need too many. Narrow the priors of means and scales."
+            f"{_MOST_STATES} steps from the prior do not reach the posterior: the priors are far "
+            "wider than the data. Narrow the priors of means and scales."
         )
     logger.info("K = %d: %d states", target.resolved.n_components, len(states))
     return states

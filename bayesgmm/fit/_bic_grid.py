@@ -74,7 +74,7 @@ def bic_grid(
     resolution : "auto", float or tuple of float
         Recording step of the data, as in `MixtureSpec`; 0 is mclust's likelihood.
     labels_inform_weights : bool
-        False where labelled rows were picked for their labels; see `MixtureSpec`.
+        False where labelled rows were selected for their labels; see `MixtureSpec`.
     columns : sequence of str, optional
         The features among the columns of `data`, in this order; all by default.
     seed : int or None
@@ -88,7 +88,7 @@ def bic_grid(
     Returns
     -------
     pandas.DataFrame
-        One row a K, structure and family, index K. Columns: covariance, family, noise, n_factors;
+        One row per K, structure and family, index K. Columns: covariance, family, noise, n_factors;
         model, the names of the same model; mclust, its mclust name; log_likelihood (nats);
         n_parameters; bic (smaller is better); sbic, BIC for singular models, missing where not all
         smaller K are there; flagged, whether chance explains every solution found (bic is missing

@@ -66,7 +66,7 @@ class Target(Protocol):
         """Return x after a few steps on which no component can become narrow."""
 
     def climb(self, rows: Rows, x: Array, floor: Array, tol: float, max_iter: int) -> Run:
-        """Climb from x until a step gains less than `tol` nats a row."""
+        """Climb from x until a step gains less than `tol` nats per row."""
 
     def data_units(self, rows: Rows) -> float:
         """Return the objective in data units less that in fitting units."""

@@ -133,7 +133,7 @@ def _cure(target: Target) -> Advice:
     if exact:
         which = ", ".join(map(repr, exact))
         step = Advice(
-            f"a recording step for {which:.60} (", Option("resolution"), ", one a feature)"
+            f"a recording step for {which:.60} (", Option("resolution"), ", one per feature)"
         )
         cures.append(step)
     return Advice("Ask for ", Advice.joined(" or ", cures), ".")
@@ -146,9 +146,10 @@ def _refuse(target: Target, candidate: Candidate, data: Dataset) -> NoReturn:
     number = cluster_names(resolved.n_components)[k].item()
     rows = float(candidate.parameters.weights[k] * data.n_counted)
     raise DegenerateFitError(
-        f"every start collapsed: {data.n_obs} rows in {resolved.n_features} features do not carry "
-        f"K = {resolved.n_components} ({resolved.structure.name}). In the best, component {number} "
-        f"holds {rows:.2f} effective rows and its covariance is singular. " + _cure(target),
+        f"every start collapsed: {data.n_obs} rows in {resolved.n_features} features do not "
+        f"support K = {resolved.n_components} ({resolved.structure.name}). In the best, component "
+        f"{number} holds {rows:.2f} effective rows and its covariance is singular. "
+        + _cure(target),
         component=number,
         effective_rows=rows,
     )

@@ -104,7 +104,7 @@ def fit_em(
     n_starts : int
         Number of starts.
     tol : float
-        A run has converged when what it can still be expected to gain is below `tol` nats a row.
+        A run has converged when what it can still be expected to gain is below `tol` nats per row.
     max_iter : int
         Largest number of EM steps of a run.
     starts : sequence of Parameters or None
@@ -115,7 +115,7 @@ def fit_em(
         (to their mean in the spherical structures); 0 is maximum likelihood. With a ridge, AIC,
         BIC and ICL hold to the extent that it is negligible.
     engine : {"compiled", "jax"}
-        What goes through all rows: "jax" does on JAX's device, complete rows of Gaussians only.
+        What evaluates all rows: "jax" does on JAX's device, complete rows of Gaussians only.
 
     Returns
     -------

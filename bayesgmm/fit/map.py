@@ -85,7 +85,7 @@ def fit_map(
         Climb from these (weights, means and covariances count, data units) on all rows, from each
         exactly once, in place of `n_starts` drawn ones.
     engine : {"compiled", "jax"}
-        What goes through all rows: "jax" does on JAX's device, complete rows of Gaussians only.
+        What evaluates all rows: "jax" does on JAX's device, complete rows of Gaussians only.
 
     Returns
     -------

@@ -250,7 +250,7 @@ class PointFit:
             )
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """Return one row a cluster, the features by name.
+        """Return one row per cluster, the features by name.
 
         Returns
         -------
@@ -353,7 +353,7 @@ class PointFit:
             alike = bool((nu == nu[0]).all())
             listed = ", ".join(f"{value:.4g}" for value in (nu[:1] if alike else nu))
             largest = " (the largest allowed)" if nu.max() > _AT_BOUND * LARGEST_NU else ""
-            said.append(f"components with the tails of t, degrees of freedom {listed}{largest}")
+            said.append(f"t components, degrees of freedom {listed}{largest}")
         if noise is not None:
             said.append(f"noise: weight {float(noise):.3f}, in no cluster")
         return ["; ".join(said)] if said else []

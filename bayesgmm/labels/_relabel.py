@@ -64,7 +64,7 @@ def relabel(posterior: xr.DataTree, method: Method = "stephens") -> xr.DataTree:
         cluster had among the labels as sampled. Attributes: ``relabelling`` (the method; the share
         of draws whose labels moved; agreement, the share of draws to which ecr and pivot, the
         methods that cost one pass or none, give the same labels; the reason where nothing was
-        done), ``identification`` (one score a cluster, the share of draws in which its label is
+        done), ``identification`` (one score per cluster, the share of draws in which its label is
         sure) and ``order_feature``.
 
     Raises

@@ -53,7 +53,7 @@ def require_batches(engine: Engine, method: str) -> None:
         raise ConfigError(
             Advice(
                 Option("engine", engine),
-                " evaluates batches of draws, which importance sampling alone makes; pass ",
+                " works with importance sampling only; pass ",
                 Option("method", "importance"),
                 ".",
             ),
@@ -69,15 +69,15 @@ def _compiled() -> Option:
 def _beyond_jax(data: Dataset, spec: MixtureSpec) -> str | None:
     """Return what of rows and model JAX does not go through; None where it does."""
     if spec.family != "normal":
-        return f"family={spec.family!r}, but Gaussian components only"
+        return f"family={spec.family!r} (only Gaussian components)"
     if spec.noise is not None:
         return "noise"
     if spec.n_factors is not None:
         return "factor-analytic components"
     if data.partitions is not None:
-        return "rows on the workers of Dask, which go through them themselves"
+        return "rows on Dask workers, which compute on them themselves"
     known = [ANNOTATIONS[each] for each in annotations_of(data)]
-    return f"{' and '.join(known)}, but complete rows only" if known else None
+    return f"{' and '.join(known)} (only complete rows)" if known else None
 
 
 def rows_by(engine: Engine, resolved: ResolvedSpec, data: Dataset) -> Rows:

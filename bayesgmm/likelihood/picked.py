@@ -1,4 +1,4 @@
-"""Rows that were picked for their labels: these say what clusters are like, not how frequent.
+"""Rows that were selected for their labels: these say what clusters are like, not how frequent.
 
 Given that a row is in one of the clusters A, its log likelihood is
 log sum_A w_k f_k - log W_A, with W_A = sum_A w_k. The second term is that of a row in A of which no

@@ -127,9 +127,8 @@ def _whole_weights(rows: AnnotatedRows) -> Array:
     weights = np.ones(len(rows)) if rows.weights is None else rows.weights
     if (weights % 1.0).any():
         raise DataError(
-            "Gibbs sweeps draw a label of each row that counts, and these weights are no whole "
-            "numbers: a survey's weights make a pseudo-likelihood, which has no evidence and no "
-            "sequential Monte Carlo; frequency weights do."
+            "the evidence and sequential Monte Carlo need weights that are whole numbers of rows; "
+            "a survey's weights give a pseudo-likelihood, which has neither."
         )
     return weights
 

@@ -52,8 +52,8 @@ def eta_of(priors: Priors, n_features: int) -> float:
         raise ConfigError(
             Advice(
                 Option("eta_interval", wanted),
-                f" is none that an LKJ prior of {n_features} features has: from "
-                f"{narrowest:.2g} to {widest:.2g}, where eta is near 0.",
+                f" is out of reach of an LKJ prior with {n_features} features: from "
+                f"{narrowest:.2g} to {widest:.2g} (eta near 0) are possible.",
             ),
             key="eta_interval",
             value=wanted,

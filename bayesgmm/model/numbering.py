@@ -63,7 +63,7 @@ def checked_names(names: Iterable[str], n_clusters: int) -> tuple[str, ...]:
     given = tuple(check_texts("cluster_names", names))
     if len(given) != n_clusters:
         raise ConfigError(
-            f"cluster_names must be one name a cluster ({n_clusters}), in the order of their "
+            f"cluster_names must be one name per cluster ({n_clusters}), in the order of their "
             f"numbers, got {len(given)}.",
             key="cluster_names",
             value=given,

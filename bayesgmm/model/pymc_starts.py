@@ -43,7 +43,7 @@ def _given_start(op: ApartNormalRV, variable: Any, *_: Any) -> Any:
 
 
 def centres_apart(resolved: ResolvedSpec, values: Array, allowed: BoolArray | None = None) -> Array:
-    """Return centres of k-means on some of the rows, one a cluster.
+    """Return centres of k-means on some of the rows, one per cluster.
 
     Where the prior tells clusters apart, each centre goes to the one whose prior lies nearest;
     where rows are known to be in a cluster, it takes the centre nearest to these.

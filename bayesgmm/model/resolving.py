@@ -30,7 +30,7 @@ def _per(value: Any, size: int, name: str, what: str) -> Array:
     array = np.atleast_1d(np.asarray(value, dtype=float))
     if array.size not in (1, size):
         raise ConfigError(
-            f"{name} must be one number or one a {what} ({size}), got {array.size} numbers.",
+            f"{name} must be one number or one per {what} ({size}), got {array.size} numbers.",
             key=name,
             value=value,
         )
@@ -43,7 +43,7 @@ def _by_feature(value: Any, n_clusters: int, size: int, name: str, what: str) ->
         return _per(value, size, name, what)
     if len(value) != n_clusters:
         raise ConfigError(
-            f"{name} must have one row a cluster ({n_clusters}), got {len(value)} rows.",
+            f"{name} must have one row per cluster ({n_clusters}), got {len(value)} rows.",
             key=name,
             value=value,
         )
@@ -149,7 +149,7 @@ def _refuse_factors(spec: MixtureSpec, structure: Structure, size: int) -> None:
         raise ConfigError(
             Advice(
                 Option("family", "contaminated"),
-                " is not known with factors; take ",
+                " cannot be combined with factors; take ",
                 Option("family", "t"),
                 ".",
             ),
@@ -158,7 +158,7 @@ def _refuse_factors(spec: MixtureSpec, structure: Structure, size: int) -> None:
         )
     if is_by_cluster(spec.priors.scale):
         raise ConfigError(
-            "scale takes no rows by cluster where there are factors: give one number or one a "
+            "scale cannot differ between clusters with factors: give one number or one per "
             "feature.",
             key="scale",
             value=spec.priors.scale,
@@ -173,11 +173,11 @@ def _refuse_families(spec: MixtureSpec, structure: Structure) -> None:
     raise ConfigError(
         Advice(
             Option("covariance", spec.covariance),
-            " is fitted with Gaussian components and without noise alone; with ",
+            " takes Gaussian components without noise only; with ",
             what,
             " take ",
             Option("covariance", structure.nearest_sampled),
-            ", which holds it.",
+            ", which contains it.",
         ),
         key="covariance",
         value=spec.covariance,
@@ -191,9 +191,9 @@ def require_posterior(covariance: str) -> None:
         raise ConfigError(
             Advice(
                 Option("covariance", covariance),
-                " is fitted by maximum likelihood alone (fit_em, bic_grid). For a posterior take ",
+                " is fitted by maximum likelihood only (fit_em, bic_grid). For a posterior take ",
                 Option("covariance", structure.nearest_sampled),
-                ", which holds it.",
+                ", which contains it.",
             ),
             key="covariance",
             value=covariance,
@@ -208,7 +208,7 @@ def _scale(spec: MixtureSpec, size: int) -> Array:
             raise ConfigError(
                 Advice(
                     Option("scale_family", priors.scale_family),
-                    f" is a prior of one variance a component, for one feature, got {size} "
+                    f" is a prior of one variance per component, for one feature, got {size} "
                     "features; take one column, or ",
                     Option("scale_family", "lognormal"),
                     ".",
@@ -221,8 +221,8 @@ def _scale(spec: MixtureSpec, size: int) -> Array:
         raise ConfigError(
             Advice(
                 Option("covariance", spec.covariance),
-                " has one set of scales for all clusters, so that scale takes no rows by cluster; "
-                "give one number or one a feature, or another covariance.",
+                " has one set of scales for all clusters, so scale cannot differ between clusters; "
+                "give one number or one per feature, or another covariance.",
             ),
             key="scale",
             value=priors.scale,

@@ -81,12 +81,12 @@ MixtureSpec(2, 'tied'); ask for one of them.
         if not found and isinstance(key, MixtureSpec):
             held = " and ".join(shown(spec) for spec in list(self._values)[:3])
             raise ConfigError(
-                f"{shown(key)} is not held here; there is {held or 'none'}.", value=key
+                f"there is no {shown(key)} here; there is {held or 'none'}.", value=key
             )
         if not found:
             counts = ", ".join(map(str, sorted({spec.n_components for spec in self._values})))
             raise ConfigError(
-                f"no model with K = {shown(key, 40)} is held here; there is K = "
+                f"there is no model with K = {shown(key, 40)} here; there is K = "
                 f"{counts or 'none'}.",
                 value=key,
             )
@@ -205,7 +205,7 @@ def facts_of_model(spec: MixtureSpec) -> dict[str, Any]:
 
 
 def table_by_model(rows: Mapping[MixtureSpec, Mapping[str, Any]]) -> "pd.DataFrame":
-    """Return one row a model: index K, `facts_of_model`, then the columns of the rows."""
+    """Return one row per model: index K, `facts_of_model`, then the columns of the rows."""
     import pandas as pd
 
     index = pd.Index([spec.n_components for spec in rows], name="K", dtype=int)

@@ -78,7 +78,7 @@ NamedCovariance = Annotated[Covariance, BeforeValidator(our_name)]
 
 
 def is_by_cluster(value: Any) -> bool:
-    """Whether a prior's numbers are rows, one a cluster."""
+    """Whether a prior's numbers are rows, one per cluster."""
     return isinstance(value, tuple) and bool(value) and isinstance(value[0], tuple)
 
 
@@ -87,14 +87,14 @@ def is_by_cluster(value: Any) -> bool:
 class Priors(Checked):
     """Priors of a Gaussian mixture.
 
-    A tuple of numbers is one a feature, a tuple of tuples one row a cluster. Clusters with equal
-    rows and concentrations are exchangeable; the others are told apart by the prior, and keep their
-    places.
+    A tuple of numbers is one per feature, a tuple of tuples one row per cluster. Clusters with
+    equal rows and concentrations are exchangeable; the others are told apart by the prior, and keep
+    their places.
 
     Parameters
     ----------
     concentration : float or tuple of float
-        Dirichlet concentration of the weights; one number, or one a cluster.
+        Dirichlet concentration of the weights; one number, or one per cluster.
     mean_location : float, tuple of float, tuple of tuple of float or None
         Centre of the Normal prior of the means. ``units="relative"``: an offset from the feature's
         mean in its standard deviations; ``units="data"``: a value. None is the feature's mean.
@@ -187,7 +187,7 @@ class Priors(Checked):
         """Refuse an interval beside a shape."""
         usual = {each.name: each.default for each in fields(cls)}
         if value is not None and given.data.get("eta", usual["eta"]) != usual["eta"]:
-            raise ValueError("states what eta states; give one of them")
+            raise ValueError("and eta set the same prior; give one of them")
         return value
 
     def _has(self, name: str) -> bool:
@@ -220,7 +220,7 @@ class MixtureSpec(Checked):
             "shared_correlations", "shared_scales"}
         Which of scales and correlations exist, and which are shared by all clusters. mclust's
         names, VVV, EEE, VVI, VII, EEI and EII, are taken too, and become ours. Its other eight
-        (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV) are fitted by maximum likelihood alone. "factor"
+        (VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV) are fitted by maximum likelihood only. "factor"
         are factor-analytic components, for many features; "UUC", "UCU", "UCC", "CUU", "CUC", "CCU"
         and "CCC", pgmm's names, share loadings, unique scales between clusters, or these between
         features (C in the first, second and third place; "factor" is UUU).
@@ -233,7 +233,7 @@ class MixtureSpec(Checked):
         feature that has ties, else 0. 0 treats the recorded values as exact.
     labels_inform_weights : bool
         Whether known labels are part of the random sample, so that they say how frequent their
-        clusters are. False where labelled rows were picked for their labels: these then say what
+        clusters are. False where labelled rows were selected for their labels: these then say what
         their clusters are like, and nothing of the weights.
     family : {"normal", "t", "contaminated"}
         The density of a cluster: Gaussian; Student's t, whose tails hold rows that lie far out; or
@@ -242,7 +242,7 @@ class MixtureSpec(Checked):
         covariances of t are those of its scale matrix, to which the recording error is added too
         (an approximation); of contaminated clusters, those of the good rows.
     nu : "shared", "own" or float
-        Degrees of freedom of t clusters, above 1: one unknown number for all, one a cluster, or a
+        Degrees of freedom of t clusters, above 1: one unknown number for all, one per cluster, or a
         number that is known.
     noise : "uniform" or None
         Rows that belong to no cluster lie anywhere in the box of the data. `n_components` does not

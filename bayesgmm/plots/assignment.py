@@ -58,7 +58,7 @@ def membership(
 
     With one feature the height is the probability of each cluster, with its interval. Rows that are
     most probably noise are grey crosses. Rows whose largest probability is below `ambiguous` are
-    ringed; a dot marks those whose class is known. Rows that lack a feature of the picture are
+    ringed; a dot marks those whose class is known. Rows that lack a feature of the plot are
     counted in its title.
 
     Parameters
@@ -76,10 +76,10 @@ def membership(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 
@@ -230,10 +230,10 @@ def coclustering(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 

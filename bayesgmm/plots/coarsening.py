@@ -35,17 +35,17 @@ def over_alpha(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 
     Returns
     -------
     Plot
-        One line a K; the last point, at the right edge, is the comparison itself, where alpha is
+        One line per K; the last point, at the right edge, is the comparison itself, where alpha is
         infinite.
 
     Examples
@@ -81,9 +81,9 @@ def over_alpha(
     axes[0].set_axisbelow(True)
     finish(
         axes[0],
-        x="alpha: rows up to which the model is believed",
+        x="alpha (rows): the larger, the more exact the model",
         y="p(K)",
         legend="above",
     )
-    entitle(axes[0], "How many, if components are only nearly Gaussian", handles=[])
+    entitle(axes[0], "Number of components, if only nearly Gaussian", handles=[])
     return plotted(axes)

@@ -1,4 +1,4 @@
-"""What the pictures of a fit are drawn from: thinned draws, rows, grids."""
+"""What the plots of a fit are drawn from: thinned draws, rows, grids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _BESIDE = 0.1  # of the one value that all rows have
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What a picture of a mixture shows: draws of it, or its one point estimate, and rows.
+    """What a plot of a mixture shows: draws of it, or its one point estimate, and rows.
 
     Parameters
     ----------

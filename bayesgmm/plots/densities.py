@@ -1,4 +1,4 @@
-"""Pictures of the fitted density: one feature, two features, all pairs."""
+"""Plots of the fitted density: one feature, two features, all pairs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -75,10 +75,10 @@ def density_1d(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 
@@ -144,10 +144,10 @@ def density_2d(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 
@@ -223,7 +223,7 @@ def density_pairs(
     rows : Dataset, array of shape (obs, feature) or frame, optional
         The data; a posterior holds its own.
     features : tuple of str, optional
-        Which ones; by default the six at most, three in a picture of less than 5 inches, that
+        Which ones; by default the six at most, three in a plot of less than 5 inches, that
         separate the clusters best: by the variance of the clusters' means over the mean variance
         within clusters (Fisher 1936). The title says how many of all they are.
     components : bool
@@ -232,10 +232,10 @@ def density_pairs(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 

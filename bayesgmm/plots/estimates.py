@@ -1,4 +1,4 @@
-"""Pictures of estimates with their intervals: weights, means, correlations."""
+"""Plots of estimates with their intervals: weights, means, correlations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -60,10 +60,10 @@ def forest(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
@@ -103,7 +103,7 @@ def forest(
 
 
 def _draw_panel(ax: Axes, values: Array, mixture: Shown, prob: float) -> None:
-    """Draw one row a cluster, and the noise below them, from values (sample, part)."""
+    """Draw one row per cluster, and the noise below them, from values (sample, part)."""
     for k in range(values.shape[1]):
         beside = k == mixture.draws.n_components
         colour = noise_colour() if beside else colour_at(k)
@@ -143,10 +143,10 @@ def correlations(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 

@@ -1,4 +1,4 @@
-"""The picture of the chains of every parameter."""
+"""The plot of the chains of every parameter."""
 
 from collections.abc import Sequence
 

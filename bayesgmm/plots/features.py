@@ -1,4 +1,4 @@
-"""Pictures of many features: the profile of the clusters' means, and loadings on factors."""
+"""Plots of many features: the profile of the clusters' means, and loadings on factors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +48,7 @@ def profile(
     posterior : PointFit or DataTree
         A posterior must be relabelled. A point fit is drawn as points.
     features : sequence of str, optional
-        Which ones, in this order; all by default, or in the order of the data the 40 (in a picture
+        Which ones, in this order; all by default, or in the order of the data the 40 (in a plot
         of less than 5 inches, 8) that separate the clusters best: by the variance of the clusters'
         means over the mean variance within clusters.
     prob : float
@@ -56,12 +56,12 @@ def profile(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
-        Where to draw; the picture shares the place of these axes, which are removed.
+        Where to draw; the plot shares the place of these axes, which are removed.
 
     Returns
     -------
@@ -132,24 +132,24 @@ def loadings(
     posterior : PointFit or DataTree
         Of a model with factors. A posterior must be relabelled unless its loadings are shared.
     features : sequence of str, optional
-        Which ones, in this order; all by default, or in the order of the data the 40 (in a picture
+        Which ones, in this order; all by default, or in the order of the data the 40 (in a plot
         of less than 5 inches, 8) that load most on a factor.
     prob : float
         Probability of the thin, equal-tailed interval; the thick one holds 50 %.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
     Plot
-        Axes in a row, one a cluster; one alone where clusters share their loadings.
+        Axes in a row, one per cluster; one alone where clusters share their loadings.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pictures of how a point fit was found."""
+"""Plots of how a point fit was found."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from bayesgmm.runtime.keywords import keywords
 
 __all__ = ["em_path"]
 
-_ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the picture reaches beyond them
+_ABOVE, _BELOW = 0.25, 2.0  # of the range of the optima: how far the plot reaches beyond them
 
 
 @keywords()
@@ -37,10 +37,10 @@ def em_path(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
@@ -101,8 +101,8 @@ def _where(fit: PointFit, ax: Axes) -> str:
     low, high = ax.get_ylim()
     outside = sum(not low <= optimum.objective <= high for optimum in fit.optima)
     optima = "1 optimum" if believed == 1 else f"{believed} optima"
-    ended = f"{_starts(chance)} at ones that chance explains, {_starts(fit.n_collapsed)} collapsed"
-    unseen = f" ({outside} of all outside the picture)" if outside else ""
+    ended = f"{_starts(chance)} explained by chance, {_starts(fit.n_collapsed)} collapsed"
+    unseen = f" ({outside} of all outside the plot)" if outside else ""
     return f"Where they ended: {optima}, {ended}{unseen}"
 
 

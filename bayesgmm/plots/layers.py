@@ -1,4 +1,4 @@
-"""What pictures of densities are made of: histograms, curves, rows, contours, ellipses."""
+"""What plots of densities are made of: histograms, curves, rows, contours, ellipses."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def cluster_handles(mixture: Shown, components: bool) -> list[Line2D]:
     if not components:
         return noise
     several = mixture.sampled and not asked_look().narrow
-    what = "50 % ellipse, one a draw" if several else "50 % ellipse"
+    what = "50 % ellipse, one per draw" if several else "50 % ellipse"
     return [
         *(
             Line2D(

@@ -1,4 +1,4 @@
-"""How a picture is to look: what the caller asked for, where it is drawn, how large text is."""
+"""How a plot is to look: what the caller asked for, where it is drawn, how large text is."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ type Size = tuple[float, float]
 
 @dataclass
 class Look:
-    """What one call of a picture asks for, and what follows once it is clear where it is drawn."""
+    """What one call of a plot asks for, and what follows once it is clear where it is drawn."""
 
     figsize: Size | None = None
     title: str | None = None
@@ -57,12 +57,12 @@ _LOOK: ContextVar[Look | None] = ContextVar("look", default=None)
 
 
 def asked_look() -> Look:
-    """Return the look of the picture that is being drawn."""
+    """Return the look of the plot that is being drawn."""
     return _LOOK.get() or Look()
 
 
 def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Let a picture heed the keywords figsize, title, legend, colors and ax, as far as it has them.
+    """Let a plot heed the keywords figsize, title, legend, colors and ax, as far as it has them.
 
     They are checked here, and hold for all that is drawn in the call.
     """
@@ -116,7 +116,7 @@ def _colours(given: Any) -> tuple[str, ...]:
         found.append(to_hex(each))
     if not found:
         raise ConfigError(
-            "colors must be colours of matplotlib, one a cluster, such as ['black', '#0072B2'], "
+            "colors must be colours of matplotlib, one per cluster, such as ['black', '#0072B2'], "
             f"got {shown(wrong)}.",
             key="colors",
             value=given,
@@ -185,7 +185,7 @@ def _in_place_of(look: Look, ax: Axes) -> SubFigure:
     spec, figure = ax.get_subplotspec(), ax.get_figure(root=False)
     if spec is None or figure is None:
         raise ConfigError(
-            "this picture has several panels and needs axes with a place in a grid, such as those "
+            "this plot has several panels and needs axes with a place in a grid, such as those "
             "of plt.subplots(); these have none.",
             key="ax",
             value=ax,

@@ -1,4 +1,4 @@
-"""What pictures show of rows: the cells that were observed, counted by their weights."""
+"""What plots show of rows: the cells that were observed, counted by their weights."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The picture of leave-one-out probabilities: how far they are from even."""
+"""The plot of leave-one-out probabilities: how far they are from even."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +21,7 @@ _GRID = np.linspace(0.0, 1.0, 101)
 
 @styled
 def pit_ecdf(pit: Array, features: tuple[str, ...], units: Mapping[str, str]) -> Plot:
-    """Draw the share of probabilities up to each level less the level, one panel a feature.
+    """Draw the share of probabilities up to each level less the level, one panel per feature.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def pit_ecdf(pit: Array, features: tuple[str, ...], units: Mapping[str, str]) ->
 def _draw(ax: Axes, values: Array) -> None:
     half = envelope(len(values))
     ax.fill_between(
-        _GRID, -half, half, color=ink(0.12), lw=0, label=f"{percent(_ENVELOPE)} band if even"
+        _GRID, -half, half, color=ink(0.12), lw=0, label=f"{percent(_ENVELOPE)} band if uniform"
     )
     ax.axhline(0.0, color=ink(0.5), lw=0.7)
     ax.plot(_GRID, _shares(values) - _GRID, color=predicted(), lw=1.5, label="data")

@@ -68,7 +68,7 @@ class Plot:
         Raises
         ------
         ConfigError
-            For an ending that is no format of pictures.
+            For an ending that is no format of plots.
         ResultFileError
             When the file cannot be written; what stood there before is unchanged.
         """
@@ -88,7 +88,7 @@ class Plot:
         self.figure.clear()
 
     def _repr_png_(self) -> bytes | None:
-        """Return the picture for a notebook; None where pyplot will show the figure itself."""
+        """Return the plot for a notebook; None where pyplot will show the figure itself."""
         if self._held_by_pyplot():
             return None
         stream = io.BytesIO()

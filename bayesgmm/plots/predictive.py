@@ -1,4 +1,4 @@
-"""Pictures of predictive checks."""
+"""Plots of predictive checks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -58,17 +58,17 @@ def posterior_predictive(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
     Plot
-        One panel a feature, six at most.
+        One panel per feature, six at most.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The picture of what the prior predicts of pairs of features."""
+"""The plot of what the prior predicts of pairs of features."""
 
 from collections.abc import Mapping
 

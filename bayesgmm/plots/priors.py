@@ -1,4 +1,4 @@
-"""Pictures of the prior: beside the posterior, and what it predicts beside the data."""
+"""Plots of the prior: beside the posterior, and what it predicts beside the data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,10 +69,10 @@ def prior_posterior(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
@@ -240,17 +240,17 @@ def prior_predictive(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
     Returns
     -------
     Plot
-        One panel a feature (six at most), then the prior on the number of occupied components.
+        One panel per feature (six at most), then the prior on the number of occupied components.
 
     Examples
     --------

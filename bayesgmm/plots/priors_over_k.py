@@ -1,4 +1,4 @@
-"""The posterior of K under several priors, in one picture."""
+"""The posterior of K under several priors, in one plot."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,10 +39,10 @@ def over_k(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw; the panels share the place of these axes, which are removed.
 
@@ -88,7 +88,7 @@ def over_k(
         x="number of components K, and of those that hold rows K+",
         y="p(K+)\n(grey: before the data)",
     )
-    entitle(axes[0], "How many, under several priors", handles=[])
+    entitle(axes[0], "Number of components under several priors", handles=[])
     return plotted(axes)
 
 

@@ -1,4 +1,4 @@
-"""The picture of BIC over covariance structures and numbers of components."""
+"""The plot of BIC over covariance structures and numbers of components."""
 
 import math
 from collections.abc import Sequence
@@ -42,10 +42,10 @@ def bic_grid(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the picture's own; "" for none.
+        In place of the plot's own; "" for none.
     legend : bool
     colors : sequence of str, optional
-        In place of the picture's own, in the order of its clusters or lines.
+        In place of the plot's own, in the order of its clusters or lines.
     ax : Axes, optional
         Where to draw.
 

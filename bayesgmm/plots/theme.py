@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, names made safe for print."""
+"""What all plots share: colours, axes, names made safe for print."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ Location = Literal["beside", "above"] | None
 
 @keywords()
 def cluster_colour(number: int) -> str:
-    """Return the colour of a cluster, the same in every picture; twelve, then they come again.
+    """Return the colour of a cluster, the same in every plot; twelve, then they come again.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ def finish(
     ----------
     ax : Axes
     title, x, y : str
-        What the picture shows, and what the axes are. A title that the caller gave stands in place
-        of that of a picture of one panel.
+        What the plot shows, and what the axes are. A title that the caller gave stands in place
+        of that of a plot of one panel.
     legend : {"beside", "above"} or None
         Beside the axes where there is room, else below them; over them; or none.
     handles : sequence of Artist, optional

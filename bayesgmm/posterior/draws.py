@@ -222,7 +222,7 @@ class Draws:
         if self.components is None or self.gaussian:
             return
         gap = self.components["gap"]
-        by = "" if gap is None else f" (by up to {gap:.3g} nats a row)"
+        by = "" if gap is None else f" (by up to {gap:.3g} nats per row)"
         raise ConfigError(
             "this needs the density of Gaussian components, and the log likelihood of this model "
             f"is not that of Gaussians with its weights, means and covariances{by}: compute it "

@@ -23,7 +23,7 @@ def named_tree(tree: xr.DataTree, names: Iterable[str]) -> xr.DataTree:
     Raises
     ------
     ConfigError
-        When they are not one name a cluster, or not those of the classes that labels name.
+        When they are not one name per cluster, or not those of the classes that labels name.
     """
     given, resolved = checked_names(names, clusters_of(tree).size), resolved_of(tree)
     new = tree.copy()

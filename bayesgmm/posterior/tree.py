@@ -20,6 +20,7 @@ from bayesgmm.model.components import NOISE
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
 from bayesgmm.model.resolved import ResolvedSpec
+from bayesgmm.posterior.constants import constants, fixed_in, fixed_parameters
 from bayesgmm.posterior.observed import ALL_ROWS, SOME_ROWS, annotations_in, observed_groups
 from bayesgmm.typing import Array, IntArray
 
@@ -64,7 +65,6 @@ _PARAMETER_DIMS = {
     "unique_scales": ("cluster", "feature"),
 }
 _SAMPLE = ("chain", "draw")
-_CONSTANTS = ("centre", "spread", "resolution")
 _NEEDED = {
     "posterior": ("weights", "means", "covariances"),
     "sample_stats": ("log_likelihood",),
@@ -112,16 +112,12 @@ def posterior_tree(
     """
     shape = parameters.weights.shape
     numbered = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-    features = list(resolved.features)
     groups = {
         "posterior": _posterior(parameters, free, resolved, numbered),
         "log_prior": xr.Dataset({k: (_SAMPLE, v) for k, v in log_prior.items()}, numbered),
         "sample_stats": xr.Dataset({k: (_SAMPLE, v) for k, v in sample_stats.items()}, numbered),
         **observed_groups(data),
-        "constant_data": xr.Dataset(
-            {name: ("feature", getattr(resolved, name)) for name in _CONSTANTS},
-            {"feature": features},
-        ),
+        "constant_data": constants(parameters, resolved),
     }
     if log_likelihood is not None:
         groups["log_likelihood"] = xr.Dataset(
@@ -169,6 +165,8 @@ def _posterior(
     values = {**present, **free}
     if parameters.noise is not None:
         values |= {"noise_weight": values.pop("noise"), "weights_of_parts": parameters.parts}
+    for name in fixed_parameters(parameters, resolved):
+        del values[name]
     correlations = values.pop("correlations")
     if has_correlations:
         values["correlations"] = pairs_of(correlations)
@@ -269,11 +267,11 @@ def rows_of(tree: xr.DataTree) -> RowTable:
         facts = attribute(tree, "data")
         raise ConfigError(
             Advice(
-                f"this needs every row, and of the {facts['rows']} rows of {facts['source']} this "
-                f"result keeps {tree[SOME_ROWS].sizes['obs']}, the others being left in the file; "
-                "name the rows where that can be done, or sample with ",
+                f"this needs every row, and this result keeps {tree[SOME_ROWS].sizes['obs']} of "
+                f"the {facts['rows']} rows of {facts['source']}; the others are in the file only. "
+                "Pass the rows where a function takes them, or read the file with ",
                 Option("in_memory", True),
-                " for the file.",
+                " and sample again.",
             ),
             rows=facts["rows"],
         )
@@ -306,8 +304,8 @@ def units_in(tree: xr.DataTree) -> dict[str, str]:
 def clusters_of(tree: xr.DataTree) -> NDArray[Any]:
     """Return what the clusters are called: their names, or their numbers from 1."""
     check_posterior(tree)
-    weights = tree["posterior"].to_dataset()["weights"]
-    return cluster_names(weights.sizes["cluster"], weights["cluster"].values)
+    means = tree["posterior"].to_dataset()["means"]
+    return cluster_names(means.sizes["cluster"], means["cluster"].values)
 
 
 def parameters_of(tree: xr.DataTree) -> Parameters:
@@ -323,6 +321,9 @@ def parameters_of(tree: xr.DataTree) -> Parameters:
         for name, dims in _PARAMETER_DIMS.items()
         if name in posterior and posterior[name].dims[2:] == dims
     }
+    for name, value in fixed_in(tree).items():
+        size = posterior.sizes["chain"] * posterior.sizes["draw"]
+        arrays.setdefault(name, np.tile(value, (size, 1)))
     if "correlations" in arrays:
         size = posterior.sizes["feature"]
         arrays["correlations"] = matrices_of(arrays["correlations"], size)

@@ -71,7 +71,7 @@ def _check_all(tree: xr.DataTree) -> None:
 
 def _sizes(posterior: xr.Dataset) -> dict[str, int]:
     """Return the lengths that axes have in every group."""
-    for name, dims in (("weights", ("cluster",)), ("means", ("cluster", "feature"))):
+    for name, dims in (("means", ("cluster", "feature")), ("weights", ("cluster",))):
         _require(name in posterior, f"posterior/{name} is missing")
         right = posterior[name].dims == (*_SAMPLE, *dims)
         _require(right, f"posterior/{name} has the axes {posterior[name].dims}")
@@ -354,6 +354,7 @@ _RULES: dict[str, dict[str, _Rule]] = {
         "centre": _rule(("feature",), np.isfinite, "finite"),
         "spread": _rule(("feature",), _positive, "above 0"),
         "resolution": _rule(("feature",), _not_negative, "at least 0"),
+        "nu": _rule(("cluster",), _degrees, "at least 1"),
     },
     "posterior_modes": {
         "weights": _rule(("mode", "cluster"), _simplex, "at least 0 with sum 1"),

@@ -19,7 +19,7 @@ Weighing = Literal["probability", "stacking"]
 
 _COLUMNS = {"probability": "probability", "stacking": "weight"}
 _MISSING = {
-    "probability": "without a probability, which no evidence gives them",
+    "probability": "without a probability, since there is no evidence",
     "stacking": "without a stacking weight",
 }
 _SAMPLES = 4000
@@ -75,8 +75,8 @@ def average(comparison: Any, by: Weighing = "probability") -> Average:
     models = [spec for spec in comparison.models if spec in comparison.posteriors]
     if any(not spec.labels_inform_weights for spec in models):
         raise ConfigError(
-            "an average over models needs labels that inform the weights of the clusters: with "
-            "labels_inform_weights=False take one model.",
+            "average needs labels that inform the weights of the clusters; with "
+            "labels_inform_weights=False use one model.",
             key="labels_inform_weights",
         )
     weights = comparison.table[_COLUMNS[by]].to_numpy(dtype=float)
@@ -96,8 +96,8 @@ def average(comparison: Any, by: Weighing = "probability") -> Average:
     ]
     if len({(spec.family, spec.noise) for spec in models}) > 1:
         raise ConfigError(
-            "average is over models of one family, with noise or without; compare them apart, or "
-            "take the chosen model.",
+            "average needs models of one family, all with noise or all without; compare them "
+            "separately, or use the chosen model.",
             key="family",
         )
     for draws, _ in parts:

@@ -72,8 +72,8 @@ def overlaps(
     size = (3, draws.n_components, draws.n_components)
     affinity, mistaken = np.ones(size), np.full(size, np.nan)
     for k, m, coefficient, probability in pairs:
-        affinity[:, k, m] = coefficient.mean(), *interval(coefficient, prob)
-        mistaken[:, k, m] = probability.mean(), *interval(probability, prob)
+        affinity[:, k, m] = coefficient.mean(), *interval(coefficient.copy(), prob)
+        mistaken[:, k, m] = probability.mean(), *interval(probability.copy(), prob)
     dims = ("statistic", "cluster", "cluster_bis")
     cluster = draws.clusters
     return xr.Dataset(

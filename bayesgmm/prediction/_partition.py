@@ -119,12 +119,13 @@ class Partition:
             f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters",
             columns=("cluster", "rows", "share"),
             rows=[
-                (str(number), str(size), f"{part:.1%}")
+                (str(number), str(size), f"{100.0 * part:.1f} %")
                 for number, size, part in zip(numbers, sizes, share, strict=True)
             ],
             sentences=[
-                f"Expected {self.loss} loss {self.expected_loss:.4g}; {self.ball.prob:.0%} ball of "
-                f"radius {self.ball.radius:.4g}; mixtures of up to {self.n_components} components."
+                f"Expected {self.loss} loss {self.expected_loss:.4g}; {100.0 * self.ball.prob:g} % "
+                f"ball of radius {self.ball.radius:.4g}; mixtures of up to {self.n_components} "
+                "components."
             ],
         )
 
@@ -134,7 +135,8 @@ class Partition:
         return (
             f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters ({sizes}) by "
             f"mixtures of up to {self.n_components} components: expected {self.loss} loss "
-            f"{self.expected_loss:.4g}, {self.ball.prob:.0%} ball of radius {self.ball.radius:.4g}"
+            f"{self.expected_loss:.4g}, {100.0 * self.ball.prob:g} % ball of radius "
+            f"{self.ball.radius:.4g}"
         )
 
 

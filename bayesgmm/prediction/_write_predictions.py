@@ -56,7 +56,7 @@ def write_predictions(
     Returns
     -------
     pathlib.Path
-        The file: one line a row, in their order. ``row`` is its label or its number from 0,
+        The file: one line per row, in their order. ``row`` is its label or its number from 0,
         ``cluster`` the most probable cluster, ``entropy`` as in `membership`, ``mean_1``,
         ``lower_1``, ``upper_1`` the probability of cluster 1, and so on; ``log_density``,
         ``log_density_lower``, ``log_density_upper`` as in `log_density`, nats.
@@ -118,7 +118,7 @@ def _densities(draws: Any, block: Any, prob: float) -> xr.Dataset:
 
 
 def membership_table(found: xr.Dataset) -> "pd.DataFrame":
-    """Lay memberships out with one line a row: cluster, entropy, and the interval of each.
+    """Lay memberships out with one line per row: cluster, entropy, and the interval of each.
 
     The noise comes after the clusters.
     """

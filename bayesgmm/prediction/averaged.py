@@ -28,8 +28,8 @@ class Average:
     Parameters
     ----------
     table : pandas.DataFrame
-        One row a model, index K: covariance, family, noise, n_factors; weight, NaN where the model
-        is left out; draws, how many of its draws stand for it.
+        One row per model, index K: covariance, family, noise, n_factors; weight, NaN where the
+        model is left out; draws, how many of its draws are used.
     by : {"probability", "stacking"}
     draws : Draws
         Of all models together, each with as many draws as its weight asks for. Components that a

@@ -1,4 +1,4 @@
-"""The posterior of a number, from one value a draw."""
+"""The posterior of a number, from one value per draw."""
 
 import math
 from dataclasses import dataclass

@@ -23,12 +23,12 @@ _AT_RANDOM = (
 )
 _OBSERVED_ONLY = (
     "Histograms and statistics of single columns show observed cells only, whereas the fitted "
-    "density is that of all rows. The two may differ where absence depends on other columns: that "
-    "alone is no sign against the model."
+    "density is that of all rows. The two may differ where missingness depends on other "
+    "columns: that alone does not speak against the model."
 )
 _LABELS = (
-    "Each class has one component of its own, which bears its name. A row with a known class "
-    "counts for that component only, one with several possible classes for these."
+    "Each class has one component of its own, with the same name. A row of a known class counts "
+    "for that component only; a row with several possible classes counts for those."
 )
 _ERRORS = (
     "Cells were recorded with errors of their own, Normal with known standard deviations, which "
@@ -115,8 +115,8 @@ def _weights(known: Annotations, weights: Array) -> str:
             f"that follows. {sizes}"
         )
     return (
-        "Rows have sampling weights, those of a survey: they correct for how rows were picked, and "
-        f"are no numbers of rows. {sizes}"
+        "Rows have the sampling weights of a survey: they correct for how rows were selected, and "
+        f"are not numbers of rows. {sizes}"
     )
 
 

@@ -97,7 +97,10 @@ def _by_data(subject: Subject) -> list[str]:
     missed = [each for each in found if min(each.p, 1.0 - each.p) < PREDICTIVE_P]
     if not missed:
         return []
-    listed = ", ".join(f"{each.name} (p = {each.p:.3f})" for each in missed[:_LISTED])
+    listed = ", ".join(
+        f"{each.name} (p {'' if each.shown_p[0] in '<>' else '= '}{each.shown_p})"
+        for each in missed[:_LISTED]
+    )
     more = f" and {len(missed) - _LISTED} more" if len(missed) > _LISTED else ""
     return [
         f"The model misses {plural(len(missed), 'statistic')} of the data, of {len(found)} "

@@ -1,4 +1,4 @@
-"""How well each K separates its classes: sizes, entropy, classification, rows a parameter."""
+"""How well each K separates its classes: sizes, entropy, classification, rows per parameter."""
 
 import math
 
@@ -27,14 +27,14 @@ def classes(subject: Subject) -> list[Block]:
     rows = tuple(_line(subject, comparison, spec) for spec in fitted)
     caption = (
         "The classes of each K by its maximum likelihood fit, rows assigned to their most probable "
-        "class. Relative entropy is 1 where every row is certain, 0 where nothing is known of any "
+        "class. Relative entropy is 1 where every row is certain, and 0 where no row is "
         "(Ramaswamy et al. 1993); least certain class is the smallest diagonal entry of the "
-        "classification table (appendix). Few rows a parameter, in all or in the smallest class, "
+        "classification table (appendix). Few rows per parameter, in all or in the smallest class, "
         "make estimates unstable."
     )
     header = (
         "K", "smallest class, rows", "share", "relative entropy", "least certain class",
-        "rows a parameter", "the same, smallest class",
+        "rows per parameter", "the same, smallest class",
     )  # fmt: skip
     chosen = subject.choice.model
     return [Table(caption, header, rows, fitted.index(chosen) if chosen in fitted else None)]
@@ -102,7 +102,7 @@ def _table(subject: Subject, comparison: Comparison, spec: MixtureSpec) -> Table
     caption = (
         f"Classification table for K = {comparison.numbers[spec]}: mean membership probability in "
         "each class (columns) of the rows assigned to a class (rows), at the maximum likelihood "
-        "fit. Values near 1 on the diagonal say that the classes are told apart."
+        "fit. Values near 1 on the diagonal say that the classes are well separated."
     )
     header = ("assigned to", "rows", *(f"in {name}" for name in names))
     return Table(caption, header, rows)

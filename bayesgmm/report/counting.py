@@ -125,8 +125,8 @@ def _argument(comparison: Comparison) -> str:
         )
     if best.get("loo") != best.get("evidence", best.get("loo")):
         parts.append(
-            "The predictive criteria and the evidence part because the evidence also charges for "
-            "the width of the prior, while prediction of a new row hardly does."
+            "The predictive criteria and the evidence differ because the evidence also penalises "
+            "a wide prior, which hardly affects the prediction of a new row."
         )
     behind = zip(comparison.elpds["loo"], comparison.differences["elpd_diff"], strict=True)
     close = [

@@ -87,7 +87,7 @@ def _line(found: Discrepancy, tails: tuple[float, float]) -> tuple[str, ...]:
         significant(found.own),
         significant(middle),
         f"{significant(low)} to {significant(high)}",
-        f"{found.p:.3f}{mark}",
+        f"{found.shown_p}{mark}",
     )
 
 
@@ -105,10 +105,11 @@ def _pit(subject: Subject) -> list[Block]:
             "loo_pit",
             pit_ecdf(loo_pit(draws, places), subject.features, subject.units),
             "LOO-PIT: the probability of a value below the observed one, given all other rows. If "
-            "the model predicts a column well these are even, and the line stays in the band, "
-            "which holds 95 % of such lines as a whole. An arch says that the observed values lie "
-            f"too low or too high, an S that predictions are too wide or too narrow.{some}",
-            "Deviation of the distribution of leave-one-out probabilities from even, with a band.",
+            "the model predicts a column well these are uniform, and the line stays in the band, "
+            "which holds 95 % of such lines as a whole. An arch says that the observed values are "
+            "lower or higher than predicted, an S that predictions are too wide or too "
+            f"narrow.{some}",
+            "Distribution of leave-one-out probabilities less the uniform one, with a band.",
         )
     ]
 

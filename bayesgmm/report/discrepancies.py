@@ -41,6 +41,14 @@ class Discrepancy:
         """Share of replicated data sets with a value at least as large."""
         return float((self.replicated >= self.own).mean())
 
+    @property
+    def shown_p(self) -> str:
+        """The share as text; of no data set or of all it is only known to be nearly 0 or 1."""
+        least = 1.0 / len(self.replicated)
+        if self.p in (0.0, 1.0):
+            return f"> {1.0 - least:.3f}" if self.p else f"< {least:.3f}"
+        return f"{self.p:.3f}"
+
 
 def _moment(x: Array, weights: Array | None, order: int) -> Array:
     """Return a standardized central moment over the last axis, of rows that count by weights."""

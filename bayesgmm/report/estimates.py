@@ -22,9 +22,9 @@ _NOT_GAUSSIAN = (
 )
 
 _SANDWICH = (
-    " The sandwich sd is the standard deviation of estimates from so many rows whatever their law "
-    "is (Huber 1967; White 1982): where it is larger than the sd, the rows do not follow the "
-    "model, and the intervals are too narrow."
+    " The sandwich sd is the standard deviation of estimates from so many rows whatever their "
+    "distribution (Huber 1967; White 1982): where it is larger than the sd, the rows do not follow "
+    "the model, and the intervals are too narrow."
 )
 
 
@@ -37,7 +37,7 @@ def estimates(subject: Subject) -> Section:
         shares = ", ".join(f"cluster {name} in {score:.0%}" for name, score in withheld.items())
         blocks.append(
             Text(
-                f"Of {len(withheld)} clusters no summary is given, because their label does not "
+                f"{len(withheld)} clusters have no summary, because their labels do not "
                 f"mean the same thing from draw to draw (identified: {shares} of draws, at least "
                 f"{100 * IDENTIFIED:g} % needed). The label-invariant quantities in the table "
                 "take their place."
@@ -94,7 +94,7 @@ def _profile(subject: Subject) -> Picture:
         "Profile of the clusters: the mean of each feature in each cluster less that of all rows, "
         f"in standard deviations of the feature; medians with 50 % and {subject.interval} "
         f"intervals.{_some(subject, 'separate the clusters best')}",
-        "One line a cluster over the features, with the interval of each mean.",
+        "One line per cluster over the features, with the interval of each mean.",
     )
 
 
@@ -105,9 +105,9 @@ def _loadings(subject: Subject) -> Picture:
         loadings(subject.draws, prob=subject.prob),
         "Correlation of each feature with each factor of its cluster, that is its loading over the "
         f"standard deviation in the cluster: medians with 50 % and {subject.interval} intervals. "
-        "Factors of one number in two clusters have nothing in common; one on which the draws do "
-        f"not agree is left out.{_some(subject, 'load most on a factor')}",
-        "Intervals of the correlations of features and factors, one panel a cluster.",
+        "Factors with the same number in two clusters are unrelated. A factor on which the draws "
+        f"do not agree is left out.{_some(subject, 'load most on a factor')}",
+        "Intervals of the correlations of features and factors, one panel per cluster.",
     )
 
 
@@ -127,7 +127,7 @@ def _pictures(subject: Subject) -> list[Block]:
             forest(subject.draws, prob=subject.prob, units=subject.units),
             "Weights and means of the clusters: medians with 50 % and "
             f"{subject.interval} intervals.",
-            "Intervals of the weight and of the mean of each feature, one line a cluster.",
+            "Intervals of the weight and of the mean of each feature, one line per cluster.",
         )
     )
     resolved = subject.resolved

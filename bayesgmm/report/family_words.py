@@ -15,11 +15,11 @@ __all__ = ["distributions", "family_priors", "mixture_formula", "of_families", "
 
 
 _OF_LAYERS = (
-    "A component has good rows and others. The good ones, a share a of its rows, are Normal with "
-    "the covariance Σ above; the others are Normal about the same mean with a wider one, Σ^λ, "
-    "which is λ times that of the good rows but for the recording error. One a, at least 1/2, and "
-    "one λ, above 1, serve all components. Scales, correlations and covariances in this report are "
-    "those of the good rows."
+    "A component has good rows and wider rows. The good rows, a share a of its rows, are Normal "
+    "with the covariance Σ above; the others are Normal with the same mean and a wider covariance, "
+    "Σ^λ, which is λ times that of the good rows, except for the recording error. All components "
+    "have the same a, at least 1/2, and the same λ, above 1. Scales, correlations and covariances "
+    "in this report are those of the good rows."
 )
 
 
@@ -49,19 +49,18 @@ def of_families(resolved: ResolvedSpec) -> list[Block]:
 
 def _of_tails(tails: Tails) -> str:
     if tails.known:
-        degrees = f"its degrees of freedom are {float(tails.nu):g}, and were given"
+        degrees = f"its degrees of freedom were given as {float(tails.nu):g}"
     elif tails.own:
         degrees = "each component has degrees of freedom of its own"
     else:
-        degrees = "one number of degrees of freedom serves all components"
+        degrees = "all components have the same degrees of freedom"
     return (
-        "A component is a multivariate Student's t, whose tails hold rows that lie far out; "
-        f"{degrees}. Σ above is its scale matrix: scales, correlations and "
-        "covariances in this report are those of the scale matrix, so that a component's variance "
-        "is ν / (ν - 2) times its covariance where the degrees of freedom ν are above 2, and "
-        "infinite else. The recording error is added to the scale matrix: an approximation. "
-        "The fewer degrees of freedom, the heavier the tails; above some 30 a component is hardly "
-        "to be told from a Normal one."
+        "A component is a multivariate Student's t, whose heavy tails allow for distant rows; "
+        f"{degrees}. Σ above is its scale matrix: scales, correlations and covariances in this "
+        "report are those of the scale matrix. A component's variance is ν / (ν - 2) times as "
+        "large where the degrees of freedom ν are above 2, and infinite otherwise. The recording "
+        "error is added to the scale matrix, which is an approximation. The fewer degrees of "
+        "freedom, the heavier the tails; above about 30 a component is nearly Normal."
     )
 
 
@@ -71,10 +70,10 @@ def _of_noise(noise: Noise, features: tuple[str, ...]) -> str:
         for name, low, high in zip(features, noise.low, noise.high, strict=True)
     )
     return (
-        "Beside the components there is noise: a row may belong to none of them and lie anywhere "
-        f"in a box B, with the same density everywhere ({sides}). The box is that of the data, a "
-        "little widened, and the same for every K. K does not count the noise; the weights of the "
-        "components and that of the noise sum to 1. A row whose component is known is not noise."
+        "There is also noise: a row may belong to no component and lie anywhere in a box B, with "
+        f"a uniform density ({sides}). The box is the range of the data, slightly widened, and the "
+        "same for every K. K does not count the noise; the weights of the components and the noise "
+        "sum to 1. A row whose component is known is not noise."
     )
 
 

@@ -54,7 +54,7 @@ def _in_words(subject: Subject, found: "pd.DataFrame") -> str:
         )
     sentences.append(
         "The weight of a row says how much it counts in the estimates of the clusters' means: "
-        "about 1 for a usual row, 0 for one without a say."
+        "about 1 for a usual row, 0 for one without influence."
     )
     places = np.sort(subject.places(found.index[found["stray"]]))
     number = int(subject.times[places].sum())
@@ -63,8 +63,8 @@ def _in_words(subject: Subject, found: "pd.DataFrame") -> str:
     sentences.append(f"{told} of {subject.n_shown} {verb} a weight below {STRAY:g}.")
     if tailed and number:
         sentences.append(
-            "The model expects such rows: they are part of their cluster's tail, and not in "
-            "themselves errors."
+            "The model expects such rows: they are in the tail of their cluster, and not "
+            "necessarily errors."
         )
     return " ".join(sentences)
 
@@ -134,7 +134,7 @@ def _families(subject: Subject, comparison: Comparison, model: MixtureSpec) -> l
     table = clusters_by_family(comparison, model, subject.prob)
     left_out, families = table.attrs["left_out"], table.index.get_level_values("family").unique()
     if len(families) < 2:
-        return [Text(f"{_left_out(left_out)} No family is left to set beside the chosen one.")]
+        return [Text(f"{_left_out(left_out)} No other family is left to compare with.")]
     shown = subject.features[:_FEATURES]
     columns = ["weight", *(f"{what} {name}" for what in ("mean", "scale") for name in shown)]
     rows = tuple(
@@ -143,8 +143,8 @@ def _families(subject: Subject, comparison: Comparison, model: MixtureSpec) -> l
     )
     caption = (
         f"The clusters under each family with K = {model.n_components}: posterior means with "
-        f"{subject.interval} intervals. Clusters are matched by the rows that they share. A scale "
-        "of a component with tails is that of its bulk, and smaller than its standard deviation."
+        f"{subject.interval} intervals. Clusters are matched by the rows that they share. The "
+        "scale of a component with tails is that of its bulk, smaller than its standard deviation."
     )
     if len(subject.features) > _FEATURES:
         caption += f" The first {_FEATURES} features are shown."
@@ -154,7 +154,7 @@ def _families(subject: Subject, comparison: Comparison, model: MixtureSpec) -> l
 
 
 def _left_out(families: list[str]) -> str:
-    return f"Left out: {'; '.join(families)} (no clusters that hold)."
+    return f"Left out: {'; '.join(families)} (their clusters are not identified)."
 
 
 def _with_ends(row: Mapping[Hashable, Any], column: str) -> str:

@@ -19,12 +19,12 @@ _FEW_FEATURES = 3
 _MOST_FEATURES = 12
 _MOST_ACROSS = 5
 _ONLY_LABEL_FREE = (
-    "Not every cluster has a summary of its own that could be trusted; the verdict says why. The "
+    "Some clusters cannot be summarised one by one; the verdict says why. The "
     "results below are label-invariant: the density, the co-clustering of the rows and the "
     "label-free summaries."
 )
 _NOT_A_RESULT = (
-    "The run did not pass the convergence checks: no figure below may be used as a result. They "
+    "The run did not pass the convergence checks: no number below may be used as a result. They "
     "are shown so that the cause can be found."
 )
 

@@ -18,15 +18,15 @@ from bayesgmm.summary.numbers import significant
 __all__ = ["hanging_on"]
 
 _BY_ROWS = (
-    "Where the components are not exactly Gaussian, p(K) moves to larger K for as long as rows "
-    "come in: K counts Gaussians, not groups. If p(K) is about the same for half of the rows as "
-    "for all, this is not so here."
+    "If the components are not exactly Gaussian, p(K) moves to larger K as rows are added: K "
+    "counts Gaussians, not groups. If p(K) is about the same for half of the rows as for all, "
+    "there is no sign of this here."
 )
 _BY_ALPHA = (
     "p(K) if the components are only nearly Gaussian (Miller and Dunson 2019): the likelihood "
-    "enters to the power alpha / (alpha + n). The smaller alpha, the more departure from the model "
-    "is allowed for. A K that is ahead for large alpha only is one that small departures could "
-    "explain; the last point is the comparison itself."
+    "enters to the power alpha / (alpha + n). The smaller alpha, the larger the departures from "
+    "the model that are allowed. If a K is best for large alpha only, small departures could "
+    "explain it. The last point is the comparison itself."
 )
 
 
@@ -60,7 +60,7 @@ def _choices(found: Sensitivity) -> Table:
     )
     caption = (
         "The K that each criterion chooses, one setting changed at a time. AIC, BIC, sBIC and ICL "
-        "do not see the priors: they change with the recording step only."
+        "do not depend on the priors, only on the recording step."
     )
     return Table(caption, header, rows, marked=0)
 
@@ -75,8 +75,8 @@ def _probabilities(found: Sensitivity) -> Table:
         for place, (name, row) in enumerate(found.probabilities.iterrows())
     )
     caption = (
-        "p(K) under the same settings, from the draws of the comparison, weighed; * from a run of "
-        "its own, where the Pareto k of the weights is above 0.7."
+        "p(K) under the same settings, from the draws of the comparison, reweighted; * from a new "
+        "run, where the Pareto k of the weights is above 0.7."
     )
     return Table(caption, ("setting", *map(str, found.probabilities.columns)), rows, 0)
 
@@ -104,11 +104,11 @@ def _estimates(found: Sensitivity, model: str) -> list[Block]:
         for q, name in enumerate(names)
     )
     missing = [str(name) for name in found.choices.index if name not in settings]
-    without = f" Not known, since no draws reach it: {', '.join(missing)}." if missing else ""
+    without = f" Unknown, as no draws reach it: {', '.join(missing)}." if missing else ""
     caption = (
         f"Posterior means of weights, means and scales of {model} under the same settings, in data "
-        "units: as compared, the smallest and the largest. The last column is the largest move "
-        f"from the first, in posterior standard deviations.{without}"
+        "units: that of the comparison, the smallest and the largest. The last column is the "
+        f"largest move from the first, in posterior standard deviations.{without}"
     )
     header = (
         "quantity", "as compared", "sd", "smallest", "under", "largest", "under", "move in sd",
@@ -130,7 +130,7 @@ def _rows(by_rows: pd.DataFrame) -> Table:
     rows = tuple(
         (str(n_rows), *(f"{value:.3f}" for value in row)) for n_rows, row in of_k.iterrows()
     )
-    caption = "p(K) given a part of the rows, averaged over choices of them."
+    caption = "p(K) given a part of the rows, averaged over random parts."
     return Table(caption, ("rows", *(f"K = {k}" for k in of_k.columns)), rows)
 
 

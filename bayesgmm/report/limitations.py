@@ -18,8 +18,8 @@ def limitations(subject: Subject) -> Section:
         texts.append(_shape(subject))
     if subject.choice is not None:
         texts.append(
-            f"Estimates and memberships are those given K = {subject.number}; that K is itself "
-            "uncertain is said beside the choice and is not part of their intervals."
+            f"Estimates and memberships are those given K = {subject.number}. Their intervals do "
+            "not include the uncertainty of K, which is stated with the choice."
         )
     resolved = subject.resolved
     if resolved is not None and resolved.spec.priors.units == "relative":

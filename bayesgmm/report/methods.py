@@ -106,11 +106,20 @@ def _sampling(subject: Subject) -> str:
     method = _SAMPLERS.get(str(sampler.get("method")), "a sampler of our own")
     tune = f" after {sampler['tune']} draws of warm-up" if "tune" in sampler else ""
     seed = "" if subject.seed is None else f", seed {subject.seed}"
+    longer = subject.extension
+    continued = (
+        f" Each chain was then continued for {draws} draws, which alone were used, by independent "
+        "proposals from Gaussians fitted to the run, accepted by the Metropolis-Hastings rule, and "
+        "Gibbs sweeps."
+        if "accepted" in longer
+        else ""
+    )
+    first = sampler.get("draws", draws) if continued else draws
     return (
-        f"We drew {chains} chains of {draws} draws{tune} by {method} with bayesgmm "
-        f"{version('bayesgmm')}{seed}. Convergence was judged by rank-normalised R-hat (at most "
-        f"{R_HAT}), bulk and tail effective sample sizes (at least {ESS:.0f}), divergences and "
-        f"energy; the run {'passed' if subject.verdict.ok else 'did not pass'}."
+        f"We drew {chains} chains of {first} draws{tune} by {method} with bayesgmm "
+        f"{version('bayesgmm')}{seed}.{continued} Convergence was judged by rank-normalised R-hat "
+        f"(at most {R_HAT}), bulk and tail effective sample sizes (at least {ESS:.0f}), "
+        f"divergences and energy; the run {'passed' if subject.verdict.ok else 'did not pass'}."
     )
 
 

@@ -29,19 +29,19 @@ _DEFAULT_REASONS = (
     (
         "Weights",
         ("concentration",),
-        "Concentration 1 prefers no sizes of clusters over others.",
+        "Concentration 1 is uniform on the simplex: it favours no sizes of clusters.",
     ),
     (
         "Means",
         ("mean_location", "mean_scale", "units"),
-        "Two standard deviations of the column about its mean reach over the data and beyond: "
-        "clusters may lie anywhere in them, and hardly far outside.",
+        "Two standard deviations of the column around its mean cover the data and more: clusters "
+        "may lie anywhere among the data, and are unlikely far outside.",
     ),
     (
         "Scales",
         ("scale_family", "scale", "scale_sigma", "units"),
-        "A cluster is narrower than all rows together, by half as a first guess and by a factor "
-        "of 5 either way; the log-normal keeps scales away from 0, where the likelihood has poles.",
+        "A cluster is narrower than all rows together: half as wide as a first guess, give or take "
+        "a factor of 5. The log-normal keeps scales away from 0, where the likelihood has poles.",
     ),
     (
         "Correlations",
@@ -50,14 +50,14 @@ _DEFAULT_REASONS = (
     ),
 )
 _MANY_FEATURES = 8
-_NARROWER = "; the more features, the less one may be"
+_NARROWER = "; with more features each correlation is held closer to 0"
 
 _SURVEY = (
     "The rows have the weights of a survey, scaled to sum to their number. The draws are those of "
-    "the pseudo-posterior, in which each row's likelihood has its weight as a power, moved so "
-    "that their variance is that of the weighted estimate (the sandwich H⁻¹ J H⁻¹; Williams and "
-    "Savitsky 2021). Rows count as drawn independently of one another: strata and clusters of the "
-    "survey's design are not accounted for, and there is neither evidence nor LOO nor WAIC."
+    "the pseudo-posterior, in which each row's likelihood is raised to its weight, moved to have "
+    "the variance of the weighted estimate (the sandwich H⁻¹ J H⁻¹; Williams and Savitsky 2021). "
+    "Rows are taken as drawn independently: strata and clusters of the survey's design are not "
+    "accounted for, and there is no evidence, LOO or WAIC."
 )
 
 
@@ -66,8 +66,8 @@ def model(subject: Subject) -> Section:
     resolved = subject.resolved
     if resolved is None:
         text = (
-            "The posterior comes from a PyMC model of the analyst's own; its priors are not known "
-            "here and are to be stated beside this report."
+            "The posterior comes from the analyst's own PyMC model. Its priors are not known here "
+            "and must be stated separately."
         )
         return Section("model", "The model", (Text(text),))
     structure = resolved.structure
@@ -123,11 +123,12 @@ def _factors(resolved: ResolvedSpec) -> str:
     q = resolved.structure.n_factors
     count = "one factor" if q == 1 else f"{q} factors"
     return (
-        f"There {'is' if q == 1 else 'are'} {count} a cluster: Λ are the loadings and s the unique "
-        "scales, the standard deviations beside the factors. The prior of the loadings is stated "
-        "before any rotation of the factors, which changes no density: neither a rotation nor the "
-        "order of the features matters. Loadings of the draws are turned towards one another "
-        "before they are summarised, and left out where the draws do not agree on a factor."
+        f"There {'is' if q == 1 else 'are'} {count} in each cluster: Λ are the loadings and s the "
+        "unique scales, the standard deviations that the factors do not explain. A rotation of the "
+        "factors does not change the density, so the prior of the loadings does not depend on a "
+        "rotation, nor on the order of the features. Before they are summarised, the loadings of "
+        "the draws are rotated to match one another; they are left out where the draws do not "
+        "agree on a factor."
     )
 
 
@@ -187,7 +188,7 @@ def _alike(resolved: ResolvedSpec) -> str:
     groups = [group for group in resolved.groups.groups if len(group) > 1]
     names = cluster_names(resolved.n_components, resolved.cluster_names)
     named = " and ".join(f"those of {', '.join(map(str, names[[*group]]))}" for group in groups)
-    return f", but for {named}, which are equal" if groups else ""
+    return f", except {named}, which are equal" if groups else ""
 
 
 def _by_cluster(rows: Array, resolved: ResolvedSpec) -> list[tuple[str, Array]]:
@@ -266,7 +267,7 @@ def _origin(resolved: ResolvedSpec) -> str:
     if resolved.spec.priors.mean_location is None:
         return (
             "The widths of these priors were given in data units. The centre of the prior of the "
-            "means is the mean of each column, so that it does use the data."
+            "means is the mean of each column, so it does use the data."
         )
     return "All numbers in these priors were given in data units; they do not use the data."
 
@@ -305,19 +306,20 @@ def _reasons(subject: Subject, resolved: ResolvedSpec) -> list[Block]:
 
 def _labels(resolved: ResolvedSpec) -> str:
     known = (
-        "The class of some rows is known, or that it is one of several; each class has the "
-        "component of its name. "
+        "For some rows the class is known, or is one of several. Each class has a component of "
+        "the same name. "
     )
     if resolved.spec.labels_inform_weights:
         return known + (
-            "Labelled rows count as part of the random sample: a row of class k has the likelihood "
-            "w_k f_k(x), f_k being the density of component k, so that labels inform the weights."
+            "Labelled rows are taken as part of the random sample: a row of class k has the "
+            "likelihood w_k f_k(x), f_k being the density of component k, so that labels inform "
+            "the weights."
         )
     return known + (
-        "Labelled rows count as picked for their labels: a row of class k has the likelihood "
+        "Labelled rows are taken as selected for their labels: a row of class k has the likelihood "
         "f_k(x), f_k being the density of component k, and one of several classes the weighted "
-        "mean of their densities. Such rows say what the components are like, and nothing of how "
-        "frequent one of these classes is beside the others."
+        "mean of their densities. Such rows show what the components are like, and say nothing "
+        "about how frequent these classes are."
     )
 
 

@@ -90,10 +90,10 @@ def _some_of(subject: Subject) -> list[Block]:
         return []
     return [
         Text(
-            f"All {subject.n_obs} rows, which were left in the file, were fitted. The table of "
-            "columns, pictures, memberships of rows and the checks of the model are of "
-            f"{subject.n_shown} of them, drawn at random, which are named by their place in the "
-            "file, from 0; what is said of relabelling and of occupied clusters rests on these."
+            f"The model was fitted to all {subject.n_obs} rows, which stayed in the file. The "
+            "table of columns, the plots, memberships of rows and checks of the model, relabelling "
+            f"and the number of occupied clusters use {subject.n_shown} of them, drawn at random "
+            "and named by their position in the file, from 0."
         )
     ]
 

@@ -9,8 +9,8 @@ from bayesgmm.report.subject import Subject
 __all__ = ["prior_checks"]
 
 _BY_FULL = (
-    "The choice of K and the estimates under other priors and other recording steps need new runs "
-    "and are made with --full (bayesgmm.robustness); this analysis was run without it."
+    "The choice of K and the estimates under other priors and other recording steps need new "
+    "runs, which --full makes (bayesgmm.robustness); this analysis was run without it."
 )
 
 

@@ -20,11 +20,24 @@ _MOST_CLUSTERS = 6
 _SIZE = (4.6, 4.2)  # inches
 
 
+def _continued(extension: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say that the draws are not those of the sampler named, where a run was continued."""
+    if "accepted" not in extension:
+        return []
+    words = (
+        "These draws continue the sampler's run, by proposals between modes, "
+        f"{percent(extension['accepted'])} of them accepted, and Gibbs sweeps; the run itself is "
+        "not kept"
+    )
+    return [("Continued", words)]
+
+
 def sampler_checks(subject: Subject) -> Section:
     """Show whether the draws can be relied on."""
     statistics = subject.verdict.statistics
     items = [
         ("Chains and draws", f"{statistics['chains']} chains of {statistics['draws']} draws"),
+        *_continued(subject.extension),
         ("Divergent draws", _shown(statistics.get("divergences"))),
         ("Draws at the largest tree depth", _share(statistics.get("max_depth_share"))),
         ("E-FMI of each chain", _listed(statistics.get("e_fmi"), 2)),
@@ -37,9 +50,9 @@ def sampler_checks(subject: Subject) -> Section:
     caption = (
         "Label-invariant quantities, from which the verdict is taken: R-hat must be at "
         f"most {R_HAT} and each effective sample size at least {ESS:.0f}. The log likelihood is "
-        "that of all rows, in nats; with two components and more follow the weights from the "
-        "largest to the smallest, the entropy of the memberships summed over rows, in nats, and "
-        "the number of components that hold at least one row."
+        "that of all rows, in nats. With two or more components there are also the weights from "
+        "the largest to the smallest, the entropy of the memberships summed over rows, in nats, "
+        "and the number of occupied components."
     )
     table = estimate_table(caption, label_free(subject.draws, subject.prob))
     blocks: list[Block] = [Facts(tuple(items)), *_modes(subject), table]
@@ -141,11 +154,10 @@ def _derived(subject: Subject) -> list[Block]:
     if not quantities:
         return []
     caption = (
-        "How well the draws determine what follows from the parameters: overlap (Bhattacharyya "
-        "coefficient) and confusion of pairs of clusters, where it is not 0, and membership of "
-        "the most ambiguous rows. MCSE is the Monte Carlo standard "
-        "error, of the mean and of each bound of the interval. The error of p(K) is given beside "
-        "it where it is reported."
+        "Precision of derived quantities: overlap (Bhattacharyya coefficient) and confusion of "
+        "pairs of clusters, where it is not 0, and membership of the most ambiguous rows. MCSE is "
+        "the Monte Carlo standard error, of the mean and of each bound of the interval. The error "
+        "of p(K) is given where p(K) is reported."
     )
     return [precision_table(caption, quantities, subject)]
 

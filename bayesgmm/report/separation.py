@@ -167,9 +167,7 @@ def _crosses(subject: Subject) -> str:
 def _beside_kmeans(subject: Subject) -> Text:
     """Say where k-means' hard labels part from the soft ones."""
     if np.isnan(values_of(subject.draws.table)).any():
-        return Text(
-            "K-means is not set beside these clusters, because it does not take missing cells."
-        )
+        return Text("There is no comparison with k-means, because it does not take missing cells.")
     beside, times = hard_comparison(None, subject.draws, seed=subject.seed), subject.times
     parted = beside.rows["differs"].to_numpy()
     probability, n_parted = beside.rows["probability"].to_numpy(), int(times[parted].sum())
@@ -187,8 +185,8 @@ def _beside_kmeans(subject: Subject) -> Text:
     return Text(
         f"{opening}: {fall} into another cluster, of {subject.n_shown}. For {these} the mean "
         f"maximum membership probability is {there:.2f} ({everywhere:.2f} overall). "
-        "K-means gives every row a label without a probability, and allows for no scales, "
-        f"correlations or weights{'' if subject.draws.noise is None else ', nor for noise'}."
+        "K-means gives every row a label without a probability, and knows no scales, "
+        f"correlations{'' if subject.draws.noise is None else ', noise'} or weights."
     )
 
 

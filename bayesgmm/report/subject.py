@@ -172,6 +172,12 @@ class Subject:
         return attribute(self.posterior, "sampler") or {}
 
     @property
+    def extension(self) -> Mapping[str, Any]:
+        """How chains were continued: draws, seed, share accepted; empty where they were not."""
+        chains = self.sampler.get("method") != "importance"  # whose proposals are made anew
+        return (attribute(self.posterior, "extension") or {}) if chains else {}
+
+    @property
     def seed(self) -> int | None:
         """Seed of the comparison, or of the sampling where there was none."""
         if self.comparison is not None:

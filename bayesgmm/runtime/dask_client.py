@@ -68,8 +68,8 @@ def connect(address: str) -> Any:
         raise ConfigError(
             Advice(
                 Option("dask", address),
-                f" is no scheduler of Dask that answers: {error!s:.200}; give its address, such as "
-                "tcp://10.0.0.1:8786, or local.",
+                f": no Dask scheduler answers there: {error!s:.200}; give the address of one, such "
+                "as tcp://10.0.0.1:8786, or local.",
             ),
             key="dask",
             value=address,

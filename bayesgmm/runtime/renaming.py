@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["OLD_NAME", "names_before"]
 
-OLD_NAME = "the old name goes with the next release"
+OLD_NAME = "the old name will be removed in the next release"
 
 
 def names_before(

@@ -280,8 +280,8 @@ def _log_posterior_of(
     check_engine(engine, data, spec)
     if surveyed(data) and relabel is None:
         raise ConfigError(
-            "draws under the weights of a survey are adjusted in one labelling: relabel must be "
-            "'stephens', 'ecr' or 'pivot', got None.",
+            "with a survey's weights draws are relabelled before they are adjusted: relabel must "
+            "be 'stephens', 'ecr' or 'pivot', got None.",
             key="relabel",
         )
     check_components(data, spec.n_components, correlated=spec.has_correlations)

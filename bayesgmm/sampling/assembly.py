@@ -77,7 +77,7 @@ def assemble(
     drawn : ChainDraws
     data : Dataset
     keep_log_likelihood : bool
-        Whether the tree gets one value a row and draw, to 1e-9 nats.
+        Whether the tree gets one value per row and draw, to 1e-9 nats.
     cores : int
     attributes : dict
         Plain JSON values.

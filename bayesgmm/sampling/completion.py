@@ -54,7 +54,7 @@ def completed(
     density : ModelDensity
     data : Dataset
     keep_log_likelihood : bool
-        Whether the tree gets one value a row and draw.
+        Whether the tree gets one value per row and draw.
     cluster_variables : sequence of str
         Variables that belong to clusters though they lack the dim.
     attributes : mapping

@@ -84,7 +84,7 @@ def _refuse_row_labels(model: Any, data: Dataset) -> None:
         ):
             raise ConfigError(
                 f"{variable.name!r} draws a discrete value for each row, so that the log "
-                "likelihood of a row is not summed over its clusters; sum the labels out: "
+                "likelihood of a row is not summed over its clusters; marginalise the labels out: "
                 'pm.Mixture("x", w=weights, comp_dists=..., observed=rows) in place of '
                 f"{variable.name!r}.",
                 variable=variable.name,

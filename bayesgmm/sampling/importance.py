@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayesgmm.errors import SamplingError
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.limits import ESS, IMPORTANCE_SHARE, PARETO_K
 from bayesgmm.posterior.pareto import smoothed
@@ -33,7 +32,7 @@ from bayesgmm.runtime.progress import Progress
 from bayesgmm.sampling.nuts import ChainDraws
 from bayesgmm.sampling.posterior_modes import PosteriorMode, laplace_shares
 from bayesgmm.sampling.resampling import resample
-from bayesgmm.sampling.student_mixture import StudentMixture
+from bayesgmm.sampling.student_mixture import StudentMixture, no_proposals
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
@@ -89,7 +88,7 @@ class ImportanceRun:
     def why_not(self) -> str | None:
         """Why NUTS is to be preferred, as the end of a sentence; None where it is not."""
         if not self.k_hat <= PARETO_K:
-            return f"the Pareto k of their weights is {self.k_hat:.2f} (at most {PARETO_K})"
+            return f"the Pareto k is {self.k_hat:.2f} (at most {PARETO_K})"
         if self.effective < min(ESS, IMPORTANCE_SHARE * self.n_proposed):
             return f"{self.effective:.0f} of {self.n_proposed} are effective"
         return None
@@ -167,7 +166,7 @@ def propose(
     density = target.log_densities(points, cores=cores, tell=tell)
     log_ratios = density - log_proposal
     if not np.isfinite(log_ratios).any():
-        raise SamplingError("no proposal at the modes of the posterior has a finite density.")
+        raise no_proposals("no proposal has a finite density")
     return Proposals(points, density, log_ratios)
 
 
@@ -201,7 +200,7 @@ def draw_at_modes(
         Where no mode is known, no proposal has a finite density, or the labels overlap.
     """
     if not modes:
-        raise SamplingError("no mode of the posterior was found at which to make proposals.")
+        raise no_proposals("no mode of the posterior was found")
     for_proposals, *for_chains = (np.random.default_rng(s) for s in seed.spawn(1 + chains))
     shape = chains, draws
     with one_blas_thread():
@@ -233,7 +232,7 @@ def drawn_from(proposals: Proposals, shape: tuple[int, int], rngs: Sequence[Any]
     """
     weights = np.exp(smoothed(proposals.log_ratios)[0]).reshape(shape)
     if not weights.any(axis=1).all():
-        raise SamplingError("hardly any proposal at the modes has a finite density.")
+        raise no_proposals("no proposal has a finite density")
     firsts = range(0, weights.size, shape[1])
     return np.stack(
         [

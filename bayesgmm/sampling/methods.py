@@ -92,7 +92,7 @@ def drawn_by(
             run, modes = tried
             return Drawn(run.drawn, modes, "importance", run.facts)
         if isinstance(log_posterior, StreamedPosterior):
-            raise needs_memory(f"{tried}: NUTS is to be preferred", data)
+            raise needs_memory(f"{tried}: NUTS is needed", data)
         logger.info("method nuts: %s", tried)
         method = "nuts"
     return Drawn(*_by_chains(_run_smc if method == "smc" else _run_nuts, *plan), method)
@@ -168,15 +168,15 @@ def _by_importance_if_sound(
     """Return what `_at_modes` does, or why NUTS is to be preferred to it."""
     counted = log_posterior.n_counted
     if surveyed(data):
-        return "the draws are to be adjusted to a survey"
+        return "the draws are adjusted for a survey's weights"
     if counted < IMPORTANCE_ROWS:
-        return f"there are {counted:.0f} rows (importance sampling from {IMPORTANCE_ROWS} on)"
+        return f"there are {counted:.0f} rows (importance sampling needs {IMPORTANCE_ROWS})"
     try:
         run, modes = _at_modes(log_posterior, data, *arguments)
     except SamplingError as error:
-        return str(error)
+        return str(error.details.get("why", str(error).rstrip(".")))
     if run.why_not is not None:
-        return f"of proposals at the modes {run.why_not}"
+        return f"of the proposals at the modes {run.why_not}"
     logger.info(
         "method importance: %.0f of %d proposals at the modes are effective, Pareto k %.2f",
         run.effective,

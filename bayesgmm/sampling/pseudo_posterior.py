@@ -79,7 +79,7 @@ def adjusted(
     mean = x[np.isfinite(x).all(axis=1)].mean(axis=0)
     mode = climbed_mode(log_posterior, mean)
     if mode is None or not Labelling(log_posterior).is_at(modes[0], mode.x, mode.log_density):
-        raise _not_adjusted("their mean does not lie at their mode")
+        raise _not_adjusted("their mean is not at their mode")
     move, stretch = _move(log_posterior, mode)
     moved = np.ascontiguousarray((mean + (x - mean) @ move.T).reshape(shape))
     statistics = {**drawn.statistics, "lp": log_posterior.log_densities(moved)}
@@ -104,15 +104,15 @@ def _require_one_labelling(tree: xr.DataTree, modes: Sequence[PosteriorMode]) ->
     scores = attribute(tree, "identification") or [1.0]
     if min(scores) < IDENTIFIED_TO_MATCH:
         raise _not_adjusted(
-            f"the labels of their clusters are not sure: cluster {int(np.argmin(scores)) + 1} is "
+            f"their labels are uncertain: cluster {int(np.argmin(scores)) + 1} is "
             f"identified in {100 * min(scores):.0f} % of the draws"
         )
 
 
 def _not_adjusted(why: str) -> SamplingError:
     return SamplingError(
-        "draws under the weights of a survey are adjusted to its design by one affine move, which "
-        f"does not fit these: {why}. Ask for fewer clusters; fit_em and fit_map give estimates."
+        "with a survey's weights draws are adjusted by one affine map, which does not suit these: "
+        f"{why}. Take fewer clusters; fit_em and fit_map give estimates."
     )
 
 

@@ -64,7 +64,7 @@ def require_streamed(method: Any, data: Dataset, *, own_model: bool) -> None:
     """
     if own_model and not data.in_memory or is_streamed(data) and method not in _STREAMED:
         what = "a user's own model" if own_model else f"method {method!r}"
-        raise needs_memory(f"{what} goes through the rows for every draw", data)
+        raise needs_memory(f"{what} evaluates all rows for every draw", data)
 
 
 def needs_memory(why: str, data: Dataset) -> ResourceError:

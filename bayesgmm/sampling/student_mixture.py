@@ -9,16 +9,25 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln, logsumexp
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import SamplingError
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.sampling.permuting import Permuting, cluster_coordinates, orders_within
 from bayesgmm.sampling.posterior_modes import PosteriorMode
 from bayesgmm.typing import Array, BoolArray, IntArray
 
-__all__ = ["StudentMixture"]
+__all__ = ["StudentMixture", "no_proposals"]
 
 _NEGLIGIBLE = -30.0  # nats
 _MOST_TERMS = 5000  # t under other labels; where so many overlap, labels mean nothing
+
+
+def no_proposals(why: str) -> SamplingError:
+    """Return the error of proposals that cannot be made or weighed; it carries `why`."""
+    nuts = Option("method", "nuts")
+    return SamplingError(
+        Advice(f"importance sampling at the modes failed: {why}. Sample with ", nuts, "."), why=why
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +105,9 @@ class StudentMixture:
         reference, permuting = out.copy(), Permuting(self.target)
         for number, (j, order, near) in enumerate(self._within_reach(points, reference)):
             if number >= _MOST_TERMS:
-                raise SamplingError(
-                    "the labels of the clusters overlap: so many of their orders count that "
-                    "importance sampling at the modes cannot add them up."
+                raise no_proposals(
+                    "the clusters overlap so much that the proposal is a sum over too many orders "
+                    "of the labels"
                 )
             there = permuting.points(points[near], order)
             out[near] = np.logaddexp(out[near], self._log_term(j, there))

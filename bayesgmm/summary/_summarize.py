@@ -1,4 +1,4 @@
-"""Tables of a posterior: one row a parameter, or label-free where clusters are not identified."""
+"""Tables of a posterior: one row per parameter, or label-free where clusters are not identified."""
 
 import math
 from collections.abc import Iterable, Sequence

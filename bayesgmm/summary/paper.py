@@ -53,7 +53,7 @@ def paper_table(
     units: Mapping[str, str],
     tails: bool,
 ) -> pd.DataFrame:
-    """Return the estimates as text, one row a quantity.
+    """Return the estimates as text, one row per quantity.
 
     Parameters
     ----------

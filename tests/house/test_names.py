@@ -48,7 +48,7 @@ def verdict() -> Diagnosis:
 def test_an_old_name_serves_and_says_the_new_one(
     before: Callable[[], Any], now: Callable[[], Any], words: str
 ) -> None:
-    with pytest.warns(FutureWarning, match=f"is now {words}; the old name goes"):
+    with pytest.warns(FutureWarning, match=f"is now {words}; the old name will be removed"):
         assert before() == now()
 
 

@@ -165,7 +165,7 @@ def test_what_does_not_belong_together_is_refused(own_run, faithful):
         bg.adopt(foreign(own_run, names), faithful, 3)
     with pytest.raises(ConfigError, match="lacks 'covariances'"):
         bg.adopt(foreign(own_run, names[:2]), faithful, 2)
-    with pytest.raises(ConfigError, match="exchangeable has no effect beside a spec"):
+    with pytest.raises(ConfigError, match="exchangeable has no effect with a spec"):
         bg.adopt(given, faithful, 2, exchangeable=True)
     with pytest.raises(ConfigError, match="takes a DataTree with a posterior"):
         bg.adopt({"posterior": {}}, faithful, 2)

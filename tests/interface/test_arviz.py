@@ -26,13 +26,22 @@ def tree(frame: pd.DataFrame) -> xr.DataTree:
     return bg.sample(frame, 2, draws=300, tune=300, seed=1)
 
 
-@pytest.mark.parametrize("spec", [bg.MixtureSpec(2), bg.MixtureSpec(3, "tied")])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        bg.MixtureSpec(2),
+        bg.MixtureSpec(3, "tied"),
+        bg.MixtureSpec(2, family="t", nu=4.0),
+        bg.MixtureSpec(1, noise="uniform"),
+    ],
+    ids=str,
+)
 def test_summary_and_traces_say_nothing(frame: pd.DataFrame, spec: bg.MixtureSpec) -> None:
     posterior = bg.sample(frame, spec, draws=100, tune=200, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         table = az.summary(posterior)
-        az.plot_trace_dist(posterior, var_names=["weights", "means"])
+        az.plot_trace_dist(posterior, var_names=["means", "scales"])
     assert "means[1, waiting]" in table.index
     plt.close("all")
 

@@ -66,7 +66,7 @@ def test_advice_names_the_options_of_the_command(run: Run, tmp_path: Path) -> No
     semicolon = ("fit", path, "-k", 1, "--sep", ";")
     assert "pass --decimal ','." in run(*semicolon)[2]
     said = run(*semicolon, "--decimal", ",")[2]
-    assert "with --missing 'drop', or sum over what the cells may be with --missing 'mar'," in said
+    assert "with --missing 'drop', or marginalise over the cells with --missing 'mar'," in said
     for kept in ("drop", "mar"):
         assert run(*semicolon, "--decimal", ",", "--missing", kept)[0] == 0
     code, _, said = run(*semicolon, "--decimal", ",", "--drop-missing")

@@ -189,7 +189,7 @@ def test_an_overfitted_k_without_evidence_takes_nothing_away(complete):
     near = replace(BRIDGE, value=best - 60.0), replace(SMC, value=best - 0.05)
     found = planted(complete, 3, *near)
     assert found.undecided == (MixtureSpec(3),)
-    assert found.shortfalls(2)[0].startswith("No evidence serves K = 3, which could be the best")
+    assert found.shortfalls(2)[0].startswith("There is no reliable evidence for K = 3, which could")
     by_bad_draws = replace(BRIDGE, value=best - 4.0), Evidence(math.nan, math.inf, "none", 0, 1)
     assert planted(complete, 3, *by_bad_draws, draws_ok=False).undecided == (MixtureSpec(3),)
 
@@ -254,10 +254,14 @@ def test_a_k_that_leaves_modes_out_is_not_chosen(complete):
 
 
 def test_p_of_k_says_what_it_depends_on(complete, without_three):
-    assert complete.probability_basis.startswith("p(K) takes K = 1, 2, 3 as equally probable")
+    assert complete.probability_basis.startswith(
+        "p(K) assumes equal prior probabilities of K = 1, 2, 3."
+    )
     assert "(here 60)" in complete.probability_basis
     assert complete.probability_basis in repr(complete)
-    assert without_three.probability_basis.startswith("p(K) takes K = 1, 2 as equally probable")
+    assert without_three.probability_basis.startswith(
+        "p(K) assumes equal prior probabilities of K = 1, 2."
+    )
 
 
 @pytest.mark.slow

@@ -45,12 +45,12 @@ def test_k_finds_the_only_model_with_that_k():
     assert held[tied] == "b" and list(held) == [full, tied, three] and len(held) == 3
     with pytest.raises(ConfigError, match=r"several models have K = 2: MixtureSpec\(2, 'full'\)"):
         held[2]
-    with pytest.raises(ConfigError, match="no model with K = 4 is held here; there is K = 2, 3"):
+    with pytest.raises(ConfigError, match="no model with K = 4 here; there is K = 2, 3"):
         held[4]
     with pytest.raises(ConfigError, match="no model with K = '3'"):
         held["3"]
     with pytest.raises(
-        ConfigError, match=r"MixtureSpec\(n_components=4\) is not held here; there is "
+        ConfigError, match=r"there is no MixtureSpec\(n_components=4\) here; there is "
     ):
         held[MixtureSpec(4)]
     assert 2 in held and 4 not in held and held.get(4, "none") == "none" and held.get(3) == "c"
@@ -91,7 +91,9 @@ def test_probabilities_are_over_all_models(both):
     shares = np.exp(table["log_evidence"] - table["log_evidence"].max())
     np.testing.assert_allclose(table["probability"], shares / shares.sum(), rtol=1e-12)
     assert table["weight"].sum() == pytest.approx(1.0, abs=1e-6)
-    assert both.probability_basis.startswith("p(model) takes K = 1 (tied), 2 (tied), 2 (full) as")
+    assert both.probability_basis.startswith(
+        "p(model) assumes equal prior probabilities of K = 1 (tied), 2 (tied), 2 (full)."
+    )
     found = bg.posterior_over_k(both, "poisson")
     assert found.models == both.models and list(found.table.columns[:4]) == COLUMNS
     np.testing.assert_allclose(found.table["prior"], [0.5, 0.25, 0.25])

@@ -40,7 +40,7 @@ REFUSED = {
     r"it another name and add pm.Deterministic\('weights', row_weights.mean\(axis=0\)",
     "without_the_feature_axis": r"needs a variable 'means' .* got dims \('cluster',\); give it "
     r"another name and add pm.Deterministic\('means', mu\[:, None\]",
-    "sampled_labels": r"'z' draws a discrete value for each row.* sum the labels out: pm.Mixture",
+    "sampled_labels": r"'z' draws a discrete value for each row.* marginalise the labels out: pm",
 }
 
 

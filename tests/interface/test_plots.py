@@ -682,7 +682,7 @@ def test_em_path_draws_every_start_and_tells_those_set_aside_apart(
     (winner,) = (line for line in paths.lines if line.get_label() == "the path to the fit")
     np.testing.assert_array_equal(winner.get_ydata(), fit.path)
     said = ends.get_title(loc="left").replace("\n", " ")
-    assert "3 optima, 2 starts at ones that chance explains, 1 start collapsed" in said
+    assert "3 optima, 2 starts explained by chance, 1 start collapsed" in said
 
 
 def test_em_path_says_where_starts_were_compared_on_a_sample(

@@ -221,7 +221,7 @@ def test_a_bad_verdict_is_not_dressed_up(comparison: Comparison, tmp_path: Path)
     broken = replace(comparison, verdicts=ByModel(dict.fromkeys(comparison.models, bad)))
     text = Reader(write_report(broken, tmp_path / "bad.html").read_text(encoding="utf-8")).text
     assert "not converged: chains disagree" in text
-    assert "no figure below may be used as a result" in text
+    assert "no number below may be used as a result" in text
     assert "mean of eruptions (" not in text and "Means: posterior" not in text
     assert "sorted_weights[1]" in text
 

@@ -123,7 +123,7 @@ def test_a_whole_report_counts_by_weights_and_names_classes(tmp_path):
         "All clusters have the same prior; the labels tell them apart.",
         "means[low, x1]",
         "| low and high |",
-        "K-means is not set beside these clusters",
+        "There is no comparison with k-means",
         "In all of them the same cells are missing, rows of known class come from it.",
         "weights=weights, weights_kind='frequency', labels=labels)",
         "Each of 18 known labels was left out in turn",

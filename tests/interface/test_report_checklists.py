@@ -20,9 +20,16 @@ from bayesgmm.report.cautions import _by_choice, _by_data, _by_prior, _left_out
 from bayesgmm.report.classification import classes, classification_tables
 from bayesgmm.report.discrepancies import _distances, discrepancies
 from bayesgmm.report.document import Table
-from bayesgmm.report.methods import methods
-from bayesgmm.report.precision import autocorrelation, bound_errors, half_way
+from bayesgmm.report.methods import _sampling, methods
+from bayesgmm.report.precision import (
+    autocorrelation,
+    bound_errors,
+    derived_quantities,
+    half_way,
+)
 from bayesgmm.report.references import KNOWN, bibliography, references
+from bayesgmm.report.sampler_checks import _continued
+from bayesgmm.report.separation import _overlap_table
 from bayesgmm.report.subject import subject_of
 from bayesgmm.summary.likelihood import likelihood_estimates
 from tests.support.places import ROOT
@@ -69,6 +76,20 @@ def test_every_item_of_four_checklists_names_a_section_that_is_there(page: str) 
             assert set(always) <= there, item
             assert set(by_full) <= {"robustness"}, item
     assert len(_SECTIONS) == len(there) + 2  # strays and robustness are of other analyses
+
+
+def test_derived_quantities_mix_as_the_draws_do(subject) -> None:
+    _overlap_table(subject)
+    for quantity in derived_quantities(subject):
+        assert quantity.judged.r_hat < 1.1, quantity.name
+
+
+def test_a_continued_run_is_said_to_be_one(comparison: bg.Comparison) -> None:
+    longer = bg.extend(comparison.posteriors[2], 100, seed=1)
+    continued = subject_of(longer, "loo", {})
+    assert "then continued for 100 draws" in _sampling(continued)
+    assert "We drew 4 chains of 500 draws after 500 draws" in _sampling(continued)
+    assert _continued(continued.extension) and not _continued({})
 
 
 def test_the_page_lists_every_key_of_about() -> None:
@@ -125,7 +146,7 @@ def test_a_skew_column_is_missed_by_one_gaussian() -> None:
     rows = np.random.default_rng(1).exponential(size=(200, 1))
     subject = subject_of(bg.sample(rows, 1, draws=300, seed=1), "loo", {})
     (said,) = _by_data(subject)
-    assert "skewness of x1 (p = 0.000)" in said
+    assert "skewness of x1 (p < 0.005)" in said
     straight = np.random.default_rng(1).normal(size=(200, 1))
     assert not _by_data(subject_of(bg.sample(straight, 1, draws=300, seed=1), "loo", {}))
 

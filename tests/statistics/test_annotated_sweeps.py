@@ -177,9 +177,9 @@ def test_weights_of_a_histogram_have_both_routes():
 def test_weights_that_are_no_numbers_of_rows_have_no_labels():
     rows = AnnotatedRows(np.arange(6.0)[:, None], np.array([1.0, 0.5, 2.0, 1.0, 1.0, 1.0]))
     target = LogPosterior(resolve(MixtureSpec(2), as_dataset(np.arange(6.0)[:, None])), rows)
-    with pytest.raises(DataError, match="pseudo-likelihood, which has no evidence"):
+    with pytest.raises(DataError, match="a survey's weights give a pseudo-likelihood"):
         sweep(target, np.zeros((1, 2, target.dim)), 0.1, 2, 1)
-    with pytest.raises(DataError, match="pseudo-likelihood, which has no evidence"):
+    with pytest.raises(DataError, match="a survey's weights give a pseudo-likelihood"):
         temper(target, n_particles=64, n_runs=4, seed=1)
 
 

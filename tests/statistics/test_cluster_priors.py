@@ -184,11 +184,15 @@ def test_specs_survive_their_texts(tmp_path, rows):
 @pytest.mark.parametrize(
     ("covariance", "priors", "message"),
     [
-        ("full", {"mean_location": ((1.0,),)}, r"mean_location must have one row a cluster \(2\)"),
+        (
+            "full",
+            {"mean_location": ((1.0,),)},
+            r"mean_location must have one row per cluster \(2\)",
+        ),
         ("full", {"mean_scale": ((1.0, 2.0), (1.0, 2.0))}, "each row of mean_scale must be one"),
         ("tied", {"scale": ((1.0,), (2.0,))}, "covariance='tied' has one set of scales for all"),
-        ("tied_spherical", {"scale": ((1.0,), (2.0,))}, "scale takes no rows by cluster"),
-        ("full", {"concentration": (1.0, 2.0, 3.0)}, "concentration must be one number or one a"),
+        ("tied_spherical", {"scale": ((1.0,), (2.0,))}, "so scale cannot differ between clusters"),
+        ("full", {"concentration": (1.0, 2.0, 3.0)}, "concentration must be one number or one per"),
         ("full", {"mean_scale": ((1.0,), (-2.0,))}, "mean_scale.* must be greater than 0"),
     ],
 )

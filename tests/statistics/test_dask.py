@@ -254,7 +254,7 @@ def test_models_are_compared_by_an_executor_with_the_same_results() -> None:
         bg.compare(rows, [1, 2], executor="local", **options)
     data = bg.Dataset.from_dask(dask_array.from_array(rows, chunks=(30, 2)))
     pool = ThreadPoolExecutor(1)
-    with pytest.raises(ConfigError, match="the rows lie on workers of Dask"):
+    with pytest.raises(ConfigError, match="the rows are on Dask workers"):
         bg.compare(data, [1, 2], executor=pool, **options)
 
 

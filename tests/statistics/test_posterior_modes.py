@@ -119,7 +119,7 @@ def test_the_multiplicity_counts_distinct_labellings(acidity):
 
 
 def test_laplace_masses_add_up_to_the_evidence():
-    """60 rows a cluster: the posterior is nearly Normal, all labellings counted."""
+    """60 rows per cluster: the posterior is nearly Normal, all labellings counted."""
     data, _ = clustered(3, n_obs=60)
     target = target_of(data, MixtureSpec(3))
     total = logsumexp([mode.log_mass for mode in find_modes(target, data, 1)])

@@ -122,7 +122,7 @@ def test_what_has_no_effect_is_refused():
     for wrong in ({"nu": 4.0}, {"nu": "own"}, {"noise_concentration": 2.0}):
         with pytest.raises(ConfigError, match="has an effect"):
             MixtureSpec(2, **wrong)
-    with pytest.raises(ConfigError, match="'VEV' is fitted with Gaussian components"):
+    with pytest.raises(ConfigError, match="'VEV' takes Gaussian components"):
         bg.fit_em(np.random.default_rng(1).normal(size=(30, 2)), MixtureSpec(2, "VEV", family="t"))
 
 

@@ -256,7 +256,7 @@ def test_a_comparison_of_a_file_is_a_whole_result(places: dict[str, Any], tmp_pa
     assert found.chosen().k == 2
     assert set(found.posteriors[2].children) >= {"posterior", "observed_sample"}
     page = bg.write_report(found, tmp_path / "report.html").read_text()
-    assert f"All {N_ROWS} rows, which were left in the file, were fitted." in page
+    assert f"fitted to all {N_ROWS} rows, which stayed in the file." in page
     assert f"{MANY_ROWS} of them, drawn at random" in page
     assert f"{N_ROWS} rows, 2 features" in page
 

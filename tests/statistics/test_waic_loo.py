@@ -167,7 +167,7 @@ def test_moment_matching_agrees_with_quadrature(outlying):
     assert abs(float(result.elpd_i[-1]) - exact_of_the_outlier()) < 4 * float(result.error[-1])
     assert result.elpd == pytest.approx(float(result.elpd_i.sum()))
     assert result.p == pytest.approx(plain.p + plain.elpd - result.elpd)
-    assert "Moment matching mended 1 rows." in str(result)
+    assert "1 rows were repaired by moment matching." in str(result)
 
 
 def two_groups_and_one():

@@ -56,7 +56,7 @@ class Noise:
         for name, one, other in zip(features, low, high, strict=True):
             if not other > one:
                 raise DataError(
-                    f"{name!r} is constant, so that noise has no box; leave the column out."
+                    f"{name!r} is constant, so the noise has no box; leave the column out."
                 )
         width = (high - low) * (n_rows + 1) / (n_rows - 1) + steps
         middle = 0.5 * (low + high)

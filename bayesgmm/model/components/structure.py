@@ -155,7 +155,7 @@ class Structure:
         return 1 if self._one_free_scale else n_features
 
     def n_scale_sets(self, n_components: int) -> int:
-        """Return the number of sets of scales: one a cluster, or one for all."""
+        """Return the number of sets of scales: one per cluster, or one for all."""
         return n_components if self._free_scales == "own" else 1
 
     def n_pair_sets(self, n_components: int) -> int:

@@ -73,7 +73,7 @@ def _with_factors(name: str, letters: str) -> Structure:
         *(name, "", both, both),
         one_scale=False,
         words="Within a cluster a few factors make the features correlated (factor analysis); "
-        f"{whose} loadings, and there is one unique scale a {each}.",
+        f"{whose} loadings, and there is one unique scale per {each}.",
         loadings=loadings,
         unique=unique,
         isotropic=isotropic,

@@ -24,7 +24,7 @@ class Tails:
     Parameters
     ----------
     nu : float, "shared" or "own"
-        Known; one unknown number for all clusters; or one a cluster.
+        Known; one unknown number for all clusters; or one per cluster.
     shape, rate : float
         Of the prior.
 

@@ -163,7 +163,7 @@ SPECS = [
         lambda: bayesgmm.sample(
             ROWS, bayesgmm.MixtureSpec(2, priors=bayesgmm.Priors(scale=(1.0, 2.0, 3.0)))
         ),
-        "scale must be one number or one a feature (2), got 3 numbers.",
+        "scale must be one number or one per feature (2), got 3 numbers.",
     ),
     call(
         "fit_map with a concentration below 1",

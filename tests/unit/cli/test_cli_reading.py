@@ -175,7 +175,7 @@ def test_columns_that_annotate_rows(annotated, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--weights", "n"], "--weights-kind 'frequency' counts a row that often"),
+        (["--weights", "n"], "--weights-kind 'frequency' if a row stands for that many"),
         (["--weights", "n", "--weights-kind", "x"], "must be 'frequency' or 'sampling', got 'x'"),
         (["--weights-kind", "sampling"], "--weights-kind says what weights are; give --weights."),
         (["--labels", "kinds"], "did you mean 'kind'?"),

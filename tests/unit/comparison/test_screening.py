@@ -38,8 +38,10 @@ def test_the_best_by_bic_are_kept(caplog):
 
 def test_a_structure_without_posterior_that_is_ahead_is_named(iris):
     found = screened(iris, models_of([2, 3], 4), FAMILIES, seed=1)
-    assert "VEV with K = 2 is ahead of them all by 12.3; it has no posterior here" in found.note
-    assert "the nearest structure that has one is full" in found.note
+    assert (
+        "VEV with K = 2 is better than all of them by 12.3, but it has no posterior" in found.note
+    )
+    assert "The nearest structure that has one is full" in found.note
     assert all(spec.covariance in COVARIANCES for spec in found.kept)
 
 

@@ -91,6 +91,7 @@ def test_what_the_draws_do_not_reach_is_sampled_anew_or_left_out(comparison):
     own, other = (anew.estimates.loc[name] for name in ("as compared", "scale x 20"))
     assert other.index.isin(own.index).all() and np.isfinite(other).all(axis=None)
     assert anew.runs.loc["scale x 20", other.index.get_level_values("model")].any()
+    assert list(anew.estimates.loc[("as compared", "K = 2")].columns) == ["mean", "sd", "mcse"]
     assert ("scale x 20", "K = 2") not in left.estimates.index.droplevel("quantity")
 
 
@@ -98,7 +99,9 @@ def test_a_setting_that_no_draws_reach_has_no_choice_and_is_named(comparison):
     far = {"scale": [1e6], "eta": [], "concentration": [], "step": []}
     found = bg.sensitivity(comparison, **far, sample_anew=False)
     assert found.choices.loc["scale x 1e+06"].isna().all()
-    assert found.note.endswith("since draws do not reach it: scale x 1e+06.")
+    assert found.note.endswith(
+        "No choice under scale x 1e+06: the draws do not reach these settings."
+    )
 
 
 def test_a_run_that_fails_leaves_the_others(comparison, monkeypatch):

@@ -176,9 +176,9 @@ def test_labels_are_read_as_people_write_them():
     assert spaced.classes == ("a", "b") and spaced.possible[0].all()
     numbers = Dataset.from_frame(frame(), labels=[2, 10, 1] * 10).annotations
     assert numbers.classes == ("1", "2", "10")
-    with pytest.raises(DataError, match=r"'a\|' in row 1 of 'labels' names no class beside"):
+    with pytest.raises(DataError, match=r"'a\|' in row 1 of 'labels' has an empty class beside"):
         Dataset.from_frame(frame(), labels=["a|", "b", "a"] * 10)
-    with pytest.raises(DataError, match="no finite number in row 2"):
+    with pytest.raises(DataError, match="not a finite number in row 2"):
         weights = pd.array([1, pd.NA, 2] * 10, dtype="Int64")
         Dataset.from_frame(frame(n=weights), weights="n", weights_kind="frequency")
 
@@ -215,7 +215,7 @@ def test_what_is_known_of_rows_is_told_before_any_work():
     assert told["weights"] == "frequency, sum 30.5, largest 2.5; 1 row of weight 0"
     assert told["labels"] == "'a' 5, 'b' 1; 1 row of several classes; 23 unknown"
     assert told["errors"] == "'x' 0.5, 'y' 0.1 to 0.2"
-    assert told["cost"].startswith("21 groups of rows") and "about 840 complete" in told["cost"]
+    assert told["cost"].startswith("21 different patterns") and "about 840 complete" in told["cost"]
     few = Dataset.from_frame(holes(), missing="mar")
     assert facts_of(few)["groups"] == 2 and "cost" not in dict(account(facts_of(few)))
     plain = facts_of(Dataset.from_frame(frame()))
@@ -243,7 +243,7 @@ ONES = [1.0] * 30
 KINDS = ["a", "b"] * 15
 FREQUENCY = {"weights_kind": "frequency"}
 WRONG = {
-    "weights without a kind": (ConfigError, {"weights": ONES}, "weights need to be of a kind"),
+    "weights without a kind": (ConfigError, {"weights": ONES}, "kind of the weights must be given"),
     "weights of another kind": (
         ConfigError,
         {"weights": ONES, "weights_kind": "importance"},
@@ -258,7 +258,7 @@ WRONG = {
     "a missing weight": (
         DataError,
         {"weights": with_cell(ONES, 4, None), **FREQUENCY},
-        "no finite number in row 5",
+        "not a finite number in row 5",
     ),
     "a weight that is NaN": (
         DataError,
@@ -290,12 +290,12 @@ WRONG = {
     "weights of text": (
         DataError,
         {"weights": ["one"] * 30, **FREQUENCY},
-        "must hold one number a row",
+        "must hold one number per row",
     ),
     "weights in two columns": (
         DataError,
         {"weights": np.ones((30, 2)), **FREQUENCY},
-        "one number a row",
+        "one number per row",
     ),
     "no column of weights": (DataError, {"weights": "n", **FREQUENCY}, "'n'"),
     "few labels": (DataError, {"labels": KINDS[:-1]}, "29 labels for 30 rows"),
@@ -317,15 +317,15 @@ WRONG = {
     "a missing error": (
         DataError,
         {"errors": {"x": with_cell(ONES, 6, None)}},
-        "no finite number in row 7",
+        "not a finite number in row 7",
     ),
     "an infinite error": (
         DataError,
         {"errors": {"y": with_cell(ONES, 6, np.inf)}},
-        "no finite number in row 7",
+        "not a finite number in row 7",
     ),
     "few errors": (DataError, {"errors": {"y": ONES[:3]}}, "3 numbers for 30 rows"),
-    "errors of text": (DataError, {"errors": {"y": ["small"] * 30}}, "one number a row"),
+    "errors of text": (DataError, {"errors": {"y": ["small"] * 30}}, "one number per row"),
     "errors of no feature": (DataError, {"errors": {"z": 0.1}}, "'z'"),
     "no column of errors": (DataError, {"errors": {"x": "sx"}}, "'sx'"),
     "another way with missing cells": (ConfigError, {"missing": "mnar"}, "missing"),
@@ -383,5 +383,5 @@ def test_columns_that_follow_from_others_are_refused_where_cells_are_missing():
 def test_a_label_beside_the_categories_is_refused():
     labels = pl.Series("kind", ["a", "b"] * 15).cast(pl.Enum(["a", "b", "a|z"]))
     table = pl.from_pandas(frame()).with_columns(labels.replace({"b": "a|z"}))
-    with pytest.raises(DataError, match="label 'z' in row 2 of 'kind' is no category"):
+    with pytest.raises(DataError, match="label 'z' in row 2 of 'kind' is not one of its"):
         Dataset.from_frame(table, labels="kind")

@@ -23,7 +23,9 @@ def test_the_interval_holds_95_percent_of_the_models_own_draws():
 
 
 def test_an_interval_that_the_prior_does_not_have_is_refused():
-    with pytest.raises(ConfigError, match="none that an LKJ prior of 6 features has: .* to 0.81"):
+    with pytest.raises(
+        ConfigError, match="out of reach of an LKJ prior with 6 features: .* to 0.81"
+    ):
         resolve(MixtureSpec(1, priors=Priors(eta_interval=0.85)), as_dataset(ROWS))
-    with pytest.raises(ConfigError, match="states what eta states"):
+    with pytest.raises(ConfigError, match="eta_interval and eta set the same prior"):
         Priors(eta=3.0, eta_interval=0.3)

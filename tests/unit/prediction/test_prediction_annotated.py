@@ -263,6 +263,6 @@ def test_labels_of_new_rows_are_clusters_by_name(values):
 
 def test_the_bootstrap_says_why_it_takes_complete_rows_only(values):
     with pytest.raises(
-        bg.DataError, match="bootstrap_lrt does not take missing cells: data sets are drawn"
+        bg.DataError, match="bootstrap_lrt does not take missing cells: data sets are sim"
     ):
         bg.bootstrap_lrt(incomplete(values), 1)

@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score, mutual_info_score
 from bayesgmm.errors import ConfigError, DataError, ResourceError
 from bayesgmm.fit import fit_em
 from bayesgmm.model.parameters import Parameters
+from bayesgmm.posterior.draws import Draws
 from bayesgmm.prediction import (
     coclustering,
     hard_comparison,
@@ -16,6 +17,7 @@ from bayesgmm.prediction import (
     overlap,
     partition,
 )
+from bayesgmm.prediction._overlap import overlaps, pair_overlaps
 from bayesgmm.prediction.partition_search import LOSSES, best_partition, losses
 from tests.support.prediction_draws import joint_densities, posterior_of, random_parameters
 
@@ -162,6 +164,15 @@ def test_overlap_in_one_feature_equals_quadrature():
     inside, outside = p.cdf(high) - p.cdf(low), 1 - q.cdf(high) + q.cdf(low)
     assert float(mean["misclassification"][0, 1]) == pytest.approx(inside, abs=2e-3)
     assert float(mean["misclassification"][1, 0]) == pytest.approx(outside, abs=2e-3)
+
+
+def test_overlaps_leave_the_draws_behind_them_in_their_order(posterior):
+    draws = Draws(posterior)
+    pairs = list(pair_overlaps(draws))
+    before = [np.array(pair[2:]) for pair in pairs]
+    overlaps(draws, pairs, 0.5)
+    for own, (_, _, *after) in zip(before, pairs, strict=True):
+        np.testing.assert_array_equal(own, after)
 
 
 def test_overlap_with_equal_covariances_equals_the_closed_form():

@@ -1,12 +1,13 @@
 """Sentences that the report says of some analyses only: each where it is true, and nowhere else."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayesgmm.analysis._run_analysis import _unmet_choices, _unmet_numbers
+from bayesgmm.analysis._run_analysis import _in_words, _unmet_choices, _unmet_numbers
 from bayesgmm.analysis.schema import ModelSection
 from bayesgmm.cli.outcome import exit_code, sentence
 from bayesgmm.cli.printing import print_analysis
@@ -76,7 +77,7 @@ def test_criteria_that_part_are_explained():
     said = _argument(comparison(best=best, differences=near))
     for part in (
         "ICL asks for fewer components than BIC",
-        "the evidence also charges for the width of the prior",
+        "the evidence also penalises a wide prior",
         "By LOO, K = 1 is within 4 nats of the best",
         f"K = 2 has posterior probability 90.0{NO_BREAK}% (Monte Carlo error 2.0{NO_BREAK}%)",
     ):
@@ -140,7 +141,7 @@ def resolved(resolution=0.0, covariance="full", **priors):
 def test_priors_are_told_with_what_they_use():
     assert _origin(resolved()).startswith("These priors use the data")
     given = {"units": "data", "mean_scale": 3.0, "scale": 2.0}
-    assert "so that it does use the data" in _origin(resolved(**given))
+    assert "so it does use the data" in _origin(resolved(**given))
     assert _origin(resolved(mean_location=0.0, **given)).endswith("they do not use the data.")
 
 
@@ -213,6 +214,12 @@ def test_each_expectation_that_fails_is_told_with_both_numbers(result):
     ]
 
 
+def test_an_expectation_of_a_model_without_the_figure_says_so():
+    assert _in_words("elpd_loo", math.nan, 2) == "no elpd_loo"
+    left_out = "no log likelihood, because screening by BIC left the model out"
+    assert _in_words("log likelihood", math.inf, 4) == left_out
+
+
 def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys):
     filled = dict.fromkeys(("bic", "icl", "elpd_waic", "weight", "log_evidence"), [1.0, 2.0])
     filled |= {"se_loo": [1.0, 1.0], "log_evidence_error": [0.1, np.inf]}
@@ -240,7 +247,7 @@ def test_an_analysis_is_printed_with_all_that_a_reader_must_know(result, capsys)
         "A note.",
         "Chosen: K = 2 by LOO.",
         "K = 3 failed: sampling failed.",
-        "Not as [expect] says: the smallest BIC is at K = 2, expected K = 1",
+        "Differs from [expect]: the smallest BIC is at K = 2, expected K = 1",
         "Verdict for K = 2: not converged - R-hat 1.3.",
         "report r.html",
     ):
