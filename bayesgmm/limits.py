@@ -134,8 +134,12 @@ FEWEST_RUNS = 4
 # Runs from which on their error is taken as it is: with 4, three errors are passed by chance once
 # in 17; with fewer than this the error is widened as Student's t asks.
 ENOUGH_RUNS = 16
-# Draws of each half for a coordinate that bridge sampling needs to fit its Gaussians.
-DRAWS_PER_COORDINATE = 4
+# Draws of each half for a coordinate that bridge sampling needs: the mean and the variance of each
+# cost its Gaussian one nat then. Where the curvature does not tell the rest of the shape, the error
+# says so.
+DRAWS_PER_COORDINATE = 1
+# Fewest draws of each half, for few coordinates: a variance from fewer is no more than a guess.
+FEWEST_BRIDGED = 20
 # Probability of as many clusters as the largest K compared, above which a scan ended too early.
 LAST_K = 0.01
 # Probability of one K from which on the answer is given for it alone, and not averaged over K too.

@@ -8,10 +8,10 @@ from scipy.stats import norm, t
 
 from bayesgmm.arguments import check_count, seed_of
 from bayesgmm.errors import ConfigError
-from bayesgmm.evidence.bridge import Evidence
+from bayesgmm.evidence.bridge import Evidence, fewest_draws
 from bayesgmm.evidence.refinement import refine
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.limits import AGREEMENT, DRAWS_PER_COORDINATE, ENOUGH_RUNS, FEWEST_RUNS
+from bayesgmm.limits import AGREEMENT, ENOUGH_RUNS, FEWEST_RUNS
 from bayesgmm.posterior.draws import Posterior, view_of
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.sampling.smc import temper
@@ -87,7 +87,7 @@ def smc_evidence(
     if cores is not None:
         check_count("cores", cores)
     target = view_of(posterior).target
-    least = 2 * DRAWS_PER_COORDINATE * target.dim
+    least = fewest_draws(target.dim)
     if n_particles * n_runs < least:
         raise ConfigError(
             f"{n_runs} runs of {n_particles} particles are too few for {target.dim} coordinates: "

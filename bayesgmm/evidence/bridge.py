@@ -15,7 +15,7 @@ from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.evidence.proposal import PROBES, Proposal, fit_proposal
 from bayesgmm.likelihood.interface import LogDensity
 from bayesgmm.likelihood.log_posterior import LogPosterior
-from bayesgmm.limits import DRAWS_PER_COORDINATE, PARETO_K
+from bayesgmm.limits import DRAWS_PER_COORDINATE, FEWEST_BRIDGED, PARETO_K
 from bayesgmm.posterior.draws import Draws, Posterior, view_of
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.tree import attribute
@@ -29,6 +29,7 @@ __all__ = [
     "Evidence",
     "bridge",
     "crossed",
+    "fewest_draws",
     "log_evidence",
     "log_ratio",
     "log_ratios",
@@ -199,13 +200,18 @@ def bridge(
     """
     n_chains, n_draws, dim = draws.shape
     half = n_draws // 2
-    if n_chains * half < DRAWS_PER_COORDINATE * dim:
+    if n_chains * half < fewest_draws(dim) // 2:
         raise ConfigError(
-            f"bridge sampling of {dim} coordinates needs at least {2 * DRAWS_PER_COORDINATE * dim} "
-            f"draws, got {n_chains * n_draws}; sample with more draws.",
+            f"bridge sampling of {dim} coordinates needs at least {fewest_draws(dim)} draws, got "
+            f"{n_chains * n_draws}; sample with more draws.",
             n_draws=n_chains * n_draws,
         )
     return crossed(target, (draws[:, :half], draws[:, half:]), np.random.SeedSequence(seed), inside)
+
+
+def fewest_draws(dim: int) -> int:
+    """Return how many draws, both halves together, a bridge in so many coordinates needs."""
+    return 2 * max(DRAWS_PER_COORDINATE * dim, FEWEST_BRIDGED)
 
 
 def crossed(

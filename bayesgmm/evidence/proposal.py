@@ -19,6 +19,7 @@ from bayesgmm.errors import (
     DegenerateFitError,
     SamplingError,
 )
+from bayesgmm.evidence.round_groups import MAX_GAUSSIANS, Groups, round_groups
 from bayesgmm.evidence.shrinkage import shrunk_moments
 from bayesgmm.fit import PointFit
 from bayesgmm.fit.em import starting_fit
@@ -30,11 +31,14 @@ from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["Proposal", "fit_proposal", "unwarned"]
 
-MAX_GAUSSIANS = 8
 NEGLIGIBLE = -16.0
 PROBES = 200
 _STARTS = 1
 _TOLERANCE = 1e-4
+_SPANS_LESS = (
+    "the draws span fewer dimensions than the posterior has (a constant chain?); no evidence can "
+    "be computed. Sample again with more draws."
+)
 _VALUES = 2**20  # whitened coordinates at a time: 8 MiB
 
 
@@ -123,7 +127,9 @@ def fit_proposal(target: LogPosterior, draws: Array, seed: int) -> Proposal:
     """Fit Gaussians to draws by EM, twice as many again as long as BIC falls.
 
     Each covariance is then shrunk towards the shape that the posterior's curvature has at its mean:
-    in hundreds of coordinates that of the draws alone is mostly noise.
+    in hundreds of coordinates that of the draws alone is mostly noise. Where draws are fewer than
+    one free covariance has parameters, EM has no correlations: it goes on where the curvature at a
+    mode is round.
 
     Parameters
     ----------
@@ -138,12 +144,25 @@ def fit_proposal(target: LogPosterior, draws: Array, seed: int) -> Proposal:
     SamplingError
         When the draws span fewer dimensions than they have.
     """
+    n_draws, dim = draws.shape
+    if not draws.std(axis=0).all():
+        raise SamplingError(_SPANS_LESS)
+    if n_draws < dim * (dim + 3) // 2:
+        groups = round_groups(target, draws, seed)
+    else:
+        groups = _free_groups(draws, seed)
+    moments = [
+        shrunk_moments(draws, shares, local_root(target, mean))
+        for shares, mean in zip(groups.shares, groups.means, strict=True)
+    ]
+    return _of_moments(groups.weights, *(np.stack(each) for each in zip(*moments, strict=True)))
+
+
+def _free_groups(draws: Array, seed: int) -> Groups:
+    """Return the groups that Gaussians with free covariances find."""
     best = _gaussians(draws, 1, seed)
     if best is None:
-        raise SamplingError(
-            "the draws span fewer dimensions than the posterior has (a constant chain?); no "
-            "evidence can be computed. Sample again with more draws."
-        )
+        raise SamplingError(_SPANS_LESS)
     number = 2
     while number <= MAX_GAUSSIANS:
         fit = _gaussians(draws, number, seed)
@@ -155,11 +174,7 @@ def fit_proposal(target: LogPosterior, draws: Array, seed: int) -> Proposal:
         _log_gaussian(draws, *term)
         for term in zip(free.whitenings, free.shifts, free.constants, strict=True)
     ]
-    moments = [
-        shrunk_moments(draws, shares, local_root(target, mean))
-        for shares, mean in zip(np.exp(terms - logsumexp(terms, axis=0)), free.means, strict=True)
-    ]
-    return _of_moments(free.weights, *(np.stack(each) for each in zip(*moments, strict=True)))
+    return Groups(free.weights, free.means, np.exp(terms - logsumexp(terms, axis=0)))
 
 
 def _of_moments(weights: Array, means: Array, covariances: Array) -> Proposal:

@@ -1,18 +1,21 @@
 """The evidence in many coordinates, from not many more draws."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.stats import chi2, multivariate_t
+from scipy.special import logsumexp
+from scipy.stats import chi2, multivariate_t, norm
 
-from bayesgmm.evidence import log_evidence, smc_evidence
-from bayesgmm.evidence.bridge import log_ratio
+from bayesgmm.evidence import log_evidence, proposal, round_groups, smc_evidence
+from bayesgmm.evidence.bridge import bridge, log_ratio
 from bayesgmm.evidence.shrinkage import _SHARES, shrunk_moments
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.sampling import sample
 from tests.benchmarks.simulated import simulated_rows
+from tests.support.few_rows import spec
 
 
 def autoregressive(dim, memory):
@@ -100,6 +103,63 @@ def test_a_coordinate_that_moves_in_one_stretch_only_is_borne():
     assert np.linalg.eigvalsh(covariance).min() > 0.0
 
 
+def exact_evidence(rows):
+    """Return the log evidence of one cluster of independent features: a quadrature for each."""
+    n, mean, log_scale = len(rows), np.linspace(-3.0, 4.0, 351)[:, None], np.linspace(-2, 2.5, 226)
+    prior = norm.logpdf(mean, 0.5, 2.0) + norm.logpdf(log_scale, math.log(0.7), 0.6)
+    prior += math.log((mean[1, 0] - mean[0, 0]) * (log_scale[1] - log_scale[0]))
+    total = -0.5 * n * rows.shape[1] * math.log(2.0 * math.pi)
+    for x in rows.T:
+        squares = n * (x.var() + (mean - x.mean()) ** 2)
+        total += logsumexp(prior - n * log_scale - 0.5 * np.exp(-2.0 * log_scale) * squares)
+    return total
+
+
+@pytest.mark.filterwarnings("ignore:60 rows in 40 features")
+def test_two_draws_a_coordinate_give_the_evidence_of_independent_features():
+    """80 coordinates, 160 draws a half. Four nats of error would hide a wrong one."""
+    rows = np.random.default_rng(1).normal(0.5, 1.0, size=(60, 40))
+    run = sample(rows, spec(1, covariance="diag"), draws=80, tune=300, seed=1, log_likelihood=False)
+    result = log_evidence(run, seed=1)
+    assert result.error < 0.2
+    assert abs(result.value - exact_evidence(rows)) < 3 * result.error
+
+
+class TwoModes:
+    """Two Normals in 60 coordinates, 8 deviations apart along three; the first has two thirds."""
+
+    dim, log_unit_of_rows = 60, 0.0
+    resolved = SimpleNamespace(groups=SimpleNamespace(exchangeable=False))
+
+    def __init__(self):
+        self.root = np.linalg.cholesky(autoregressive(self.dim, 0.6))
+        self.places = np.zeros((2, self.dim))
+        self.places[1, :3] = 8.0
+
+    def log_densities(self, points):
+        u = np.linalg.solve(self.root, points.T).T
+        squares = ((u[..., None, :] - self.places) ** 2).sum(axis=-1)
+        return logsumexp(-0.5 * squares, axis=-1, b=[2.0 / 3.0, 1.0 / 3.0])
+
+    def draws(self, size, rng):
+        which = (rng.random(size) < 1.0 / 3.0).astype(int)
+        return (self.places[which] + rng.standard_normal((*size, self.dim))) @ self.root.T
+
+
+def test_two_modes_in_many_coordinates_have_a_gaussian_each(monkeypatch):
+    """One Gaussian over both has an error of nats; free ones have 1,890 parameters each."""
+    target, rng = TwoModes(), np.random.default_rng(4)
+    whole = symmetric_root(target.root @ target.root.T)
+    monkeypatch.setattr(proposal, "local_root", lambda target, x: whole)
+    monkeypatch.setattr(round_groups, "local_root", lambda target, x: whole)
+    monkeypatch.setattr(round_groups, "climb", lambda target, x: (x, 0.0))
+    value, error = bridge(target, target.draws((4, 200), rng), seed=1)
+    log_volume = 0.5 * target.dim * math.log(2.0 * math.pi)
+    log_volume += np.log(np.diag(target.root)).sum()
+    assert error < 0.1
+    assert abs(value - log_volume) < 3 * error
+
+
 def by_a_t_at_the_mode(posterior, seed):
     """Return the log evidence and its error by a bridge from a t with 30 degrees of freedom.
 
@@ -115,11 +175,11 @@ def by_a_t_at_the_mode(posterior, seed):
     mode = minimize(lambda x: -target.evaluate(x).value, start, jac=lambda x: -gradient(x)).x
     steps = 1e-4 * np.eye(target.dim)
     hessian = np.array([(gradient(mode - step) - gradient(mode + step)) / 2e-4 for step in steps])
-    proposal = multivariate_t(mode, np.linalg.inv(0.5 * (hessian + hessian.T)), 30)
-    proposed = proposal.rvs(2 * draws.shape[0] * draws.shape[1], random_state=seed)
+    t = multivariate_t(mode, np.linalg.inv(0.5 * (hessian + hessian.T)), 30)
+    proposed = t.rvs(2 * draws.shape[0] * draws.shape[1], random_state=seed)
 
     def ratios(points):
-        return np.array([target.evaluate(x).value for x in points]) - proposal.logpdf(points)
+        return np.array([target.evaluate(x).value for x in points]) - t.logpdf(points)
 
     at_draws = ratios(draws.reshape(-1, target.dim)).reshape(draws.shape[:2])
     value, error = log_ratio(at_draws, ratios(proposed))
