@@ -5,11 +5,12 @@ says ``pass --sep ';'``, of a model file ``pass sep = ';' in [data]``.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Self
 
-__all__ = ["Advice", "Option", "shown"]
+__all__ = ["Advice", "Option", "nearest", "shown"]
 
 _LONGEST = 120
 
@@ -30,6 +31,19 @@ def shown(value: Any, longest: int = 80) -> str:
 
 
 _BREAK = re.compile(r"\s*\n\s*")
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Return the name that was probably meant, whatever its case, or None where none is near.
+
+    Examples
+    --------
+    >>> nearest("vvv", ["VVE", "VVV"]), nearest("ful", ["full", "tied"]), nearest("x", ["full"])
+    ('VVV', 'full', None)
+    """
+    by_lower = {each.lower(): each for each in allowed}
+    close = get_close_matches(name.lower(), by_lower, 1)
+    return by_lower[close[0]] if close else None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
+from bayesgmm.advice import nearest
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import MOST_COMPONENTS
 from bayesgmm.model.components import SAMPLED, STRUCTURES, WITH_FACTORS
 from bayesgmm.model.several import EACH_ONCE, covariances_in, is_all
-from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES
+from bayesgmm.model.spec import COVARIANCES, FITTED_COVARIANCES, MCLUST_NAMES
 
 __all__ = [
     "Components",
@@ -87,14 +88,17 @@ def _structures(value: Any) -> Any:
         raise ValueError(EACH_ONCE) from None
     for name in names:
         if name in FITTED_COVARIANCES and name not in COVARIANCES:
-            nearest = STRUCTURES[name].nearest_sampled
+            holding = STRUCTURES[name].nearest_sampled
             raise ValueError(
-                f"must be a structure with a posterior, such as {nearest!r}, which holds this one"
+                f"must be a structure with a posterior, such as {holding!r}, which holds this one"
             )
     allowed = (*COVARIANCES, *WITH_FACTORS)
     *others, last = map(repr, allowed)
-    if any(name not in allowed for name in names):
-        raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'")
+    unknown = [str(name) for name in names if name not in allowed]
+    if unknown:
+        close = nearest(unknown[0], (*allowed, *MCLUST_NAMES))
+        hint = f" (did you mean {close!r}?)" if close else ""
+        raise ValueError(f"must be {', '.join(others)} or {last}, several of these, or 'all'{hint}")
     if is_all(value):
         beside = tuple(name for name in names if name not in SAMPLED)
         return ("all", *beside) if beside else "all"

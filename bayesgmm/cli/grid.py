@@ -146,6 +146,11 @@ def _print(table: "pd.DataFrame") -> None:
             f"{row['unseen']:.2f})"
         )
     print_line("unseen: chance that one more start finds a solution that none has found")
+    above = models["set_aside"].notna().sum()
+    if above:
+        print_line(
+            f"set aside: in {above} of {len(models)} models a higher solution that chance explains"
+        )
 
 
 def _shown(gap: float) -> str:

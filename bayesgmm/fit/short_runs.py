@@ -1,6 +1,6 @@
 """Short climbs from drawn starts, those built on fewer components, rearranged and shaken ones."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle, islice, repeat
 
@@ -9,6 +9,7 @@ import numpy as np
 from bayesgmm.fit.additions import added_component, splits_of, tied_groups
 from bayesgmm.fit.climbs import Run, Target
 from bayesgmm.fit.result import FitStatus
+from bayesgmm.fit.splitting import split_and_merged
 from bayesgmm.fit.starts import draw_starts, swap_component
 from bayesgmm.likelihood.annotated_rows import RowTable
 from bayesgmm.likelihood.rows import Rows, rows_at
@@ -25,6 +26,9 @@ _THREADED = 200_000  # rows x clusters x features from which on a pass outweighs
 _LIGHTER, _LEAST = 6, 6  # starts for each smaller number of components
 _SHAKEN, _SHAKES = 0.5, 30  # share of the rows, and steps on them
 _PATIENCE = 24  # shakes that do not raise the best
+_SURE = 3  # drawn starts that reach the best: one as likely is missed by all once in 20 times
+_FURTHER = 2  # times as many swaps that do not raise the best, where it was reached less often
+_VARIED = 1.0  # sd of the log size of what they set down
 _GLANCE = 4  # EM steps after which splits are compared
 
 
@@ -107,9 +111,14 @@ def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int)
 
     Half of them are drawn. A sixth add a component to the best optima with one fewer, on rows that
     share a value, or by splitting one; a lighter search of the same kind finds those optima where
-    they are not given. A third take a component away from one of
-    the best optima found so far and set it down elsewhere. Where there are factors, the best is
-    then shaken until that raises it no more.
+    they are not given. A third take a component away from one of the best optima found so far and
+    set it down elsewhere.
+
+    Where there are factors, the best is then shaken until that raises it no more. Elsewhere, where
+    a whole search with one component fewer was made and fewer than three drawn starts reached the
+    best that is believed, more components are set down elsewhere, until twice `n_starts` in a row
+    have not raised it. Three starts are the mark since a solution that a start reaches as often is
+    then missed by all with probability exp(-3).
 
     Parameters
     ----------
@@ -120,8 +129,8 @@ def short_runs(climbs: ShortClimbs, seed: np.random.SeedSequence, n_starts: int)
     Returns
     -------
     list of Run
-        More where no drawn start is believed, which are then drawn anew, at most twice; and with
-        factors.
+        More where no drawn start is believed, which are then drawn anew, at most twice; with
+        factors; and where the best is in doubt.
     """
     k = climbs.target.resolved.n_components
     if climbs.scaled.size * k <= _THREADED:
@@ -150,6 +159,7 @@ def _in_rounds(
         leaders = climbs.leaders(runs)
         if leaders and not target.by_chance(climbs.rows, leaders[0]):
             break
+    n_drawn = len(runs)
     if smaller is not None and n_added:
         below = [*climbs.below]
         if not below:
@@ -164,7 +174,16 @@ def _in_rounds(
         runs += _swapped(climbs, leaders, rng, n_swaps, threads)
         if target.resolved.structure.has_loadings:
             runs += _shaken(climbs, climbs.leaders(runs), rng, threads)
+        elif climbs.below and n_swaps and _in_doubt(climbs, runs, n_drawn):
+            runs += _further(climbs, climbs.leaders(runs), rng, _FURTHER * n_starts, threads)
     return runs
+
+
+def _in_doubt(climbs: ShortClimbs, runs: list[Run], n_drawn: int) -> bool:
+    """Whether few of the first runs, those of drawn starts, reached the best that is believed."""
+    best = climbs.leaders(runs)[0].objective
+    reached = sum(abs(run.objective - best) < climbs.tolerance for run in runs[:n_drawn])
+    return reached < _SURE
 
 
 def _swapped(
@@ -199,19 +218,61 @@ def _shaken(
     ----------
     Lourenco, Martin and Stutzle (2003), Iterated local search, in Handbook of Metaheuristics.
     """
-    runs, n_rows = list[Run](), len(climbs.scaled)
+    n_rows = len(climbs.scaled)
     over = map if threads is None else threads.map
-    failed, reached = 0, leaders[0].objective
-    while failed < _PATIENCE:
+
+    def shaken(leaders: list[Run]) -> list[Run]:
         halves = [
             np.sort(rng.choice(n_rows, int(_SHAKEN * n_rows), replace=False))
             for _ in range(_AT_ONCE)
         ]
-        best = leaders[0]
-        shaken = list(over(climbs.shaken, repeat(best.x), halves))
-        runs += shaken
-        leaders = climbs.leaders([best, *shaken])
-        failed += _AT_ONCE
+        return list(over(climbs.shaken, repeat(leaders[0].x), halves))
+
+    return _until_raised_no_more(climbs, leaders[:1], shaken, _PATIENCE)
+
+
+def _further(
+    climbs: ShortClimbs,
+    leaders: list[Run],
+    rng: np.random.Generator,
+    patience: int,
+    threads: Threads | None,
+) -> list[Run]:
+    """Climb on from the leaders, rearranged in two ways in turn.
+
+    One component is set down elsewhere, in many sizes; or two are made one and one is split. Which
+    finds the best sooner differs from data to data by a factor of ten.
+    """
+    target, k = climbs.target, climbs.target.resolved.n_components
+    over = map if threads is None else threads.map
+
+    def rearranged(leaders: list[Run]) -> list[Run]:
+        points = []
+        for i in range(_AT_ONCE):
+            point = target.point(leaders[i // 2 % len(leaders)].x)
+            if i % 2:
+                points.append(split_and_merged(point, k, climbs.scaled.shape[1], rng))
+            else:
+                points.append(swap_component(point, climbs.scaled, k, rng, _VARIED))
+        return list(over(climbs.climb, points))
+
+    return _until_raised_no_more(climbs, leaders, rearranged, patience)
+
+
+def _until_raised_no_more(
+    climbs: ShortClimbs,
+    leaders: list[Run],
+    moved: Callable[[list[Run]], list[Run]],
+    patience: int,
+) -> list[Run]:
+    """Move the leaders and climb until `patience` climbs in a row have not raised the best."""
+    runs = list[Run]()
+    failed, reached = 0, leaders[0].objective
+    while failed < patience:
+        new = moved(leaders)
+        runs += new
+        leaders = climbs.leaders([*leaders, *new])
+        failed += len(new)
         if leaders[0].objective > reached + REACHED:
             failed, reached = 0, leaders[0].objective
     return runs

@@ -10,7 +10,7 @@ from bayesgmm.fit.points import point_of, split
 from bayesgmm.likelihood.compiled.m_step import EMPTY
 from bayesgmm.typing import Array
 
-__all__ = ["merged", "split_points"]
+__all__ = ["merged", "split_and_merged", "split_points"]
 
 _SAME = 0.01  # standard deviations, and share of a variance
 _APART = 0.8  # standard deviations of the component that is split
@@ -30,16 +30,49 @@ def merged(
     """
     weights, means, covariances = split(point, n_clusters, n_features)
     while (pair := _nearest_pair(weights, means, covariances, n_rows)) is not None:
-        kept, gone = pair
-        total = weights[kept] + weights[gone]
-        share = weights[gone] / total
-        means[kept] += share * (means[gone] - means[kept])
-        covariances[kept] += share * (covariances[gone] - covariances[kept])
-        weights[kept] = total
-        weights, means, covariances = (
-            np.delete(value, gone, axis=0) for value in (weights, means, covariances)
-        )
+        weights, means, covariances = _made_one(weights, means, covariances, *pair)
     return weights, means, covariances
+
+
+def _made_one(
+    weights: Array, means: Array, covariances: Array, kept: int, gone: int
+) -> tuple[Array, Array, Array]:
+    """Return the mixture with two components made one that has their moments."""
+    total = weights[kept] + weights[gone]
+    share = weights[gone] / total
+    gap = means[gone] - means[kept]
+    means[kept] += share * gap
+    covariances[kept] += share * (covariances[gone] - covariances[kept])
+    covariances[kept] += share * (1.0 - share) * np.outer(gap, gap)
+    weights[kept] = total
+    one, *others = (np.delete(value, gone, axis=0) for value in (weights, means, covariances))
+    return one, others[0], others[1]
+
+
+def split_and_merged(
+    point: Array, n_clusters: int, n_features: int, rng: np.random.Generator
+) -> Array:
+    """Make two random components one and split a random one: one more start of EM.
+
+    Parameters
+    ----------
+    point : array, as in `bayesgmm.fit.points`
+        Usually an optimum. Of two components at least.
+    n_clusters, n_features : int
+    rng : Generator
+
+    Returns
+    -------
+    array, a point
+
+    References
+    ----------
+    Ueda, Nakano, Ghahramani and Hinton (2000), Neural Computation 12:2109.
+    """
+    kept, gone = rng.choice(n_clusters, 2, replace=False)
+    fewer = _made_one(*split(point, n_clusters, n_features), int(kept), int(gone))
+    points = split_points(*fewer, n_clusters)
+    return points[int(rng.integers(len(points)))]
 
 
 def split_points(weights: Array, means: Array, covariances: Array, n_clusters: int) -> list[Array]:

@@ -116,7 +116,9 @@ def draw_start(
     return _point(rows, START_KINDS[kind](rows, n_clusters, rng), structure, total, exact=True)
 
 
-def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+def swap_component(
+    point: Array, rows: Array, n_clusters: int, rng: np.random.Generator, varied: float = 0.0
+) -> Array:
     """Take a random component away and set it down at a random row: one more start of EM.
 
     Parameters
@@ -126,6 +128,8 @@ def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Ge
     rows : array of shape (obs, feature), fitting coordinates
     n_clusters : int
     rng : Generator
+    varied : float
+        The standard deviation of the log of its covariance's size.
 
     Returns
     -------
@@ -138,7 +142,8 @@ def swap_component(point: Array, rows: Array, n_clusters: int, rng: np.random.Ge
     weights, means, covariances = split(point, n_clusters, rows.shape[1])
     moved, shape = (0, 0) if n_clusters == 1 else rng.choice(n_clusters, 2, replace=False)
     means[moved] = rows[rng.integers(len(rows))]
-    covariances[moved] = _TIGHT * covariances[shape]
+    size = _TIGHT * np.exp(rng.normal(0.0, varied)) if varied else _TIGHT
+    covariances[moved] = size * covariances[shape]
     return point_of(weights, means, covariances)
 
 

@@ -2,12 +2,14 @@
 
 import functools
 import inspect
+import re
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Self, get_type_hints
+from typing import Any, ClassVar, Self, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from bayesgmm.advice import shown
+from bayesgmm.advice import nearest, shown
 from bayesgmm.cards import card
 from bayesgmm.errors import ConfigError
 
@@ -16,6 +18,8 @@ __all__ = ["Checked", "raises_config_error"]
 
 class Checked:
     """Plain mappings in and out, and pydantic's report turned into one sentence of ours."""
+
+    other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # taken as a field's value too
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -65,9 +69,13 @@ def _config_error(error: ValidationError, cls: Any) -> ConfigError:
     reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if first["type"] == "unexpected_keyword_argument":
         return ConfigError(f"unknown key {key!r}.", key=key, value=first["input"])
-    return ConfigError(
-        f"{key} {reason}, got {shown(first['input'])}.", key=key, value=first["input"]
-    )
+    given = first["input"]
+    hint = "."
+    if first["type"] == "literal_error" and isinstance(given, str):
+        allowed = {*re.findall(r"'([^']*)'", first["msg"]), *cls.other_names.get(key, ())}
+        close = nearest(given, sorted(allowed))
+        hint = f"; did you mean {close!r}?" if close else hint
+    return ConfigError(f"{key} {reason}, got {shown(given)}{hint}", key=key, value=given)
 
 
 def raises_config_error[Spec](cls: type[Spec]) -> type[Spec]:

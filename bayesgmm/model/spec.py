@@ -1,7 +1,8 @@
 """What is to be fitted: the mixture's specification and its priors."""
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -260,6 +261,8 @@ class MixtureSpec(Checked):
     >>> MixtureSpec(3, covariance="EEE").covariance
     'tied'
     """
+
+    other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {"covariance": (*MCLUST_NAMES, "UUU")}
 
     n_components: Count
     covariance: NamedCovariance = "full"

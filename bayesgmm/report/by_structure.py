@@ -30,7 +30,8 @@ def by_structure(comparison: Comparison) -> list[Block]:
         "BIC above the smallest, by covariance structure and number of components: 0 is the best. "
     )
     if screening is None:
-        return [Table(caption + "Models that were not compared have none.", header, rows)]
+        caption += "Models that were not compared, or are named on another line, have none."
+        return [Table(caption, header, rows)]
     caption += (
         "All of these were fitted by maximum likelihood, and those best by BIC that have a "
         "posterior here were sampled. Where chance explains every solution there is no value."

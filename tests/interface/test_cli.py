@@ -496,3 +496,12 @@ def test_grid_ranks_structures_and_writes_table_and_picture(run: Run, tmp_path: 
     assert run("grid", *data, "--out", table)[0] == 4
     assert run("grid", *data, "--out", table, "--overwrite")[0] == 0
     assert run("grid", data[0], "-k", "0")[0] == 2
+    assert run("grid", data[0], "-k", "2", "--covariance", "VVW")[2].endswith("mean 'VVV'?\n")
+
+
+def test_grid_says_what_is_set_aside(run: Run) -> None:
+    data = ("models/data/faithful.csv", "-k", "6", "--covariance", "full", "--resolution", "0")
+    assert (
+        "set aside: in 1 of 1 models a higher solution that chance explains"
+        in run("grid", *data)[1]
+    )

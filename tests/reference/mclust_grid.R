@@ -1,5 +1,6 @@
 # All structures, K = 1 to 9: mclust's defaults, then EM from there to 1e-13 -> mclust_grid.json.
 # bic and icl with the sign turned (smaller is better); left out where EM ran into a singular covariance.
+# weights, means (component, feature) and covariances: where mclust's default ended, seven digits.
 # Run in this folder: Rscript mclust_grid.R
 suppressMessages({library(mclust); library(jsonlite)})
 control <- emControl(tol = c(1e-13, 1e-13), itmax = c(100000, 100000))
@@ -15,6 +16,12 @@ for (name in c("faithful", "iris", "galaxies", "acidity")) {
     fit <- mclustModel(y, table, G = G, modelNames = model)
     row <- list(data = name, G = G, model = model, df = nMclustParams(model, D, G),
                 loglik_default = fit$loglik)
+    found <- fit$parameters
+    covariances <- found$variance$sigma
+    if (D == 1) covariances <- array(found$variance$sigmasq, c(1, 1, G))
+    row$weights <- I(signif(if (G > 1) found$pro else 1, 7))
+    row$means <- signif(t(matrix(found$mean, D, G)), 7)
+    row$covariances <- signif(aperm(covariances, c(3, 1, 2)), 7)
     if (G > 1) fit <- me(y, modelName = model, z = fit$z, control = control)
     if (is.finite(fit$loglik)) {
       row$loglik <- fit$loglik
@@ -26,4 +33,4 @@ for (name in c("faithful", "iris", "galaxies", "acidity")) {
   }
 }
 out <- list(R = R.version.string, mclust = as.character(packageVersion("mclust")), rows = rows)
-write_json(out, "mclust_grid.json", auto_unbox = TRUE, digits = 10)
+write_json(out, "mclust_grid.json", auto_unbox = TRUE, digits = NA)

@@ -1,6 +1,5 @@
 """EM on real data: against mclust, whatever the seed, the order of rows and collinear columns."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -16,13 +15,11 @@ from bayesgmm.model.components import STRUCTURES
 from bayesgmm.model.resolving import resolve
 from bayesgmm.model.spec import COVARIANCES, MixtureSpec
 from tests.support.few import few
-from tests.support.places import REFERENCE
+from tests.support.mclust_grid import NAMES, ROWS, highest_of, is_believed
 
-_ROWS = json.loads((REFERENCE / "mclust_grid.json").read_text())["rows"]
 FACTORED = [s.name for s in STRUCTURES.values() if s.factors is not None]
-GRID = [row for row in _ROWS if row["G"] <= 6 and row["model"] not in FACTORED]
-REST = [row for row in _ROWS if row not in GRID]
-NAMES = {s.mclust: s.name for s in STRUCTURES.values() if s.mclust} | {"V": "full", "E": "tied"}
+GRID = [row for row in ROWS if row["G"] <= 6 and row["model"] not in FACTORED]
+REST = [row for row in ROWS if row not in GRID]
 
 
 def mixture_log_likelihood(fit: PointFit, values: np.ndarray) -> float:
@@ -63,7 +60,7 @@ def test_never_below_mclust_and_its_criteria_at_the_same_optimum(request, name):
             continue
         spec = MixtureSpec(row["G"], NAMES[row["model"]], resolution=0.0)
         fit = fit_em(data, spec, seed=2, tol=1e-13)  # ICL hangs on where a flat climb stops
-        reference = row.get("loglik", row["loglik_default"])  # null: mclust ran into a spike
+        reference = highest_of(row)
         assert not fit.flagged
         assert fit.log_likelihood > reference - 0.01, row
         assert fit.n_parameters == row["df"]
@@ -75,11 +72,16 @@ def test_never_below_mclust_and_its_criteria_at_the_same_optimum(request, name):
 
 
 def _at_least_as_high(data, row):
-    """Whether an optimum of the fit, flagged ones included, is as high as mclust's."""
+    """Whether the fit is as high as mclust's.
+
+    Where mclust's would be set aside, it is enough that one that is set aside is as high.
+    """
     spec = MixtureSpec(row["G"], NAMES[row["model"]], resolution=0.0)
     fit = fit_em(data, spec, seed=2)
     assert fit.n_parameters == row["df"]
-    return fit.optima[0].objective > row.get("loglik", row["loglik_default"]) - 0.01
+    enough = highest_of(row) - 0.01
+    believed = not fit.flagged and fit.log_likelihood > enough
+    return believed or (fit.optima[0].objective > enough and not is_believed(data, row))
 
 
 @pytest.mark.parametrize("covariance", FACTORED)
