@@ -1,17 +1,18 @@
 """What was understood of a data set, for people: rows, columns, units, and what was left out."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayesgmm.advice import Advice, Option, shown
 from bayesgmm.data.alike import alike_rows
+from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.columns import NOT_ASKED_FOR, plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.data.words import with_unit
 from bayesgmm.limits import COSTLY, GROUP_COST
-from bayesgmm.typing import Array, BoolArray
+from bayesgmm.typing import Array, BoolArray, IntArray
 
 __all__ = ["account", "facts_of"]
 
@@ -24,6 +25,7 @@ _USUAL = {"sep": ",", "decimal": ".", "encoding": "utf-8", "missing": "refuse"}
 def facts_of(data: Dataset) -> dict[str, Any]:
     """Return which rows a result rests on and how they were read, as plain JSON types."""
     dropped: list[int] = []
+    absence = None if data.annotations is None else _absence_in(data)
     if data.kept is not None:
         rows = np.arange(data.n_obs + data.n_dropped)
         dropped = (np.setdiff1d(rows, data.kept)[:_MOST_ROWS] + 1).tolist()
@@ -36,20 +38,56 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "dropped_rows": dropped,
         "columns": list(data.features),
         "left_out": dict(data.options.get("left_out", {})),
-        "missing": _missing_in(data),
+        "missing": {} if absence is None else absence.facts(data.features),
         "row_labels": None if data.row_labels is None else list(data.row_labels[:_MOST_ROWS]),
         "reading": {k: v for k, v in options.items() if k not in _USUAL or v != _USUAL[k]},
         **({"units": dict(data.units)} if data.units else {}),
-        **_known_of(data),
+        **({} if absence is None else _known_of(data, absence)),
     }
 
 
-def _known_of(data: Dataset) -> dict[str, Any]:
-    """Return what is known of the rows beside their values; nothing where that is nothing."""
-    known = data.annotations
-    if known is None:
-        return {}
-    facts: dict[str, Any] = {}
+class _Absence(NamedTuple):
+    """Which cells of rows are missing.
+
+    Parameters
+    ----------
+    counts : array of shape (feature,)
+        Cells of each feature that are missing.
+    n_complete : int
+        Rows without such a cell.
+    patterns : bool array of shape (pattern, feature)
+        In which combinations cells are missing, each once.
+    """
+
+    counts: IntArray
+    n_complete: int
+    patterns: BoolArray
+
+    def facts(self, features: tuple[str, ...]) -> dict[str, Any]:
+        """Return how many cells of which columns are missing, and in how many patterns of rows."""
+        counts = dict(zip(features, self.counts.tolist(), strict=True))
+        return {
+            "cells": {name: count for name, count in counts.items() if count},
+            "complete": self.n_complete,
+            "patterns": len(self.patterns),
+        }
+
+
+def _absence_of(block: Array) -> _Absence:
+    absent = np.isnan(block)
+    complete = int((~absent.any(axis=1)).sum())
+    return _Absence(absent.sum(axis=0), complete, np.unique(absent, axis=0))
+
+
+def _absence_in(data: Dataset) -> _Absence:
+    """Return which cells are missing, in one pass over the rows."""
+    counts, complete, patterns = zip(*data.of_blocks(_absence_of), strict=True)
+    return _Absence(sum(counts), sum(complete), np.unique(np.concatenate(patterns), axis=0))
+
+
+def _known_of(data: Dataset, absence: _Absence) -> dict[str, Any]:
+    """Return what is known of the rows beside their values."""
+    known, facts = data.annotations or Annotations(), dict[str, Any]()
     if known.weights is not None:
         facts["weights"] = {
             "kind": known.weights_kind,
@@ -71,42 +109,19 @@ def _known_of(data: Dataset) -> dict[str, Any]:
             for name, column in zip(data.features, known.errors.T, strict=True)
             if (cells := column[column > 0.0]).size
         }
-    facts["groups"] = _groups_in(data, known.errors)
+    facts["groups"] = _groups_in(data, known.errors, absence)
     return facts
 
 
-def _groups_in(data: Dataset, errors: Array | None) -> int:
+def _groups_in(data: Dataset, errors: Array | None, absence: _Absence) -> int:
     """Return in how many groups the rows fall that share what is observed, and with which errors.
 
     Each is whitened by covariances of its own.
     """
     if errors is None:
-        return len(_patterns_in(data))
-    observed = np.concatenate([~np.isnan(block) for _, block in data.blocks()])
-    return sum(1 for _ in alike_rows(observed, errors))
-
-
-def _patterns_in(data: Dataset) -> BoolArray:
-    """Return the patterns of missing cells, each once: shape (pattern, feature)."""
-    parts = [np.unique(np.isnan(block), axis=0) for _, block in data.blocks()]
-    return np.unique(np.concatenate(parts), axis=0)
-
-
-def _missing_in(data: Dataset) -> dict[str, Any]:
-    """Return how many cells of which columns are missing, and in how many patterns of rows."""
-    if data.annotations is None:
-        return {}
-    counted, complete = np.zeros(data.n_features, dtype=np.int64), 0
-    for _, block in data.blocks():
-        absent = np.isnan(block)
-        counted += absent.sum(axis=0)
-        complete += int((~absent.any(axis=1)).sum())
-    counts = dict(zip(data.features, counted.tolist(), strict=True))
-    return {
-        "cells": {name: count for name, count in counts.items() if count},
-        "complete": complete,
-        "patterns": len(_patterns_in(data)),
-    }
+        return len(absence.patterns)
+    absent = np.concatenate(list(data.of_blocks(np.isnan)))
+    return sum(1 for _ in alike_rows(~absent, errors))
 
 
 def account(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

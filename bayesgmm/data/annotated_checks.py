@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
@@ -21,9 +22,17 @@ from bayesgmm.data.incomplete import Normal, NormalSums
 from bayesgmm.data.passes import KEPT_HASHES, DistinctRows, digest_of
 from bayesgmm.errors import DataError
 from bayesgmm.limits import FEW_TOGETHER
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
-__all__ = ["examine_annotated", "glance_annotated", "refuse_few"]
+__all__ = [
+    "AnnotatedPass",
+    "concluded_annotated",
+    "examine_annotated",
+    "glance_annotated",
+    "refuse_few",
+    "require_observed",
+    "weighted_blocks",
+]
 
 
 def examine_annotated(
@@ -56,50 +65,36 @@ def examine_annotated(
         For a cell that no fit can take, a column that is never observed or does not vary, two that
         are never observed together, or one that follows from others.
     """
-    found = _AnnotatedPass(rows.shape[0], features)
-    for block, weights in _weighted_blocks(rows, known):
+    found = AnnotatedPass(rows.shape[0], features)
+    for block, weights in weighted_blocks(rows, known):
         found.add(block, weights)
-    found.faults.refuse(lines, allowed="missing")
-    _refuse_unseen(found.together, features)
-    low, high = found.low, found.high
-    refuse_constant(low, high - low, np.maximum(abs(low), abs(high)), features)
-    n = known.n_counted(rows.shape[0])
-    refuse_few(n, len(features))
-    told = _few_together(found.together, features) if found.incomplete else []
+    require_observed(found, known, features, lines)
     sums = NormalSums(found.total / found.counted)
-    for block, weights in _weighted_blocks(rows, known):
+    for block, weights in weighted_blocks(rows, known):
         sums.add(block, weights)
-    normal = sums.fit()
-    deviations = np.sqrt(np.diag(normal.covariance))
-    refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
-    told += _nothing_observed(found.empty)
-    facts = Facts(
-        known.digest(found.digest.hexdigest()),
-        frozen(normal.mean),
-        frozen(deviations * np.sqrt(n / (n - 1.0))),
-        found.distinct.count(),
-    )
-    return facts, normal, told
+    return concluded_annotated(found, sums, known, found.digest.hexdigest(), features)
 
 
-class _AnnotatedPass:
+class AnnotatedPass:
     """What one pass over rows with missing cells or annotations finds out.
 
     Parameters
     ----------
     n_obs : int
     features : tuple of str
+    kept : int
+        Hashes by which distinct rows are counted.
     """
 
-    def __init__(self, n_obs: int, features: tuple[str, ...]) -> None:
+    def __init__(self, n_obs: int, features: tuple[str, ...], kept: int = KEPT_HASHES) -> None:
         size = len(features)
         self.n_rows, self.incomplete = 0, False
-        self.empty: list[int] = []
+        self.n_empty, self.first_empty = 0, 0
         self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
         self.total, self.counted = np.zeros(size), np.zeros(size)
         self.together = np.zeros((size, size))
         self.faults, self.digest = Faults(features), digest_of(n_obs, features)
-        self.distinct = DistinctRows(min(n_obs, KEPT_HASHES))
+        self.distinct = DistinctRows(min(n_obs, kept))
 
     def add(self, block: Array, weights: Array) -> None:
         """Take in the next rows, NaN where a cell is missing, and how often each counts."""
@@ -117,11 +112,74 @@ class _AnnotatedPass:
         self.distinct.add(np.ascontiguousarray(filled[counts].T))
         self.digest.update(np.where(observed, block, np.nan).astype("<f8").ravel())
         self.incomplete |= not observed.all()
-        self.empty += (self.n_rows + np.flatnonzero(~observed.any(axis=1))).tolist()
+        self._take_empty(np.flatnonzero(~observed.any(axis=1)))
         self.n_rows += len(block)
 
+    def _take_empty(self, places: IntArray) -> None:
+        if len(places) and not self.n_empty:
+            self.first_empty = self.n_rows + int(places[0])
+        self.n_empty += len(places)
 
-def _weighted_blocks(rows: Rows, known: Annotations) -> Iterator[tuple[Array, Array]]:
+    def merge(self, other: Self) -> None:
+        """Take in what another pass found of the rows that follow; hashes of values aside."""
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        self.total += other.total
+        self.counted += other.counted
+        self.together += other.together
+        self.faults.merge(other.faults, self.n_rows)
+        self.distinct.merge(other.distinct)
+        self.incomplete |= other.incomplete
+        if other.n_empty and not self.n_empty:
+            self.first_empty = self.n_rows + other.first_empty
+        self.n_empty += other.n_empty
+        self.n_rows += other.n_rows
+
+
+def require_observed(
+    found: AnnotatedPass, known: Annotations, features: tuple[str, ...], lines: Lines = None
+) -> None:
+    """Raise DataError for what a first pass shows to be wrong with rows."""
+    found.faults.refuse(lines, allowed="missing")
+    _refuse_unseen(found.together, features)
+    low, high = found.low, found.high
+    refuse_constant(low, high - low, np.maximum(abs(low), abs(high)), features)
+    refuse_few(known.n_counted(found.n_rows), len(features))
+
+
+def concluded_annotated(
+    found: AnnotatedPass,
+    sums: NormalSums,
+    known: Annotations,
+    of_values: str,
+    features: tuple[str, ...],
+) -> tuple[Facts, Normal, list[str]]:
+    """Return what `examine_annotated` does, given what two passes found out.
+
+    Parameters
+    ----------
+    found : AnnotatedPass
+        That `require_observed` let pass.
+    sums : NormalSums
+    known : Annotations
+    of_values : str
+        Hash of the values.
+    features : tuple of str
+    """
+    n, normal = known.n_counted(found.n_rows), sums.fit()
+    deviations = np.sqrt(np.diag(normal.covariance))
+    refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
+    told = _few_together(found.together, features) if found.incomplete else []
+    told += _nothing_observed(found.n_empty, found.first_empty)
+    facts = Facts(
+        known.digest(of_values),
+        frozen(normal.mean),
+        frozen(deviations * np.sqrt(n / (n - 1.0))),
+        found.distinct.count(),
+    )
+    return facts, normal, told
+
+
+def weighted_blocks(rows: Rows, known: Annotations) -> Iterator[tuple[Array, Array]]:
     """Yield blocks of rows, and how often each row counts."""
     start = 0
     for block in rows.blocks(BLOCK):
@@ -134,8 +192,8 @@ def glance_annotated(
     rows: Rows, features: tuple[str, ...], lines: Lines, known: Annotations
 ) -> Facts:
     """Check rows that nothing is fitted to: any cell may be missing, and they need not vary."""
-    found = _AnnotatedPass(rows.shape[0], features)
-    for block, weights in _weighted_blocks(rows, known):
+    found = AnnotatedPass(rows.shape[0], features)
+    for block, weights in weighted_blocks(rows, known):
         found.add(block, weights)
     found.faults.refuse(lines, allowed="missing")
     nothing = frozen(np.full(len(features), np.nan))
@@ -194,10 +252,10 @@ def _few_together(together: Array, features: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _nothing_observed(empty: list[int]) -> list[str]:
-    if not empty:
+def _nothing_observed(n_empty: int, first: int) -> list[str]:
+    if not n_empty:
         return []
     return [
-        f"{plural(len(empty), 'row')} with no cell observed, first row {empty[0] + 1}: kept, but "
+        f"{plural(n_empty, 'row')} with no cell observed, first row {first + 1}: kept, but "
         "without information about the clusters."
     ]

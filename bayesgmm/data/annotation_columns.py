@@ -84,6 +84,17 @@ class AnnotationColumns:
         classes = (self.labels,) if isinstance(self.labels, str) else ()
         return tuple(dict.fromkeys((*self.numbers, *classes)))
 
+    @property
+    def by_name(self) -> "AnnotationColumns":
+        """The same without arrays: what stands in columns alone."""
+        weights = self.weights if isinstance(self.weights, str) else None
+        return AnnotationColumns(
+            weights,
+            None if weights is None else self.weights_kind,
+            self.labels if isinstance(self.labels, str) else None,
+            {k: v for k, v in (self.errors or {}).items() if isinstance(v, str)},
+        )
+
     def options(self) -> dict[str, Any]:
         """Return what a file or frame was asked for, as plain JSON types."""
         errors = {k: v for k, v in (self.errors or {}).items() if isinstance(v, str | int | float)}

@@ -95,6 +95,13 @@ class Annotations:
             return self.weights
         return self.weights * (np.count_nonzero(self.weights) / self.weights.sum())
 
+    @property
+    def counting(self) -> "Annotations":
+        """The same with `counts` as weights, which some of the rows may be taken of."""
+        if not self.surveyed:
+            return self
+        return replace(self, weights=self.counts, weights_kind="frequency")
+
     def n_counted(self, n_obs: int) -> float:
         """Return the number of rows that count, each by its frequency weight; `n_obs` are there."""
         if self.weights is None:

@@ -12,10 +12,10 @@ from bayesgmm.arguments import check_flag, check_instance, check_one_of, check_t
 from bayesgmm.data.annotated_checks import examine_annotated, glance_annotated
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import MISSING, Annotations, Missing
-from bayesgmm.data.checking import BLOCK, ArrayRows, Rows, examine, frozen, glance
+from bayesgmm.data.checking import ArrayRows, Rows, examine, frozen, glance
 from bayesgmm.data.columns import Table, distinct_labels
-from bayesgmm.data.dask_checking import examine_parts
-from bayesgmm.data.dask_rows import DaskRows, dask_parquet
+from bayesgmm.data.dask_checking import examine_annotated_parts, examine_parts
+from bayesgmm.data.dask_rows import DaskRows, dask_parquet, dask_rows
 from bayesgmm.data.faults import Lines
 from bayesgmm.data.parquet import ParquetRows
 from bayesgmm.errors import ConfigError, DataWarning
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "checked",
     "from_table",
-    "left_in_file",
+    "left_in_files",
     "left_to_dask",
-    "left_where_they_lie",
     "way_with_missing",
 ]
 
@@ -119,71 +118,84 @@ def from_table[D: "Dataset"](
     )
 
 
-def left_in_file[D: "Dataset"](
+def left_in_files[D: "Dataset"](
     make: type[D],
     source: str,
     columns: list[str] | None,
     units: Mapping[str, str] | None,
     *,
+    by_dask: bool,
     plain: bool,
     missing: Missing,
     beside: AnnotationColumns,
 ) -> D:
-    """Return the data set of Parquet whose rows stay in the file, but for what annotates them.
+    """Return the data set of Parquet whose rows stay in the files, but for what annotates them.
 
-    `plain` says whether no option asks for more than `missing` and `beside` do.
+    `by_dask` has workers read them; `plain` says whether no option asks for more than `missing`
+    and `beside` do.
     """
     if missing == "drop" or not plain:
-        raise _needs_rows("na, row_labels and ", Option("missing", "drop"))
-    rows = ParquetRows(source, columns, beside)
-    options = {"missing": missing, **beside.options()}
-    known: Annotations | None = None
-    if beside.given or missing == "mar":
-        holes = any(np.isnan(block).any() for block in rows.blocks(BLOCK))
-        known = beside.known(rows.beside(), rows.features, rows.shape[0], rows.absent)
-        if holes and missing == "refuse" or not holes and known.empty:
-            known = None  # refused by what follows, or nothing is known
-    return left_where_they_lie(make, rows, source, columns, units, options, known)
+        cure = "leave Dask out" if by_dask else Advice("pass ", Option("in_memory", True))
+        raise ConfigError(
+            Advice("na, row_labels and ", Option("missing", "drop"), " need the rows in memory; ")
+            + cure
+            + ", or write a file without these rows.",
+            key="in_memory",
+        )
+    lacking = missing == "mar"
+    rows: ParquetRows | DaskRows
+    if by_dask:
+        rows = dask_parquet(source, columns, beside, lacking=lacking)
+    else:
+        rows = ParquetRows(source, columns, beside, lacking=lacking)
+    return _left(make, rows, source, columns, units, missing, beside)
 
 
 def left_to_dask[D: "Dataset"](
     make: type[D],
-    source: str,
+    collection: Any,
     columns: list[str] | None,
     units: Mapping[str, str] | None,
     *,
-    plain: bool,
+    missing: Missing,
+    beside: AnnotationColumns,
 ) -> D:
-    """Return the data set of Parquet that the workers of Dask read; `plain` rows alone."""
-    if not plain:
-        raise _needs_rows("na, row_labels, missing, weights, labels and errors")
-    return left_where_they_lie(make, dask_parquet(source, columns), source, columns, units)
+    """Return the data set of a Dask collection, but for what annotates its rows on the workers."""
+    if check_one_of("missing", missing, MISSING) == "drop":
+        raise ConfigError(
+            Advice(
+                Option("missing", "drop"),
+                " needs the rows in memory; take those out of the collection (dropna), or keep "
+                "them by ",
+                Option("missing", "mar"),
+                ".",
+            ),
+            key="missing",
+        )
+    rows = dask_rows(collection, columns, beside, lacking=missing == "mar")
+    return _left(make, rows, "dask", columns, units, missing, beside)
 
 
-def _needs_rows(*options: str | Option) -> ConfigError:
-    return ConfigError(
-        Advice(
-            *options,
-            " need the rows in memory; pass ",
-            Option("in_memory", True),
-            ", or write a file without these rows.",
-        ),
-        key="in_memory",
-    )
-
-
-def left_where_they_lie[D: "Dataset"](
+def _left[D: "Dataset"](
     make: type[D],
     rows: ParquetRows | DaskRows,
     source: str,
     columns: list[str] | None,
     units: Mapping[str, str] | None,
-    reading: Mapping[str, Any] | None = None,
-    known: Annotations | None = None,
+    missing: Missing,
+    beside: AnnotationColumns,
 ) -> D:
     """Return the data set of rows that are read again and again."""
-    options = {**(reading or {}), "in_memory": False, "ignored_columns": list(rows.ignored)}
-    options["left_out"] = dict(rows.ignored)
+    known: Annotations | None = None
+    if beside.given or missing == "mar":
+        holes = rows.incomplete
+        known = beside.known(rows.beside(), rows.features, rows.shape[0], rows.absent)
+        if holes and missing == "refuse" or not holes and known.empty:
+            known = None  # refused by what follows, or nothing is known
+    if known is not None and isinstance(rows, DaskRows):
+        rows = rows.with_known(known)
+    options = {"missing": missing, **beside.options(), "in_memory": False}
+    options |= {"ignored_columns": list(rows.ignored), "left_out": dict(rows.ignored)}
     named = columns is not None
     asked: Any = dict(options=options, named=named, known=known, units=units)
     return checked(make, rows, rows.features, source, **asked)
@@ -219,6 +231,8 @@ def checked[D: "Dataset"](
         told = [*notes, *suspicions.sentences(features, named)]
     elif not make.to_fit:
         facts = glance_annotated(rows, features, lines, known)
+    elif isinstance(rows, DaskRows):
+        facts, normal, told = examine_annotated_parts(rows, known)
     else:
         facts, normal, told = examine_annotated(rows, features, lines, known)
         told = [*notes, *told]

@@ -6,8 +6,6 @@ do components with the tails of t, and noise, but for `REFUSED_FAMILIES`.
 
 from typing import Any, Literal
 
-import numpy as np
-
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError
@@ -93,9 +91,7 @@ REFUSED_FAMILIES: dict[str, dict[str, str]] = {
 }
 ROUTES: dict[str, dict[Any, str]] = {
     "rows left in a Parquet file": {},
-    "rows on Dask workers": dict.fromkeys(
-        ANNOTATIONS, "such columns are kept in this process, not on the workers."
-    ),
+    "rows on Dask workers": {},
     'engine="jax"': dict.fromkeys(
         (*ANNOTATIONS, *FAMILIES), "it takes complete rows and Gaussian components only."
     ),
@@ -107,7 +103,7 @@ def annotations_of(data: Dataset) -> list[Annotation]:
     known, found = data.annotations, list[Annotation]()
     if known is None:
         return found
-    if any(np.isnan(block).any() for _, block in data.blocks()):
+    if data.incomplete:
         found.append("missing")
     if known.weights_kind is not None:
         found.append(known.weights_kind)

@@ -238,16 +238,21 @@ def wanted(columns: Sequence[str] | None, available: Sequence[str], where: str) 
 
 
 def chosen_columns(
-    columns: list[Column], explicit: bool, where: str, dialect: Dialect | None = None
+    columns: list[Column],
+    explicit: bool,
+    where: str,
+    dialect: Dialect | None = None,
+    *,
+    lacking: bool = False,
 ) -> list[Column]:
-    """Return the columns that become features, each checked."""
+    """Return the columns that become features, each checked; `lacking` ones may hold no value."""
     chosen = [c for c in columns if explicit or c.numeric or c.decimal_commas]
     good = [c.name for c in columns if c.numeric and not c.others and c.n_numbers]
     choose = Advice(", or choose numeric columns: ", Option("columns", good)) if good else ""
     more = "correct it" + choose + "."
     for column in chosen:
         column.check(where, dialect, more)
-        if not column.n_numbers:
+        if not column.n_numbers and not lacking:
             raise DataError(
                 f"column {column.name!r}{where} has no values: every cell is missing; " + more,
                 column=column.name,

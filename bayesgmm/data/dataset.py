@@ -1,6 +1,6 @@
 """The data set: reading, checking, and the few facts about it that models need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -134,6 +134,20 @@ class Dataset(FromSources):
             yield start, frozen(block)
             start += len(block)
 
+    def of_blocks[Result](self, function: Callable[[Array], Result]) -> Iterator[Result]:
+        """Yield what a function, of a module, returns of each block of rows, in their order.
+
+        Where rows are on the workers of Dask these apply it, each partition being a block.
+        """
+        if isinstance(self._rows, DaskRows):
+            return self._rows.each(function)
+        return (function(block) for _, block in self.blocks())
+
+    @cached_property
+    def incomplete(self) -> bool:
+        """Whether some cells are missing."""
+        return self.annotations is not None and any(self.of_blocks(_has_holes))
+
     def obs(self) -> NDArray[Any]:
         """Return the names of the rows: their labels, or where there are none 0, 1, 2, ..."""
         return np.arange(self.n_obs) if self.row_labels is None else np.array(self.row_labels)
@@ -148,13 +162,8 @@ class Dataset(FromSources):
 
     def ranges(self) -> tuple[Array, Array]:
         """Return the lowest and the highest values: arrays of shape (feature,), data units."""
-        ends = (
-            list(self._rows.each(_ends_of))
-            if isinstance(self._rows, DaskRows)
-            else [_ends_of(block) for _, block in self.blocks()]
-        )
-        low, high = np.transpose(np.array(ends, dtype=float), (1, 0, 2))
-        return np.nanmin(low, axis=0), np.nanmax(high, axis=0)
+        low, high = np.transpose(np.array(list(self.of_blocks(_ends_of)), dtype=float), (1, 0, 2))
+        return np.fmin.reduce(low, axis=0), np.fmax.reduce(high, axis=0)
 
     def smallest_gaps(self) -> Array:
         """Return the recording steps: array of shape (feature,), data units.
@@ -188,5 +197,9 @@ class Dataset(FromSources):
 
 
 def _ends_of(block: Array) -> tuple[Array, Array]:
-    """Return the lowest and the highest values (feature,) of rows."""
-    return np.nanmin(block, axis=0), np.nanmax(block, axis=0)
+    """Return the lowest and the highest values (feature,) of rows, NaN where none is observed."""
+    return np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)
+
+
+def _has_holes(block: Array) -> bool:
+    return bool(np.isnan(block).any())

@@ -25,7 +25,7 @@ from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
 from bayesgmm.typing import Array
 
-__all__ = ["frame_column", "index_labels", "read_frame"]
+__all__ = ["annotating_cells", "frame_column", "index_labels", "read_frame", "values_in"]
 
 _PLAIN = Dialect()
 
@@ -74,11 +74,13 @@ def read_frame(
     every: bool = False,
     dialect: Dialect = _PLAIN,
     beside: AnnotationColumns = NO_ANNOTATIONS,
+    lacking: bool = False,
 ) -> Table:
     """Read a pandas, polars or pyarrow table; see `Dataset.from_frame` for the rules.
 
     With ``every`` all columns are features, so that one without numbers is an error. Of the
-    dialect only ``na`` and ``row_labels`` are used. Columns named in `beside` annotate rows.
+    dialect only ``na`` and ``row_labels`` are used. Columns named in `beside` annotate rows. With
+    `lacking` other rows follow, which may hold the values of a named column that has none here.
     """
     import narwhals as nw
 
@@ -108,7 +110,8 @@ def read_frame(
     if not len(table):
         raise DataError(f"there are no rows{where}.")
     read = [frame_column(table.get_column(by_name[name]), 1, dialect) for name in names]
-    chosen = chosen_columns(read, every or columns is not None, where)
+    named = columns is not None
+    chosen = chosen_columns(read, every or named, where, lacking=named and lacking)
     features = tuple(column.name for column in chosen)
     reasons, _ = left_out([column for column in read if column.name not in features])
     return Table(
@@ -117,20 +120,34 @@ def read_frame(
         {name: reasons.get(name, NOT_ASKED_FOR) for name in available if name not in features},
         row_labels=labels,
         beside={
-            name: annotating_cells(table.get_column(by_name[name]), beside, dialect, where)
+            name: annotating_cells(
+                table.get_column(by_name[name]), name in beside.numbers, where, dialect
+            )
             for name in annotating
         },
     )
 
 
+def values_in(frame: Any, features: Sequence[str], where: str, first: int = 1) -> Array:
+    """Return the values (row, feature) of a part of the rows, the first of which has a number."""
+    import narwhals as nw
+
+    table = nw.from_native(frame, eager_only=True)
+    by_name = {str(name): name for name in table.columns}
+    read = [frame_column(table.get_column(by_name[name]), first) for name in features]
+    for column in read:
+        column.check(where, None, "correct it.")
+    return np.stack([column.chunks[0] for column in read], axis=1)
+
+
 def annotating_cells(
-    series: Any, beside: AnnotationColumns, dialect: Dialect, where: str
+    series: Any, numbers: bool, where: str, dialect: Dialect = _PLAIN, first: int = 1
 ) -> Array | Classes:
     """Read a column that annotates rows: numbers as strictly as features, or classes."""
-    if str(series.name) not in beside.numbers:
+    if not numbers:
         cells = [None if _stands_for_missing(c, dialect) else c for c in series.to_list()]
         return Classes(cells, Classes.order_of(series.to_native()))
-    column = frame_column(series, 1, dialect)
+    column = frame_column(series, first, dialect)
     column.check(where, None, "correct it.", "be weights or errors")
     return column.chunks[0]
 

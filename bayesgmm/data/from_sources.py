@@ -11,13 +11,11 @@ from bayesgmm.data.annotations import Missing, WeightsKind
 from bayesgmm.data.arrow_csv import read_quickly
 from bayesgmm.data.building import (
     from_table,
-    left_in_file,
+    left_in_files,
     left_to_dask,
-    left_where_they_lie,
     way_with_missing,
 )
 from bayesgmm.data.columns import asked_for
-from bayesgmm.data.dask_rows import dask_rows
 from bayesgmm.data.dialect import Dialect, markers
 from bayesgmm.data.frames import read_frame
 from bayesgmm.data.parquet import read_parquet
@@ -227,7 +225,8 @@ class FromSources:
             row of weights, 1 a row and class of labels, 8 a cell where there are errors.
         engine : {"arrow", "dask"}
             "dask" leaves the rows in the files, as `in_memory` does, and has the workers of the
-            Dask client at hand read them; see ``from_dask``.
+            Dask client at hand read them; see ``from_dask``. What annotates rows is held here, and
+            once more by the workers.
 
         Raises
         ------
@@ -247,12 +246,8 @@ class FromSources:
             table = read_parquet(source, columns, dialect, beside)
             asked: Any = dict(named=named, missing=missing, beside=beside, units=units)
             return from_table(_made(cls), table, source, options, **asked)
-        plain, made = dialect == Dialect(), _made(cls)
-        if by_dask:
-            plain &= missing == "refuse" and not beside.given
-            return left_to_dask(made, source, columns, units, plain=plain)
-        asked = dict(plain=plain, missing=missing, beside=beside)
-        return left_in_file(made, source, columns, units, **asked)
+        asked = dict(by_dask=by_dask, plain=dialect == Dialect(), missing=missing, beside=beside)
+        return left_in_files(_made(cls), source, columns, units, **asked)
 
     @classmethod
     @keywords()
@@ -261,6 +256,11 @@ class FromSources:
         collection: Any,
         columns: Sequence[str] | None = None,
         *,
+        missing: Missing = "refuse",
+        weights: Any = None,
+        weights_kind: WeightsKind | None = None,
+        labels: Any = None,
+        errors: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
     ) -> Self:
         """Take a Dask array or frame, whose rows stay on the workers.
@@ -274,21 +274,36 @@ class FromSources:
         Parameters
         ----------
         collection : dask.array.Array or dask.dataframe.DataFrame
-            Complete rows; it is not persisted here: call its ``persist`` where the workers have
-            the memory.
+            It is not persisted here: call its ``persist`` where the workers have the memory.
         columns, units
             As for ``from_frame``; those of an array are x1 ... xD.
+        missing : {"refuse", "mar"}
+            As for ``from_csv``; ``dropna`` of a collection leaves rows out.
+        weights, weights_kind, labels, errors
+            As for ``from_frame``: columns of the collection, or values of all rows in their order.
+            They are held here, 8 bytes a row of weights, 1 a row and class of labels, 8 a cell
+            where there are errors; the workers get those of their partitions, once.
 
         Raises
         ------
         ConfigError
-            When it is no such collection, or Dask is not installed.
+            When it is no such collection, Dask is not installed, or an option needs the rows in
+            memory.
         DataError
             When values fail a check.
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> rows = da.from_array([[1.0, 2.0], [2.0, 1.0], [4.0, 3.0], [5.0, 2.0]], chunks=(2, 2))
+        >>> data = Dataset.from_dask(rows, ["x1"], weights="x2", weights_kind="frequency")
+        >>> data.features, data.n_counted
+        (('x1',), 8)
         """
         columns = None if columns is None else asked_for(columns)
-        rows = dask_rows(collection, columns)
-        return left_where_they_lie(_made(cls), rows, "dask", columns, units)
+        beside = AnnotationColumns(weights, weights_kind, labels, errors)
+        asked: Any = dict(missing=missing, beside=beside)
+        return left_to_dask(_made(cls), collection, columns, units, **asked)
 
 
 def _made(kind: Any) -> Any:

@@ -1,7 +1,7 @@
 """Facts of rows with missing cells or weights: those of one Normal, by EM on what is observed."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -46,11 +46,18 @@ class NormalSums:
         for rows, seen in patterns_of(observed):
             part, counts, pattern = values[np.ix_(rows, seen)], weights[rows], observed[rows[0]]
             part -= self._origin[seen]
-            of_part = counts.sum(), counts @ part, (counts[:, None] * part).T @ part
-            known = self._sums.get(pattern.tobytes())
-            if known is not None:
-                of_part = known[1] + of_part[0], known[2] + of_part[1], known[3] + of_part[2]
-            self._sums[pattern.tobytes()] = pattern, *of_part
+            self._enter(pattern, counts.sum(), counts @ part, (counts[:, None] * part).T @ part)
+
+    def merge(self, other: Self) -> None:
+        """Take in the sums, about the same origin, of the rows that follow."""
+        for sums in other._sums.values():
+            self._enter(*sums)
+
+    def _enter(self, pattern: BoolArray, n: float, first: Array, products: Array) -> None:
+        known = self._sums.get(pattern.tobytes())
+        if known is not None:
+            n, first, products = known[1] + n, known[2] + first, known[3] + products
+        self._sums[pattern.tobytes()] = pattern, n, first, products
 
     def fit(self) -> Normal:
         """Return the Normal of maximum likelihood; each feature is observed, and varies.

@@ -13,7 +13,7 @@ import numpy as np
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.columns import Table
 from bayesgmm.data.dialect import Dialect
-from bayesgmm.data.frames import annotating_cells, frame_column, read_frame
+from bayesgmm.data.frames import annotating_cells, read_frame, values_in
 from bayesgmm.data.sources import read_bytes, refuse_address
 from bayesgmm.errors import DataError
 from bayesgmm.typing import Array, BoolArray
@@ -141,6 +141,8 @@ class ParquetRows:
         Names of the features; None takes the columns that are numeric in the first rows.
     beside : AnnotationColumns
         Columns that annotate rows, which are no features.
+    lacking : bool
+        Whether the first rows may hold no value of a named column.
     """
 
     def __init__(
@@ -148,6 +150,8 @@ class ParquetRows:
         path: str,
         columns: Sequence[str] | None,
         beside: AnnotationColumns = NO_ANNOTATIONS,
+        *,
+        lacking: bool = False,
     ) -> None:
         self.path, self._beside = path, beside
         opened = {name: _open(name) for name in _files_of(path)}
@@ -160,11 +164,17 @@ class ParquetRows:
             raise DataError(f"{path!r} has no rows.", path=path)
         with _reading(name):
             head = next(file.iter_batches(_HEAD, columns=_names(file, Dialect())))
-        table = read_frame(_as_table([head]), columns, f" of {path!r}", beside=beside)
+        where = f" of {path!r}"
+        table = read_frame(_as_table([head]), columns, where, beside=beside, lacking=lacking)
         self.features, self.ignored = table.features, table.ignored
         for name, stamp in self._stamps.items():
             _refuse_lacking(name, stamp.schema.names, (*self.features, *beside.names))
         self.shape = (n_obs, len(self.features))
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some cells are missing."""
+        return any(np.isnan(block).any() for block in self.blocks(_ABSENT_ROWS))
 
     def absent(self) -> BoolArray:
         """Return which cells are missing: shape (obs, feature)."""
@@ -183,7 +193,7 @@ class ParquetRows:
         table = nw.from_native(_joined(tables, self.path), eager_only=True)
         where = f" of {self.path!r}"
         return {
-            name: annotating_cells(table.get_column(name), self._beside, Dialect(), where)
+            name: annotating_cells(table.get_column(name), name in self._beside.numbers, where)
             for name in self._beside.names
         }
 
@@ -206,8 +216,6 @@ class ParquetRows:
             yield np.concatenate(kept)
 
     def _batches(self, max_rows: int) -> Iterator[Array]:
-        import narwhals as nw
-
         first = 1
         for path, stamp in self._stamps.items():
             file, now = self._unchanged(path, stamp)
@@ -219,13 +227,9 @@ class ParquetRows:
                     batch = next(batches, None)
                 if batch is None:
                     break
-                table = nw.from_native(_as_table([batch]), eager_only=True)
-                read = [frame_column(table.get_column(name), first) for name in self.features]
-                for column in read:
-                    column.check(where, None, "correct it.")
-                yield np.stack([column.chunks[0] for column in read], axis=1)
-                first += len(table)
-                done += len(table)
+                yield values_in(_as_table([batch]), self.features, where, first)
+                first += len(batch)
+                done += len(batch)
             if done != now.rows:
                 raise _changed(path, f"{now.rows} rows", f"{done}")
             self._unchanged(path, stamp)

@@ -8,7 +8,7 @@ import numpy as np
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.checking import BLOCK, ArrayRows, Rows, frozen, smallest_gap
 from bayesgmm.data.dask_rows import DaskRows
-from bayesgmm.typing import Array
+from bayesgmm.typing import Array, IntArray
 
 __all__ = ["recording_steps"]
 
@@ -21,8 +21,8 @@ def recording_steps(rows: Rows, known: Annotations | None) -> Array:
 
     Rows left in a file are sampled evenly when they hold more than 2**24 values.
     """
-    values, stride = _sampled(rows)
-    some = None if known is None else known.taken(slice(None, None, stride))
+    values, places = _sampled(rows)
+    some = None if known is None else known.taken(places)
     columns = values.T if some is None else _recorded(values, some)
     return frozen(np.array([smallest_gap(column) for column in columns]))
 
@@ -38,16 +38,17 @@ def _recorded(values: Array, known: Annotations) -> Iterable[Array]:
     ]
 
 
-def _sampled(rows: Rows) -> tuple[Array, int]:
-    """Return rows, all or some of them, and how many rows each stands for."""
+def _sampled(rows: Rows) -> tuple[Array, slice | IntArray]:
+    """Return rows, all or some of them, and which these are."""
     if isinstance(rows, DaskRows):
         n_obs, n_features = rows.shape
         size = min(n_obs, math.ceil(_SENT_VALUES / n_features))
-        return rows.at(np.linspace(0, n_obs - 1, size).astype(np.int64)), n_obs // size
+        places = np.linspace(0, n_obs - 1, size).astype(np.int64)
+        return rows.at(places), places
     if isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap):
-        return next(iter(rows.blocks(rows.shape[0]))), 1
+        return next(iter(rows.blocks(rows.shape[0]))), slice(None)
     stride, start, kept = math.ceil(math.prod(rows.shape) / _SAMPLED_VALUES), 0, []
     for block in rows.blocks(BLOCK):
         kept.append(block[-start % stride :: stride])
         start += len(block)
-    return np.concatenate(kept), stride
+    return np.concatenate(kept), slice(None, None, stride)

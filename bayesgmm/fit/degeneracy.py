@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln
 
-from bayesgmm.likelihood.annotated_rows import AnnotatedRows
+from bayesgmm.likelihood.annotated_rows import RowTable, groups_of
 from bayesgmm.likelihood.responsibilities import responsibilities
-from bayesgmm.likelihood.rows import CHUNK
+from bayesgmm.likelihood.rows import Rows
 from bayesgmm.limits import CHANCE_SLABS, NARROW
 from bayesgmm.model.components import Structure
 from bayesgmm.model.parameters import Parameters
@@ -42,7 +42,7 @@ def by_chance(
     parameters: Parameters,
     structure: Structure,
     n_obs: float,
-    blurred: AnnotatedRows | None = None,
+    rows: Rows | None = None,
 ) -> NDArray[np.bool_]:
     """Which components chance explains: narrow ones, and more than 0.001 such slabs are expected.
 
@@ -53,9 +53,9 @@ def by_chance(
     parameters : Parameters
     structure : Structure
     n_obs : float
-    blurred : AnnotatedRows, optional
-        The rows, where some have missing cells or errors: only those count that see a component
-        narrow. The others lie in its slab whatever they are.
+    rows : Rows, optional
+        The rows. Where some have missing cells or errors only those count that see a component
+        narrow; the others lie in its slab whatever they are.
 
     Returns
     -------
@@ -64,16 +64,13 @@ def by_chance(
     slim = narrowest(parameters, structure) < NARROW
     if not slim.any():
         return slim
-    if blurred is None:
-        counts: tuple[float | Array, Array | None] = n_obs, None
-    else:
-        counts = rows_that_see(parameters, structure, blurred)
+    counts: tuple[float | Array, Array | None] = n_obs, None
+    if rows is not None and rows.blurred:
+        counts = rows_that_see(parameters, structure, rows)
     return slim & (log_expected_slabs(parameters, structure, *counts) > _LOG_CHANCE)
 
 
-def rows_that_see(
-    parameters: Parameters, structure: Structure, rows: AnnotatedRows
-) -> tuple[Array, Array]:
+def rows_that_see(parameters: Parameters, structure: Structure, rows: Rows) -> tuple[Array, Array]:
     """Count the rows to which each component is narrow, and how many of them it holds.
 
     A row sees the margin of a component in its observed cells, widened by its errors.
@@ -85,21 +82,30 @@ def rows_that_see(
     pooled = np.einsum("k,kij->ij", parameters.shares, parameters.covariances)
     centre, unit = parameters.shares @ parameters.means, np.sqrt(np.diag(pooled))
     n, held = np.zeros((2, len(parameters.covariances)))
-    for chunk in rows.chunks(CHUNK):
-        shares = responsibilities(parameters, chunk, centre, unit)
-        for group in chunk.groups:
-            if not len(group.observed):
-                continue
-            square = np.ix_(group.observed, group.observed)
-            margin = parameters._replace(
-                means=parameters.means[:, group.observed],
-                covariances=parameters.covariances[(slice(None), *square)]
-                + np.diag(group.errors**2),
-            )
-            see = narrowest(margin, structure) < NARROW
-            times = np.ones(len(group.places)) if group.weights is None else group.weights
-            n += see * times.sum()
-            held += see * (shares[:, group.places] @ times)
+    for seeing, its in rows.each(_that_see, parameters, structure, centre, unit):
+        n += seeing
+        held += its
+    return n, held
+
+
+def _that_see(
+    chunk: RowTable, parameters: Parameters, structure: Structure, centre: Array, unit: Array
+) -> tuple[Array, Array]:
+    """Return what `rows_that_see` does, of a chunk of the rows."""
+    n, held = np.zeros((2, len(parameters.covariances)))
+    shares = responsibilities(parameters, chunk, centre, unit)
+    for group in groups_of(chunk):
+        if not len(group.observed):
+            continue
+        square = np.ix_(group.observed, group.observed)
+        margin = parameters._replace(
+            means=parameters.means[:, group.observed],
+            covariances=parameters.covariances[(slice(None), *square)] + np.diag(group.errors**2),
+        )
+        see = narrowest(margin, structure) < NARROW
+        times = np.ones(len(group.places)) if group.weights is None else group.weights
+        n += see * times.sum()
+        held += see * (shares[:, group.places] @ times)
     return n, held
 
 

@@ -248,7 +248,7 @@ class Likelihood:
         structure, parameters = self.resolved.structure, self.parameters(run.x)
         if structure.factors is not None and self._below_error(parameters):
             return True
-        return bool(by_chance(parameters, structure, rows.n_counted, rows.blurred).any())
+        return bool(by_chance(parameters, structure, rows.n_counted, rows).any())
 
     def _below_error(self, parameters: Parameters) -> bool:
         resolved = self.resolved

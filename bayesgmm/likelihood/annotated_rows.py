@@ -23,6 +23,7 @@ __all__ = [
     "counting_rows",
     "groups_of",
     "log_unit_of",
+    "log_unit_of_cells",
     "plain_rows",
     "powered",
     "recorded_rows",
@@ -147,7 +148,7 @@ class AnnotatedRows:
 
     def __getitem__(self, index: Any) -> "AnnotatedRows":
         """Return some of the rows, as an index along their axis takes them."""
-        return self._with(self.table[index], index)
+        return self.with_values(self.table[index], index)
 
     @property
     def table(self) -> Array:
@@ -175,7 +176,7 @@ class AnnotatedRows:
         """Yield the rows, at most `size` at a time."""
         if isinstance(self.values, Dataset):
             for start, block in self.values.blocks(size):
-                yield self._with(block, slice(start, start + len(block)))
+                yield self.with_values(block, slice(start, start + len(block)))
         else:
             yield from (self[start : start + size] for start in range(0, len(self), size))
 
@@ -225,7 +226,8 @@ class AnnotatedRows:
             total += weights @ ~np.isnan(chunk.table)
         return total
 
-    def _with(self, values: Array, index: Any) -> "AnnotatedRows":
+    def with_values(self, values: Array, index: Any) -> "AnnotatedRows":
+        """Return some of the rows, as an index along their axis takes them, given their values."""
         annotations = (self.weights, self.allowed, self.errors)
         weights, allowed, errors = (None if a is None else a[index] for a in annotations)
         return AnnotatedRows(values, weights, allowed, errors, self.noise)
@@ -366,10 +368,14 @@ def log_unit_of(rows: Dataset | RowTable, resolved: ResolvedSpec, n_vectors: flo
     and of vectors of means or scales, if it is a density of these too.
     """
     if isinstance(rows, AnnotatedRows):
-        of_rows = float(rows.counted @ np.log(resolved.unit))
-        return of_rows + n_vectors * resolved.log_unit
+        return log_unit_of_cells(rows.counted, resolved, n_vectors)
     n_rows = rows.n_obs if isinstance(rows, Dataset) else len(rows)
     return (n_rows + n_vectors) * resolved.log_unit
+
+
+def log_unit_of_cells(counted: Array, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:
+    """Return the same, given how often each feature (feature,) was observed."""
+    return float(counted @ np.log(resolved.unit)) + n_vectors * resolved.log_unit
 
 
 def row_log_units(rows: RowTable, unit: Array) -> Array:

@@ -23,7 +23,7 @@ from bayesgmm.likelihood.compiled.m_step import moments, moments_at
 from bayesgmm.likelihood.compiled.points import whiten_point
 from bayesgmm.likelihood.layout import Layout, lay_out
 from bayesgmm.likelihood.moments import Moments
-from bayesgmm.likelihood.picked import picked_in
+from bayesgmm.likelihood.picked import Picked, picked_in
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.runtime.parallel import Threads, end_if_stopped
 from bayesgmm.typing import Array, IntArray
@@ -42,10 +42,12 @@ def whole_blocks(n_rows: int) -> int:
 
 def rows_at(rows: Dataset | RowTable, places: IntArray) -> RowTable:
     """Return the rows at some places, ascending; those left in a file are gone through once."""
-    if not isinstance(_values_of(rows), Dataset):
+    data = _values_of(rows)
+    if not isinstance(data, Dataset):
         return cast(RowTable, rows)[places]
-    if isinstance(rows, Dataset) and rows.partitions is not None:
-        return rows.partitions.at(places)
+    if data.partitions is not None:
+        values = data.partitions.at(places)
+        return rows.with_values(values, places) if isinstance(rows, AnnotatedRows) else values
     parts, start = [], 0
     for chunk in chunks_of(rows, CHUNK):
         low, high = np.searchsorted(places, (start, start + len(chunk)))
@@ -78,6 +80,10 @@ def chunks_of(rows: Dataset | RowTable, size: int) -> Iterator[RowTable]:
     if isinstance(rows, AnnotatedRows):
         return rows.chunks(size)
     return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _has_holes(chunk: RowTable) -> bool:
+    return bool(np.isnan(values_of(chunk)).any())
 
 
 class Rows:
@@ -115,7 +121,7 @@ class Rows:
         self._set_size(resolved)
         self._centre, self._unit = np.array(resolved.centre), np.array(resolved.unit)
         self._threads = Threads(n_threads)
-        self._picked = None if isinstance(data, Dataset) else picked_in(data, resolved)
+        self._resolved = resolved
         self._held: list[Layout] | None = None
         if hold and 8 * self.n_rows * resolved.n_features <= HELD_BYTES:
             self._held = [self._laid_out(chunk) for chunk in self.chunks()]
@@ -128,19 +134,23 @@ class Rows:
         k, d = self._size
         self._n_read = k * (1 + d + d * d) + resolved.n_noises + resolved.n_in_tail
 
+    @cached_property
+    def _picked(self) -> Picked | None:
+        data = self._data
+        return None if isinstance(data, Dataset) else picked_in(data, self._resolved)
+
     @property
     def n_counted(self) -> float:
         """Number of rows, counted by their weights."""
         return self._data.n_counted if isinstance(self._data, AnnotatedRows) else self.n_rows
 
     @cached_property
-    def blurred(self) -> AnnotatedRows | None:
-        """The rows where some have missing cells or errors of their own, else None."""
+    def blurred(self) -> bool:
+        """Whether some rows have missing cells or errors of their own."""
         data = self._data
         if not isinstance(data, AnnotatedRows):
-            return None
-        holes = any(np.isnan(chunk.table).any() for chunk in data.chunks(CHUNK))
-        return data if data.errors is not None or holes else None
+            return False
+        return data.errors is not None or any(self.each(_has_holes))
 
     @property
     def plain_blocks(self) -> Array | None:
@@ -172,13 +182,7 @@ class Rows:
         """Return the moments of all rows at a point of EM; what it says of factors is not read."""
         end_if_stopped()
         point = point[: self._n_read]
-        parts: Iterable[Moments]
-        if self._held is not None and len(self._held) == 1:
-            parts = (self._of_layout(point, self._held[0]),)
-        else:
-            chunks = self.chunks() if self._held is None else self._held
-            parts = self._in_order(point, chunks)
-        found = reduce(Moments.merge, parts)
+        found = self.sums(point)
         if self._picked is None:
             return found
         k, d = self._size
@@ -189,6 +193,16 @@ class Rows:
             log_likelihood=found.log_likelihood - self._picked.log_chance(log_weights),
             shares=self._picked.shares(found.rows(k), log_weights),
         )
+
+    def sums(self, point: Array) -> Moments:
+        """Return the same as if no row had been picked for its label."""
+        parts: Iterable[Moments]
+        if self._held is not None and len(self._held) == 1:
+            parts = (self._of_layout(point, self._held[0]),)
+        else:
+            chunks = self.chunks() if self._held is None else self._held
+            parts = self._in_order(point, chunks)
+        return reduce(Moments.merge, parts)
 
     def log_unit(self, resolved: ResolvedSpec, n_vectors: float = 0.0) -> float:
         """Return what a log density loses on the way to data units, nats; see `log_unit_of`."""

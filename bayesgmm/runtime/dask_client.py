@@ -1,6 +1,7 @@
 """The client through which workers of Dask are asked."""
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -9,9 +10,10 @@ from bayesgmm.advice import Advice, Option
 from bayesgmm.errors import ConfigError
 from bayesgmm.runtime.parallel import available_cores
 
-__all__ = ["client_at_hand", "connect", "require_dask"]
+__all__ = ["client_at_hand", "connect", "placed_on_workers", "require_dask"]
 
 _PATIENCE = 30  # seconds
+_ANY_SIZE = "1 PiB"  # of what is sent; by default Dask warns above 10 MB
 
 
 def require_dask() -> None:
@@ -34,6 +36,32 @@ def client_at_hand() -> Any:
         return default_client()
     except ValueError:
         return None
+
+
+def placed_on_workers(values: Sequence[Any], client: Any) -> Sequence[Any]:
+    """Return values that go to the workers here, once, as tasks take them.
+
+    They are results of tasks and not scattered, so that the scheduler makes those anew that a dying
+    worker held.
+
+    Parameters
+    ----------
+    values : sequence
+    client : distributed.Client or None
+        None is this process, which has them.
+    """
+    if client is None:
+        return values
+    from dask import config, delayed
+
+    task = delayed(_itself, pure=False)
+    with config.set({"distributed.admin.large-graph-warning-threshold": _ANY_SIZE}):
+        found: Sequence[Any] = client.persist([task(value) for value in values])
+    return found
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 @cache

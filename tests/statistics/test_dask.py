@@ -186,7 +186,7 @@ def test_what_is_no_collection_is_refused(folder: Path, monkeypatch: pytest.Monk
     with pytest.raises(DataError, match="must be two-dimensional"):
         bg.Dataset.from_dask(dask_array.ones(10))
     with pytest.raises(ConfigError, match="need the rows in memory"):
-        bg.Dataset.from_parquet(folder, engine="dask", missing="mar")
+        bg.Dataset.from_parquet(folder, engine="dask", missing="drop")
     data = bg.Dataset.from_dask(dask_array.from_array(plain_rows(N_ROWS), chunks=(9_000, 2)))
     with pytest.raises(ResourceError, match="method 'nuts' .* in memory"):
         bg.sample(data, 2, method="nuts")
@@ -221,6 +221,8 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([b for _, b in left.blocks(13)]), here.values)
     assert left.hash == here.hash
     assert np.array_equal(np.concatenate([b for _, b in there.blocks()]), here.values)
+    some = bg.Dataset.from_dask(dask_array.from_array(here.values, chunks=(9, 3)), ["x3", "x1"])
+    assert np.array_equal(np.concatenate([b for _, b in some.blocks()]), here.values[:, [2, 0]])
     assert np.array_equal(there.smallest_gaps(), here.smallest_gaps())
     assert there.n_distinct == here.n_distinct
     tree = bg.sample(there, 1, draws=20, tune=50, seed=1)

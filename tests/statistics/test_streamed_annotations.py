@@ -121,8 +121,6 @@ def test_what_the_file_cannot_say_is_refused(tmp_path: Path) -> None:
         bg.Dataset.from_parquet(path, ["x", "y"], in_memory=False, missing="drop")
     with pytest.raises(DataError, match="'nobody'"):
         bg.Dataset.from_parquet(path, ["x"], in_memory=False, labels="nobody")
-    with pytest.raises(ConfigError, match="and errors need the rows in memory"):
-        bg.Dataset.from_parquet(path, ["x"], engine="dask", missing="mar")
     frame["count"] = -1
     frame[["y", "count"]].to_parquet(path)
     known: Any = {"weights": "count", "weights_kind": "frequency"}

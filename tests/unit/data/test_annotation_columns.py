@@ -116,8 +116,10 @@ def test_what_is_asked_of_columns_is_checked(tmp_path):
         with pytest.raises(DataError, match="no column 'z' among the features"):
             read(given, **{**OPTIONS, "errors": {"z": "sx"}})
     frame.to_parquet(tmp_path / "rows.parquet")
-    with pytest.raises(ConfigError, match="weights, labels and errors need the rows in memory"):
-        Dataset.from_parquet(tmp_path / "rows.parquet", engine="dask", labels="kind")
+    with pytest.raises(DataError, match="no column 'kinds'.*did you mean 'kind'"):
+        Dataset.from_parquet(
+            tmp_path / "rows.parquet", engine="dask", **{**OPTIONS, "labels": "kinds"}
+        )
 
 
 def test_the_old_name_of_dropping_rows_serves_once_more():
