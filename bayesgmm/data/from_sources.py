@@ -295,6 +295,7 @@ class FromSources:
         Examples
         --------
         >>> import dask.array as da
+        >>> from bayesgmm import Dataset
         >>> rows = da.from_array([[1.0, 2.0], [2.0, 1.0], [4.0, 3.0], [5.0, 2.0]], chunks=(2, 2))
         >>> data = Dataset.from_dask(rows, ["x1"], weights="x2", weights_kind="frequency")
         >>> data.features, data.n_counted
