@@ -13,7 +13,7 @@ from bayesgmm.likelihood.rows import chunks_of, whole_blocks
 from bayesgmm.likelihood.rowwise import pointwise_log_likelihood
 from bayesgmm.model.parameters import Parameters
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.pareto import smoothed_rows
+from bayesgmm.posterior.pareto import EQUAL, smoothed_rows
 from bayesgmm.runtime.parallel import Threads
 from bayesgmm.typing import Array
 
@@ -101,11 +101,16 @@ def _of_block(
 
 
 def _left_out(by_row: Array, efficiency: float) -> tuple[Array, Array]:
-    """Return the log density of each row given the others, and the Pareto k of its weights."""
+    """Return the log density of each row given the others, and the Pareto k of its weights.
+
+    Where a row's density is the same in every draw the weights are equal, and k is 0.
+    """
     by_loo, pareto_k = np.empty((2, len(by_row)))
     width = max(1, _SMOOTHED_VALUES // by_row.shape[1])
     for start in range(0, len(by_row), width):
         part = slice(start, start + width)
         log_weights, pareto_k[part] = smoothed_rows(-by_row[part], efficiency)
         by_loo[part] = logsumexp(log_weights + by_row[part], axis=1)
+    still = np.ptp(by_row, axis=1) <= EQUAL
+    by_loo[still], pareto_k[still] = by_row[still, 0], 0.0
     return by_loo, pareto_k

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import arviz as az
 import numpy as np
 import xarray as xr
 from arviz_stats.utils import ELPDData, ELPDDataLOO
@@ -14,11 +13,13 @@ from scipy.special import logsumexp
 from bayesgmm.advice import Advice, Option
 from bayesgmm.data import Dataset, require_likelihood_of
 from bayesgmm.elpd.by_blocks import Pointwise, pointwise_of
+from bayesgmm.elpd.psis import psis_loo
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import PARETO_K, ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.draws import Draws
 from bayesgmm.posterior.kept_rows import require_its_rows
 from bayesgmm.posterior.mcmc_error import effective_size
+from bayesgmm.posterior.pareto import EQUAL
 from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
 from bayesgmm.runtime.keywords import keywords
 from bayesgmm.typing import Array, BoolArray
@@ -180,7 +181,7 @@ def loo(posterior: xr.DataTree, rows: Dataset | None = None) -> Any:
       `.elpd_i` holds the term of one copy; `rank` counts alike. A row of weight 0 counts nothing:
       its term is its predictive density, and its Pareto k is 0.
     - of a row with missing cells, what was observed, so that values are comparable between models
-      of the same cells only.
+      of the same cells only. A row with no cell observed has the term 0.
     - a row with a known label, with its label: its term is the joint log density of values and
       label, as the model scores it. Where one row alone tells two clusters apart, its term takes
       for granted which is which.
@@ -229,7 +230,7 @@ def loo(posterior: xr.DataTree, rows: Dataset | None = None) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Estimated shape parameter", category=UserWarning)
         try:
-            estimate = az.loo(posterior, pointwise=True, var_name="x", reff=relative)
+            estimate = psis_loo(posterior, relative)
         except ValueError as error:  # no tail to fit: its draws are all the same
             raise _hardly_moved(str(error)) from error
     estimate = replace(estimate, log_weights=None)
@@ -250,7 +251,7 @@ def _hardly_moved(why: str) -> SamplingError:
 
 def loo_of(found: Pointwise, rows: Dataset, n_samples: int) -> Any:
     """Return LOO, given how well each row is predicted by so many draws."""
-    if (found.pareto_k == -np.inf).any():
+    if (found.pareto_k == -np.inf).any() or (found.variance <= EQUAL**2).all():
         raise _hardly_moved("All tail values are the same")
     coordinates = _coordinates_of(found, rows)
     pointwise, pareto_k = (_by_row(a, coordinates) for a in (found.by_loo, found.pareto_k))

@@ -8,9 +8,9 @@ from scipy.special import logsumexp
 
 from bayesgmm.typing import Array, BoolArray
 
-__all__ = ["smoothed", "smoothed_rows"]
+__all__ = ["EQUAL", "smoothed", "smoothed_rows"]
 
-_EQUAL = 1e-9  # nats
+EQUAL = 1e-9  # nats
 _NEGLIGIBLE = 2.2e-15  # a weight of ten roundings, as ArviZ has it
 _USUAL_SHAPE, _WORTH = 0.5, 10  # what a shape is taken for beforehand, and draws that that is worth
 
@@ -44,7 +44,7 @@ def smoothed(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, float]:
     tail = math.ceil(min(0.2 * size, 3.0 * math.sqrt(size)))
     as_they_are = log_ratios - logsumexp(log_ratios)
     largest = np.sort(log_ratios)[-tail - 1 :]
-    if np.ptp(largest) < _EQUAL:
+    if np.ptp(largest) < EQUAL:
         return as_they_are, -math.inf
     if _mostly_equal(largest):
         return as_they_are, float(_unfitted(as_they_are))
@@ -91,7 +91,7 @@ def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Ar
         places = np.arange(0.5, tail) / tail
         quantiles = np.expm1(-k_hat[:, None] * np.log1p(-places)) / k_hat[:, None]
         there = np.minimum(np.log(cutoff + sigma[:, None] * quantiles), highest)
-    apart = largest[:, -1] - largest[:, 0] >= _EQUAL
+    apart = largest[:, -1] - largest[:, 0] >= EQUAL
     k_hat[_mostly_equal(largest)] = np.nan
     fitted = (apart & np.isfinite(k_hat) & (sigma > 0.0))[:, None]
     np.put_along_axis(shifted, order[:, 1:], np.where(fitted, there, largest[:, 1:]), axis=1)
@@ -102,7 +102,7 @@ def smoothed_rows(log_ratios: Array, efficiency: float = 1.0) -> tuple[Array, Ar
 
 def _mostly_equal(largest: Array) -> BoolArray:
     """Whether most of the largest ratios, in order along the last axis, have an equal."""
-    steps = np.diff(largest) >= _EQUAL
+    steps = np.diff(largest) >= EQUAL
     return np.asarray(2 * steps.sum(axis=-1) < steps.shape[-1])
 
 

@@ -148,3 +148,20 @@ def test_loo_of_incomplete_rows_is_exact_within_its_errors(rows, draws):
     assert together.max() < 0.1 and r_hat.max() < 1.05
     gaps = (plain.elpd_i.values[places] - terms) / together
     assert np.abs(gaps).max() < 3.0
+
+
+def test_a_row_without_a_cell_has_the_term_0_wherever_rows_lie():
+    rng = np.random.default_rng(20261130)
+    values = np.concatenate([rng.normal(0.0, 1.0, (45, 2)), rng.normal(6.0, 1.0, (45, 2))])
+    values[3], values[7, 0] = np.nan, np.nan
+    frame = pd.DataFrame(values, columns=["a", "b"])
+    data = bg.Dataset.from_frame(frame, missing="mar")
+    tree = bg.sample(data, 2, draws=100, tune=200, seed=1)
+    kept, by_blocks = bg.loo(tree), bg.loo(tree, rows=data)
+    for found in (kept, by_blocks):
+        assert (found.elpd_i.values[3], found.pareto_k.values[3]) == (0.0, 0.0)
+        assert found.n_data_points == 90
+    np.testing.assert_allclose(kept.elpd_i, by_blocks.elpd_i, atol=1e-7)
+    others = bg.Dataset.from_frame(frame.drop(index=3), missing="mar")
+    without = bg.loo(bg.sample(others, 2, draws=100, tune=200, seed=1))
+    assert abs(kept.elpd - without.elpd) < 0.5
