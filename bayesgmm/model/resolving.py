@@ -11,14 +11,15 @@ from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
 from bayesgmm.limits import ERROR_PER_STEP, LARGEST_PRIOR, LARGEST_STEP, SMALLEST_PRIOR
 from bayesgmm.model.components import STRUCTURES, Noise, Structure
-from bayesgmm.model.components.loadings import pivots_of
 from bayesgmm.model.numbering import named
+from bayesgmm.model.pivots import pivots_in
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.model.spec import MixtureSpec, Priors, is_by_cluster
 from bayesgmm.typing import Array
 
 __all__ = ["require_posterior", "resolve"]
 
+_ROWS_OF_PIVOTS = 1_000
 _OF_VARIANCE = {
     "scale_rate": " times the variance of its feature",
     "hyper_rate": " over the variance of its feature",
@@ -111,7 +112,7 @@ def resolve(
         classes=() if data.annotations is None else data.annotations.classes,
         class_groups=() if data.annotations is None else data.annotations.class_groups,
         box=None if spec.noise is None else _box(spec, data, steps),
-        pivots=_pivots(data, structure),
+        pivots=_pivots(spec, data, structure),
     )
     _refuse_extremes(found)
     return found if names is None else named(found, names)
@@ -125,13 +126,14 @@ def _box(spec: MixtureSpec, data: Dataset, steps: Array) -> Array:
     return np.stack([noise.low, noise.high])
 
 
-def _pivots(data: Dataset, structure: Structure) -> tuple[int, ...]:
+def _pivots(spec: MixtureSpec, data: Dataset, structure: Structure) -> tuple[int, ...]:
     """Return the features on which loadings are large, as far as the first rows show."""
     if not structure.has_loadings:
         return ()
     _, rows = next(iter(data.blocks()))
-    scaled = np.where(np.isnan(rows), 0.0, (rows - data.centre()) / data.spread())
-    return pivots_of(scaled.T @ scaled / len(scaled), structure.n_factors)
+    some = rows[:: -(-len(rows) // _ROWS_OF_PIVOTS)]
+    scaled = np.where(np.isnan(some), 0.0, (some - data.centre()) / data.spread())
+    return pivots_in(scaled, spec.n_components, structure.n_factors)
 
 
 def _refuse_factors(spec: MixtureSpec, structure: Structure, size: int) -> None:

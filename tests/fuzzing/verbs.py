@@ -144,6 +144,7 @@ class Material:
 NOT_WALKED = {
     "Dataset.from_dask": "test_dask.py calls it: each call may start workers",
     "Dataset.completed": "fits ask it for rows of the data set itself",
+    "Dataset.of_blocks": "its own checks and counts ask it, with functions of this package",
     "GaussianMixture.get_params": "scikit-learn's",
     "GaussianMixture.set_fit_request": "scikit-learn's",
     "GaussianMixture.set_params": "scikit-learn's",

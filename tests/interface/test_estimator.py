@@ -399,7 +399,7 @@ def test_units_and_large_samples_do_not_matter():
         ({"init_params": "best"}, "init_params must be one of kmeans"),
         ({"method": "vb"}, "method must be one of em, map, got 'vb'"),
         ({"tol": -1}, "tol must be a number >= 0, got -1"),
-        ({"reg_covar": "small"}, "reg_covar must be a number"),
+        ({"reg_covar": "small"}, "reg_covar must be a finite number"),
         ({"missing": "drop"}, "missing must be one of refuse, mar, got 'drop'"),
         ({"weights_init": [0.5, 0.6]}, "weights_init must be numbers >= 0 with sum 1"),
         ({"weights_init": [1.0]}, r"weights_init must hold finite numbers in the shape \(2,\)"),

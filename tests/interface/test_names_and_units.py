@@ -100,7 +100,7 @@ def test_names_given_later(tree: xr.DataTree, comparison: Comparison) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["a"], "one name a cluster .2."),
+        (["a"], "one name per cluster .2."),
         (["a", "a"], "must be different texts"),
         (["a", " "], "not empty"),
         (["a", "noise"], "not 'noise'"),

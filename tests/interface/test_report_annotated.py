@@ -64,7 +64,7 @@ def test_missing_cells_their_patterns_and_the_assumption():
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("frequency", "stands for w equal rows"), ("sampling", "correct for how rows were picked")],
+    [("frequency", "stands for w equal rows"), ("sampling", "correct for how rows were selected")],
 )
 def test_weights_by_their_kind(kind, said):
     weights = np.arange(N) % 4

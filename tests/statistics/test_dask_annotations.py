@@ -291,9 +291,9 @@ def test_what_is_refused_says_so_before_it_starts(tmp_path: Path) -> None:
         (dict(missing="guess"), ConfigError, "missing must be"),
         (dict(labels="kind"), DataError, r"data has \d+ missing values: .* in column 'x'"),
         (dict(labels="nobody"), DataError, "there is no column 'nobody' of the collection"),
-        (dict(weights="count"), ConfigError, "weights need to be of a kind"),
+        (dict(weights="count"), ConfigError, "the kind of the weights must be given"),
         (dict(missing="mar", labels="y"), ConfigError, "'y' holds weights, labels or errors"),
-        (dict(errors={"x": lazy}), DataError, "must hold one number a row, got dask.array"),
+        (dict(errors={"x": lazy}), DataError, "must hold one number per row, got dask.array"),
         (dict(missing="mar", errors={"x": "kind"}), DataError, "'kind' .* cannot be weights or"),
     ):
         with pytest.raises(error, match=words):

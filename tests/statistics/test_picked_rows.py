@@ -202,7 +202,7 @@ def test_grids_comparisons_and_commands_take_picked_labels(picked, capsys):
     found = json.loads(capsys.readouterr().out)["log_likelihood"]
     assert found == pytest.approx(best, abs=1e-6)
     main(["check", str(folder / "iris.toml")])
-    assert "covariance full; rows were picked for their labels" in capsys.readouterr().out
+    assert "covariance full; rows were selected for their labels" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -228,4 +228,4 @@ def test_the_report_says_what_labels_mean():
         for informed in (True, False)
     ]
     assert "likelihood w_k f_k(x)" in words[0] and "inform the weights" in words[0]
-    assert "picked for their labels" in words[1] and "likelihood f_k(x)" in words[1]
+    assert "selected for their labels" in words[1] and "likelihood f_k(x)" in words[1]

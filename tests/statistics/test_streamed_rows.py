@@ -169,7 +169,7 @@ def test_a_result_keeps_some_rows_of_a_file(
 def test_what_needs_every_row_says_so(trees: dict[str, xr.DataTree], name: str) -> None:
     verb: Any = getattr(bg, name)
     *_, tree = trees.values()
-    with pytest.raises(ConfigError, match=rf"of the {N_ROWS} rows of .* keeps {MANY_ROWS}"):
+    with pytest.raises(ConfigError, match=rf"keeps {MANY_ROWS} of the {N_ROWS} rows of "):
         verb(tree)
 
 

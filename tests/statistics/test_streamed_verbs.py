@@ -150,7 +150,7 @@ def test_what_cannot_stream_says_so_before_it_starts(case: Case) -> None:
     with pytest.raises(ResourceError, match="a user's own model"):
         bg.sample(case.data, model=bg.build_model(values()[:30], 2))
     for verb in (bg.membership, bg.density, bg.extend, bg.smc_evidence):
-        with pytest.raises(ConfigError, match=r"keeps 20000, .* in_memory=True"):
+        with pytest.raises(ConfigError, match=r"keeps 20000 of .* in_memory=True"):
             verb(case.tree)
     with pytest.raises(ConfigError, match="rows must be those that the posterior was sampled from"):
         bg.extend(case.tree, rows=as_dataset(values()[:50]))

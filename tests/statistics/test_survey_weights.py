@@ -165,7 +165,7 @@ def test_what_needs_none_is_not(result, tmp_path):
 def test_draws_that_no_affine_move_fits_are_refused():
     rng = np.random.default_rng(0)
     data = surveyed(pd.DataFrame({"x": rng.normal(size=60)}), rng.uniform(0.5, 2.0, 60))
-    with pytest.raises(bg.SamplingError, match="Ask for fewer clusters"):
+    with pytest.raises(bg.SamplingError, match="Take fewer clusters"):
         bg.sample(data, 2, draws=100, tune=200, seed=1)
-    with pytest.raises(bg.ConfigError, match="adjusted in one labelling"):
+    with pytest.raises(bg.ConfigError, match="relabelled before they are adjusted"):
         bg.sample(data, 1, relabel=None)

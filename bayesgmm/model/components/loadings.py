@@ -16,7 +16,6 @@ __all__ = [
     "filled",
     "loading_names",
     "log_constant",
-    "pivots_of",
     "triangular",
     "turned_towards",
 ]
@@ -91,30 +90,6 @@ def _log_likelihood(covariances: Array, loadings: Array, unique: Array) -> Array
     whole = loadings @ loadings.swapaxes(-1, -2) + unique[..., None] * np.eye(unique.shape[-1])
     distances = np.einsum("...dd->...", np.linalg.solve(whole, covariances))
     return np.asarray(-np.linalg.slogdet(whole)[1] - distances)
-
-
-def pivots_of(correlation: Array, n_factors: int) -> tuple[int, ...]:
-    """Return the features that come first in the order in which loadings are triangular.
-
-    Those on which the leading principal components load most, one after another, each apart from
-    those before it: a diagonal entry near 0 leaves the sign of its factor open.
-
-    Examples
-    --------
-    >>> pivots_of(np.array([[1.0, 0.0, 0.1], [0.0, 1.0, 0.8], [0.1, 0.8, 1.0]]), 1)
-    (2,)
-    """
-    sizes, axes = np.linalg.eigh(correlation)
-    left = axes[:, -n_factors:] * np.sqrt(np.maximum(sizes[-n_factors:], 0.0))
-    chosen: list[int] = []
-    for _ in range(n_factors):
-        lengths = (left**2).sum(axis=1)
-        lengths[chosen] = -1.0
-        pivot = int(lengths.argmax())
-        chosen.append(pivot)
-        direction = left[pivot] / max(float(np.linalg.norm(left[pivot])), 1e-300)
-        left = left - np.outer(left @ direction, direction)
-    return tuple(chosen)
 
 
 def triangular(loadings: Array, order: IntArray) -> Array:
