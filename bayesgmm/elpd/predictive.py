@@ -17,7 +17,7 @@ from bayesgmm.elpd.psis import psis_loo
 from bayesgmm.errors import ConfigError, SamplingError
 from bayesgmm.limits import PARETO_K, ROW_VARIANCE, TAIL_DRAWS
 from bayesgmm.posterior.draws import Draws
-from bayesgmm.posterior.kept_rows import require_its_rows
+from bayesgmm.posterior.kept_rows import require_its_rows, require_kept_likelihood
 from bayesgmm.posterior.mcmc_error import effective_size
 from bayesgmm.posterior.pareto import EQUAL
 from bayesgmm.posterior.tree import check_tree, require_likelihood, weights_in
@@ -377,6 +377,7 @@ def check_enough_draws(n_draws: int) -> None:
 def _log_likelihood(posterior: xr.DataTree) -> xr.DataArray:
     """Return the log likelihood (chain, draw, obs), checked; weights of rows are a coordinate."""
     if "log_likelihood" not in check_tree(posterior) or "x" not in posterior["log_likelihood"]:
+        require_kept_likelihood(posterior)
         raise ConfigError(
             "the posterior holds no log likelihood of each row (log_likelihood/x), which WAIC and "
             "LOO need; sample with log_likelihood=True, or adopt(tree, data, spec_or_model).",

@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_instance
 from bayesgmm.data import Dataset
 from bayesgmm.errors import ConfigError
@@ -18,6 +20,7 @@ __all__ = [
     "n_rows_of",
     "part_of_kept_rows",
     "require_its_rows",
+    "require_kept_likelihood",
     "with_kept_rows",
 ]
 
@@ -64,6 +67,31 @@ def n_rows_of(draws: Draws) -> int:
 def keeps_some_only(draws: Draws) -> bool:
     """Whether a result keeps some of many rows, the others being where they were read."""
     return draws.source is not None and SOME_ROWS in draws.source
+
+
+def require_kept_likelihood(tree: xr.DataTree) -> None:
+    """Raise ConfigError where rows were left in a file, with what their log likelihood would take.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Without a log likelihood of each row.
+    """
+    if SOME_ROWS not in tree:
+        return
+    facts, sizes = attribute(tree, "data"), tree["posterior"].sizes
+    gigabytes = 8 * facts["rows"] * sizes["chain"] * sizes["draw"] / 2**30
+    raise ConfigError(
+        Advice(
+            f"the log likelihood of each row is not kept, because the {facts['rows']} rows of "
+            f"{facts['source']} are in the file only. waic and loo take them as their second "
+            f"argument; what else needs it, as refits do, needs {gigabytes:.3g} GiB for these "
+            "draws: read the file with ",
+            Option("in_memory", True),
+            " and sample again.",
+        ),
+        gigabytes=gigabytes,
+    )
 
 
 def require_its_rows(draws: Draws, rows: Any) -> Dataset:

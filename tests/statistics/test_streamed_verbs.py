@@ -152,6 +152,9 @@ def test_what_cannot_stream_says_so_before_it_starts(case: Case) -> None:
     for verb in (bg.membership, bg.density, bg.extend, bg.smc_evidence):
         with pytest.raises(ConfigError, match=r"keeps 20000 of .* in_memory=True"):
             verb(case.tree)
+    for criterion in (bg.loo, bg.waic, bg.loo_with_refits):
+        with pytest.raises(ConfigError, match=r"second argument; .* GiB .* in_memory=True"):
+            criterion(case.tree)
     with pytest.raises(ConfigError, match="rows must be those that the posterior was sampled from"):
         bg.extend(case.tree, rows=as_dataset(values()[:50]))
 
