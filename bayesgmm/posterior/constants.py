@@ -7,32 +7,34 @@ from bayesgmm.model.parameters import Parameters
 from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
-__all__ = ["constants", "fixed_in", "fixed_parameters"]
+__all__ = ["constants", "known_nu", "known_nu_in"]
 
 _OF_DATA = ("centre", "spread", "resolution")
-_FIXED = ("nu",)
 
 
-def fixed_parameters(parameters: Parameters, resolved: ResolvedSpec) -> dict[str, Array]:
-    """Return the parameters (cluster,) that the model fixes: known degrees of freedom."""
-    fixed: dict[str, Array] = {}
-    if resolved.tails is not None and resolved.tails.known and parameters.nu is not None:
-        fixed["nu"] = parameters.nu[0, 0]
-    return fixed
+def known_nu(parameters: Parameters, resolved: ResolvedSpec) -> Array | None:
+    """Return the degrees of freedom (cluster,) where the model fixes them."""
+    if resolved.tails is None or not resolved.tails.known or parameters.nu is None:
+        return None
+    return parameters.nu[0, 0]
 
 
 def constants(parameters: Parameters, resolved: ResolvedSpec) -> xr.Dataset:
     """Return the group constant_data of a result, from parameters (chain, draw, ...)."""
-    fixed = fixed_parameters(parameters, resolved)
-    clusters = cluster_names(resolved.n_components, resolved.cluster_names)
-    return xr.Dataset(
-        {name: ("feature", getattr(resolved, name)) for name in _OF_DATA}
-        | {name: ("cluster", value) for name, value in fixed.items()},
-        {"feature": list(resolved.features), **({"cluster": clusters} if fixed else {})},
+    found = xr.Dataset(
+        {name: ("feature", getattr(resolved, name)) for name in _OF_DATA},
+        {"feature": list(resolved.features)},
     )
+    nu = known_nu(parameters, resolved)
+    if nu is None:
+        return found
+    clusters = cluster_names(resolved.n_components, resolved.cluster_names)
+    return found.assign(nu=("cluster", nu)).assign_coords(cluster=clusters)
 
 
-def fixed_in(tree: xr.DataTree) -> dict[str, Array]:
-    """Return the parameters (cluster,) of a result that its model fixes."""
-    stored = tree["constant_data"].to_dataset() if "constant_data" in tree else xr.Dataset()
-    return {name: stored[name].values for name in _FIXED if name in stored}
+def known_nu_in(tree: xr.DataTree) -> Array | None:
+    """Return the degrees of freedom (cluster,) of a result whose model fixes them."""
+    if "constant_data" not in tree or "nu" not in tree["constant_data"]:
+        return None
+    values: Array = tree["constant_data"].to_dataset()["nu"].values
+    return values

@@ -20,7 +20,7 @@ from bayesgmm.model.components import NOISE
 from bayesgmm.model.numbering import cluster_names
 from bayesgmm.model.parameters import Parameters, matrices_of, pair_names, pairs_of, permute
 from bayesgmm.model.resolved import ResolvedSpec
-from bayesgmm.posterior.constants import constants, fixed_in, fixed_parameters
+from bayesgmm.posterior.constants import constants, known_nu, known_nu_in
 from bayesgmm.posterior.observed import ALL_ROWS, SOME_ROWS, annotations_in, observed_groups
 from bayesgmm.typing import Array, IntArray
 
@@ -165,8 +165,8 @@ def _posterior(
     values = {**present, **free}
     if parameters.noise is not None:
         values |= {"noise_weight": values.pop("noise"), "weights_of_parts": parameters.parts}
-    for name in fixed_parameters(parameters, resolved):
-        del values[name]
+    if known_nu(parameters, resolved) is not None:
+        del values["nu"]
     correlations = values.pop("correlations")
     if has_correlations:
         values["correlations"] = pairs_of(correlations)
@@ -304,8 +304,8 @@ def units_in(tree: xr.DataTree) -> dict[str, str]:
 def clusters_of(tree: xr.DataTree) -> NDArray[Any]:
     """Return what the clusters are called: their names, or their numbers from 1."""
     check_posterior(tree)
-    means = tree["posterior"].to_dataset()["means"]
-    return cluster_names(means.sizes["cluster"], means["cluster"].values)
+    weights = tree["posterior"].to_dataset()["weights"]
+    return cluster_names(weights.sizes["cluster"], weights["cluster"].values)
 
 
 def parameters_of(tree: xr.DataTree) -> Parameters:
@@ -321,9 +321,10 @@ def parameters_of(tree: xr.DataTree) -> Parameters:
         for name, dims in _PARAMETER_DIMS.items()
         if name in posterior and posterior[name].dims[2:] == dims
     }
-    for name, value in fixed_in(tree).items():
+    nu = known_nu_in(tree)
+    if nu is not None:
         size = posterior.sizes["chain"] * posterior.sizes["draw"]
-        arrays.setdefault(name, np.tile(value, (size, 1)))
+        arrays["nu"] = np.tile(nu, (size, 1))
     if "correlations" in arrays:
         size = posterior.sizes["feature"]
         arrays["correlations"] = matrices_of(arrays["correlations"], size)

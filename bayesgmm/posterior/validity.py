@@ -71,7 +71,7 @@ def _check_all(tree: xr.DataTree) -> None:
 
 def _sizes(posterior: xr.Dataset) -> dict[str, int]:
     """Return the lengths that axes have in every group."""
-    for name, dims in (("means", ("cluster", "feature")), ("weights", ("cluster",))):
+    for name, dims in (("weights", ("cluster",)), ("means", ("cluster", "feature"))):
         _require(name in posterior, f"posterior/{name} is missing")
         right = posterior[name].dims == (*_SAMPLE, *dims)
         _require(right, f"posterior/{name} has the axes {posterior[name].dims}")
