@@ -31,11 +31,14 @@ def psis_loo(posterior: xr.DataTree, relative: float) -> Any:
     ValueError
         Where every row has the same density in all draws, or the tail of a row is flat.
     """
-    values = posterior["log_likelihood"].to_dataset()["x"]
-    still = (values.max(_SAMPLE) - values.min(_SAMPLE) <= EQUAL).values
     options: dict[str, Any] = {"pointwise": True, "var_name": "x", "reff": relative}
-    if still.all() or not still.any():
+    try:
         return az.loo(posterior, **options)
+    except ValueError:
+        values = posterior["log_likelihood"].to_dataset()["x"]
+        still = (values.max(_SAMPLE) - values.min(_SAMPLE) <= EQUAL).values
+        if still.all() or not still.any():
+            raise
     moving = values.isel(obs=~still).to_dataset(name="x")
     groups = {"posterior": posterior["posterior"].to_dataset(), "log_likelihood": moving}
     found = az.loo(xr.DataTree.from_dict(groups), **options)
