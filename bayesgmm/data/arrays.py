@@ -12,7 +12,12 @@ from bayesgmm.arguments import require_listed
 from bayesgmm.errors import DataError
 from bayesgmm.limits import MAX_EXACT_INTEGER
 
-__all__ = ["immutable", "real_array"]
+__all__ = ["has_holes", "immutable", "real_array"]
+
+
+def has_holes(values: NDArray[Any]) -> bool:
+    """Whether some cells are missing."""
+    return bool(np.isnan(values).any())
 
 
 def immutable(array: NDArray[Any]) -> bool:

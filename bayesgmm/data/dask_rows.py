@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
 from bayesgmm.data.annotations import Annotations
-from bayesgmm.data.arrays import real_array
+from bayesgmm.data.arrays import has_holes, real_array
 from bayesgmm.data.columns import Classes, wanted
 from bayesgmm.data.frames import annotating_cells, read_frame, values_in
 from bayesgmm.errors import ConfigError, DataError
@@ -80,7 +80,7 @@ class DaskRows:
     @property
     def incomplete(self) -> bool:
         """Whether some cells are missing."""
-        return any(self.each(_has_holes))
+        return any(self.each(has_holes))
 
     def absent(self) -> BoolArray:
         """Return which cells are missing: shape (obs, feature)."""
@@ -164,10 +164,6 @@ class DaskRows:
         parts = zip(np.split(places, cuts), ends - self.sizes, strict=True)
         own = [some - start for some, start in parts]
         return np.concatenate(list(self.each(_taken, own=own)))
-
-
-def _has_holes(values: Array) -> bool:
-    return bool(np.isnan(values).any())
 
 
 def _taken(values: Array, places: IntArray) -> Array:

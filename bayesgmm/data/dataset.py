@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_count
 from bayesgmm.data.annotations import Annotations
+from bayesgmm.data.arrays import has_holes
 from bayesgmm.data.checking import BLOCK, ArrayRows, Facts, Rows, frozen
 from bayesgmm.data.dask_rows import DaskRows
 from bayesgmm.data.from_sources import FromSources
@@ -146,7 +147,7 @@ class Dataset(FromSources):
     @cached_property
     def incomplete(self) -> bool:
         """Whether some cells are missing."""
-        return self.annotations is not None and any(self.of_blocks(_has_holes))
+        return self.annotations is not None and any(self.of_blocks(has_holes))
 
     def obs(self) -> NDArray[Any]:
         """Return the names of the rows: their labels, or where there are none 0, 1, 2, ..."""
@@ -199,7 +200,3 @@ class Dataset(FromSources):
 def _ends_of(block: Array) -> tuple[Array, Array]:
     """Return the lowest and the highest values (feature,) of rows, NaN where none is observed."""
     return np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)
-
-
-def _has_holes(block: Array) -> bool:
-    return bool(np.isnan(block).any())

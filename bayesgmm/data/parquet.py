@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayesgmm.data.annotation_columns import NO_ANNOTATIONS, AnnotationColumns
+from bayesgmm.data.arrays import has_holes
 from bayesgmm.data.columns import Table
 from bayesgmm.data.dialect import Dialect
 from bayesgmm.data.frames import annotating_cells, read_frame, values_in
@@ -174,7 +175,7 @@ class ParquetRows:
     @property
     def incomplete(self) -> bool:
         """Whether some cells are missing."""
-        return any(np.isnan(block).any() for block in self.blocks(_ABSENT_ROWS))
+        return any(map(has_holes, self.blocks(_ABSENT_ROWS)))
 
     def absent(self) -> BoolArray:
         """Return which cells are missing: shape (obs, feature)."""

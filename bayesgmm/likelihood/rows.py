@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bayesgmm.data import Dataset
+from bayesgmm.data.arrays import has_holes
 from bayesgmm.likelihood.annotated_rows import (
     AnnotatedRows,
     RowTable,
@@ -82,8 +83,8 @@ def chunks_of(rows: Dataset | RowTable, size: int) -> Iterator[RowTable]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _has_holes(chunk: RowTable) -> bool:
-    return bool(np.isnan(values_of(chunk)).any())
+def _lacks_cells(chunk: RowTable) -> bool:
+    return has_holes(values_of(chunk))
 
 
 class Rows:
@@ -150,7 +151,7 @@ class Rows:
         data = self._data
         if not isinstance(data, AnnotatedRows):
             return False
-        return data.errors is not None or any(self.each(_has_holes))
+        return data.errors is not None or any(self.each(_lacks_cells))
 
     @property
     def plain_blocks(self) -> Array | None:

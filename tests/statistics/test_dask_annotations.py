@@ -24,6 +24,8 @@ from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.distributed_rows import DistributedRows, rows_for
 from bayesgmm.likelihood.streamed import StreamedPosterior, posterior_of
 from bayesgmm.limits import MANY_ROWS
+from tests.support.annotated_tables import ASKED as OTHERS
+from tests.support.annotated_tables import COUNTS, annotated_table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:1 row with no cell observed"),
@@ -32,38 +34,23 @@ pytestmark = [
 
 N_ROWS = MANY_ROWS + 1_234
 ASKED: dict[str, dict[str, Any]] = {
-    "counts": {"weights": "count", "weights_kind": "frequency"},
+    "counts": COUNTS,
     "survey": {"weights": "count", "weights_kind": "sampling"},
-    "labels": {"labels": "kind"},
-    "missing": {"missing": "mar"},
-    "errors": {"errors": {"x": "sx", "y": 0.1}},
-    "all": {
-        "weights": "count", "weights_kind": "frequency", "labels": "kind", "missing": "mar",
-        "errors": {"y": 0.2},
-    },
-}  # fmt: skip
+    **OTHERS,
+}
 _QUICK: dict[str, Any] = {
     "method": "importance", "draws": 40, "chains": 2, "seed": 1, "log_likelihood": False
 }  # fmt: skip
 
 
 def table_of(what: str, n_rows: int = N_ROWS) -> pd.DataFrame:
-    """Two clusters; of the first rows no x is observed, and no class known."""
-    rng = np.random.default_rng(7)
-    second = rng.random(n_rows) < 0.4
-    values = rng.normal(size=(n_rows, 2)) + np.where(second[:, None], [4.0, 1.0], 0.0)
-    kind = np.where(second, "b", "a").astype(object)
-    kind[rng.random(n_rows) < 0.9] = None
-    kind[: n_rows // 4] = None
-    frame = pd.DataFrame(values, columns=["x", "y"])
+    """The table; of the first rows no x is observed, and no class known."""
+    frame = annotated_table(what, n_rows)
+    frame.loc[: n_rows // 4 - 1, "kind"] = None
     if what in ("missing", "all"):
-        frame.loc[rng.random(n_rows) < 0.2, "x"] = np.nan
         frame.loc[: n_rows // 5, "x"] = np.nan
     if what == "missing":
         frame.loc[n_rows // 2, ["x", "y"]] = np.nan
-    frame["count"] = rng.integers(0, 4, n_rows)
-    frame["kind"] = kind
-    frame["sx"] = np.round(rng.uniform(0.1, 0.3, n_rows), 1)
     return frame
 
 

@@ -11,34 +11,18 @@ import bayesgmm as bg
 from bayesgmm.data import facts_of
 from bayesgmm.errors import ConfigError, DataError
 from bayesgmm.limits import MANY_ROWS
+from tests.support.annotated_tables import ASKED as OTHERS
+from tests.support.annotated_tables import COUNTS, annotated_table
 
 N_ROWS = MANY_ROWS + 1_234
-ASKED: dict[str, dict[str, Any]] = {
-    "weights": {"weights": "count", "weights_kind": "frequency"},
-    "labels": {"labels": "kind"},
-    "missing": {"missing": "mar"},
-    "errors": {"errors": {"x": "sx", "y": 0.1}},
-    "all": {
-        "weights": "count", "weights_kind": "frequency", "labels": "kind", "missing": "mar",
-        "errors": {"y": 0.2},
-    },
-}  # fmt: skip
+ASKED: dict[str, dict[str, Any]] = {"weights": COUNTS, **OTHERS}
 
 
 def table_of(what: str) -> pd.DataFrame:
-    """Two clusters, and beside their features a count, a class for some, and an error."""
-    rng = np.random.default_rng(7)
-    second = rng.random(N_ROWS) < 0.4
-    values = rng.normal(size=(N_ROWS, 2)) + np.where(second[:, None], [4.0, 1.0], 0.0)
-    kind = np.where(second, "b", "a").astype(object)
-    kind[rng.random(N_ROWS) < 0.9] = None
-    frame = pd.DataFrame(values, columns=["x", "y"])
+    """The table; where cells are missing, one row has none."""
+    frame = annotated_table(what, N_ROWS)
     if what in ("missing", "all"):
-        frame.loc[rng.random(N_ROWS) < 0.2, "x"] = np.nan
         frame.loc[5, ["x", "y"]] = np.nan
-    frame["count"] = rng.integers(0, 4, N_ROWS)
-    frame["kind"] = kind
-    frame["sx"] = np.round(rng.uniform(0.1, 0.3, N_ROWS), 1)
     return frame
 
 
