@@ -1,12 +1,12 @@
 """The points of EM in a model, and its M-steps."""
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.em_climb import BOUND, CLIMB_ROOM, FREE, climb_plain
-from bayesgmm.likelihood.compiled.factored import codes_of, maximise_factored, move_into
+from bayesgmm.likelihood.compiled.em_climb import CLIMB_ROOM, climb_plain
+from bayesgmm.likelihood.compiled.factored import Codes, codes_of, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.layers import LARGEST_COORDINATE
 from bayesgmm.likelihood.compiled.loadings_m_step import maximise_loadings, rebuild
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise
@@ -18,8 +18,6 @@ from bayesgmm.model.resolved import ResolvedSpec
 from bayesgmm.typing import Array
 
 __all__ = ["EMSteps"]
-
-_NOT_READ = np.empty(0)
 
 
 class EMSteps:
@@ -64,7 +62,8 @@ class EMSteps:
         if structure.has_loadings:
             collapsed = maximise_loadings(point, self.flat, q, *moments[1:6], floor, ridge, out)
         elif factors is None:
-            collapsed = maximise(point, self.flat, *moments[1:6], floor, ridge, out)
+            model = self.flat, self.climbed
+            collapsed = maximise(point, *model, *moments[1:6], floor, ridge, out)
         else:
             sums = moments[1:4]
             collapsed = maximise_factored(point, *codes_of(*factors), *sums, floor, ridge, out)
@@ -92,24 +91,32 @@ class EMSteps:
         status, component : int
         """
         x, path = point.copy(), np.empty(max_iter + CLIMB_ROOM)
-        size, codes = self.resolved.n_components, self.codes
-        rest = blocks, n_rows, floor, ridge, enough, max_iter, path
-        n, status, component = climb_plain(x, size, self.flat_for_steps, codes, *rest)
+        model, rows = self.plain_model, (blocks, n_rows, floor)
+        climb = partial(climb_plain, x, self.resolved.n_components, *model)
+        n, status, component = climb(*rows, ridge, enough, max_iter, path)
         return x, path[:n].tolist(), status, component
 
-    @property
-    def flat_for_steps(self) -> Array:
-        """The model as compiled steps read it; structures by volumes, shapes and axes need none."""
-        return _NOT_READ if self.resolved.structure.factors is not None else self.flat
-
     @cached_property
-    def codes(self) -> tuple[bool, bool, int]:
-        """What compiled climbs take for the structure, which has no loadings."""
-        structure = self.resolved.structure
-        if structure.factors is not None:
-            return codes_of(*structure.factors)
-        left = bool(self.resolved.resolution.any()) or structure.partly_shared
-        return False, False, BOUND if left else FREE
+    def plain_model(self) -> tuple[Array, Array | None, Codes | None, bool]:
+        """What compiled climbs take for a model without loadings: flat, climbed, codes, left.
+
+        Structures by volumes, shapes and axes have codes, and are not read from the flat model.
+        """
+        factors = self.resolved.structure.factors
+        if factors is not None:
+            return np.empty(0), None, codes_of(*factors), False
+        return self.flat, self.climbed, None, self._may_be_left
+
+    @property
+    def climbed(self) -> Array | None:
+        """The flat model where covariances have no closed form in the M-step, else None."""
+        open_form = self.resolved.structure.partly_shared or self.resolved.n_layers > 1
+        return self.flat if open_form else None
+
+    @property
+    def _may_be_left(self) -> bool:
+        """Whether a leap may leave the structure or fall below the recording error."""
+        return bool(self.resolved.resolution.any()) or self.resolved.structure.partly_shared
 
     def _set_weights(self, point: Array, parts: Array) -> None:
         """Write the weights of clusters and noise into a point of EM."""
@@ -129,8 +136,8 @@ class EMSteps:
             rebuild(out, *sizes, resolved.resolution / resolved.unit)
         elif factors is not None:
             move_into(out, k, *codes_of(*factors))
-        elif self.codes[2] == BOUND:
-            bound_point(out, self.flat)
+        elif self._may_be_left:
+            bound_point(out, self.flat, self.climbed)
         start = self._n_before_tails
         tails, tail = resolved.tails, out[start : start + resolved.n_in_tail]
         if self.resolved.n_layers > 1:

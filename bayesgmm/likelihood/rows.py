@@ -130,7 +130,7 @@ class Rows:
     def _set_size(self, resolved: ResolvedSpec) -> None:
         self._size = (resolved.n_components, resolved.n_features)
         self._n_noises, self._n_layers = resolved.n_noises, resolved.n_layers
-        self._error = resolved.resolution / resolved.unit if resolved.n_layers > 1 else np.empty(0)
+        self._error = resolved.resolution / resolved.unit if resolved.n_layers > 1 else None
         self._n_tails = resolved.n_tails
         k, d = self._size
         self._n_read = k * (1 + d + d * d) + resolved.n_noises + resolved.n_in_tail

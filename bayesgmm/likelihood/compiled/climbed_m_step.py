@@ -29,7 +29,7 @@ from bayesgmm.likelihood.compiled.whitening import cholesky, set_of, squared
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["climb_covariances", "is_closed", "is_partly_shared", "project"]
+__all__ = ["climb_covariances", "is_partly_shared", "project"]
 
 _MOST = 80  # evaluations of one M-step
 _ENOUGH = 1e-2  # of what the step has gained: the rest is left to the next one
@@ -44,12 +44,6 @@ _WORTH = 1e-9  # nats
 def is_partly_shared(problem: Problem) -> bool:
     """Whether scales are shared and correlations are not, or the reverse."""
     return problem.has_pairs and problem.n_scale_sets != problem.n_pair_sets
-
-
-@compiled
-def is_closed(problem: Problem) -> bool:
-    """Whether the M-step has a closed form."""
-    return problem.n_layers == 1 and not is_partly_shared(problem)
 
 
 @compiled

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.factored import maximise_factored, move_into
+from bayesgmm.likelihood.compiled.factored import Codes, maximise_factored, move_into
 from bayesgmm.likelihood.compiled.m_step import bound_point, maximise, moments_at
 from bayesgmm.likelihood.compiled.points import write_factor
 from bayesgmm.likelihood.compiled.vectors import copy_into
@@ -16,17 +16,14 @@ from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array, IntArray
 
 __all__ = [
-    "BOUND",
     "CLIMB_ROOM",
     "COLLAPSED",
     "CONVERGED",
-    "FREE",
     "STOPPED",
     "climb_plain",
     "search_plain",
 ]
 
-BOUND, FREE = -1, -2  # in place of axes: of structures without factors, that a leap leaves or not
 CONVERGED, STOPPED, COLLAPSED = 0, 1, 2
 CLIMB_ROOM = 3  # entries of a path beyond its largest number of steps
 _PLAIN_STEPS = 5
@@ -34,31 +31,39 @@ _PSEUDO_ROWS = 0.3
 
 
 @compiled
-def _bounded(point: Array, flat: Array, n_clusters: int, codes: tuple[bool, bool, int]) -> None:
+def _bounded(
+    point: Array,
+    n_clusters: int,
+    flat: Array,
+    climbed: Array | None,
+    codes: Codes | None,
+    left: bool,
+) -> None:
     """Move a point, in place, into its structure and above the recording error."""
-    if codes[2] >= 0:
+    if codes is not None:
         move_into(point, n_clusters, codes[0], codes[1], codes[2])
-    elif codes[2] == BOUND:
-        bound_point(point, flat)
+    elif left:
+        bound_point(point, flat, climbed)
 
 
 @compiled
 def _step(
     point: Array,
     flat: Array,
-    codes: tuple[bool, bool, int],
+    climbed: Array | None,
+    codes: Codes | None,
     sums: tuple[Array, Array, Array],
     floor: Array,
     ridge: float,
     out: Array,
 ) -> int:
     mass, centres, scatters = sums
-    if codes[2] >= 0:
+    if codes is not None:
         return maximise_factored(
             point, codes[0], codes[1], codes[2], mass, centres, scatters, floor, ridge, out
         )
     none = np.empty(0)
-    return maximise(point, flat, mass, centres, scatters, none, none, floor, ridge, out)
+    return maximise(point, flat, climbed, mass, centres, scatters, none, none, floor, ridge, out)
 
 
 @compiled
@@ -66,7 +71,7 @@ def _moments(point: Array, blocks: Array, n_rows: int, sums: tuple[Array, Array,
     mass, centres, scatters = sums
     mass[:] = 0.0
     none = np.empty(0)
-    return moments_at(point, none, blocks, n_rows, None, mass, centres, scatters, none, none)
+    return moments_at(point, None, blocks, n_rows, None, mass, centres, scatters, none, none)
 
 
 @compiled
@@ -103,7 +108,9 @@ def climb_plain(
     x: Array,
     n_clusters: int,
     flat: Array,
-    codes: tuple[bool, bool, int],
+    climbed: Array | None,
+    codes: Codes | None,
+    left: bool,
     blocks: Array,
     n_rows: int,
     floor: Array,
@@ -119,10 +126,14 @@ def climb_plain(
     x : array, see `bayesgmm.likelihood.compiled.points`, written
         Where the climb starts, then where it ended.
     n_clusters : int
-    flat : array
-        The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`; its rows are not read.
-    codes : (bool, bool, int)
-        `bayesgmm.likelihood.compiled.factored.codes_of`; the last is `BOUND` or `FREE` for others.
+    flat, climbed : arrays, or array and None
+        As in `bayesgmm.likelihood.compiled.m_step.maximise`; not read where there are codes.
+    codes : (bool, bool, int) or None
+        `bayesgmm.likelihood.compiled.factored.codes_of`; None for structures of scales and
+        correlations.
+    left : bool
+        Whether a leap may leave a structure of scales and correlations, or fall below its
+        recording error.
     blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
     n_rows : int
     floor : array of shape (feature,)
@@ -149,13 +160,13 @@ def climb_plain(
     while True:
         path[n] = value
         n += 1
-        collapsed = _step(x, flat, codes, sums, floor, ridge, first)
+        collapsed = _step(x, flat, climbed, codes, sums, floor, ridge, first)
         if collapsed >= 0:
             return n, COLLAPSED, collapsed
         value = _moments(first, blocks, n_rows, sums)
         path[n] = value
         n += 1
-        collapsed = _step(first, flat, codes, sums, floor, ridge, second)
+        collapsed = _step(first, flat, climbed, codes, sums, floor, ridge, second)
         if collapsed >= 0:
             copy_into(x, first)
             return n, COLLAPSED, collapsed
@@ -175,7 +186,7 @@ def climb_plain(
         tried, leapt = length > 1.0, False
         if tried:
             _extrapolate(x, first, second, length, ahead)
-            _bounded(ahead, flat, n_clusters, codes)
+            _bounded(ahead, n_clusters, flat, climbed, codes, left)
             value = _moments(ahead, blocks, n_rows, sums)
             leapt = value >= path[n - 1]
         if leapt:
@@ -190,7 +201,9 @@ def climb_plain(
 @compiled
 def _begin(
     flat: Array,
-    codes: tuple[bool, bool, int],
+    climbed: Array | None,
+    codes: Codes | None,
+    left: bool,
     sums: tuple[Array, Array, Array],
     total: Array,
     floor: Array,
@@ -208,8 +221,8 @@ def _begin(
             point[n_clusters + k * n_features + i] = centres[k, i]
         cholesky((scatters[k] + _PSEUDO_ROWS * total) / (mass[k] + _PSEUDO_ROWS), factor)
         write_factor(factor, point, o + k * n_features * n_features)
-    _bounded(point, flat, n_clusters, codes)
-    if _step(point, flat, codes, sums, floor, 0.0, out) >= 0:
+    _bounded(point, n_clusters, flat, climbed, codes, left)
+    if _step(point, flat, climbed, codes, sums, floor, 0.0, out) >= 0:
         copy_into(out, point)
 
 
@@ -220,7 +233,9 @@ def search_plain(
     scatters: Array,
     total: Array,
     flat: Array,
-    codes: tuple[bool, bool, int],
+    climbed: Array | None,
+    codes: Codes | None,
+    left: bool,
     blocks: Array,
     n_rows: int,
     floor: Array,
@@ -260,29 +275,31 @@ def search_plain(
     promise = np.full(n_starts, -math.inf)
     for s in range(n_starts):
         given = mass[s], centres[s], scatters[s]
-        _begin(flat, codes, given, total, floor, point, ends[s])
+        _begin(flat, climbed, codes, left, given, total, floor, point, ends[s])
         status[s] = -1
         for _ in range(n_glances):
             values[s] = _moments(ends[s], blocks, n_rows, sums)
-            if _step(ends[s], flat, codes, sums, floor, wide[s], following) >= 0:
+            if _step(ends[s], flat, climbed, codes, sums, floor, wide[s], following) >= 0:
                 status[s] = COLLAPSED
                 break
             copy_into(ends[s], following)
         if status[s] < 0:
             values[s] = promise[s] = _moments(ends[s], blocks, n_rows, sums)
-    left = n_best
+    others = n_best
     order = np.argsort(-promise[n_always:])
     for place in range(n_starts):
         s = place if place < n_always else n_always + order[place - n_always]
-        if status[s] >= 0 or (place >= n_always and left == 0):
+        if status[s] >= 0 or (place >= n_always and others == 0):
             continue
         if place >= n_always:
-            left -= 1
+            others -= 1
         n, code, _ = climb_plain(
             ends[s],
             n_clusters,
             flat,
+            climbed,
             codes,
+            left,
             blocks,
             n_rows,
             floor,

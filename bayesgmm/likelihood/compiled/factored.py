@@ -28,7 +28,7 @@ from bayesgmm.likelihood.compiled.whitening import cholesky
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
 
-__all__ = ["codes_of", "factored", "maximise_factored", "move_into"]
+__all__ = ["Codes", "codes_of", "factored", "maximise_factored", "move_into"]
 
 _ALONG_FEATURES, _SHARED_AXES, _OWN_AXES = 0, 1, 2
 _AXES = {"none": _ALONG_FEATURES, "shared": _SHARED_AXES, "own": _OWN_AXES}
@@ -36,8 +36,10 @@ _ROUNDS, _SETTLED = 100, 1e-12
 _LEFT = 0.02
 _TURNS, _SHAPE_STEPS, _SWEEPS = 20, 500, 30
 
+type Codes = tuple[bool, bool, int]
 
-def codes_of(volumes: str, shapes: str, axes: str) -> tuple[bool, bool, int]:
+
+def codes_of(volumes: str, shapes: str, axes: str) -> Codes:
     """Return what compiled code takes for the factors of a structure, each own, shared or none.
 
     Examples

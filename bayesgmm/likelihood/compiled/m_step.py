@@ -9,7 +9,6 @@ import numpy as np
 
 from bayesgmm.likelihood.compiled.climbed_m_step import (
     climb_covariances,
-    is_closed,
     is_partly_shared,
     project,
 )
@@ -38,7 +37,7 @@ _LEAST = 1e-300  # rows of the noise: the logarithm of its weight stays finite
 @compiled
 def moments_at(
     point: Array,
-    error: Array,
+    error: Array | None,
     blocks: Array,
     n_rows: int,
     annotated: Array | None,
@@ -53,7 +52,7 @@ def moments_at(
     Parameters
     ----------
     point : array, see the module
-    error : array of shape (feature,) or (0,), see `whiten_point`
+    error : array of shape (feature,) or None, see `whiten_point`
     blocks : array, `bayesgmm.likelihood.compiled.kernels.blocked`
     n_rows : int
         Rows of `blocks`.
@@ -205,15 +204,16 @@ def bound(covariance: Array, error: Array, factor: Array) -> bool:
 
 
 @compiled
-def bound_point(point: Array, flat: Array) -> None:
+def bound_point(point: Array, flat: Array, climbed: Array | None) -> None:
     """Raise the covariances of a point, in place, as `bound` does.
 
-    Where the structure has no closed form of its M-step, move them into it first.
+    Where the structure has no closed form of its M-step, move them into it first. Arguments as in
+    `maximise`.
     """
     problem = read(flat)
     n_clusters, n_features, error = problem.n_clusters, problem.n_features, problem.resolution
-    if is_partly_shared(problem):
-        _project_point(point, flat, n_clusters, n_features)
+    if climbed is not None:
+        _project_point(point, climbed, n_clusters, n_features)
     factor, scratch = np.empty((n_features, n_features)), np.empty((n_features, n_features))
     covariances, o = read_covariances(point, n_clusters, n_features), n_clusters * (1 + n_features)
     for k in range(n_clusters):
@@ -223,6 +223,9 @@ def bound_point(point: Array, flat: Array) -> None:
 
 @compiled
 def _project_point(point: Array, flat: Array, n_clusters: int, n_features: int) -> None:
+    """Move the covariances of a point into a structure that shares scales or correlations alone."""
+    if not is_partly_shared(read(flat)):
+        return
     covariances = read_covariances(point, n_clusters, n_features)
     project(covariances, np.exp(point[:n_clusters]), flat)
     factor, o = np.empty((n_features, n_features)), n_clusters * (1 + n_features)
@@ -235,6 +238,7 @@ def _project_point(point: Array, flat: Array, n_clusters: int, n_features: int) 
 def maximise(
     point: Array,
     flat: Array,
+    climbed: Array | None,
     mass: Array,
     centres: Array,
     scatters: Array,
@@ -255,6 +259,9 @@ def maximise(
         The present one, at which the moments were taken.
     flat : array
         The problem, `bayesgmm.likelihood.compiled.coordinates.flatten`; its rows are not read.
+    climbed : array or None
+        The same where covariances have no closed form; None elsewhere, and the code that climbs
+        to them is then not even compiled.
     mass, centres, scatters, scaled, logs : arrays
         As in `bayesgmm.likelihood.moments.Moments`.
     floor : array of shape (feature,), fitting coordinates
@@ -274,22 +281,10 @@ def maximise(
             return k
     after = n_clusters * (1 + n_features + n_features * n_features)
     tail, means = out[after + problem.n_parts - n_clusters :], centres
-    if not is_closed(problem):
-        start, ridged = read_covariances(point, n_clusters, n_features), scatters.copy()
-        for k in range(len(centres)):
-            for i in range(n_features):
-                ridged[k, i, i] += ridge * mass[k]
-        layers = tail[: N_OF_LAYERS * (problem.n_layers - 1)]
-        if problem.n_layers > 1:
-            copy_into(layers, point[-N_OF_LAYERS:])
-            means = _means_of_layers(point, problem, mass, centres)
-            good, others = mass[:n_clusters].sum(), mass[n_clusters : len(centres)].sum()
-            _maximise_share(good, others, layers)
-        climb_covariances(
-            start, layers, flat, means, mass, centres, ridged, scaled, logs, covariances
+    if climbed is not None:
+        means = _climb(
+            point, climbed, mass, centres, scatters, scaled, logs, ridge, tail, covariances
         )
-        if problem.n_layers > 1:
-            layers[0] = min(max(layers[0], -LARGEST_COORDINATE), LARGEST_COORDINATE)
     else:
         _shape(mass, scatters, problem, covariances)
         for k in range(n_clusters):
@@ -306,6 +301,38 @@ def maximise(
         if not write_component(k, means, covariances[k], floor, factor, out):
             return k
     return -1
+
+
+@compiled
+def _climb(
+    point: Array,
+    flat: Array,
+    mass: Array,
+    centres: Array,
+    scatters: Array,
+    scaled: Array,
+    logs: Array,
+    ridge: float,
+    tail: Array,
+    covariances: Array,
+) -> Array:
+    """Write covariances that have no closed form, and what layers have; return the means."""
+    problem = read(flat)
+    n_clusters, n_features = problem.n_clusters, problem.n_features
+    start, ridged, means = read_covariances(point, n_clusters, n_features), scatters.copy(), centres
+    for k in range(len(centres)):
+        for i in range(n_features):
+            ridged[k, i, i] += ridge * mass[k]
+    layers = tail[: N_OF_LAYERS * (problem.n_layers - 1)]
+    if problem.n_layers > 1:
+        copy_into(layers, point[-N_OF_LAYERS:])
+        means = _means_of_layers(point, problem, mass, centres)
+        good, others = mass[:n_clusters].sum(), mass[n_clusters : len(centres)].sum()
+        _maximise_share(good, others, layers)
+    climb_covariances(start, layers, flat, means, mass, centres, ridged, scaled, logs, covariances)
+    if problem.n_layers > 1:
+        layers[0] = min(max(layers[0], -LARGEST_COORDINATE), LARGEST_COORDINATE)
+    return means
 
 
 @compiled

@@ -29,15 +29,22 @@ def _read_factor(point: Array, k: int, n_clusters: int, n_features: int, factor:
 
 @compiled
 def whiten_point(
-    point: Array, n_noises: int, error: Array, whitening: Array, shift: Array, constant: Array
+    point: Array,
+    n_noises: int,
+    error: Array | None,
+    whitening: Array,
+    shift: Array,
+    constant: Array,
 ) -> Components:
     """Write what the passes over the rows need; see `bayesgmm.likelihood.compiled.kernels`.
 
-    `error` (feature,) is the recording error's deviation where clusters are two Gaussians, and of
-    no size where they are one.
+    `error` (feature,) is the recording error's deviation where clusters are two Gaussians, and
+    None where they are one.
     """
     n_normals, n_features = shift.shape
-    n_clusters = n_normals // 2 if error.shape[0] > 0 else n_normals
+    n_clusters = n_normals
+    if error is not None:
+        n_clusters = n_normals // 2
     means = point[n_clusters : n_clusters * (1 + n_features)].reshape((n_clusters, n_features))
     factors = np.empty((n_clusters, n_features, n_features))
     after = n_clusters * (1 + n_features + n_features * n_features)
@@ -51,7 +58,7 @@ def whiten_point(
         total += math.exp(log_weights[k] - largest)
     for k in range(log_weights.shape[0]):
         log_weights[k] -= largest + math.log(total)
-    if error.shape[0] > 0:
+    if error is not None:
         return _whiten_layers(
             point[after + n_noises :],
             log_weights,
