@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.compiled.batches import add_log_likelihoods, whiten_points
+from bayesgmm.likelihood.compiled.coordinates import without_rows
 from bayesgmm.likelihood.compiled.draws import terms_without_rows
 from bayesgmm.likelihood.compiled.gibbs import log_densities
 from bayesgmm.likelihood.compiled.kernels import BLOCK
@@ -42,6 +43,7 @@ class Components(NamedTuple):
 
 def densities_of_points(
     points: Array,
+    density: int,
     flat: Array,
     annotated: Array | None,
     n_rows: int,
@@ -57,8 +59,8 @@ def densities_of_points(
     ----------
     points : array of shape (point, dim)
         Unconstrained coordinates.
-    flat, annotated : arrays
-        The problem, as `LogPosterior` has it; `annotated` is None where all rows are plain, and
+    density, flat, annotated : `density_at` and arrays
+        `LogPosterior.program`; `annotated` is None where all rows are plain, and
         components made of Gaussians.
     n_rows : int
         Number of all rows.
@@ -70,16 +72,18 @@ def densities_of_points(
     if annotated is None and n_rows > ROWS_A_TASK:
         out = batched_log_likelihoods(points, flat, n_rows, shape, cores)
         finite = np.isfinite(out)
-        out[finite] += terms_without_rows(points[finite], flat)[:, 1:].sum(axis=1)
+        out[finite] += terms_without_rows(points[finite], density, without_rows(flat), None)[
+            :, 1:
+        ].sum(axis=1)
         return np.where(np.isfinite(out), out, -np.inf)
     out = np.empty(len(points))
     if n_rows <= ROWS_A_TASK:
-        log_densities(points, flat, annotated, out)
+        log_densities(points, density, flat, annotated, out)
         return out
 
     def fill(place: int) -> None:
         part = slice(place, place + 1)
-        log_densities(points[part], flat, annotated, out[part])
+        log_densities(points[part], density, flat, annotated, out[part])
 
     deque(in_threads(fill, range(len(points)), cores=cores), maxlen=0)
     return out

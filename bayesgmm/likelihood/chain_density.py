@@ -32,8 +32,8 @@ class ChainDensity:
     def value_and_gradient(self, u: Array) -> tuple[float, Array]:
         """Return the log density at u (dim,), nats, and its gradient in u."""
         gradient = np.empty_like(u)
-        flat, annotated = self.target.flat, self.target.annotated
-        return framed_log_posterior(u, flat, annotated, self.centre, self.root, gradient), gradient
+        frame = self.centre, self.root
+        return framed_log_posterior(u, *self.target.program, *frame, gradient), gradient
 
     def unframed(self, u: Array) -> Array:
         """Return x (dim,) at u."""
@@ -47,14 +47,14 @@ class ChainDensity:
         return c_functions(self.target.annotated is not None)
 
     @cached_property
-    def _problem(self) -> tuple[Array, Array | None]:
-        """The arrays of the target, kept: chains in other threads may build the target's anew."""
-        return self.target.flat, self.target.annotated
+    def _problem(self) -> tuple[int, Array, Array | None]:
+        """What the target hands on, kept: chains in other threads may build its arrays anew."""
+        return self.target.program
 
     @cached_property
     def c_data(self) -> Array:
         """What the C functions read: addresses that hold as long as this object is there."""
-        flat, annotated = self._problem
+        density, flat, annotated = self._problem
         addresses = [array.ctypes.data for array in (flat, self.centre, self.root)]
         rows = (0, 0) if annotated is None else (annotated.ctypes.data, len(annotated))
-        return np.array([*addresses, len(flat), len(self.root), *rows], dtype=np.int64)
+        return np.array([density, *addresses, len(flat), len(self.root), *rows], dtype=np.int64)

@@ -45,7 +45,7 @@ def ascend_from(target: LogPosterior, x: Array, metric: Array, most: int) -> tup
     end_if_stopped()
     gradient = np.empty(len(x))
     if not isinstance(target, StreamedPosterior):
-        return x, ascend(x, target.flat, target.annotated, metric, most, gradient)
+        return x, ascend(x, *target.program, metric, most, gradient)
     climb = started(x, gradient, metric)
     for _ in range(most):
         there = target.evaluate(climb.trial)
@@ -80,10 +80,10 @@ def curvatures(target: LogPosterior, points: Array, *, rough: bool = False) -> A
         return np.stack([curvature_in_passes(target, x, steps) for x, steps in pairs])
     n_points, dim = points.shape
     out = np.empty((n_points, dim, dim))
-    flat, annotated, n_sides = target.flat, target.annotated, 1 if rough else 2
+    program, n_sides = target.program, 1 if rough else 2
 
     def write(x: Array, its_steps: Array, hessian: Array) -> None:
-        curvature_at(x, flat, annotated, its_steps, n_sides, hessian)
+        curvature_at(x, *program, its_steps, n_sides, hessian)
 
     for _ in in_threads(write, points, _steps(target, points), out):
         pass

@@ -12,9 +12,10 @@ from scipy.special import expit, log_softmax
 from bayesgmm.likelihood.annotated_rows import AnnotatedRows, RowTable, log_unit_of, with_noise
 from bayesgmm.likelihood.batches import densities_of_points
 from bayesgmm.likelihood.compiled.allocations import empty_probabilities
-from bayesgmm.likelihood.compiled.coordinates import flatten
+from bayesgmm.likelihood.compiled.coordinates import flatten, without_rows
 from bayesgmm.likelihood.compiled.draws import constrain_draws, terms_without_rows
-from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.fused import PRIORS, TERMS, expected_log_posterior
+from bayesgmm.likelihood.compiled.shared_density import density_at, density_of
 from bayesgmm.likelihood.em_steps import EMSteps
 from bayesgmm.likelihood.factor_coordinates import (
     covariances_in,
@@ -103,6 +104,11 @@ class LogPosterior(EMSteps):
         """The rows that are not in `flat`, as compiled code reads them; None where all are."""
         return self._compiled[1]
 
+    @property
+    def program(self) -> tuple[int, Array, Array | None]:
+        """What `density_at` takes: the density, `flat` and `annotated`."""
+        return density_of(annotated=self.annotated is not None), self.flat, self.annotated
+
     @cached_property
     def _compiled(self) -> tuple[Array, Array | None]:
         picked, annotated = picked_in(self.rows, self.resolved), self._layout.annotated
@@ -130,9 +136,9 @@ class LogPosterior(EMSteps):
     ) -> Evaluation:
         """Evaluate at x (dim,), fitting units; see `compiled.fused.log_posterior`."""
         terms, gradient = np.empty(len(TERMS)), np.empty(self.dim)
-        value = log_posterior(
-            x, self.flat, self.annotated, inverse_temperature, float(jacobian), terms, gradient
-        )
+        density, flat, annotated = self.program
+        how = inverse_temperature, float(jacobian)
+        value = density_at(density, np.ascontiguousarray(x), flat, annotated, *how, terms, gradient)
         return Evaluation(value, gradient, dict(zip(TERMS, terms.tolist(), strict=True)))
 
     def log_densities(
@@ -150,11 +156,10 @@ class LogPosterior(EMSteps):
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
         resolved = self.resolved
         size = resolved.n_layers * resolved.n_components, resolved.n_features
-        problem = self.flat, self.annotated, self.n_rows, size
-        found = densities_of_points(flat_points, *problem, cores).reshape(points.shape[:-1])
+        found = densities_of_points(flat_points, *self.program, self.n_rows, size, cores)
         if tell is not None:
             tell(1.0)
-        return found
+        return found.reshape(points.shape[:-1])
 
     def rowwise(self, points: Array, rows: RowTable) -> Array:
         """Return log p(row | point) at points (..., dim): (..., row), nats, data units."""
@@ -219,9 +224,15 @@ class LogPosterior(EMSteps):
             "scales": n_scales / self.resolved.n_features * log_unit,
             "pairs": of_loadings,
         }
-        terms = terms_without_rows(np.ascontiguousarray(draws), self.flat)
+        terms = self.terms_of_priors(draws)
         terms[:, 0] = values - terms[:, 1:].sum(axis=1)
         return {name: terms[:, i] - shifts.get(name, 0.0) for i, name in enumerate(TERMS[:-1])}
+
+    def terms_of_priors(self, draws: Array) -> Array:
+        """Return what `TERMS` names at draws (draw, dim), fitting units, without any rows."""
+        density, flat, annotated = self.program
+        none = None if annotated is None else np.empty(0)
+        return terms_without_rows(np.ascontiguousarray(draws), density, without_rows(flat), none)
 
     @property
     def value_shift(self) -> float:

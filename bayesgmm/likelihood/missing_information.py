@@ -20,6 +20,7 @@ from scipy.special import softmax
 
 from bayesgmm.likelihood.batches import Components, components_at
 from bayesgmm.likelihood.compiled.climbing import expected_curvature_at
+from bayesgmm.likelihood.compiled.shared_density import density_of
 from bayesgmm.likelihood.log_posterior import LogPosterior
 from bayesgmm.likelihood.moments import Moments
 from bayesgmm.likelihood.rows import Rows
@@ -64,7 +65,7 @@ def curvature_in_passes(target: LogPosterior, x: Array, steps: Array) -> Array:
         return out
     components = Components(*(each[0] for each in of_points))
     moments = Rows(resolved, target.rows, hold=False).moments(prior.em_point(x))
-    expected_curvature_at(x, prior.flat, *moments[1:6], steps, out)
+    expected_curvature_at(x, density_of(annotated=False), prior.flat, *moments[1:6], steps, out)
     to_x = _scores(prior, x, components)
     return out - to_x @ _variance(target, components) @ to_x.T
 

@@ -13,7 +13,6 @@ from bayesgmm.likelihood.certain_rows import (
     log_likelihoods_by_group,
     near_one_another,
 )
-from bayesgmm.likelihood.compiled.draws import terms_without_rows
 from bayesgmm.likelihood.distributed_rows import rows_for
 from bayesgmm.likelihood.log_posterior import Evaluation, LogPosterior
 from bayesgmm.likelihood.rows import Rows
@@ -98,7 +97,7 @@ class StreamedPosterior(LogPosterior):
         All points are evaluated in one pass; `tell` hears after each chunk which share is done.
         """
         flat_points = np.ascontiguousarray(points.reshape(-1, self.dim))
-        without = terms_without_rows(flat_points, self.flat)[:, 1:].sum(axis=1)
+        without = self.terms_of_priors(flat_points)[:, 1:].sum(axis=1)
         total, done, cores = np.zeros(len(flat_points)), 0, self.stream.cores or cores
         groups = near_one_another(flat_points, self)
         sums = self.stream.each(

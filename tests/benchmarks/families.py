@@ -40,7 +40,7 @@ def in_a_loop(posterior: LogPosterior) -> Callable[[], object]:
     """Densities with gradients at many points, from compiled code as the sampler makes them."""
     points = np.tile(np.linspace(-0.3, 0.3, posterior.dim), (N_POINTS, 1))
     out = np.empty(N_POINTS)
-    return partial(log_densities, points, posterior.flat, posterior.annotated, out)
+    return partial(log_densities, points, *posterior.program, out)
 
 
 def from_python(posterior: LogPosterior) -> Callable[[], object]:

@@ -55,7 +55,7 @@ def batch_pair(size=BATCH_SIZE, rounds=5) -> Pair:
     target = target_of(size)
     points, out = near_a_point(target), np.empty(64)
     batch = lambda: batched_log_likelihoods(points, target.flat, size[0], size[:0:-1], 1)  # noqa: E731
-    return in_turn(batch, lambda: log_densities(points, target.flat, None, out), rounds)
+    return in_turn(batch, lambda: log_densities(points, *target.program, out), rounds)
 
 
 def thread_pairs(size=THREADED_SIZE, rounds=5) -> dict[str, Pair]:

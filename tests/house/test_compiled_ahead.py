@@ -42,7 +42,7 @@ def test_what_is_rehearsed_is_what_draws_and_evidence_call() -> None:
     found = subprocess.check_output([sys.executable, "-W", "ignore", "-c", USED], text=True)
     rehearsed, again, all_used = json.loads(found)
     assert rehearsed == again
-    assert {"sweep_chains", "curvature_at", "log_posterior", "log_densities"} <= set(rehearsed)
+    assert {"sweep_chains", "curvature_at", "density_at", "log_densities"} <= set(rehearsed)
     assert len(set(all_used) - set(rehearsed)) < len(rehearsed)
 
 

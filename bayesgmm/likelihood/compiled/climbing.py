@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
+from bayesgmm.likelihood.compiled.shared_density import density_at
 from bayesgmm.likelihood.compiled.vectors import add_scaled, copy_into, inner, point_along
 from bayesgmm.runtime.compiling import compiled
 from bayesgmm.typing import Array
@@ -109,7 +110,13 @@ def to_gain(climb: Ascent) -> float:
 
 @compiled
 def ascend(
-    x: Array, flat: Array, annotated: Array | None, metric: Array, most: int, gradient: Array
+    x: Array,
+    density: int,
+    flat: Array,
+    annotated: Array | None,
+    metric: Array,
+    most: int,
+    gradient: Array,
 ) -> float:
     """Climb from x in place and return the log posterior density there, nats, fitting units.
 
@@ -117,8 +124,8 @@ def ascend(
     ----------
     x : array of shape (dim,), written
         Unconstrained coordinates, fitting units; the climb ends at the last accepted point.
-    flat, annotated : arrays
-        As in `bayesgmm.likelihood.compiled.fused.log_posterior`.
+    density, flat, annotated : int and arrays
+        As in `bayesgmm.likelihood.compiled.shared_density.density_at`.
     metric : array of shape (dim, dim), written
         A positive definite guess at the inverse of minus the Hessian.
     most : int
@@ -128,7 +135,7 @@ def ascend(
     """
     climb, terms = started(x, gradient, metric), np.empty(_N_TERMS)
     for _ in range(most):
-        new = log_posterior(climb.trial, flat, annotated, 1.0, 1.0, terms, climb.slope)
+        new = density_at(density, climb.trial, flat, annotated, 1.0, 1.0, terms, climb.slope)
         if not advance(climb, new):
             break
     return reached(climb)
@@ -136,20 +143,26 @@ def ascend(
 
 @compiled
 def curvature_at(
-    x: Array, flat: Array, annotated: Array | None, steps: Array, n_sides: int, out: Array
+    x: Array,
+    density: int,
+    flat: Array,
+    annotated: Array | None,
+    steps: Array,
+    n_sides: int,
+    out: Array,
 ) -> None:
     """Write minus the Hessian at x, from steps (dim,) to both sides, or one and half as many."""
     moved, terms = x.copy(), np.empty(_N_TERMS)
     slope, here = np.empty_like(x), np.zeros_like(x)
     if n_sides == 1:
-        log_posterior(x, flat, annotated, 1.0, 1.0, terms, here)
+        density_at(density, x, flat, annotated, 1.0, 1.0, terms, here)
     for i in range(x.shape[0]):
         for j in range(x.shape[0]):
             out[i, j] = here[j] / steps[i]
         for s in range(n_sides):
             side = 1.0 - 2.0 * s
             moved[i] = x[i] + side * steps[i]
-            value = log_posterior(moved, flat, annotated, 1.0, 1.0, terms, slope)
+            value = density_at(density, moved, flat, annotated, 1.0, 1.0, terms, slope)
             if not math.isfinite(value):
                 out[i] = math.nan
             for j in range(x.shape[0]):
@@ -161,6 +174,7 @@ def curvature_at(
 @compiled
 def expected_curvature_at(
     x: Array,
+    density: int,
     flat: Array,
     mass: Array,
     centres: Array,
@@ -173,7 +187,7 @@ def expected_curvature_at(
     """Write minus the Hessian of the M-step's objective and the Jacobian, the moments held.
 
     Arguments as in `bayesgmm.likelihood.compiled.fused.expected_log_posterior` and `curvature_at`;
-    `flat` has no rows.
+    `flat` has no rows; `density` is that of no annotated ones.
     """
     moved, terms = x.copy(), np.empty(_N_TERMS)
     slope, natural, total = np.empty_like(x), np.empty_like(x), np.empty_like(x)
@@ -187,8 +201,8 @@ def expected_curvature_at(
             )
             if not math.isfinite(value):
                 out[i] = math.nan
-            log_posterior(moved, flat, None, 1.0, 1.0, terms, slope)
-            log_posterior(moved, flat, None, 1.0, 0.0, terms, natural)
+            density_at(density, moved, flat, None, 1.0, 1.0, terms, slope)
+            density_at(density, moved, flat, None, 1.0, 0.0, terms, natural)
             for j in range(x.shape[0]):
                 out[i, j] -= side * (total[j] + slope[j] - natural[j]) / (2.0 * steps[i])
         moved[i] = x[i]

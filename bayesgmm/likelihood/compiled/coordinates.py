@@ -47,6 +47,7 @@ __all__ = [
     "read",
     "unpack",
     "unpack_whitened",
+    "without_rows",
 ]
 
 LOG_4 = math.log(4.0)
@@ -136,6 +137,14 @@ def _rows_start(problem: Problem) -> int:
     """Return where the rows begin: after the numbers, at a whole cache line."""
     numbers = _HEADER + sum(part.size for part in _numbers(problem))
     return (numbers + 7) // 8 * 8
+
+
+def without_rows(flat: Array) -> Array:
+    """Return a flat problem without its rows."""
+    n_blocks = -(-int(flat[0]) // BLOCK)
+    out = flat[: len(flat) - n_blocks * int(flat[1]) * BLOCK].copy()
+    out[0] = 0.0
+    return out
 
 
 @compiled

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 
-from bayesgmm.likelihood.compiled.coordinates import empty_point, n_normals, read, unpack
+from bayesgmm.likelihood.compiled.coordinates import empty_point, read, unpack
 from bayesgmm.likelihood.compiled.each_row import (
     grouped_log_likelihoods,
     grouped_responsibilities,
 )
-from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS
 from bayesgmm.likelihood.compiled.grouped import Components
+from bayesgmm.likelihood.compiled.shared_density import density_at
 from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.likelihood.compiled.whitening import whiten_draw
 from bayesgmm.runtime.compiling import compiled
@@ -112,17 +113,16 @@ def constrain_draws(
 
 
 @compiled
-def terms_without_rows(draws: Array, flat: Array) -> Array:
-    """Return the parts of the log posterior (draw, 8), fitting units, the likelihood left out."""
-    problem = read(flat)
-    n_seen, n_features = n_normals(problem), problem.n_features
-    n_noises = problem.n_parts - problem.n_clusters
-    mass, centres = np.zeros(n_seen + n_noises), np.zeros((n_seen, n_features))
-    scatters = np.zeros((n_seen, n_features, n_features))
-    none = np.zeros(problem.n_tails)
+def terms_without_rows(draws: Array, density: int, without: Array, none: Array | None) -> Array:
+    """Return the parts of the log posterior (draw, 8), fitting units, the likelihood left out.
+
+    Parameters
+    ----------
+    draws : array of shape (draw, dim)
+    density, without, none : int and arrays
+        As in `bayesgmm.likelihood.compiled.shared_density.density_at`, of a problem without rows.
+    """
     terms, gradient = np.empty((draws.shape[0], _N_TERMS)), np.empty(draws.shape[1])
     for s in range(draws.shape[0]):
-        expected_log_posterior(
-            draws[s], flat, mass, centres, scatters, none, none, terms[s], gradient
-        )
+        density_at(density, draws[s], without, none, 1.0, 0.0, terms[s], gradient)
     return terms

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from bayesgmm.likelihood.compiled.fused import TERMS, log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS
 from bayesgmm.likelihood.compiled.memory import array_at, part
+from bayesgmm.likelihood.compiled.shared_density import density_at
 from bayesgmm.likelihood.compiled.vectors import copy_into
 from bayesgmm.runtime.compiling import c_function, compiled, compiled_fast
 from bayesgmm.typing import Array
@@ -19,15 +20,21 @@ _N_TERMS = len(TERMS)
 
 @compiled
 def framed_log_posterior(
-    u: Array, flat: Array, annotated: Array | None, centre: Array, root: Array, gradient: Array
+    u: Array,
+    density: int,
+    flat: Array,
+    annotated: Array | None,
+    centre: Array,
+    root: Array,
+    gradient: Array,
 ) -> float:
     """Return the log posterior density at x(u), nats, and write its gradient in u.
 
     Parameters
     ----------
     u : array of shape (dim,)
-    flat, annotated : arrays
-        As in `bayesgmm.likelihood.compiled.fused.log_posterior`.
+    density, flat, annotated : int and arrays
+        As in `bayesgmm.likelihood.compiled.shared_density.density_at`.
     centre, root : arrays
         Of the `Frame`.
     gradient : array of shape (dim,), written
@@ -37,10 +44,10 @@ def framed_log_posterior(
     x, slope = part(memory, 0, (size,)), part(memory, size, (size,))
     terms = part(memory, 2 * size, (_N_TERMS,))
     if root.shape[0] == 0:
-        value = log_posterior(u, flat, annotated, 1.0, 1.0, terms, gradient)
+        value = density_at(density, u, flat, annotated, 1.0, 1.0, terms, gradient)
     else:
         unframed(u, centre, root, x)
-        value = log_posterior(x, flat, annotated, 1.0, 1.0, terms, slope)
+        value = density_at(density, x, flat, annotated, 1.0, 1.0, terms, slope)
         gradient[:] = 0.0
         _add_products(root, slope, gradient)
     memory[0] = value  # the last use of that in which the parts lie
@@ -78,7 +85,7 @@ _ADDRESSES = types.CPointer(types.int64)
 
 
 _NOT_FINITE = 1
-_N_DATA = 7
+_N_DATA = 8
 
 
 @cache
@@ -91,10 +98,11 @@ def c_functions(annotated: bool) -> tuple[Any, Any]:
 
 
 def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
-    flat, centre, root, flat_size, root_size, _, _ = carray(data, (_N_DATA,))
+    density, flat, centre, root, flat_size, root_size, _, _ = carray(data, (_N_DATA,))
     out = carray(value, (1,))
     out[0] = framed_log_posterior(
         carray(u, (size,)),
+        density,
         array_at(flat, (flat_size,)),
         None,
         array_at(centre, (size,)),
@@ -105,10 +113,11 @@ def _log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int
 
 
 def _annotated_log_density(size: int, u: Any, gradient: Any, value: Any, data: Any) -> int:
-    flat, centre, root, flat_size, root_size, rows, rows_size = carray(data, (_N_DATA,))
+    density, flat, centre, root, flat_size, root_size, rows, rows_size = carray(data, (_N_DATA,))
     out = carray(value, (1,))
     out[0] = framed_log_posterior(
         carray(u, (size,)),
+        density,
         array_at(flat, (flat_size,)),
         array_at(rows, (rows_size,)),
         array_at(centre, (size,)),
@@ -119,7 +128,7 @@ def _annotated_log_density(size: int, u: Any, gradient: Any, value: Any, data: A
 
 
 def _expand(size: int, expanded_size: int, u: Any, out: Any, data: Any) -> int:
-    _, centre, root, _, root_size, _, _ = carray(data, (_N_DATA,))
+    _, _, centre, root, _, root_size, _, _ = carray(data, (_N_DATA,))
     unframed(
         carray(u, (size,)),
         array_at(centre, (size,)),

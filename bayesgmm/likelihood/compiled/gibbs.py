@@ -29,12 +29,13 @@ from bayesgmm.likelihood.compiled.coordinates import (
     read,
     unpack_whitened,
 )
-from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior, log_posterior
+from bayesgmm.likelihood.compiled.fused import TERMS, expected_log_posterior
 from bayesgmm.likelihood.compiled.grouped import Components
 from bayesgmm.likelihood.compiled.information import inverse_root_information
 from bayesgmm.likelihood.compiled.kernels import BLOCK, row_log_likelihoods
 from bayesgmm.likelihood.compiled.labels import as_gaps, sum_labelled
 from bayesgmm.likelihood.compiled.layers import rows_of_parts
+from bayesgmm.likelihood.compiled.shared_density import density_at
 from bayesgmm.likelihood.compiled.vectors import copy_into, inner
 from bayesgmm.likelihood.compiled.whitening import cholesky, solve_lower, solve_transposed
 from bayesgmm.runtime.compiling import compiled
@@ -46,11 +47,16 @@ _N_TERMS = len(TERMS)
 
 
 @compiled
-def log_densities(points: Array, flat: Array, annotated: Array | None, out: Array) -> None:
-    """Write the log posterior density in x at points (point, dim), nats, fitting units."""
+def log_densities(
+    points: Array, density: int, flat: Array, annotated: Array | None, out: Array
+) -> None:
+    """Write the log posterior density in x at points (point, dim), nats, fitting units.
+
+    Other arguments as in `bayesgmm.likelihood.compiled.shared_density.density_at`.
+    """
     terms, gradient = np.empty(_N_TERMS), np.empty(points.shape[1])
     for p in range(points.shape[0]):
-        out[p] = log_posterior(points[p], flat, annotated, 1.0, 1.0, terms, gradient)
+        out[p] = density_at(density, points[p], flat, annotated, 1.0, 1.0, terms, gradient)
 
 
 @compiled

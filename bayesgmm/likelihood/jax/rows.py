@@ -10,7 +10,6 @@ import numpy as np
 from bayesgmm.data import Dataset
 from bayesgmm.likelihood.annotated_rows import values_of
 from bayesgmm.likelihood.compiled.batches import whiten_points
-from bayesgmm.likelihood.compiled.draws import terms_without_rows
 from bayesgmm.likelihood.compiled.kernels import BLOCK
 from bayesgmm.likelihood.compiled.m_step import moments
 from bayesgmm.likelihood.compiled.points import whiten_point
@@ -166,7 +165,7 @@ class JaxPosterior(StreamedPosterior):
             found = self.stream.log_likelihoods(
                 Components(whitening, shift, constant), tell or _unheard
             )
-            found += terms_without_rows(flat_points, self.flat)[:, 1:].sum(axis=1)
+            found += self.terms_of_priors(flat_points)[:, 1:].sum(axis=1)
         found = np.where((regular > 0.0) & np.isfinite(found), found, -np.inf)
         return found.reshape(points.shape[:-1])
 
