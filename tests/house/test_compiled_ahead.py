@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,34 @@ def test_what_is_rehearsed_is_what_draws_and_evidence_call() -> None:
     assert rehearsed == again
     assert {"sweep_chains", "curvature_at", "density_at", "log_densities"} <= set(rehearsed)
     assert len(set(all_used) - set(rehearsed)) < len(rehearsed)
+
+
+FIT = """
+import json
+import numpy as np
+from numba.core import event
+import bayesgmm as bg
+
+class Names(event.Listener):
+    def __init__(self): self.found = set()
+    def on_start(self, event): self.found.add(event.data["dispatcher"].py_func.__name__)
+    def on_end(self, event): ...
+
+names = Names()
+event.register("numba:compile", names)
+bg.fit_em(np.random.default_rng(1).normal(size=(40, 3)), 2, seed=1)
+print(json.dumps(sorted(names.found)))
+"""
+
+
+@pytest.mark.slow
+def test_a_first_fit_compiles_nothing_that_other_models_need(tmp_path: Path) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", FIT]
+    names = set(json.loads(subprocess.check_output(command, env=environment, text=True)))
+    assert {"climb_plain", "add_moments"} <= names
+    others = {"climb_covariances", "maximise_factored", "write_layers", "unpack_loadings"}
+    assert not names & {*others, "log_posterior", "sum_grouped"}
 
 
 @pytest.fixture

@@ -64,6 +64,17 @@ def test_compiled_code_uses_nothing_from_outside_its_folder(path: Path) -> None:
             assert module != "bayesgmm.typing" or name in ("Array", "BoolArray", "IntArray")
 
 
+def test_one_program_alone_holds_the_log_posterior() -> None:
+    """It is large: each other copy would be optimised anew, and could differ in its last bits."""
+    holders = {
+        path.stem
+        for path in COMPILED.glob("*.py")
+        if ("bayesgmm.likelihood.compiled.fused", "log_posterior", "log_posterior")
+        in imports(ast.parse(path.read_text()))
+    }
+    assert holders == {"shared_density"}
+
+
 SMALL = """
 import json, warnings
 import numpy as np
