@@ -18,6 +18,7 @@ __all__ = ["MAX_GAUSSIANS", "Groups", "round_groups"]
 MAX_GAUSSIANS = 8
 _STARTS = 3
 _SEEDS = 2**32
+_LEAST_DRAWS, _LEAST_VARIANCE = 10.0, 1e-4  # of a group, in u: less says nothing of its width
 
 
 class Groups(NamedTuple):
@@ -41,7 +42,8 @@ def round_groups(target: LogPosterior, draws: Array, seed: int) -> Groups:
 
     The centre is the mode above the highest draw, and root root' the inverse of the curvature
     there: a posterior of one mode is then nearly round, and its modes lie apart. Groups are twice
-    as many again as long as BIC falls.
+    as many again as long as BIC falls and each holds draws enough: on one draw, or on those of a
+    chain that stands still, the density of a group has no bound.
 
     Parameters
     ----------
@@ -57,10 +59,16 @@ def round_groups(target: LogPosterior, draws: Array, seed: int) -> Groups:
     best, number = _fitted(u, 1, seed), 2
     while number <= MAX_GAUSSIANS:
         fit = _fitted(u, number, seed)
-        if fit.bic(u) >= best.bic(u):
+        if fit.bic(u) >= best.bic(u) or not _has_width(fit, len(u)):
             break
         best, number = fit, 2 * number
     return Groups(best.weights_, centre + best.means_ @ root, best.predict_proba(u).T)
+
+
+def _has_width(fit: "GaussianMixture", n_draws: int) -> bool:
+    """Whether each group holds draws enough, apart from one another in each coordinate."""
+    fewest = n_draws * fit.weights_.min()
+    return bool(fewest >= _LEAST_DRAWS and fit.covariances_.min() > _LEAST_VARIANCE)
 
 
 def _fitted(u: Array, number: int, seed: int) -> "GaussianMixture":

@@ -146,13 +146,29 @@ class TwoModes:
         return (self.places[which] + rng.standard_normal((*size, self.dim))) @ self.root.T
 
 
-def test_two_modes_in_many_coordinates_have_a_gaussian_each(monkeypatch):
-    """One Gaussian over both has an error of nats; free ones have 1,890 parameters each."""
-    target, rng = TwoModes(), np.random.default_rng(4)
+def with_curvature_of(target, monkeypatch):
     whole = symmetric_root(target.root @ target.root.T)
     monkeypatch.setattr(proposal, "local_root", lambda target, x: whole)
     monkeypatch.setattr(round_groups, "local_root", lambda target, x: whole)
     monkeypatch.setattr(round_groups, "climb", lambda target, x: (x, 0.0))
+
+
+@pytest.mark.parametrize("n_still", [1, 2, 30])
+def test_draws_that_stand_still_far_away_are_no_group(monkeypatch, n_still):
+    """Their Gaussian had the width 0, and the bridge numbers that are none."""
+    target, rng = TwoModes(), np.random.default_rng(4)
+    with_curvature_of(target, monkeypatch)
+    draws = target.draws((800,), rng)
+    draws[:n_still] = 40.0 * target.root.sum(axis=1)
+    fitted = proposal.fit_proposal(target, draws, seed=1)
+    assert np.isfinite(fitted.log_density(draws)).all()
+    assert (800 * fitted.weights > n_still).all()
+
+
+def test_two_modes_in_many_coordinates_have_a_gaussian_each(monkeypatch):
+    """One Gaussian over both has an error of nats; free ones have 1,890 parameters each."""
+    target, rng = TwoModes(), np.random.default_rng(4)
+    with_curvature_of(target, monkeypatch)
     value, error = bridge(target, target.draws((4, 200), rng), seed=1)
     log_volume = 0.5 * target.dim * math.log(2.0 * math.pi)
     log_volume += np.log(np.diag(target.root)).sum()
