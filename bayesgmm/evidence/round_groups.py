@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import FEWEST_BRIDGED
 from bayesgmm.sampling.posterior_modes import climb
 from bayesgmm.sampling.preconditioning import local_root
 from bayesgmm.typing import Array
@@ -41,7 +42,8 @@ def round_groups(target: LogPosterior, draws: Array, seed: int) -> Groups:
 
     The centre is the mode above the highest draw, and root root' the inverse of the curvature
     there: a posterior of one mode is then nearly round, and its modes lie apart. Groups are twice
-    as many again as long as BIC falls.
+    as many again as long as BIC falls and none is of a few draws: a Gaussian about a single one has
+    no width, and BIC falls without end.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def round_groups(target: LogPosterior, draws: Array, seed: int) -> Groups:
     best, number = _fitted(u, 1, seed), 2
     while number <= MAX_GAUSSIANS:
         fit = _fitted(u, number, seed)
-        if fit.bic(u) >= best.bic(u):
+        if fit.bic(u) >= best.bic(u) or len(u) * fit.weights_.min() < FEWEST_BRIDGED:
             break
         best, number = fit, 2 * number
     return Groups(best.weights_, centre + best.means_ @ root, best.predict_proba(u).T)

@@ -160,6 +160,18 @@ def test_two_modes_in_many_coordinates_have_a_gaussian_each(monkeypatch):
     assert abs(value - log_volume) < 3 * error
 
 
+def test_a_draw_far_from_the_others_is_no_group(monkeypatch):
+    """A Gaussian about it has no width: BIC falls by more than what its parameters cost."""
+    target, rng = TwoModes(), np.random.default_rng(6)
+    monkeypatch.setattr(proposal, "local_root", lambda target, x: np.eye(target.dim))
+    monkeypatch.setattr(round_groups, "local_root", lambda target, x: np.eye(target.dim))
+    monkeypatch.setattr(round_groups, "climb", lambda target, x: (0.0 * x, 0.0))
+    draws = rng.standard_normal((100, target.dim))
+    draws[40] += 30.0
+    fitted = proposal.fit_proposal(target, draws, 1)
+    assert len(fitted.weights) == 1 and np.isfinite(fitted.factors).all()
+
+
 def by_a_t_at_the_mode(posterior, seed):
     """Return the log evidence and its error by a bridge from a t with 30 degrees of freedom.
 
