@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from bayesgmm.cli import main
 from bayesgmm.comparison.screening import screened
@@ -93,6 +94,7 @@ def rows_with_a_factor():
     return rng.normal(size=(120, 1)) * loadings + rng.normal(size=(120, 6))
 
 
+@pytest.mark.slow
 def test_a_model_file_and_the_command_line_screen_factors_alike(tmp_path, capsys):
     """The model of the rows among all structures, and one to three factors."""
     frame = pd.DataFrame(rows_with_a_factor(), columns=list("abcdef"))
