@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 
-from bayesgmm.advice import Advice, Option
 from bayesgmm.data.annotations import Annotations
 from bayesgmm.data.checking import (
     BLOCK,
@@ -15,6 +14,7 @@ from bayesgmm.data.checking import (
     frozen,
     refuse_collinear,
     refuse_constant,
+    refuse_copies,
 )
 from bayesgmm.data.columns import plural
 from bayesgmm.data.faults import Faults, Lines
@@ -29,7 +29,6 @@ __all__ = [
     "concluded_annotated",
     "examine_annotated",
     "glance_annotated",
-    "refuse_few",
     "require_observed",
     "weighted_blocks",
 ]
@@ -53,7 +52,7 @@ def examine_annotated(
     -------
     facts : Facts
         Centre and spread are those of one Normal fitted to what is observed, rows counted by their
-        weights.
+        weights; of independent features where there are no more rows than these.
     normal : Normal
         That Normal.
     told : list of str
@@ -143,7 +142,6 @@ def require_observed(
     _refuse_unseen(found.together, features)
     low, high = found.low, found.high
     refuse_constant(low, high - low, np.maximum(abs(low), abs(high)), features)
-    refuse_few(known.n_counted(found.n_rows), len(features))
 
 
 def concluded_annotated(
@@ -165,9 +163,16 @@ def concluded_annotated(
         Hash of the values.
     features : tuple of str
     """
-    n, normal = known.n_counted(found.n_rows), sums.fit()
-    deviations = np.sqrt(np.diag(normal.covariance))
-    refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
+    n = known.n_counted(found.n_rows)
+    if min(n, found.n_rows) <= len(features):
+        normal, correlation = sums.apart()
+        told_apart = np.where(found.together > 2.0, correlation, 0.0)  # two rows lie on a line
+        refuse_copies(told_apart, found.n_rows, features)
+        deviations = np.sqrt(np.diag(normal.covariance))
+    else:
+        normal = sums.fit()
+        deviations = np.sqrt(np.diag(normal.covariance))
+        refuse_collinear(normal.covariance / np.outer(deviations, deviations), features)
     told = _few_together(found.together, features) if found.incomplete else []
     told += _nothing_observed(found.n_empty, found.first_empty)
     facts = Facts(
@@ -198,22 +203,6 @@ def glance_annotated(
     found.faults.refuse(lines, allowed="missing")
     nothing = frozen(np.full(len(features), np.nan))
     return Facts(known.digest(found.digest.hexdigest()), nothing, nothing, rows.shape[0])
-
-
-def refuse_few(n_obs: float, n_features: int) -> None:
-    """Refuse rows that are too few to show how so many features vary together."""
-    if n_obs <= n_features:
-        raise DataError(
-            Advice(
-                f"{n_obs:g} rows cannot show the spread of {n_features} features: at least "
-                f"{n_features + 1} rows are needed for correlations; choose fewer columns, or, if "
-                "no cell is missing, a structure without correlations, such as ",
-                Option("covariance", "diag"),
-                ".",
-            ),
-            n_obs=n_obs,
-            n_features=n_features,
-        )
 
 
 def _refuse_unseen(together: Array, features: tuple[str, ...]) -> None:

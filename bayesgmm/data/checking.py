@@ -28,6 +28,7 @@ __all__ = [
     "glance",
     "refuse_collinear",
     "refuse_constant",
+    "refuse_copies",
     "require_sound",
     "smallest_gap",
 ]
@@ -145,7 +146,7 @@ def concluded(
     deviations = np.sqrt(np.diag(products))
     correlation = products / np.outer(deviations, deviations)
     if n_obs <= len(features):
-        _refuse_copies(correlation, n_obs, features)
+        refuse_copies(correlation, n_obs, features)
     elif _condition(correlation) > MAX_CONDITION:
         refuse_collinear(bounded(), features)
     return Facts(
@@ -226,7 +227,7 @@ def _typical(rows: Rows, span: Array) -> tuple[Array, Array]:
     return middle, np.maximum(width, 1e-100 * span)
 
 
-def _refuse_copies(correlation: Array, n_obs: int, features: tuple[str, ...]) -> None:
+def refuse_copies(correlation: Array, n_obs: int, features: tuple[str, ...]) -> None:
     """Refuse a column that follows from one other: no more can be seen in so few rows."""
     if n_obs == 2:
         return

@@ -94,6 +94,27 @@ class NormalSums:
                 break
         return Normal(self._origin + unit * mean, covariance * np.outer(unit, unit))
 
+    def apart(self) -> tuple[Normal, Array]:
+        """Return the Normal of independent features, and correlations (feature, feature).
+
+        Each mean and variance is that of the cells observed; each correlation that of the rows
+        that show both features, NaN where in these one does not vary.
+        """
+        size = len(self._origin)
+        n, first, squares, products = (np.zeros((size, size)) for _ in range(4))
+        for pattern, counted, sums, of_products in self._sums.values():
+            both = np.ix_(pattern, pattern)
+            n[both] += counted
+            first[both] += sums[:, None]
+            squares[both] += np.diag(of_products)[:, None]
+            products[both] += of_products
+        with np.errstate(invalid="ignore", divide="ignore"):
+            covariances = products / n - (first / n) * (first / n).T
+            variances = squares / n - (first / n) ** 2
+            correlations = covariances / np.sqrt(variances * variances.T)
+        mean = self._origin + np.diag(first) / np.diag(n)
+        return Normal(mean, np.diag(np.diag(covariances))), correlations
+
 
 def _given(seen: IntArray, mean: Array, covariance: Array) -> tuple[Array, Array, Array]:
     """Return how cells follow from those seen, x = offset + slopes x_seen, and what is left.

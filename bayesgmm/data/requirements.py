@@ -7,7 +7,6 @@ import numpy as np
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_flag
-from bayesgmm.data.annotated_checks import refuse_few
 from bayesgmm.data.columns import plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError, DataWarning
@@ -67,10 +66,11 @@ def check_components(
             f"{n_obs}; ask for at most {data.n_distinct} components.",
             **facts,
         )
+    seen = min(n_obs, data.n_obs)  # a row with a weight shows no more than one
     if not correlated:
-        _say_few(n_obs, n_features, n_components, prior=prior)
+        _say_few(seen, n_features, n_components, prior=prior)
         return
-    refuse_few(n_obs, n_features)
+    _refuse_few(seen, n_features)
     enough = n_components * (n_features + 1)
     if n_obs < enough:
         danger = "the prior dominates" if prior else "they may fit no more than chance"
@@ -93,11 +93,31 @@ def _say_few(n_obs: float, n_features: int, n_components: int, *, prior: bool) -
         f"; the default prior gives {share:.0%} of the information on a scale" if prior else ""
     )
     warnings.warn(
-        f"{n_obs:g} rows in {plural(n_features, 'feature')}: the model has no correlations within "
-        "clusters, and so few rows cannot show whether there are any. Each scale of a cluster "
-        f"rests on about {plural(round(each), 'row')}{decided}.",
+        f"{n_obs:g} rows in {plural(n_features, 'feature')} cannot show how features vary together "
+        "within clusters: what the model says of that, no correlations or those that its factors "
+        "make, is an assumption. Each scale of a cluster rests on about "
+        f"{plural(round(each), 'row')}{decided}.",
         DataWarning,
         skip_file_prefixes=(_PACKAGE,),
+    )
+
+
+def _refuse_few(n_obs: float, n_features: int) -> None:
+    """Refuse rows that are too few to show how so many features vary together."""
+    if n_obs > n_features:
+        return
+    raise DataError(
+        Advice(
+            f"{n_obs:g} rows cannot show the spread of {n_features} features: at least "
+            f"{n_features + 1} rows are needed for free correlations; choose fewer columns, or a "
+            "structure without them, such as ",
+            Option("covariance", "diag"),
+            " or ",
+            Option("covariance", "factor"),
+            ".",
+        ),
+        n_obs=n_obs,
+        n_features=n_features,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bayesgmm.likelihood.log_posterior import LogPosterior
+from bayesgmm.limits import FEWEST_BRIDGED
 from bayesgmm.sampling.posterior_modes import climb
 from bayesgmm.sampling.preconditioning import local_root
 from bayesgmm.typing import Array
@@ -18,7 +19,7 @@ __all__ = ["MAX_GAUSSIANS", "Groups", "round_groups"]
 MAX_GAUSSIANS = 8
 _STARTS = 3
 _SEEDS = 2**32
-_LEAST_DRAWS, _LEAST_VARIANCE = 10.0, 1e-4  # of a group, in u: less says nothing of its width
+_LEAST_VARIANCE = 1e-4  # of a group, in u
 
 
 class Groups(NamedTuple):
@@ -68,7 +69,7 @@ def round_groups(target: LogPosterior, draws: Array, seed: int) -> Groups:
 def _has_width(fit: "GaussianMixture", n_draws: int) -> bool:
     """Whether each group holds draws enough, apart from one another in each coordinate."""
     fewest = n_draws * fit.weights_.min()
-    return bool(fewest >= _LEAST_DRAWS and fit.covariances_.min() > _LEAST_VARIANCE)
+    return bool(fewest >= FEWEST_BRIDGED and fit.covariances_.min() > _LEAST_VARIANCE)
 
 
 def _fitted(u: Array, number: int, seed: int) -> "GaussianMixture":

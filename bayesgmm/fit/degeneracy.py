@@ -130,7 +130,9 @@ def log_expected_slabs(
 
     rows. C(n, D + 1) P(Poisson(e_k) >= n_k - D - 1) slabs as full as that are expected. Where a
     component has no correlations of its own, slabs lie across the features: two rows fix one, and a
-    component that is narrow in m features is one of C(D, m) C(n, 2 m). A small cluster that stands
+    component that is narrow in m features is one of C(D, m) C(n, 2 m). With q factors a slab lies
+    in q + 1 features, where q + 2 rows fix it: C(D, q + m) C(n, (q + 2) m) are narrow in m
+    directions; and q + 1 rows lie on their factors whatever they are. A small cluster that stands
     apart is believed however narrow, as e_k is 0 there.
 
     Parameters
@@ -163,12 +165,20 @@ def log_expected_slabs(
     if structure.narrows_by_feature:
         narrow = (_relative_variances(parameters) < NARROW).sum(axis=1)
         fixed, log_ways = 2 * np.maximum(narrow, 1), _log_choices(n_features, narrow)
+    elif structure.has_loadings:
+        narrow = np.maximum((np.linalg.eigvalsh(covariances) < NARROW).sum(axis=1), 1)
+        fixed = (structure.n_factors + 2) * narrow
+        within = np.minimum(structure.n_factors + narrow, n_features)
+        log_ways = _log_choices(n_features, within)
     else:
         fixed, log_ways = np.full(len(rows), n_features + 1), np.zeros(len(rows))
     free = rows - fixed
     tails = np.where(free > 0.0, gammainc(np.maximum(free, 1e-3), shares.sum(axis=1)), 1.0)
     log_tails = np.log(np.maximum(tails, 1e-300))
-    return np.asarray(log_ways + _log_choices(n_obs, fixed) + log_tails)
+    found = log_ways + _log_choices(n_obs, fixed) + log_tails
+    if structure.has_loadings:
+        found = np.where(rows < structure.n_factors + 1.5, 0.0, found)
+    return np.asarray(found)
 
 
 def _log_choices(of: float | Array, chosen: Array | IntArray) -> Array:

@@ -336,7 +336,7 @@ def floor_of(scaled: Array, resolved: ResolvedSpec) -> Array:
     if len(scaled) > scaled.shape[1]:
         total = np.cov(scaled, rowvar=False, bias=True).reshape(scaled.shape[1], scaled.shape[1])
         floor = FLOOR * np.diag(np.linalg.cholesky(total)) ** 2
-    else:  # no structure of so few rows has correlations
+    else:  # no structure of so few rows has free correlations
         floor = FLOOR * scaled.var(axis=0)
     bounded = (resolved.resolution > 0.0) & (resolved.structure.factors is None)
     return np.where(bounded, 0.0, floor)

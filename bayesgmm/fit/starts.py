@@ -58,7 +58,7 @@ def draw_starts(
     list of arrays, points as in `bayesgmm.fit.points`
     """
     labelled = isinstance(table, AnnotatedRows) and table.allowed is not None
-    total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
+    total = _total(rows)
     points = []
     for i, child in enumerate(seed.spawn(n_starts)):
         rng = np.random.default_rng(child)
@@ -88,6 +88,13 @@ def random_shares(which: int, rows: Array, n_clusters: int, rng: np.random.Gener
     return kinds[which % len(kinds)](rows, n_clusters, rng)
 
 
+def _total(rows: Array) -> Array:
+    """Return the covariance of all rows; of independent features where rows are too few for it."""
+    if len(rows) <= rows.shape[1]:
+        return np.diag(rows.var(axis=0))
+    return np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
+
+
 def _sphered(rows: Array, total: Array) -> Array:
     """Return rows with the identity as covariance; as they are where they are too few for that."""
     if len(rows) <= rows.shape[1]:
@@ -112,7 +119,7 @@ def draw_start(
 
     It is the M-step itself where each cluster has rows enough for its covariance.
     """
-    total = np.cov(rows, rowvar=False, bias=True).reshape(rows.shape[1], rows.shape[1])
+    total = _total(rows)
     return _point(rows, START_KINDS[kind](rows, n_clusters, rng), structure, total, exact=True)
 
 

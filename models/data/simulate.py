@@ -112,6 +112,43 @@ def with_errors(rows: np.ndarray, truth: Truth) -> np.ndarray:
     return np.hstack([rows + errors * rng.standard_normal(rows.shape), errors])
 
 
+class FactorTruth(NamedTuple):
+    """A mixture of clusters with one factor each, and how many rows to draw from it.
+
+    A row is the mean of its cluster, the cluster's loadings times a standard normal value of the
+    factor, and noise of each feature.
+    """
+
+    seed: int
+    rows: int
+    weights: list[float]
+    means: list[list[float]]
+    loadings: list[list[float]]
+    noise: list[float]
+
+
+SENSORS = FactorTruth(
+    seed=9,
+    rows=300,
+    weights=[0.4, 0.6],
+    means=[[0.0] * 10, [1.5, 1.5, 1.0, 1.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0]],
+    loadings=[
+        [1.5, 1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.2, -0.4, 0.6, -0.8, 1.0, -1.2, 1.5],
+    ],
+    noise=[0.5, 0.6, 0.7, 0.8, 0.5, 0.6, 0.7, 0.8, 0.5, 0.6],
+)
+
+
+def draw_factors(truth: FactorTruth) -> np.ndarray:
+    """Draw rows (obs, feature), in random order of the clusters."""
+    rng = np.random.default_rng(truth.seed)
+    cluster = rng.choice(len(truth.weights), size=truth.rows, p=truth.weights)
+    factor, noise = rng.standard_normal((truth.rows, 1)), rng.standard_normal((truth.rows, 10))
+    common = factor * np.array(truth.loadings)[cluster]
+    return np.array(truth.means)[cluster] + common + noise * truth.noise
+
+
 STRAYS = {"eruptions": (1.6, 2.475, 3.35, 4.225, 5.1), "waiting": (43, 60.667, 78.333, 96)}
 
 
@@ -124,6 +161,12 @@ def with_strays(text: str) -> str:
     )
 
 
+def write(path: Path, rows: np.ndarray, head: str) -> None:
+    """Write rows under a head, each cell with three decimals."""
+    lines = [head, *(",".join(f"{cell:.3f}" for cell in row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
 def main() -> None:
     """Write one CSV file for each truth, and Old Faithful with its strays."""
     here = Path(__file__).parent
@@ -133,9 +176,8 @@ def main() -> None:
         rows, head = draw(truth), "x,y"
         if truth.errors is not None:
             rows, head = with_errors(rows, truth), "x,y,x_error,y_error"
-        lines = [head, *(",".join(f"{cell:.3f}" for cell in row) for row in rows)]
-        path = here / f"{name}.csv"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        write(here / f"{name}.csv", rows, head)
+    write(here / "sensors.csv", draw_factors(SENSORS), ",".join(f"s{d + 1}" for d in range(10)))
 
 
 if __name__ == "__main__":

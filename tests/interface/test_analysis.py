@@ -76,7 +76,7 @@ def test_simulated_data_are_what_the_script_makes(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((MODELS / "data" / name).read_bytes())
     subprocess.run([sys.executable, script], check=True)
     made = sorted(tmp_path.glob("*.csv"))
-    assert len(made) == 9
+    assert len(made) == 10
     for path in made:
         assert path.read_bytes() == (MODELS / "data" / path.name).read_bytes()
 

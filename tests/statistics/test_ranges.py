@@ -5,6 +5,7 @@ themselves: with an offset of 1e8 spreads every value is rounded by 1e-8 of a sp
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,6 +157,68 @@ def test_no_more_rows_than_features_is_fitted_without_correlations(covariance):
         rows, 2, covariance=covariance, draws=50, tune=200, chains=2, seed=1, relabel=None
     )
     assert all(np.isfinite(v).all() for v in tree["posterior"].data_vars.values())
+
+
+def of_independent_features(rows, weights):
+    """Return the highest log likelihood of one cluster; NaN where a cell is missing."""
+    times = weights[:, None] * ~np.isnan(rows)
+    n, filled = times.sum(axis=0), np.nan_to_num(rows)
+    means = (times * filled).sum(axis=0) / n
+    variances = (times * (filled - means) ** 2).sum(axis=0) / n
+    return -0.5 * (n * (np.log(2.0 * np.pi * variances) + 1.0)).sum()
+
+
+@pytest.mark.filterwarnings("ignore:.* rows in 12 features:bayesgmm.DataWarning")
+@pytest.mark.filterwarnings("ignore:fewer than 10 rows:bayesgmm.DataWarning")
+@pytest.mark.parametrize("known", ["weights", "missing", "labels"])
+def test_no_more_rows_than_features_with_what_is_known_of_them(known):
+    """A row that counts three times shows no more than one: 18 counted rows are still few."""
+    rows = RNG(1).normal(size=(9, 12)) * np.arange(1.0, 13.0)
+    weights, options, k = np.ones(9), {}, 1
+    if known == "weights":
+        weights = np.r_[np.full(5, 1.0), np.full(4, 3.0)]
+        options = {"weights": weights.astype(int), "weights_kind": "frequency"}
+    elif known == "missing":
+        rows[2, 3] = rows[5, 3] = rows[5, 7] = np.nan
+        options = {"missing": "mar"}
+    else:
+        k, options = 2, {"labels": ["a"] * 4 + ["b"] * 5}
+    frame = pd.DataFrame(rows, columns=[f"x{d + 1}" for d in range(12)])
+    data = bayesgmm.Dataset.from_frame(frame, **options)
+    expected = of_independent_features(rows, weights)
+    if k == 2:
+        expected = sum(
+            of_independent_features(part, np.ones(len(part))) for part in (rows[:4], rows[4:])
+        )
+        expected += 4 * np.log(4 / 9) + 5 * np.log(5 / 9)
+    fit = bayesgmm.fit_em(data, k, covariance="diag", seed=1, n_starts=2)
+    assert fit.log_likelihood == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(DataError, match="9 rows cannot show the spread of 12 features"):
+        bayesgmm.fit_em(data, k)
+    factors = MixtureSpec(k, "factor", n_factors=1)
+    assert bayesgmm.fit_em(data, factors, seed=1, n_starts=2).log_likelihood >= expected
+    tree = bayesgmm.sample(data, factors, draws=20, tune=50, chains=2, seed=1, relabel=None)
+    assert all(np.isfinite(v).all() for v in tree["posterior"].data_vars.values())
+
+
+def test_copies_among_few_rows_with_missing_cells_are_refused():
+    rows = RNG(1).normal(size=(6, 8))
+    rows[:, 5] = 2.0 * rows[:, 1]
+    rows[0, 0] = np.nan
+    frame = pd.DataFrame(rows, columns=[f"x{d + 1}" for d in range(8)])
+    with pytest.raises(DataError, match="'x2', 'x6' are collinear"):
+        bayesgmm.Dataset.from_frame(frame, missing="mar")
+
+
+@pytest.mark.filterwarnings("ignore:.* rows in 30 features:bayesgmm.DataWarning")
+def test_a_factor_through_two_rows_is_no_cluster():
+    """20 rows of 30 features: any two lie on a factor, 400 nats above the clusters of ten."""
+    rows = RNG(0).normal(size=(20, 30))
+    rows[:10] += 3.0
+    fit = bayesgmm.fit_em(rows, MixtureSpec(2, "factor", n_factors=1), seed=1, n_starts=8)
+    assert [optimum.flagged for optimum in fit.optima][:2] == [True, True]
+    assert fit.optima[0].objective > fit.log_likelihood + 300.0
+    assert not fit.flagged and fit.parameters.weights.min() > 0.4
 
 
 def test_what_the_prior_decides_of_few_rows_is_said():

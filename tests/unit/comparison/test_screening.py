@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from bayesgmm.cli import main
 from bayesgmm.comparison.screening import screened
@@ -60,12 +61,10 @@ def test_families_are_screened_together():
 
 
 def test_numbers_of_factors_are_screened_beside_all_structures():
-    """Rows of one cluster with a factor in six features: that model is among the best five."""
-    rng = np.random.default_rng(3)
-    rows = rng.normal(size=(120, 1)) * [2.0, 1.5, -1.0, 1.0, 2.0, -2.0] + rng.normal(size=(120, 6))
+    """The model of the rows is among the best five."""
     kinds = [MixtureSpec(1, name) for name in ("full", "diag", "spherical")]
     kinds += [MixtureSpec(k, "factor", n_factors=q) for k in (1, 2) for q in (1, 2)]
-    found = screened(as_dataset(rows), kinds, FAMILIES, seed=1)
+    found = screened(as_dataset(rows_with_a_factor()), kinds, FAMILIES, seed=1)
     numbers = found.table.loc[found.table["covariance"] == "factor", "n_factors"]
     assert numbers.tolist() == [1, 2, 1, 2]
     assert len(found.kept) == SCREENED and MixtureSpec(1, "factor", n_factors=1) in found.kept
@@ -86,3 +85,35 @@ def test_the_command_line_says_what_was_sampled_and_the_report_shows_all(tmp_pat
     assert "Of 11 models the 5 best by BIC were sampled" in page
     assert "BIC above the smallest, by covariance structure" in page
     assert "VEV" in page  # fitted, though it has no posterior
+
+
+def rows_with_a_factor():
+    """Return rows of one cluster in which one factor moves six features."""
+    rng = np.random.default_rng(3)
+    loadings = [2.0, 1.5, -1.0, 1.0, 2.0, -2.0]
+    return rng.normal(size=(120, 1)) * loadings + rng.normal(size=(120, 6))
+
+
+@pytest.mark.slow
+def test_a_model_file_and_the_command_line_screen_factors_alike(tmp_path, capsys):
+    """The model of the rows among all structures, and one to three factors."""
+    frame = pd.DataFrame(rows_with_a_factor(), columns=list("abcdef"))
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    (tmp_path / "rows.toml").write_text(
+        '[data]\nfile = "rows.csv"\n'
+        '[model]\nn_components = 1\ncovariance = ["all", "factor"]\nn_factors = [1, 2, 3]\n'
+        '[sampler]\ndraws = 50\ntune = 100\nmax_draws = 0\nseed = 1\nevidence = "none"\n'
+    )
+    options = ["--covariance", "all,factor", "--factors", "1-3", "-k", "1", "--draws", "50"]
+    options += ["--tune", "100", "--max-draws", "0", "--evidence", "none", "--seed", "1"]
+    tables = []
+    for command, out in (
+        (["compare", str(tmp_path / "rows.csv"), *options], tmp_path / "by_options"),
+        (["run", str(tmp_path / "rows.toml")], tmp_path / "by_file"),
+    ):
+        main([*command, "--out", str(out)])
+        assert "the 5 best by BIC were sampled" in " ".join(capsys.readouterr().out.split())
+        tables.append(pd.read_csv(out / "comparison.csv").drop(columns="seconds"))
+    pd.testing.assert_frame_equal(*tables)
+    best = tables[0].sort_values("bic").iloc[0]
+    assert (best["K"], best["covariance"], best["n_factors"]) == (1, "factor", 1)
