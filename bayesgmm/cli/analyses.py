@@ -245,7 +245,9 @@ def compare(
 
 
 def datasets(
-    folder: Annotated[Path, typer.Argument(help="Folder of model files.")] = Path("models"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of model files.")] = Path(
+        "models"
+    ),
     json: Json = False,
 ) -> int:
     """List the model files of a folder."""

@@ -72,7 +72,7 @@ Components = Annotated[
     ),
 ]
 OneComponentCount = Annotated[
-    int, typer.Option("--components", "-k", min=1, help="Number of components.")
+    int, typer.Option("--components", "-k", metavar="NUMBER", min=1, help="Number of components.")
 ]
 Columns = Annotated[
     str | None,
@@ -143,7 +143,8 @@ LabelsInformWeights = Annotated[
     ),
 ]
 Draws = Annotated[
-    int | None, typer.Option(min=1, help="Posterior draws per chain; 1000 by default.")
+    int | None,
+    typer.Option(metavar="NUMBER", min=1, help="Posterior draws per chain; 1000 by default."),
 ]
 TargetAccept = Annotated[
     float | None,
@@ -184,7 +185,10 @@ EngineOption = Annotated[
         "GPU if there is one.",
     ),
 ]
-Tune = Annotated[int | None, typer.Option(min=1, help="Warm-up draws per chain; 1000 by default.")]
+Tune = Annotated[
+    int | None,
+    typer.Option(metavar="NUMBER", min=1, help="Warm-up draws per chain; 1000 by default."),
+]
 Evidence = Annotated[
     str,
     typer.Option(
@@ -200,14 +204,21 @@ LogLikelihood = Annotated[
         "With many rows it is most of the file."
     ),
 ]
-Chains = Annotated[int | None, typer.Option(min=1, help="Number of chains; 4 by default.")]
+Chains = Annotated[
+    int | None, typer.Option(metavar="NUMBER", min=1, help="Number of chains; 4 by default.")
+]
 Cores = Annotated[
     int | None,
-    typer.Option(min=1, help="Processor cores to use; all by default. Draws do not depend on it."),
+    typer.Option(
+        metavar="NUMBER",
+        min=1,
+        help="Processor cores to use; all by default. Draws do not depend on it.",
+    ),
 ]
 MaxDraws = Annotated[
     int | None,
     typer.Option(
+        metavar="NUMBER",
         min=0,
         help="Maximum number of draws per chain added to a run that has not converged; as many as "
         "--draws by default, 0 for none.",
@@ -232,7 +243,8 @@ PriorOptions = Annotated[
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, help="Random seed; generated and stored if omitted.")
+    int | None,
+    typer.Option(metavar="NUMBER", min=0, help="Random seed; generated and stored if omitted."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 Resume = Annotated[

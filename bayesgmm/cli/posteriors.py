@@ -255,7 +255,10 @@ def predict(
     reading: dict[str, Any],
     rows: Annotated[
         Path | None,
-        typer.Argument(metavar="ROWS", help="New rows (CSV or Parquet); the posterior's own."),
+        typer.Argument(
+            metavar="ROWS",
+            help="New rows (CSV or Parquet); by default those of the posterior.",
+        ),
     ] = None,
     out: TableFile = None,
     prob: Prob = INTERVAL,
@@ -292,7 +295,9 @@ def predict(
 
 def simulate(
     posterior: PosteriorFile,
-    n: Annotated[int, typer.Option("--rows", "-n", min=1, help="Number of rows.")] = 100,
+    n: Annotated[
+        int, typer.Option("--rows", "-n", metavar="NUMBER", min=1, help="Number of rows.")
+    ] = 100,
     out: CsvFile = None,
     seed: Seed = None,
     overwrite: Overwrite = False,

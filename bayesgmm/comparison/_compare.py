@@ -148,7 +148,7 @@ def compare(
         False leaves the log likelihood of every row and draw out of the posteriors once WAIC and
         LOO are computed: most of their size where rows are many.
     seed : int, optional
-        Drawn when None; stored either way. The draws of a model do not depend on the others.
+        Generated if None; stored in either case. The draws of a model do not depend on the others.
     progress : bool
         Show a progress bar for each model.
     kept : KeptPosteriors, optional

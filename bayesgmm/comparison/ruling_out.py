@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesgmm.criterion import BY_ELPD, CRITERIA, Criterion
+from bayesgmm.data.columns import in_percent
 from bayesgmm.elpd import ranked
 from bayesgmm.limits import ELPD_ERRORS, INFORMATION_DIFFERENCE, INTERVAL, SMALL_DIFFERENCE
 from bayesgmm.model.several import numbers_of
@@ -107,7 +108,7 @@ def ruling_words(
     if criterion in BY_ELPD:
         within = f"within {SMALL_DIFFERENCE:g} nats or {ELPD_ERRORS:g} standard errors of the best"
     elif criterion == "evidence":
-        within = f"in the smallest set of probability {INTERVAL:.0%}"
+        within = f"in the smallest set of probability {in_percent(INTERVAL)}"
     else:
         within = f"within {INFORMATION_DIFFERENCE:g} of the smallest"
     if others:

@@ -171,6 +171,17 @@ class Column:
             )
 
 
+def in_percent(share: float, digits: int = 0) -> str:
+    """Return a share as a percentage with so many decimals, as every message writes it.
+
+    Examples
+    --------
+    >>> in_percent(0.89), in_percent(0.0254, 1)
+    ('89 %', '2.5 %')
+    """
+    return f"{100.0 * share:.{digits}f} %"
+
+
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun, such as "3 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import check_flag
-from bayesgmm.data.columns import plural
+from bayesgmm.data.columns import in_percent, plural
 from bayesgmm.data.dataset import Dataset
 from bayesgmm.errors import DataError, DataWarning
 
@@ -89,9 +89,8 @@ def _say_few(n_obs: float, n_features: int, n_components: int, *, prior: bool) -
         return
     each = n_obs / n_components
     share = _SCALE_PRECISION / (_SCALE_PRECISION + 2.0 * each)
-    decided = (
-        f"; the default prior gives {share:.0%} of the information on a scale" if prior else ""
-    )
+    told = f"; the default prior gives {in_percent(share)} of the information on a scale"
+    decided = told if prior else ""
     warnings.warn(
         f"{n_obs:g} rows in {plural(n_features, 'feature')} cannot show how features vary together "
         "within clusters: what the model says of that, no correlations or those that its factors "

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesgmm.advice import Advice, Option
+from bayesgmm.data.columns import in_percent
 from bayesgmm.diagnosis.status import Finding, RunStatus
 from bayesgmm.labels import Mode, Quantity
 from bayesgmm.limits import (
@@ -232,8 +233,8 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
             RunStatus.SAMPLER_TROUBLE,
             Advice(
                 f"{divergences} of {total} draws diverged "
-                f"({beyond(divergences / total, DIVERGENT, 2, '%')}, at most {DIVERGENT:.1%}); "
-                "raise ",
+                f"({beyond(divergences / total, DIVERGENT, 2, '%')}, at most "
+                f"{in_percent(DIVERGENT, 1)}); raise ",
                 Option("target_accept"),
                 f" above {accept}." if accept else ".",
             ),
@@ -243,7 +244,7 @@ def sampler(posterior: xr.DataTree, statistics: dict[str, Any]) -> Iterator[Find
             RunStatus.SAMPLER_TROUBLE,
             Advice(
                 f"{beyond(deepest, DEEPEST, 1, '%')} of draws reached the largest tree depth (at "
-                f"most {DEEPEST:.0%}); ",
+                f"most {in_percent(DEEPEST)}); ",
                 _TUNE,
                 " longer, or give the scales a narrower prior.",
             ),
@@ -328,8 +329,8 @@ def labels(statistics: dict[str, Any], names: NDArray[Any]) -> Iterator[Finding]
         yield Finding(
             RunStatus.NOT_IDENTIFIED,
             f"{named} {'is' if len(vague) == 1 else 'are'} identified in "
-            f"{shares} of draws (at least {IDENTIFIED:.0%}); read label-free summaries, or take "
-            "fewer components.",
+            f"{shares} of draws (at least {in_percent(IDENTIFIED)}); read label-free summaries, or "
+            "take fewer components.",
         )
 
 
@@ -340,13 +341,13 @@ def notes(statistics: dict[str, Any]) -> Iterator[str]:
         yield f"{statistics['divergences']} of {total} draws diverged, which is within the limit."
     apart = {name: s for name, s in (statistics["agreement"] or {}).items() if s < IDENTIFIED}
     if apart and not doubtful_clusters(statistics):
-        shares = ", ".join(f"{share:.1%} by {name}" for name, share in apart.items())
+        shares = ", ".join(f"{in_percent(share, 1)} by {name}" for name, share in apart.items())
         yield f"other ways to relabel give the same labels to fewer draws than usual: {shares}."
     if (weighted := statistics["importance"]) is not None:
         k_hat = "none" if weighted["k_hat"] is None else f"{weighted['k_hat']:.2f}"
         yield (
             f"{weighted['effective']:.0f} of {weighted['proposed']} proposals at the modes are "
-            f"effective, acceptance {weighted['acceptance']:.0%}, Pareto k {k_hat}."
+            f"effective, acceptance {in_percent(weighted['acceptance'])}, Pareto k {k_hat}."
         )
 
 
@@ -356,10 +357,10 @@ def beyond(value: float, limit: float, digits: int, kind: str = "f") -> str:
     Examples
     --------
     >>> beyond(1.0132, 1.01, 3), beyond(1.01002, 1.01, 3), beyond(0.00104, 0.001, 1, "%")
-    ('1.013', '1.01002', '0.104%')
+    ('1.013', '1.01002', '0.104 %')
     """
     enough = (d for d in range(digits, 17) if f"{value:.{d}{kind}}" != f"{limit:.{d}{kind}}")
-    return f"{value:.{next(enough, 17)}{kind}}"
+    return f"{value:.{next(enough, 17)}{kind}}".replace("%", " %")
 
 
 def _worst(values: dict[str, float], limit: float, digits: int) -> str:

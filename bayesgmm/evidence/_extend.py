@@ -76,7 +76,7 @@ def extend(
     draws : int, optional
         Of each chain; as many as the run has by default.
     seed : int, optional
-        Drawn when None; stored either way.
+        Generated if None; stored in either case.
     rows : Dataset, optional
         The rows that it was sampled from, where the result keeps some of many only: new proposals
         are then made at the modes that it holds, and nothing is searched for again.

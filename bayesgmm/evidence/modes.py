@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 
 from bayesgmm.advice import Advice, Option
 from bayesgmm.arguments import seed_of
+from bayesgmm.data.columns import in_percent
 from bayesgmm.errors import SamplingError
 from bayesgmm.evidence.bridge import bridge
 from bayesgmm.evidence.proposal import Proposal, fit_proposal
@@ -284,10 +285,10 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
             if share > IN_ANOTHER_MODE:
                 raise SamplingError(
                     Advice(
-                        f"chain {chain} has {share:.1%} of its draws in another mode than the "
-                        f"chains with which it is grouped (at most {IN_ANOTHER_MODE:.0%}): modes "
-                        "between which a chain moves cannot be weighed one by one. Sample longer, "
-                        "or with ",
+                        f"chain {chain} has {in_percent(share, 1)} of its draws in another mode "
+                        "than the chains with which it is grouped (at most "
+                        f"{in_percent(IN_ANOTHER_MODE)}): modes between which a chain moves cannot "
+                        "be weighed one by one. Sample longer, or with ",
                         Option("method", "smc"),
                         ".",
                     ),
@@ -299,8 +300,8 @@ def _regions(target: LogPosterior, draws: Array, modes: tuple[Mode, ...], seed: 
             raise SamplingError(
                 Advice(
                     f"the modes overlap: a proposal fitted to chains {list(mode.chains)} puts "
-                    f"{share:.1%} of its mass in another mode (at most {IN_ANOTHER_MODE:.0%}). "
-                    "Sample with ",
+                    f"{in_percent(share, 1)} of its mass in another mode (at most "
+                    f"{in_percent(IN_ANOTHER_MODE)}). Sample with ",
                     Option("method", "smc"),
                     ", or take fewer components.",
                 ),

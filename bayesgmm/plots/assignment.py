@@ -73,15 +73,17 @@ def membership(
         Probability of the intervals (one feature only).
     ambiguous : float
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw in.
 
     Returns
     -------
@@ -230,12 +232,13 @@ def coclustering(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw in.
 
     Returns
     -------

@@ -52,17 +52,19 @@ def traces(
     ----------
     posterior : xarray.DataTree
     feature : str, optional
-        Whose means; the first by default.
+        Feature whose means are drawn; the first by default.
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------
@@ -153,16 +155,17 @@ def ranks(
     ----------
     posterior : xarray.DataTree
     feature : str, optional
-        Whose means; the first by default.
+        Feature whose means are drawn; the first by default.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------

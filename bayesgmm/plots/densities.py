@@ -66,21 +66,22 @@ def density_1d(
     prob : float
         Probability of the pointwise, equal-tailed band.
     components : bool
-        Whether to draw the components; leave them out where the labels are not identified.
+        Whether to draw the components; set it to False if the labels are not identified.
     log : bool
-        Whether the density has a logarithmic axis, on which tails can be seen: those of a Gaussian
-        fall ever more steeply, those of t do not, and noise is level.
+        Whether the density has a logarithmic axis, which shows the tails: a Gaussian falls ever
+        more steeply, a t does not, and noise is constant.
     units : mapping of str to str, optional
-        The unit of each feature, for the axis.
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw in.
 
     Returns
     -------
@@ -139,17 +140,19 @@ def density_2d(
     features : tuple of str, optional
         The first two by default; with more features the density is their exact marginal.
     components : bool
-        Whether to draw the ellipses; leave them out where the labels are not identified.
+        Whether to draw the ellipses; set it to False if the labels are not identified.
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw.
+        Axes to draw in.
 
     Returns
     -------
@@ -227,17 +230,19 @@ def density_pairs(
         separate the clusters best: by the variance of the clusters' means over the mean variance
         within clusters (Fisher 1936). The title says how many of all they are.
     components : bool
-        Whether to draw the components; leave them out where the labels are not identified.
+        Whether to draw the components; set it to False if the labels are not identified.
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------

@@ -61,7 +61,7 @@ class Plot:
         Parameters
         ----------
         path : path
-            A file that is there is replaced.
+            An existing file is replaced.
         **options
             As of `matplotlib.figure.Figure.savefig`, which says what is wrong with them.
 

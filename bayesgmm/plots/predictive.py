@@ -42,28 +42,30 @@ def posterior_predictive(
 ) -> Plot:
     """Draw the histogram of the data over what data sets drawn from the posterior would show.
 
-    Of observed cells only, counted by their weights; see `bayesgmm.posterior_predictive`.
+    Only observed cells are compared, weighted by their rows; see `bayesgmm.posterior_predictive`.
 
     Parameters
     ----------
     posterior : xarray.DataTree
-        Its own group posterior_predictive is used where it has one.
+        If it has a group posterior_predictive, that is drawn.
     n : int
-        Number of replicated data sets otherwise.
+        Number of replicated data sets to draw if it has none.
     prob : float
         Probability of the equal-tailed interval of each bar.
     seed : int, optional
-        Of the replicates; drawn when None.
+        Random seed of the replicates; generated if None.
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------

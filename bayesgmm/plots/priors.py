@@ -66,15 +66,17 @@ def prior_posterior(
     posterior : xarray.DataTree
         A relabelled posterior of `sample`.
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------
@@ -235,17 +237,19 @@ def prior_predictive(
     prob : float
         Probability of the pointwise, equal-tailed band of the density.
     seed : int, optional
-        Of the prior's draws; drawn when None.
+        Random seed of the prior's draws; generated if None.
     units : mapping of str to str, optional
+        Unit of each feature, for the axes; by default as the data, fit or result states it.
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------

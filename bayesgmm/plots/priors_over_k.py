@@ -39,12 +39,13 @@ def over_k(
     figsize : (float, float), optional
         Width and height of a new figure, inches.
     title : str, optional
-        In place of the plot's own; "" for none.
+        Title instead of the default; "" for none.
     legend : bool
+        Whether to draw the legend.
     colors : sequence of str, optional
-        In place of the plot's own, in the order of its clusters or lines.
+        Colours instead of the defaults, in the order of the clusters or lines.
     ax : Axes, optional
-        Where to draw; the panels share the place of these axes, which are removed.
+        Axes to draw in. They are removed, and the panels take their place.
 
     Returns
     -------

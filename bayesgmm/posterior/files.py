@@ -77,8 +77,8 @@ def save(posterior: xr.DataTree, path: PathLike, overwrite: bool = False) -> Pat
     ConfigError
         When it is not a result.
     ResultFileError
-        When the file exists, cannot be written, does not read back as it should, or is to be a
-        zarr store. What stood under the name before is then unchanged.
+        When the file exists, cannot be written, does not read back as written, or would be a zarr
+        store. An existing file is then unchanged.
 
     Examples
     --------
@@ -122,8 +122,8 @@ def load(path: PathLike) -> xr.DataTree:
     Raises
     ------
     ResultFileError
-        When there is no such file, or it is cut short, damaged, changed, foreign, written by a
-        newer version, or holds what is no result.
+        When the file does not exist, is truncated, damaged, changed, not written by this package,
+        written by a newer version, or does not hold a result.
 
     Examples
     --------

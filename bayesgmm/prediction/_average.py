@@ -48,8 +48,8 @@ def average(comparison: Any, by: Weighing = "probability") -> Average:
     Raises
     ------
     ConfigError
-        For anything but a comparison, or one in which no model has such a weight; for labels that
-        do not inform the weights of the clusters, with which no density of rows is had.
+        When it is not a comparison, when no model in it has such a weight, or when labels do not
+        inform the weights of the clusters, so that rows have no density.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""K-means beside the mixture: where hard and soft assignment part."""
+"""K-means beside the mixture: where hard and soft assignments differ."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -96,9 +96,13 @@ def hard_comparison(
         of a posterior.
     fit : PointFit or xarray.DataTree
     seed : int, optional
-        Drawn when None; stored either way.
+        Generated if None; stored in either case.
     classes : sequence of length obs, optional
         Known classes of the rows.
+
+    Returns
+    -------
+    HardComparison
 
     Raises
     ------

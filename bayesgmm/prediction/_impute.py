@@ -116,7 +116,7 @@ def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = N
     prob : float
         Posterior probability of the equal-tailed intervals.
     seed : int, optional
-        Drawn when None; stored either way.
+        Generated if None; stored in either case.
 
     Returns
     -------
@@ -124,6 +124,8 @@ def impute(posterior: Posterior, *, prob: float = INTERVAL, seed: int | None = N
 
     Raises
     ------
+    ConfigError
+        When `prob` is outside (0, 1), or `seed` is not a count.
     DataError
         When no cell is missing.
 
@@ -165,6 +167,8 @@ def true_values(
 
     Raises
     ------
+    ConfigError
+        When `prob` is outside (0, 1), or `seed` is not a count.
     DataError
         When no row has an error of its own.
 

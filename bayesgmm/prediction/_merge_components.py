@@ -63,11 +63,11 @@ def merge_components(
     posterior : PointFit or xarray.DataTree
         Labels matter in `MergedComponents.together` alone.
     rows : table of shape (obs, feature), data units, optional
-        Those over which the shares are taken; None takes the rows of the posterior. Rows count by
+        Rows from which the shares are computed; None takes the rows of the posterior. Rows count by
         their weights.
     cutoff : float
-        Share of rows taken for another's from which on two components are one group: 0.025 is that
-        of the R package fpc.
+        Components are merged if this share of rows is misclassified; 0.025 is the default of the R
+        package fpc.
     n_draws : int
         At most so many draws, evenly spaced.
 

@@ -50,7 +50,8 @@ class CredibleBall:
     coarsest, finest, furthest : arrays of shape (obs,)
         Sampled partitions in the ball with the fewest clusters, the most clusters and the largest
         distance; among equals the most distant one (vertical upper, vertical lower and horizontal
-        bounds of Wade and Ghahramani). Of a row that stands for several: where most of these lie.
+        bounds of Wade and Ghahramani). A row that stands for several gets the cluster of most of
+        them.
 
     Examples
     --------
@@ -173,7 +174,11 @@ def partition(
     prob : float
         Probability of the credible ball.
     seed : int, optional
-        Drawn when None; stored either way.
+        Generated if None; stored in either case.
+
+    Returns
+    -------
+    Partition
 
     Raises
     ------

@@ -33,7 +33,7 @@ def simulate(
 ) -> xr.Dataset:
     """Draw new rows of the population, each with the cluster it comes from.
 
-    They are complete, and without errors of their own, whatever the rows behind the mixture are.
+    They have no missing cells and no measurement errors, even where the data have them.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def simulate(
     n : int
         Number of rows.
     seed : int, optional
-        Drawn when None; stored in the attributes either way.
+        Generated if None; stored in the attributes in either case.
     one_draw : bool
         False: each row comes from its own draw of the posterior, so that the rows are a sample of
         the posterior predictive density. True: all rows come from one draw, a data set as the
@@ -106,7 +106,7 @@ def posterior_predictive(
         Number of replicates at most, each from one draw; the draws are evenly spaced, as many from
         each chain.
     seed : int, optional
-        Drawn when None; stored in the group's attributes either way.
+        Generated if None; stored in the group's attributes in either case.
     feature : str, optional
         Replicates of this feature alone, x (chain, draw, obs), for ``arviz.loo_pit`` and
         ``plot_loo_pit``. The other groups hold as many draws then, and observed_data the rows where
@@ -131,7 +131,7 @@ def posterior_predictive(
 
     Notes
     -----
-    ``arviz.plot_ppc_dist`` reads this group and observed_data; weights it does not know.
+    ``arviz.plot_ppc_dist`` reads this group and observed_data, but ignores weights.
 
     What is known of a row is kept in its replicates. The same cells are missing, and the others
     have its errors added. A row whose label is known comes from that class, one of several classes

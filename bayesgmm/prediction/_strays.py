@@ -1,4 +1,4 @@
-"""Rows that stand apart from all clusters: probably noise, or far out in the tails."""
+"""Rows that are far from all clusters: probably noise, or far out in the tails."""
 
 from typing import Any
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from bayesgmm.data.columns import in_percent
 from bayesgmm.diagnosis import RunStatus
 from bayesgmm.limits import IDENTIFIED, MANY_FEATURES, PROFILE_FEATURES
 from bayesgmm.plots import correlations, forest, loadings, profile
@@ -34,7 +35,9 @@ def estimates(subject: Subject) -> Section:
     frame = _summary(subject)
     withheld = frame.attrs.get("withheld", {})
     if withheld:
-        shares = ", ".join(f"cluster {name} in {score:.0%}" for name, score in withheld.items())
+        shares = ", ".join(
+            f"cluster {name} in {in_percent(score)}" for name, score in withheld.items()
+        )
         blocks.append(
             Text(
                 f"{len(withheld)} clusters have no summary, because their labels do not "

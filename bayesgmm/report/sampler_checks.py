@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from bayesgmm.data.columns import in_percent
 from bayesgmm.limits import ESS, R_HAT
 from bayesgmm.plots import ranks, traces
 from bayesgmm.report.document import Beside, Block, Facts, Section, Table, Text
@@ -68,8 +69,8 @@ def _weights(weighted: dict[str, Any] | None) -> str:
         return _shown(None)
     return (
         f"{weighted['effective']:.0f} effective of {weighted['proposed']} proposals at "
-        f"{weighted['modes']} known modes, acceptance {weighted['acceptance']:.0%}, Pareto k "
-        f"{_shown(weighted['k_hat'])}"
+        f"{weighted['modes']} known modes, acceptance {in_percent(weighted['acceptance'])}, "
+        f"Pareto k {_shown(weighted['k_hat'])}"
     )
 
 

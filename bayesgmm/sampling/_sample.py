@@ -96,16 +96,17 @@ def sample(
     cluster_names : sequence of str, optional
         What to call the clusters, in the order of their numbers.
     draws, tune : int
-        Draws kept, and draws of warm-up, of each chain.
+        Posterior draws and warm-up draws per chain.
     chains : int
-        One starts at each mode that holds 1 % of the posterior, as far as they reach; the others
-        in proportion to the modes' mass.
+        Number of chains. One starts at each mode that holds at least 1 % of the posterior, the
+        largest first; the others are distributed in proportion to the modes' mass.
     seed : int, optional
-        Drawn when None; stored either way. The same seed gives the same draws for any `cores`.
+        Generated if None; stored in either case. The same seed gives the same draws for any
+        `cores`.
     target_accept : float
         Mean acceptance probability of NUTS.
     cores : int, optional
-        Chains that run at a time; all that there are by default.
+        Chains that run in parallel; by default as many as there are cores.
     method : {"auto", "nuts", "smc", "importance"}
         "nuts": the No-U-Turn sampler of nutpie on the fused density. "smc": tempered sequential
         Monte Carlo from the prior, which crosses modes; ``chains`` independent runs of ``draws``

@@ -51,10 +51,10 @@ def summarize(
     prob : float
         Probability of the intervals.
     var_names : str or sequence of str, optional
-        Some of weights, noise_weight, means, scales, correlations and nu; all that there are by
-        default.
+        Any of weights, noise_weight, means, scales, correlations and nu; by default all that the
+        model has.
     ci_kind : {"eti", "hdi", "both"}
-        Equal-tailed intervals, those of highest density, or the latter beside the former.
+        Equal-tailed intervals, highest-density intervals, or both.
     style : {"numbers", "paper"}
         "numbers" for further work; "paper" for print, which `write_table` writes as LaTeX, HTML or
         Markdown.
@@ -66,11 +66,11 @@ def summarize(
         Columns mean, sd, the intervals' bounds (eti89_lb, eti89_ub), ess_bulk, ess_tail, r_hat,
         mcse_mean, mcse_sd; data units. ESS and equal-tailed interval of correlations are taken on
         the artanh scale, and the interval is reported on (-1, 1). From 100,000 rows on also
-        sd_sandwich, the deviation that estimates from so many rows have whatever the law of the
-        rows is: where it is larger than sd, the model is not that law, and the posterior is surer
-        than it may be. In the style of papers all cells
-        are text: index in words with units, columns cluster, mean and one for each interval, with
-        two digits of the standard deviation, and no more than the Monte Carlo error leaves certain.
+        sd_sandwich, the standard deviation of the estimates whatever the distribution of the rows
+        (Huber 1967; White 1982). If it is larger than sd, the model does not fit that distribution,
+        and the intervals are too narrow. With ``style="paper"`` all cells are text:
+        index in words with units, columns cluster, mean and one for each interval, with two digits
+        of the standard deviation, and no more than the Monte Carlo error leaves certain.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def write_table(
         ``.md`` Markdown, which ``pandoc table.md -o table.docx`` makes a table of Word; ``.csv``
         has the numbers with all their digits.
     caption : str, optional
-        Not of CSV.
+        Caption of the table; ignored for CSV.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -64,7 +64,7 @@ def write_table(
     Raises
     ------
     ConfigError
-        For another ending, or what is no table.
+        For another ending, or if `table` is not a DataFrame.
     ResultFileError
         When the file exists or cannot be written.
 

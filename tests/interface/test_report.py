@@ -241,7 +241,7 @@ def test_an_unidentified_posterior_gets_no_cluster_by_cluster_tables(
     text = Reader(write_report(changed, tmp_path / "vague.html").read_text("utf-8")).text
     assert "The results below are label-invariant" in text
     assert "Means: posterior" not in text and "most ambiguous" not in text
-    assert "sorted_weights[1]" in text and "cluster 1 in 50%" in text
+    assert "sorted_weights[1]" in text and "cluster 1 in 50 %" in text
 
 
 @pytest.mark.slow

@@ -137,7 +137,7 @@ def test_words_of_bad_runs():
     assert "chain 1 is not finite: log_likelihood is nan" in sentences["nan_chain"]
     assert "of 2000 draws diverged (" in sentences["diverging"]
     assert "raise target_accept" in sentences["diverging"]
-    assert "2.5% of draws have other labels" in sentences["switched_labels"]
+    assert "2.5 % of draws have other labels" in sentences["switched_labels"]
 
 
 def test_a_few_divergences_are_shown():
@@ -157,7 +157,7 @@ def test_slow_energy_and_deep_trees_are_trouble():
     assert verdict.status is RunStatus.SAMPLER_TROUBLE and "E-FMI is 0.0" in verdict.reasons[0]
     deep = np.arange(2000).reshape(4, 500) % 50 == 0
     verdict = diagnose(with_stats(good_run(), maxdepth_reached=lambda old: deep))
-    assert verdict.reasons[0].startswith("2.0% of draws reached the largest tree depth")
+    assert verdict.reasons[0].startswith("2.0 % of draws reached the largest tree depth")
 
 
 def test_short_or_sticky_runs_have_too_few_draws():
@@ -195,7 +195,7 @@ def test_other_ways_to_relabel_are_reported():
     verdict = diagnose(with_attributes(tree, relabelling=relabelling))
     assert verdict.status is RunStatus.CONVERGED
     assert verdict.notes == (
-        "other ways to relabel give the same labels to fewer draws than usual: 62.5% by pivot.",
+        "other ways to relabel give the same labels to fewer draws than usual: 62.5 % by pivot.",
     )
 
 

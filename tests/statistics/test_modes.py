@@ -108,7 +108,7 @@ def test_a_chain_that_visits_two_modes_is_refused(two_modes):
         weigh_modes(_taken(two_modes, source), seed=1)
     source = np.arange(4000).reshape(4, 1000)
     source[own, :30] = other * 1000 + np.arange(30)
-    with pytest.raises(SamplingError, match=f"chain {own} has 3.0% of its draws in another mode"):
+    with pytest.raises(SamplingError, match=f"chain {own} has 3.0 % of its draws in another mode"):
         weigh_modes(_taken(two_modes, source), seed=1)
 
 

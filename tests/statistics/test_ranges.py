@@ -223,7 +223,7 @@ def test_a_factor_through_two_rows_is_no_cluster():
 
 def test_what_the_prior_decides_of_few_rows_is_said():
     rows = np.r_[RNG(1).normal(size=(8, 20)), 9.0 + RNG(2).normal(size=(7, 20))]
-    words = "Each scale of a cluster rests on about 8 rows; the default prior gives 9%"
+    words = "Each scale of a cluster rests on about 8 rows; the default prior gives 9 %"
     with pytest.warns(DataWarning, match=words):
         bayesgmm.fit_map(rows, 2, covariance="diag", seed=1, n_starts=2)
     with pytest.raises(DataError, match="15 rows cannot show the spread of 20 features.*'diag'"):

@@ -74,7 +74,7 @@ def test_words_say_what_would_overturn_the_choice():
     factors = {MODELS[2]: (math.log(2.4), 0.1), MODELS[0]: (40.0, 0.1)}
     words = ruling_words("evidence", MODELS[1], MODELS[1:3], factors, MODELS)
     assert words == (
-        "By the evidence K = 3 is not ruled out either: in the smallest set of probability 89%. "
+        "By the evidence K = 3 is not ruled out either: in the smallest set of probability 89 %. "
         "The Bayes factor of K = 2 is 2.4 (error 0.2) against K = 3 and above 1000 against K = 1: "
         "prior odds beyond these for the other would overturn it."
     )
