@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -279,8 +280,21 @@ def datasets(
     if json:
         print_json(rows)
     else:
-        print_rows([row | {"file": Path(str(row["file"])).name} for row in rows])
+        print_rows([_in_short(row) for row in rows])
     return Exit.OK
+
+
+def _in_short(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a model file's row of the table says, in cells that fit a terminal."""
+    counts, structures = (str(row[name]).split(", ") for name in ("K", "covariance"))
+    unbroken = counts[1:] and counts == [str(int(counts[0]) + i) for i in range(len(counts))]
+    return {
+        "file": Path(str(row["file"])).name,
+        "size": f"{row['rows']} x {row['features']}",
+        "K": f"{counts[0]}-{counts[-1]}" if unbroken else str(row["K"]),
+        "covariance": f"{len(structures)} structures" if structures[2:] else ", ".join(structures),
+        "title": str(row["title"]),
+    }
 
 
 def _refuse_data(file: Path) -> None:

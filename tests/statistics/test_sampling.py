@@ -277,7 +277,7 @@ def test_the_arrays_whose_addresses_a_chain_reads_are_kept(faithful):
     """Two chains in threads may each build the target's arrays: one pair is let go by it."""
     target = LogPosterior(resolve(MixtureSpec(2), faithful), faithful.values)
     density = ChainDensity(target, np.zeros(target.dim), np.empty((0, 0)))
-    address, kept = int(density.c_data[0]), weakref.ref(target.flat)
+    address, kept = int(density.c_data[1]), weakref.ref(target.flat)
     del target.__dict__["flat"], target.__dict__["_compiled"]
     gc.collect()
     assert kept() is not None and kept().ctypes.data == address
